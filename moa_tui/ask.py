@@ -1,0 +1,249 @@
+"""`moa-tui ask`: one prompt through a recipe, the answer on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import io
+import json
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TextIO
+
+from moa_tui.conversation import Turn, history
+from moa_tui.document import event_document, outcome_document
+from moa_tui.engine.events import CallEnded, CallId, Delta, RunEnded
+from moa_tui.engine.limits import RunControl
+from moa_tui.engine.run import run
+from moa_tui.errors import UsageError
+from moa_tui.gateway.thread import EngineThread
+from moa_tui.progress import LinesProgress, NoProgress, TableProgress, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from moa_tui.engine.events import Event, Message, Outcome
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.gateway.models import Gateway
+    from moa_tui.progress import Progress
+
+Output = Literal["text", "json", "events"]
+
+ANSWERED, FAILED, INTERRUPTED = 0, 1, 130
+
+# A file larger than this is no text to ask a model about.
+MAX_FILE_BYTES = 5_000_000
+_TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `ask` was asked to do."""
+
+    prompt: str
+    recipe: Recipe
+    system: str | None = None
+    output: Output = "text"
+    show_proposers: bool = False
+    stream: bool = True
+    quiet: bool = False
+
+    @property
+    def messages(self) -> list[Message]:
+        """What the agents of the first layer are sent."""
+        return history(Turn(self.prompt, self.recipe), self.system)
+
+
+def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:
+    """Prompt, standard input and files as one text. Raises UsageError where there is nothing to ask."""
+    parts = [part for part in (prompt, piped.rstrip("\n")) if part.strip()]
+    attached = [attach(path) for path in files]
+    if not parts and not attached:
+        raise UsageError('nothing to ask: give a prompt, as in moa-tui ask "why is the sky blue?"')
+    return "\n\n".join(["\n".join(parts), *attached] if parts else attached)
+
+
+def attach(path: Path) -> str:
+    """A text file as part of a prompt: its name, and its text in a fence longer than any inside it."""
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory; name the files in it")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageError(
+            f"{path} is larger than {MAX_FILE_BYTES // 1_000_000} MB; cut out what the question needs"
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no UTF-8 text file") from error
+    if "\0" in text:
+        raise UsageError(f"{path} is a binary file")
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"File `{path.name}`:\n\n{fence}\n{text.rstrip()}\n{fence}"
+
+
+def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO) -> int:
+    """Run the request, write as it asks, return the exit code. Raises MissingKeyError before any call is made.
+
+    Ctrl+C stops the run: what was received is written all the same. A second Ctrl+C does not wait.
+    """
+    gateway.check_keys(request.recipe)
+    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    control = RunControl()
+
+    began = threading.Event()
+
+    async def whole() -> Outcome:
+        await gateway.prepare(request.recipe)
+        began.set()
+        return await run(
+            request.recipe,
+            request.messages,
+            gateway.stream,
+            events.put,
+            control=control,
+            facts=gateway.facts,
+        )
+
+    with EngineThread() as engine:
+        future = engine.submit(whole())
+        future.add_done_callback(lambda _: events.put(None))
+
+        def stop() -> None:
+            if began.is_set():
+                control.stop()
+            else:
+                future.cancel()
+
+        return _follow(request, events, stop, future, out, err)
+
+
+def _follow(
+    request: Request,
+    events: queue.SimpleQueue[Event | None],
+    stop: Callable[[], None],
+    future: Future[Outcome],
+    out: TextIO,
+    err: TextIO,
+) -> int:
+    """Write each event as it comes, until the run has ended."""
+    progress = _progress(request, out, err)
+    writer = _Writer(request, out, err, progress)
+    interrupted = False
+    with progress:
+        while True:
+            try:
+                event = events.get(timeout=_TICK_SECONDS)
+                if event is None:
+                    break
+                progress.take(event)
+                writer.take(event)
+            except queue.Empty:
+                progress.tick()
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise
+                interrupted = True
+                stop()
+    if future.cancelled():
+        return INTERRUPTED
+    outcome = future.result()
+    writer.end(outcome)
+    if interrupted:
+        return INTERRUPTED
+    return ANSWERED if outcome.status == "done" else FAILED
+
+
+class _Writer:
+    """Writes a run's answer to `out` in the form asked for, and what a person should know to `err`."""
+
+    def __init__(self, request: Request, out: TextIO, err: TextIO, progress: Progress) -> None:
+        self._request = request
+        self._out = out
+        self._err = err
+        self._progress = progress
+        self._final = CallId(len(request.recipe.layers), 1)
+        self._written = ""
+
+    def take(self, event: Event) -> None:
+        request = self._request
+        if request.output == "events":
+            self._line(event_document(event, request.prompt, request.recipe))
+            return
+        match event:
+            case Delta(call, "text", text) if call == self._final and self._streams:
+                if not self._written:
+                    self._progress.make_way()
+                self._out.write(text)
+                self._out.flush()
+                self._written = text
+            case CallEnded(call, reply) if call != self._final and request.show_proposers:
+                title = f"── {call} {reply.agent} ({reply.model}): {reply.status} "
+                body = reply.text or (reply.error.message if reply.error else "")
+                self._progress.note(f"{title:─<78}\n{body.rstrip()}\n")
+            case RunEnded(outcome) if request.output == "json":
+                self._line(outcome_document(request.prompt, request.recipe, outcome))
+
+    def end(self, outcome: Outcome) -> None:
+        """Write what was not streamed, then how the run went."""
+        if self._request.output == "text":
+            if not self._streams and outcome.answer:
+                self._out.write(outcome.answer)
+                self._written = outcome.answer
+            if self._written and not self._written.endswith("\n"):
+                self._out.write("\n")
+            self._out.flush()
+        if outcome.status != "done":
+            self._err.write(f"moa-tui: {_why(outcome)}\n")
+        if not self._request.quiet:
+            self._err.write(f"{summary(self._request.recipe, outcome)}\n")
+        self._err.flush()
+
+    @property
+    def _streams(self) -> bool:
+        return self._request.output == "text" and self._request.stream
+
+    def _line(self, document: object) -> None:
+        self._out.write(json.dumps(document, ensure_ascii=False) + "\n")
+        self._out.flush()
+
+
+def _progress(request: Request, out: TextIO, err: TextIO) -> Progress:
+    if request.quiet:
+        return NoProgress(err)
+    if err.isatty() and request.output != "events":
+        return TableProgress(request.recipe, err, shares_screen=out.isatty())
+    return LinesProgress(request.recipe, err)
+
+
+def _why(outcome: Outcome) -> str:
+    reason = outcome.error.message if outcome.error else "no reason known"
+    match outcome.status:
+        case "partial":
+            return f"the answer is cut off: {reason}"
+        case "failed":
+            return f"no answer: {reason}"
+        case _:
+            return f"stopped: {reason}"
+
+
+def read_piped(stdin: TextIO | None) -> str:
+    """What was piped in; nothing where standard input is a terminal or closed."""
+    if stdin is None or stdin.closed or stdin.isatty():
+        return ""
+    buffer = getattr(stdin, "buffer", None)
+    return buffer.read().decode("utf-8", "replace") if buffer is not None else stdin.read()
+
+
+def make_tolerant(*streams: TextIO) -> None:
+    """Let a terminal that cannot show a character show a question mark instead of ending the program."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,298 @@
+"""The commands, and the one place that wires their parts together.
+
+What a command needs is imported inside it: `moa-tui --version` must not wait for what it does not use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from moa_tui import __version__
+from moa_tui.errors import FileError, MoaTuiError, UsageError
+
+if TYPE_CHECKING:
+    from moa_tui.config import Settings
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.gateway.models import Gateway
+
+
+class _Reported(click.ClickException):
+    """An error of ours, shown as one message; exit code 2 where the call itself was wrong, else 1."""
+
+    def __init__(self, error: MoaTuiError) -> None:
+        super().__init__(str(error))
+        self.exit_code = 2 if isinstance(error, UsageError | FileError) else 1  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"moa-tui: {self.message}", file=file or sys.stderr)
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MoaTuiError as error:
+            raise _Reported(error) from error
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+@click.group(
+    cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, message="moa-tui %(version)s")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Several models answer side by side, read each other's answers, and one of them writes yours.
+
+    Try it without any key: moa-tui ask -r demo "How does this work?"
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@main.command()
+@click.argument("prompt", nargs=-1)
+@click.option("-r", "--recipe", "recipe_name", metavar="RECIPE", help="A recipe's name, or a path to one.")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Put a text file into the prompt; may be given again.",
+)
+@click.option("--system", metavar="TEXT", help="A system prompt for every agent.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "events"]),
+    default="text",
+    show_default=True,
+    help="The answer; one JSON document at the end; or each event as a JSON line.",
+)
+@click.option("--show-proposers", is_flag=True, help="Print each earlier answer to stderr as it ends.")
+@click.option("--no-stream", is_flag=True, help="Print the answer once it is whole.")
+@click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Stop before the layer that would pass this price.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
+def ask(
+    prompt: tuple[str, ...],
+    recipe_name: str | None,
+    files: tuple[Path, ...],
+    system: str | None,
+    output: Any,
+    show_proposers: bool,
+    no_stream: bool,
+    dry_run: bool,
+    max_cost: float | None,
+    quiet: bool,
+) -> None:
+    """Answer one PROMPT, print the answer to stdout and exit.
+
+    What is piped in is put below the prompt. Exit code: 0 answered, 1 failed, 2 wrong usage, 130 interrupted.
+    """
+    from moa_tui import ask as headless
+
+    headless.make_tolerant(sys.stdout, sys.stderr)
+    text = headless.assemble_prompt(" ".join(prompt), headless.read_piped(sys.stdin), files)
+    settings = _settings()
+    recipe, why = _choose(recipe_name, settings)
+    if max_cost is not None:
+        recipe = recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
+    request = headless.Request(
+        text, recipe, system, output, show_proposers=show_proposers, stream=not no_stream, quiet=quiet
+    )
+    gateway = _gateway(settings)
+    if dry_run:
+        from moa_tui.engine.plan import plan
+        from moa_tui.plan_view import plan_document, plan_lines
+
+        expected = plan(recipe, request.messages, gateway.facts)
+        missing = gateway.missing_keys(recipe.every_agent())
+        click.echo(
+            plan_document(recipe, expected) if output != "text" else plan_lines(recipe, expected, missing)
+        )
+        return
+    if why and not quiet:
+        click.echo(f"moa-tui: recipe {recipe.name}: {why}", err=True)
+    sys.exit(headless.ask(request, gateway, sys.stdout, sys.stderr))
+
+
+@main.group()
+def recipes() -> None:
+    """List, show, check and write recipes."""
+
+
+@recipes.command("list")
+def recipes_list() -> None:
+    """All recipes with their calls and what they are for."""
+    from moa_tui import paths
+    from moa_tui import recipes as shelf
+
+    found = shelf.available(paths.recipes_dir())
+    width = max(map(len, [*found, shelf.LOCAL]))
+    broken = []
+    for name, file in found.items():
+        try:
+            recipe = shelf.read(file.path)
+        except FileError as error:
+            broken.append(error)
+            continue
+        first = recipe.description.split(". ")[0].removesuffix(".")
+        origin = "" if file.origin == "built in" else " (yours)"
+        click.echo(f"{name:<{width}}  {recipe.calls:>2} calls  {first}{origin}")
+    click.echo(f"{shelf.LOCAL:<{width}}   ? calls  Made at run time from the models local servers list")
+    for problem in broken:
+        click.echo(f"moa-tui: {problem}", err=True)
+    if broken:
+        sys.exit(1)
+
+
+@recipes.command("show")
+@click.argument("name")
+def recipes_show(name: str) -> None:
+    """Print a recipe as TOML."""
+    click.echo(_recipe_text(name).rstrip())
+
+
+@recipes.command("new")
+@click.argument("name")
+@click.option("--from", "source", default="duo", show_default=True, metavar="NAME", help="The one to copy.")
+def recipes_new(name: str, source: str) -> None:
+    """Write a recipe of your own, as a copy to change."""
+    from moa_tui import paths
+    from moa_tui import recipes as shelf
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or name == shelf.LOCAL:
+        raise UsageError(f'"{name}" cannot name a recipe: use letters, digits, dot, dash and underscore')
+    path = paths.recipes_dir() / f"{name}.toml"
+    if os.path.lexists(path):
+        raise UsageError(f"{path} is there already; it was left as it is")
+    text = re.sub(r"^name\s*=.*$", f'name = "{name}"', _recipe_text(source), count=1, flags=re.MULTILINE)
+    try:
+        paths.write_private(path, text)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+    click.echo(path)
+
+
+@recipes.command("check")
+@click.argument("path")
+def recipes_check(path: str) -> None:
+    """Say whether a recipe is valid, and what it would need here."""
+    from moa_tui import paths
+    from moa_tui import recipes as shelf
+
+    recipe = shelf.load(path, paths.recipes_dir())
+    gateway = _gateway(_settings())
+    click.echo(f"{recipe.name}: valid, {len(recipe.layers)} layers, {recipe.calls} calls")
+    for agent in recipe.every_agent():
+        if gateway.facts(agent).prompt_price is None:
+            click.echo(f"  {agent.model}: price unknown")
+    for variable, models in gateway.missing_keys(recipe.every_agent()).items():
+        click.echo(f"  {variable} is not set; needed by {', '.join(models)}")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what this machine has, what is missing, and which recipe would run."""
+    from moa_tui.doctor import report
+
+    if not report(os.environ, click.echo):
+        sys.exit(1)
+
+
+@main.group()
+def config() -> None:
+    """Show or change the settings."""
+
+
+@config.command("path")
+def config_path() -> None:
+    """Print where the config file is, or would be."""
+    from moa_tui import paths
+
+    click.echo(paths.config_file())
+
+
+@config.command("show")
+def config_show() -> None:
+    """Print the settings in force as TOML."""
+    import tomli_w
+
+    from moa_tui import paths
+
+    path = paths.config_file()
+    click.echo(f"# {path}{'' if path.exists() else ' (not there: defaults)'}")
+    click.echo(tomli_w.dumps(_settings().model_dump(exclude_none=True)).rstrip())
+
+
+@config.command("edit")
+def config_edit() -> None:
+    """Open the config file in your editor ($VISUAL or $EDITOR), and check it afterwards."""
+    from moa_tui import paths
+    from moa_tui.config import TEMPLATE
+
+    path = paths.config_file()
+    try:
+        if not os.path.lexists(path):
+            paths.write_private(path, TEMPLATE)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+    click.edit(filename=str(path))
+    _settings()
+
+
+def _settings() -> Settings:
+    from moa_tui import config, paths
+
+    return config.load(paths.config_file())
+
+
+def _gateway(settings: Settings) -> Gateway:
+    from moa_tui.gateway.models import Gateway
+
+    return Gateway(settings.endpoints, os.environ)
+
+
+def _choose(name: str | None, settings: Settings) -> tuple[Recipe, str | None]:
+    """The recipe to run; and why this one, where none was named."""
+    from moa_tui import paths
+    from moa_tui import recipes as shelf
+    from moa_tui.gateway.discovery import choose_recipe, default_servers, find_servers
+
+    why = None
+    if name is None:
+        name, why = choose_recipe(settings, os.environ, lambda: find_servers(default_servers(os.environ)))
+    return _local_recipe() if name == shelf.LOCAL else shelf.load(name, paths.recipes_dir()), why
+
+
+def _local_recipe() -> Recipe:
+    from moa_tui.gateway.discovery import default_servers, find_servers, local_recipe
+
+    return local_recipe(find_servers(default_servers(os.environ)))
+
+
+def _recipe_text(name: str) -> str:
+    from moa_tui import paths
+    from moa_tui import recipes as shelf
+
+    if name == shelf.LOCAL:
+        import tomli_w
+
+        return tomli_w.dumps(_local_recipe().model_dump(exclude_defaults=True, exclude_none=True))
+    path = shelf.find(name, paths.recipes_dir())
+    shelf.read(path)
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,128 @@
+"""Runs and events as plain JSON values. The field names are a promise to scripts: `schema` counts changes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded
+
+if TYPE_CHECKING:
+    from moa_tui.engine.events import Event, Failure, Outcome, Reply
+    from moa_tui.engine.metrics import Metrics
+    from moa_tui.engine.recipe import Recipe
+
+SCHEMA = 1
+
+
+def outcome_document(prompt: str, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+    """A whole run. Layers and indexes count from 1, costs are in US dollars, null is unknown."""
+    reached = {call.layer for call in outcome.replies}
+    return {
+        "schema": SCHEMA,
+        "prompt": prompt,
+        "recipe": recipe.name,
+        "status": outcome.status,
+        "answer": outcome.answer,
+        "error": _failure(outcome.error),
+        "notes": list(outcome.notes),
+        "layers": [
+            {
+                "task": recipe.task(number),
+                "calls": [
+                    _call(call, reply) for call, reply in outcome.replies.items() if call.layer == number
+                ],
+            }
+            for number in sorted(reached)
+        ],
+        "usage": asdict(outcome.usage),
+        "cost": outcome.cost,
+        "seconds": outcome.seconds,
+        "critical_path_seconds": outcome.metrics.critical_path_seconds,
+        "first_token_seconds": outcome.metrics.first_final_token_seconds,
+        "metrics": _metrics(outcome.metrics),
+    }
+
+
+def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
+    """One event."""
+    match event:
+        case CallStarted(call, agent, messages, at):
+            return {
+                "event": "call_started",
+                **_place(call),
+                "agent": agent.name,
+                "model": agent.model,
+                "messages": list(messages),
+                "at": at,
+            }
+        case Delta(call, kind, text):
+            return {"event": "delta", **_place(call), "kind": kind, "text": text}
+        case CallRetried(call, agent, attempt, wait_seconds, failure, at):
+            return {
+                "event": "call_retried",
+                **_place(call),
+                "agent": agent.name,
+                "model": agent.model,
+                "attempt": attempt,
+                "wait_seconds": wait_seconds,
+                "error": _failure(failure),
+                "at": at,
+            }
+        case CallEnded(call, reply):
+            return {"event": "call_ended", **_call(call, reply)}
+        case RunEnded(outcome):
+            return {"event": "run_ended", **outcome_document(prompt, recipe, outcome)}
+
+
+def _call(call: CallId, reply: Reply) -> dict[str, Any]:
+    return {
+        **_place(call),
+        "agent": reply.agent,
+        "model": reply.model,
+        "status": reply.status,
+        "text": reply.text,
+        "reasoning": reply.reasoning,
+        "error": _failure(reply.error),
+        "finish_reason": reply.finish_reason,
+        "attempts": reply.attempts,
+        "usage": asdict(reply.usage),
+        "cost": reply.cost,
+        "first_token_seconds": reply.first_token_seconds,
+        "tokens_per_second": reply.tokens_per_second,
+        "seconds": reply.seconds,
+        "reused": reply.reused,
+        "messages": list(reply.messages),
+    }
+
+
+def _metrics(metrics: Metrics) -> dict[str, Any]:
+    return {
+        "layers": [
+            {
+                "asked": layer.asked,
+                "used": layer.used,
+                "slowest": _place(layer.slowest) if layer.slowest else None,
+                "seconds": layer.seconds,
+            }
+            for layer in metrics.layers
+        ],
+        "parallel_saving_seconds": metrics.parallel_saving_seconds,
+        "first_proposer_token_seconds": metrics.first_proposer_token_seconds,
+        "overlap": [
+            {**_place(one.call), "ngram_share": one.ngram_share, "cosine": one.cosine}
+            for one in metrics.overlap
+        ],
+        "diversity": metrics.diversity,
+        "novelty": metrics.novelty,
+    }
+
+
+def _place(call: CallId) -> dict[str, int]:
+    return {"layer": call.layer, "index": call.index}
+
+
+def _failure(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {"kind": failure.kind, "message": failure.message, "status_code": failure.status_code}

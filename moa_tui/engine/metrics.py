@@ -1,0 +1,167 @@
+"""Numbers about a finished run, computed from its replies alone: no model is asked. Pure.
+
+Overlap says how much of the final answer's wording a proposer's answer shares. It is not cause: two models
+can write the same words without having read each other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from moa_tui.engine.events import CallId, Reply
+
+# Texts beyond this many words are compared by their beginnings, so that a runaway answer costs no time.
+MAX_WORDS = 20_000
+_NGRAM_SIZES = (3, 4, 5)
+# A word, or one character of a script written without spaces.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
+
+Words = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What one proposer's answer shares with the final one, each from 0 to 1.
+
+    `ngram_share` is the share of the final answer's word 3- to 5-grams that stand in the proposer's
+    answer, `cosine` the TF-IDF cosine of the two.
+    """
+
+    call: CallId
+    ngram_share: float
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMetrics:
+    """One layer: how many answers were asked for and used, its slowest call and that call's seconds."""
+
+    number: int
+    asked: int
+    used: int
+    slowest: CallId | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Of one run; times in seconds from its start, shares from 0 to 1, None where nothing was measured.
+
+    `critical_path_seconds` is the sum over layers of the slowest call: what the run would take if nothing
+    but the models took time. `parallel_saving_seconds` is what running the calls one by one would have
+    added to that. `diversity` is 1 - the mean pairwise cosine of the answers of the layer before the final
+    one. `novelty` is the share of the final answer's n-grams that stand in none of those answers.
+    """
+
+    layers: tuple[LayerMetrics, ...] = ()
+    critical_path_seconds: float = 0.0
+    parallel_saving_seconds: float = 0.0
+    first_proposer_token_seconds: float | None = None
+    first_final_token_seconds: float | None = None
+    overlap: tuple[Overlap, ...] = ()
+    diversity: float | None = None
+    novelty: float | None = None
+
+
+def measure(
+    replies: Mapping[CallId, Reply], used: Mapping[int, Sequence[CallId]], final: CallId | None
+) -> Metrics:
+    """The numbers of a run: `used` names the calls each layer passed on, `final` the call that answered."""
+    layers = []
+    for number in sorted({call.layer for call in replies}):
+        calls = [call for call in replies if call.layer == number]
+        fresh = [call for call in calls if not replies[call].reused and replies[call].started is not None]
+        slowest = max(fresh, key=lambda call: replies[call].ended - replies[call].queued, default=None)
+        seconds = replies[slowest].ended - replies[slowest].queued if slowest else 0.0
+        layers.append(LayerMetrics(number, len(calls), len(used.get(number, ())), slowest, seconds))
+    critical = sum(layer.seconds for layer in layers)
+    one_by_one = sum(reply.seconds for reply in replies.values() if not reply.reused)
+    last = max((call.layer for call in replies), default=0)
+    firsts = [
+        reply.first_token
+        for call, reply in replies.items()
+        if call.layer < last and reply.first_token is not None and not reply.reused
+    ]
+    answer = replies[final] if final in replies and final is not None else None
+    proposers = list(used.get(final.layer - 1, ())) if final is not None else []
+    overlap: tuple[Overlap, ...] = ()
+    diversity = novelty = None
+    if answer is not None and answer.text and proposers:
+        overlap, diversity, novelty = compare(answer.text, {call: replies[call].text for call in proposers})
+    return Metrics(
+        layers=tuple(layers),
+        critical_path_seconds=critical,
+        parallel_saving_seconds=max(0.0, one_by_one - critical),
+        first_proposer_token_seconds=min(firsts, default=None),
+        first_final_token_seconds=answer.first_token if answer is not None and not answer.reused else None,
+        overlap=overlap,
+        diversity=diversity,
+        novelty=novelty,
+    )
+
+
+def compare(
+    final: str, proposers: Mapping[CallId, str]
+) -> tuple[tuple[Overlap, ...], float | None, float | None]:
+    """The overlap of each proposer's text with the final one, their diversity, and the final's novelty."""
+    final_words = words(final)
+    all_words = {call: words(text) for call, text in proposers.items()}
+    final_grams = ngrams(final_words)
+    grams = {call: ngrams(own) for call, own in all_words.items()}
+    *vectors, final_vector = tfidf([*all_words.values(), final_words])
+    overlap = tuple(
+        Overlap(call, _share(final_grams, grams[call]), cosine(vector, final_vector))
+        for call, vector in zip(proposers, vectors, strict=True)
+    )
+    pairs = [cosine(one, other) for one, other in combinations(vectors, 2)]
+    diversity = 1.0 - sum(pairs) / len(pairs) if pairs else None
+    novelty = 1.0 - _share(final_grams, set().union(*grams.values())) if final_grams else None
+    return overlap, diversity, novelty
+
+
+def words(text: str) -> Words:
+    """The first MAX_WORDS words of `text`, case folded; a character each in Chinese and Japanese."""
+    found = []
+    for match in _WORD.finditer(text):
+        found.append(match[0].casefold())
+        if len(found) == MAX_WORDS:
+            break
+    return found
+
+
+def ngrams(own: Words) -> set[tuple[str, ...]]:
+    """All word 3- to 5-grams."""
+    return {tuple(own[start : start + size]) for size in _NGRAM_SIZES for start in range(len(own) - size + 1)}
+
+
+def tfidf(texts: Sequence[Words]) -> list[dict[str, float]]:
+    """Unit-length TF-IDF vectors, idf smoothed: ln((1 + n) / (1 + df)) + 1."""
+    frequency = Counter(word for own in texts for word in set(own))
+    vectors = []
+    for own in texts:
+        vector = {
+            word: count * (math.log((1 + len(texts)) / (1 + frequency[word])) + 1)
+            for word, count in Counter(own).items()
+        }
+        length = math.sqrt(sum(weight * weight for weight in vector.values())) or 1.0
+        vectors.append({word: weight / length for word, weight in vector.items()})
+    return vectors
+
+
+def cosine(one: dict[str, float], other: dict[str, float]) -> float:
+    """The cosine of two unit-length sparse vectors, from 0 to 1."""
+    if len(one) > len(other):
+        one, other = other, one
+    return min(1.0, sum(weight * other[word] for word, weight in one.items() if word in other))
+
+
+def _share(part: set[tuple[str, ...]], whole: set[tuple[str, ...]]) -> float:
+    return len(part & whole) / len(part) if part else 0.0

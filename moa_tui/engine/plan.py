@@ -1,0 +1,134 @@
+"""What a run will ask for before it is made: calls, context and price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.events import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from moa_tui.engine.events import Message
+    from moa_tui.engine.recipe import Agent, Recipe, Task
+
+# What an agent without max_tokens is taken to write at most, the paper's own setting.
+ASSUMED_ANSWER_TOKENS = 2048
+# The synthesis instructions and the fences of one reference, in tokens.
+INSTRUCTION_TOKENS = 350
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of an agent's model. Prices in US dollars per token; None is unknown, never free.
+
+    `endpoint` names the server its calls share; `concurrency` is that server's own limit, if it has one.
+    """
+
+    endpoint: str
+    concurrency: int | None = None
+    context_tokens: int | None = None
+    prompt_price: float | None = None
+    completion_price: float | None = None
+
+    def cost(self, usage: Usage) -> float | None:
+        """The price of `usage`, None where a price is unknown."""
+        if self.prompt_price is None or self.completion_price is None:
+            return None
+        return usage.prompt_tokens * self.prompt_price + usage.completion_tokens * self.completion_price
+
+
+def facts_unknown(agent: Agent) -> ModelFacts:
+    """Facts for a model of which only the name is known."""
+    return ModelFacts(endpoint=agent.api_base or agent.model.partition("/")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One call as it is expected: its usage is the most it should take."""
+
+    agent: Agent
+    facts: ModelFacts
+    usage: Usage
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLayer:
+    """One layer's calls as expected."""
+
+    number: int
+    task: Task
+    calls: tuple[PlannedCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run as expected; `cost` is the most it should come to, None where a price is unknown."""
+
+    layers: tuple[PlannedLayer, ...]
+
+    @property
+    def calls(self) -> tuple[PlannedCall, ...]:
+        """All calls in order."""
+        return tuple(call for layer in self.layers for call in layer.calls)
+
+    @property
+    def cost(self) -> float | None:
+        """In US dollars, None where any call's price is unknown."""
+        return total_cost(call.cost for call in self.calls)
+
+    @property
+    def known_cost(self) -> float:
+        """In US dollars, unknown prices counted as nothing."""
+        return sum(call.cost or 0.0 for call in self.calls)
+
+
+def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], ModelFacts]) -> Plan:
+    """What a run of `recipe` on `history` should take at most: every answer as long as it may be."""
+    prompt_tokens = sum(map(message_tokens, history))
+    references: list[int] = []
+    layers = []
+    for number, agents in enumerate(recipe.lineup, 1):
+        overhead = INSTRUCTION_TOKENS + sum(references) if references else 0
+        calls = []
+        for agent in agents:
+            own_system = estimate_tokens(agent.system or "")
+            usage = Usage(
+                prompt_tokens + own_system + overhead,
+                agent.max_tokens or ASSUMED_ANSWER_TOKENS,
+                estimated=True,
+            )
+            known = facts(agent)
+            calls.append(PlannedCall(agent, known, usage, known.cost(usage)))
+        references = [call.usage.completion_tokens for call in calls]
+        layers.append(PlannedLayer(number, recipe.task(number), tuple(calls)))
+    return Plan(tuple(layers))
+
+
+def total_cost(costs: Iterable[float | None]) -> float | None:
+    """The sum of `costs`, None where one of them is unknown."""
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens `text` makes: four ASCII characters to a token, other characters one each.
+
+    A tokenizer would be exact for one family of models only and slow for all. Too high for most scripts
+    rather than too low, so that what is trimmed by it fits.
+    """
+    if text.isascii():
+        return (len(text) + 3) // 4
+    ascii_size = len(text.encode("ascii", "ignore"))
+    return (ascii_size + 3) // 4 + len(text) - ascii_size
+
+
+def message_tokens(message: Message) -> int:
+    """As `estimate_tokens`, with a message's own overhead."""
+    return estimate_tokens(message["content"]) + 4

@@ -1,0 +1,1 @@
+"""Models: how they are reached, what is known of them, and the border their text crosses."""

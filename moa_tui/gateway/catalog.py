@@ -1,0 +1,103 @@
+"""What is known of models: litellm's bundled map, read as a file, so that litellm need not be imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+_MAP_FILE = "model_prices_and_context_window_backup.json"
+
+# The environment variables any one of which holds a provider's key.
+KEY_VARIABLES: dict[str, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "cerebras": ("CEREBRAS_API_KEY",),
+    "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
+    "cohere_chat": ("COHERE_API_KEY", "CO_API_KEY"),
+    "deepinfra": ("DEEPINFRA_API_KEY",),
+    "deepseek": ("DEEPSEEK_API_KEY",),
+    "fireworks_ai": (
+        "FIREWORKS_API_KEY",
+        "FIREWORKS_AI_API_KEY",
+        "FIREWORKSAI_API_KEY",
+        "FIREWORKS_AI_TOKEN",
+    ),
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "groq": ("GROQ_API_KEY",),
+    "mistral": ("MISTRAL_API_KEY",),
+    "moonshot": ("MOONSHOT_API_KEY",),
+    "openai": ("OPENAI_API_KEY",),
+    "openrouter": ("OPENROUTER_API_KEY", "OR_API_KEY"),
+    "perplexity": ("PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"),
+    "together_ai": ("TOGETHERAI_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_API_KEY", "TOGETHER_AI_TOKEN"),
+    "xai": ("XAI_API_KEY",),
+}
+
+# Providers that are programs on a machine of one's own: they take no money.
+FREE_PROVIDERS = {"demo", "ollama", "ollama_chat", "lm_studio", "llamafile"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One chat model. Prices in US dollars per token; None is unknown."""
+
+    name: str
+    provider: str
+    context_tokens: int | None
+    prompt_price: float | None
+    completion_price: float | None
+
+
+class Catalog:
+    """The chat models litellm knows. The file is read when first asked."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+
+    def provider(self, model: str) -> str | None:
+        """The provider a model's name belongs to; None where nothing tells."""
+        if (info := self.chat_models.get(model)) is not None:
+            return info.provider
+        prefix, slash, _ = model.partition("/")
+        return prefix if slash else None
+
+    def find(self, model: str) -> ModelInfo | None:
+        """The model of that name, with or without its provider's prefix."""
+        if (info := self.chat_models.get(model)) is not None:
+            return info
+        prefix, _, rest = model.partition("/")
+        info = self.chat_models.get(rest)
+        return info if info is not None and info.provider == prefix else None
+
+    @cached_property
+    def chat_models(self) -> dict[str, ModelInfo]:
+        """Every chat model by name. Empty where litellm has no such file: then all is unknown."""
+        path = self._path or _bundled_map()
+        if path is None or not path.is_file():
+            return {}
+        entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            name: ModelInfo(
+                name=name,
+                provider=str(entry.get("litellm_provider", "")),
+                context_tokens=_number(entry.get("max_input_tokens")) or _number(entry.get("max_tokens")),
+                prompt_price=entry.get("input_cost_per_token"),
+                completion_price=entry.get("output_cost_per_token"),
+            )
+            for name, entry in entries.items()
+            if entry.get("mode") == "chat"
+        }
+
+
+def _bundled_map() -> Path | None:
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / _MAP_FILE
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) else None

@@ -1,0 +1,214 @@
+"""Which keys and local servers this machine has, and so which recipe can run on it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from moa_tui.engine.recipe import Agent, Layer, Limits, Recipe, Sampling
+from moa_tui.errors import NoLocalModelError
+from moa_tui.gateway.catalog import KEY_VARIABLES
+from moa_tui.gateway.sanitize import sanitize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from moa_tui.config import Settings
+
+# A server on this machine answers in milliseconds; one that does not is not waited for.
+PROBE_SECONDS = 0.5
+_LARGEST_LIST = 4_000_000
+_MOST_PROPOSERS = 6
+# Ollama gives a model 4,096 tokens unless asked for more, and cuts the rest off without a word. An aggregator
+# reads six answers of up to 2,048.
+_OLLAMA_CONTEXT = 16_384
+
+_NOT_CHAT = re.compile(r"embed|rerank|whisper|\btts\b|clip|bge-|minilm", re.IGNORECASE)
+
+Protocol = Literal["ollama", "openai"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A model server on this machine: what it is called, where it is, and what it can run."""
+
+    name: str
+    url: str
+    protocol: Protocol
+    models: tuple[LocalModel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model a local server lists; `billions` of parameters, 0 where it does not say."""
+
+    name: str
+    billions: float = 0.0
+
+
+def default_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
+    """The servers looked for, on their default loopback ports; OLLAMA_HOST moves Ollama's."""
+    return (
+        LocalServer("ollama", _ollama_url(environ.get("OLLAMA_HOST", "")), "ollama"),
+        LocalServer("lm-studio", "http://127.0.0.1:1234/v1", "openai"),
+        LocalServer("llama.cpp", "http://127.0.0.1:8080/v1", "openai"),
+        LocalServer("vllm", "http://127.0.0.1:8000/v1", "openai"),
+    )
+
+
+def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
+    """Those of `candidates` that answer with at least one chat model, asked all at once."""
+    if not candidates:
+        return ()
+    with ThreadPoolExecutor(len(candidates)) as pool:
+        models = list(pool.map(_list_models, candidates))
+    return tuple(
+        LocalServer(server.name, server.url, server.protocol, found)
+        for server, found in zip(candidates, models, strict=True)
+        if found
+    )
+
+
+def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
+    """A recipe of the models that `servers` list. Raises NoLocalModelError where there is none.
+
+    Calls to one server go one at a time and stand together by model, so that a machine with one graphics
+    card loads each model once; the largest comes last and is the aggregator, so it is loaded already.
+    """
+    sizes: list[tuple[float, Agent]] = []
+    for server in servers:
+        for model in sorted(server.models, key=lambda model: model.billions):
+            agent = _local_agent(server, model)
+            sizes.append((model.billions, agent))
+    if not sizes:
+        raise NoLocalModelError(
+            "no local model server answered. Start Ollama (and pull a model), LM Studio, llama.cpp or vLLM, "
+            "or name another recipe with -r"
+        )
+    largest = max(sizes, key=lambda entry: entry[0])[1]
+    others = [agent for _, agent in sizes if agent is not largest][-(_MOST_PROPOSERS - 1) :]
+    proposers = [*others, largest]
+    if len(proposers) == 1:
+        # One model alone still gains from several samples (Self-MoA, arXiv 2502.00674).
+        proposers = [largest.model_copy(update={"count": 3})]
+    return Recipe(
+        name="local",
+        description="Made from the models that local servers list: each answers once, the largest aggregates.",
+        defaults=Sampling(temperature=0.7, max_tokens=2048),
+        layers=(
+            Layer(agents=tuple(proposers)),
+            # Some local models' templates know no system message.
+            Layer(agents=(largest,), placement="user"),
+        ),
+        limits=Limits(first_token_seconds=300, idle_seconds=120, total_seconds=1800, concurrency=1),
+    )
+
+
+def found_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """Provider -> the name of the variable that holds its key, for every provider that has one."""
+    found = {}
+    for provider, variables in KEY_VARIABLES.items():
+        for variable in variables:
+            if environ.get(variable, "").strip():
+                found[provider] = variable
+                break
+    return found
+
+
+# The built-in recipe that needs one provider's key alone, best known first.
+ONE_KEY_RECIPES = ("openrouter", "together_ai", "openai", "anthropic", "gemini", "groq")
+
+
+def choose_recipe(
+    settings: Settings, environ: Mapping[str, str], servers: Callable[[], Iterable[LocalServer]]
+) -> tuple[str, str]:
+    """The name of the recipe to run where none is named, and why, in words.
+
+    `servers` is asked for local servers only where no key decides.
+    """
+    if settings.default_recipe:
+        return settings.default_recipe, "default_recipe in the config names it"
+    keys = found_keys(environ)
+    for provider in ONE_KEY_RECIPES:
+        if provider in keys:
+            return provider, f"{keys[provider]} is set"
+    if names := [server.name for server in servers()]:
+        return "local", f"no provider's key is set, and {' and '.join(names)} answered on this machine"
+    return "demo", "no provider's key is set and no local server answered; the models are simulated"
+
+
+def _local_agent(server: LocalServer, model: LocalModel) -> Agent:
+    if server.protocol == "ollama":
+        return Agent(
+            name=model.name,
+            model=f"ollama_chat/{model.name}",
+            api_base=server.url,
+            extra={"num_ctx": _OLLAMA_CONTEXT},
+        )
+    return Agent(name=model.name.rsplit("/", 1)[-1], model=f"openai/{model.name}", api_base=server.url)
+
+
+def _ollama_url(host: str) -> str:
+    """Ollama's address as its own variable gives it: `host`, `host:port` or a URL."""
+    if not host.strip():
+        return "http://127.0.0.1:11434"
+    url = host.strip() if "//" in host else f"http://{host.strip()}"
+    parts = urlsplit(url)
+    # 0.0.0.0 is where the server listens, not where it can be called.
+    name = "127.0.0.1" if parts.hostname in (None, "0.0.0.0") else parts.hostname  # noqa: S104
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return f"{parts.scheme}://{f'[{name}]' if name and ':' in name else name}:{port or 11434}"
+
+
+def _list_models(server: LocalServer) -> tuple[LocalModel, ...]:
+    path = "/api/tags" if server.protocol == "ollama" else "/models"
+    try:
+        answer = _get_json(f"{server.url}{path}")
+    except (OSError, http.client.HTTPException, ValueError):
+        return ()  # Nothing there, or something else than a model server: not an error.
+    if not isinstance(answer, dict):
+        return ()
+    entries = answer.get("models" if server.protocol == "ollama" else "data")
+    if not isinstance(entries, list):
+        return ()
+    models = [_local_model(entry) for entry in entries if isinstance(entry, dict)]
+    return tuple(model for model in models if model.name and not _NOT_CHAT.search(model.name))
+
+
+def _local_model(entry: dict[str, Any]) -> LocalModel:
+    details = entry.get("details")
+    size = details.get("parameter_size") if isinstance(details, dict) else None
+    name = sanitize(str(entry.get("name") or entry.get("id") or ""))
+    stated = re.match(r"([\d.]+)\s*([BM])", str(size or ""), re.IGNORECASE) or re.search(
+        r"(?<![\d.])(\d+(?:\.\d+)?)(b)\b", name, re.IGNORECASE
+    )
+    if stated is None:
+        return LocalModel(name)
+    try:
+        number = float(stated[1])
+    except ValueError:
+        return LocalModel(name)
+    return LocalModel(name, number / 1000 if stated[2] in "Mm" else number)
+
+
+def _get_json(url: str) -> object:
+    """The JSON at a plain URL, asked directly: a proxy has no business with a local server."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", parts.path, headers={"Accept": "application/json"})
+        response = connection.getresponse()
+        if response.status != 200:
+            return None
+        return json.loads(response.read(_LARGEST_LIST))
+    finally:
+        connection.close()

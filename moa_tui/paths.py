@@ -1,0 +1,50 @@
+"""Where the user's files live, and how they are written so that nobody else can read them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+APP = "moa-tui"
+
+
+def config_file() -> Path:
+    """The config file: `MOA_TUI_CONFIG` if set, else `config.toml` in the user's config directory."""
+    if named := os.environ.get("MOA_TUI_CONFIG"):
+        return Path(named).expanduser()
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "config.toml"
+
+
+def recipes_dir() -> Path:
+    """The user's own recipes, beside the config file."""
+    return config_file().parent / "recipes"
+
+
+def data_dir() -> Path:
+    """Conversations and exports: `MOA_TUI_DATA_DIR` if set, else the user's data directory."""
+    if named := os.environ.get("MOA_TUI_DATA_DIR"):
+        return Path(named).expanduser()
+    return Path(platformdirs.user_data_dir(APP, appauthor=False))
+
+
+def state_dir() -> Path:
+    """Logs."""
+    return Path(platformdirs.user_state_dir(APP, appauthor=False))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` so that only the owner can read it, whole or not at all.
+
+    The directory is made with mode 0700 where it is missing, the file has mode 0600 from its first byte.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

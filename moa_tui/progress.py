@@ -1,0 +1,228 @@
+"""How a headless run shows itself on stderr: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta
+from moa_tui.engine.plan import estimate_tokens
+from moa_tui.plan_view import money
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from moa_tui.engine.events import Event, Outcome, Reply
+    from moa_tui.engine.recipe import Recipe
+
+# State -> glyph; the word always stands beside it, so nothing hangs on colour or font.
+GLYPHS = {
+    "waiting": "·",
+    "writing": "●",
+    "retrying": "↻",
+    "done": "✓",
+    "partial": "◐",
+    "failed": "✗",
+    "stopped": "■",
+    "excluded": "–",
+}
+
+
+class Progress(Protocol):
+    """Shows a run while it goes. A context manager around the whole run."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def take(self, event: Event) -> None:
+        """An event of the run."""
+
+    def tick(self) -> None:
+        """Nothing came for a moment: bring clocks up to date."""
+
+    def make_way(self) -> None:
+        """The answer begins to be written on what may be the same screen."""
+
+    def note(self, text: str) -> None:
+        """Show a text of its own."""
+
+
+class NoProgress:
+    """Shows nothing but notes."""
+
+    def __init__(self, err: TextIO) -> None:
+        self._err = err
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def take(self, event: Event) -> None:
+        return None
+
+    def tick(self) -> None:
+        return None
+
+    def make_way(self) -> None:
+        return None
+
+    def note(self, text: str) -> None:
+        self._err.write(f"{text}\n")
+        self._err.flush()
+
+
+class LinesProgress(NoProgress):
+    """One line for every call that ends or is tried again."""
+
+    def __init__(self, recipe: Recipe, err: TextIO) -> None:
+        super().__init__(err)
+        self._recipe = recipe
+
+    def take(self, event: Event) -> None:
+        match event:
+            case CallRetried(call, agent, _, wait_seconds, failure):
+                self.note(f"{call} {agent.name}: retrying in {wait_seconds:.1f} s: {failure.message}")
+            case CallEnded(call, reply):
+                self.note(f"{call} {reply.agent}: {describe(reply)}")
+
+
+@dataclass
+class _Row:
+    name: str
+    state: str = "waiting"
+    detail: str = ""
+    characters: int = 0
+    began: float | None = None
+    reply: Reply | None = None
+
+
+class TableProgress(NoProgress):
+    """A live table of all calls; it stays as it ended when the answer begins on the same screen."""
+
+    def __init__(self, recipe: Recipe, err: TextIO, *, shares_screen: bool) -> None:
+        super().__init__(err)
+        self._shares_screen = shares_screen
+        self._rows = {
+            CallId(number, index): _Row(agent.name)
+            for number, agents in enumerate(recipe.lineup, 1)
+            for index, agent in enumerate(agents, 1)
+        }
+        self._console = Console(file=err, highlight=False, markup=False, emoji=False)
+        self._live = Live(
+            console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
+        self._drawn = 0.0
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        self._draw()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live.is_started:
+            self._draw()
+            self._live.stop()
+
+    def take(self, event: Event) -> None:
+        match event:
+            case CallStarted(call, agent):
+                self._rows[call] = _Row(agent.name, "writing", began=time.monotonic())
+            case Delta(call, _, text):
+                self._rows[call].characters += len(text)
+            case CallRetried(call, agent, _, wait_seconds, failure):
+                why = f"{failure.status_code or failure.kind}, again in {wait_seconds:.0f} s"
+                self._rows[call] = _Row(agent.name, "retrying", why, began=time.monotonic())
+            case CallEnded(call, reply):
+                detail = reply.error.message if reply.error else ""
+                self._rows[call] = _Row(reply.agent, reply.status, detail, reply=reply)
+        self.tick()
+
+    def tick(self) -> None:
+        if self._live.is_started and time.monotonic() - self._drawn > 0.1:
+            self._draw()
+
+    def make_way(self) -> None:
+        if self._shares_screen and self._live.is_started:
+            self._draw()
+            self._live.stop()
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(text))
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
+        for title, right in (
+            ("", 0),
+            ("agent", 0),
+            ("state", 0),
+            ("tokens", 1),
+            ("s", 1),
+            ("price", 1),
+            ("", 0),
+        ):
+            # The last column holds a server's words: one line, cut where the screen ends.
+            table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+        for call, row in self._rows.items():
+            table.add_row(*(Text(cell) for cell in _cells(call, row)))
+        self._live.update(table, refresh=True)
+
+
+def _cells(call: CallId, row: _Row) -> tuple[str, ...]:
+    state = f"{GLYPHS[row.state]} {row.state}"
+    if row.reply is not None:
+        usage = row.reply.usage
+        tokens = f"{'~' if usage.estimated else ''}{usage.completion_tokens}"
+        price = "?" if row.reply.cost is None else money(row.reply.cost)
+        return str(call), row.name, state, tokens, f"{row.reply.seconds:.1f}", price, _one_line(row.detail)
+    seconds = "" if row.began is None else f"{time.monotonic() - row.began:.1f}"
+    tokens = f"~{row.characters // 4}" if row.characters else ""
+    return str(call), row.name, state, tokens, seconds, "", _one_line(row.detail)
+
+
+def describe(reply: Reply) -> str:
+    """How a call ended, in a line: `done, 380 tokens, 8.2 s, $0.0012`."""
+    parts: list[str] = [reply.status]
+    if reply.reused:
+        parts.append("kept from before")
+    if reply.text:
+        tokens = reply.usage.completion_tokens or estimate_tokens(reply.text)
+        parts.append(f"{'about ' if reply.usage.estimated else ''}{tokens} tokens")
+    parts.append(f"{reply.seconds:.1f} s")
+    if reply.text:
+        parts.append(money(reply.cost))
+    line = ", ".join(parts)
+    return f"{line}: {_one_line(reply.error.message)}" if reply.error else line
+
+
+def summary(recipe: Recipe, outcome: Outcome) -> str:
+    """How a run went, in a line and one more for each note: `5 of 6 used · 7 calls · 14.2 s · $0.021`."""
+    parts = [f"{layer.used} of {layer.asked} used" for layer in outcome.metrics.layers[:-1][-1:]]
+    parts.append(f"{len(outcome.replies)} of {recipe.calls} calls")
+    parts.append(f"{outcome.seconds:.1f} s")
+    parts.append(money(outcome.cost))
+    top = sorted(outcome.metrics.overlap, key=lambda one: one.ngram_share, reverse=True)[:2]
+    if top and top[0].ngram_share > 0:
+        named = ", ".join(f"{outcome.replies[one.call].agent} {one.ngram_share:.0%}" for one in top)
+        parts.append(f"most overlap: {named}")
+    return "\n".join([f"{recipe.name}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,77 @@
+"""The numbers of a run, on texts and times small enough to check by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from moa_tui.engine.events import CallId, Reply, Usage
+from moa_tui.engine.metrics import MAX_WORDS, compare, measure, words
+
+ONE, TWO, FINAL = CallId(1, 1), CallId(1, 2), CallId(2, 1)
+
+
+def reply(text: str, started: float, first: float, ended: float, *, reused: bool = False) -> Reply:
+    return Reply(
+        "a", "m", "done", text=text, started=started, first_token=first, ended=ended,
+        queued=started, usage=Usage(1, 10), reused=reused,
+    )  # fmt: skip
+
+
+def test_the_critical_path_is_the_slowest_call_of_each_layer_and_names_it() -> None:
+    replies = {ONE: reply("x", 0, 1, 4), TWO: reply("y", 0, 0.5, 9), FINAL: reply("z", 9, 10, 12)}
+    numbers = measure(replies, {1: [ONE, TWO], 2: [FINAL]}, FINAL)
+    assert [layer.slowest for layer in numbers.layers] == [TWO, FINAL]
+    assert numbers.critical_path_seconds == 12
+    assert numbers.parallel_saving_seconds == 4
+    assert numbers.first_proposer_token_seconds == 0.5
+    assert numbers.first_final_token_seconds == 10
+    assert [(layer.asked, layer.used) for layer in numbers.layers] == [(2, 2), (1, 1)]
+
+
+def test_kept_replies_take_no_time() -> None:
+    replies = {ONE: reply("x", 0, 1, 400, reused=True), FINAL: reply("z", 0, 1, 2)}
+    numbers = measure(replies, {1: [ONE], 2: [FINAL]}, FINAL)
+    assert numbers.critical_path_seconds == 2
+    assert numbers.first_proposer_token_seconds is None
+
+
+def test_a_run_that_came_to_nothing_has_numbers_too() -> None:
+    assert measure({}, {}, None).critical_path_seconds == 0
+
+
+def test_overlap_counts_shared_wording() -> None:
+    final = "the moa was a large flightless bird of new zealand"
+    overlap, diversity, novelty = compare(final, {ONE: final, TWO: "entirely different words stand here now"})
+    same, other = overlap
+    assert (same.ngram_share, same.cosine) == (1.0, pytest.approx(1.0))
+    assert (other.ngram_share, other.cosine) == (0.0, 0.0)
+    assert diversity == pytest.approx(1.0)
+    assert novelty == 0.0
+
+
+def test_half_of_the_wording_is_half_of_the_overlap() -> None:
+    overlap, _, novelty = compare("a b c d e f", {ONE: "a b c d"})
+    # 3-grams: 2 of 4, 4-grams: 1 of 3, 5-grams: 0 of 2.
+    assert overlap[0].ngram_share == pytest.approx(3 / 9)
+    assert novelty == pytest.approx(6 / 9)
+
+
+def test_equal_answers_have_no_diversity_and_a_single_one_none_to_tell() -> None:
+    assert compare("x y z", {ONE: "a b c", TWO: "a b c"})[1] == pytest.approx(0.0)
+    assert compare("x y z", {ONE: "a b c"})[1] is None
+
+
+def test_texts_shorter_than_an_ngram_do_not_break_it() -> None:
+    overlap, _, novelty = compare("yes", {ONE: "yes"})
+    assert overlap[0].cosine == pytest.approx(1.0)
+    assert overlap[0].ngram_share == 0.0
+    assert novelty is None
+
+
+def test_words_of_scripts_without_spaces_are_characters() -> None:
+    assert words("恐鳥は Moa です") == ["恐", "鳥", "は", "moa", "で", "す"]
+    assert words("Straße ÉTÉ") == ["strasse", "été"]
+
+
+def test_a_runaway_text_is_compared_by_its_beginning() -> None:
+    assert len(words("word " * (MAX_WORDS + 5))) == MAX_WORDS
