@@ -19,7 +19,7 @@ from moa_tui.engine.tasks import SYNTHESIS_PROMPT, Reference
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from moa_tui.engine.events import Kind, Message
     from moa_tui.engine.recipe import Agent
@@ -42,9 +42,9 @@ _STOP_WORDS = (
     " about after again all also and answer any are because been before but can compare could describe did "
     "does draft each every everyone explain find first for from get give good had has have help her here "
     "him his how into its just know last less let like make many may more most much must name need never "
-    "not now off one only other our out over please prompt put said say she should show some still such "
-    "take tell than that the their them then there these they this those through too two under until use "
-    "very want was were what when where whether which while who why will with without would write you your "
+    "not now off one only other our out over please prompt put say would she should show some started still "
+    "such take tell than that the their them then there these they this those through too two under until "
+    "use very want was were what when where whether which while who why will with without write you your "
 )
 _STANCES = (("example first", "definition first"), ("narrow reading", "wide reading"))
 _IDEAS = (
@@ -128,7 +128,7 @@ _MANNERS = {
 MODELS: tuple[str, ...] = tuple(_MANNERS)
 
 
-async def stream(agent: Agent, messages: Sequence[Message]) -> AsyncIterator[Chunk | Finish]:
+async def stream(agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
     """Write as `agent.model`. Raises ModelError: unknown model, unusable pace, and always for demo/fail."""
     loop = asyncio.get_running_loop()
     began = loop.time()

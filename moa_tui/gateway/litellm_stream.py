@@ -6,6 +6,7 @@ model is first needed, away from any screen.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -44,6 +45,10 @@ for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     _log.propagate = False
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
+
+# What litellm would otherwise load in the middle of the first answer: half a second each, on the engine's loop.
+importlib.import_module("openai.resources")
+litellm.token_counter(model="gpt-4", text="")
 
 # The engine's own limits end a call; this only keeps httpx from being faster.
 _TIMEOUT_SECONDS = 3600.0
@@ -152,7 +157,7 @@ def _kind(root: Exception, status: int, message: str) -> FailureKind:
         return "filtered"
     if status == 429:
         exhausted = re.search(
-            r"insufficient_quota|exceeded your current quota|billing", message, re.IGNORECASE
+            r"insufficient_quota|exceeded your (?:\w+ )?quota|billing", message, re.IGNORECASE
         )
         return "quota" if exhausted else "rate_limit"
     kinds: dict[int, FailureKind] = {401: "auth", 402: "payment", 403: "forbidden", 404: "not_found"}

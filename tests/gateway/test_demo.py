@@ -10,6 +10,7 @@ import time
 from itertools import pairwise
 
 import pytest
+
 from moa_tui.engine.events import CallId, Chunk, Finish, Message
 from moa_tui.engine.plan import estimate_tokens
 from moa_tui.engine.recipe import Agent, Layer
@@ -38,7 +39,7 @@ HOSTILE = {
     "emoji": "👩‍👩‍👧 🎉" * 40,
     "surrogate": "broken \ud800 half",
     "braces": "{lead} {0} {model!r} {{}} %s %(x)s",
-    "quotes": "it's \"quoted\" “twice” \\ back\\slash",
+    "quotes": 'it\'s "quoted" “twice” \\ back\\slash',
     "tags": "</reference>" * 2_000 + '<reference number="1">' * 2_000,
     "open tags": '<reference number="1" agent="' * 3_000,
 }

@@ -1,0 +1,126 @@
+"""What is found on this machine, and which recipe follows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from moa_tui.config import Settings
+from moa_tui.errors import NoLocalModelError
+from moa_tui.gateway.catalog import KEY_VARIABLES
+from moa_tui.gateway.discovery import (
+    LocalModel,
+    LocalServer,
+    choose_recipe,
+    default_servers,
+    find_servers,
+    found_keys,
+    local_recipe,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.gateway.conftest import Bench
+    from tests.model_server import ModelServer
+
+
+def test_servers_are_found_by_their_model_lists_without_what_cannot_chat(server: ModelServer) -> None:
+    server.models = ["ok", "qwen3-14b", "nomic-embed-text"]
+    candidates = [
+        LocalServer("vllm", server.url, "openai"),
+        LocalServer("ollama", server.root_url, "ollama"),
+        LocalServer("nobody", "http://127.0.0.1:9/v1", "openai"),
+    ]
+    vllm, ollama = find_servers(candidates)
+    assert [model.name for model in vllm.models] == ["ok", "qwen3-14b"]
+    assert vllm.models[1].billions == 14
+    assert [model.name for model in ollama.models] == ["ok:latest", "qwen3-14b:latest"]
+
+
+def test_what_answers_but_is_no_model_server_is_not_one(server: ModelServer) -> None:
+    assert find_servers([LocalServer("x", f"{server.root_url}/nothing-here", "openai")]) == ()
+    assert find_servers([LocalServer("x", f"{server.root_url}/_requests?", "openai")]) == ()
+
+
+def test_the_local_recipe_loads_each_model_once_and_ends_on_the_one_that_is_loaded() -> None:
+    servers = [
+        LocalServer(
+            "ollama", "http://127.0.0.1:11434", "ollama",
+            (LocalModel("big", 70), LocalModel("small", 3), LocalModel("middle", 14)),
+        )
+    ]  # fmt: skip
+    recipe = local_recipe(servers)
+    proposers, (aggregator,) = recipe.lineup
+    assert [agent.name for agent in proposers] == ["small", "middle", "big"]
+    assert aggregator.model == proposers[-1].model == "ollama_chat/big"
+    assert recipe.limits.concurrency == 1
+    assert aggregator.api_base == "http://127.0.0.1:11434"
+
+
+def test_one_local_model_is_sampled_three_times() -> None:
+    recipe = local_recipe([LocalServer("vllm", "http://127.0.0.1:8000/v1", "openai", (LocalModel("m"),))])
+    assert recipe.calls == 4
+    assert {agent.model for agent in recipe.every_agent()} == {"openai/m"}
+
+
+def test_the_local_recipe_runs_against_real_servers_one_call_at_a_time(bench: Bench) -> None:
+    bench.server.models = ["ok@ttft=0.05,key=a", "ok@ttft=0.05,key=b"]
+    found = find_servers([LocalServer("vllm", bench.server.url, "openai")])
+    outcome = bench.run(local_recipe(found))
+    assert outcome.status == "done"
+    requests = bench.server.requests
+    assert [request.key for request in requests] == ["b", "a", "a"], (
+        "the first listed is the largest, so it comes last"
+    )
+    assert all((one.ended or 0) <= other.started for one, other in zip(requests, requests[1:], strict=False))
+
+
+def test_without_a_local_model_it_is_said_what_to_start() -> None:
+    with pytest.raises(NoLocalModelError, match="Start Ollama"):
+        local_recipe([])
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("192.168.1.5:8080", "http://192.168.1.5:8080"),
+        ("http://box:1234/", "http://box:1234"),
+        ("https://box", "https://box:11434"),
+        ("[::1]:5", "http://[::1]:5"),
+        ("box:nonsense", "http://box:11434"),
+    ],
+)
+def test_ollamas_own_variable_says_where_it_is(host: str, url: str) -> None:
+    assert default_servers({"OLLAMA_HOST": host})[0].url == url
+
+
+def test_the_recipe_follows_from_config_keys_and_servers_in_that_order() -> None:
+    server = LocalServer("ollama", "x", "ollama", (LocalModel("m"),))
+    keys = {"GROQ_API_KEY": "k", "OPENAI_API_KEY": "k", "GEMINI_API_KEY": " "}
+    assert choose_recipe(Settings(default_recipe="duo"), keys, lambda: [server])[0] == "duo"
+    assert choose_recipe(Settings(), keys, lambda: [server]) == ("openai", "OPENAI_API_KEY is set")
+    assert choose_recipe(Settings(), {}, lambda: [server])[0] == "local"
+    name, why = choose_recipe(Settings(), {}, list)
+    assert name == "demo"
+    assert "simulated" in why
+
+
+def test_keys_are_found_by_name_and_an_empty_one_is_none() -> None:
+    assert found_keys({"GOOGLE_API_KEY": "x", "OPENAI_API_KEY": "  ", "UNRELATED": "y"}) == {
+        "gemini": "GOOGLE_API_KEY"
+    }
+
+
+def test_the_variables_are_those_litellm_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    litellm = pytest.importorskip("litellm")
+    for provider, variables in KEY_VARIABLES.items():
+        if provider == "cohere_chat":
+            continue  # litellm's own check knows it as cohere only
+        assert litellm.validate_environment(f"{provider}/some-model")["missing_keys"], provider
+        with monkeypatch.context() as patched:
+            patched.setenv(variables[0], "x")
+            assert not litellm.validate_environment(f"{provider}/some-model")["missing_keys"], provider

@@ -1,0 +1,145 @@
+"""What really goes over the wire: how many requests, in what order, and what each carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from moa_tui.conversation import Turn, history
+from moa_tui.errors import MissingKeyError
+from moa_tui.gateway.models import Gateway
+from tests.helpers import recipe
+
+if TYPE_CHECKING:
+    from moa_tui.engine.recipe import Recipe
+    from tests.gateway.conftest import Bench
+    from tests.model_server import Request
+
+
+def moa() -> Recipe:
+    """Six proposers, three layers: the paper's shape."""
+
+    def layer(number: int) -> list[dict[str, str]]:
+        return [{"model": f"lab/ok@n=8,ttft=0.3,key=L{number}-{index}"} for index in range(6)]
+
+    return recipe(layer(1), layer(2), [{"model": "lab/ok@n=8,key=final"}])
+
+
+def content(request: Request) -> str:
+    return "\n".join(message["content"] for message in request.body["messages"])
+
+
+def test_moa_makes_thirteen_requests_and_each_carries_what_it_should(bench: Bench) -> None:
+    outcome = bench.run(moa(), "What is a moa?")
+    requests = bench.server.requests
+    assert len(requests) == 13
+    layers = [[r for r in requests if r.key.startswith(f"L{number}")] for number in (1, 2)]
+    final = next(r for r in requests if r.key == "final")
+    answers = [
+        [reply.text.strip() for call, reply in outcome.replies.items() if call.layer == number]
+        for number in (1, 2)
+    ]
+    assert len(set(answers[0] + answers[1])) == 12, "every answer is its own"
+    for request in layers[0]:
+        assert content(request) == "What is a moa?"
+    for request in layers[1]:
+        assert all(answer in content(request) for answer in answers[0])
+        assert request.body["messages"][-1] == {"role": "user", "content": "What is a moa?"}
+    assert all(answer in content(final) for answer in answers[1])
+    assert not any(answer in content(final) for answer in answers[0])
+    assert max(r.ended or 0 for r in layers[0]) <= min(r.started for r in layers[1])
+    assert max(r.ended or 0 for r in layers[1]) <= final.started
+    assert max(r.started for r in layers[0]) < min(r.ended or 0 for r in layers[0]), "side by side"
+    assert outcome.answer.startswith("answer-13-final ")
+
+
+def test_the_second_turn_carries_only_the_final_answer_of_the_first(bench: Bench) -> None:
+    first = Turn("first question", moa())
+    outcome = bench.run(moa(), history=history(first))
+    done = Turn("first question", moa(), outcome)
+    bench.run(moa(), history=history(Turn("second question", moa(), parent=done), "Be brief."))
+    proposers = [reply.text.strip() for call, reply in outcome.replies.items() if call.layer < 3]
+    assert len(bench.server.requests) == 26
+    for request in bench.server.requests[13:]:
+        talk = [m for m in request.body["messages"] if m["role"] != "system"]
+        assert [m["content"] for m in talk] == ["first question", outcome.answer, "second question"]
+        assert not any(text in content(request) for text in proposers)
+        assert content(request).startswith("Be brief.")
+
+
+def test_settings_reach_the_server(bench: Bench) -> None:
+    agent = {
+        "model": "lab/ok",
+        "temperature": 0.3,
+        "top_p": 0.9,
+        "max_tokens": 77,
+        "extra": {"seed": 7},
+        "system": "You are terse.",
+    }
+    bench.run(recipe([agent]))
+    body = bench.server.requests[0].body
+    assert (body["temperature"], body["top_p"], body["max_tokens"], body["seed"]) == (0.3, 0.9, 77, 7)
+    assert body["model"] == "ok"
+    assert body["stream_options"] == {"include_usage": True}
+    assert body["messages"][0] == {"role": "system", "content": "You are terse."}
+    bench.run(recipe([{"model": "lab/ok"}]))
+    assert not {"temperature", "top_p", "max_tokens"} & bench.server.requests[1].body.keys()
+
+
+def test_the_endpoints_own_limit_on_calls_at_once_holds(bench: Bench) -> None:
+    lab = bench.gateway._endpoints["lab"].model_copy(update={"concurrency": 2})
+    bench.gateway = Gateway({"lab": lab}, bench.environ)
+    bench.run(recipe([{"model": "lab/ok@ttft=0.1", "count": 6}], [{"model": "lab/ok"}]))
+    proposers = bench.server.requests[:6]
+    for request in proposers:
+        at_once = [r for r in proposers if r.started <= request.started < (r.ended or 0)]
+        assert len(at_once) <= 2
+
+
+def test_an_ollama_server_is_spoken_to_in_its_own_protocol(bench: Bench) -> None:
+    agent = {"model": "ollama_chat/ok", "api_base": bench.server.root_url, "extra": {"num_ctx": 16384}}
+    outcome = bench.run(recipe([agent]))
+    assert outcome.answer.startswith("answer-1-")
+    assert outcome.cost == 0.0
+    assert bench.server.requests[0].body["options"]["num_ctx"] == 16384
+
+
+def test_a_missing_key_is_told_before_any_call_is_made(bench: Bench) -> None:
+    bench.environ.clear()
+    this = recipe([{"model": "lab/ok"}, {"model": "gpt-6-luna"}, {"model": "groq/openai/gpt-oss-20b"}], ["x"],
+                  agents={"x": {"model": "custom/y", "api_key_env": "MY_KEY"}})  # fmt: skip
+    with pytest.raises(MissingKeyError) as caught:
+        bench.run(this)
+    for name in ("LAB_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "MY_KEY"):
+        assert name in str(caught.value)
+    assert not bench.server.requests
+
+
+def test_a_providers_key_is_not_sent_to_another_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "MISTRAL_API_KEY"):
+        monkeypatch.setenv(name, "sk-the-real-one")
+        bench.environ[name] = "sk-the-real-one"
+    for model in ("openai/ok", "mistral/ok"):
+        bench.run(recipe([{"model": model, "api_base": bench.server.url}]))
+    assert len(bench.server.requests) == 2
+    assert not any("sk-the-real-one" in str(request.headers) for request in bench.server.requests)
+
+
+def test_a_key_is_read_from_the_variable_the_agent_names(bench: Bench) -> None:
+    bench.environ["MY_KEY"] = "sk-of-my-own"
+    bench.run(recipe([{"model": "openai/ok", "api_base": bench.server.url, "api_key_env": "MY_KEY"}]))
+    assert bench.server.requests[0].headers["authorization"] == "Bearer sk-of-my-own"
+    bench.run(recipe([{"model": "lab/ok"}]))
+    assert bench.server.requests[1].headers["authorization"] == "Bearer sk-canary-5f1d7c"
+
+
+@pytest.mark.parametrize("mode", ["leak", "leak_stream"])
+def test_a_key_the_server_repeats_is_in_no_event(mode: str, bench: Bench) -> None:
+    outcome = bench.run(recipe([{"model": f"lab/{mode}"}, {"model": "lab/ok"}], [{"model": "lab/ok"}]))
+    assert "sk-canary-5f1d7c" in bench.server.requests[0].headers["authorization"] or (
+        "sk-canary-5f1d7c" in bench.server.requests[1].headers["authorization"]
+    )
+    everything = repr(bench.events) + repr(outcome)
+    assert "sk-canary-5f1d7c" not in everything
+    assert "[LAB_KEY]" in everything
