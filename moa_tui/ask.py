@@ -90,7 +90,7 @@ def attach(path: Path) -> str:
 
 
 def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO) -> int:
-    """Run the request, write as it asks, return the exit code. Raises MissingKeyError before any call is made.
+    """Run the request, write as it asks, return the exit code. Raises MissingKeyError before any call.
 
     Ctrl+C stops the run: what was received is written all the same. A second Ctrl+C does not wait.
     """

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from moa_tui import recipes
-from moa_tui.engine.recipe import Recipe
 from moa_tui.gateway import demo
 from moa_tui.gateway.catalog import Catalog
 from moa_tui.gateway.discovery import ONE_KEY_RECIPES
 from moa_tui.gateway.models import Gateway
+
+if TYPE_CHECKING:
+    from moa_tui.engine.recipe import Recipe
 
 FILES = recipes.available(Path("/nonexistent"))
 CALLS = {"moa": 13, "moa-lite": 7, "moa-frontier": 13, "self-moa": 7, "duo": 3, "demo": 9}

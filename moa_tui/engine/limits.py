@@ -49,7 +49,7 @@ def retry_wait(error: ModelError, attempt: int) -> float:
     if error.retry_after is not None:
         return max(0.0, error.retry_after)
     wait = min(_FIRST_WAIT_SECONDS * 2.0 ** (attempt - 1), _LONGEST_WAIT_SECONDS)
-    return wait * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not secrecy
+    return wait * random.uniform(0.75, 1.25)
 
 
 def shortened_share(

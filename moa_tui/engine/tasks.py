@@ -132,7 +132,7 @@ def _instructions(call: CallId, layer: Layer, prompt: str, references: Sequence[
     if layer.shuffle:
         # The same prompt gives each call the same order again, and each call an order of its own.
         references = list(references)
-        random.Random(f"{call}:{prompt}").shuffle(references)  # noqa: S311 - order, not secrecy
+        random.Random(f"{call}:{prompt}").shuffle(references)
     blocks = render_references(references, anonymous=layer.anonymous)
     wording = SYNTHESIS_PROMPT if layer.prompt is None else layer.prompt
     if "{references}" not in wording:

@@ -231,7 +231,7 @@ def _manner(agent: Agent) -> _Manner:
 def _random(agent: Agent, messages: Sequence[Message], purpose: str) -> random.Random:
     said = [f"{message['role']}: {message['content']}" for message in messages]
     key = "\n".join([purpose, agent.model, str(agent.extra.get("seed", 0)), *said])
-    return random.Random(key.encode("utf-8", "replace").decode())  # noqa: S311 - variety, not secrecy
+    return random.Random(key.encode("utf-8", "replace").decode())
 
 
 def _token_share(char: str) -> float:

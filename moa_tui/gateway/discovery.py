@@ -98,7 +98,7 @@ def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
         proposers = [largest.model_copy(update={"count": 3})]
     return Recipe(
         name="local",
-        description="Made from the models that local servers list: each answers once, the largest aggregates.",
+        description="Made from the models local servers list: each answers once, the largest aggregates.",
         defaults=Sampling(temperature=0.7, max_tokens=2048),
         layers=(
             Layer(agents=tuple(proposers)),

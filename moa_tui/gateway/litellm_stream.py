@@ -46,7 +46,7 @@ for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
 
-# What litellm would otherwise load in the middle of the first answer: half a second each, on the engine's loop.
+# litellm would load these in the middle of the first answer: half a second each, on the engine's loop.
 importlib.import_module("openai.resources")
 litellm.token_counter(model="gpt-4", text="")
 
@@ -70,8 +70,8 @@ async def stream(
         "api_base": api_base,
         "api_key": api_key,
         **agent.extra,
-        # Parameters a model does not know are left out. Said for each call: litellm's global switch of the same
-        # name also has it swallow a 422.
+        # Parameters a model does not know are left out. Said for each call: litellm's global switch of the
+        # same name also has it swallow a 422.
         "drop_params": True,
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -106,8 +106,17 @@ async def stream(
             await response.aclose()
 
 
+def missing_key(model: str) -> str | None:
+    """The variable litellm would look for the model's key in, where it is a key and is not set.
+
+    Other credentials (a cloud's profile, a project's name) can come from elsewhere than the environment.
+    """
+    missing = litellm.validate_environment(model)["missing_keys"]
+    return missing[0] if missing and all(name.endswith(("_API_KEY", "_TOKEN")) for name in missing) else None
+
+
 def _finish(response: Any, model: str) -> Finish:
-    """Why the stream ended and what the provider says it took; litellm invents both where they are missing."""
+    """Why the stream ended and what the provider says it took; litellm invents both where they are not said."""
     reason = getattr(response, "received_finish_reason", None)
     usage = next((one.usage for one in reversed(response.chunks) if getattr(one, "usage", None)), None)
     if usage is None:
@@ -142,8 +151,8 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
     if "LLM Provider NOT provided" in message or "Unmapped LLM provider" in message:
         return ModelError(
             "not_found",
-            f"{model}: no such provider. Write provider/model with a provider that litellm knows, or define the "
-            f"first part as an endpoint in the config: [endpoints.{model.partition('/')[0]}]",
+            f"{model}: no such provider. Write provider/model with a provider that litellm knows, or define "
+            f"the first part as an endpoint in the config: [endpoints.{model.partition('/')[0]}]",
         )
     if status is None:
         return ModelError("malformed", f"{type(root).__name__}: {message}")

@@ -33,7 +33,7 @@ _LONGEST_ERROR = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where an agent's calls go. `key_variables` are those any one of which holds its key; none: no key needed."""
+    """Where an agent's calls go. Any one of `key_variables` holds its key; none: no key is needed."""
 
     model: str
     api_base: str | None
@@ -80,13 +80,7 @@ class Gateway:
 
     def check_keys(self, recipe: Recipe) -> None:
         """Raise MissingKeyError, naming model and variable, unless every agent's key is set."""
-        if missing := self.missing_keys(recipe.every_agent()):
-            lines = [f"  {variable}, for {', '.join(models)}" for variable, models in missing.items()]
-            raise MissingKeyError(
-                f"recipe {recipe.name} cannot run: these environment variables are not set:\n"
-                + "\n".join(lines)
-                + "\nSet them, or choose another recipe with -r (`moa-tui doctor` says which can run here)."
-            )
+        _refuse(recipe, self.missing_keys(recipe.every_agent()))
 
     async def prepare(self, recipe: Recipe) -> None:
         """Make ready for a run: check keys, then import litellm off the loop if any model needs it.
@@ -94,8 +88,21 @@ class Gateway:
         Raises MissingKeyError.
         """
         self.check_keys(recipe)
-        if any(not agent.model.startswith("demo/") for agent in recipe.every_agent()):
-            await litellm_loaded()
+        agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
+        if not agents:
+            return
+        await litellm_loaded()
+        adapter = load_litellm_stream()
+        missing: dict[str, list[str]] = {}
+        for agent in agents:
+            route = self._route(agent)
+            if (
+                not route.key_variables
+                and route.api_base is None
+                and (name := adapter.missing_key(agent.model))
+            ):
+                missing.setdefault(name, []).append(agent.model)
+        _refuse(recipe, missing)
 
     async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
         """The agent's reply: text and reasoning apart, both clean. Raises ModelError, clean as well."""
@@ -129,7 +136,7 @@ class Gateway:
             return demo.stream(agent, messages)
         route = self._route(agent)
         key = next((value for name in route.key_variables if (value := self._environ.get(name))), None)
-        # Where nothing is said, litellm takes the provider's key from the environment, even for another server.
+        # Unless told a key, litellm takes the provider's from the environment, even for another server.
         told = None if route.api_base is None and agent.api_key_env is None else key or _NO_KEY
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model, messages, agent, api_base=route.api_base, api_key=told
@@ -160,6 +167,17 @@ class Gateway:
             if len(value) >= 4:
                 text = text.replace(value, f"[{name}]")
         return text
+
+
+def _refuse(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:
+    """Raise MissingKeyError if any variable is missing."""
+    if missing:
+        lines = [f"  {variable}, for {', '.join(models)}" for variable, models in missing.items()]
+        raise MissingKeyError(
+            f"recipe {recipe.name} cannot run: these environment variables are not set:\n"
+            + "\n".join(lines)
+            + "\nSet them, or choose another recipe with -r (`moa-tui doctor` says which can run here)."
+        )
 
 
 def _context(agent: Agent) -> int | None:

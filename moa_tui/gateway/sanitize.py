@@ -1,4 +1,4 @@
-"""The border that all text from outside crosses: what could steer a terminal or hide from a reader is removed.
+"""The border all text from outside crosses: what could steer a terminal or hide from a reader is removed.
 
 Removed: escape sequences (CSI, OSC, DCS, APC, PM, SOS and the short ones, in 7- and 8-bit form), control
 characters but tab and newline, bidirectional controls, zero-width and tag characters where no script or emoji

@@ -66,7 +66,7 @@ class EngineThread:
         threading.Thread(target=load_litellm_stream, name="moa-warm-up", daemon=True).start()
 
     def close(self, timeout: float = 2.0) -> None:
-        """Cancel all that runs, close every connection, and end the thread. Waits `timeout` seconds at most."""
+        """Cancel all that runs, close every connection, end the thread. Waits `timeout` seconds at most."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout)

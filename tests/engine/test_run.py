@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -27,12 +27,14 @@ from moa_tui.engine.events import (
 )
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.recipe import Agent, Recipe
 from moa_tui.engine.run import run
 from moa_tui.engine.tasks import SHORTENED
 from moa_tui.errors import ModelError
 from tests.fakes import DONE, FakeModels
 from tests.helpers import recipe, wait_until
+
+if TYPE_CHECKING:
+    from moa_tui.engine.recipe import Agent, Recipe
 
 E = TypeVar("E")
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]

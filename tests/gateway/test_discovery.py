@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,7 +75,7 @@ def test_the_local_recipe_runs_against_real_servers_one_call_at_a_time(bench: Be
     assert [request.key for request in requests] == ["b", "a", "a"], (
         "the first listed is the largest, so it comes last"
     )
-    assert all((one.ended or 0) <= other.started for one, other in zip(requests, requests[1:], strict=False))
+    assert all((one.ended or 0) <= other.started for one, other in pairwise(requests))
 
 
 def test_without_a_local_model_it_is_said_what_to_start() -> None:

@@ -213,7 +213,7 @@ def test_what_could_steer_a_terminal_does_not_come_through(bench: Bench) -> None
     outcome = bench.run(table("control"))
     texts = [event.text for event in bench.events if isinstance(event, Delta)]
     texts += [event.reply.text for event in bench.events if isinstance(event, CallEnded)]
-    assert not any(ord(c) < 32 and c not in "\n\t" or ord(c) == 127 for text in texts for c in text)
+    assert not any((ord(c) < 32 and c not in "\n\t") or ord(c) == 127 for text in texts for c in text)
     assert "red" in outcome.replies[CallId(1, 1)].text
     assert "[b]" in outcome.replies[CallId(1, 1)].text, "markup is text like any other"
 

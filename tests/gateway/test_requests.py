@@ -116,6 +116,12 @@ def test_a_missing_key_is_told_before_any_call_is_made(bench: Bench) -> None:
     assert not bench.server.requests
 
 
+def test_a_key_that_only_litellm_knows_of_is_told_before_any_call_too(bench: Bench) -> None:
+    with pytest.raises(MissingKeyError, match="HUGGINGFACE_API_KEY"):
+        bench.run(recipe([{"model": "huggingface/some/model"}, {"model": "lab/ok"}], [{"model": "lab/ok"}]))
+    assert not bench.server.requests
+
+
 def test_a_providers_key_is_not_sent_to_another_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "MISTRAL_API_KEY"):
         monkeypatch.setenv(name, "sk-the-real-one")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +14,7 @@ from moa_tui.gateway.think import ThinkSplitter
 def split(text: str, cuts: list[int]) -> tuple[str, str]:
     splitter = ThinkSplitter()
     bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    chunks = [
-        chunk for a, b in zip(bounds, bounds[1:], strict=False) if a < b for chunk in splitter.feed(text[a:b])
-    ]
+    chunks = [chunk for a, b in pairwise(bounds) if a < b for chunk in splitter.feed(text[a:b])]
     chunks += splitter.flush()
     return (
         "".join(chunk.text for chunk in chunks if chunk.kind == "reasoning"),

@@ -1,0 +1,349 @@
+"""`moa-tui ask` as a person and a script use it: in a process of its own, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.model_server import ModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CANARY = "sk-canary-2b8e44"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+class Shell:
+    """Runs the command with a config that knows the endpoint `lab`, and recipes written in a line."""
+
+    def __init__(self, folder: Path, server: ModelServer) -> None:
+        self.folder = folder
+        self.server = server
+        config = folder / "config.toml"
+        config.write_text(f'[endpoints.lab]\nbase_url = "{server.url}"\nkey_env = "LAB_KEY"\n')
+        self.environ = {**os.environ, "MOA_TUI_CONFIG": str(config), "LAB_KEY": CANARY, "COLUMNS": "100"}
+
+    def recipe(self, *layers: list[str], limits: str = "") -> str:
+        """A recipe file of models of the fault server."""
+        tables = []
+        for models in layers:
+            agents = ", ".join(f'{{ model = "lab/{model}" }}' for model in models)
+            tables.append(f"[[layers]]\nagents = [{agents}]")
+        path = self.folder / "test.toml"
+        path.write_text('name = "test"\n' + "\n".join(tables) + f"\n[limits]\n{limits}\n")
+        return str(path)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "moa_tui", *arguments]
+
+    def __call__(self, *arguments: str, piped: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            input=piped, capture_output=True, encoding="utf-8", env=self.environ, timeout=60, check=False,
+        )  # fmt: skip
+
+    def last_prompt(self) -> str:
+        return str(self.server.requests[-1].body["messages"][-1]["content"])
+
+
+@pytest.fixture
+def shell(tmp_path: Path, server: ModelServer) -> Shell:
+    server.reset()
+    return Shell(tmp_path, server)
+
+
+def test_the_answer_and_nothing_else_is_on_stdout(shell: Shell) -> None:
+    done = shell("ask", "-r", shell.recipe(["ok@key=a", "ok@key=b"], ["ok@n=2,key=final"]), "hello")
+    assert done.returncode == 0
+    assert re.fullmatch(r"answer-3-final each model ?\n", done.stdout)
+    assert "L1.1 ok@key=a: done" in done.stderr
+    assert "2 of 2 used · 3 of 3 calls" in done.stderr
+
+
+def test_quiet_is_quiet(shell: Shell) -> None:
+    done = shell("ask", "-q", "-r", shell.recipe(["ok"]), "hello")
+    assert done.stderr == ""
+    assert done.stdout.startswith("answer-1-ok")
+
+
+def test_prompt_pipe_and_files_become_one_prompt(shell: Shell) -> None:
+    notes = shell.folder / "notes.md"
+    notes.write_text("# Notes\n```python\nx = 1\n```\n", encoding="utf-8")
+    done = shell(
+        "ask", "-q", "-r", shell.recipe(["ok"]), "-f", str(notes), "Sum", "this", "up:", piped="piped text\n"
+    )
+    assert done.returncode == 0, done.stderr
+    prompt = shell.last_prompt()
+    assert prompt.startswith("Sum this up:\npiped text\n\nFile `notes.md`:\n\n````\n# Notes\n```python")
+    assert prompt.endswith("```\n````")
+
+
+def test_a_system_prompt_reaches_every_agent(shell: Shell) -> None:
+    shell("ask", "-q", "-r", shell.recipe(["ok"], ["ok"]), "--system", "Be brief.", "hi")
+    for request in shell.server.requests:
+        assert request.body["messages"][0]["content"].startswith("Be brief.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to ask"),
+        (["   "], "nothing to ask"),
+        (["-r", "nothing", "hi"], "no recipe is called"),
+        (["-f", "/nonexistent/file", "hi"], "cannot be read"),
+        (["-f", "/", "hi"], "is a directory"),
+        (["--output", "xml", "hi"], "xml"),
+        (["--max-cost", "0", "hi"], "max-cost"),
+    ],
+)
+def test_wrong_usage_is_told_with_exit_code_2(arguments: list[str], said: str, shell: Shell) -> None:
+    done = shell("ask", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x00\x01binary", b"\xff\xfe\xfa", b"x" * 5_000_001], ids=["nul", "not-utf8", "huge"]
+)
+def test_a_file_that_is_no_text_is_refused(content: bytes, shell: Shell) -> None:
+    path = shell.folder / "file.bin"
+    path.write_bytes(content)
+    done = shell("ask", "-r", shell.recipe(["ok"]), "-f", str(path), "hi")
+    assert done.returncode == 2
+    assert "file.bin" in done.stderr
+    assert not shell.server.requests
+
+
+def test_a_broken_config_names_file_line_and_key(shell: Shell) -> None:
+    (shell.folder / "config.toml").write_text('defualt_recipe = "demo"\n')
+    done = shell("ask", "hi")
+    assert done.returncode == 2
+    assert 'config.toml:1: defualt_recipe: unknown key; did you mean "default_recipe"?' in done.stderr
+
+
+def test_a_missing_key_is_told_before_any_call(shell: Shell) -> None:
+    del shell.environ["LAB_KEY"]
+    done = shell("ask", "-r", shell.recipe(["ok"], ["ok"]), "hi")
+    assert done.returncode == 1
+    assert "LAB_KEY" in done.stderr
+    assert not shell.server.requests
+
+
+def test_json_is_one_document_with_everything(shell: Shell) -> None:
+    recipe = shell.recipe(["ok@key=a", "http401", "reasoning@key=r"], ["ok@key=final"])
+    done = shell("ask", "-r", recipe, "--output", "json", "hello")
+    document = json.loads(done.stdout)
+    assert done.returncode == 0
+    expected = {"schema", "prompt", "recipe", "status", "answer", "layers", "usage", "cost", "seconds",
+                "critical_path_seconds", "first_token_seconds", "metrics"}  # fmt: skip
+    assert expected <= document.keys()
+    assert (document["schema"], document["prompt"], document["recipe"]) == (1, "hello", "test")
+    assert document["status"] == "done"
+    assert document["answer"].startswith("answer-4-final")
+    first, second = document["layers"]
+    assert (first["task"], second["task"]) == ("answer", "synthesize")
+    assert [(c["layer"], c["index"]) for c in first["calls"]] == [(1, 1), (1, 2), (1, 3)]
+    good, bad, thinker = first["calls"]
+    assert {"layer", "index", "agent", "model", "status", "text", "reasoning", "error", "attempts", "usage",
+            "cost", "first_token_seconds", "seconds", "messages"} <= good.keys()  # fmt: skip
+    assert good["usage"] == {
+        "prompt_tokens": good["usage"]["prompt_tokens"],
+        "completion_tokens": 21,
+        "estimated": False,
+    }
+    assert good["messages"] == [{"role": "user", "content": "hello"}]
+    assert bad["error"]["kind"] == "auth"
+    assert bad["error"]["status_code"] == 401
+    assert thinker["reasoning"]
+    assert document["cost"] is None, "a price that is not known is null, never 0"
+    assert 0 < document["critical_path_seconds"] <= document["seconds"]
+    assert document["metrics"]["overlap"][0]["ngram_share"] > 0
+
+
+def test_events_are_one_json_line_each_as_they_happen(shell: Shell) -> None:
+    done = shell(
+        "ask", "-q", "-r", shell.recipe(["ok@n=2"], ["ok@n=2,key=final"]), "--output", "events", "hi"
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "call_started"
+    assert kinds[-1] == "run_ended"
+    assert kinds.count("call_ended") == 2
+    text = "".join(e["text"] for e in events if e["event"] == "delta" and e["layer"] == 2)
+    assert text == events[-1]["answer"] == events[-2]["text"]
+
+
+def test_the_answer_streams_as_it_is_written(shell: Shell) -> None:
+    recipe = shell.recipe(["ok@n=100,tps=50,key=slow"])
+    with subprocess.Popen(
+        shell.command("ask", "-q", "-r", recipe, "hi"), env=shell.environ, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(6)
+        assert first == b"answer"
+        assert process.poll() is None, "the first words come long before the last"
+        process.stdout.read()
+    assert process.returncode == 0
+
+
+def test_without_streaming_the_answer_comes_whole(shell: Shell) -> None:
+    done = shell("ask", "-q", "--no-stream", "-r", shell.recipe(["ok@n=3"]), "hi")
+    assert done.stdout.startswith("answer-1-ok each")
+    assert done.stdout.endswith("\n")
+
+
+def test_earlier_answers_are_shown_on_stderr_when_asked_for(shell: Shell) -> None:
+    done = shell("ask", "--show-proposers", "-r", shell.recipe(["ok@key=a"], ["ok@key=final"]), "hi")
+    assert "answer-1-a" in done.stderr
+    assert "answer-1-a" not in done.stdout
+
+
+def test_a_failed_run_tells_each_agents_error_and_exits_1(shell: Shell) -> None:
+    done = shell("ask", "-r", shell.recipe(["http401", "http404"], ["ok"]), "hi")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "http401: Incorrect API key" in done.stderr
+    assert "http404: " in done.stderr
+
+
+def test_an_answer_that_is_cut_off_is_printed_and_exits_1(shell: Shell) -> None:
+    done = shell("ask", "-r", shell.recipe(["reset@n=5"]), "hi")
+    assert done.returncode == 1
+    assert done.stdout.startswith("answer-1-reset")
+    assert "the answer is cut off: the connection was lost" in done.stderr
+
+
+def wait_for_text(process: subprocess.Popen[bytes], text: bytes) -> bytes:
+    assert process.stdout is not None
+    seen = b""
+    while text not in seen:
+        byte = process.stdout.read(1)
+        assert byte, seen
+        seen += byte
+    return seen
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_ctrl_c_prints_what_was_received_and_exits_130(output: str, shell: Shell) -> None:
+    recipe = shell.recipe(["endless@tps=100"])
+    with subprocess.Popen(
+        shell.command("ask", "-r", recipe, "--output", output, "hi"),
+        env=shell.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        shell.server.wait_for(lambda requests: requests[0].sent_chunks > 5, timeout=30)
+        time.sleep(0.2)  # lets what was sent arrive; nothing is asserted on its length
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    if output == "json":
+        document = json.loads(out)
+        assert document["status"] == "stopped"
+        assert document["answer"].startswith("answer-1-endless")
+    else:
+        assert out.startswith(b"answer-1-endless")
+    shell.server.wait_for(lambda requests: requests[0].disconnected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
+def test_ctrl_c_while_litellm_is_loading_ends_at_once(shell: Shell) -> None:
+    with subprocess.Popen(
+        shell.command("ask", "-r", shell.recipe(["ok"]), "hi"),
+        env=shell.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        time.sleep(1.0)  # well into the import, which takes seconds
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_a_reader_that_goes_away_is_no_crash(shell: Shell) -> None:
+    with subprocess.Popen(
+        shell.command("ask", "-q", "-r", shell.recipe(["ok@n=3000,tps=2000"]), "hi"),
+        env=shell.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        wait_for_text(process, b"answer")
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        err = process.stderr.read()
+    assert b"Traceback" not in err
+    assert process.returncode != 0
+
+
+def test_the_cap_on_the_command_line_holds(shell: Shell) -> None:
+    shell.environ["OPENAI_API_KEY"] = "sk-never-used"
+    path = shell.folder / "paid.toml"
+    path.write_text('name = "paid"\n[[layers]]\nagents = [{ model = "gpt-6-sol", max_tokens = 100000 }]\n')
+    done = shell("ask", "-r", str(path), "--max-cost", "0.5", "hi")
+    assert done.returncode == 1
+    assert "max_cost $0.5" in done.stderr
+
+
+def test_a_dry_run_prints_the_plan_and_calls_nobody(shell: Shell) -> None:
+    done = shell("ask", "--dry-run", "-r", "moa", "hello")
+    assert done.returncode == 0
+    assert "moa: 3 layers, 13 calls" in done.stdout
+    assert "at most about $0." in done.stdout
+    assert "TOGETHERAI_API_KEY is not set" in done.stdout
+    unknown = shell("ask", "--dry-run", "-r", shell.recipe(["ok"], ["ok"]), "hello")
+    assert "price unknown" in unknown.stdout
+    assert not shell.server.requests
+    document = json.loads(shell("ask", "--dry-run", "--output", "json", "-r", "moa-lite", "hi").stdout)
+    assert [len(layer["calls"]) for layer in document["layers"]] == [6, 1]
+
+
+def test_with_no_key_and_no_server_the_demo_answers_and_says_so(shell: Shell) -> None:
+    (shell.folder / "fast.toml").write_text(
+        'name = "demo"\n[defaults]\nextra = { tokens_per_second = 100000 }\n'
+        '[[layers]]\nagents = [{ model = "demo/terse" }, { model = "demo/coder" }]\n'
+        '[[layers]]\nagents = [{ model = "demo/thorough" }]\n'
+    )
+    done = shell("ask", "-r", str(shell.folder / "fast.toml"), "What is a moa?")
+    assert done.returncode == 0
+    assert "imulated" in done.stdout
+    assert "2 of 2 used" in done.stderr
+
+
+@pytest.mark.parametrize("output", ["text", "json", "events"])
+def test_a_key_is_in_no_output(output: str, shell: Shell) -> None:
+    done = shell(
+        "ask",
+        "--show-proposers",
+        "--output",
+        output,
+        "-r",
+        shell.recipe(["leak", "leak_stream", "ok"], ["ok"]),
+        "hi",
+    )
+    assert any(CANARY in request.headers["authorization"] for request in shell.server.requests)
+    assert CANARY not in done.stdout + done.stderr
+    assert "[LAB_KEY]" in done.stdout + done.stderr, "the servers did repeat it"
+    for path in shell.folder.rglob("*"):
+        assert not path.is_file() or CANARY not in path.read_text(errors="replace")
+
+
+def test_output_survives_a_terminal_that_knows_no_unicode(shell: Shell) -> None:
+    shell.environ |= {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done: Any = shell("ask", "-r", shell.recipe(["split_utf8"]), "hi")
+    assert done.returncode == 0
+    assert "?" in done.stdout

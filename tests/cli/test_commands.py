@@ -1,0 +1,167 @@
+"""The commands that ask no model."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from moa_tui import __version__, paths, recipes
+from moa_tui.cli import main
+from moa_tui.gateway import discovery
+from moa_tui.gateway.discovery import LocalModel, LocalServer
+
+CANARY = "sk-canary-77aa10"
+
+
+def call(*arguments: str, **environ: str) -> Result:
+    return CliRunner(env=environ).invoke(main, list(arguments))
+
+
+@pytest.fixture
+def no_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens, whatever the machine the test runs on has."""
+    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
+
+
+@pytest.fixture
+def one_server(monkeypatch: pytest.MonkeyPatch) -> LocalServer:
+    found = {"ollama": (LocalModel("qwen3:14b", 14), LocalModel("gemma3:4b", 4))}
+    monkeypatch.setattr(discovery, "_list_models", lambda server: found.get(server.name, ()))
+    return LocalServer("ollama", "http://127.0.0.1:11434", "ollama")
+
+
+def test_version() -> None:
+    assert call("--version").output == f"moa-tui {__version__}\n"
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    assert call().output == call("--help").output
+    assert "moa-tui ask" in call().output
+
+
+def test_the_list_of_recipes_has_all_with_their_calls() -> None:
+    lines = call("recipes", "list").output.splitlines()
+    by_name = {line.split()[0]: line for line in lines}
+    assert {"moa", "moa-lite", "duo", "demo", "local", "openrouter"} <= by_name.keys()
+    assert "13 calls" in by_name["moa"]
+
+
+def test_a_broken_recipe_does_not_hide_the_others() -> None:
+    folder = paths.recipes_dir()
+    folder.mkdir(parents=True)
+    (folder / "broken.toml").write_text("name = ")
+    (folder / "mine.toml").write_text('name = "mine"\n[[layers]]\nagents = [{ model = "demo/terse" }]\n')
+    done = call("recipes", "list")
+    assert done.exit_code == 1
+    assert "(yours)" in done.output
+    assert "broken.toml" in done.output
+
+
+def test_a_recipe_can_be_shown_copied_changed_and_checked() -> None:
+    assert 'name = "duo"' in call("recipes", "show", "duo").output
+    made = call("recipes", "new", "mine", "--from", "moa-lite")
+    path = Path(made.output.strip())
+    assert recipes.load("mine", paths.recipes_dir()).name == "mine"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    again = call("recipes", "new", "mine")
+    assert again.exit_code == 2
+    assert "left as it is" in again.output
+    checked = call("recipes", "check", "mine")
+    assert checked.exit_code == 0
+    assert "mine: valid, 2 layers, 7 calls" in checked.output
+    assert "TOGETHERAI_API_KEY is not set" in checked.output
+    path.write_text(path.read_text().replace("fallback", "falback"))
+    wrong = call("recipes", "check", str(path))
+    assert wrong.exit_code == 2
+    assert 'did you mean "fallback"?' in wrong.output
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", "local", ".hidden", "x" * 80])
+def test_a_recipes_name_cannot_leave_its_folder(name: str) -> None:
+    assert call("recipes", "new", name).exit_code == 2
+
+
+def test_the_local_recipe_is_shown_as_it_would_be_made(one_server: LocalServer) -> None:
+    shown = call("recipes", "show", "local").output
+    path = paths.config_file().parent / "shown.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(shown)
+    recipe = recipes.read(path)
+    assert [agent.name for agent in recipe.lineup[0]] == ["gemma3:4b", "qwen3:14b"]
+    assert recipe.lineup[1][0].model == "ollama_chat/qwen3:14b"
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_the_local_recipe_says_what_to_start_where_nothing_runs() -> None:
+    done = call("recipes", "show", "local")
+    assert done.exit_code == 1
+    assert "Start Ollama" in done.output
+
+
+def test_doctor_says_what_would_run_and_why(one_server: LocalServer) -> None:
+    done = call("doctor")
+    assert done.exit_code == 0, done.output
+    assert f"moa-tui      {__version__}" in done.output
+    assert "ollama at http://127.0.0.1:11434: qwen3:14b, gemma3:4b" in done.output
+    assert "recipe       local:" in done.output
+    assert str(paths.data_dir()) in done.output
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_doctor_names_keys_and_never_shows_them() -> None:
+    done = call("doctor", OPENAI_API_KEY=CANARY)
+    assert "✓ OPENAI_API_KEY (openai)" in done.output
+    assert "recipe       openai: OPENAI_API_KEY is set" in done.output
+    assert CANARY not in done.output
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_doctor_tells_problems_and_fails() -> None:
+    path = paths.config_file()
+    path.parent.mkdir(parents=True)
+    path.write_text('default_recipe = "nothing"\n')
+    done = call("doctor")
+    assert done.exit_code == 1
+    assert 'no recipe is called "nothing"' in done.output
+    path.write_text("broken = [")
+    broken = call("doctor")
+    assert broken.exit_code == 1
+    assert f"{path}: not valid TOML" in broken.output
+
+
+def test_config_path_show_and_edit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = paths.config_file()
+    assert call("config", "path").output.strip() == str(path)
+    assert "(not there: defaults)" in call("config", "show").output
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import pathlib, sys\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "assert '# default_recipe' in path.read_text()\n"
+        'path.write_text(\'default_recipe = "duo"\\n[endpoints.lab]\\nbase_url = "http://127.0.0.1:1/v1"\\n\')\n'
+    )
+    monkeypatch.setenv("VISUAL", f'"{sys.executable}" "{editor}"')
+    edited = call("config", "edit")
+    assert edited.exit_code == 0, edited.output
+    shown = call("config", "show").output
+    assert 'default_recipe = "duo"' in shown
+    assert "[endpoints.lab]" in shown
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_config_that_is_wrong_after_editing_is_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor.py"
+    editor.write_text("import pathlib, sys\npathlib.Path(sys.argv[1]).write_text('endpoint = 1')\n")
+    monkeypatch.setenv("VISUAL", f'"{sys.executable}" "{editor}"')
+    done = call("config", "edit")
+    assert done.exit_code == 2
+    assert 'did you mean "endpoints"?' in done.output

@@ -1,0 +1,70 @@
+"""Who imports whom, seen from outside: what is in sys.modules after a command has run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = {"litellm", "textual", "openai"}
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sorted(sys.modules), sep='\\n', file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stderr.split())
+
+
+def command(*arguments: str) -> str:
+    return f"""
+from moa_tui.cli import main
+try:
+    main({list(arguments)!r}, standalone_mode=False)
+except SystemExit:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("recipes", "list"),
+        ("recipes", "show", "moa"),
+        ("recipes", "check", "moa"),
+        ("config", "show"),
+        ("config", "path"),
+        ("ask", "--dry-run", "-r", "moa", "hi"),
+    ],
+    ids=" ".join,
+)
+def test_commands_that_ask_no_model_import_neither_textual_nor_litellm(arguments: tuple[str, ...]) -> None:
+    assert not HEAVY & modules_after(command(*arguments))
+
+
+@pytest.mark.parametrize("flag", ["--version", "--help"])
+def test_the_quickest_commands_import_hardly_anything(flag: str) -> None:
+    loaded = modules_after(command(flag))
+    assert not (HEAVY | {"pydantic", "rich", "asyncio"}) & loaded
+
+
+def test_the_engine_stands_alone() -> None:
+    loaded = modules_after("import moa_tui.engine.run, moa_tui.engine.recipe, moa_tui.engine.plan")
+    ours = {name for name in loaded if name.startswith("moa_tui")}
+    assert all(name in ("moa_tui", "moa_tui.errors") or name.startswith("moa_tui.engine") for name in ours)
+    assert not (HEAVY | {"rich", "click", "platformdirs"}) & loaded
+
+
+def test_the_demo_needs_no_litellm(tmp_path: Path) -> None:
+    recipe = tmp_path / "fast.toml"
+    recipe.write_text(
+        'name = "fast"\n[defaults]\nextra = { tokens_per_second = 100000 }\n'
+        '[[layers]]\nagents = [{ model = "demo/terse" }]\n'
+    )
+    assert not HEAVY & modules_after(command("ask", "-q", "-r", str(recipe), "hi"))
