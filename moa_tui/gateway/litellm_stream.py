@@ -116,7 +116,7 @@ def missing_key(model: str) -> str | None:
 
 
 def _finish(response: Any, model: str) -> Finish:
-    """Why the stream ended and what the provider says it took; litellm invents both where they are not said."""
+    """Why the stream ended and what it took, as the provider says; litellm invents both where it does not."""
     reason = getattr(response, "received_finish_reason", None)
     usage = next((one.usage for one in reversed(response.chunks) if getattr(one, "usage", None)), None)
     if usage is None:

