@@ -1,0 +1,106 @@
+"""What the engine adds to what models take: time over the critical path, and CPU over bare litellm."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from moa_tui.config import Endpoint
+from moa_tui.engine.events import Delta
+from moa_tui.engine.run import run
+from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.thread import EngineThread, load_litellm_stream
+from tests.benchmarks.figures import figure, remote_server
+from tests.helpers import recipe
+
+if TYPE_CHECKING:
+    from moa_tui.engine.events import Message
+    from moa_tui.engine.recipe import Recipe
+    from tests.benchmarks.figures import Figure, RemoteServer
+
+ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
+ROUNDS = 5
+CHUNKS = 3000
+
+
+def measure() -> list[Figure]:
+    """Span against the server's own critical path; CPU against a bare loop over litellm's stream."""
+    load_litellm_stream()
+    with remote_server() as server, EngineThread() as engine:
+        gateway = Gateway({"lab": Endpoint(base_url=server.url)}, {})
+        engine.submit(run(recipe([{"model": "lab/ok"}]), ASK, gateway.stream, lambda _: None)).result()
+        spans, criticals = [], []
+        for _ in range(ROUNDS):
+            server.reset()
+            outcome = engine.submit(run(moa(), ASK, gateway.stream, lambda _: None)).result()
+            spans.append(outcome.seconds)
+            criticals.append(servers_critical_path(server))
+        unit = "ms/1000 chunks"
+        cpu = engine.submit(cpu_per_thousand_chunks(gateway, server)).result()
+    return [
+        figure("span of 13 calls at 150 tokens/s, to the critical path", "s", spans, criticals),
+        figure("CPU, one stream through the engine, to bare litellm", unit, cpu["engine"], cpu["bare"]),
+        figure("CPU, bare litellm by hosted_vllm, to the openai handler", unit, cpu["light"], cpu["bare"]),
+    ]
+
+
+def moa() -> Recipe:
+    """Six proposers twice and an aggregator, 300 tokens each at 150 a second."""
+    agent = {"model": "lab/ok@n=300,tps=150,ttft=0.2"}
+    return recipe([{**agent, "count": 6}], [{**agent, "count": 6}], [agent])
+
+
+def servers_critical_path(server: RemoteServer) -> float:
+    """The sum over layers of the slowest call, on the server's clock."""
+    requests = sorted(server.requests(), key=lambda request: request["started"])
+    assert len(requests) == 13
+    layers = (requests[:6], requests[6:12], requests[12:])
+    return sum(max(request["ended"] - request["started"] for request in layer) for layer in layers)
+
+
+async def cpu_per_thousand_chunks(gateway: Gateway, server: RemoteServer) -> dict[str, list[float]]:
+    """Process CPU while one stream of CHUNKS chunks is read, turn by turn in three ways."""
+    one = recipe([{"model": f"lab/ok@n={CHUNKS}"}])
+
+    async def engine() -> int:
+        deltas = 0
+
+        def count(event: object) -> None:
+            nonlocal deltas
+            deltas += isinstance(event, Delta)
+
+        await run(one, ASK, gateway.stream, count)
+        return deltas
+
+    seconds: dict[str, list[float]] = {"bare": [], "engine": [], "light": []}
+    for _ in range(ROUNDS + 1):
+        for name, read in (
+            ("bare", lambda: bare("openai", server)),
+            ("engine", engine),
+            ("light", lambda: bare("hosted_vllm", server)),
+        ):
+            begin = time.process_time()
+            chunks = await read()
+            assert chunks >= CHUNKS
+            seconds[name].append((time.process_time() - begin) * 1e6 / chunks)
+    return {name: values[1:] for name, values in seconds.items()}
+
+
+async def bare(provider: str, server: RemoteServer) -> int:
+    """The least code that reads a stream with litellm."""
+    litellm = load_litellm_stream().litellm
+    response = await litellm.acompletion(
+        model=f"{provider}/ok@n={CHUNKS}",
+        messages=ASK,
+        stream=True,
+        stream_options={"include_usage": True},
+        api_base=server.url,
+        api_key="none",
+    )
+    chunks = 0
+    async for chunk in response:
+        if chunk.choices and chunk.choices[0].delta.content:
+            chunks += 1
+    await asyncio.sleep(0)
+    return chunks
