@@ -5,24 +5,22 @@ from __future__ import annotations
 import io
 import json
 import queue
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from moa_tui.chat import Chat
 from moa_tui.conversation import Turn, history
 from moa_tui.document import event_document, outcome_document
 from moa_tui.engine.events import CallEnded, CallId, Delta, RunEnded
-from moa_tui.engine.limits import RunControl
-from moa_tui.engine.run import run
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.progress import LinesProgress, NoProgress, TableProgress, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from concurrent.futures import Future
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from moa_tui.chat import Running
     from moa_tui.engine.events import Event, Message, Outcome
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.models import Gateway
@@ -94,45 +92,12 @@ def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO) -> int:
 
     Ctrl+C stops the run: what was received is written all the same. A second Ctrl+C does not wait.
     """
-    gateway.check_keys(request.recipe)
-    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-    control = RunControl()
-
-    began = threading.Event()
-
-    async def whole() -> Outcome:
-        await gateway.prepare(request.recipe)
-        began.set()
-        return await run(
-            request.recipe,
-            request.messages,
-            gateway.stream,
-            events.put,
-            control=control,
-            facts=gateway.facts,
-        )
-
     with EngineThread() as engine:
-        future = engine.submit(whole())
-        future.add_done_callback(lambda _: events.put(None))
-
-        def stop() -> None:
-            if began.is_set():
-                control.stop()
-            else:
-                future.cancel()
-
-        return _follow(request, events, stop, future, out, err)
+        running = Chat(gateway, engine, request.recipe, request.system).send(request.prompt)
+        return _follow(request, running, out, err)
 
 
-def _follow(
-    request: Request,
-    events: queue.SimpleQueue[Event | None],
-    stop: Callable[[], None],
-    future: Future[Outcome],
-    out: TextIO,
-    err: TextIO,
-) -> int:
+def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> int:
     """Write each event as it comes, until the run has ended."""
     progress = _progress(request, out, err)
     writer = _Writer(request, out, err, progress)
@@ -140,7 +105,7 @@ def _follow(
     with progress:
         while True:
             try:
-                event = events.get(timeout=_TICK_SECONDS)
+                event = running.events.get(timeout=_TICK_SECONDS)
                 if event is None:
                     break
                 progress.take(event)
@@ -151,14 +116,14 @@ def _follow(
                 if interrupted:
                     raise
                 interrupted = True
-                stop()
-    if future.cancelled():
+                running.stop()
+    turn = running.result()
+    if turn is None or turn.outcome is None:
         return INTERRUPTED
-    outcome = future.result()
-    writer.end(outcome)
+    writer.end(turn.outcome)
     if interrupted:
         return INTERRUPTED
-    return ANSWERED if outcome.status == "done" else FAILED
+    return ANSWERED if turn.outcome.status == "done" else FAILED
 
 
 class _Writer:

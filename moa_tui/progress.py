@@ -144,7 +144,8 @@ class TableProgress(NoProgress):
             case CallStarted(call, agent):
                 self._rows[call] = _Row(agent.name, "writing", began=time.monotonic())
             case Delta(call, _, text):
-                self._rows[call].characters += len(text)
+                if call in self._rows:
+                    self._rows[call].characters += len(text)
             case CallRetried(call, agent, _, wait_seconds, failure):
                 why = f"{failure.status_code or failure.kind}, again in {wait_seconds:.0f} s"
                 self._rows[call] = _Row(agent.name, "retrying", why, began=time.monotonic())
@@ -159,8 +160,11 @@ class TableProgress(NoProgress):
 
     def make_way(self) -> None:
         if self._shares_screen and self._live.is_started:
+            # The answer stands where its row was: a row that stopped at "writing" would be untrue.
+            self._rows = {call: row for call, row in self._rows.items() if row.state != "writing"}
             self._draw()
             self._live.stop()
+            self._console.print()
 
     def note(self, text: str) -> None:
         self._console.print(Text(text))
