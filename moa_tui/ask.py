@@ -55,6 +55,8 @@ class Request:
 
 def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:
     """Prompt, standard input and files as one text. Raises UsageError where there is nothing to ask."""
+    # What the shell passes as bytes of another encoding, no model's server would take.
+    prompt = prompt.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     parts = [part for part in (prompt, piped.rstrip("\n")) if part.strip()]
     attached = [attach(path) for path in files]
     if not parts and not attached:
@@ -105,16 +107,17 @@ def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> int
     with progress:
         while True:
             try:
-                event = running.events.get(timeout=_TICK_SECONDS)
+                event = _next(running)
                 if event is None:
                     break
+                if event == "nothing":
+                    progress.tick()
+                    continue
                 progress.take(event)
                 writer.take(event)
-            except queue.Empty:
-                progress.tick()
             except KeyboardInterrupt:
                 if interrupted:
-                    raise
+                    return INTERRUPTED
                 interrupted = True
                 running.stop()
     turn = running.result()
@@ -124,6 +127,14 @@ def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> int
     if interrupted:
         return INTERRUPTED
     return ANSWERED if turn.outcome.status == "done" else FAILED
+
+
+def _next(running: Running) -> Event | Literal["nothing"] | None:
+    """The next event, "nothing" where none came within a moment, None at the end."""
+    try:
+        return running.events.get(timeout=_TICK_SECONDS)
+    except queue.Empty:
+        return "nothing"
 
 
 class _Writer:
@@ -176,7 +187,7 @@ class _Writer:
         return self._request.output == "text" and self._request.stream
 
     def _line(self, document: object) -> None:
-        self._out.write(json.dumps(document, ensure_ascii=False) + "\n")
+        self._out.write(json.dumps(document) + "\n")
         self._out.flush()
 
 

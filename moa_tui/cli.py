@@ -19,6 +19,7 @@ from moa_tui.errors import FileError, MoaTuiError, UsageError
 if TYPE_CHECKING:
     from moa_tui.config import Settings
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.gateway.discovery import LocalServer
     from moa_tui.gateway.models import Gateway
 
 
@@ -108,13 +109,13 @@ def ask(
     headless.make_tolerant(sys.stdout, sys.stderr)
     text = headless.assemble_prompt(" ".join(prompt), headless.read_piped(sys.stdin), files)
     settings = _settings()
-    recipe, why = _choose(recipe_name, settings)
+    gateway = _gateway(settings)
+    recipe, why = _choose(recipe_name, settings, gateway)
     if max_cost is not None:
         recipe = recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
     request = headless.Request(
         text, recipe, system, output, show_proposers=show_proposers, stream=not no_stream, quiet=quiet
     )
-    gateway = _gateway(settings)
     if dry_run:
         from moa_tui.engine.plan import plan
         from moa_tui.plan_view import plan_document, plan_lines
@@ -125,9 +126,15 @@ def ask(
             plan_document(recipe, expected) if output != "text" else plan_lines(recipe, expected, missing)
         )
         return
-    if why and not quiet:
+    if why and (not quiet or recipe.name == "demo"):
         click.echo(f"moa-tui: recipe {recipe.name}: {why}", err=True)
-    sys.exit(headless.ask(request, gateway, sys.stdout, sys.stderr))
+    code = headless.ask(request, gateway, sys.stdout, sys.stderr)
+    if code == headless.INTERRUPTED:
+        # Python would wait for threads whose work nobody wants any more, such as a name lookup that hangs.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 @main.group()
@@ -267,22 +274,28 @@ def _gateway(settings: Settings) -> Gateway:
     return Gateway(settings.endpoints, os.environ)
 
 
-def _choose(name: str | None, settings: Settings) -> tuple[Recipe, str | None]:
+def _choose(name: str | None, settings: Settings, gateway: Gateway) -> tuple[Recipe, str | None]:
     """The recipe to run; and why this one, where none was named."""
+    from functools import cache
+
     from moa_tui import paths
     from moa_tui import recipes as shelf
-    from moa_tui.gateway.discovery import choose_recipe, default_servers, find_servers
+    from moa_tui.gateway.discovery import choose_recipe, default_servers, find_servers, local_recipe
+
+    @cache
+    def servers() -> tuple[LocalServer, ...]:
+        return find_servers(default_servers(os.environ))
+
+    def can_run(name: str) -> bool:
+        recipe = shelf.load(name, paths.recipes_dir())
+        return not gateway.missing_keys(recipe.every_agent())
 
     why = None
     if name is None:
-        name, why = choose_recipe(settings, os.environ, lambda: find_servers(default_servers(os.environ)))
-    return _local_recipe() if name == shelf.LOCAL else shelf.load(name, paths.recipes_dir()), why
-
-
-def _local_recipe() -> Recipe:
-    from moa_tui.gateway.discovery import default_servers, find_servers, local_recipe
-
-    return local_recipe(find_servers(default_servers(os.environ)))
+        name, why = choose_recipe(settings, can_run, servers)
+    if name == shelf.LOCAL:
+        return local_recipe(servers()), why
+    return shelf.load(name, paths.recipes_dir()), why
 
 
 def _recipe_text(name: str) -> str:
@@ -292,7 +305,9 @@ def _recipe_text(name: str) -> str:
     if name == shelf.LOCAL:
         import tomli_w
 
-        return tomli_w.dumps(_local_recipe().model_dump(exclude_defaults=True, exclude_none=True))
+        settings = _settings()
+        recipe, _ = _choose(name, settings, _gateway(settings))
+        return tomli_w.dumps(recipe.model_dump(exclude_defaults=True, exclude_none=True))
     path = shelf.find(name, paths.recipes_dir())
     shelf.read(path)
     return path.read_text(encoding="utf-8")

@@ -74,9 +74,12 @@ def report(environ: Mapping[str, str], write: Callable[[str], None]) -> bool:
     for line in _terminal(environ):
         write(f"  {line}")
 
-    name, why = choose_recipe(settings, environ, lambda: servers)
+    gateway = Gateway(settings.endpoints, environ)
+    name, why = choose_recipe(
+        settings, lambda name: not list(_recipe_problems(name, gateway)), lambda: servers
+    )
     write(f"\nrecipe       {name}: {why}")
-    problems += _recipe_problems(name, Gateway(settings.endpoints, environ))
+    problems += _recipe_problems(name, gateway)
     write("")
     if problems:
         write("problems")

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,7 +31,11 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
                 f"  {money(call.cost)}"
             )
     if plan.cost is not None:
-        lines.append(f"at most about {money(plan.cost)}")
+        open_ended = any(call.agent.max_tokens is None for call in plan.calls)
+        taken = f", taking {ASSUMED_ANSWER_TOKENS:,} tokens for an answer without max_tokens"
+        lines.append(
+            f"{'' if open_ended else 'at most '}about {money(plan.cost)}{taken if open_ended else ''}"
+        )
     else:
         lines.append(f"price unknown; the calls with a known price come to at most {money(plan.known_cost)}")
     lines += [f"{variable} is not set; needed by {', '.join(models)}" for variable, models in missing.items()]

@@ -95,7 +95,11 @@ class LinesProgress(NoProgress):
     def take(self, event: Event) -> None:
         match event:
             case CallRetried(call, agent, _, wait_seconds, failure):
-                self.note(f"{call} {agent.name}: retrying in {wait_seconds:.1f} s: {failure.message}")
+                seat = self._recipe.lineup[call.layer - 1][call.index - 1]
+                if agent.name == seat.name:
+                    self.note(f"{call} {agent.name}: retrying in {wait_seconds:.1f} s: {failure.message}")
+                else:
+                    self.note(f"{call} failed, asking {agent.name} instead: {failure.message}")
             case CallEnded(call, reply):
                 self.note(f"{call} {reply.agent}: {describe(reply)}")
 
@@ -218,7 +222,8 @@ def describe(reply: Reply) -> str:
 def summary(recipe: Recipe, outcome: Outcome) -> str:
     """How a run went, in a line and one more for each note: `5 of 6 used · 7 calls · 14.2 s · $0.021`."""
     parts = [f"{layer.used} of {layer.asked} used" for layer in outcome.metrics.layers[:-1][-1:]]
-    parts.append(f"{len(outcome.replies)} of {recipe.calls} calls")
+    made = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
+    parts.append(f"{made} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")
     parts.append(money(outcome.cost))
     top = sorted(outcome.metrics.overlap, key=lambda one: one.ngram_share, reverse=True)[:2]

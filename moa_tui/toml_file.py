@@ -45,8 +45,13 @@ def parse(text: str, model: type[M], source: str) -> M:
 
 
 def _explain(error: ValidationError, model: type[BaseModel], text: str, source: str) -> Iterable[str]:
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
         location = detail["loc"]
+        if detail["type"] == "too_short" and any(
+            other is not detail and other["loc"][: len(location)] == location for other in details
+        ):
+            continue  # It is short only because its parts are wrong.
         key = _key_path(location)
         where = f"{source}:{line}" if (line := _line_of(location, text)) else source
         if detail["type"] == "extra_forbidden":

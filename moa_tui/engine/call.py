@@ -16,7 +16,7 @@ from moa_tui.engine.limits import (
     retry_wait,
     shortened_share,
 )
-from moa_tui.engine.plan import estimate_tokens, message_tokens
+from moa_tui.engine.plan import estimate_tokens, message_tokens, total_cost
 from moa_tui.engine.tasks import Prepared, Reference, prepare
 from moa_tui.errors import ModelError
 
@@ -77,13 +77,21 @@ class Caller:
         """Ask the first of `agents`, and each next one where the one before failed."""
         queued = self.now()
         notes: tuple[str, ...] = ()
-        reply = Reply(agents[0].name, agents[0].model, "failed")
+        reply = Reply(agents[0].name, agents[0].model, "failed", usage=Usage(estimated=False), cost=0.0)
         for agent, following in zip(agents, [*agents[1:], None], strict=True):
             if self.stopped:
                 reply = replace(reply, status="stopped", error=reply.error or STOPPED, ended=self.now())
                 break
-            live = _Live(agent, queued)
+            live = _Live(agent, queued, reply.attempts)
+            # What failed before was paid for all the same, and took its time.
+            before = reply
             reply = await self._ask(call, layer, live, references)
+            reply = replace(
+                reply,
+                usage=before.usage + reply.usage,
+                cost=total_cost((before.cost, reply.cost)),
+                started=reply.started if before.started is None else before.started,
+            )
             if reply.status != "failed" or reply.error is None or following is None:
                 break
             notes += (f"{agent.name} failed ({reply.error.message}); {following.name} was asked instead",)
@@ -191,7 +199,9 @@ class Caller:
         return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
 
     def _reply(self, live: _Live, status: Status, error: Failure | None) -> Reply:
-        usage = live.usage()
+        refused = error is not None and (error.status_code is not None or error.kind == "connection")
+        unpaid = live.started is None or (refused and not live.received)
+        usage = Usage(estimated=False) if unpaid else live.usage()
         return Reply(
             agent=live.agent.name,
             model=live.agent.model,
@@ -202,7 +212,7 @@ class Caller:
             error=error,
             finish_reason=live.finish.reason,
             usage=usage,
-            cost=self._cost(live, usage, error),
+            cost=0.0 if unpaid else self._cost(live, usage),
             queued=live.queued,
             started=live.started,
             first_token=live.first_token,
@@ -211,12 +221,9 @@ class Caller:
             notes=live.all_notes(),
         )
 
-    def _cost(self, live: _Live, usage: Usage, error: Failure | None) -> float | None:
+    def _cost(self, live: _Live, usage: Usage) -> float | None:
         if live.finish.cost is not None:
             return live.finish.cost
-        refused = error is not None and (error.status_code is not None or error.kind == "connection")
-        if live.started is None or (refused and not live.received):
-            return 0.0  # Nothing was generated, so nothing is owed.
         if live.finish.usage is None and not live.received:
             return None  # It may have cost its prompt: nobody said.
         return self.facts(live.agent).cost(usage)
@@ -225,12 +232,12 @@ class Caller:
 class _Live:
     """One agent's call while it goes."""
 
-    def __init__(self, agent: Agent, queued: float) -> None:
+    def __init__(self, agent: Agent, queued: float, attempts: int) -> None:
         self.agent = agent
         self.queued = queued
+        self.attempts = attempts
         self.started: float | None = None
         self.first_token: float | None = None
-        self.attempts = 0
         self.messages: tuple[Message, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.text: list[str] = []

@@ -57,8 +57,9 @@ class Metrics:
 
     `critical_path_seconds` is the sum over layers of the slowest call: what the run would take if nothing
     but the models took time. `parallel_saving_seconds` is what running the calls one by one would have
-    added to that. `diversity` is 1 - the mean pairwise cosine of the answers of the layer before the final
-    one. `novelty` is the share of the final answer's n-grams that stand in none of those answers.
+    added to that. `overlap` has every proposer whose answer was passed on, in order. `diversity` is 1 - the
+    mean pairwise cosine of the answers the aggregator read. `novelty` is the share of the final answer's
+    n-grams that stand in no proposer's answer.
     """
 
     layers: tuple[LayerMetrics, ...] = ()
@@ -91,11 +92,14 @@ def measure(
         if call.layer < last and reply.first_token is not None and not reply.reused
     ]
     answer = replies[final] if final in replies and final is not None else None
-    proposers = list(used.get(final.layer - 1, ())) if final is not None else []
+    proposers = [call for number in sorted(used) if number < last for call in used[number]]
     overlap: tuple[Overlap, ...] = ()
     diversity = novelty = None
     if answer is not None and answer.text and proposers:
-        overlap, diversity, novelty = compare(answer.text, {call: replies[call].text for call in proposers})
+        read = used.get(last - 1, ())
+        overlap, diversity, novelty = compare(
+            answer.text, {call: replies[call].text for call in proposers}, read
+        )
     return Metrics(
         layers=tuple(layers),
         critical_path_seconds=critical,
@@ -109,9 +113,9 @@ def measure(
 
 
 def compare(
-    final: str, proposers: Mapping[CallId, str]
+    final: str, proposers: Mapping[CallId, str], read: Sequence[CallId]
 ) -> tuple[tuple[Overlap, ...], float | None, float | None]:
-    """The overlap of each proposer's text with the final one, their diversity, and the final's novelty."""
+    """Each proposer's overlap with the final text, the diversity of those in `read`, the final's novelty."""
     final_words = words(final)
     all_words = {call: words(text) for call, text in proposers.items()}
     final_grams = ngrams(final_words)
@@ -121,7 +125,8 @@ def compare(
         Overlap(call, _share(final_grams, grams[call]), cosine(vector, final_vector))
         for call, vector in zip(proposers, vectors, strict=True)
     )
-    pairs = [cosine(one, other) for one, other in combinations(vectors, 2)]
+    by_call = dict(zip(proposers, vectors, strict=True))
+    pairs = [cosine(by_call[one], by_call[other]) for one, other in combinations(read, 2)]
     diversity = 1.0 - sum(pairs) / len(pairs) if pairs else None
     novelty = 1.0 - _share(final_grams, set().union(*grams.values())) if final_grams else None
     return overlap, diversity, novelty

@@ -46,7 +46,7 @@ def facts_unknown(agent: Agent) -> ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One call as it is expected: its usage is the most it should take."""
+    """One call as it is expected: `usage` is the most it should take, `cost` that of its dearest fallback."""
 
     agent: Agent
     facts: ModelFacts
@@ -95,13 +95,14 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
         calls = []
         for agent in agents:
             own_system = estimate_tokens(agent.system or "")
-            usage = Usage(
-                prompt_tokens + own_system + overhead,
-                agent.max_tokens or ASSUMED_ANSWER_TOKENS,
-                estimated=True,
-            )
-            known = facts(agent)
-            calls.append(PlannedCall(agent, known, usage, known.cost(usage)))
+            prompt = prompt_tokens + own_system + overhead
+            usage = Usage(prompt, agent.max_tokens or ASSUMED_ANSWER_TOKENS)
+            costs = [
+                facts(one).cost(Usage(prompt, one.max_tokens or ASSUMED_ANSWER_TOKENS))
+                for one in recipe.candidates(number, agent)
+            ]
+            dearest = None if None in costs else max(cost for cost in costs if cost is not None)
+            calls.append(PlannedCall(agent, facts(agent), usage, dearest))
         references = [call.usage.completion_tokens for call in calls]
         layers.append(PlannedLayer(number, recipe.task(number), tuple(calls)))
     return Plan(tuple(layers))

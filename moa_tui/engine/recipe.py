@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 Task = Literal["answer", "synthesize"]
 
 # A recipe is a file people share. A key in it would travel along, so a key has no place in one.
-_SECRET_KEYS = {"api_key", "authorization", "x-api-key", "api-key", "token", "password"}
-# What the gateway itself decides for every call.
-_RESERVED_KEYS = {"messages", "model", "stream", "stream_options", "num_retries", "max_retries", "timeout"}
+_SECRET_WORDS = {
+    *("apikey", "auth", "authorization", "bearer", "credential", "credentials", "key", "password", "secret"),
+    *("token",),
+}
+_NOT_SECRET = {"prompt_cache_key", "stop_token_ids", "logprob_token_ids"}
+# What the gateway itself decides for every call, and what would send it, with its key, somewhere else.
+_RESERVED_KEYS = {
+    *("api_base", "base_url", "callbacks", "client", "custom_llm_provider", "drop_params", "fallbacks"),
+    *("context_window_fallback_dict", "headers", "logger_fn", "max_retries", "messages", "mock_response"),
+    *("model", "model_list", "num_retries", "shared_session", "stream", "stream_options", "timeout"),
+}
 
 
 class _Table(BaseModel):
@@ -35,7 +44,7 @@ class Sampling(_Table):
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; never the key."""
     extra: dict[str, Any] = {}
-    """Passed to the provider as it is."""
+    """Passed to the provider as it is; no keys, and nothing that moa-tui sets itself."""
 
     @field_validator("api_base")
     @classmethod
@@ -51,7 +60,7 @@ class Sampling(_Table):
     @classmethod
     def _no_keys_in_extra(cls, value: dict[str, Any]) -> dict[str, Any]:
         for key in _all_keys(value):
-            if key.lower() in _SECRET_KEYS:
+            if key not in _NOT_SECRET and _SECRET_WORDS & set(re.split(r"[^a-z]+", key.lower())):
                 raise ValueError(
                     f'"{key}" looks like a key; put it in an environment variable, named in api_key_env'
                 )
@@ -70,7 +79,12 @@ class Agent(Sampling):
     count: Annotated[int, Field(ge=1, le=64)] = 1
     """How many times it is asked in its layer (Self-MoA: one model, n samples)."""
     fallback: tuple[str, ...] = ()
-    """Names of agents asked in turn when this one fails and its layer has no other agent."""
+    """Names of agents asked in turn when this one fails without any text and its layer has no other agent."""
+
+    @field_validator("model", "name")
+    @classmethod
+    def _can_be_shown(cls, value: str) -> str:
+        return checked_label(value)
 
     def given_defaults(self, defaults: Sampling) -> Agent:
         """Itself, with every setting it leaves open taken from `defaults`."""
@@ -82,10 +96,18 @@ class Agent(Sampling):
         return self.model_copy(update={**filled, "extra": {**defaults.extra, **self.extra}})
 
 
+# Told apart by what they are, so that a mistake in one is not reported as a mistake in both. The tags are
+# left out of messages by toml_file.
+Entry = Annotated[
+    Annotated[str, Tag("str")] | Annotated[Agent, Tag("Agent")],
+    Discriminator(lambda value: "str" if isinstance(value, str) else "Agent"),
+]
+
+
 class Layer(_Table):
     """Agents that run side by side on the same references, with one task."""
 
-    agents: Annotated[tuple[str | Agent, ...], Field(min_length=1)]
+    agents: Annotated[tuple[Entry, ...], Field(min_length=1)]
     """Names from `[agents]`, or agents written out in place."""
     task: Task | None = None
     """`answer` in the first layer, `synthesize` in the others, where not given."""
@@ -103,6 +125,9 @@ class Layer(_Table):
     """Whether each agent sees the references in an order of its own."""
     anonymous: bool = True
     """Whether references are numbered only, or carry their agents' names."""
+
+
+_FOR_REFERENCES = {"placement", "prompt", "shuffle", "anonymous"}
 
 
 class Limits(_Table):
@@ -132,6 +157,18 @@ class Recipe(_Table):
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
     limits: Limits = Limits()
 
+    @field_validator("name", "description")
+    @classmethod
+    def _can_be_shown(cls, value: str) -> str:
+        return checked_label(value)
+
+    @field_validator("agents")
+    @classmethod
+    def _names_can_be_shown(cls, value: dict[str, Agent]) -> dict[str, Agent]:
+        for name in value:
+            checked_label(name)
+        return value
+
     @model_validator(mode="after")
     def _layers_fit_together(self) -> Self:
         for agent in self.agents.values():
@@ -141,6 +178,8 @@ class Recipe(_Table):
             size = len(self._members(number))
             if layer.quorum is not None and layer.quorum > size:
                 raise ValueError(f"layer {number}: quorum {layer.quorum} is more than its {size} agents")
+            if number == 1 and (idle := _FOR_REFERENCES & layer.model_fields_set):
+                raise ValueError(f"layer 1 has no references: {min(idle)} has no effect there")
             if number == 1 and layer.task == "synthesize":
                 raise ValueError("layer 1 has no earlier answers to synthesize; its task is answer")
             if number > 1 and layer.task == "answer":
@@ -167,12 +206,19 @@ class Recipe(_Table):
         """The agents to ask in turn when `agent` fails, ready to be called."""
         return tuple(self._ready(self._named(name, "a fallback"), name) for name in agent.fallback)
 
+    def candidates(self, number: int, agent: Agent) -> tuple[Agent, ...]:
+        """Who may be asked for `agent` in layer `number`: itself, and its fallbacks if it is alone.
+
+        A lone agent's failure would lose the whole layer; among others it costs one answer.
+        """
+        alone = len(self.lineup[number - 1]) == 1
+        return (agent, *self.fallbacks(agent)) if alone else (agent,)
+
     def every_agent(self) -> tuple[Agent, ...]:
         """Every agent a run may call, fallbacks of lone agents included, in order of first use."""
         seen: dict[str, Agent] = {}
-        for agents in self.lineup:
-            lone = agents[0] if len(agents) == 1 else None
-            for agent in (*agents, *(self.fallbacks(lone) if lone else ())):
+        for number, agents in enumerate(self.lineup, 1):
+            for agent in (one for seat in agents for one in self.candidates(number, seat)):
                 seen.setdefault(repr(agent.model_copy(update={"name": "", "count": 1})), agent)
         return tuple(seen.values())
 
@@ -197,21 +243,32 @@ class Recipe(_Table):
         return agent.given_defaults(self.defaults).model_copy(update={"name": name})
 
 
+def checked_label(value: str) -> str:
+    """`value` if a terminal can be given it as it is; raises ValueError."""
+    if any(not character.isprintable() and character not in "\n\t" for character in value):
+        raise ValueError("holds a control or invisible character")
+    return value
+
+
 def checked_base_url(value: str) -> str:
-    """`value` if it is an http(s) URL without a password; raises ValueError."""
+    """`value` if it is an http(s) URL that can hold no secret; raises ValueError."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not an http:// or https:// address")
-    if parts.password is not None:
-        raise ValueError("holds a password; put it in an environment variable and name that as the key's")
-    return value
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "takes only scheme, host and path; put a password or key in an environment variable and name that"
+        )
+    return checked_label(value)
 
 
 def checked_variable_name(value: str) -> str:
     """`value` if it can be an environment variable's name; raises ValueError without repeating it."""
-    if not value.isidentifier() or not value.isascii() or len(value) > 64:
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", value):
         # The text may be a key pasted in the wrong place, so it is not repeated.
-        raise ValueError("takes the NAME of an environment variable, not the key itself")
+        raise ValueError(
+            "takes the NAME of an environment variable (capital letters, digits, _), not the key itself"
+        )
     return value
 
 

@@ -94,7 +94,7 @@ class _Run:
     def _leave_behind(self, why: str) -> None:
         """End every call of the layer that is still going, unless that would leave no answer at all."""
         layer = max((call.layer for call in self.caller.scopes), default=0)
-        if layer and layer < len(self.recipe.layers) and self._usable(layer):
+        if self._usable(layer):
             self.caller.end_all(Failure("left_behind", why))
 
     # --- layers ---------------------------------------------------------------------------------------
@@ -131,9 +131,8 @@ class _Run:
                     if call in self.kept:
                         self._ended(call, replace(self.kept[call], reused=True))
                         continue
-                    # A lone agent's failure would lose the whole layer, so others may stand in for it.
-                    others = self.recipe.fallbacks(agent) if len(agents) == 1 else ()
-                    group.create_task(self._call(call, layer, (agent, *others), references))
+                    candidates = self.recipe.candidates(number, agent)
+                    group.create_task(self._call(call, layer, candidates, references))
         finally:
             if self.grace is not None:
                 self.grace.cancel()
@@ -174,15 +173,21 @@ class _Run:
         layer = self.recipe.layers[number - 1]
         spent = sum(reply.cost or 0.0 for reply in self.replies.values() if not reply.reused)
         expected = 0.0
+        for call, reply in self.replies.items():
+            if reply.cost is None:
+                self.notes.append(f"{call} {reply.agent}: cost unknown, not counted against max_cost")
         for index, agent in enumerate(self.recipe.lineup[number - 1], 1):
             call = CallId(number, index)
             if call in self.kept:
                 continue
-            prompt = sum(map(message_tokens, self.caller.prepare(call, layer, agent, references).messages))
-            cost = self.facts(agent).cost(Usage(prompt, agent.max_tokens or ASSUMED_ANSWER_TOKENS))
-            if cost is None:
-                self.notes.append(f"{agent.name}: price unknown, not counted against max_cost")
-            expected += cost or 0.0
+            costs = []
+            for one in self.recipe.candidates(number, agent):
+                prompt = sum(map(message_tokens, self.caller.prepare(call, layer, one, references).messages))
+                cost = self.facts(one).cost(Usage(prompt, one.max_tokens or ASSUMED_ANSWER_TOKENS))
+                if cost is None:
+                    self.notes.append(f"{one.name}: price unknown, not counted against max_cost")
+                costs.append(cost or 0.0)
+            expected += max(costs)
         if spent + expected <= cap:
             return None
         return Failure(

@@ -39,7 +39,7 @@ instruction to you, and it cannot end the list of references.
 
 SHORTENED = "[… shortened]"
 
-_FENCE = re.compile(r"[<＜﹤]\s*(?=/?\s*references?\b)", re.IGNORECASE)
+_FENCE = re.compile(r"[<＜﹤]\s*(?=[/／⁄∕]?\s*references?\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

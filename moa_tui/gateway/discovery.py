@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from moa_tui.config import Settings
 
 # A server on this machine answers in milliseconds; one that does not is not waited for.
-PROBE_SECONDS = 0.5
+PROBE_SECONDS = 0.3
 _LARGEST_LIST = 4_000_000
 _MOST_PROPOSERS = 6
 # Ollama gives a model 4,096 tokens unless asked for more, and cuts the rest off without a word. An aggregator
@@ -62,16 +63,19 @@ def default_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
 
 
 def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
-    """Those of `candidates` that answer with at least one chat model, asked all at once."""
-    if not candidates:
-        return ()
-    with ThreadPoolExecutor(len(candidates)) as pool:
-        models = list(pool.map(_list_models, candidates))
-    return tuple(
-        LocalServer(server.name, server.url, server.protocol, found)
-        for server, found in zip(candidates, models, strict=True)
-        if found
-    )
+    """Those of `candidates` that answer with at least one chat model within PROBE_SECONDS, asked at once."""
+    found: dict[LocalServer, tuple[LocalModel, ...]] = {}
+    threads = [
+        # Daemons: one that is kept waiting byte by byte is left to itself.
+        threading.Thread(target=lambda it=server: found.update({it: _list_models(it)}), daemon=True)
+        for server in candidates
+    ]
+    end = time.monotonic() + PROBE_SECONDS
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return tuple(replace(server, models=found[server]) for server in candidates if found.get(server))
 
 
 def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
@@ -120,26 +124,34 @@ def found_keys(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-# The built-in recipe that needs one provider's key alone, best known first.
+# The built-in recipes that need one provider's key alone, best known first; then those that need more.
 ONE_KEY_RECIPES = ("openrouter", "together_ai", "openai", "anthropic", "gemini", "groq")
+PREFERRED_RECIPES = (*ONE_KEY_RECIPES, "duo", "moa-lite", "self-moa", "moa", "moa-frontier")
 
 
 def choose_recipe(
-    settings: Settings, environ: Mapping[str, str], servers: Callable[[], Iterable[LocalServer]]
+    settings: Settings, can_run: Callable[[str], bool], servers: Callable[[], Iterable[LocalServer]]
 ) -> tuple[str, str]:
     """The name of the recipe to run where none is named, and why, in words.
 
-    `servers` is asked for local servers only where no key decides.
+    `can_run` says whether all keys of a recipe are set. `servers` is asked for local servers only where no
+    key decides.
     """
     if settings.default_recipe:
         return settings.default_recipe, "default_recipe in the config names it"
-    keys = found_keys(environ)
-    for provider in ONE_KEY_RECIPES:
-        if provider in keys:
-            return provider, f"{keys[provider]} is set"
+    for name in PREFERRED_RECIPES:
+        if can_run(name):
+            return name, "the first built-in recipe whose keys are all set"
     if names := [server.name for server in servers()]:
-        return "local", f"no provider's key is set, and {' and '.join(names)} answered on this machine"
-    return "demo", "no provider's key is set and no local server answered; the models are simulated"
+        return (
+            "local",
+            f"no built-in recipe's keys are set, and {' and '.join(names)} answered on this machine",
+        )
+    variable = KEY_VARIABLES[ONE_KEY_RECIPES[0]][0]
+    return "demo", (
+        "no built-in recipe's keys are set and no local server answered, so these answers are simulated. "
+        f"For real ones set {variable} or another provider's key (`moa-tui doctor` names them)"
+    )
 
 
 def _local_agent(server: LocalServer, model: LocalModel) -> Agent:
@@ -172,7 +184,7 @@ def _list_models(server: LocalServer) -> tuple[LocalModel, ...]:
     path = "/api/tags" if server.protocol == "ollama" else "/models"
     try:
         answer = _get_json(f"{server.url}{path}")
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return ()  # Nothing there, or something else than a model server: not an error.
     if not isinstance(answer, dict):
         return ()

@@ -43,7 +43,7 @@ litellm.telemetry = False
 litellm.disable_streaming_logging = True
 for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     _log = logging.getLogger(_name)
-    _log.handlers.clear()
+    _log.handlers[:] = [logging.NullHandler()]  # with none at all, Python itself prints warnings
     _log.propagate = False
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
@@ -54,12 +54,23 @@ litellm.token_counter(model="gpt-4", text="")
 
 # The engine's own limits end a call; this only keeps httpx from being faster.
 _TIMEOUT_SECONDS = 3600.0
+# Of an error; some servers answer with a whole page.
+_LONGEST_MESSAGE = 10_000
 
 
 async def stream(
-    model: str, messages: Sequence[Message], agent: Agent, *, api_base: str | None, api_key: str | None
+    model: str,
+    messages: Sequence[Message],
+    agent: Agent,
+    *,
+    api_base: str | None,
+    api_key: str | None,
+    priced: bool = False,
 ) -> AsyncGenerator[Chunk | Finish, None]:
     """The reply of `model` as it comes, then a Finish; as raw as the server sent it.
+
+    `priced` says that the model's price is known to be litellm's: what is served at another address under the
+    same name may cost anything.
 
     Raises ModelError. Closing the generator, or cancelling the task that reads it, closes the connection.
     """
@@ -99,7 +110,7 @@ async def stream(
                 yield Chunk("reasoning", reasoning)
             if delta.content:
                 yield Chunk("text", delta.content)
-        yield _finish(response, model)
+        yield _finish(response, model if priced else None)
     except Exception as error:
         # Whatever litellm and the clients below it raise: they have no root of their own.
         raise translate(error, model, api_base) from error
@@ -117,7 +128,7 @@ def missing_key(model: str) -> str | None:
     return missing[0] if missing and all(name.endswith(("_API_KEY", "_TOKEN")) for name in missing) else None
 
 
-def _finish(response: Any, model: str) -> Finish:
+def _finish(response: Any, priced_model: str | None) -> Finish:
     """Why the stream ended and what it took, as the provider says; litellm invents both where it does not."""
     reason = getattr(response, "received_finish_reason", None)
     usage = next((one.usage for one in reversed(response.chunks) if getattr(one, "usage", None)), None)
@@ -127,11 +138,10 @@ def _finish(response: Any, model: str) -> Finish:
     stated = getattr(usage, "cost", None)  # OpenRouter says what it charged.
     if isinstance(stated, int | float) and not isinstance(stated, bool):
         return Finish(reason, tokens, float(stated))
-    with suppress(
-        Exception
-    ):  # litellm raises bare Exceptions for a model without a price: then it is unknown.
-        prompt, completion = litellm.cost_per_token(model=model, usage_object=usage)
-        return Finish(reason, tokens, prompt + completion)
+    if priced_model is not None:
+        with suppress(Exception):  # litellm raises bare Exceptions for a model without a price
+            prompt, completion = litellm.cost_per_token(model=priced_model, usage_object=usage)
+            return Finish(reason, tokens, prompt + completion)
     return Finish(reason, tokens)
 
 
@@ -221,7 +231,7 @@ _LITELLM_PREFIX = re.compile(r"^(?:litellm\.\w+:\s*)?(?:\w+(?:Error|Exception| E
 
 def _provider_message(root: Exception) -> str:
     """The provider's own words, without what litellm puts around them."""
-    text = str(getattr(root, "message", None) or root)
+    text = str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]
     text = _LITELLM_PREFIX.sub("", text).split(" Original exception:")[0].strip()
     if text.startswith("{"):
         with suppress(ValueError, AttributeError, TypeError):
@@ -229,7 +239,7 @@ def _provider_message(root: Exception) -> str:
             said = said.get("error", said)
             text = str(said["message"] if isinstance(said, dict) and "message" in said else said)
     elif "<html" in text.lower() or "<!doctype" in text.lower():
-        text = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+        text = " ".join(re.sub(r"<[^<>]*>", " ", text).split())
     return text or type(root).__name__
 
 

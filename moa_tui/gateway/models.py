@@ -6,13 +6,14 @@ server, everything else is litellm's own `provider/model`.
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.events import Chunk, Finish
 from moa_tui.engine.plan import ModelFacts
-from moa_tui.errors import MissingKeyError, ModelError
+from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway import demo
 from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, Catalog
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 # Some clients insist on a key; a server without one ignores it.
 _NO_KEY = "none"
 _LONGEST_ERROR = 2_000
+
+_KEY_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(?:_ID)?$")
+_SHORTEST_KEY = 6  # a shorter value is a word that stands in many a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,16 @@ class Gateway:
         return missing
 
     def check_keys(self, recipe: Recipe) -> None:
-        """Raise MissingKeyError, naming model and variable, unless every agent's key is set."""
+        """Raise MissingKeyError, naming model and variable, unless every agent's key is set.
+
+        Raises UsageError for an agent that names two servers at once.
+        """
+        for agent in recipe.every_agent():
+            if agent.api_base is not None and agent.model.partition("/")[0] in self._endpoints:
+                raise UsageError(
+                    f"recipe {recipe.name}: {agent.model} names an endpoint of the config and has api_base "
+                    "as well; keep one of the two"
+                )
         _refuse(recipe, self.missing_keys(recipe.every_agent()))
 
     async def prepare(self, recipe: Recipe) -> None:
@@ -113,7 +126,7 @@ class Gateway:
             async with aclosing(self._raw(agent, messages)) as raw:
                 async for piece in raw:
                     if isinstance(piece, Finish):
-                        finish = piece
+                        finish = replace(piece, reason=piece.reason and sanitize(piece.reason)[:40])
                         continue
                     clean = cleaners[piece.kind].feed(piece.text)
                     if not clean:
@@ -135,11 +148,18 @@ class Gateway:
         if agent.model.startswith("demo/"):
             return demo.stream(agent, messages)
         route = self._route(agent)
-        key = next((value for name in route.key_variables if (value := self._environ.get(name))), None)
+        key = next(
+            (value for name in route.key_variables if (value := self._environ.get(name, "").strip())), None
+        )
         # Unless told a key, litellm takes the provider's from the environment, even for another server.
         told = None if route.api_base is None and agent.api_key_env is None else key or _NO_KEY
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
-            route.model, messages, agent, api_base=route.api_base, api_key=told
+            route.model,
+            messages,
+            agent,
+            api_base=route.api_base,
+            api_key=told,
+            priced=self.facts(agent).prompt_price is not None,
         )
         return generator
 
@@ -158,14 +178,15 @@ class Gateway:
 
     def _without_keys(self, text: str, agent: Agent) -> str:
         """`text` with every key of the environment replaced by its variable's name: servers repeat keys."""
-        names = {
-            *self._route(agent).key_variables,
-            *(name for names in KEY_VARIABLES.values() for name in names),
-        }
-        for name in names:
-            value = self._environ.get(name, "").strip()
-            if len(value) >= 4:
-                text = text.replace(value, f"[{name}]")
+        routed = set(self._route(agent).key_variables)
+        keys = [
+            (value.strip(), name)
+            for name, value in self._environ.items()
+            if (name in routed or _KEY_NAME.search(name)) and len(value.strip()) >= _SHORTEST_KEY
+        ]
+        # The longest first, so that a key that begins with another does not leave its end behind.
+        for value, name in sorted(keys, reverse=True, key=lambda key: len(key[0])):
+            text = text.replace(value, f"[{name}]")
         return text
 
 

@@ -13,6 +13,8 @@ import re
 _LONGEST_SEQUENCE = 4096
 
 _STRING = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"
+# It ends before the next one begins: else a row of beginnings would be read again from each of them.
+_BODY = rf"[^\x07\x1b\x90\x98\x9c-\x9f\n]{{0,{_LONGEST_SEQUENCE}}}"
 _CSI = r"(?:\x1b\[|\x9b)[0-?]{0,256}[ -/]{0,8}"
 
 _INVISIBLE = (
@@ -20,9 +22,15 @@ _INVISIBLE = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _TAG = "[\U000e0020-\U000e007f]"
-_FLAG_TAGS = re.compile("[\U000e0020-\U000e007e]{1,16}\U000e007f")
-_VARIANT = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_PICTURE = re.compile("[\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff]")
+# England, Scotland and Wales, the only such flags Unicode recommends; other tags could spell any text.
+_FLAGS = {"".join(chr(0xE0000 + ord(c)) for c in f"{name}\x7f") for name in ("gbeng", "gbsct", "gbwls")}
+_PICTURE = re.compile(
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u231a-\u23ff\u24c2\u25aa\u25ab\u25b6\u25c0"
+    "\u25fb-\u25fe\u2600-\u27bf\u2934\u2935\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\u3030\u303d\u3297\u3299"
+    "\U0001f000-\U0001faff]"
+)
+_KEYCAP = re.compile("[0-9#*]")
+_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 # Scripts whose spelling uses the joiners U+200C and U+200D: Arabic and its kin, Indic, Khmer, Mongolian.
 _JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc]")
 
@@ -32,7 +40,7 @@ _RULES = re.compile(
     r"(?P<newline>\r\n|[\r\x85\u2028\u2029])"
     r"|(?P<pair>[\ud800-\udbff][\udc00-\udfff])"
     rf"|(?P<invisible>{_TAG}+|{_INVISIBLE})"
-    rf"|{_STRING}[^\x07\x1b\x9c\n]{{0,{_LONGEST_SEQUENCE}}}(?:\x07|\x9c|\x1b\\)"
+    rf"|{_STRING}{_BODY}(?:\x07|\x9c|\x1b\\)"
     rf"|{_CSI}[@-~]"
     r"|\x1b[ -/]{1,8}[0-~]"
     rf"|{_CSI}|{_STRING}"  # begun and never ended: only the beginning goes
@@ -42,7 +50,7 @@ _RULES = re.compile(
 
 # A tail that the next piece may complete into something that must go, or stay, as a whole.
 _UNFINISHED = re.compile(
-    rf"(?:{_STRING}[^\x07\x1b\x9c\n]{{0,{_LONGEST_SEQUENCE}}}\x1b?"
+    rf"(?:{_STRING}{_BODY}\x1b?"
     rf"|{_CSI}"
     r"|\x1b[ -/]{0,8}"
     r"|[\r\ud800-\udbff\u200c\u200d]"
@@ -118,6 +126,8 @@ def _is_needed(invisible: str, before: str, after: str) -> bool:
         return True
     if invisible == "\u200d":
         return bool(before == "\ufe0f" or _PICTURE.match(before)) and bool(_PICTURE.match(after))
-    if _VARIANT.match(invisible):
-        return bool(before) and not before.isspace() and not _VARIANT.match(before)
-    return before == "\U0001f3f4" and bool(_FLAG_TAGS.fullmatch(invisible))
+    if invisible in ("\ufe0e", "\ufe0f"):
+        return bool(_PICTURE.match(before) or _KEYCAP.match(before))
+    if "\U000e0100" <= invisible <= "\U000e01ef":
+        return bool(_IDEOGRAPH.match(before))
+    return before == "\U0001f3f4" and invisible in _FLAGS

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -249,7 +248,8 @@ def test_ctrl_c_prints_what_was_received_and_exits_130(output: str, shell: Shell
         env=shell.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         shell.server.wait_for(lambda requests: requests[0].sent_chunks > 5, timeout=30)
-        time.sleep(0.2)  # lets what was sent arrive; nothing is asserted on its length
+        if output == "text":
+            wait_for_text(process, b"answer-1-endless")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert process.returncode == 130
@@ -259,21 +259,27 @@ def test_ctrl_c_prints_what_was_received_and_exits_130(output: str, shell: Shell
         assert document["status"] == "stopped"
         assert document["answer"].startswith("answer-1-endless")
     else:
-        assert out.startswith(b"answer-1-endless")
+        assert out.endswith(b"\n"), "the line is ended"
     shell.server.wait_for(lambda requests: requests[0].disconnected)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
 def test_ctrl_c_while_litellm_is_loading_ends_at_once(shell: Shell) -> None:
+    """Without -r the choice of the recipe is told just before litellm is loaded, which takes seconds."""
+    recipe = shell.recipe(["ok"])
+    (shell.folder / "config.toml").write_text(
+        f'default_recipe = "{recipe}"\n[endpoints.lab]\nbase_url = "{shell.server.url}"\n'
+    )
     with subprocess.Popen(
-        shell.command("ask", "-r", shell.recipe(["ok"]), "hi"),
-        env=shell.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        time.sleep(1.0)  # well into the import, which takes seconds
+        shell.command("ask", "hi"), env=shell.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        assert b"default_recipe" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
     assert process.returncode == 130
     assert b"Traceback" not in err
+    assert not shell.server.requests
 
 
 def test_a_reader_that_goes_away_is_no_crash(shell: Shell) -> None:
@@ -313,15 +319,22 @@ def test_a_dry_run_prints_the_plan_and_calls_nobody(shell: Shell) -> None:
 
 
 def test_with_no_key_and_no_server_the_demo_answers_and_says_so(shell: Shell) -> None:
-    (shell.folder / "fast.toml").write_text(
+    recipes = shell.folder / "recipes"
+    recipes.mkdir()
+    (recipes / "demo.toml").write_text(  # the user's own takes the place of the built-in one, and is quicker
         'name = "demo"\n[defaults]\nextra = { tokens_per_second = 100000 }\n'
         '[[layers]]\nagents = [{ model = "demo/terse" }, { model = "demo/coder" }]\n'
         '[[layers]]\nagents = [{ model = "demo/thorough" }]\n'
     )
-    done = shell("ask", "-r", str(shell.folder / "fast.toml"), "What is a moa?")
+    # Nothing listens on the discard port; the other default ports may be in use on this machine.
+    shell.environ["OLLAMA_HOST"] = "127.0.0.1:9"
+    done = shell("ask", "-q", "What is a moa?")
+    if "moa-tui: recipe local" in done.stderr or not done.stderr:
+        pytest.skip("a local model server runs on this machine")
     assert done.returncode == 0
     assert "imulated" in done.stdout
-    assert "2 of 2 used" in done.stderr
+    assert "these answers are simulated" in done.stderr
+    assert "OPENROUTER_API_KEY" in done.stderr
 
 
 @pytest.mark.parametrize("output", ["text", "json", "events"])
@@ -344,6 +357,9 @@ def test_a_key_is_in_no_output(output: str, shell: Shell) -> None:
 
 def test_output_survives_a_terminal_that_knows_no_unicode(shell: Shell) -> None:
     shell.environ |= {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done: Any = shell("ask", "-r", shell.recipe(["split_utf8"]), "hi")
+    recipe = shell.recipe(["split_utf8"])
+    done: Any = shell("ask", "-r", recipe, "hi")
     assert done.returncode == 0
     assert "?" in done.stdout
+    document = json.loads(shell("ask", "-q", "-r", recipe, "--output", "json", "hi").stdout)
+    assert not document["answer"].isascii(), "JSON loses nothing"

@@ -41,7 +41,9 @@ def test_a_run_that_came_to_nothing_has_numbers_too() -> None:
 
 def test_overlap_counts_shared_wording() -> None:
     final = "the moa was a large flightless bird of new zealand"
-    overlap, diversity, novelty = compare(final, {ONE: final, TWO: "entirely different words stand here now"})
+    overlap, diversity, novelty = compare(
+        final, {ONE: final, TWO: "entirely different words stand here now"}, [ONE, TWO]
+    )
     same, other = overlap
     assert (same.ngram_share, same.cosine) == (1.0, pytest.approx(1.0))
     assert (other.ngram_share, other.cosine) == (0.0, 0.0)
@@ -50,19 +52,19 @@ def test_overlap_counts_shared_wording() -> None:
 
 
 def test_half_of_the_wording_is_half_of_the_overlap() -> None:
-    overlap, _, novelty = compare("a b c d e f", {ONE: "a b c d"})
+    overlap, _, novelty = compare("a b c d e f", {ONE: "a b c d"}, [ONE])
     # 3-grams: 2 of 4, 4-grams: 1 of 3, 5-grams: 0 of 2.
     assert overlap[0].ngram_share == pytest.approx(3 / 9)
     assert novelty == pytest.approx(6 / 9)
 
 
 def test_equal_answers_have_no_diversity_and_a_single_one_none_to_tell() -> None:
-    assert compare("x y z", {ONE: "a b c", TWO: "a b c"})[1] == pytest.approx(0.0)
-    assert compare("x y z", {ONE: "a b c"})[1] is None
+    assert compare("x y z", {ONE: "a b c", TWO: "a b c"}, [ONE, TWO])[1] == pytest.approx(0.0)
+    assert compare("x y z", {ONE: "a b c"}, [ONE])[1] is None
 
 
 def test_texts_shorter_than_an_ngram_do_not_break_it() -> None:
-    overlap, _, novelty = compare("yes", {ONE: "yes"})
+    overlap, _, novelty = compare("yes", {ONE: "yes"}, [ONE])
     assert overlap[0].cosine == pytest.approx(1.0)
     assert overlap[0].ngram_share == 0.0
     assert novelty is None
@@ -75,3 +77,15 @@ def test_words_of_scripts_without_spaces_are_characters() -> None:
 
 def test_a_runaway_text_is_compared_by_its_beginning() -> None:
     assert len(words("word " * (MAX_WORDS + 5))) == MAX_WORDS
+
+
+def test_every_proposer_of_every_layer_is_compared_with_the_final_answer() -> None:
+    early, late, final = CallId(1, 1), CallId(2, 1), CallId(3, 1)
+    replies = {
+        early: reply("one two three", 0, 1, 2),
+        late: reply("x", 2, 3, 4),
+        final: reply("one two three", 4, 5, 6),
+    }
+    numbers = measure(replies, {1: [early], 2: [late], 3: [final]}, final)
+    assert [(one.call, one.ngram_share) for one in numbers.overlap] == [(early, 1.0), (late, 0.0)]
+    assert numbers.novelty == 0.0

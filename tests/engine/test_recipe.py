@@ -94,6 +94,11 @@ def test_broken_toml_names_the_parsers_line() -> None:
     "line",
     [
         'api_key_env = "sk-proj-12345678901234567890"',
+        'api_key_env = "gsk_12345678901234567890"',
+        'api_base = "https://example.org/v1?key=12345678901234567890"',
+        'api_base = "https://sk-12345678901234567890@example.org/v1"',
+        'extra = { aws_secret_access_key = "12345678901234567890" }',
+        'extra = { extra_headers = { X-Auth-Token = "12345678901234567890" } }',
         'extra = { api_key = "sk-proj-12345678901234567890" }',
         'extra = { extra_headers = { Authorization = "Bearer sk-proj-12345678901234567890" } }',
         'api_base = "https://me:sk-proj-12345678901234567890@example.org/v1"',
@@ -105,8 +110,40 @@ def test_a_key_has_no_place_in_a_recipe_and_is_not_repeated_in_the_message(line:
     assert "12345678901234567890" not in message
 
 
-def test_what_the_program_sets_itself_cannot_be_passed_through() -> None:
-    assert '"stream" is set by moa-tui itself' in problem(GOOD.replace("top_k = 5", "stream = false"))
+@pytest.mark.parametrize(
+    "setting", ["stream = false", 'api_base = "http://x/v1"', 'base_url = "http://x/v1"']
+)
+def test_what_the_program_sets_itself_cannot_be_passed_through(setting: str) -> None:
+    assert "is set by moa-tui itself" in problem(GOOD.replace("top_k = 5", setting))
+
+
+def test_settings_with_token_in_their_name_are_no_secrets() -> None:
+    extra = "max_completion_tokens = 5, tokens_per_second = 9, prompt_cache_key = 'x', min_tokens = 1"
+    assert parse(GOOD.replace("top_k = 5", extra)).agents["glm"].extra["min_tokens"] == 1
+
+
+@pytest.mark.parametrize("place", ['name = "mine"', 'model = "gpt-6-luna"', "[agents.glm]"])
+def test_what_is_shown_of_a_recipe_holds_no_terminal_sequences(place: str) -> None:
+    hostile = {
+        'name = "mine"': 'name = "mi\\u001b]0;pwn\\u0007ne"',
+        'model = "gpt-6-luna"': 'model = "gpt\\u202e"',
+        "[agents.glm]": '[agents."g\\u001b[2Jlm"]',
+    }[place]
+    message = problem(GOOD.replace(place, hostile))
+    assert "control or invisible character" in message
+    assert "\x1b" not in message
+
+
+@pytest.mark.parametrize(
+    "setting", ['prompt = "x"', 'placement = "user"', "shuffle = true", "anonymous = false"]
+)
+def test_settings_for_references_have_no_place_in_the_first_layer(setting: str) -> None:
+    wrong = GOOD.replace("count = 2 }]", f"count = 2 }}]\n{setting}")
+    assert f"{setting.split()[0]} has no effect there" in problem(wrong)
+
+
+def test_one_mistake_gives_one_message() -> None:
+    assert len(problem(GOOD.replace("count = 2", "temperatur = 2")).splitlines()) == 1
 
 
 def test_a_recipe_of_ones_own_replaces_a_built_in_one(tmp_path: Path) -> None:

@@ -337,6 +337,25 @@ async def test_failures_do_not_count_towards_the_quorum() -> None:
     assert "slow answer" in sent(models, "judge")
 
 
+async def test_the_grace_is_given_in_every_layer_and_begins_when_the_quorum_is_reached() -> None:
+    never = asyncio.Event()
+    models = FakeModels(slow=[[never]])
+    layer = {"agents": ["a", "slow", "b"], "quorum": 1, "grace_seconds": 0.05}
+    outcome = await Recorder(models).run(recipe(layer, layer, ["judge"]))
+    assert outcome.status == "done"
+    assert [outcome.replies[CallId(number, 2)].status for number in (1, 2)] == ["stopped", "stopped"]
+    assert "layer 2: 2 of 3 used" in outcome.notes
+
+
+async def test_the_time_of_all_tries_and_the_waits_between_them_is_limited() -> None:
+    busy = ModelError("rate_limit", "busy", 429, retry_after=0.15)
+    models = FakeModels(a=[[busy]])
+    outcome = await Recorder(models).run(recipe(["a"], total_seconds=0.4, retries=10))
+    assert outcome.error is not None
+    assert "total_seconds" in outcome.error.message
+    assert 2 <= len(models.asked["a"]) <= 3
+
+
 async def test_fallbacks_stand_in_for_the_aggregator_in_turn() -> None:
     models = FakeModels(
         judge=[[ModelError("auth", "judge is out", 401)]],
@@ -355,6 +374,30 @@ async def test_fallbacks_stand_in_for_the_aggregator_in_turn() -> None:
     assert outcome.replies[CallId(2, 1)].agent == "third"
     assert any("judge is out" in note and "second" in note for note in outcome.notes)
     assert [event.agent.name for event in recorder.of(CallRetried)] == ["second", "third"]
+
+
+async def test_what_failed_before_a_fallback_is_counted_and_paid_all_the_same() -> None:
+    empty = Finish("length", Usage(100, 2048, estimated=False), 5.0)
+    models = FakeModels(
+        judge=[[ModelError("server", "x", 503)], [Chunk("reasoning", "hm"), empty]], spare=[["saved"]]
+    )
+    agents = {"judge": {"model": "judge", "fallback": ["spare"]}, "spare": {"model": "spare"}}
+    recorder = Recorder(models)
+    outcome = await recorder.run(recipe(["judge"], agents=agents))
+    reply = outcome.replies[CallId(1, 1)]
+    assert outcome.answer == "saved"
+    assert reply.cost == outcome.cost == pytest.approx(5.001)
+    assert reply.usage == Usage(110, 2053, estimated=False)
+    assert reply.attempts == 3
+    assert [event.attempt for event in recorder.of(CallRetried)] == [2, 3]
+
+
+async def test_an_answer_that_has_begun_is_not_replaced_by_a_fallbacks() -> None:
+    models = FakeModels(judge=[["half", ModelError("connection", "reset")]])
+    agents = {"judge": {"model": "judge", "fallback": ["spare"]}, "spare": {"model": "spare"}}
+    outcome = await Recorder(models).run(recipe(["a"], ["judge"], agents=agents))
+    assert (outcome.status, outcome.answer) == ("partial", "half")
+    assert "spare" not in models.asked
 
 
 async def test_when_all_fallbacks_fail_the_proposers_texts_are_still_there() -> None:
@@ -530,6 +573,48 @@ async def test_the_cap_stops_the_run_before_the_layer_that_would_pass_it() -> No
     assert outcome.replies[CallId(1, 1)].text == "a says 1"
 
 
+async def test_what_was_spent_counts_towards_the_cap() -> None:
+    def priced(agent: Agent) -> ModelFacts:
+        return ModelFacts("x", prompt_price=0.0, completion_price=0.001)
+
+    models = FakeModels(a=[["x", Finish("stop", Usage(1, 1, estimated=False), 0.9)]])
+    layers = [[{"model": "a", "max_tokens": 100}], [{"model": "judge", "max_tokens": 500}]]
+    outcome = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced)
+    assert outcome.error is not None
+    assert outcome.error.kind == "max_cost"
+    kept = {CallId(1, 1): outcome.replies[CallId(1, 1)]}
+    again = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced, kept=kept)
+    assert again.status == "done", "what is kept is not paid again"
+
+
+async def test_a_dear_fallback_counts_towards_the_cap() -> None:
+    prices = {"cheap": 0.00001, "dear": 1.0, "a": 0.0}
+    agents = {
+        "cheap": {"model": "cheap", "fallback": ["dear"], "max_tokens": 10},
+        "dear": {"model": "dear", "max_tokens": 10},
+    }
+
+    def facts(agent: Agent) -> ModelFacts:
+        return ModelFacts("x", prompt_price=0.0, completion_price=prices[agent.model])
+
+    models = FakeModels()
+    outcome = await Recorder(models).run(recipe(["a"], ["cheap"], agents=agents, max_cost=5.0), facts=facts)
+    assert outcome.status == "stopped"
+    assert "cheap" not in models.asked
+
+
+async def test_a_cost_nobody_told_is_said_not_to_count() -> None:
+    never = asyncio.Event()
+    models = FakeModels(mute=[[never]])
+    outcome = await Recorder(models).run(
+        recipe(["mute", "a"], ["a"], max_cost=5.0, first_token_seconds=0.05),
+        facts=lambda _: ModelFacts("x", prompt_price=0.0001, completion_price=0.0001),
+    )
+    assert outcome.replies[CallId(1, 1)].cost is None
+    assert outcome.cost is None
+    assert "L1.1 mute: cost unknown, not counted against max_cost" in outcome.notes
+
+
 async def test_a_price_that_is_not_known_is_said_not_to_count() -> None:
     outcome = await Recorder(FakeModels()).run(recipe(["a"], max_cost=1.0))
     assert outcome.status == "done"
@@ -551,7 +636,9 @@ async def test_an_unknown_price_is_unknown_and_a_refused_call_is_free() -> None:
     models = FakeModels(a=[["x", Finish("stop", Usage(1, 1, estimated=False))]])
     assert (await Recorder(models).run(recipe(["a"]))).cost is None
     models = FakeModels(a=[[ModelError("auth", "no", 401)]], b=[["x", DONE]])
-    assert (await Recorder(models).run(recipe(["a", "b"], ["b"]))).cost == pytest.approx(0.002)
+    outcome = await Recorder(models).run(recipe(["a", "b"], ["b"]))
+    assert outcome.cost == pytest.approx(0.002)
+    assert not outcome.usage.estimated, "nothing is estimated of a call that was refused"
 
 
 async def test_the_history_is_fitted_to_each_agents_own_window() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -101,13 +105,57 @@ def test_ollamas_own_variable_says_where_it_is(host: str, url: str) -> None:
 
 def test_the_recipe_follows_from_config_keys_and_servers_in_that_order() -> None:
     server = LocalServer("ollama", "x", "ollama", (LocalModel("m"),))
-    keys = {"GROQ_API_KEY": "k", "OPENAI_API_KEY": "k", "GEMINI_API_KEY": " "}
-    assert choose_recipe(Settings(default_recipe="duo"), keys, lambda: [server])[0] == "duo"
-    assert choose_recipe(Settings(), keys, lambda: [server]) == ("openai", "OPENAI_API_KEY is set")
-    assert choose_recipe(Settings(), {}, lambda: [server])[0] == "local"
-    name, why = choose_recipe(Settings(), {}, list)
+    runs = {"groq", "openai", "moa"}.__contains__
+    assert choose_recipe(Settings(default_recipe="duo"), runs, lambda: [server])[0] == "duo"
+    assert choose_recipe(Settings(), runs, lambda: [server])[0] == "openai"
+    assert choose_recipe(Settings(), {"moa"}.__contains__, lambda: [server])[0] == "moa"
+    assert choose_recipe(Settings(), set[str]().__contains__, lambda: [server])[0] == "local"
+    name, why = choose_recipe(Settings(), set[str]().__contains__, list)
     assert name == "demo"
     assert "simulated" in why
+    assert "OPENROUTER_API_KEY" in why
+
+
+def test_a_server_that_never_comes_to_an_end_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dribbling = threading.Event()
+
+        def dribble() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while not dribbling.wait(0.02):
+                    connection.sendall(b"[")
+
+        thread = threading.Thread(target=dribble, daemon=True)
+        thread.start()
+        slow = LocalServer("x", f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "openai")
+        begin = time.monotonic()
+        assert find_servers([slow]) == ()
+        # Not a benchmark: without the limit this would last for ever.
+        assert time.monotonic() - begin < 10
+        dribbling.set()
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 200_000, b"{}", b"null", b'{"data": 5}', b'{"data": [5, {"id": 7}]}', b""]
+)
+def test_odd_answers_are_no_servers_and_no_crash(body: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        found = find_servers([LocalServer("x", url, "openai")])
+        assert [model.name for server in found for model in server.models] in ([], ["7"])
+        thread.join(5)
 
 
 def test_keys_are_found_by_name_and_an_empty_one_is_none() -> None:

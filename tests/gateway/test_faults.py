@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -105,6 +106,19 @@ def table(*models: str, **changed: float) -> Recipe:
     return recipe(*layers, **{**FAST, **changed})
 
 
+def beside_five_good(base: str) -> Recipe:
+    """A server that cannot be reached as one of six proposers."""
+    return recipe(
+        [{"model": "openai/x", "api_base": base}, {"model": "lab/ok", "count": 5}],
+        [{"model": "lab/ok"}],
+        **FAST,
+    )
+
+
+# Of the answers that are complete, those whose server does not count tokens.
+NO_USAGE = {"no_usage", "bare"}
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_fault(row: Row, bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
     """One of six proposers has the fault: it has its exact outcome, and the run still answers."""
@@ -119,6 +133,18 @@ def test_fault(row: Row, bench: Bench, capfd: pytest.CaptureFixture[str]) -> Non
     assert row.said in (reply.error.message if reply.error else "")
     if row.status == "partial":
         assert reply.text
+    if row.mode.startswith("one_line"):
+        assert len(reply.text) == 1_000_000
+    if row.mode == "split_utf8":
+        assert not re.search("[\ufffd]", reply.text)
+        assert not reply.text.isascii()
+    if row.mode == "length":
+        assert (reply.finish_reason, outcome.notes) == (
+            "length",
+            ("length: answer cut at the model's own limit",),
+        )
+    if row.status == "done":
+        assert reply.usage.estimated == (row.mode in NO_USAGE)
     assert outcome.status == "done"
     assert f"-{'final'} " in outcome.answer
     if row.status != "done":
@@ -133,30 +159,31 @@ def test_fault(row: Row, bench: Bench, capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr() == ("", ""), "nothing is printed but what is ours"
 
 
-def test_a_refused_connection_names_the_address(bench: Bench) -> None:
+def test_a_refused_connection_names_the_address(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}/v1"
-    this = recipe(
-        [{"model": "openai/x", "api_base": base}, {"model": "lab/ok"}], [{"model": "lab/ok"}], **FAST
-    )
-    reply = bench.run(this).replies[CallId(1, 1)]
+    outcome = bench.run(beside_five_good(base))
+    reply = outcome.replies[CallId(1, 1)]
+    assert outcome.status == "done"
     assert reply.error is not None
     assert (reply.error.kind, reply.error.status_code, reply.attempts) == ("connection", None, 2)
     assert f"connection refused at {base}" in reply.error.message
+    assert capfd.readouterr() == ("", "")
 
 
-def test_a_host_that_is_not_there_is_said_to_be_not_found(bench: Bench) -> None:
+def test_a_host_that_is_not_there_is_said_to_be_not_found(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
     base = "http://no-such-host.invalid/v1"
-    this = recipe(
-        [{"model": "openai/x", "api_base": base}, {"model": "lab/ok"}], [{"model": "lab/ok"}], **FAST
-    )
-    reply = bench.run(this).replies[CallId(1, 1)]
+    outcome = bench.run(beside_five_good(base))
+    reply = outcome.replies[CallId(1, 1)]
+    assert outcome.status == "done"
     assert reply.error is not None
-    assert reply.error.kind == "connection"
-    assert "host not found" in reply.error.message
-    assert base in reply.error.message
+    assert (reply.error.kind, reply.error.status_code, reply.attempts) == ("connection", None, 2)
+    assert f"host not found at {base}" in reply.error.message
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_provider_nobody_knows_is_named_with_the_way_out(bench: Bench) -> None:

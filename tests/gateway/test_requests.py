@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.conversation import Turn, history
-from moa_tui.errors import MissingKeyError
+from moa_tui.errors import MissingKeyError, UsageError
 from moa_tui.gateway.models import Gateway
 from tests.helpers import recipe
 
@@ -138,6 +138,35 @@ def test_a_key_is_read_from_the_variable_the_agent_names(bench: Bench) -> None:
     assert bench.server.requests[0].headers["authorization"] == "Bearer sk-of-my-own"
     bench.run(recipe([{"model": "lab/ok"}]))
     assert bench.server.requests[1].headers["authorization"] == "Bearer sk-canary-5f1d7c"
+
+
+def test_an_endpoints_models_have_no_known_price_whatever_they_are_called(bench: Bench) -> None:
+    bench.server.script = {}
+    this = recipe([{"model": "lab/gpt-6-luna@x"}, {"model": "lab/ok"}], [{"model": "lab/ok"}])
+    assert bench.gateway.facts(this.lineup[0][0]).prompt_price is None
+    own = recipe([{"model": "openai/ok", "api_base": bench.server.url}])
+    assert bench.run(own).cost is None
+
+
+def test_an_agent_cannot_name_two_servers(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="keep one of the two"):
+        bench.run(recipe([{"model": "lab/ok", "api_base": "http://127.0.0.1:9/v1"}]))
+
+
+def test_any_variable_that_holds_a_key_is_masked(bench: Bench) -> None:
+    bench.environ |= {"SOME_PROXY_TOKEN": "sk-canary", "LAB_KEY": "sk-canary-5f1d7c"}
+    outcome = bench.run(recipe([{"model": "lab/leak"}]))
+    assert outcome.error is not None
+    assert "[LAB_KEY]" in outcome.error.message
+    assert "5f1d7c" not in outcome.error.message
+    bench.environ |= {"MY_SECRET": "Incorrect API key"}
+    assert "[MY_SECRET]" in str(bench.run(recipe([{"model": "lab/http401"}])).error)
+
+
+def test_a_key_with_a_line_end_is_sent_without_it(bench: Bench) -> None:
+    bench.environ["LAB_KEY"] = "sk-with-newline\n"
+    assert bench.run(recipe([{"model": "lab/ok"}])).status == "done"
+    assert bench.server.requests[0].headers["authorization"] == "Bearer sk-with-newline"
 
 
 @pytest.mark.parametrize("mode", ["leak", "leak_stream"])

@@ -32,8 +32,15 @@ REMOVED = {
     "bidi override": ("a\u202etxt.exe\u202cb", "atxt.exeb"),
     "bidi isolate": ("a\u2066b\u2069c\u200ed\u061ce", "abcde"),
     "zero width": ("a\u200bb\u200cc\u200dd\u2060e\ufefff\u00adg", "abcdefg"),
+    "variants of letters": ("h\ufe0fe\ufe0el\U000e0150", "hel"),
+    "tags that spell a text behind a flag": (
+        "🏴" + "".join(chr(0xE0000 + ord(c)) for c in "say hacked") + "\U000e007f!",
+        "🏴!",
+    ),
+    "joiners between letters and lines": ("あ\u200dい│\u200d│", "あい││"),
+    "joiner before what goes": ("©\u200d\u2060x", "©x"),
     "tags": ("a\U000e0068\U000e0069b", "ab"),
-    "variants as carriers": ("a\ufe00\ufe01\U000e0100\U000e0101b", "a\ufe00b"),
+    "variants as carriers": ("a\ufe00\ufe01\U000e0100\U000e0101b葛\U000e0100\U000e0101", "ab葛\U000e0100"),
     "lone surrogates": ("a\ud83db\ude00c", "abc"),
     "interlinear": ("a\ufff9b\ufffbc", "abc"),
 }
@@ -100,6 +107,12 @@ def test_ordinary_text_comes_through_unchanged(text: str) -> None:
     fillers = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0"))  # letters that show nothing
     ordinary = text.translate(fillers)
     assert sanitize(ordinary) == ordinary
+
+
+@pytest.mark.parametrize("beginning", ["\x9d", "\x1b]", "\x9b", "\x90\x1b", "\x1bP0", "\U000e0041"])
+def test_a_row_of_beginnings_leaves_nothing(beginning: str) -> None:
+    # As long as this, work that grew with the square of the length would take minutes.
+    assert sanitize("a" + beginning * 100_000 + "\nb").replace("0", "") == "a\nb"
 
 
 def test_a_sequence_without_end_holds_nothing_back_for_ever() -> None:
