@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import queue
+import signal
+import stat
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
 
 from moa_tui.chat import Chat
 from moa_tui.conversation import Turn, history
@@ -17,7 +22,7 @@ from moa_tui.gateway.thread import EngineThread
 from moa_tui.progress import LinesProgress, NoProgress, TableProgress, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from moa_tui.chat import Running
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
 Output = Literal["text", "json", "events"]
 
-ANSWERED, FAILED, INTERRUPTED = 0, 1, 130
+ANSWERED, FAILED = 0, 1
 
 # A file larger than this is no text to ask a model about.
 MAX_FILE_BYTES = 5_000_000
@@ -92,41 +97,38 @@ def attach(path: Path) -> str:
 def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO) -> int:
     """Run the request, write as it asks, return the exit code. Raises MissingKeyError before any call.
 
-    Ctrl+C stops the run: what was received is written all the same. A second Ctrl+C does not wait.
+    Ctrl+C, or being told to end, stops the run: what was received is written all the same. A second time does
+    not wait. Raises UsageError where the answer cannot be written.
     """
     with EngineThread() as engine:
         running = Chat(gateway, engine, request.recipe, request.system).send(request.prompt)
-        return _follow(request, running, out, err)
+        with _Signals(running.stop) as signals:
+            try:
+                turn = _follow(request, running, out, err)
+            except OSError as error:
+                if isinstance(error, BrokenPipeError):
+                    return FAILED  # Whoever read the answer has read enough.
+                raise UsageError(f"the answer cannot be written: {error.strerror or error}") from error
+    if signals.received is not None:
+        return 128 + signals.received
+    return ANSWERED if turn is not None and turn.outcome and turn.outcome.status == "done" else FAILED
 
 
-def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> int:
-    """Write each event as it comes, until the run has ended."""
+def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> Turn | None:
+    """Write each event as it comes, until the run has ended; the turn it made, if it came to one."""
     progress = _progress(request, out, err)
     writer = _Writer(request, out, err, progress)
-    interrupted = False
     with progress:
-        while True:
-            try:
-                event = _next(running)
-                if event is None:
-                    break
-                if event == "nothing":
-                    progress.tick()
-                    continue
-                progress.take(event)
-                writer.take(event)
-            except KeyboardInterrupt:
-                if interrupted:
-                    return INTERRUPTED
-                interrupted = True
-                running.stop()
+        while (event := _next(running)) is not None:
+            if event == "nothing":
+                progress.tick()
+                continue
+            writer.take(event)
+            progress.take(event)
     turn = running.result()
-    if turn is None or turn.outcome is None:
-        return INTERRUPTED
-    writer.end(turn.outcome)
-    if interrupted:
-        return INTERRUPTED
-    return ANSWERED if turn.outcome.status == "done" else FAILED
+    if turn is not None and turn.outcome is not None:
+        writer.end(turn.outcome)
+    return turn
 
 
 def _next(running: Running) -> Event | Literal["nothing"] | None:
@@ -135,6 +137,35 @@ def _next(running: Running) -> Event | Literal["nothing"] | None:
         return running.events.get(timeout=_TICK_SECONDS)
     except queue.Empty:
         return "nothing"
+
+
+class _Signals:
+    """Turns the signals that end a program into a clean stop; a second one ends it at once.
+
+    A flag instead of an exception: KeyboardInterrupt could come while an event is being written and lose it.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self.received: int | None = None
+        self._stop = stop
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
+                number = getattr(signal, name)
+                self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: object) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+        self._stop()
 
 
 class _Writer:
@@ -155,11 +186,12 @@ class _Writer:
             return
         match event:
             case Delta(call, "text", text) if call == self._final and self._streams:
-                if not self._written:
-                    self._progress.make_way()
+                self._progress.make_way()
                 self._out.write(text)
                 self._out.flush()
                 self._written = text
+            case CallEnded(call, _) if call == self._final:
+                self._end_line()
             case CallEnded(call, reply) if call != self._final and request.show_proposers:
                 title = f"── {call} {reply.agent} ({reply.model}): {reply.status} "
                 body = reply.text or (reply.error.message if reply.error else "")
@@ -173,20 +205,25 @@ class _Writer:
             if not self._streams and outcome.answer:
                 self._out.write(outcome.answer)
                 self._written = outcome.answer
-            if self._written and not self._written.endswith("\n"):
-                self._out.write("\n")
-            self._out.flush()
+            self._end_line()
         if outcome.status != "done":
             self._err.write(f"moa-tui: {_why(outcome)}\n")
         if not self._request.quiet:
             self._err.write(f"{summary(self._request.recipe, outcome)}\n")
         self._err.flush()
 
+    def _end_line(self) -> None:
+        if self._written and not self._written.endswith("\n"):
+            self._out.write("\n")
+            self._written = "\n"
+        self._out.flush()
+
     @property
     def _streams(self) -> bool:
         return self._request.output == "text" and self._request.stream
 
     def _line(self, document: object) -> None:
+        self._progress.make_way()
         self._out.write(json.dumps(document) + "\n")
         self._out.flush()
 
@@ -195,19 +232,64 @@ def _progress(request: Request, out: TextIO, err: TextIO) -> Progress:
     if request.quiet:
         return NoProgress(err)
     if err.isatty() and request.output != "events":
-        return TableProgress(request.recipe, err, shares_screen=out.isatty())
+        return TableProgress(request.recipe, err, shares_screen=_may_share_screen(out))
     return LinesProgress(request.recipe, err)
+
+
+def _may_share_screen(out: TextIO) -> bool:
+    """Whether what is written to `out` may come to stand where the table does: pipes often end there."""
+    try:
+        kind = os.fstat(out.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return out.isatty() or not (stat.S_ISREG(kind) or stat.S_ISCHR(kind))
 
 
 def _why(outcome: Outcome) -> str:
     reason = outcome.error.message if outcome.error else "no reason known"
+    last = max(outcome.replies, default=None)
+    if last is not None and outcome.replies[last].error is outcome.error and outcome.status != "stopped":
+        reason = f"{last} {outcome.replies[last].agent} ({outcome.replies[last].model}): {reason}"
     match outcome.status:
         case "partial":
             return f"the answer is cut off: {reason}"
         case "failed":
             return f"no answer: {reason}"
         case _:
-            return f"stopped: {reason}"
+            return reason
+
+
+def best_effort(stream: TextIO | None) -> TextIO:
+    """`stream`, or nothing where it is closed or full: stderr must never cost anybody the answer."""
+    return cast("TextIO", _BestEffort(stream))
+
+
+class _BestEffort(io.TextIOBase):
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def fileno(self) -> int:
+        if self._stream is None:
+            raise OSError("standard error is closed")
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return getattr(self._stream, "encoding", None) or "utf-8"
 
 
 def read_piped(stdin: TextIO | None) -> str:
@@ -218,7 +300,7 @@ def read_piped(stdin: TextIO | None) -> str:
     return buffer.read().decode("utf-8", "replace") if buffer is not None else stdin.read()
 
 
-def make_tolerant(*streams: TextIO) -> None:
+def make_tolerant(*streams: TextIO | None) -> None:
     """Let a terminal that cannot show a character show a question mark instead of ending the program."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):

@@ -5,11 +5,13 @@ What a command needs is imported inside it: `moa-tui --version` must not wait fo
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -41,7 +43,12 @@ class _Group(click.Group):
         except MoaTuiError as error:
             raise _Reported(error) from error
         except KeyboardInterrupt:
-            ctx.exit(130)
+            _leave(130)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO):
+                raise
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - what it still holds can go nowhere
+            raise _Reported(UsageError(f"the output cannot be written: {error.strerror}")) from error
 
 
 @click.group(
@@ -106,6 +113,8 @@ def ask(
     """
     from moa_tui import ask as headless
 
+    if sys.stdout is None:
+        raise UsageError("standard output is closed: there is nowhere to write the answer")
     headless.make_tolerant(sys.stdout, sys.stderr)
     text = headless.assemble_prompt(" ".join(prompt), headless.read_piped(sys.stdin), files)
     settings = _settings()
@@ -128,11 +137,24 @@ def ask(
         return
     if why and (not quiet or recipe.name == "demo"):
         click.echo(f"moa-tui: recipe {recipe.name}: {why}", err=True)
-    code = headless.ask(request, gateway, sys.stdout, sys.stderr)
-    if code == headless.INTERRUPTED:
-        # Python would wait for threads whose work nobody wants any more, such as a name lookup that hangs.
+    if max_cost is not None:
+        from moa_tui.engine.plan import plan
+
+        calls = plan(recipe, request.messages, gateway.facts).calls
+        calls = plan(recipe, request.messages, gateway.facts).calls
+        unknown = [call.agent.name for call in calls if call.cost is None]
+        if unknown:
+            names = ", ".join(dict.fromkeys(unknown))
+            click.echo(f"moa-tui: price of {names} unknown: not counted against --max-cost", err=True)
+    _leave(headless.ask(request, gateway, sys.stdout, headless.best_effort(sys.stderr)))
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit now: with litellm loaded, Python's own farewell takes more than a second, and for nothing."""
+    if code > 1 or "moa_tui.gateway.litellm_stream" in sys.modules:
         sys.stdout.flush()
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -149,6 +171,7 @@ def recipes_list() -> None:
     from moa_tui import recipes as shelf
 
     found = shelf.available(paths.recipes_dir())
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
     width = max(map(len, [*found, shelf.LOCAL]))
     broken = []
     for name, file in found.items():
@@ -159,7 +182,8 @@ def recipes_list() -> None:
             continue
         first = recipe.description.split(". ")[0].removesuffix(".")
         origin = "" if file.origin == "built in" else " (yours)"
-        click.echo(f"{name:<{width}}  {recipe.calls:>2} calls  {first}{origin}")
+        line = f"{name:<{width}}  {recipe.calls:>2} calls  {' '.join(first.split())}{origin}"
+        click.echo(line if len(line) <= columns else f"{line[: columns - 1]}…")
     click.echo(f"{shelf.LOCAL:<{width}}   ? calls  Made at run time from the models local servers list")
     for problem in broken:
         click.echo(f"moa-tui: {problem}", err=True)
@@ -199,11 +223,9 @@ def recipes_new(name: str, source: str) -> None:
 @click.argument("path")
 def recipes_check(path: str) -> None:
     """Say whether a recipe is valid, and what it would need here."""
-    from moa_tui import paths
-    from moa_tui import recipes as shelf
-
-    recipe = shelf.load(path, paths.recipes_dir())
-    gateway = _gateway(_settings())
+    settings = _settings()
+    gateway = _gateway(settings)
+    recipe, _ = _choose(path, settings, gateway)
     click.echo(f"{recipe.name}: valid, {len(recipe.layers)} layers, {recipe.calls} calls")
     for agent in recipe.every_agent():
         if gateway.facts(agent).prompt_price is None:
@@ -258,7 +280,12 @@ def config_edit() -> None:
             paths.write_private(path, TEMPLATE)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
-    click.edit(filename=str(path))
+    try:
+        click.edit(filename=str(path))
+    except click.ClickException as error:
+        raise UsageError(
+            f"{error.message}. Set $EDITOR to an editor that is installed, or edit {path}"
+        ) from error
     _settings()
 
 

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta
@@ -125,6 +125,7 @@ class TableProgress(NoProgress):
             for number, agents in enumerate(recipe.lineup, 1)
             for index, agent in enumerate(agents, 1)
         }
+        self._begun = False
         self._console = Console(file=err, highlight=False, markup=False, emoji=False)
         self._live = Live(
             console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
@@ -144,6 +145,7 @@ class TableProgress(NoProgress):
             self._live.stop()
 
     def take(self, event: Event) -> None:
+        self._begun = True
         match event:
             case CallStarted(call, agent):
                 self._rows[call] = _Row(agent.name, "writing", began=time.monotonic())
@@ -156,6 +158,8 @@ class TableProgress(NoProgress):
             case CallEnded(call, reply):
                 detail = reply.error.message if reply.error else ""
                 self._rows[call] = _Row(reply.agent, reply.status, detail, reply=reply)
+                if not self._live.is_started:
+                    self.note(f"{call} {reply.agent}: {describe(reply)}")
         self.tick()
 
     def tick(self) -> None:
@@ -175,33 +179,66 @@ class TableProgress(NoProgress):
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
-        for title, right in (
-            ("", 0),
-            ("agent", 0),
-            ("state", 0),
-            ("tokens", 1),
-            ("s", 1),
-            ("price", 1),
-            ("", 0),
-        ):
-            # The last column holds a server's words: one line, cut where the screen ends.
-            table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-        for call, row in self._rows.items():
-            table.add_row(*(Text(cell) for cell in _cells(call, row)))
-        self._live.update(table, refresh=True)
+        # A line that fills the screen to its edge would wrap as soon as anything is typed.
+        lines = table_lines(self._rows, self._console.width - 1, self._console.height - 2)
+        if not self._begun:
+            lines.append("getting ready: the first call to a provider loads its library, a few seconds")
+        self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-def _cells(call: CallId, row: _Row) -> tuple[str, ...]:
+_NUMBERS = 42  # columns of id, state, tokens, seconds and price, which are never cut
+
+
+def table_lines(rows: dict[CallId, _Row], width: int, height: int) -> list[str]:
+    """The table in `width` columns and, where there are more rows than `height`, shortened to it.
+
+    Layers that are over and layers that have not begun then take a line each, and what is running goes first.
+    """
+    longest = max((cell_len(row.name) for row in rows.values()), default=0)
+    # Half of what the numbers leave goes to the name, the other half to what went wrong.
+    names = min(longest, max(8, (width - _NUMBERS) // 2, min(16, width - _NUMBERS)))
+    title = f"{'':<6}{set_cell_size('agent', names)} {'state':<11}{'tokens':>7}{'s':>7}{'price':>9}"
+    lines = [set_cell_size(title, min(width, cell_len(title)))]
+    every = len(rows) + 1 <= height
+    shown: list[tuple[bool, str]] = []
+    for number in sorted({call.layer for call in rows}):
+        layer = {call: row for call, row in rows.items() if call.layer == number}
+        if every or any(map(_is_busy, layer.values())):
+            shown += [(_is_busy(row), _line(call, row, names, width)) for call, row in layer.items()]
+        else:
+            glyphs = " ".join(GLYPHS[row.state] for row in layer.values())
+            shown.append((False, f"L{number:<5}{glyphs}"))
+    if len(shown) + 1 > height:
+        shown = sorted(shown, key=lambda line: not line[0])
+        left = len(shown) - max(1, height - 2)
+        shown = [*shown[: max(1, height - 2)], (False, f"… and {left} more")]
+    return lines + [line for _, line in shown]
+
+
+def _is_busy(row: _Row) -> bool:
+    return row.state in ("writing", "retrying")
+
+
+def _line(call: CallId, row: _Row, names: int, width: int) -> str:
     state = f"{GLYPHS[row.state]} {row.state}"
+    seconds, price = "", ""
+    tokens = f"~{row.characters // 4}" if row.characters else ""
     if row.reply is not None:
         usage = row.reply.usage
-        tokens = f"{'~' if usage.estimated else ''}{usage.completion_tokens}"
+        tokens = f"{'~' if usage.estimated else ''}{usage.completion_tokens}" if row.reply.text else ""
         price = "?" if row.reply.cost is None else money(row.reply.cost)
-        return str(call), row.name, state, tokens, f"{row.reply.seconds:.1f}", price, _one_line(row.detail)
-    seconds = "" if row.began is None else f"{time.monotonic() - row.began:.1f}"
-    tokens = f"~{row.characters // 4}" if row.characters else ""
-    return str(call), row.name, state, tokens, seconds, "", _one_line(row.detail)
+        seconds = f"{row.reply.seconds:.1f}"
+    elif row.began is not None:
+        seconds = f"{time.monotonic() - row.began:.1f}"
+    line = f"{call!s:<6}{_fitted(row.name, names)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
+    detail = _one_line(row.detail)
+    room = width - cell_len(line) - 2
+    return f"{line}  {_fitted(detail, min(room, cell_len(detail)))}" if detail and room > 8 else line
+
+
+def _fitted(text: str, size: int) -> str:
+    """`text` in exactly `size` columns, cut with an ellipsis where it is longer."""
+    return set_cell_size(text, size) if cell_len(text) <= size else f"{set_cell_size(text, size - 1)}…"
 
 
 def describe(reply: Reply) -> str:

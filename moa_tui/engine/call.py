@@ -299,7 +299,7 @@ def _why_empty(reason: str | None, reasoned: bool) -> str:
     if reasoned:
         return "the model reasoned but wrote no answer"
     if reason is None:
-        return "the server sent no answer at all; is its address (api_base) right?"
+        return "no answer came in the server's stream; is its address (api_base) right, and can it stream?"
     return "the model ended without writing anything"
 
 

@@ -226,7 +226,10 @@ def _caused_by(error: Exception, kinds: tuple[type[BaseException], ...]) -> bool
     return any(isinstance(one, kinds) for one in _chain(error))
 
 
-_LITELLM_PREFIX = re.compile(r"^(?:litellm\.\w+:\s*)?(?:\w+(?:Error|Exception| Error)?:\s+)*\w*Exception - ")
+_LITELLM_PREFIX = re.compile(
+    r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exception|Timeout)(?: Error)?:\s+)*"
+    r"(?:litellm\.\w+:\s*)?(?:\w*Exception - )?"
+)
 
 
 def _provider_message(root: Exception) -> str:

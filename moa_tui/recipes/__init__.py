@@ -44,8 +44,8 @@ def find(name: str, user_dir: Path) -> Path:
         if path.is_file():
             return path
         raise UsageError(f"no recipe file at {path}")
-    near = difflib.get_close_matches(name, [*recipes, LOCAL], n=3, cutoff=0.4)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    near = difflib.get_close_matches(name, [*recipes, LOCAL], n=3, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
     raise UsageError(f'no recipe is called "{name}"{hint} `moa-tui recipes list` shows them all.')
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.model_server import ModelServer
 
+if sys.platform != "win32":
+    import pty
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CANARY = "sk-canary-2b8e44"
@@ -226,7 +232,7 @@ def test_an_answer_that_is_cut_off_is_printed_and_exits_1(shell: Shell) -> None:
     done = shell("ask", "-r", shell.recipe(["reset@n=5"]), "hi")
     assert done.returncode == 1
     assert done.stdout.startswith("answer-1-reset")
-    assert "the answer is cut off: the connection was lost" in done.stderr
+    assert "the answer is cut off: L1.1 reset@n=5 (lab/reset@n=5): the connection was lost" in done.stderr
 
 
 def wait_for_text(process: subprocess.Popen[bytes], text: bytes) -> bytes:
@@ -280,6 +286,92 @@ def test_ctrl_c_while_litellm_is_loading_ends_at_once(shell: Shell) -> None:
     assert process.returncode == 130
     assert b"Traceback" not in err
     assert not shell.server.requests
+
+
+def on_a_terminal(
+    shell: Shell, line: str, meanwhile: Callable[[int], None] = lambda pid: None
+) -> tuple[str, int]:
+    """What a shell command line writes to a terminal of 80x24, and its exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover - the child becomes the shell
+        os.environ.update(shell.environ, TERM="xterm-256color", COLUMNS="80", LINES="24")
+        os.execvp("sh", ["sh", "-c", line])
+    other = threading.Thread(target=meanwhile, args=(pid,))
+    other.start()
+    written = b""
+    with suppress(OSError):  # Linux's way to say that the other side is closed
+        while data := os.read(terminal, 65536):
+            written += data
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    other.join()
+    return written.decode(), os.waitstatus_to_exitcode(status)
+
+
+unix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+
+@unix_only
+@pytest.mark.parametrize("behind", ["", " | cat", " --output json", " --no-stream", " 2>&1"])
+def test_on_a_terminal_the_table_never_draws_over_the_answer(behind: str, shell: Shell) -> None:
+    recipe = shell.recipe(["ok@n=20,tps=60,key=a", "http401"], ["ok@n=20,tps=60,key=final"])
+    command = " ".join(map(shlex.quote, shell.command("ask", "hi", "-r", recipe)))
+    screen, code = on_a_terminal(shell, command + behind)
+    assert code == 0
+    answer = screen.index("answer-3-final") if "json" not in behind else screen.index('{"schema"')
+    table, after = screen[:answer], screen[answer:]
+    assert "● writing" in table
+    assert "✗ failed" in table
+    assert not re.search("\x1b\\[[0-9;]*[AKJH]", after), (
+        "nothing moves up or erases once the answer has begun"
+    )
+    assert screen.count("\x1b[?25l") == screen.count("\x1b[?25h"), "the cursor is shown again"
+    assert "1 of 2 used" in after
+
+
+@unix_only
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_being_told_to_end_leaves_the_terminal_sane_and_says_what_came(
+    name: str, code: int, shell: Shell
+) -> None:
+    recipe = shell.recipe(["hang@n=3,key=a", "ok@key=b"], ["ok"])
+    process = " ".join(map(shlex.quote, shell.command("ask", "hi", "-r", recipe)))
+    number = int(getattr(signal, name))
+
+    def tell(pid: int) -> None:
+        shell.server.wait_for(lambda requests: len(requests) == 2 and requests[0].sent_chunks > 2, timeout=30)
+        os.kill(pid, number)
+
+    screen, got = on_a_terminal(shell, f"exec {process}", tell)
+    assert got == code
+    assert screen.rindex("\x1b[?25h") > screen.rindex("\x1b[?25l")
+    assert "stopped by hand" in screen
+    assert "2 of 3 calls" in screen
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+def test_a_full_disk_is_told_and_a_full_stderr_costs_nothing(shell: Shell) -> None:
+    recipe = shell.recipe(["ok@n=3"])
+    command = " ".join(map(shlex.quote, shell.command("ask", "hi", "-r", recipe)))
+
+    def sh(line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-c", line], env=shell.environ, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    full = sh(f"{command} > /dev/full")
+    assert full.returncode == 2
+    assert "cannot be written: No space left on device" in full.stderr
+    assert "Traceback" not in full.stderr
+    for line in (f"{command} 2> /dev/full", f"{command} 2>&-"):
+        done = sh(line)
+        assert (done.returncode, done.stdout[:8]) == (0, "answer-" + done.stdout[7:8])
+    closed = sh(f"{command} >&-")
+    assert "Traceback" not in closed.stderr
+    assert closed.returncode == 2
+    plan = sh(f"{command} --dry-run > /dev/full")
+    assert "cannot be written" in plan.stderr
+    assert "Traceback" not in plan.stderr
 
 
 def test_a_reader_that_goes_away_is_no_crash(shell: Shell) -> None:

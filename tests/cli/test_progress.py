@@ -1,0 +1,50 @@
+"""The live table of `ask`: what a person sees at every size."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from moa_tui.engine.events import CallId, Reply, Usage
+from moa_tui.progress import _Row, table_lines
+
+DONE = Reply(
+    "a", "m", "done", text="x", usage=Usage(5, 380, estimated=False), cost=0.0123, started=0, ended=8.2
+)
+
+
+def rows(names: list[str], states: dict[CallId, _Row] | None = None) -> dict[CallId, _Row]:
+    table = {CallId(layer, index): _Row(name) for layer in (1, 2) for index, name in enumerate(names, 1)}
+    return table | {CallId(3, 1): _Row("final")} | (states or {})
+
+
+@pytest.mark.parametrize("width", [40, 79, 119, 219])
+@pytest.mark.parametrize("name", ["qwen", "a-very-long-agent-name-" * 4, "恐鳥" * 30])
+def test_no_line_is_wider_than_the_screen_and_numbers_are_never_cut(width: int, name: str) -> None:
+    failed = _Row(name, "failed", "Incorrect API key\nprovided " * 10)
+    table = rows([name] * 6, {CallId(1, 1): _Row(name, "done", reply=DONE), CallId(1, 2): failed})
+    lines = table_lines(table, width, 60)
+    assert len(lines) == 14
+    assert all(cell_len(line) <= max(width, 50) and "\n" not in line for line in lines)
+    assert lines[1].startswith("L1.1  ")
+    assert all(part in lines[1] for part in ("✓ done", "380", "8.2", "$0.0123"))
+    assert "✗ failed" in lines[2]
+    if width >= 79:
+        assert "Incorrect" in lines[2]
+
+
+def test_columns_stand_under_each_other_whatever_the_script() -> None:
+    lines = table_lines(rows(["qwen", "恐鳥", "é"]), 100, 60)
+    assert len({cell_len(line[: line.index("·")]) for line in lines[1:]}) == 1
+
+
+def test_with_few_lines_what_runs_is_shown_and_the_rest_takes_a_line_a_layer() -> None:
+    running = {CallId(2, index): _Row("b", "writing", began=0.0) for index in range(1, 7)}
+    over = {CallId(1, index): _Row("a", "done", reply=DONE) for index in range(1, 7)}
+    lines = table_lines(rows(["a"] * 6, running | over), 79, 10)
+    assert len(lines) <= 10
+    assert "✓ ✓ ✓ ✓ ✓ ✓" in lines[1]
+    assert sum("● writing" in line for line in lines) == 6
+    tiny = table_lines(rows(["a"] * 6, running | over), 79, 5)
+    assert len(tiny) <= 5
+    assert "more" in tiny[-1]
