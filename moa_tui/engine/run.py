@@ -212,6 +212,7 @@ class _Run:
     def _outcome(
         self, status: OutcomeStatus, answered: CallId | None = None, error: Failure | None = None
     ) -> Outcome:
+        seconds = self.caller.now()  # before the numbers are worked out, which takes a moment of its own
         paid = [reply for reply in self.replies.values() if not reply.reused]
         return Outcome(
             status=status,
@@ -221,6 +222,6 @@ class _Run:
             error=error,
             usage=sum((reply.usage for reply in paid), Usage(estimated=False)),
             cost=total_cost(reply.cost for reply in paid),
-            seconds=self.caller.now(),
+            seconds=seconds,
             notes=tuple(dict.fromkeys(self.notes)),
         )

@@ -39,8 +39,6 @@ litellm.suppress_debug_info = True
 # A Llama model's name would have it fetch a tokenizer: 23 s of frozen loop without a network.
 litellm.disable_hf_tokenizer_download = True
 litellm.telemetry = False
-# Its log of each finished stream goes nowhere here, and costs a quarter of a call's CPU.
-litellm.disable_streaming_logging = True
 for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     _log = logging.getLogger(_name)
     _log.handlers[:] = [logging.NullHandler()]  # with none at all, Python itself prints warnings

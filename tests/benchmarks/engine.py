@@ -30,24 +30,28 @@ def measure() -> list[Figure]:
     with remote_server() as server, EngineThread() as engine:
         gateway = Gateway({"lab": Endpoint(base_url=server.url)}, {})
         engine.submit(run(recipe([{"model": "lab/ok"}]), ASK, gateway.stream, lambda _: None)).result()
-        spans, criticals = [], []
-        for _ in range(ROUNDS):
-            server.reset()
-            outcome = engine.submit(run(moa(), ASK, gateway.stream, lambda _: None)).result()
-            spans.append(outcome.seconds)
-            criticals.append(servers_critical_path(server))
+        spans = []
+        for tokens, rounds in ((300, ROUNDS), (1000, 2)):
+            seconds, criticals = [], []
+            for _ in range(rounds):
+                server.reset()
+                outcome = engine.submit(run(moa(tokens), ASK, gateway.stream, lambda _: None)).result()
+                seconds.append(outcome.seconds)
+                criticals.append(servers_critical_path(server))
+            name = f"span of 13 calls of {tokens} tokens at 150/s, to the critical path"
+            spans.append(figure(name, "s", seconds, criticals))
         unit = "ms/1000 chunks"
         cpu = engine.submit(cpu_per_thousand_chunks(gateway, server)).result()
     return [
-        figure("span of 13 calls at 150 tokens/s, to the critical path", "s", spans, criticals),
+        *spans,
         figure("CPU, one stream through the engine, to bare litellm", unit, cpu["engine"], cpu["bare"]),
         figure("CPU, bare litellm by hosted_vllm, to the openai handler", unit, cpu["light"], cpu["bare"]),
     ]
 
 
-def moa() -> Recipe:
-    """Six proposers twice and an aggregator, 300 tokens each at 150 a second."""
-    agent = {"model": "lab/ok@n=300,tps=150,ttft=0.2"}
+def moa(tokens: int) -> Recipe:
+    """Six proposers twice and an aggregator, each of so many tokens at 150 a second."""
+    agent = {"model": f"lab/ok@n={tokens},tps=150,ttft=0.2"}
     return recipe([{**agent, "count": 6}], [{**agent, "count": 6}], [agent])
 
 
