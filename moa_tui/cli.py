@@ -223,10 +223,14 @@ def recipes_new(name: str, source: str) -> None:
 @click.argument("path")
 def recipes_check(path: str) -> None:
     """Say whether a recipe is valid, and what it would need here."""
+    from moa_tui.plan_view import counted
+
     settings = _settings()
     gateway = _gateway(settings)
     recipe, _ = _choose(path, settings, gateway)
-    click.echo(f"{recipe.name}: valid, {len(recipe.layers)} layers, {recipe.calls} calls")
+    click.echo(
+        f"{recipe.name}: valid, {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
+    )
     for agent in recipe.every_agent():
         if gateway.facts(agent).prompt_price is None:
             click.echo(f"  {agent.model}: price unknown")

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> str:
     """The calls layer by layer with context and price, then what is missing."""
-    lines = [f"{recipe.name}: {len(plan.layers)} layers, {len(plan.calls)} calls"]
+    lines = [f"{recipe.name}: {counted(len(plan.layers), 'layer')}, {counted(len(plan.calls), 'call')}"]
     name_width = max(len(call.agent.name) for call in plan.calls)
     model_width = max(len(call.agent.model) for call in plan.calls)
     for layer in plan.layers:
-        lines.append(f"layer {layer.number}: {layer.task}, {len(layer.calls)} calls")
+        lines.append(f"layer {layer.number}: {layer.task}, {counted(len(layer.calls), 'call')}")
         for call in layer.calls:
             window = call.facts.context_tokens
             context = f"of {window:,}" if window else "of unknown"
@@ -63,6 +63,11 @@ def plan_document(recipe: Recipe, plan: Plan) -> str:
         for layer in plan.layers
     ]
     return json.dumps({"schema": 1, "recipe": recipe.name, "layers": layers, "cost": plan.cost})
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 call`, `7 calls`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def money(dollars: float | None) -> str:
