@@ -141,7 +141,6 @@ def ask(
         from moa_tui.engine.plan import plan
 
         calls = plan(recipe, request.messages, gateway.facts).calls
-        calls = plan(recipe, request.messages, gateway.facts).calls
         unknown = [call.agent.name for call in calls if call.cost is None]
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))

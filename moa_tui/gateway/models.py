@@ -137,11 +137,12 @@ class Gateway:
                     for chunk in splitter.feed(clean):
                         yield chunk
         except ModelError as error:
+            for chunk in _held_back(cleaners, splitter):
+                yield chunk
             message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
             raise ModelError(error.kind, message, error.status_code, error.retry_after) from None
-        for chunk in (*splitter.feed(cleaners["text"].flush()), *splitter.flush()):
-            if chunk.text:
-                yield chunk
+        for chunk in _held_back(cleaners, splitter):
+            yield chunk
         yield finish
 
     def _raw(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
@@ -188,6 +189,13 @@ class Gateway:
         for value, name in sorted(keys, reverse=True, key=lambda key: len(key[0])):
             text = text.replace(value, f"[{name}]")
         return text
+
+
+def _held_back(cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter) -> list[Chunk]:
+    """What waited for its next piece when the stream ended, well or badly."""
+    reasoning = cleaners["reasoning"].flush()
+    chunks = [Chunk("reasoning", reasoning)] if reasoning else []
+    return [*chunks, *splitter.feed(cleaners["text"].flush()), *splitter.flush()]
 
 
 def _refuse(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:

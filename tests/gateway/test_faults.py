@@ -245,6 +245,13 @@ def test_what_could_steer_a_terminal_does_not_come_through(bench: Bench) -> None
     assert "[b]" in outcome.replies[CallId(1, 1)].text, "markup is text like any other"
 
 
+def test_what_waited_for_its_next_piece_is_not_lost_when_the_stream_ends(bench: Bench) -> None:
+    bench.server.script = {"x": ["<thi"]}
+    assert bench.run(recipe([{"model": "lab/scripted@key=x"}])).answer == "<thi"
+    bench.server.script = {"x": ["an answer that ends in a line end\r"]}
+    assert bench.run(recipe([{"model": "lab/scripted@key=x"}])).answer.endswith("end\n")
+
+
 def test_stopping_closes_every_connection_within_a_tenth_of_a_second(bench: Bench) -> None:
     running = bench.start(table(*(f"endless@tps=100,key={n}" for n in range(5)), "hang_connect"))
     bench.server.wait_for(
