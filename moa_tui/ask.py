@@ -13,13 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
 
+from moa_tui.attachments import attach
 from moa_tui.chat import Chat
 from moa_tui.conversation import Turn, history
 from moa_tui.document import event_document, outcome_document
 from moa_tui.engine.events import CallEnded, CallId, Delta, RunEnded
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
-from moa_tui.progress import LinesProgress, NoProgress, TableProgress, summary
+from moa_tui.progress import LinesProgress, NoProgress, TableProgress
+from moa_tui.wording import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,8 +37,6 @@ Output = Literal["text", "json", "events"]
 
 ANSWERED, FAILED = 0, 1
 
-# A file larger than this is no text to ask a model about.
-MAX_FILE_BYTES = 5_000_000
 _TICK_SECONDS = 0.1
 
 
@@ -67,31 +67,6 @@ def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:
     if not parts and not attached:
         raise UsageError('nothing to ask: give a prompt, as in moa-tui ask "why is the sky blue?"')
     return "\n\n".join(["\n".join(parts), *attached] if parts else attached)
-
-
-def attach(path: Path) -> str:
-    """A text file as part of a prompt: its name, and its text in a fence longer than any inside it."""
-    try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a directory; name the files in it")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise UsageError(
-            f"{path} is larger than {MAX_FILE_BYTES // 1_000_000} MB; cut out what the question needs"
-        )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no UTF-8 text file") from error
-    if "\0" in text:
-        raise UsageError(f"{path} is a binary file")
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"File `{path.name}`:\n\n{fence}\n{text.rstrip()}\n{fence}"
 
 
 def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,9 +18,8 @@ from moa_tui import __version__
 from moa_tui.errors import FileError, MoaTuiError, UsageError
 
 if TYPE_CHECKING:
+    from moa_tui.choices import Choices
     from moa_tui.config import Settings
-    from moa_tui.engine.recipe import Recipe
-    from moa_tui.gateway.discovery import LocalServer
     from moa_tui.gateway.models import Gateway
 
 
@@ -55,14 +53,16 @@ class _Group(click.Group):
     cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(__version__, message="moa-tui %(version)s")
+@click.option("-r", "--recipe", "recipe_name", metavar="RECIPE", help="A recipe's name, or a path to one.")
+@click.option("--system", metavar="TEXT", help="A system prompt for every agent.")
 @click.pass_context
-def main(ctx: click.Context) -> None:
+def main(ctx: click.Context, recipe_name: str | None, system: str | None) -> None:
     """Several models answer side by side, read each other's answers, and one of them writes yours.
 
-    Try it without any key: moa-tui ask -r demo "How does this work?"
+    Without a command the chat opens. Without any key: moa-tui -r demo
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        _chat(recipe_name, system)
 
 
 @main.command()
@@ -119,7 +119,7 @@ def ask(
     text = headless.assemble_prompt(" ".join(prompt), headless.read_piped(sys.stdin), files)
     settings = _settings()
     gateway = _gateway(settings)
-    recipe, why = _choose(recipe_name, settings, gateway)
+    recipe, why = _choices(settings, gateway).first(recipe_name)
     if max_cost is not None:
         recipe = recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
     request = headless.Request(
@@ -194,7 +194,10 @@ def recipes_list() -> None:
 @click.argument("name")
 def recipes_show(name: str) -> None:
     """Print a recipe as TOML."""
-    click.echo(_recipe_text(name).rstrip())
+    from moa_tui.config import Settings
+
+    settings = Settings()  # whatever state the config file is in
+    click.echo(_choices(settings, _gateway(settings)).text(name).rstrip())
 
 
 @recipes.command("new")
@@ -202,31 +205,21 @@ def recipes_show(name: str) -> None:
 @click.option("--from", "source", default="duo", show_default=True, metavar="NAME", help="The one to copy.")
 def recipes_new(name: str, source: str) -> None:
     """Write a recipe of your own, as a copy to change."""
-    from moa_tui import paths
-    from moa_tui import recipes as shelf
+    from moa_tui.config import Settings
 
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or name == shelf.LOCAL:
-        raise UsageError(f'"{name}" cannot name a recipe: use letters, digits, dot, dash and underscore')
-    path = paths.recipes_dir() / f"{name}.toml"
-    if os.path.lexists(path):
-        raise UsageError(f"{path} is there already; it was left as it is")
-    text = re.sub(r"^name\s*=.*$", f'name = "{name}"', _recipe_text(source), count=1, flags=re.MULTILINE)
-    try:
-        paths.write_private(path, text)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
-    click.echo(path)
+    settings = Settings()  # whatever state the config file is in
+    click.echo(_choices(settings, _gateway(settings)).copy(source, name))
 
 
 @recipes.command("check")
 @click.argument("path")
 def recipes_check(path: str) -> None:
     """Say whether a recipe is valid, and what it would need here."""
-    from moa_tui.plan_view import counted
+    from moa_tui.wording import counted
 
     settings = _settings()
     gateway = _gateway(settings)
-    recipe, _ = _choose(path, settings, gateway)
+    recipe = _choices(settings, gateway).load(path)
     click.echo(
         f"{recipe.name}: valid, {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
     )
@@ -292,6 +285,43 @@ def config_edit() -> None:
     _settings()
 
 
+def _chat(recipe_name: str | None, system: str | None) -> NoReturn:
+    """Open the chat. What is wrong with the config is told there, and does not keep it from starting."""
+    from moa_tui.config import Settings
+
+    for stream in (sys.stdin, sys.stdout):
+        if stream is None or not stream.isatty():
+            raise UsageError('the chat needs a terminal; in a script use `moa-tui ask "…"`')
+    if os.environ.get("TERM") in ("dumb", "unknown"):
+        raise UsageError(
+            "this terminal (TERM=dumb) cannot show the chat; set TERM to what it is, or use `moa-tui ask`"
+        )
+    problems = []
+    try:
+        settings = _settings()
+    except FileError as error:
+        settings = Settings()
+        problems.append(f"{error}\nGoing on with the defaults.")
+    gateway = _gateway(settings)
+    choices = _choices(settings, gateway)
+    try:
+        recipe, why = choices.first(recipe_name)
+    except MoaTuiError as error:
+        if recipe_name is not None:
+            raise
+        problems.append(str(error))
+        recipe, why = choices.load("demo"), "the configured recipe cannot be used, so these answers are simulated"
+
+    from moa_tui.chat import Chat
+    from moa_tui.gateway.thread import EngineThread
+    from moa_tui.ui.app import MoaApp
+
+    with EngineThread() as engine:
+        app = MoaApp(Chat(gateway, engine, recipe, system), choices, settings, why=why, problems=problems)
+        app.run()
+    _leave(app.return_code or 0)
+
+
 def _settings() -> Settings:
     from moa_tui import config, paths
 
@@ -304,40 +334,8 @@ def _gateway(settings: Settings) -> Gateway:
     return Gateway(settings.endpoints, os.environ)
 
 
-def _choose(name: str | None, settings: Settings, gateway: Gateway) -> tuple[Recipe, str | None]:
-    """The recipe to run; and why this one, where none was named."""
-    from functools import cache
-
+def _choices(settings: Settings, gateway: Gateway) -> Choices:
     from moa_tui import paths
-    from moa_tui import recipes as shelf
-    from moa_tui.gateway.discovery import choose_recipe, default_servers, find_servers, local_recipe
+    from moa_tui.choices import Choices
 
-    @cache
-    def servers() -> tuple[LocalServer, ...]:
-        return find_servers(default_servers(os.environ))
-
-    def can_run(name: str) -> bool:
-        recipe = shelf.load(name, paths.recipes_dir())
-        return not gateway.missing_keys(recipe.every_agent())
-
-    why = None
-    if name is None:
-        name, why = choose_recipe(settings, can_run, servers)
-    if name == shelf.LOCAL:
-        return local_recipe(servers()), why
-    return shelf.load(name, paths.recipes_dir()), why
-
-
-def _recipe_text(name: str) -> str:
-    from moa_tui import paths
-    from moa_tui import recipes as shelf
-
-    if name == shelf.LOCAL:
-        import tomli_w
-
-        settings = _settings()
-        recipe, _ = _choose(name, settings, _gateway(settings))
-        return tomli_w.dumps(recipe.model_dump(exclude_defaults=True, exclude_none=True))
-    path = shelf.find(name, paths.recipes_dir())
-    shelf.read(path)
-    return path.read_text(encoding="utf-8")
+    return Choices(settings, gateway, paths.recipes_dir(), os.environ)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING, Annotated
+import re
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -18,6 +20,16 @@ TEMPLATE = """\
 
 # The recipe used when none is named.
 # default_recipe = "duo"
+
+# How the chat looks and behaves. F2 chooses recipes there, ctrl+p everything else.
+# theme = "moa-light"
+# reduced_motion = true       # nothing moves that does not have to
+# keep_panes_open = true      # the agents' panes stay when the final answer begins
+# notify = "bell"             # when a run ends while you look elsewhere: "none", "bell" or "desktop"
+
+# Keys of your own, by the name that F1 shows behind each action.
+# [keys]
+# "run.stop" = "ctrl+x"
 
 # A server of your own that speaks OpenAI's protocol. Its models are written "lab/MODEL" in recipes.
 # [endpoints.lab]
@@ -59,8 +71,35 @@ class Settings(BaseModel):
     """The recipe used when none is named; chosen by the keys found where this is not set."""
     endpoints: dict[str, Endpoint] = {}
     """Servers by the short name that model names start with."""
+    theme: str = "moa-dark"
+    """A theme's name: a shipped one, or a file's in the folder `themes` beside the config file."""
+    reduced_motion: bool = False
+    """Whether to leave out everything that moves without need."""
+    keep_panes_open: bool = False
+    """Whether the agents' panes stay open when the final answer begins."""
+    notify: Literal["none", "bell", "desktop"] = "none"
+    """What tells that a run has ended while the terminal has no focus."""
+    keys: dict[str, str] = {}
+    """Keys by the id of what they do; several are parted by commas."""
 
 
 def load(path: Path) -> Settings:
     """The settings of `path`, or the defaults where no such file is. Raises FileError."""
     return toml_file.read(path, Settings) if os.path.lexists(path) else Settings()
+
+
+def with_value(text: str, key: str, value: str) -> str:
+    """The text of a config file with one top-level key set to a string, every other line as it was."""
+    line = f"{key} = {json.dumps(value)}"
+    lines = text.splitlines()
+    first_table = next((at for at, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
+    for at in range(first_table):
+        if re.match(rf"\s*{key}\s*=", lines[at]):
+            lines[at] = line
+            break
+    else:
+        # Before the first table and the comment above it: behind a table's head the key would be the table's.
+        while first_table and lines[first_table - 1].startswith("#"):
+            first_table -= 1
+        lines[first_table:first_table] = [line, ""] if first_table < len(lines) else [line]
+    return "\n".join(lines) + "\n"

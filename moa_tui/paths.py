@@ -22,6 +22,11 @@ def recipes_dir() -> Path:
     return config_file().parent / "recipes"
 
 
+def themes_dir() -> Path:
+    """The user's own themes, beside the config file."""
+    return config_file().parent / "themes"
+
+
 def data_dir() -> Path:
     """Conversations and exports: `MOA_TUI_DATA_DIR` if set, else the user's data directory."""
     if named := os.environ.get("MOA_TUI_DATA_DIR"):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS
+from moa_tui.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,15 +64,3 @@ def plan_document(recipe: Recipe, plan: Plan) -> str:
         for layer in plan.layers
     ]
     return json.dumps({"schema": 1, "recipe": recipe.name, "layers": layers, "cost": plan.cost})
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 call`, `7 calls`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def money(dollars: float | None) -> str:
-    """A price; what is not known is said to be unknown."""
-    if dollars is None:
-        return "price unknown"
-    return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 0.1 else f"${dollars:.2f}"

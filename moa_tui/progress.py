@@ -12,27 +12,14 @@ from rich.live import Live
 from rich.text import Text
 
 from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta
-from moa_tui.engine.plan import estimate_tokens
-from moa_tui.plan_view import money
+from moa_tui.wording import GLYPHS, describe, money, one_line
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from moa_tui.engine.events import Event, Outcome, Reply
+    from moa_tui.engine.events import Event, Reply
     from moa_tui.engine.recipe import Recipe
-
-# State -> glyph; the word always stands beside it, so nothing hangs on colour or font.
-GLYPHS = {
-    "waiting": "·",
-    "writing": "●",
-    "retrying": "↻",
-    "done": "✓",
-    "partial": "◐",
-    "failed": "✗",
-    "stopped": "■",
-    "excluded": "–",
-}
 
 
 class Progress(Protocol):
@@ -231,7 +218,7 @@ def _line(call: CallId, row: _Row, names: int, width: int) -> str:
     elif row.began is not None:
         seconds = f"{time.monotonic() - row.began:.1f}"
     line = f"{call!s:<6}{_fitted(row.name, names)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
-    detail = _one_line(row.detail)
+    detail = one_line(row.detail)
     room = width - cell_len(line) - 2
     return f"{line}  {_fitted(detail, min(room, cell_len(detail)))}" if detail and room > 8 else line
 
@@ -239,36 +226,3 @@ def _line(call: CallId, row: _Row, names: int, width: int) -> str:
 def _fitted(text: str, size: int) -> str:
     """`text` in exactly `size` columns, cut with an ellipsis where it is longer."""
     return set_cell_size(text, size) if cell_len(text) <= size else f"{set_cell_size(text, size - 1)}…"
-
-
-def describe(reply: Reply) -> str:
-    """How a call ended, in a line: `done, 380 tokens, 8.2 s, $0.0012`."""
-    parts: list[str] = [reply.status]
-    if reply.reused:
-        parts.append("kept from before")
-    if reply.text:
-        tokens = reply.usage.completion_tokens or estimate_tokens(reply.text)
-        parts.append(f"{'about ' if reply.usage.estimated else ''}{tokens} tokens")
-    parts.append(f"{reply.seconds:.1f} s")
-    if reply.text:
-        parts.append(money(reply.cost))
-    line = ", ".join(parts)
-    return f"{line}: {_one_line(reply.error.message)}" if reply.error else line
-
-
-def summary(recipe: Recipe, outcome: Outcome) -> str:
-    """How a run went, in a line and one more for each note: `5 of 6 used · 7 calls · 14.2 s · $0.021`."""
-    parts = [f"{layer.used} of {layer.asked} used" for layer in outcome.metrics.layers[:-1][-1:]]
-    made = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
-    parts.append(f"{made} of {recipe.calls} calls")
-    parts.append(f"{outcome.seconds:.1f} s")
-    parts.append(money(outcome.cost))
-    top = sorted(outcome.metrics.overlap, key=lambda one: one.ngram_share, reverse=True)[:2]
-    if top and top[0].ngram_share > 0:
-        named = ", ".join(f"{outcome.replies[one.call].agent} {one.ngram_share:.0%}" for one in top)
-        parts.append(f"most overlap: {named}")
-    return "\n".join([f"{recipe.name}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from moa_tui.gateway.sanitize import sanitize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from moa_tui.config import Settings
+    from moa_tui.config import Endpoint, Settings
 
 # A server on this machine answers in milliseconds; one that does not is not waited for.
 PROBE_SECONDS = 0.3
@@ -36,12 +36,16 @@ Protocol = Literal["ollama", "openai"]
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """A model server on this machine: what it is called, where it is, and what it can run."""
+    """A model server, on this machine or an endpoint of the config: its name, address and what it can run.
+
+    `key` is sent when it is asked for its models, and is not in what `find_servers` returns.
+    """
 
     name: str
     url: str
     protocol: Protocol
     models: tuple[LocalModel, ...] = ()
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,21 @@ def default_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
     )
 
 
+def endpoint_servers(
+    endpoints: Mapping[str, Endpoint], environ: Mapping[str, str]
+) -> tuple[LocalServer, ...]:
+    """The config's endpoints as servers to be asked, each with the key that its own variable holds."""
+    return tuple(
+        LocalServer(
+            name,
+            endpoint.base_url.rstrip("/"),
+            "openai",
+            key=environ.get(endpoint.key_env, "").strip() if endpoint.key_env else "",
+        )
+        for name, endpoint in endpoints.items()
+    )
+
+
 def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
     """Those of `candidates` that answer with at least one chat model within PROBE_SECONDS, asked at once."""
     found: dict[LocalServer, tuple[LocalModel, ...]] = {}
@@ -75,7 +94,7 @@ def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    return tuple(replace(server, models=found[server]) for server in candidates if found.get(server))
+    return tuple(replace(server, models=found[server], key="") for server in candidates if found.get(server))
 
 
 def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
@@ -87,7 +106,7 @@ def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
     sizes: list[tuple[float, Agent]] = []
     for server in servers:
         for model in sorted(server.models, key=lambda model: model.billions):
-            agent = _local_agent(server, model)
+            agent = local_agent(server, model)
             sizes.append((model.billions, agent))
     if not sizes:
         raise NoLocalModelError(
@@ -154,7 +173,8 @@ def choose_recipe(
     )
 
 
-def _local_agent(server: LocalServer, model: LocalModel) -> Agent:
+def local_agent(server: LocalServer, model: LocalModel) -> Agent:
+    """The agent that asks a local server for one of its models."""
     if server.protocol == "ollama":
         return Agent(
             name=model.name,
@@ -183,7 +203,7 @@ def _ollama_url(host: str) -> str:
 def _list_models(server: LocalServer) -> tuple[LocalModel, ...]:
     path = "/api/tags" if server.protocol == "ollama" else "/models"
     try:
-        answer = _get_json(f"{server.url}{path}")
+        answer = _get_json(f"{server.url}{path}", server.key)
     except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return ()  # Nothing there, or something else than a model server: not an error.
     if not isinstance(answer, dict):
@@ -211,13 +231,14 @@ def _local_model(entry: dict[str, Any]) -> LocalModel:
     return LocalModel(name, number / 1000 if stated[2] in "Mm" else number)
 
 
-def _get_json(url: str) -> object:
+def _get_json(url: str, key: str) -> object:
     """The JSON at a plain URL, asked directly: a proxy has no business with a local server."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=PROBE_SECONDS)
     try:
-        connection.request("GET", parts.path, headers={"Accept": "application/json"})
+        headers = {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        connection.request("GET", parts.path, headers=headers)
         response = connection.getresponse()
         if response.status != 200:
             return None

@@ -38,9 +38,11 @@ def test_version() -> None:
     assert call("--version").output == f"moa-tui {__version__}\n"
 
 
-def test_without_a_command_the_help_is_shown() -> None:
-    assert call().output == call("--help").output
-    assert "moa-tui ask" in call().output
+def test_the_chat_says_that_it_needs_a_terminal() -> None:
+    done = call()
+    assert done.exit_code == 2
+    assert "the chat needs a terminal" in done.output
+    assert "moa-tui ask" in done.output
 
 
 def test_the_list_of_recipes_has_all_with_their_calls() -> None:

@@ -1,0 +1,223 @@
+"""What goes along with a prompt: files it mentions with @, and long pastes that stand in it as a token."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.plan import estimate_tokens
+from moa_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A file larger than this is no text to ask a model about.
+MAX_FILE_BYTES = 5_000_000
+
+# A paste of more lines or characters than this stands in the prompt as a token.
+_MOST_PASTED_LINES = 20
+_MOST_PASTED_CHARACTERS = 10_000
+# A paste in which more of the characters than this are no text was read from a binary.
+_MOST_ODD = 0.2
+
+_MENTION = re.compile(r'(?<![^\s(\[{])@(?:"([^"\n]+)"|([^\s"@]\S*))')
+_INLINE_CODE = re.compile(r"`[^`]*`")
+# What follows a word in a sentence and is no part of a name there.
+_PUNCTUATION = ".,;:!?'\")]}>"
+
+# The spaces in a token are no-break spaces: the same words typed by hand are no token.
+_TOKEN = re.compile("\\[paste\u00a0\\d+:\u00a0[\\d,]+\u00a0\\w+\\]")
+
+_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]{0,256}[ -/]{0,8}[@-~]"  # colours and cursor movement
+    r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"  # titles, links, clipboard
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+)
+_ODD = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd]")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file as it goes along with a prompt; `text` is its fenced block, `tokens` an estimate."""
+
+    path: Path
+    text: str
+    tokens: int
+
+
+def attach(path: Path) -> str:
+    """A text file as part of a prompt: its name, and its text in a fence longer than any inside it."""
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory; name the files in it")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageError(
+            f"{path} is larger than {MAX_FILE_BYTES // 1_000_000} MB; cut out what the question needs"
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no UTF-8 text file") from error
+    if "\0" in text:
+        raise UsageError(f"{path} is a binary file")
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"File `{path.name}`:\n\n{fence}\n{text.rstrip()}\n{fence}"
+
+
+def attachment(mention: str, folder: Path) -> Attachment:
+    """The file that a prompt mentions as `mention`, looked for in `folder`. Raises UsageError."""
+    try:
+        path = folder / Path(mention).expanduser()
+        if not path.exists():
+            raise UsageError(f"{mention}: no such file")
+        if path.is_dir():
+            raise UsageError(f"{mention} is a directory; name the files in it")
+        # A pipe or a device could keep the reader waiting for ever.
+        if not path.is_file():
+            raise UsageError(f"{mention} is no ordinary file")
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UsageError(f"{mention} cannot be read: {reason or error}") from error
+    text = attach(path)
+    return Attachment(path, text, estimate_tokens(text))
+
+
+def mentioned(prompt: str) -> list[str]:
+    """The files a prompt names as `@path` or `@"a path"`, each once, in order.
+
+    Code is passed over, since decorators and handles begin with the same sign: what stands between backticks
+    mentions nothing. Nor does an e-mail address or a lone @.
+    """
+    found = []
+    for line in _lines_outside_code(prompt):
+        for quoted, bare in _MENTION.findall(line):
+            found.append(quoted or bare.rstrip(_PUNCTUATION))
+    return list(dict.fromkeys(name for name in found if name.strip()))
+
+
+def _lines_outside_code(prompt: str) -> Iterable[str]:
+    fenced = False
+    for line in prompt.split("\n"):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced:
+            yield _INLINE_CODE.sub("``", line)
+
+
+def paths_for(prefix: str, folder: Path, limit: int = 50) -> list[str]:
+    """What may stand behind an @ whose text so far is `prefix`; relative paths begin in `folder`.
+
+    Folders end in a slash and, where quoted, have no closing quote yet, so that typing goes on inside them.
+    Names that no mention can spell are left out. Raises UsageError where the folder cannot be listed.
+    """
+    typed = prefix.removeprefix('"')
+    if typed == "~":
+        return ["~/"]
+    head, slash, start = typed.rpartition("/")
+    head += slash
+    try:
+        where = folder / Path(head).expanduser()
+        names = sorted(_names(where, start), key=lambda name: (name.casefold(), name))
+        words = (_word(head + name, is_folder=(where / name).is_dir()) for name in names)
+        return list(islice((word for word in words if word), limit))
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UsageError(f"{head or folder} cannot be listed: {reason or error}") from error
+
+
+def _names(where: Path, start: str) -> Iterable[str]:
+    hidden = start.startswith(".")
+    with os.scandir(where) as entries:
+        for entry in entries:
+            if (
+                entry.name.casefold().startswith(start.casefold())
+                and entry.name.startswith(".") == hidden
+                and entry.name.isprintable()
+            ):
+                yield entry.name
+
+
+def _word(path: str, *, is_folder: bool) -> str:
+    """`path` as it is written behind an @, empty where that cannot be done."""
+    path += "/" if is_folder else ""
+    if mentioned(f"@{path}") == [path]:
+        return path
+    if mentioned(f'@"{path}"') == [path]:
+        return f'"{path}' if is_folder else f'"{path}"'
+    return ""
+
+
+def clean(text: str) -> str:
+    """`text` with one kind of line end, without escape sequences and control characters but tab."""
+    return _SEQUENCES.sub("", _LINE_ENDS.sub("\n", text))
+
+
+def is_binary(text: str) -> bool:
+    """Whether so much of a pasted text is no text that it was hardly meant as one."""
+    sample = text[:100_000]
+    return len(_ODD.findall(sample)) > _MOST_ODD * len(sample)
+
+
+def is_long(text: str) -> bool:
+    """Whether a paste is too long to stand in the prompt as it is."""
+    return len(text) > _MOST_PASTED_CHARACTERS or _line_count(text) > _MOST_PASTED_LINES
+
+
+def _line_count(text: str) -> int:
+    return text.count("\n") + (not text.endswith("\n"))
+
+
+class Pastes:
+    """Long texts by the token that stands for each of them in a prompt."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+    def add(self, text: str) -> str:
+        """Keep `text`; the token to put in its place."""
+        lines = _line_count(text)
+        size = f"{lines:,} lines" if lines > _MOST_PASTED_LINES else f"{len(text):,} characters"
+        token = f"[paste {len(self._texts) + 1}: {size}]".replace(" ", "\u00a0")
+        self._texts[token] = text
+        return token
+
+    def text(self, token: str) -> str:
+        """What `token` stands for."""
+        return self._texts[token]
+
+    def expand(self, text: str) -> str:
+        """`text` with every token replaced by what it stands for."""
+        return _TOKEN.sub(lambda match: self._texts.get(match[0], match[0]), text) if self else text
+
+    def spans(self, line: str) -> list[tuple[int, int]]:
+        """Where tokens begin and end in `line`."""
+        if not self:
+            return []
+        return [match.span() for match in _TOKEN.finditer(line) if match[0] in self._texts]
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens that stand in `text`, in order."""
+        return [text[start:end] for start, end in self.spans(text)]
+
+    def clear(self) -> None:
+        """Forget all of them; the next is number 1."""
+        self._texts.clear()
+
+
+def paste_label(token: str) -> str:
+    """A token as a chip says it: `paste 1 · 214 lines`."""
+    return token.strip("[]").replace("\u00a0", " ").replace(":", " ·")

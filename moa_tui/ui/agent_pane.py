@@ -1,0 +1,177 @@
+"""One agent's pane: how it stands in the frame, what it writes inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+
+from moa_tui.ui.live_text import LiveText
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.binding import BindingType
+
+    from moa_tui.engine.events import CallId, Kind
+    from moa_tui.ui.run_state import CallView
+
+
+class AgentPane(LiveText):
+    """Shows the call it is looking at, running or over."""
+
+    HELP_TITLE = "An agent's pane"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "inspect", "Inspect", id="pane.inspect"),
+        Binding("s", "stop_call", "Stop it", id="pane.stop"),
+        Binding("y", "copy_answer", "Copy", id="pane.copy"),
+    ]
+    DEFAULT_CSS = """
+    AgentPane {
+        border: round $foreground 40%; padding: 0 1;
+        border-title-color: $text; border-subtitle-color: $text-muted;
+        &:focus { border: heavy $accent; }
+        &.-failed { border-title-color: $text-error; }
+        &.-retrying, &.-partial, &.-stopped { border-title-color: $text-warning; }
+        &.-done { border-title-color: $text-success; }
+        &.-still { color: $text-muted; }
+    }
+    """
+
+    class Inspect(Message):
+        """The person wants to see this call alone."""
+
+        def __init__(self, call: CallId) -> None:
+            self.call = call
+            super().__init__()
+
+    class StopCall(Message):
+        """The person wants this call to stop."""
+
+        def __init__(self, call: CallId) -> None:
+            self.call = call
+            super().__init__()
+
+    class Copy(Message):
+        """The person wants this text."""
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+            super().__init__()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view: CallView | None = None
+        self._kind: Kind = "text"
+        self._seen = 0
+        self._generation = 0
+        self._shown: object = None
+        self._framed: list[str] = []
+
+    def look_at(self, view: CallView, kind: Kind) -> None:
+        """Show another call, or the other of its texts, from its beginning."""
+        if view is self.view and kind == self._kind:
+            return
+        self.view, self._kind = view, kind
+        self._seen, self._generation, self._shown = 0, view.generation, None
+        self.show("", follow=True)
+
+    def tick(self, now: float) -> None:
+        """Bring text and frame up to date; `now` in seconds of the run."""
+        view = self.view
+        if view is None:
+            return
+        if view.over:
+            if self._shown is not view.reply:
+                self._shown = view.reply
+                self._end(view)
+        elif view.generation != self._generation:
+            self._seen, self._generation, self._shown = 0, view.generation, None
+            self.show("", follow=True)
+        elif self._seen < len(new := view.parts[self._kind]):
+            if self._seen == 0:
+                self.show("", follow=True)
+            text = "".join(new[self._seen :])
+            self._seen = len(new)
+            self._shown = None
+            self.append(text)
+        if not view.over and self._seen == 0:
+            self._still(_waiting_words(view, self._kind))
+        self._frame(view, now)
+
+    def _end(self, view: CallView) -> None:
+        text = view.written(self._kind)
+        if text.strip():
+            self.remove_class("-still")
+            self.finish(text)
+            return
+        error = view.reply.error if view.reply else None
+        why = f"{view.state_words}: {error.message}" if error else f"{view.state_words}, without any text"
+        if self._kind == "reasoning":
+            why = "no reasoning was sent"
+        self.add_class("-still")
+        self.show(why)
+
+    def _still(self, words: str) -> None:
+        """Say why there is no text yet."""
+        if self._shown != words:
+            self._shown = words
+            self.add_class("-still")
+            self.show(words)
+
+    def append(self, text: str) -> None:
+        self.remove_class("-still")
+        super().append(text)
+
+    def _frame(self, view: CallView, now: float) -> None:
+        room = self.size.width - 2
+        if room <= 0:
+            return
+        name = view.label
+        words = view.state_words
+        if cell_len(name) + cell_len(words) + 1 > room:
+            name = set_cell_size(name, max(4, room - cell_len(words) - 2)).rstrip() + "…"
+        frame = [f"{name} {words}"]
+        numbers = view.numbers(now)
+        while len(numbers) > 1 and cell_len(" · ".join(numbers)) > room:
+            numbers.pop()
+        frame.append(" · ".join(numbers))
+        if frame != self._framed:
+            self._framed = frame
+            # As Content: a name must not be read as markup.
+            self.border_title, self.border_subtitle = map(Content, frame)
+        for state in ("done", "failed", "retrying", "partial", "stopped"):
+            self.set_class(view.state == state, f"-{state}")
+
+    def action_inspect(self) -> None:
+        if self.view is not None:
+            self.post_message(self.Inspect(self.view.call))
+
+    def action_stop_call(self) -> None:
+        if self.view is not None and not self.view.over:
+            self.post_message(self.StopCall(self.view.call))
+
+    def action_copy_answer(self) -> None:
+        if self.view is not None:
+            self.post_message(self.Copy(self.view.written(self._kind)))
+
+    def on_click(self, event: events.Click) -> None:
+        super().on_click(event)
+        if event.chain == 2:
+            self.action_inspect()
+
+
+def _waiting_words(view: CallView, kind: Kind) -> str:
+    match view.state:
+        case "waiting":
+            return "waiting for its turn" if view.call.layer == 1 else "waits for the answers before it"
+        case "retrying":
+            return f"failed, and is tried again: {view.failure.message if view.failure else ''}"
+        case _ if kind == "text" and view.parts["reasoning"]:
+            return "reasoning; ctrl+t shows it"
+        case _ if kind == "reasoning":
+            return "no reasoning so far"
+        case _:
+            return "asked; no text yet"

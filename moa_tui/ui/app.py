@@ -1,0 +1,209 @@
+"""The app: themes, keys, notices and the way out. Everything about a conversation is its screen's."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.widgets import Input, TextArea
+
+from moa_tui import config, paths
+from moa_tui.ui import keymap, themes
+from moa_tui.ui.agent_pane import AgentPane
+from moa_tui.ui.chat_screen import ChatScreen
+from moa_tui.ui.clipboard import copy
+from moa_tui.ui.find_bar import FindBar
+from moa_tui.ui.help_screen import HelpScreen, keys_in_force
+from moa_tui.ui.inspector_screen import InspectorScreen
+from moa_tui.ui.line_filter import ControlFilter
+from moa_tui.ui.link_screen import LinkScreen
+from moa_tui.ui.live_text import LiveText
+from moa_tui.ui.prompt import Prompt
+from moa_tui.ui.recipe_editor import RecipeEditor
+from moa_tui.ui.recipe_screen import RecipeScreen
+from moa_tui.ui.run_panel import RunPanel
+from moa_tui.ui.theme_screen import ThemeScreen
+from moa_tui.ui.transcript import Transcript
+from moa_tui.ui.turn_view import TurnView
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from textual.binding import BindingType
+    from textual.dom import DOMNode
+    from textual.filter import LineFilter
+    from textual.screen import Screen
+
+    from moa_tui.chat import Chat
+    from moa_tui.choices import Choices
+    from moa_tui.config import Settings
+
+_QUIT_WITHIN_SECONDS = 3.0
+
+
+class MoaApp(App[None]):
+    """The chat in a terminal. Everything it needs is handed in."""
+
+    TITLE = "moa-tui"
+    HELP_TITLE = "Everywhere"
+    # Textual reads no CSS_PATH of an app's default screen, so it stands here.
+    CSS_PATH = ["app.tcss", "chat_screen.tcss"]  # noqa: RUF012 - as the library has it
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", id="app.help"),
+        Binding("ctrl+c", "copy_or_quit", "Copy, or quit", id="app.copy", show=False, priority=True),
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True),
+        Binding("escape", "to_prompt", "To the prompt", id="app.prompt", show=False),
+    ]
+
+    def __init__(
+        self,
+        chat: Chat,
+        choices: Choices,
+        settings: Settings,
+        *,
+        why: str | None = None,
+        problems: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self._chat_screen = ChatScreen(chat, choices, settings, why)
+        self._settings = settings
+        self._problems = list(problems)
+        self._quit_until = 0.0
+        self._filter = ControlFilter()
+        if settings.reduced_motion:
+            self.animation_level = "none"
+        self._themes = self._load_themes()
+
+    def _load_themes(self) -> list[str]:
+        found, problems = themes.load(themes.shipped_dir(), paths.themes_dir())
+        self._problems += problems
+        for theme in found.values():
+            self.register_theme(theme)
+        wanted = self._settings.theme
+        if wanted in found:
+            self.theme = wanted
+        else:
+            self._problems.append(
+                f'config: theme: there is none called "{wanted}"; known: {", ".join(found)}'
+            )
+        return list(found)
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._chat_screen
+
+    def on_mount(self) -> None:
+        self._problems += self._use_keys()
+        for problem in self._problems:
+            self.notify(problem, title="Not as configured", severity="warning", timeout=20, markup=False)
+
+    def _use_keys(self) -> list[str]:
+        """Put the config's keys in force; what is wrong with them, in sentences."""
+        if not self._settings.keys:
+            return []
+        known = keymap.bindings_of(_WITH_KEYS)
+        self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
+        return keymap.problems(self._settings.keys, known)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), self._filter]
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        seen = set()
+        for node, binding, enabled, _ in screen.active_bindings.values():
+            if enabled and binding.description and binding.id and binding.action not in seen:
+                seen.add(binding.action)
+                key = self.get_key_display(binding)
+                yield SystemCommand(
+                    binding.description,
+                    f"{key}: {getattr(node, 'HELP_TITLE', 'here')}",
+                    self._runner(binding.action, node),
+                )
+        yield SystemCommand("Theme", "Choose how it looks", self.choose_theme)
+
+    def _runner(self, action: str, node: DOMNode) -> Callable[[], Awaitable[bool]]:
+        return lambda: self.run_action(action, default_namespace=node)
+
+    # What the chat screen leaves to the app
+
+    async def on_chat_actions_wish(self, event: ChatScreen.Wish) -> None:
+        match event.what:
+            case "help":
+                self.action_help()
+            case "quit":
+                self.exit()
+            case "theme" if event.argument:
+                self.use_theme(event.argument)
+            case "theme":
+                self.choose_theme()
+            case "link":
+                self.ask_to_open(event.argument)
+            case "ended":
+                self.tell_of_the_end()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(keys_in_force(self.screen)))
+
+    def action_to_prompt(self) -> None:
+        if self.screen is self._chat_screen:
+            self._chat_screen.focus_prompt()
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy what is selected; with nothing selected, a second press within moments quits."""
+        focused = self.focused
+        selected = focused.selected_text if isinstance(focused, Input | TextArea) else ""
+        selected = selected or self.screen.get_selected_text() or ""
+        if selected:
+            self.notify(await copy(self, selected), markup=False)
+            return
+        now = time.monotonic()
+        if now < self._quit_until:
+            self.exit()
+            return
+        self._quit_until = now + _QUIT_WITHIN_SECONDS
+        self.notify("Press ctrl+c again to quit", timeout=_QUIT_WITHIN_SECONDS, markup=False)
+
+    def choose_theme(self) -> None:
+        self.push_screen(ThemeScreen(self._themes), lambda name: self.use_theme(name) if name else None)
+
+    def use_theme(self, name: str) -> None:
+        """Look like this from now on, and after the next start too."""
+        if name not in self._themes:
+            self.notify(
+                f'There is no theme called "{name}": {", ".join(self._themes)}',
+                severity="error",
+                markup=False,
+            )
+            return
+        self.theme = name
+        path = paths.config_file()
+        try:
+            text = path.read_text(encoding="utf-8") if path.exists() else config.TEMPLATE
+            paths.write_private(path, config.with_value(text, "theme", name))
+        except (OSError, UnicodeDecodeError) as error:
+            self.notify(f"{path}: the theme could not be kept: {error}", severity="warning", markup=False)
+
+    def ask_to_open(self, address: str) -> None:
+        """Show the whole address, and open it only where the person says so."""
+
+        def open_it(yes: bool | None) -> None:
+            if yes:
+                self.open_url(address)
+
+        self.push_screen(LinkScreen(address), open_it)
+
+    def tell_of_the_end(self) -> None:
+        """A run has ended: tell whoever is looking elsewhere, as the settings say."""
+        if self.app_focus or self._settings.notify == "none":
+            return
+        self.bell()
+        if self._settings.notify == "desktop" and self._driver is not None:
+            # Fixed words: a text from a model must not reach this sequence.
+            self._driver.write("\x1b]9;moa-tui: the answer is there\x07")
+
+
+_WITH_KEYS = (
+    *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
+    *(InspectorScreen, RecipeScreen, RecipeEditor),
+)

@@ -1,0 +1,435 @@
+"""What a person can do on the chat screen, by key, by click or by command."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual.actions import SkipAction
+from textual.message import Message
+from textual.screen import Screen
+
+from moa_tui.engine.plan import total_cost
+from moa_tui.engine.recipe import Recipe
+from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.ui import clipboard
+from moa_tui.ui.find_bar import FindBar
+from moa_tui.ui.history_screen import HistoryScreen
+from moa_tui.ui.inspector_screen import InspectorScreen
+from moa_tui.ui.link_screen import LinkListScreen
+from moa_tui.ui.model_screen import ModelScreen
+from moa_tui.ui.prompt_box import PromptBox
+from moa_tui.ui.recipe_screen import RecipeScreen
+from moa_tui.ui.run_panel import RunPanel
+from moa_tui.ui.run_state import RunState
+from moa_tui.ui.title_bar import TitleBar
+from moa_tui.ui.transcript import Transcript
+from moa_tui.ui.turn_view import TurnView
+from moa_tui.wording import counted, money, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moa_tui.chat import Running
+    from moa_tui.choices import Choices
+    from moa_tui.engine.events import CallId
+    from moa_tui.engine.recipe import Agent
+    from moa_tui.ui.agent_pane import AgentPane
+    from moa_tui.ui.rows_widget import RowsWidget
+    from moa_tui.ui.session import Session
+
+
+# Short to answer, and an answer shows that the model understood.
+_TRIAL = "In one short sentence: what are you good at?"
+
+
+class ChatActions(Screen[None]):
+    """The actions of the chat screen; ChatScreen composes what they act on and follows the run."""
+
+    class Wish(Message):
+        """What is not this screen's to do: help, theme, quit, a link to open, a run's end to tell."""
+
+        def __init__(self, what: str, argument: str = "") -> None:
+            self.what = what
+            self.argument = argument
+            super().__init__()
+
+    def __init__(self, session: Session, choices: Choices) -> None:
+        super().__init__()
+        self.session = session
+        self.choices = choices
+
+    @property
+    def box(self) -> PromptBox:
+        """Where the person writes."""
+        return self.query_one(PromptBox)
+
+    @property
+    def panel(self) -> RunPanel:
+        """Where the agents write."""
+        return self.query_one(RunPanel)
+
+    @property
+    def transcript(self) -> Transcript:
+        """The conversation."""
+        return self.query_one(Transcript)
+
+    @property
+    def shown_run(self) -> RunState | None:
+        """The run whose panes are open, else the newest."""
+        return self.panel.run if self.panel.has_class("-open") else self.session.run
+
+    def say(self, text: str) -> None:
+        """Tell the person something in passing."""
+        self.notify(text, markup=False)
+
+    def complain(self, error: MoaTuiError) -> None:
+        """Tell the person what went wrong, for long enough to read it."""
+        self.notify(str(error), title="That did not work", severity="error", timeout=15, markup=False)
+
+    def wish(self, what: str, argument: str = "") -> None:
+        """Ask the app for what is not this screen's to do."""
+        self.post_message(self.Wish(what, argument))
+
+    def focus_prompt(self) -> None:
+        """Take keys for the prompt."""
+        self.box.prompt.focus()
+
+    # Sending
+
+    async def send(self, text: str) -> None:
+        """Ask it now."""
+        instead = self.session.instead
+        try:
+            running = self.session.chat.send(text, instead=instead)
+        except MoaTuiError as error:
+            self.box.prompt.put_back(text)
+            self.complain(error)
+            return
+        await self.follow(running, aside=instead)
+
+    async def follow(self, running: Running, *, aside: bool = False) -> None:
+        """Show a run that has just been started; `aside` where it takes the last turn's place."""
+        if aside and self.transcript.views:
+            self.transcript.views[-1].set_aside()
+        run = self.session.begin(running)
+        self.remove_class("-empty")
+        await self.transcript.add(running.turn, run)
+        self.panel.look_at(run)
+        self.open_panel(len(run.layers) > 1 or len(run.layers[0]) > 1)
+        self.renew_title()
+        self.refresh_bindings()
+
+    def _idle(self) -> None:
+        if self.session.running is not None:
+            raise UsageError("a run is going on: wait for it, or stop it with Esc")
+
+    async def retry(self) -> None:
+        """Ask the last prompt again."""
+        self._idle()
+        turn = self.session.chat.turn
+        if turn is None:
+            raise UsageError("there is nothing to ask again yet")
+        self.session.instead = True
+        await self.send(turn.prompt)
+
+    async def again(self) -> None:
+        """Aggregate the last turn's answers again."""
+        self._idle()
+        await self.follow(self.session.chat.again(), aside=True)
+
+    async def use_answer(self, call: CallId) -> None:
+        """Take one agent's answer as the last turn's."""
+        self._idle()
+        turn = self.session.chat.use(call)
+        self.transcript.views[-1].set_aside()
+        run = self.session.run = RunState.of(turn)
+        await self.transcript.add(turn, run)
+        self.panel.look_at(run)
+
+    def edit_last(self) -> None:
+        """Put the last prompt back to be changed; what is sent next takes its place."""
+        self._idle()
+        turn = self.session.chat.turn
+        if turn is None:
+            raise UsageError("there is no prompt yet to change")
+        self.session.instead = True
+        self.box.prompt.put_back(turn.prompt)
+        self.say("what you send next takes the last turn's place")
+        self.focus_prompt()
+
+    def renew_title(self) -> None:
+        """Say what the conversation is about and which recipe is in force."""
+        recipe = self.session.chat.recipe
+        turns = self.transcript.turns
+        title = one_line(turns[0].prompt[:200]) if turns else "moa-tui"
+        layers = counted(len(recipe.layers), "layer")
+        self.query_one(TitleBar).show(title, f"{recipe.name} · {layers} · {counted(recipe.calls, 'call')}")
+
+    def renew_estimate(self) -> None:
+        """Say beside the prompt what sending it would take."""
+        self.run_worker(self._estimate(), group="estimate", exclusive=True)
+
+    async def _estimate(self) -> None:
+        chat = self.session.chat
+        plan = await asyncio.to_thread(chat.plan, self.box.prompt.expanded, instead=self.session.instead)
+        cost = total_cost(call.cost for call in plan.calls)
+        price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
+        self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}"
+
+    # Steering
+
+    def stop_run(self) -> None:
+        """Stop the run; what was received stays."""
+        if self.session.running is None:
+            raise UsageError("no run is going on")
+        self.session.running.stop()
+
+    def stop_call(self, call: CallId) -> None:
+        """Stop one agent; the run goes on without it."""
+        if self.session.running is None or self.session.run is None:
+            raise UsageError("no run is going on")
+        self.session.running.stop_call(call)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("stop", "proceed"):
+            return self.session.running is not None
+        if action in ("inspect", "panes", "reasoning"):
+            return self.session.run is not None or bool(self.transcript.turns)
+        return True
+
+    def action_stop(self) -> None:
+        """Take back the message that waits; where none does, stop the run."""
+        text = self.session.take_back()
+        if text is not None:
+            self.box.prompt.put_back(text)
+            self.show_queue()
+            self.focus_prompt()
+        else:
+            self.stop_run()
+
+    def show_queue(self) -> None:
+        """Show which messages wait for the run to end."""
+        raise NotImplementedError
+
+    def action_proceed(self) -> None:
+        if self.session.running is not None:
+            self.session.running.proceed()
+
+    # Looking
+
+    def open_panel(self, open_: bool) -> None:
+        """Show or hide the panes."""
+        self.panel.set_class(open_, "-open")
+        self.set_class(not open_, "-panel-closed")
+        if not open_ and self.panel.has_focus_within:
+            self.focus_prompt()
+        if open_:
+            self.call_after_refresh(self.panel.tick)
+
+    def action_panes(self) -> None:
+        run = self.panel.run or self.session.run
+        if run is None and self.transcript.views:
+            run = self.transcript.views[-1].run
+        if run is None:
+            return
+        opening = not self.panel.has_class("-open")
+        if opening:
+            self.panel.look_at(run)
+        self.open_panel(opening)
+        if opening:
+            self.call_after_refresh(self._focus_panes)
+
+    def _focus_panes(self) -> None:
+        if self.panel.panes:
+            self.panel.panes[0].focus()
+
+    def action_reasoning(self) -> None:
+        self.panel.show_kind("text" if self.panel.kind == "reasoning" else "reasoning")
+
+    def action_inspect(self) -> None:
+        run = self.shown_run
+        focused = self.focused
+        if isinstance(focused, TurnView):
+            run = focused.run
+        if run is not None:
+            call = self.panel.selected if self.panel.run is run and self.panel.has_class("-open") else None
+            self.inspect(run, call or run.final.call)
+
+    def inspect(self, run: RunState, call: CallId) -> None:
+        """Show one agent alone."""
+        self.app.push_screen(InspectorScreen(run, call, copy=self.copy, stop_call=self.stop_call_quietly))
+
+    def stop_call_quietly(self, call: CallId) -> None:
+        """As `stop_call`, where the run may just have ended."""
+        try:
+            self.stop_call(call)
+        except UsageError as error:
+            self.complain(error)
+
+    async def action_turn(self, step: int) -> None:
+        await self.transcript.focus_turn(step)
+
+    async def action_newest(self) -> None:
+        await self.transcript.action_newest()
+
+    def action_scroll_page(self, step: int) -> None:
+        """Page through the conversation while the prompt has the keys."""
+        if self.focused is not None and self.focused is not self.box.prompt:
+            raise SkipAction
+        (self.transcript.scroll_page_up if step < 0 else self.transcript.scroll_page_down)(animate=False)
+
+    def action_find(self) -> None:
+        self.query_one(FindBar).open()
+
+    async def on_find_bar_step(self, event: FindBar.Step) -> None:
+        number, total = await self.transcript.find(event.wanted, event.step)
+        words = f"turn {number} of {total}" if total else "nowhere"
+        self.query_one(FindBar).tell(words if event.wanted else "")
+
+    async def on_find_bar_closed(self) -> None:
+        await self.transcript.find("", 0)
+        self.focus_prompt()
+
+    # Taking along
+
+    def copy(self, text: str) -> None:
+        """To the clipboard, and say what became of it."""
+        if text:
+            self.run_worker(self._copy(text), group="copy")
+        else:
+            self.say("there is nothing to copy yet")
+
+    async def _copy(self, text: str) -> None:
+        self.say(await clipboard.copy(self.app, text))
+
+    def copy_last(self, what: str) -> None:
+        """The last answer, or its last code block."""
+        views = self.transcript.views
+        if not views:
+            raise UsageError("there is no answer yet")
+        if what == "code":
+            self.copy_code(views[-1].code)
+        else:
+            self.copy(views[-1].answer)
+
+    def copy_code(self, blocks: Sequence[str]) -> None:
+        """A turn's code: its one block, or all of them."""
+        if not blocks:
+            raise UsageError("there is no code in this answer")
+        self.copy("\n\n".join(blocks))
+
+    def tell_cost(self) -> None:
+        """What the conversation has taken so far."""
+        session = self.session
+        self.say(f"{session.tokens:,} tokens, {money(session.spent)}; prices that are unknown are not in it")
+
+    # Choosing
+
+    def use_recipe(self, recipe: Recipe | None) -> None:
+        """Answer with this recipe from now on."""
+        if recipe is not None:
+            self.session.chat.recipe = recipe
+            self.session.chat.warm_up()
+            self.renew_title()
+            self.renew_estimate()
+            self.say(f"recipe {recipe.name} from now on")
+
+    async def load_recipe(self, name: str) -> None:
+        """The recipe of that name, from now on."""
+        self.use_recipe(await asyncio.to_thread(self.choices.load, name))
+
+    def action_recipes(self) -> None:
+        current = self.session.chat.recipe
+        self.app.push_screen(RecipeScreen(self.choices, current.name, self._try_agent), self.use_recipe)
+
+    async def _try_agent(self, agent: Agent) -> str:
+        return await self.session.chat.try_agent(agent, _TRIAL)
+
+    def choose_aggregator(self) -> None:
+        """Search a model for the aggregator."""
+        self.app.push_screen(
+            ModelScreen(self.choices), lambda name: self.use_aggregator(name) if name else None
+        )
+
+    def use_aggregator(self, model: str) -> None:
+        """Let another model write the answer from now on. Raises UsageError."""
+        recipe = self.session.chat.recipe
+        final = recipe.lineup[-1][0].model_copy(
+            update={
+                "model": model,
+                "name": "",
+                "api_base": None,
+                "api_key_env": None,
+                "fallback": (),
+                "extra": {},
+            }
+        )
+        layers = (*recipe.layers[:-1], recipe.layers[-1].model_copy(update={"agents": (final,)}))
+        try:
+            changed = Recipe.model_validate(recipe.model_copy(update={"layers": layers}).model_dump())
+        except ValueError as error:
+            raise UsageError(f'"{one_line(model)}" cannot be the aggregator: {error}') from error
+        self.use_recipe(changed)
+
+    def action_history(self) -> None:
+        prompt = self.box.prompt
+        self.app.push_screen(
+            HistoryScreen(prompt.earlier), lambda text: prompt.put_back(text) if text else None
+        )
+
+    def action_editor(self) -> None:
+        self.box.edit_outside()
+
+    async def action_new(self) -> None:
+        try:
+            self._idle()
+        except UsageError as error:
+            self.complain(error)
+            return
+        self.session.forget()
+        await self.transcript.open([])
+        self.panel.run = None
+        self.open_panel(False)
+        self.add_class("-empty")
+        self.renew_title()
+        self.renew_estimate()
+        self.focus_prompt()
+
+    # What widgets ask for
+
+    def on_agent_pane_inspect(self, event: AgentPane.Inspect) -> None:
+        if self.panel.run is not None:
+            self.inspect(self.panel.run, event.call)
+
+    def on_agent_pane_stop_call(self, event: AgentPane.StopCall) -> None:
+        if self.panel.run is self.session.run:
+            self.stop_call_quietly(event.call)
+
+    def on_agent_pane_copy(self, event: AgentPane.Copy) -> None:
+        self.copy(event.text)
+
+    def on_turn_view_panes_wanted(self, event: TurnView.PanesWanted) -> None:
+        same = self.panel.run is event.view.run and self.panel.has_class("-open")
+        self.panel.look_at(event.view.run)
+        self.open_panel(not same)
+
+    def on_turn_view_copy_wanted(self, event: TurnView.CopyWanted) -> None:
+        self.copy("\n\n".join(event.texts))
+
+    def on_turn_view_links_wanted(self, event: TurnView.LinksWanted) -> None:
+        if not event.links:
+            self.say("there is no link in this answer")
+            return
+        self.app.push_screen(
+            LinkListScreen(event.links), lambda address: self.wish("link", address) if address else None
+        )
+
+    def on_prompt_box_edited(self) -> None:
+        self.renew_estimate()
+
+    def on_rows_widget_link_clicked(self, event: RowsWidget.LinkClicked) -> None:
+        self.wish("link", event.address)
+
+    def on_rows_widget_code_clicked(self, event: RowsWidget.CodeClicked) -> None:
+        self.copy(event.code)

@@ -1,0 +1,120 @@
+"""The slash commands: each a name, a line of help, and what it asks the chat screen to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.events import CallId
+from moa_tui.errors import UsageError
+from moa_tui.ui.completion import CommandHint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from moa_tui.ui.chat_screen import ChatScreen
+    from moa_tui.ui.run_state import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command; `act` gets the screen and what was typed behind the name. May raise MoaTuiError."""
+
+    hint: CommandHint
+    act: Callable[[ChatScreen, str], Awaitable[None] | None]
+
+
+def parse(text: str) -> tuple[Command, str] | None:
+    """The command that `text` is, and its argument; None where it is a message for the models."""
+    match = re.match(r"/(\w+)(?:\s+(.*))?\Z", text.strip(), re.DOTALL)
+    command = COMMANDS.get(match[1].lower()) if match else None
+    return (command, (match[2] or "").strip()) if command and match else None
+
+
+def call_named(run: RunState | None, text: str) -> CallId:
+    """The call that `3` (of the layer at work) or `L2.3` means. Raises UsageError."""
+    match = re.fullmatch(r"(?:[Ll]?(\d+)\.)?(\d+)", text)
+    if run is None or match is None:
+        raise UsageError(
+            f'"{text}" names no agent: give its number, as in 2, or layer and number, as in L1.2'
+        )
+    layer = int(match[1]) if match[1] else run.layer
+    index = int(match[2])
+    if not 1 <= layer <= len(run.layers) or not 1 <= index <= len(run.layers[layer - 1]):
+        raise UsageError(f"there is no agent {index} in layer {layer}")
+    return CallId(layer, index)
+
+
+async def _recipe(screen: ChatScreen, name: str) -> None:
+    if name:
+        await screen.load_recipe(name)
+    else:
+        screen.action_recipes()
+
+
+def _model(screen: ChatScreen, name: str) -> None:
+    if name:
+        screen.use_aggregator(name)
+    else:
+        screen.choose_aggregator()
+
+
+def _system(screen: ChatScreen, text: str) -> None:
+    if text == "-":
+        screen.session.chat.system = None
+        screen.say("no system prompt from now on")
+    elif text:
+        screen.session.chat.system = text
+        screen.say("the system prompt goes before everything from now on; /system - takes it away")
+    else:
+        now = screen.session.chat.system
+        screen.say(f"system prompt: {now}" if now else "no system prompt; /system TEXT sets one")
+
+
+def _stop(screen: ChatScreen, name: str) -> None:
+    if name:
+        screen.stop_call(call_named(screen.session.run, name))
+    else:
+        screen.stop_run()
+
+
+async def _use(screen: ChatScreen, name: str) -> None:
+    turn = screen.session.chat.turn
+    run = screen.shown_run
+    if turn is None or run is None:
+        raise UsageError("there is no answer yet")
+    text = name if "." in name else f"{max(1, len(run.layers) - 1)}.{name}"
+    await screen.use_answer(call_named(run, text))
+
+
+def _theme(screen: ChatScreen, name: str) -> None:
+    screen.wish("theme", name)
+
+
+def _command(
+    name: str, usage: str, description: str, act: Callable[[ChatScreen, str], Awaitable[None] | None]
+) -> tuple[str, Command]:
+    return name, Command(CommandHint(f"/{name}", usage, description), act)
+
+
+COMMANDS: dict[str, Command] = dict(
+    [
+        _command("help", "", "list the keys", lambda screen, _: screen.wish("help")),
+        _command("new", "", "begin another conversation", lambda screen, _: screen.action_new()),
+        _command("recipe", "[NAME]", "choose the recipe", _recipe),
+        _command("model", "[MODEL]", "another model for the aggregator", _model),
+        _command("system", "[TEXT | -]", "show, set or drop the system prompt", _system),
+        _command("retry", "", "ask the last prompt again, all agents", lambda screen, _: screen.retry()),
+        _command("again", "", "aggregate again, proposers kept", lambda screen, _: screen.again()),
+        _command("use", "N | L.N", "take an agent's answer as the answer", _use),
+        _command("stop", "[N | L.N]", "stop the run, or one agent", _stop),
+        _command("edit", "", "change the last prompt and ask again", lambda screen, _: screen.edit_last()),
+        _command(
+            "copy", "[code]", "copy the last answer, or its code", lambda screen, what: screen.copy_last(what)
+        ),
+        _command("cost", "", "what the conversation has taken so far", lambda screen, _: screen.tell_cost()),
+        _command("theme", "[NAME]", "choose the theme", _theme),
+        _command("quit", "", "leave", lambda screen, _: screen.wish("quit")),
+    ]
+)

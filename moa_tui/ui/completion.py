@@ -1,0 +1,220 @@
+"""The list above the prompt that completes slash commands and @paths while typing goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+
+from moa_tui.attachments import paths_for
+from moa_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from textual.binding import BindingType
+
+_MOST_ROWS = 8
+_BORDERS = 2
+_PATH = re.compile(r'(?:^|(?<=[\s(\[{]))@("[^"]*|[^\s"@][^\s"]*|)$')
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHint:
+    """A slash command: `name` without the slash, `usage` as in `/use N` or `/recipe [NAME]`."""
+
+    name: str
+    usage: str
+    description: str
+
+    @property
+    def needs_argument(self) -> bool:
+        """Whether the command says nothing without a word behind it."""
+        argument = self.usage.removeprefix(f"/{self.name}").strip()
+        return bool(argument) and not argument.startswith("[")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The word being completed: from `start`, a column of the row, to the cursor."""
+
+    kind: Literal["command", "path"]
+    row: int
+    start: int
+    text: str
+
+    def is_same_place(self, other: Word) -> bool:
+        """Whether both begin at one place, whatever was typed since."""
+        return (self.kind, self.row, self.start) == (other.kind, other.row, other.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What may take the word's place; `shown` and `detail` are its row in the list."""
+
+    text: str
+    shown: str
+    detail: str = ""
+
+
+def word_at(row: int, column: int, line: str) -> Word | None:
+    """The word that can be completed where the cursor stands, if there is one."""
+    before = line[:column]
+    if row == 0 and before.startswith("/") and not re.search(r"\s", before):
+        return Word("command", row, 0, before)
+    if match := _PATH.search(before):
+        return Word("path", row, match.start(), match[0])
+    return None
+
+
+def commands_for(word: Word, commands: Sequence[CommandHint]) -> list[Choice]:
+    """The commands that begin as `word` does, one that is whole first."""
+    typed = word.text.lower()
+    fitting = [hint for hint in commands if f"/{hint.name}".startswith(typed)]
+    fitting.sort(key=lambda hint: f"/{hint.name}" != typed)
+    return [
+        Choice(f"/{hint.name}{' ' if hint.needs_argument else ''}", hint.usage, hint.description)
+        for hint in fitting
+    ]
+
+
+def path_choices(paths: Iterable[str]) -> list[Choice]:
+    """The paths as choices: a file ends its word, a folder goes on."""
+    return [
+        Choice(f"@{path}{'' if path.endswith('/') else ' '}", path.removeprefix('"').rstrip('"'))
+        for path in paths
+    ]
+
+
+class CompletionList(OptionList, can_focus=False):
+    """Lies over what is above the prompt; the prompt keeps the focus and moves the highlight."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    DEFAULT_CSS = """
+    CompletionList {
+        display: none;
+        overlay: screen;
+        constrain: inside;
+        width: auto;
+        max-width: 100%;
+        max-height: 10;
+        border: round $border;
+        background: $surface;
+        scrollbar-size-vertical: 1;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+        & > .option-list--option-highlighted {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: $block-cursor-text-style;
+        }
+    }
+    """
+
+    class Chosen(Message):
+        """A choice was clicked."""
+
+        def __init__(self, choice: Choice) -> None:
+            super().__init__()
+            self.choice = choice
+
+    def __init__(self, commands: Sequence[CommandHint] = (), folder: Path | None = None) -> None:
+        super().__init__(markup=False)
+        self.commands = commands
+        self._folder = folder or Path.cwd()
+        self._choices: list[Choice] = []
+        self._word: Word | None = None
+        self._dismissed: Word | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to choose from."""
+        return bool(self._choices)
+
+    @property
+    def chosen(self) -> Choice | None:
+        """The choice that is highlighted."""
+        return self._choices[self.highlighted] if self._choices and self.highlighted is not None else None
+
+    @property
+    def due(self) -> Choice | None:
+        """The choice that is highlighted, unless it is written out already."""
+        choice, word = self.chosen, self._word
+        if choice is None or word is None:
+            return None
+        # The space that ends a path may come later; the one behind a command waits for its argument.
+        written_out = {word.text} if word.kind == "command" else {word.text, f"{word.text} "}
+        return None if choice.text in written_out else choice
+
+    @property
+    def start(self) -> int:
+        """The column in which the word begins."""
+        return self._word.start if self._word else 0
+
+    def look(self, row: int, column: int, line: str) -> None:
+        """Offer what may take the place of the word that ends where the cursor stands."""
+        word = word_at(row, column, line)
+        if word is None or self._dismissed is None or not word.is_same_place(self._dismissed):
+            self._dismissed = None
+        else:
+            word = None
+        if word == self._word:
+            return
+        self._word = word
+        if word is None:
+            self._offer([])
+        elif word.kind == "command":
+            self._offer(commands_for(word, self.commands))
+        else:
+            self.run_worker(self._offer_paths(word), group="paths", exclusive=True)
+
+    def dismiss(self, row: int, column: int, line: str) -> None:
+        """Close, until another word is begun than the one that ends where the cursor stands."""
+        self._dismissed = word_at(row, column, line)
+        self._word = None
+        self._offer([])
+
+    async def _offer_paths(self, word: Word) -> None:
+        try:
+            paths = await asyncio.to_thread(paths_for, word.text.removeprefix("@"), self._folder)
+        except UsageError:  # A folder that is not there, while its name is being typed.
+            paths = []
+        if word == self._word:
+            self._offer(path_choices(paths))
+
+    def _offer(self, choices: list[Choice]) -> None:
+        if not choices and not self._choices:
+            return
+        self._choices = choices
+        width = max((cell_len(choice.shown) for choice in choices), default=0)
+        self.set_options([_row(choice, width) for choice in choices])
+        self.display = bool(choices)
+        if choices:
+            self.highlighted = 0
+            self.styles.offset = (0, -(min(len(choices), _MOST_ROWS) + _BORDERS))
+        self.refresh_bindings()
+
+    def move(self, steps: int) -> None:
+        """Highlight the choice so many further down, from the last on to the first."""
+        if self._choices:
+            self.highlighted = ((self.highlighted or 0) + steps) % len(self._choices)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Pass a click on."""
+        event.stop()
+        self.post_message(self.Chosen(self._choices[event.option_index]))
+
+
+def _row(choice: Choice, width: int) -> Content:
+    if not choice.detail:
+        return Content(choice.shown)
+    padding = " " * (width - cell_len(choice.shown) + 2)
+    return Content.assemble(choice.shown, padding, (choice.detail, "dim"))

@@ -1,0 +1,307 @@
+"""One call in words: why it has no text, what it was sent, its numbers, its error. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.style import Style
+
+from moa_tui.engine.plan import estimate_tokens, message_tokens
+from moa_tui.ui.markdown_rows import Rendered
+from moa_tui.ui.text_rows import HEADING, MUTED, Row, prefixed, wrap
+from moa_tui.ui.timeline import layer_began
+from moa_tui.ui.word_diff import as_shown
+from moa_tui.wording import GLYPHS, counted, money
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from moa_tui.engine.events import Kind, Message, Reply
+    from moa_tui.engine.recipe import Agent
+    from moa_tui.ui.run_state import CallView, RunState
+
+Figures = list[tuple[str, str]]
+"""Names and values; a name without a value is a heading."""
+
+# As the engine fences references. No reference can hold such a line itself: the engine defuses them.
+_FENCE = re.compile(r'^<reference number="([0-9]+)"(?: agent="[^"<>\n]*")?>\n|\n</reference>$', re.MULTILINE)
+# Where the engine defuses a forged fence it changes these; a text is known again without them.
+_OPENERS = re.compile(r"[<＜﹤‹]\s*")
+_SHORTENED = "[… shortened]"
+_NAME_CELLS = 24
+
+
+def silence(run: RunState, view: CallView, kind: Kind) -> str:
+    """Why there is no text or reasoning to show."""
+    if view.reply is not None:
+        if kind == "reasoning":
+            return "No reasoning was sent."
+        why = "its reason stands under Error" if view.reply.error else "the model wrote nothing"
+        return f"{view.state_words}, without any text: {why}."
+    if run.over:
+        return "Not asked: the run ended before its turn came."
+    if view.state == "retrying":
+        wait = max(0.0, view.retry_at - run.now)
+        return f"{view.state_words}: it failed (see Error) and is tried again in {wait:.0f} s."
+    if view.state == "waiting":
+        if layer_began(run, view.call.layer) is None:
+            return f"{view.state_words}: the answers of layer {view.call.layer - 1} are not all there yet."
+        return f"{view.state_words} for a place at its endpoint."
+    if kind == "text" and view.parts["reasoning"]:
+        return f"{view.state_words} its reasoning; no answer yet."
+    return f"{view.state_words}: no {'token' if kind == 'text' else 'reasoning'} yet."
+
+
+def plain_rows(text: str, width: int, style: str = "") -> list[Row]:
+    """A text as it is written."""
+    shown = as_shown(text)
+    return [row for line in shown.split("\n") for row in wrap(Content(line).stylize(style), width)]
+
+
+# --- messages -----------------------------------------------------------------------------------------------
+
+
+def messages_text(messages: Sequence[Message]) -> str:
+    """All messages to copy: a lone one exactly as it was sent, several each under its role."""
+    if len(messages) == 1:
+        return messages[0]["content"]
+    return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
+
+
+def message_rows(run: RunState, view: CallView, width: int) -> Rendered:
+    """Each message whole under its role, references titled; a title's copy mark gives the exact text."""
+    rendered = Rendered()
+    holder = _references_holder(run, view)
+    for number, message in enumerate(view.messages):
+        content = message["content"]
+        if rendered.rows:
+            rendered.rows.append(Row(Content()))
+        size = f"{len(content):,} characters · about {estimate_tokens(content):,} tokens"
+        title = f"{number + 1} of {len(view.messages)} · {message['role']}"
+        rendered.rows += _title(title, size, len(rendered.code), width, "━", HEADING)
+        rendered.code.append(content)
+        authors = _authors(run, view)
+        at = 0
+        for opened, closed in _references(content) if number == holder else ():
+            if opened.start() > at:
+                rendered.rows += plain_rows(_inner_lines(content[at : opened.start()], at), width)
+            text = content[opened.end() : closed.start()]
+            author = _author(text, authors) or f"no agent of layer {view.call.layer - 1}"
+            name, size = f"reference {opened[1]} · from {as_shown(author)}", f"{len(text):,} characters"
+            rendered.rows += _title(name, size, len(rendered.code), width, "┄", "bold")
+            rendered.code.append(text)
+            rendered.rows += plain_rows(opened[0].strip("\n"), width, MUTED)
+            rendered.rows += plain_rows(text, width)
+            rendered.rows += plain_rows(closed[0].strip("\n"), width, MUTED)
+            at = closed.end()
+        if at < len(content) or not content:
+            rendered.rows += plain_rows(_inner_lines(content[at:] + "\n", at), width)
+    return rendered
+
+
+def _references(content: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
+    """The fences around each reference; of two that open, the last counts."""
+    opened = None
+    for fence in _FENCE.finditer(content):
+        if fence[1]:
+            opened = fence
+        elif opened is not None:
+            yield opened, fence
+            opened = None
+
+
+def _inner_lines(text: str, at: int) -> str:
+    """`text` without the line end behind the fence before it and that before the fence behind it."""
+    return (text.removeprefix("\n") if at else text).removesuffix("\n")
+
+
+def _title(name: str, size: str, number: int, width: int, rule: str, style: str) -> list[Row]:
+    """`━━ 1 of 2 · system ━ 812 characters ━ copy`; the sizes go where there is no room."""
+    mark = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
+    parts = [Content.assemble((f"{rule * 2} ", MUTED), (name, style)), Content(f" · {size}").stylize(MUTED)]
+    if sum(part.cell_length for part in parts) + 6 > width:
+        parts.pop()
+    parts.append(Content.assemble(" ", mark, " "))
+    line = Content("").join(parts)
+    return wrap(line + Content(rule * max(0, width - line.cell_length)).stylize(MUTED), width)
+
+
+def _references_holder(run: RunState, view: CallView) -> int | None:
+    """The number of the message that the engine has put references in."""
+    if view.call.layer == 1 or not view.messages:
+        return None
+    at_end = run.recipe.layers[view.call.layer - 1].placement == "user"
+    return len(view.messages) - 1 if at_end else 0
+
+
+def _authors(run: RunState, view: CallView) -> list[tuple[str, str]]:
+    """Names and texts of the layer before, the texts as they are known again."""
+    before = run.layers[view.call.layer - 2] if view.call.layer > 1 else []
+    return [
+        (f"{one.call} {one.reply.agent}", _known_again(one.reply.text))
+        for one in before
+        if one.reply is not None and one.reply.text
+    ]
+
+
+def _author(reference: str, authors: list[tuple[str, str]]) -> str:
+    """Who wrote the reference, taken off the list, so that equal texts are given to one agent each."""
+    known = _known_again(reference)
+    cut = known.endswith(_SHORTENED)
+    for number, (name, text) in enumerate(authors):
+        if text == known or (cut and text.startswith(known.removesuffix(_SHORTENED).rstrip())):
+            del authors[number]
+            return name
+    return ""
+
+
+def _known_again(text: str) -> str:
+    return _OPENERS.sub("‹", text)
+
+
+# --- numbers ------------------------------------------------------------------------------------------------
+
+
+def figures(run: RunState, view: CallView) -> Figures:
+    """All that is known of the call, by name."""
+    agent = _asked_agent(run, view)
+    model = view.reply.model if view.reply else view.agent.model
+    known: Figures = [
+        ("agent", view.reply.agent if view.reply else view.agent.name),
+        ("model", model),
+        ("state", "not asked" if run.over and view.reply is None else view.state_words),
+    ]
+    known += _of_reply(view.reply) if view.reply else _so_far(run, view)
+    known += [("settings", ""), *(_settings(agent) if agent else [("", "not in the recipe any more")])]
+    if view.reply and view.reply.notes:
+        known += [("notes", ""), *(("", note) for note in view.reply.notes)]
+    return known
+
+
+def figures_text(known: Figures) -> str:
+    """The figures to copy, a line each."""
+    return "\n".join(f"{name}: {value}" if name and value else f"{name}{value}" for name, value in known)
+
+
+def figure_rows(known: Figures, width: int) -> list[Row]:
+    """The figures in two columns."""
+    rows: list[Row] = []
+    names = min(max(cell_len(name) for name, _ in known) + 2, _NAME_CELLS + 2, width // 2)
+    for name, value in known:
+        if not value:
+            rows += [Row(Content()), Row(Content(name).stylize(HEADING))]
+            continue
+        first = Content(name.ljust(names)).stylize(MUTED)
+        rows += prefixed(plain_rows(value, max(4, width - names)), first)
+    return rows
+
+
+def _of_reply(reply: Reply) -> Figures:
+    about = "~" if reply.usage.estimated else ""
+    known: Figures = [("attempts", str(reply.attempts))]
+    known.append(("finish reason", reply.finish_reason or "the provider gave none"))
+    if reply.reused:
+        known.append(("kept", "from an earlier run: it was not asked again and costs nothing again"))
+    known += [
+        ("tokens and price", ""),
+        ("tokens in", f"{about}{reply.usage.prompt_tokens:,}"),
+        ("tokens out", f"{about}{reply.usage.completion_tokens:,}"),
+    ]
+    if about:
+        known.append(("", "~ estimated: the provider did not count them"))
+    known.append(("price", money(reply.cost) + (" in the earlier run" if reply.reused else "")))
+    rate = reply.tokens_per_second
+    known.append(("tokens/s", "not known" if rate is None else f"{about}{rate:.1f}"))
+    known.append(("seconds since the start" + (" of the earlier run" if reply.reused else ""), ""))
+    for name, at in (
+        ("queued", reply.queued),
+        ("started", reply.started),
+        ("first token", reply.first_token),
+        ("ended", reply.ended),
+    ):
+        known.append((name, "never" if at is None else f"{at:.2f} s"))
+    placed = reply.ended if reply.started is None else reply.started
+    known += [("seconds spent", ""), ("waiting for endpoint", f"{placed - reply.queued:.2f} s")]
+    if reply.started is not None:
+        first = reply.ended if reply.first_token is None else reply.first_token
+        retries = f", {GLYPHS['retrying']} retries included" if reply.attempts > 1 else ""
+        known.append(("waiting for first token", f"{first - reply.started:.2f} s{retries}"))
+    if reply.first_token is not None:
+        known.append(("streaming", f"{reply.ended - reply.first_token:.2f} s"))
+    known.append(("in all", f"{reply.ended - reply.queued:.2f} s"))
+    return known
+
+
+def _so_far(run: RunState, view: CallView) -> Figures:
+    """What is known of a call that is not over."""
+    known: Figures = []
+    if view.started is None:
+        return known
+    known += [
+        ("attempts", str(view.generation + 1)),
+        ("tokens and price", ""),
+        ("tokens in", f"~{sum(map(message_tokens, view.messages)):,}"),
+        ("tokens out", f"~{(view.characters + 3) // 4:,} so far"),
+        ("price", "known once it is over"),
+        ("seconds since the start", ""),
+        ("started", f"{view.started:.1f} s"),
+        ("first token", "not yet" if view.first_token is None else f"{view.first_token:.1f} s"),
+        ("now", f"{run.now:.1f} s"),
+        ("seconds spent", ""),
+    ]
+    queued = layer_began(run, view.call.layer)
+    if queued is not None:
+        known.append(("waiting for endpoint", f"{max(0.0, view.started - queued):.1f} s"))
+    first = run.now if view.first_token is None else view.first_token
+    known.append(("waiting for first token", f"{first - view.started:.1f} s"))
+    if view.first_token is not None:
+        known.append(("streaming", f"{run.now - view.first_token:.1f} s so far"))
+    return known
+
+
+def _asked_agent(run: RunState, view: CallView) -> Agent | None:
+    """Who was asked in the end: a fallback has settings of its own."""
+    if view.reply is None:
+        return view.agent
+    seat = run.recipe.lineup[view.call.layer - 1][view.call.index - 1]
+    asked = (view.reply.agent, view.reply.model)
+    candidates = run.recipe.candidates(view.call.layer, seat)
+    return next((agent for agent in candidates if (agent.name, agent.model) == asked), None)
+
+
+def _settings(agent: Agent) -> Figures:
+    given: Figures = [
+        (name, f"{value:g}" if isinstance(value, float) else str(value))
+        for name in ("temperature", "top_p", "max_tokens", "api_base", "api_key_env")
+        if (value := getattr(agent, name)) is not None
+    ]
+    given += [(name, json.dumps(value, ensure_ascii=False)) for name, value in agent.extra.items()]
+    if agent.system:
+        given.append(("system", agent.system))
+    if agent.fallback:
+        given.append(("fallback", ", ".join(agent.fallback)))
+    return given or [("", "none of its own: the model's defaults")]
+
+
+# --- error --------------------------------------------------------------------------------------------------
+
+
+def error_text(run: RunState, view: CallView) -> str:
+    """The failure whole; empty where there is none."""
+    if view.failure is not None:
+        status = "" if view.failure.status_code is None else f", status code {view.failure.status_code}"
+        again = ""
+        if view.state == "retrying":
+            wait = max(0.0, view.retry_at - run.now)
+            again = f"\n\n{GLYPHS['retrying']} tried again in {wait:.0f} s"
+        elif view.reply is None:
+            again = f"\n\n{GLYPHS['retrying']} tried again since, after {counted(view.generation, 'failure')}"
+        return f"{view.failure.kind}{status}\n\n{view.failure.message}{again}"
+    if view.reply is None and run.outcome is not None and run.outcome.error is not None:
+        error = run.outcome.error
+        return f"Not asked: the run ended before its turn came.\n\n{error.kind}\n\n{error.message}"
+    return ""

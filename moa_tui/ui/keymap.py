@@ -1,0 +1,50 @@
+"""Keys of a person's own: put in force by the id of what they do, and checked before."""
+
+from __future__ import annotations
+
+import difflib
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from textual.dom import DOMNode
+
+# What is in force wherever the focus is, so that its keys are taken everywhere.
+_EVERYWHERE = {"app", "chat", "run"}
+
+
+def bindings_of(classes: Iterable[type[DOMNode]]) -> dict[str, Binding]:
+    """Every binding with an id, by its id."""
+    found: dict[str, Binding] = {}
+    for each in classes:
+        for binding in Binding.make_bindings(each.BINDINGS):
+            if binding.id:
+                found.setdefault(binding.id, binding)
+    return found
+
+
+def problems(wanted: Mapping[str, str], known: Mapping[str, Binding]) -> list[str]:
+    """What is wrong with the keys a config asks for, in sentences: unknown ids, and keys asked for twice."""
+    found = []
+    for name in wanted.keys() - known.keys():
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else "; F1 shows the names"
+        found.append(f'config: keys: nothing is called "{name}"{hint}')
+    keys = {
+        name: {key.strip() for key in wanted.get(name, binding.key).split(",")}
+        for name, binding in known.items()
+    }
+    for one, other in combinations(sorted(known), 2):
+        if (one in wanted or other in wanted) and _meet(one, other):
+            found += [f"config: keys: {one} and {other} both want {key}" for key in keys[one] & keys[other]]
+    return sorted(found)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether both can be in force at once."""
+    groups = {one.partition(".")[0], other.partition(".")[0]}
+    return len(groups) == 1 or bool(groups & _EVERYWHERE)

@@ -1,0 +1,153 @@
+"""A pane's text: grows without a layout of the screen, becomes rendered Markdown when it is whole."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.widget import Widget
+
+from moa_tui.ui.markdown_rows import Rendered, render
+from moa_tui.ui.rows_widget import RowsWidget
+from moa_tui.ui.text_rows import GrowingText, extract
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.binding import BindingType
+    from textual.strip import Strip
+
+    from moa_tui.ui.text_rows import Row
+
+
+class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
+    """Append-only text that follows its end until the person scrolls up, and again once they are back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", "Up", id="text.up", show=False),
+        Binding("down", "scroll_down", "Down", id="text.down", show=False),
+        Binding("pageup", "page_up", "Page up", id="text.page_up", show=False),
+        Binding("pagedown", "page_down", "Page down", id="text.page_down", show=False),
+        Binding("home", "scroll_home", "To the beginning", id="text.home", show=False),
+        Binding("end", "scroll_end", "To the end", id="text.end", show=False),
+    ]
+    DEFAULT_CSS = """
+    LiveText {
+        width: 1fr; height: 1fr; overflow-x: hidden; overflow-y: auto;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+        scrollbar-background: $background; scrollbar-background-hover: $background;
+        scrollbar-color: $foreground 25%; scrollbar-color-hover: $foreground 50%;
+        scrollbar-color-active: $foreground 50%; scrollbar-background-active: $background;
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._text = GrowingText()
+        self._rendered = Rendered()
+        self._markdown = False
+        self._follow = True
+        self._given_rows = False
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self._text.rows
+
+    @property
+    def code(self) -> Sequence[str]:
+        return self._rendered.code
+
+    @property
+    def source(self) -> str:
+        """The whole text as it came."""
+        return self._text.source
+
+    def append(self, text: str) -> None:
+        """Show more of the text, as it is written."""
+        self.forget(self._text.append(text))
+        self._grown()
+
+    def show(self, text: str, *, markdown: bool = False, follow: bool = False) -> None:
+        """Show another text, whole: as Markdown, or as it is written."""
+        self._markdown = markdown
+        self._follow = follow
+        self._given_rows = False
+        if text != self._text.source or self._text.settled:
+            self._text.replace(text)
+            self.forget()
+        self._grown()
+        if not follow:
+            self.scroll_to(y=0, animate=False)
+        self._lay_out()
+
+    def finish(self, text: str) -> None:
+        """The text is whole: `text` is all of it. Lays it out as Markdown, the reader's place kept."""
+        if text != self._text.source:
+            self._text.replace(text)
+            self.forget()
+        self._given_rows = False
+        self._markdown = True
+        self._lay_out()
+
+    def show_rows(self, rows: Sequence[Row], code: Sequence[str] = ()) -> None:
+        """Show rows laid out elsewhere, the reader's place kept; another width leaves them as they are.
+
+        `code` is what the rows' copy marks give.
+        """
+        self._markdown = self._follow = False
+        self._given_rows = True
+        text = GrowingText()  # Without a width at first, so that nothing is laid out twice.
+        text.append(extract(rows, None, None) or " ")
+        text.settle(len(text.source), rows)
+        text.width = self._text.width
+        self._text, self._rendered = text, Rendered(list(rows), list(code))
+        self.forget()
+        self._grown()
+
+    def _lay_out(self) -> None:
+        if self._markdown and self._text.width and self._text.source:
+            self.run_worker(self._settle(), exclusive=True)
+
+    async def _settle(self) -> None:
+        source, width = self._text.source, self._text.width
+        rendered = await asyncio.to_thread(render, source, width)
+        if (source, width) != (self._text.source, self._text.width):
+            return  # Another text or width came meanwhile, and with it another call of this.
+        self._rendered = rendered
+        self._text.settle(len(source), rendered.rows)
+        self.forget()
+        self._grown()
+
+    def _grown(self) -> None:
+        """Take the rows' number as the height, without the layout pass that setting it would cause."""
+        count = len(self._text.rows)
+        self.set_reactive(Widget.virtual_size, Size(self._text.width, count))
+        self.show_vertical_scrollbar = count > self.size.height
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = count
+        if self._follow:
+            self.scroll_to(y=max(0, count - self.size.height), animate=False, force=True)
+        else:
+            self.scroll_to(y=min(self.scroll_y, max(0, count - self.size.height)), animate=False, force=True)
+        self.refresh()
+
+    def on_resize(self) -> None:
+        width = self.scrollable_content_region.width
+        if width and width != self._text.width:
+            if self._given_rows:
+                self._text.width = width
+            else:
+                self._text.resize(width)
+                self._lay_out()
+            self.forget()
+        self._grown()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._follow = new_value >= self.virtual_size.height - self.size.height
+
+    def render_line(self, y: int) -> Strip:
+        return self.paint(y + int(self.scroll_offset.y), self.size.width)

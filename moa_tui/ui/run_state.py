@@ -1,0 +1,213 @@
+"""A run as a screen shows it: engine events in, what each call and layer looks like out. No widgets."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded, Status
+from moa_tui.wording import GLYPHS, money, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from moa_tui.conversation import Turn
+    from moa_tui.engine.events import Event, Failure, Kind, Message, Outcome, Reply
+    from moa_tui.engine.recipe import Agent, Recipe
+
+State = Literal["waiting", "writing", "retrying"] | Status
+
+
+@dataclass
+class CallView:
+    """One call: what it has written so far and how it stands. Times in seconds since the run's start."""
+
+    call: CallId
+    agent: Agent
+    state: State = "waiting"
+    messages: tuple[Message, ...] = ()
+    started: float | None = None
+    first_token: float | None = None
+    retry_at: float = 0.0
+    failure: Failure | None = None
+    reply: Reply | None = None
+    generation: int = 0
+    """Rises when what was written so far does not count any more."""
+    parts: dict[Kind, list[str]] = field(default_factory=lambda: {"text": [], "reasoning": []})
+    characters: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.reply is not None
+
+    def written(self, kind: Kind) -> str:
+        """All of its text or reasoning so far."""
+        if self.reply is not None:
+            return self.reply.text if kind == "text" else self.reply.reasoning
+        return "".join(self.parts[kind])
+
+    @property
+    def label(self) -> str:
+        """`2 thorough`: its place in the layer and its name."""
+        return f"{self.call.index} {one_line(self.reply.agent if self.reply else self.agent.name)}"
+
+    @property
+    def state_words(self) -> str:
+        """`● writing`: glyph and word."""
+        return f"{GLYPHS[self.state]} {self.state}"
+
+    def numbers(self, now: float) -> list[str]:
+        """What is known of it in figures, most telling first: tokens, tokens/s, price, seconds."""
+        if self.state == "waiting":
+            return []
+        if self.state == "retrying":
+            why = self.failure.status_code or self.failure.kind if self.failure else ""
+            return [f"{why}, again in {max(0.0, self.retry_at - now):.0f} s"]
+        if self.reply is not None:
+            return _reply_numbers(self.reply)
+        tokens = (self.characters + 3) // 4
+        seconds = now - (self.started or 0.0)
+        if self.first_token is None:
+            return [f"no token yet · {seconds:.0f} s"]
+        streaming = now - self.first_token
+        rate = [f"{tokens / streaming:.0f} tok/s"] if streaming > 0.5 else []
+        if not self.parts["text"]:
+            return [f"reasoning ~{tokens} tok", *rate, f"{seconds:.0f} s"]
+        return [f"~{tokens} tok", *rate, f"{seconds:.0f} s"]
+
+
+def _reply_numbers(reply: Reply) -> list[str]:
+    usage = reply.usage
+    numbers = ["kept"] if reply.reused else []
+    if reply.text or reply.reasoning:
+        numbers.append(f"{'~' if usage.estimated else ''}{usage.completion_tokens} tok")
+        if reply.tokens_per_second:
+            numbers.append(f"{reply.tokens_per_second:.0f} tok/s")
+    if not reply.reused and reply.started is not None:
+        numbers.append("price ?" if reply.cost is None else money(reply.cost))
+    return [*numbers, f"{reply.seconds:.1f} s"]
+
+
+class RunState:
+    """All calls of one run, running or over."""
+
+    def __init__(self, recipe: Recipe, clock: Callable[[], float] = time.monotonic) -> None:
+        self.recipe = recipe
+        self.outcome: Outcome | None = None
+        self.layers: list[list[CallView]] = [
+            [CallView(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
+            for number, agents in enumerate(recipe.lineup, 1)
+        ]
+        self._clock = clock
+        self._zero = clock()
+        self._ended: float | None = None
+
+    @classmethod
+    def of(cls, turn: Turn) -> RunState:
+        """A turn that is over, as it ended."""
+        state = cls(turn.recipe)
+        if turn.outcome is not None:
+            for call, reply in turn.outcome.replies.items():
+                state.take(CallEnded(call, reply))
+            state.take(RunEnded(turn.outcome))
+        return state
+
+    def take(self, event: Event) -> None:
+        """What the engine says has happened."""
+        match event:
+            case CallStarted(call, _, messages, at):
+                view = self.view(call)
+                view.state, view.messages = "writing", messages
+                view.started = at if view.started is None else view.started
+                self._zero = self._clock() - at
+            case Delta(call, kind, text):
+                view = self.view(call)
+                view.state = "writing"
+                view.parts[kind].append(text)
+                view.characters += len(text)
+                if view.first_token is None:
+                    view.first_token = self.now
+            case CallRetried(call, agent, _, wait_seconds, failure, at):
+                view = self.view(call)
+                view.state, view.agent, view.failure = "retrying", agent, failure
+                view.retry_at = at + wait_seconds
+                view.parts = {"text": [], "reasoning": []}
+                view.characters, view.first_token = 0, None
+                view.generation += 1
+            case CallEnded(call, reply):
+                view = self.view(call)
+                view.state, view.reply, view.failure = reply.status, reply, reply.error
+                view.messages = reply.messages or view.messages
+                view.started, view.first_token = reply.started, reply.first_token
+                view.parts = {"text": [], "reasoning": []}
+            case RunEnded(outcome):
+                self.outcome = outcome
+                self._ended = outcome.seconds
+
+    def view(self, call: CallId) -> CallView:
+        """The call of that name."""
+        return self.layers[call.layer - 1][call.index - 1]
+
+    @property
+    def views(self) -> Iterator[CallView]:
+        """Every call, in order."""
+        return (view for layer in self.layers for view in layer)
+
+    @property
+    def final(self) -> CallView:
+        """The call that writes the answer."""
+        return self.layers[-1][0]
+
+    @property
+    def now(self) -> float:
+        """Seconds since the run's start; where it ended, once it has."""
+        return self._clock() - self._zero if self._ended is None else self._ended
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended."""
+        return self.outcome is not None
+
+    @property
+    def layer(self) -> int:
+        """The number of the layer at work: the last that any call of has begun in."""
+        begun = [view.call.layer for view in self.views if view.state != "waiting"]
+        return max(begun, default=1)
+
+    def layer_name(self, number: int) -> str:
+        """`L1`, or `Final` for the last of several."""
+        last = len(self.layers)
+        return "Final" if number == last and last > 1 else f"L{number}"
+
+    def glyphs(self, number: int) -> str:
+        """The states of a layer's calls, a glyph each."""
+        return "".join(GLYPHS[view.state] for view in self.layers[number - 1])
+
+    def layer_words(self, number: int) -> str:
+        """A layer in a few words: `L1 ✓✓✗ 9.1 s`."""
+        views = self.layers[number - 1]
+        words = f"{self.layer_name(number)} {self.glyphs(number)}"
+        if all(view.over for view in views):
+            ended = max(view.reply.ended for view in views if view.reply)
+            begun = min(view.reply.queued for view in views if view.reply)
+            return f"{words} {max(0.0, ended - begun):.1f} s"
+        if len(views) == 1 and views[0].state in ("writing", "retrying"):
+            return f"{words} {' · '.join(views[0].numbers(self.now)[:2])}"
+        return words
+
+    def strip(self) -> list[str]:
+        """Each layer in a few words."""
+        return [self.layer_words(number) for number in range(1, len(self.layers) + 1)]
+
+    def stage(self) -> str:
+        """What the run is at: `● layer 1 of 3: 2 of 4 answers`."""
+        number = self.layer
+        views = self.layers[number - 1]
+        ready = sum(view.over for view in views)
+        if all(view.state == "waiting" for view in views):
+            return f"{GLYPHS['waiting']} getting ready"
+        if number == len(self.layers):
+            return f"{GLYPHS['writing']} writing the answer"
+        return f"{GLYPHS['writing']} layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"

@@ -1,0 +1,81 @@
+"""What a chat screen knows of its conversation: the run that goes on, and what waits behind it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.events import CallRetried
+from moa_tui.ui.run_state import RunState
+
+if TYPE_CHECKING:
+    from moa_tui.chat import Chat, Running
+    from moa_tui.conversation import Turn
+
+# What came in a burst is taken in over several ticks, so that a key never waits long.
+_LONGEST_DRAIN_SECONDS = 0.02
+
+
+@dataclass
+class Session:
+    """One conversation on a screen."""
+
+    chat: Chat
+    running: Running | None = None
+    run: RunState | None = None
+    waiting: list[str] = field(default_factory=list)
+    """Messages to send when the run is over, oldest first."""
+    instead: bool = False
+    """Whether the next message stands in the place of the active turn."""
+    spent: float = 0.0
+    """US dollars of the conversation so far, unknown prices left out."""
+    tokens: int = 0
+
+    def begin(self, running: Running) -> RunState:
+        """Follow a run that was just started."""
+        self.running, self.instead = running, False
+        self.run = RunState(running.turn.recipe)
+        return self.run
+
+    def drain(self) -> tuple[bool, bool]:
+        """Take in what the engine has said: whether the run has ended, and whether the answer began anew."""
+        running, run = self.running, self.run
+        if running is None or run is None:
+            return False, False
+        again = False
+        until = time.monotonic() + _LONGEST_DRAIN_SECONDS
+        while time.monotonic() < until:
+            try:
+                event = running.events.get_nowait()
+            except queue.Empty:
+                break
+            if event is None:
+                return True, again
+            again = again or (isinstance(event, CallRetried) and event.call == run.final.call)
+            run.take(event)
+        return False, again
+
+    def end(self) -> Turn | None:
+        """Settle the ended run; None where it never began. Raises what stopped it from beginning."""
+        running = self.running
+        self.running = None
+        if running is None:
+            return None
+        turn = self.chat.settle(running)
+        if turn is not None and turn.outcome is not None:
+            fresh = [reply for reply in turn.outcome.replies.values() if not reply.reused]
+            self.spent += sum(reply.cost or 0.0 for reply in fresh)
+            self.tokens += sum(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in fresh)
+        return turn
+
+    def take_back(self) -> str | None:
+        """The newest message that waits, no longer waiting."""
+        return self.waiting.pop() if self.waiting else None
+
+    def forget(self) -> None:
+        """Begin another conversation."""
+        self.chat.new()
+        self.run, self.instead, self.spent, self.tokens = None, False, 0.0, 0
+        self.waiting.clear()

@@ -1,0 +1,95 @@
+"""A run's calls as a waterfall over time, full screen."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from moa_tui.ui.key_bar import KeyBar
+from moa_tui.ui.line_filter import visible
+from moa_tui.ui.live_text import LiveText
+from moa_tui.ui.timeline import timeline
+from moa_tui.wording import one_line
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from moa_tui.ui.run_state import RunState
+
+_SECONDS_BETWEEN_LOOKS = 0.25
+
+
+class RunScreen(Screen[None]):
+    """Rows about a whole run between a head and a foot; drawn anew while the run goes and when resized."""
+
+    CSS_PATH = "timeline_screen.tcss"
+
+    def __init__(self, run: RunState) -> None:
+        super().__init__()
+        self.run_state = run
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="run-title", markup=False)
+        yield Static(id="run-head", markup=False)
+        yield LiveText(id="run-rows")
+        yield Static(id="run-foot", markup=False)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.set_interval(_SECONDS_BETWEEN_LOOKS, self.tick)
+        self.call_after_refresh(self.tick)
+
+    def on_screen_resume(self) -> None:
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw what has changed since the last look."""
+        rows = self.query_one("#run-rows", LiveText)
+        width = rows.scrollable_content_region.width
+        state = (width, self.run_state.outcome) if self.run_state.over else (width, self.run_state.now)
+        if width > 0 and self.is_current and state != self._drawn:
+            self._drawn = state
+            self.draw(rows, width)
+
+    @abstractmethod
+    def draw(self, rows: LiveText, width: int) -> None:
+        """Show the run as it stands, in rows of `width` cells at most."""
+
+    def set_texts(self, title: str, head: Content, foot: Content) -> None:
+        """Show what stands above and below the rows."""
+        name = visible(one_line(self.run_state.recipe.name))
+        wanted = {
+            "title": Content.assemble((title, "bold"), f"  {name}"),
+            "head": head,
+            "foot": foot,
+        }
+        for part, content in wanted.items():
+            widget = self.query_one(f"#run-{part}", Static)
+            if widget.content != content:
+                widget.update(content)
+            widget.display = bool(content)
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+
+class TimelineScreen(RunScreen):
+    """When each call waited and wrote, side by side."""
+
+    HELP_TITLE = "Timeline"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+o", "close", "Close", id="timeline.close"),
+    ]
+
+    def draw(self, rows: LiveText, width: int) -> None:
+        shown = timeline(self.run_state, width)
+        axis, notes = (Content("\n").join(row.content for row in part) for part in (shown.axis, shown.notes))
+        self.set_texts("Timeline", axis, notes)
+        rows.show_rows(shown.calls)

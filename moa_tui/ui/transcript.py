@@ -1,0 +1,214 @@
+"""The conversation: its turns from top to bottom, only those near the reader mounted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+
+from moa_tui.ui.run_state import RunState
+from moa_tui.ui.turn_view import TurnView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.binding import BindingType
+
+    from moa_tui.conversation import Turn
+
+# Layout costs time for each mounted widget, and a turn off the screen costs as much as one on it.
+_PAGE = 12
+_MOST_MOUNTED = 40
+
+
+@dataclass
+class _Entry:
+    turn: Turn
+    run: RunState | None = None
+    view: TurnView | None = None
+
+
+class Transcript(VerticalScroll, can_focus=False):
+    """Stays at the end while the reader is there; loads older turns as he comes to the top."""
+
+    HELP_TITLE = "The conversation"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("end", "newest", "To the newest", id="transcript.newest", show=False),
+    ]
+    DEFAULT_CSS = """
+    Transcript {
+        height: 1fr; scrollbar-size-vertical: 1;
+        scrollbar-background: $background; scrollbar-background-hover: $background;
+        scrollbar-color: $foreground 25%; scrollbar-color-hover: $foreground 50%;
+        scrollbar-color-active: $foreground 50%; scrollbar-background-active: $background;
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._entries: list[_Entry] = []
+        self._first = self._last = 0
+        self._loading = False
+        self._found = 0
+
+    def on_mount(self) -> None:
+        self.anchor()
+
+    @property
+    def views(self) -> list[TurnView]:
+        """The mounted turns, oldest first."""
+        return [entry.view for entry in self._entries[self._first : self._last] if entry.view is not None]
+
+    @property
+    def turns(self) -> list[Turn]:
+        """Every turn, mounted or not."""
+        return [entry.turn for entry in self._entries]
+
+    async def open(self, turns: Sequence[Turn]) -> None:
+        """Show a conversation, from its end."""
+        await self.remove_children(TurnView)
+        self._entries = [_Entry(turn) for turn in turns]
+        await self.show_around(len(turns) - 1)
+        self.anchor()
+
+    async def add(self, turn: Turn, run: RunState) -> TurnView:
+        """A turn that begins now, at the end of the conversation."""
+        self._entries.append(_Entry(turn, run))
+        if self._last == len(self._entries) - 1:
+            await self._mount_below(1)
+        else:
+            await self.show_around(len(self._entries) - 1)
+        self.anchor()
+        view = self._entries[-1].view
+        if view is None:
+            raise RuntimeError("the newest turn is always mounted")
+        return view
+
+    async def drop_last(self) -> None:
+        """Take away the newest turn: it never began."""
+        entry = self._entries.pop()
+        self._last = min(self._last, len(self._entries))
+        if entry.view is not None:
+            await entry.view.remove()
+
+    async def show_around(self, number: int) -> TurnView | None:
+        """Have turn `number`, counting from 0, mounted with its neighbours."""
+        if not self._entries:
+            self._first = self._last = 0
+            return None
+        number = min(max(0, number), len(self._entries) - 1)
+        if not self._first <= number < self._last:
+            await self.remove_children(TurnView)
+            for entry in self._entries:
+                entry.view = None
+            self._last = min(len(self._entries), number + _PAGE // 2)
+            self._first = max(0, self._last - _PAGE)
+            await self.mount_all([self._make(at) for at in range(self._first, self._last)])
+        return self._entries[number].view
+
+    def _make(self, number: int) -> TurnView:
+        entry = self._entries[number]
+        entry.run = entry.run or RunState.of(entry.turn)
+        entry.view = TurnView(entry.turn, entry.run)
+        return entry.view
+
+    async def _mount_below(self, count: int) -> None:
+        end = min(len(self._entries), self._last + count)
+        await self.mount_all([self._make(at) for at in range(self._last, end)])
+        self._last = end
+        while self._last - self._first > _MOST_MOUNTED and not self._is_above():
+            await self._unmount(self._first)
+            self._first += 1
+
+    async def _mount_above(self) -> None:
+        """Load older turns, the reader's place kept: it is measured from the bottom."""
+        below = self.virtual_size.height - self.scroll_y
+        first = max(0, self._first - _PAGE)
+        with self.app.batch_update():
+            before = self.views[0] if self.views else None
+            await self.mount_all([self._make(at) for at in range(first, self._first)], before=before)
+            self._first = first
+
+        def keep_place() -> None:
+            self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True, immediate=True)
+            self.run_worker(self._trim_below())
+
+        self.call_after_refresh(keep_place)
+
+    async def _trim_below(self) -> None:
+        while self._last - self._first > _MOST_MOUNTED:
+            self._last -= 1
+            await self._unmount(self._last)
+        self._loading = False
+
+    async def _unmount(self, number: int) -> None:
+        entry = self._entries[number]
+        if entry.view is not None:
+            await entry.view.remove()
+            entry.view = None
+
+    def _is_above(self) -> bool:
+        return self.scroll_y < self.max_scroll_y - 1
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self._loading or not self.is_mounted:
+            return
+        if new_value <= 2 and new_value < old_value and self._first:
+            self._loading = True
+            self.run_worker(self._mount_above())
+        elif new_value > old_value and new_value >= self.max_scroll_y and self._last < len(self._entries):
+            self._loading = True
+            self.run_worker(self._newer())
+
+    async def _newer(self) -> None:
+        await self._mount_below(_PAGE)
+        self._loading = False
+
+    async def action_newest(self) -> None:
+        """To the end of the conversation, and stay there."""
+        await self.show_around(len(self._entries) - 1)
+        self.anchor()
+
+    async def focus_turn(self, step: int) -> None:
+        """Focus the turn before or after the focused one; the newest where none is."""
+        views = self.views
+        focused = next((at for at, view in enumerate(views) if view.has_focus), len(views))
+        wanted = self._first + focused + step
+        if 0 <= wanted < len(self._entries):
+            chosen = await self.show_around(wanted)
+            if chosen is not None:
+                chosen.focus()
+
+    async def find(self, wanted: str, step: int) -> tuple[int, int]:
+        """Show the place of `wanted` that is `step` from the one shown before; 0 begins at the newest.
+
+        Returns its number, counting from 1 at the newest, and how many turns hold it; (0, 0) for none.
+        """
+        for view in self.views:
+            view.show_found("")
+        hits = [at for at in reversed(range(len(self._entries))) if self._holds(at, wanted)] if wanted else []
+        if not hits:
+            return 0, 0
+        self._found = 0 if step == 0 else (self._found - step) % len(hits)
+        self._found = min(self._found, len(hits) - 1)
+        hit = await self.show_around(hits[self._found])
+        if hit is not None:
+            self.call_after_refresh(self._show_found, hit, wanted)
+        return self._found + 1, len(hits)
+
+    def _show_found(self, view: TurnView, wanted: str) -> None:
+        row = view.show_found(wanted)
+        top = view.virtual_region.y + (row or 0)
+        self.release_anchor()
+        self.scroll_to(y=max(0, top - self.size.height // 3), animate=False, force=True, immediate=True)
+
+    def _holds(self, number: int, wanted: str) -> bool:
+        entry = self._entries[number]
+        run = entry.run
+        answer = (
+            run.outcome.answer if run and run.outcome else entry.turn.outcome and entry.turn.outcome.answer
+        )
+        return any(wanted.casefold() in text.casefold() for text in (entry.turn.prompt, answer or ""))

@@ -1,0 +1,296 @@
+"""One turn of the conversation: the prompt, how its run stands, the answer, and what the run came to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+
+from moa_tui.ui.markdown_rows import Rendered, block_end, render
+from moa_tui.ui.rows_widget import RowsWidget
+from moa_tui.ui.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
+from moa_tui.wording import GLYPHS, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.binding import BindingType
+    from textual.geometry import Size
+    from textual.strip import Strip
+
+    from moa_tui.conversation import Turn
+    from moa_tui.ui.run_state import RunState
+
+# A longer prompt shows its beginning until the person opens it.
+_SHOWN_PROMPT_LINES = 20
+_MARGIN = Content("  ")
+_STATUS_WORDS = {"partial": "cut off", "failed": "no answer", "stopped": "stopped"}
+
+
+class TurnView(RowsWidget, can_focus=True):
+    """Draws a turn, running or over. The answer is Markdown up to its last whole block, plain behind it."""
+
+    HELP_TITLE = "A turn"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "panes", "Its panes", id="turn.panes"),
+        Binding("y", "copy_answer", "Copy answer", id="turn.copy"),
+        Binding("c", "copy_code", "Copy code", id="turn.copy_code"),
+        Binding("o", "links", "Links", id="turn.links"),
+        Binding("e", "expand", "Whole prompt", id="turn.expand", show=False),
+    ]
+    DEFAULT_CSS = """
+    TurnView {
+        height: auto; width: 1fr; padding: 0 1 1 1; border-left: blank $background;
+        &:focus { border-left: outer $accent; }
+    }
+    """
+
+    class PanesWanted(Message):
+        """The person wants to see this turn's panes."""
+
+        def __init__(self, view: TurnView) -> None:
+            self.view = view
+            super().__init__()
+
+    class CopyWanted(Message):
+        """The person wants one of these texts."""
+
+        def __init__(self, texts: Sequence[str]) -> None:
+            self.texts = texts
+            super().__init__()
+
+    class LinksWanted(Message):
+        """The person wants to choose one of these links, each its text and address."""
+
+        def __init__(self, links: Sequence[tuple[str, str]]) -> None:
+            self.links = links
+            super().__init__()
+
+    def __init__(self, turn: Turn, run: RunState) -> None:
+        super().__init__()
+        self.turn = turn
+        self.run = run
+        self.whole_prompt = False
+        self.aside = False
+        self._answer = GrowingText()
+        self._rendered = Rendered()
+        self._seen = 0
+        self._above: list[Row] = []
+        self._below: list[Row] = []
+        self._rows: list[Row] = []
+        self._words: list[str] = []
+        self._busy = False
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self._rows
+
+    def _assemble(self) -> int:
+        """Put the parts together; how many rows there were before."""
+        before = len(self._rows)
+        answer = self._answer.rows if self._answer.source else []
+        self._rows = [*self._above, *answer, *self._below]
+        return before
+
+    @property
+    def code(self) -> Sequence[str]:
+        return self._rendered.code
+
+    @property
+    def answer(self) -> str:
+        """What there is of the answer."""
+        outcome = self.run.outcome
+        return outcome.answer if outcome is not None else self.run.final.written("text")
+
+    def lay_out(self, width: int) -> None:
+        """Lay the turn out at once; what is over is rendered before it is first shown."""
+        self._answer.resize(width)
+        if self.run.over and self.answer:
+            self._answer.replace(self.answer)
+            self._rendered = render(self.answer, width)
+            self._answer.settle(len(self.answer), self._rendered.rows)
+        self._frame(width)
+        self._assemble()
+        self.forget()
+
+    def tick(self) -> None:
+        """Take in what the run has written since."""
+        width = self._answer.width
+        if not width:
+            return
+        view = self.run.final
+        unchanged = changed = len(self._rows) + 1
+        if self.run.over or view.over:
+            if self._seen >= 0 and self.run.over:
+                self._seen = -1
+                self._answer.replace(self.answer)
+                self._settle(len(self.answer))
+                changed = 0
+        else:
+            parts = view.parts["text"]
+            if self._seen < len(parts):
+                new = "".join(parts[self._seen :])
+                self._seen = len(parts)
+                changed = len(self._above) + self._answer.append(new)
+                end = block_end(self._answer.source, self._answer.settled)
+                if end > self._answer.settled and not self._busy:
+                    self._settle(end)
+        if self._frame(width):
+            changed = 0
+        if changed < unchanged:
+            self._redraw(changed)
+
+    def set_aside(self) -> None:
+        """Another turn stands in this one's place; it is only shown."""
+        self.aside = True
+        self._frame(self._answer.width)
+        self._redraw()
+
+    def show_found(self, wanted: str) -> int | None:
+        """Mark every place of `wanted`; the row of the first. An empty text takes the marks away."""
+        marks: dict[int, list[tuple[int, int]]] = {}
+        if wanted:
+            self.whole_prompt = self.whole_prompt or wanted.casefold() in self.turn.prompt.casefold()
+            self._frame(self._answer.width)
+            self._redraw()
+            for place in find(self._rows, wanted):
+                for row, start, end in place:
+                    marks.setdefault(row, []).append((start, end))
+        if marks or self.found:
+            self.found = marks
+            self.forget()
+            self.refresh()
+        return min(marks, default=None)
+
+    def restart(self) -> None:
+        """What was written does not count any more."""
+        self._seen = 0
+        self._answer.replace("")
+        self._redraw()
+
+    def _redraw(self, changed: int = 0) -> None:
+        """Draw the rows from `changed` on anew; lay the screen out only where their number changed."""
+        before = self._assemble()
+        self.forget(changed)
+        self.refresh(layout=before != len(self._rows))
+
+    def _settle(self, end: int) -> None:
+        self._busy = True
+        self.run_worker(self._render_to(end), exclusive=True)
+
+    async def _render_to(self, end: int) -> None:
+        """Render up to `end`, on a thread; what is settled already stays, unless all is rendered anew."""
+        answer, width = self._answer, self._answer.width
+        whole = end == len(answer.source)
+        start = 0 if whole else answer.settled
+        piece = answer.source[start:end]
+        done = [] if start == 0 else answer.rows[: answer.settled_rows]
+        code = [] if start == 0 else self._rendered.code
+        rendered = await asyncio.to_thread(render, piece, width, len(code))
+        self._busy = False
+        if width != answer.width or answer.source[start:end] != piece:
+            return
+        gap = [Row(Content())] if done and rendered.rows else []
+        self._rendered = Rendered(
+            [*done, *gap, *rendered.rows],
+            [*code, *rendered.code],
+            [*([] if start == 0 else self._rendered.links), *rendered.links],
+        )
+        answer.settle(end, self._rendered.rows)
+        self._redraw(len(self._above) + len(done))
+
+    def _frame(self, width: int) -> bool:
+        """Lay out what stands above and below the answer; whether it changed."""
+        above = [*self._prompt_rows(width), *self._strip_rows(width)]
+        below = self._end_rows(width)
+        words = [row.content.plain for row in (*above, *below)]
+        if words == self._words:
+            return False
+        self._words, self._above, self._below = words, above, below
+        return True
+
+    def _prompt_rows(self, width: int) -> list[Row]:
+        lines = self.turn.prompt.split("\n")
+        shown = lines if self.whole_prompt else lines[:_SHOWN_PROMPT_LINES]
+        name = "You, set aside: no longer part of the conversation" if self.aside else "You"
+        rows = [Row(Content(name).stylize("bold $text-accent"))]
+        for line in shown:
+            plain = lightly_styled(line[:20_000]).without_spans
+            rows += prefixed(wrap(plain, max(4, width - 2)), _MARGIN)
+        if len(shown) < len(lines):
+            more = f"… {len(lines) - len(shown)} more lines; e shows them"
+            rows.append(Row((_MARGIN + Content(more)).stylize(MUTED)))
+        return rows
+
+    def _strip_rows(self, width: int) -> list[Row]:
+        run = self.run
+        name = Content(run.recipe.name).stylize("bold $text-primary")
+        if run.outcome is None:
+            name = Content.assemble(name, "  ", run.stage())
+        elif (status := run.outcome.status) != "done":
+            name = Content.assemble(name, f"  {GLYPHS[status]} {_STATUS_WORDS[status]}")
+        rows = [Row(Content()), *wrap(name, width)]
+        if len(run.layers) > 1 or len(run.layers[0]) > 1:
+            joined = " │ ".join(run.strip())
+            lines = [joined] if len(joined) + 2 <= width else run.strip()
+            for line in lines:
+                rows += prefixed(wrap(Content(line).stylize(MUTED), max(4, width - 2)), _MARGIN)
+        return [*rows, Row(Content())] if self._answer.source else rows
+
+    def _end_rows(self, width: int) -> list[Row]:
+        outcome = self.run.outcome
+        if outcome is None:
+            return []
+        rows: list[Row] = []
+        if outcome.status != "done" and outcome.error is not None:
+            mark = Content(f"{GLYPHS[outcome.status]} ").stylize("$text-error")
+            lines = [
+                row
+                for line in outcome.error.message.split("\n")
+                for row in wrap(Content(line).stylize("$text-error"), max(4, width - 2))
+            ]
+            rows += [Row(Content()), *prefixed(lines, mark)]
+        first, *notes = summary(self.run.recipe, outcome).split("\n")
+        numbers = first.partition(": ")[2]
+        rows += [Row(Content()), *wrap(Content(numbers).stylize(MUTED), width)]
+        for note in notes:
+            rows += wrap(Content(note.strip()).stylize(MUTED), width)
+        return rows
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        if width and width != self._answer.width:
+            self.lay_out(width)
+        return len(self._rows)
+
+    def render_line(self, y: int) -> Strip:
+        return self.paint(y, self.size.width)
+
+    def action_panes(self) -> None:
+        self.post_message(self.PanesWanted(self))
+
+    def action_copy_answer(self) -> None:
+        self.post_message(self.CopyWanted([self.answer]))
+
+    def action_copy_code(self) -> None:
+        self.post_message(self.CopyWanted(self.code))
+
+    def action_links(self) -> None:
+        self.post_message(self.LinksWanted(self._rendered.links))
+
+    def action_expand(self) -> None:
+        self.whole_prompt = not self.whole_prompt
+        self._frame(self._answer.width)
+        self._redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        super().on_click(event)
+        strip = range(len(self._prompt_rows(self._answer.width)) + 1, len(self._above))
+        if event.chain == 1 and event.y in strip:
+            self.action_panes()

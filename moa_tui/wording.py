@@ -1,0 +1,69 @@
+"""How states, prices, calls and runs are put into words, the same on every screen and in every pipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.plan import estimate_tokens
+
+if TYPE_CHECKING:
+    from moa_tui.engine.events import Outcome, Reply
+    from moa_tui.engine.recipe import Recipe
+
+# State -> glyph; the word always stands beside it, so nothing hangs on colour or font.
+GLYPHS = {
+    "waiting": "·",
+    "writing": "●",
+    "retrying": "↻",
+    "done": "✓",
+    "partial": "◐",
+    "failed": "✗",
+    "stopped": "■",
+    "excluded": "–",
+}
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 call`, `7 calls`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def money(dollars: float | None) -> str:
+    """A price; what is not known is said to be unknown."""
+    if dollars is None:
+        return "price unknown"
+    return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 0.1 else f"${dollars:.2f}"
+
+
+def describe(reply: Reply) -> str:
+    """How a call ended, in a line: `done, 380 tokens, 8.2 s, $0.0012`."""
+    parts: list[str] = [reply.status]
+    if reply.reused:
+        parts.append("kept from before")
+    if reply.text:
+        tokens = reply.usage.completion_tokens or estimate_tokens(reply.text)
+        parts.append(f"{'about ' if reply.usage.estimated else ''}{tokens} tokens")
+    parts.append(f"{reply.seconds:.1f} s")
+    if reply.text:
+        parts.append(money(reply.cost))
+    line = ", ".join(parts)
+    return f"{line}: {one_line(reply.error.message)}" if reply.error else line
+
+
+def summary(recipe: Recipe, outcome: Outcome) -> str:
+    """How a run went, in a line and one more for each note: `5 of 6 used · 7 calls · 14.2 s · $0.021`."""
+    parts = [f"{layer.used} of {layer.asked} used" for layer in outcome.metrics.layers[:-1][-1:]]
+    made = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
+    parts.append(f"{made} of {recipe.calls} calls")
+    parts.append(f"{outcome.seconds:.1f} s")
+    parts.append(money(outcome.cost))
+    top = sorted(outcome.metrics.overlap, key=lambda one: one.ngram_share, reverse=True)[:2]
+    if top and top[0].ngram_share > 0:
+        named = ", ".join(f"{outcome.replies[one.call].agent} {one.ngram_share:.0%}" for one in top)
+        parts.append(f"most overlap: {named}")
+    return "\n".join([f"{recipe.name}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of white space as one space."""
+    return " ".join(text.split())

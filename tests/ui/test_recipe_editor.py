@@ -1,0 +1,468 @@
+"""Editing a copy of a recipe."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.app import App
+from textual.widgets import Input, OptionList, Static, TextArea
+
+from moa_tui import recipes
+from moa_tui.choices import Choices, ModelChoice
+from moa_tui.config import Settings
+from moa_tui.engine.recipe import Recipe
+from moa_tui.errors import ModelError
+from moa_tui.gateway import discovery
+from moa_tui.gateway.models import Gateway
+from moa_tui.ui.key_bar import KeyBar
+from moa_tui.ui.model_screen import ModelScreen, about
+from moa_tui.ui.recipe_dialogs import DropScreen, NameScreen, TryScreen
+from moa_tui.ui.recipe_draft import Place, RecipeDraft
+from moa_tui.ui.recipe_editor import Lineup, RecipeEditor
+from tests.helpers import recipe, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from moa_tui.engine.recipe import Agent
+
+LOCAL = ModelChoice("openai/served", "vllm", api_base="http://127.0.0.1:8000/v1")
+HOSTED = ModelChoice("openai/gpt-x", "openai", 128_000, 1e-6, 4e-6, "OPENAI_API_KEY")
+TWO = recipe(["demo/terse", "demo/coder"], ["demo/terse"])
+
+
+class Shelf(Choices):
+    """The real one, with two models."""
+
+    def models(self) -> list[ModelChoice]:
+        return [LOCAL, HOSTED]
+
+
+@pytest.fixture
+def choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choices:
+    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
+    return Shelf(Settings(), Gateway({}, {}), tmp_path / "recipes", {})
+
+
+async def answers(agent: Agent) -> str:
+    return f"{agent.name} at {agent.temperature} answers"
+
+
+class Host(App[None]):
+    """Pushes the editor and keeps what it gave."""
+
+    def __init__(
+        self,
+        choices: Choices,
+        edited: Recipe = TWO,
+        try_once: Callable[[Agent], Awaitable[str]] = answers,
+    ) -> None:
+        super().__init__()
+        self.editor = RecipeEditor(edited, choices, try_once)
+        self.given: list[Recipe | None] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(self.editor, self.given.append)
+
+    def row(self, number: int) -> str:
+        return str(self.editor.query_one(Lineup).get_option_at_index(number).prompt).rstrip()
+
+    @property
+    def rows(self) -> list[str]:
+        return [self.row(number).strip() for number in range(self.editor.query_one(Lineup).option_count)]
+
+    def words(self, selector: str) -> str:
+        return str(self.editor.query_one(selector, Static).content)
+
+    def field(self, key: str) -> Input:
+        return self.editor.query_one(f"#{key}", Input)
+
+
+async def opened(app: Host, pilot: Pilot[None]) -> None:
+    await wait_until(lambda: app.screen is app.editor and app.editor.query("#status"))
+    await wait_until(lambda: app.words("#status"))
+    await pilot.pause()
+
+
+async def put(app: Host, pilot: Pilot[None], key: str, value: str) -> None:
+    """Type `value` over what a field holds."""
+    app.field(key).focus()
+    await pilot.press("end", "ctrl+u", *value)
+    await wait_until(lambda: app.field(key).value == value)
+    await pilot.pause()
+
+
+async def used(app: Host, pilot: Pilot[None]) -> Recipe:
+    await pilot.press("ctrl+g")
+    await wait_until(lambda: app.given)
+    assert app.given[0] is not None
+    return app.given[0]
+
+
+async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(choices: Choices) -> None:
+    given = Recipe.model_validate(
+        {
+            "name": "mine",
+            "description": "kept",
+            "defaults": {"temperature": 0.5},
+            "agents": {"a": {"model": "demo/terse", "fallback": ["b"], "extra": {"seed": 1}, "top_p": 0.9},
+                       "b": {"model": "demo/coder"}},
+            "layers": [{"agents": ["a", {"model": "demo/sceptic", "count": 3}], "quorum": 2,
+                        "grace_seconds": 9},
+                       {"agents": ["a"], "placement": "user"}],
+            "limits": {"max_cost": 0.5},
+        }
+    )  # fmt: skip
+    app = Host(choices, given)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await put(app, pilot, "temperature", "1.2")
+        await put(app, pilot, "max_tokens", "77")
+        app.editor.query_one(TextArea).focus()
+        await pilot.press("B", "e", "space", "k", "i", "n", "d")
+        result = await used(app, pilot)
+    first, *_ = result.lineup[0]
+    assert (first.temperature, first.max_tokens, first.system) == (1.2, 77, "Be kind")
+    assert (first.name, first.fallback, first.extra, first.top_p) == ("a", ("b",), {"seed": 1}, 0.9)
+    assert result.lineup[1] == given.lineup[1], "the other seat of that name is as it was"
+    assert result.layers[0].quorum == 2
+    assert result.layers[0].grace_seconds == 9
+    assert result.layers[1].placement == "user"
+    assert result.limits == given.limits
+    assert result.defaults == given.defaults
+    assert result.fallbacks(first)[0].model == "demo/coder"
+
+
+async def test_a_wrong_value_is_told_at_once_with_layer_agent_and_key_and_nothing_typed_is_lost(
+    choices: Choices,
+) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await put(app, pilot, "temperature", "hot")
+        assert app.words("#status").startswith("✗ layer 1, agent 1 (demo/terse), temperature: ")
+        assert "✗" in app.row(1)
+        app.editor.query_one(Lineup).focus()
+        await pilot.press("down")
+        await wait_until(lambda: app.field("temperature").value == "")
+        await pilot.press("up")
+        await wait_until(lambda: app.field("temperature").value == "hot")
+        await pilot.press("ctrl+g", "ctrl+s")
+        await pilot.pause()
+        assert app.screen is app.editor, "neither saved nor used while it is wrong"
+        await put(app, pilot, "temperature", "0.1")
+        await wait_until(lambda: app.words("#status").startswith("✓ valid"))
+        assert (await used(app, pilot)).lineup[0][0].temperature == 0.1
+
+
+async def test_an_empty_model_is_missing_and_not_an_odd_recipe(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await put(app, pilot, "model", "")
+        assert "layer 1, agent 1 (demo/terse), model: missing" in app.words("#status")
+
+
+async def test_agents_are_copied_moved_and_removed(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        assert app.rows == ["Layer 1", "demo/terse", "demo/coder", "Layer 2 final", "demo/terse"]
+        await pilot.press("c", "shift+down")
+        assert app.rows[1:4] == ["demo/terse", "demo/coder", "demo/terse"]
+        await pilot.press("up", "up", "d")
+        assert app.rows[1:3] == ["demo/coder", "demo/terse"]
+        result = await used(app, pilot)
+        assert [agent.model for agent in result.lineup[0]] == ["demo/coder", "demo/terse"]
+
+
+async def test_layers_are_added_moved_and_removed(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("down", "l")
+        assert app.rows[3:5] == ["Layer 2", "demo/coder"], "it starts with the agent that was highlighted"
+        await pilot.press("shift+up")
+        assert app.rows[:3] == ["Layer 1", "demo/coder", "Layer 2"]
+        assert app.words("#status").startswith("✓")
+        await pilot.press("shift+down", "shift+down")
+        assert app.rows[-2:] == ["Layer 3 final", "demo/coder"]
+        await pilot.press("d")
+        assert app.rows == ["Layer 1", "demo/terse", "demo/coder", "Layer 2 final", "demo/terse"]
+        await pilot.press("d")
+        await wait_until(lambda: "the last layer is the aggregator" in app.words("#status"))
+        await pilot.press("d")
+        await pilot.pause()
+        assert app.rows[0] == "Layer 1", "the last layer stays"
+
+
+async def test_an_empty_layer_says_what_to_do(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("d", "d")
+        assert "layer 1 has no agents: add one or remove it" in app.words("#status")
+        await pilot.press("l", "d")
+        assert len(app.rows) == 3
+
+
+async def test_a_model_is_found_by_typing_and_brings_its_server(choices: Choices) -> None:
+    given = recipe([{"model": "lab/x", "api_key_env": "LAB_KEY", "extra": {"num_ctx": 9, "seed": 1}}])
+    app = Host(choices, given)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        assert "LAB_KEY" in app.words("#kept")
+        await pilot.press("f3")
+        await wait_until(lambda: isinstance(app.screen, ModelScreen))
+        await wait_until(lambda: app.screen.query_one(OptionList).option_count == 2)
+        await pilot.press(*"vllm")
+        await wait_until(lambda: app.screen.query_one(OptionList).option_count == 1)
+        await pilot.press("enter")
+        await wait_until(lambda: app.screen is app.editor)
+        assert app.field("model").value == "openai/served"
+        (agent,) = (await used(app, pilot)).lineup[0]
+    assert agent.api_base == "http://127.0.0.1:8000/v1"
+    assert agent.api_key_env is None, "the old server's key is not sent to the new one"
+    assert agent.extra == {"seed": 1}
+
+
+async def test_an_added_agent_is_of_the_model_found_or_none_at_all(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("a")
+        await wait_until(lambda: isinstance(app.screen, ModelScreen))
+        await pilot.press("escape")
+        await wait_until(lambda: app.screen is app.editor)
+        assert len(app.rows) == 5
+        await pilot.press("a")
+        await wait_until(
+            lambda: app.screen is not app.editor and app.screen.query_one(OptionList).option_count
+        )
+        await pilot.press("down", "enter")
+        await wait_until(lambda: len(app.rows) == 6)
+        assert app.rows[2] == "gpt-x"
+        await wait_until(lambda: "OPENAI_API_KEY is not set, needed by openai/gpt-x" in app.words("#status"))
+
+
+async def test_what_lacks_a_key_is_not_used_but_can_be_saved(choices: Choices) -> None:
+    app = Host(choices, recipes.load("duo", choices._recipes_dir))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("ctrl+g")
+        await wait_until(lambda: app._notifications)
+        (told,) = app._notifications
+        assert "cannot run here: OPENAI_API_KEY is not set" in told.message
+        assert app.given == []
+        await pilot.press("ctrl+s", "enter")
+        await wait_until(lambda: choices.has("duo-copy"))
+
+
+async def test_saving_asks_before_replacing_and_names_what_cannot_be_a_name(choices: Choices) -> None:
+    choices.save("taken", TWO)
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await put(app, pilot, "count", "2")
+        await pilot.press("ctrl+s")
+        await wait_until(lambda: isinstance(app.screen, NameScreen))
+
+        def note() -> str:
+            return str(app.screen.query_one("#note", Static).content)
+
+        await pilot.press("ctrl+u", *"a/b", "enter")
+        await wait_until(lambda: '"a/b" cannot name a recipe' in note())
+        await pilot.press("ctrl+u", *"taken", "enter")
+        await wait_until(lambda: "Enter once more replaces it" in note())
+        assert choices.load("taken").calls == 3
+        await pilot.press("enter")
+        await wait_until(lambda: choices.load("taken").calls == 4)
+        await wait_until(lambda: "changed" not in app.words("#title"))
+        await pilot.press("escape")
+        await wait_until(lambda: app.given == [None])
+
+
+async def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_lost(choices: Choices) -> None:
+    choices._recipes_dir.write_text("a file")
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("c", "ctrl+s", "enter")
+        await wait_until(lambda: app._notifications)
+        (told,) = app._notifications
+        assert str(choices._recipes_dir) in told.message
+        assert "changed" in app.words("#title")
+
+
+async def test_escape_asks_before_it_drops_changes(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("c", "escape")
+        await wait_until(lambda: isinstance(app.screen, DropScreen))
+        await pilot.press("escape")
+        await wait_until(lambda: app.screen is app.editor)
+        assert len(app.rows) == 6
+        await pilot.press("escape", "d")
+        await wait_until(lambda: app.given == [None])
+
+
+async def test_what_was_changed_back_needs_no_asking(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await put(app, pilot, "count", "2")
+        await put(app, pilot, "count", "")
+        await pilot.press("escape")
+        await wait_until(lambda: app.given == [None])
+
+
+async def test_an_agent_is_tried_with_the_recipes_defaults(choices: Choices) -> None:
+    given = TWO.model_copy(update={"defaults": TWO.defaults.model_copy(update={"temperature": 0.3})})
+    app = Host(choices, given)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("d", "ctrl+t")
+        await wait_until(lambda: isinstance(app.screen, TryScreen))
+        note = app.screen.query_one("#note", Static)
+        await wait_until(lambda: "demo/coder at 0.3 answers" in str(note.content))
+        await pilot.press("escape")
+        await wait_until(lambda: app.screen is app.editor)
+
+
+async def test_an_agents_failure_is_shown_whole_and_as_text(choices: Choices) -> None:
+    message = "401: the key is wrong [/] " + "and more " * 100
+
+    async def fails(agent: Agent) -> str:
+        raise ModelError("auth", message)
+
+    app = Host(choices, try_once=fails)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("ctrl+t")
+        await wait_until(lambda: isinstance(app.screen, TryScreen))
+        note = app.screen.query_one("#note", Static)
+        await wait_until(lambda: message in str(note.content))
+
+
+async def test_leaving_a_try_stops_asking(choices: Choices) -> None:
+    ended = asyncio.Event()
+
+    async def hangs(agent: Agent) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return ""
+
+    app = Host(choices, try_once=hangs)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("ctrl+t")
+        await wait_until(lambda: isinstance(app.screen, TryScreen))
+        await pilot.press("escape")
+        await wait_until(ended.is_set)
+
+
+async def test_an_agent_that_cannot_be_asked_says_why(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await put(app, pilot, "temperature", "5")
+        await pilot.press("ctrl+t")
+        await wait_until(lambda: app._notifications)
+        (told,) = app._notifications
+        assert "temperature: Input should be less than or equal to 2" in told.message
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+async def test_every_key_is_named_and_the_form_has_room(choices: Choices, size: tuple[int, int]) -> None:
+    app = Host(choices)
+    async with app.run_test(size=size) as pilot:
+        await opened(app, pilot)
+        keys = str(app.editor.query_one(KeyBar).content)
+        words = ("Add agent", "Copy agent", "Add layer", "Remove", "Move up", "Move down", "Find model")
+        assert all(word in keys for word in (*words, "Try once", "Save as", "Use", "Close"))
+        assert app.editor.query_one(TextArea).size.height >= 2
+        assert app.field("model").size.width >= 20
+
+
+async def test_a_click_on_a_key_does_what_the_key_does(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.click(KeyBar, offset=(2, 0))
+        await wait_until(lambda: isinstance(app.screen, ModelScreen))
+
+
+async def test_markup_in_names_is_shown_as_text(choices: Choices) -> None:
+    given = recipe([{"model": "demo/[b]x", "name": "[red]", "system": "[/]", "extra": {"[/b]": "[/]"}}])
+    app = Host(choices, given)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        assert app.rows[1] == "[red]"
+        assert "[/b] [/]" in app.words("#kept")
+        await put(app, pilot, "name", "")
+        assert app.rows[1] == "[b]x"
+        app.field("model").focus()
+        await pilot.press("f3")
+        await wait_until(lambda: isinstance(app.screen, ModelScreen))
+
+
+def test_a_model_is_described_with_place_window_price_and_key() -> None:
+    assert about(HOSTED).splitlines() == [
+        "openai/gpt-x",
+        "openai · 128,000 tokens of context · $1.00 in, $4.00 out per million tokens",
+        "OPENAI_API_KEY is not set",
+    ]
+    assert "vllm at http://127.0.0.1:8000/v1 · context unknown · price unknown" in about(LOCAL)
+
+
+@pytest.mark.parametrize("name", sorted(recipes.available(recipes.BUILT_IN)))
+def test_every_built_in_recipe_comes_out_as_it_went_in(name: str) -> None:
+    given = recipes.load(name, recipes.BUILT_IN)
+    draft = RecipeDraft(given)
+    assert not draft.changed
+    assert draft.check() == (given, [])
+
+
+def test_agents_that_only_changed_seats_named_are_dropped_and_fallbacks_are_kept() -> None:
+    given = Recipe.model_validate(
+        {
+            "name": "x",
+            "agents": {
+                "a": {"model": "demo/terse", "fallback": ["b"]},
+                "b": {"model": "demo/coder"},
+                "spare": {"model": "demo/sceptic"},
+            },
+            "layers": [{"agents": ["a"]}],
+        }
+    )
+    draft = RecipeDraft(given)
+    seat = draft.seat(Place(0, 0))
+    assert seat is not None
+    seat.texts["count"] = "1"
+    result, problems = draft.check()
+    assert not problems
+    assert result is not None
+    assert set(result.agents) == {"b", "spare"}
+
+
+def test_settings_that_have_no_meaning_in_another_place_do_not_stand_in_the_way() -> None:
+    given = recipe(
+        {"agents": ["a", "b", "c"], "quorum": 3},
+        {"agents": ["d"], "task": "synthesize", "placement": "user"},
+    )
+    draft = RecipeDraft(given)
+    draft.remove(Place(0, 0))
+    assert draft.check()[1] == [], "a quorum of more than there are means all"
+    draft.remove(Place(0))
+    result, problems = draft.check()
+    assert not problems, "a first layer has no references to place"
+    assert result is not None
+    assert result.layers[0].placement == "system"
