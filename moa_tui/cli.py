@@ -310,7 +310,10 @@ def _chat(recipe_name: str | None, system: str | None) -> NoReturn:
         if recipe_name is not None:
             raise
         problems.append(str(error))
-        recipe, why = choices.load("demo"), "the configured recipe cannot be used, so these answers are simulated"
+        recipe, why = (
+            choices.load("demo"),
+            "the configured recipe cannot be used, so these answers are simulated",
+        )
 
     from moa_tui.chat import Chat
     from moa_tui.gateway.thread import EngineThread

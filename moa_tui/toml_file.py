@@ -36,7 +36,7 @@ def parse(text: str, model: type[M], source: str) -> M:
     """As `read`, from a text; `source` is what messages call it."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers too long and nesting too deep among them
         raise FileError(f"{source}: not valid TOML: {error}") from error
     try:
         return model.model_validate(data)

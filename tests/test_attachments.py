@@ -34,7 +34,7 @@ from moa_tui.errors import UsageError
         ("write to me@example.org", []),
         ("a lone @ here, or @@twice, or @.", []),
         ('an open @"quote', []),
-        ("`@inline` and @real", ["real"]),
+        ("`run @inline now` and @real", ["real"]),
         ("```\n@property\n```\n@real", ["real"]),
         ("@naïve/日本.txt", ["naïve/日本.txt"]),
         ("", []),

@@ -167,7 +167,7 @@ def test_the_key_is_sent_to_the_endpoint_and_stays_in_no_result(monkeypatch: pyt
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(discovery.http.client, "HTTPConnection", Connection)
+    monkeypatch.setattr("http.client.HTTPConnection", Connection)
     endpoints = {"lab": Endpoint(base_url="http://lab.example/v1/", key_env="LAB_KEY")}
     candidates = discovery.endpoint_servers(endpoints, {"LAB_KEY": CANARY})
     assert CANARY not in repr(candidates)

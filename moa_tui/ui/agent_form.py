@@ -34,6 +34,7 @@ class AgentForm(Vertical):
         .field Label { width: 13; text-style: none; }
         .field:focus-within Label { text-style: bold; }
         .field Input { width: 1fr; background: $boost; }
+        .field .input--placeholder, .field .text-area--placeholder { color: $text-muted; }
         .field.-wrong Label { text-style: bold; color: $text-error; }
         #system-field { height: 1fr; min-height: 3; layout: vertical; }
         #system-field Label { width: 1fr; }
@@ -48,6 +49,7 @@ class AgentForm(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._agent: AgentDraft | None = None
+        self._loaded = ""
 
     def compose(self) -> ComposeResult:
         for key in _LINES:
@@ -73,6 +75,7 @@ class AgentForm(Vertical):
             self.query_one("#model", Input).placeholder = "provider/model, or F3 to find one"
             area = self.query_one(TextArea)
             area.load_text(agent.texts["system"])
+            self._loaded = area.text  # its line ends may be others than the draft's
             area.placeholder = Content(f"default: {implied.get('system', 'none')}")
         kept = ", ".join(f"{key} {_plain(value)}" for key, value in agent.kept.items())
         self.query_one("#kept", Static).update(Content(f"also set: {kept}" if kept else ""))
@@ -111,7 +114,8 @@ class AgentForm(Vertical):
         """Take what was typed and not yet reported."""
         for key in _LINES:
             agent.texts[key] = self.query_one(f"#{key}", Input).value
-        agent.texts["system"] = self.query_one(TextArea).text
+        if (text := self.query_one(TextArea).text) != self._loaded:
+            agent.texts["system"] = text
 
 
 def _plain(value: object) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segments
+from rich.traceback import Traceback
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.widgets import Input, TextArea
@@ -28,11 +32,17 @@ from moa_tui.ui.theme_screen import ThemeScreen
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
 
+if sys.platform != "win32":
+    from textual.drivers.linux_driver import LinuxDriver
+
+    from moa_tui.ui.paste_guard import GuardedDriver
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from textual.binding import BindingType
     from textual.dom import DOMNode
+    from textual.driver import Driver
     from textual.filter import LineFilter
     from textual.screen import Screen
 
@@ -49,7 +59,10 @@ class MoaApp(App[None]):
     TITLE = "moa-tui"
     HELP_TITLE = "Everywhere"
     # Textual reads no CSS_PATH of an app's default screen, so it stands here.
-    CSS_PATH = ["app.tcss", "chat_screen.tcss"]  # noqa: RUF012 - as the library has it
+    CSS_PATH = [  # noqa: RUF012 - as the library has it
+        Path(__file__).with_name("app.tcss"),
+        Path(__file__).with_name("chat_screen.tcss"),
+    ]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", id="app.help"),
         Binding("ctrl+c", "copy_or_quit", "Copy, or quit", id="app.copy", show=False, priority=True),
@@ -105,6 +118,19 @@ class MoaApp(App[None]):
         known = keymap.bindings_of(_WITH_KEYS)
         self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
         return keymap.problems(self._settings.keys, known)
+
+    def _fatal_error(self) -> None:
+        """As Textual's, without the values of local variables: a key could be among them."""
+        self.bell()
+        traceback = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
+
+    def get_driver_class(self) -> type[Driver]:
+        driver = super().get_driver_class()
+        if sys.platform != "win32" and driver is LinuxDriver:
+            return GuardedDriver
+        return driver
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._filter]

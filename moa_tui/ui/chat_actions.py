@@ -374,9 +374,7 @@ class ChatActions(Screen[None]):
 
     def action_history(self) -> None:
         prompt = self.box.prompt
-        self.app.push_screen(
-            HistoryScreen(prompt.earlier), lambda text: prompt.put_back(text) if text else None
-        )
+        self.app.push_screen(HistoryScreen(prompt.earlier), lambda text: prompt.fill(text) if text else None)
 
     def action_editor(self) -> None:
         self.box.edit_outside()

@@ -44,6 +44,7 @@ class ChatScreen(ChatActions):
     """Sends what is typed, follows the run, and keeps every widget told of it."""
 
     HELP_TITLE = "The chat"
+    AUTO_FOCUS = "Prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),
         Binding("ctrl+g", "proceed", "Go on now", id="run.proceed"),
@@ -86,7 +87,7 @@ class ChatScreen(ChatActions):
         self.renew_title()
         self.query_one(Welcome).tell(self.session.chat.recipe, self._why, None)
         self.set_interval(_TICK_SECONDS, self._tick)
-        self.focus_prompt()
+        self.box.prompt.cursor_blink = not self._settings.reduced_motion
         self.call_after_refresh(self._after_first_paint)
 
     def _after_first_paint(self) -> None:

@@ -95,7 +95,7 @@ def _theme(screen: ChatScreen, name: str) -> None:
 def _command(
     name: str, usage: str, description: str, act: Callable[[ChatScreen, str], Awaitable[None] | None]
 ) -> tuple[str, Command]:
-    return name, Command(CommandHint(f"/{name}", usage, description), act)
+    return name, Command(CommandHint(name, usage, description), act)
 
 
 COMMANDS: dict[str, Command] = dict(

@@ -174,6 +174,9 @@ class CompletionList(OptionList, can_focus=False):
         elif word.kind == "command":
             self._offer(commands_for(word, self.commands))
         else:
+            # Until the answer comes, what is listed still fits what is typed: Enter takes nothing else.
+            typed = word.text.casefold()
+            self._offer([choice for choice in self._choices if choice.text.casefold().startswith(typed)])
             self.run_worker(self._offer_paths(word), group="paths", exclusive=True)
 
     def dismiss(self, row: int, column: int, line: str) -> None:

@@ -153,10 +153,11 @@ class DiffScreen(Screen[None]):
     def _agent_name(self, side: Side) -> str:
         view = self.run_state.view(self.calls[side])
         layer = self.run_state.layer_name(view.call.layer)
-        return visible(f"{layer} {view.label}")
+        alone = len(self.run_state.layers[view.call.layer - 1]) == 1
+        return visible(f"{layer} {view.label.partition(' ')[2] if alone else view.label}")
 
     def _show_titles(self) -> None:
-        room = max(20, self.app.size.width // 2 - 6)
+        room = max(20, self.app.size.width // 2 - 4)
         titles = []
         for side, (before, after) in SIGNS.items():
             state = self.run_state.view(self.calls[side]).state_words

@@ -59,8 +59,8 @@ class HelpScreen(ModalScreen[None]):
     CSS_PATH = "help_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f1", "close", "Close the help", id="help.close"),
-        # Before the input, which else would take the letter.
-        Binding("q", "close_unfiltered", "Close the help", priority=True, id="help.quit"),
+        # Only while the filter is empty: else the letter belongs to it.
+        Binding("q", "close", "Close the help", priority=True, id="help.quit"),
         Binding("up", "scroll(-1)", "Scroll up", show=False, id="help.up"),
         Binding("down", "scroll(1)", "Scroll down", show=False, id="help.down"),
         Binding("pageup", "page(-1)", "Page up", show=False, id="help.page_up"),
@@ -88,13 +88,7 @@ class HelpScreen(ModalScreen[None]):
         self._show(event.value)
         self.query_one("#help-keys").scroll_home(animate=False)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "close_unfiltered" or not self.query_one(_Filter).value
-
     def action_close(self) -> None:
-        self.dismiss(None)
-
-    def action_close_unfiltered(self) -> None:
         self.dismiss(None)
 
     def action_scroll(self, rows: int) -> None:

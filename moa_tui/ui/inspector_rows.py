@@ -123,9 +123,9 @@ def _title(name: str, size: str, number: int, width: int, rule: str, style: str)
     """`━━ 1 of 2 · system ━ 812 characters ━ copy`; the sizes go where there is no room."""
     mark = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
     parts = [Content.assemble((f"{rule * 2} ", MUTED), (name, style)), Content(f" · {size}").stylize(MUTED)]
-    if sum(part.cell_length for part in parts) + 6 > width:
+    if sum(part.cell_length for part in parts) + 7 > width:
         parts.pop()
-    parts.append(Content.assemble(" ", mark, " "))
+    parts.append(Content.assemble("  ", mark, " "))
     line = Content("").join(parts)
     return wrap(line + Content(rule * max(0, width - line.cell_length)).stylize(MUTED), width)
 

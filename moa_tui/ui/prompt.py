@@ -213,8 +213,8 @@ class Prompt(TextArea):
     async def _on_key(self, event: events.Key) -> None:
         """Run what a key is bound to at once.
 
-        Left to itself the app runs it after the letters that were typed behind it, where keys come in a burst:
-        an Enter would send words of the next prompt, a backspace remove the wrong letter.
+        Left to itself the app runs it after the letters that were typed behind it, where keys come in a
+        burst: an Enter would send words of the next prompt, a backspace remove the wrong letter.
         """
         if event.is_printable:
             return

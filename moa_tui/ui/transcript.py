@@ -133,7 +133,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
         def keep_place() -> None:
             self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True, immediate=True)
-            self.run_worker(self._trim_below())
+            self.call_after_refresh(self.run_worker, self._trim_below())
 
         self.call_after_refresh(keep_place)
 

@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, stall, startup
+from tests.benchmarks import engine, screen, stall, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "startup": startup.measure,
     "engine": engine.measure,
     "stall": stall.measure,
+    "screen": screen.measure,
 }
 
 

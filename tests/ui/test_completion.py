@@ -259,7 +259,10 @@ async def test_a_folder_that_is_not_there_lists_nothing(folder: Path) -> None:
         assert app.rows() == []
 
 
-async def test_an_answer_that_comes_late_is_dropped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("then", "rows"), [(["r"], ["in-time"]), (["ctrl+u"], [])])
+async def test_an_answer_that_comes_late_is_dropped(
+    then: list[str], rows: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on = threading.Event()
     answered = threading.Event()
 
@@ -273,9 +276,29 @@ async def test_an_answer_that_comes_late_is_dropped(folder: Path, monkeypatch: p
     monkeypatch.setattr(completion, "paths_for", slow)
     app = Host(folder)
     async with app.run_test() as pilot:
-        await pilot.press("@", "s", "r")
-        await wait_until(lambda: app.rows() == ["in-time"])
+        await pilot.press("@", "s", *then)
+        await wait_until(lambda: app.rows() == rows)
         go_on.set()
         await wait_until(answered.is_set)
-        await pilot.pause()
-        assert app.rows() == ["in-time"]
+        await app.workers.wait_for_complete()
+        assert app.rows() == rows
+
+
+async def test_enter_takes_nothing_that_no_longer_fits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def slow(prefix: str, folder: Path) -> list[str]:
+        if prefix:
+            go_on.wait(5)
+        return ["notes.md", "other.md"]
+
+    monkeypatch.setattr(completion, "paths_for", slow)
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press("@")
+        await wait_until(lambda: app.rows() == ["notes.md", "other.md"])
+        await pilot.press("o")
+        assert app.rows() == ["other.md"]
+        await pilot.press("x", "enter")
+        assert app.sent == ["@ox"]
+        go_on.set()

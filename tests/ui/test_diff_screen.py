@@ -70,7 +70,7 @@ async def test_a_wide_terminal_shows_the_sides_beside_each_other() -> None:
         assert app.text("right") == "the quick {+red+} fox"
         assert app.side("right").display
         assert "L1 1 a ✓ done" in str(app.side("left").border_title)
-        assert "Final 1 judge" in str(app.side("right").border_title)
+        assert "Final judge" in str(app.side("right").border_title)
         assert "75 %" in app.head
         assert "1 word only left" in app.head
 
@@ -143,12 +143,20 @@ async def test_text_that_is_still_written_is_compared_anew(monkeypatch: pytest.M
     state = state_of({CallId(1, 1): "the quick brown fox"})
     app = DiffApp(state, CallId(1, 1), FINAL)
     async with app.run_test(size=(120, 40)):
-        await wait_until(lambda: "nothing written yet by Final 1 judge" in app.head)
+        await wait_until(lambda: "nothing written yet by Final judge" in app.head)
         state.take(CallStarted(FINAL, state.recipe.lineup[1][0], (), 0.0))
         state.take(Delta(FINAL, "text", "the quick"))
         await wait_until(lambda: app.text("right") == "the quick")
         state.take(Delta(FINAL, "text", " red fox"))
         await wait_until(lambda: "{+red+}" in app.text("right"))
+
+
+async def test_other_sides_are_told_even_where_their_texts_are_alike() -> None:
+    app = DiffApp(state_of({}), CallId(1, 1), FINAL)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(lambda: "nothing written yet by L1 1 a" in app.head)
+        await pilot.press("right")
+        await wait_until(lambda: "nothing written yet by L1 2 b" in app.head)
 
 
 async def test_a_run_of_one_agent_has_nothing_to_compare() -> None:

@@ -18,7 +18,8 @@ UNSET = "the screen is still open"
 LINKS = [
     ("the [red]docs[/]", "https://example.com/docs"),
     ("two\nlines\x1b[31m", "mailto:someone@example.org"),
-    ("", "https://example.net/" + "x" * 300),
+    ("many words " * 30, "https://example.net/" + "x" * 300),
+    ("", "https://example.net/"),
 ]
 
 
@@ -247,7 +248,9 @@ async def test_each_link_of_the_list_is_two_plain_rows() -> None:
         await app.choose(pilot)
         shown = [row for row in rows(app) if row]
         assert shown[1:5] == [LINKS[0][0], LINKS[0][1], "two lines<U+001B>[31m", LINKS[1][1]]
-        assert len(shown) == 8
+        assert shown[5].startswith("many words many") and shown[5].endswith("…")
+        assert shown[6].startswith("https://example.net/xxx") and shown[6].endswith("…")
+        assert shown[7:9] == ["https://example.net/"] * 2
 
 
 async def test_an_empty_list_says_so() -> None:

@@ -160,6 +160,35 @@ async def test_a_wrong_value_is_told_at_once_with_layer_agent_and_key_and_nothin
         assert (await used(app, pilot)).lineup[0][0].temperature == 0.1
 
 
+async def test_what_is_typed_just_before_another_agent_is_opened_is_not_lost(choices: Choices) -> None:
+    app = Host(choices)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        app.field("count").value = "7"
+        app.editor.query_one(TextArea).text = "typed"
+        app.editor.query_one(Lineup).highlighted = 2
+        app.editor._open(Place(0, 1))
+        await pilot.pause()
+        app.editor._open(Place(0, 0))
+        await pilot.pause()
+        assert app.field("count").value == "7"
+        assert app.editor.query_one(TextArea).text == "typed"
+        assert app.row(2).strip() == "demo/coder"
+
+
+async def test_looking_at_a_prompt_with_odd_line_ends_does_not_change_it(choices: Choices) -> None:
+    given = recipe(
+        [{"model": "demo/terse", "system": "one\u2028two\r\nthree\n"}, "demo/coder"], ["demo/coder"]
+    )
+    app = Host(choices, given)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("down", "up", "down")
+        await pilot.pause()
+        await pilot.press("escape")
+        await wait_until(lambda: app.given == [None])
+
+
 async def test_an_empty_model_is_missing_and_not_an_odd_recipe(choices: Choices) -> None:
     app = Host(choices)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Button, Input, OptionList, Static
 
+import moa_tui
 from moa_tui import paths
 from moa_tui.ui import themes
 from moa_tui.ui.theme_screen import ThemeScreen
@@ -37,6 +38,15 @@ def test_the_shipped_themes_load_without_a_problem() -> None:
     found, problems = themes.load(themes.shipped_dir())
     assert not problems
     assert len(found) == 8
+
+
+def test_an_installed_package_reads_the_themes_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moa_tui, "__file__", str(tmp_path / "moa_tui" / "__init__.py"))
+    assert themes.shipped_dir() == tmp_path / "themes"
+    (tmp_path / "moa_tui" / "themes").mkdir(parents=True)
+    assert themes.shipped_dir() == tmp_path / "moa_tui" / "themes"
 
 
 def test_a_theme_file_has_the_fields_of_textuals_theme() -> None:
@@ -238,7 +248,10 @@ async def test_the_whole_picker_is_on_the_screen(size: tuple[int, int]) -> None:
         await opened(pilot, app)
         for widget in app.screen.query("#theme-sample Static, Button, Input"):
             assert app.screen.region.contains_region(widget.region), widget
-            assert widget.region.height and widget.parent.region.contains_region(widget.region), widget
+            assert widget.region.height, widget
+        sample = app.screen.query_one("#theme-sample")
+        for widget in sample.query(Static):
+            assert sample.region.contains_region(widget.region), widget
 
 
 async def test_every_shipped_theme_can_be_worn() -> None:

@@ -14,7 +14,7 @@ from moa_tui.engine.run import run
 from moa_tui.errors import ModelError
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.run_state import RunState
-from moa_tui.ui.timeline import ASKED, QUEUED, SLOWEST, TRIED_AGAIN, WRITING, critical_path, timeline
+from moa_tui.ui.timeline import ASKED, LEGEND, QUEUED, SLOWEST, TRIED_AGAIN, WRITING, critical_path, timeline
 from moa_tui.ui.timeline_screen import TimelineScreen
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
@@ -104,6 +104,9 @@ def test_the_slowest_call_of_each_layer_that_is_over_is_the_critical_path() -> N
     state = two_layers()
     assert critical_path(state) == {CallId(1, 2)}
     assert [row.startswith(SLOWEST) for row in bars(state)] == [False, True, False]
+    half = RunState(recipe(["a", "b"], ["judge"]))
+    half.take(CallEnded(CallId(1, 1), reply("a", 0, 5, 10, 20)))
+    assert critical_path(half) == set()
 
 
 def test_a_call_that_waits_for_its_endpoint_is_drawn_so_once_its_layer_can_begin() -> None:
@@ -133,6 +136,8 @@ def test_rows_axis_and_notes_fit_the_width(width: int) -> None:
     shown = timeline(state, width)
     for row in [*shown.axis, *shown.calls, *shown.notes]:
         assert cell_len(row.content.plain) <= width
+    notes = "\n".join(row.content.plain for row in shown.notes)
+    assert all(meaning in notes for meaning in LEGEND)
     sizes = {cell_len(row.content.plain) for row in shown.calls}
     assert len(sizes) == 1
 

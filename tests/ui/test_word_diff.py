@@ -112,20 +112,34 @@ def test_lines_that_agree_stand_at_the_same_height() -> None:
 def test_rows_that_only_fill_up_leave_nothing_in_what_is_copied() -> None:
     _, right = side_by_side(diff("one\nlong old words here\nend", "one\nx\nend").pieces, 10)
     assert extract(right, None, None) == "one\n{+x+}\nend"
+    left, _ = side_by_side(diff("one\nx\nend", "one\nlong new words here\nend").pieces, 10)
+    assert extract(left, None, None) == "one\n[-x-]\nend"
 
 
 def test_a_mark_that_runs_over_several_rows_keeps_its_style_on_each() -> None:
     rows = unified(diff("", "a long run of words that are all new").pieces, 12)
     assert len(rows) > 2
-    assert all(row.content.spans[0].style == STYLES["right"] for row in rows)
+    spans = [(span.start, span.end, span.style) for row in rows for span in row.content.spans]
+    assert spans == [(0, len(row.content), STYLES["right"]) for row in rows]
+
+
+def test_a_mark_in_a_later_row_stands_where_its_words_are() -> None:
+    rows = unified(diff("one two three four five", "one two three four NEW five").pieces, 14)
+    (row,) = (row for row in rows if row.content.spans)
+    (span,) = row.content.spans
+    assert row.content.plain[span.start : span.end] == "{+NEW+}"
 
 
 def test_long_texts_are_compared_by_lines_first_and_by_words_within() -> None:
-    left = words_of(3 * MAX_WORDS, 1)
-    right = left.replace("w7 ", "changed ", 5)
-    found = diff(left, right)
-    assert found.only_left == found.only_right == 5
-    assert "".join(piece.right for piece in found.pieces) == right
+    some = random.Random(1)
+    # Words so common that none could begin a match in texts of this length.
+    lines = [" ".join(some.choices("abcdefgh", k=10)) for _ in range(MAX_WORDS)]
+    others = [
+        f"{line[:10]}X{line[11:]}" if number % 500 == 250 else line for number, line in enumerate(lines)
+    ]
+    found = diff("\n".join(lines), "\n".join(others))
+    assert found.only_left == found.only_right == 6
+    assert "".join(piece.right for piece in found.pieces) == "\n".join(others)
 
 
 @pytest.mark.parametrize(

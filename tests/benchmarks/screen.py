@@ -1,0 +1,173 @@
+"""The chat in a real pseudo-terminal: start, keys and CPU while panes stream, long conversations."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from tests.benchmarks.figures import figure, percentile, remote_server
+from tests.benchmarks.terminal import RARE, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.benchmarks.figures import Figure, RemoteServer
+
+START_ROUNDS = 10
+STREAM_ROUNDS = 2
+SECONDS = 15
+RATE = 100
+
+
+def measure() -> list[Figure]:
+    """All of it."""
+    with remote_server() as server, TemporaryDirectory() as folder:
+        place = Place(Path(folder), server)
+        figures = start(place)
+        for panes in (6, 12):
+            figures += streaming(place, panes)
+        return [*figures, *long_conversations(place)]
+
+
+class Place:
+    """A config, a data directory and recipes of their own."""
+
+    def __init__(self, folder: Path, server: RemoteServer) -> None:
+        self.folder = folder
+        self.server = server
+        config = folder / "config.toml"
+        config.write_text(f'[endpoints.lab]\nbase_url = "{server.url}"\n')
+        own = {"MOA_TUI_CONFIG": str(config), "MOA_TUI_DATA_DIR": str(folder / "data")}
+        kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+        self.environ = {**kept, **own, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+    def recipe(self, **table: Any) -> str:
+        path = self.folder / "bench.toml"
+        path.write_text(tomli_w.dumps({"name": "bench", **table}))
+        return str(path)
+
+    @contextmanager
+    def child(self, case: str, *arguments: str, size: tuple[int, int] = (200, 50)) -> Iterator[Terminal]:
+        self.result.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "tests.benchmarks.screen_child", case, str(self.result), *arguments]
+        with Terminal(command, self.environ, *size) as terminal:
+            yield terminal
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "result.json"
+
+    def wait_for_result(self, seconds: float) -> dict[str, float]:
+        end = time.monotonic() + seconds
+        while not self.result.exists():
+            assert time.monotonic() < end, "the chat did not come to an end in time"
+            time.sleep(0.05)
+        time.sleep(0.1)
+        figures: dict[str, float] = json.loads(self.result.read_text())
+        return figures
+
+
+def start(place: Place) -> list[Figure]:
+    """From exec to the prompt on the screen, and to the first key drawn in it."""
+    command = [str(Path(sys.executable).with_name("moa-tui")), "-r", "demo"]
+    paints, keys, imports = [], [], []
+    for _ in range(START_ROUNDS):
+        with Terminal(command, place.environ, 120, 40) as terminal:
+            paints.append(terminal.wait_for("Ask anything") - terminal.started)
+            terminal.echo_seconds(RARE[0])
+            keys.append(time.monotonic() - terminal.started)
+        begin = time.monotonic()
+        subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
+        imports.append(time.monotonic() - begin)
+    return [
+        figure("exec to first paint, to python -c 'import textual.app'", "s", paints, imports),
+        figure("exec to first key drawn, to the same", "s", keys, imports),
+    ]
+
+
+def streaming(place: Place, panes: int) -> list[Figure]:
+    """So many panes at RATE tokens a second for SECONDS, over HTTP and litellm, keys pressed meanwhile."""
+    agent = {"model": f"lab/ok@n={SECONDS * RATE},tps={RATE},ttft=0.1"}
+    recipe = place.recipe(
+        layers=[{"agents": [{**agent, "count": panes}]}, {"agents": [{"model": "lab/ok@n=100,tps=100"}]}]
+    )
+    cpu, p50, p99, echo50, echo99, wall, critical, last = ([] for _ in range(8))
+    for _ in range(STREAM_ROUNDS):
+        place.server.reset()
+        with place.child("stream", recipe) as terminal:
+            terminal.wait_for("Ask anything")
+            time.sleep(5)  # litellm is imported after the first paint; that has a figure of its own
+            terminal.press("hello\r")
+            terminal.wait_for("writing", 60)
+            echoes = []
+            end = time.monotonic() + SECONDS - 2
+            number = 0
+            while time.monotonic() < end:
+                echoes.append(terminal.echo_seconds(RARE[number % len(RARE)]) * 1000)
+                number += 1
+                time.sleep(0.13)
+            terminal.wait_for(f"{panes + 1} of {panes + 1} calls", 60)
+            drawn = time.monotonic()
+            inside = place.wait_for_result(60)
+        requests = sorted(place.server.requests(), key=lambda request: request["started"])
+        assert len(requests) == panes + 1
+        layer = requests[:panes]
+        critical.append(
+            max(one["ended"] - one["started"] for one in layer)
+            + requests[-1]["ended"]
+            - requests[-1]["started"]
+        )
+        wall.append(inside["seconds"])
+        last.append((drawn - requests[-1]["ended"]) * 1000)
+        cpu.append(inside["cpu"])
+        p50.append(inside["p50"])
+        p99.append(inside["p99"])
+        echo50.append(median(echoes))
+        echo99.append(percentile(echoes, 0.99))
+    what = f"{panes} panes x {RATE} tokens/s"
+    return [
+        figure(f"{what}: CPU of the whole process", "% of a core", cpu),
+        figure(f"{what}: loop lateness p50", "ms", p50),
+        figure(f"{what}: loop lateness p99", "ms", p99),
+        figure(f"{what}: key to echo p50", "ms", echo50),
+        figure(f"{what}: key to echo p99", "ms", echo99),
+        figure(f"{what}: run, to the server's critical path", "s", wall, critical),
+        figure(f"{what}: last token sent to the end drawn", "ms", last),
+    ]
+
+
+def long_conversations(place: Place) -> list[Figure]:
+    """Opening a thousand turns; what a hundred turns of thirteen calls leave in memory."""
+    opened, mounted = [], 0.0
+    for _ in range(5):
+        with place.child("open", size=(120, 40)):
+            inside = place.wait_for_result(60)
+            opened.append(inside["seconds"] * 1000)
+            mounted = inside["mounted"]
+    fast = {"extra": {"tokens_per_second": 100000}}
+    six = [{"model": "demo/thorough", "count": 6}]
+    recipe = place.recipe(
+        defaults=fast, layers=[{"agents": six}, {"agents": six}, {"agents": [{"model": "demo/thorough"}]}]
+    )
+    with place.child("turns", recipe, size=(120, 40)):
+        memory = place.wait_for_result(600)
+    return [
+        figure(f"open a conversation of 1,000 turns ({mounted:.0f} mounted)", "ms", opened),
+        figure(
+            "memory after 100 turns of 13 calls, to that at the start",
+            "MB",
+            [memory["end"]],
+            [memory["start"]],
+        ),
+        figure("memory after 100 turns, to that after 10", "MB", [memory["end"]], [memory["ten"]]),
+    ]

@@ -1,0 +1,123 @@
+"""The chat as the command opens it, with a heartbeat on its loop: what `screen` measures from inside.
+
+Run as `python -m tests.benchmarks.screen_child CASE RESULT [RECIPE]`; writes RESULT as JSON when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moa_tui import config, paths
+from moa_tui.chat import Chat
+from moa_tui.choices import Choices
+from moa_tui.conversation import Turn
+from moa_tui.engine.events import CallId, Outcome, Reply
+from moa_tui.engine.metrics import Metrics
+from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.thread import EngineThread
+from moa_tui.ui.app import MoaApp
+from moa_tui.ui.chat_actions import ChatActions
+from tests.benchmarks.figures import percentile
+
+if TYPE_CHECKING:
+    from moa_tui.engine.recipe import Recipe
+
+BEAT_SECONDS = 0.005
+TURNS = 1000
+
+
+class Watched(MoaApp):
+    """Measures itself while a run streams its first layer."""
+
+    case = ""
+    result = Path()
+
+    def on_ready(self) -> None:
+        work = {"stream": self.watch_stream, "open": self.open_long, "turns": self.run_turns}[self.case]
+        self.run_worker(work())
+
+    @property
+    def chat_screen(self) -> ChatActions:
+        assert isinstance(self.screen, ChatActions)
+        return self.screen
+
+    def report(self, **figures: float) -> None:
+        self.result.write_text(json.dumps(figures))
+
+    async def watch_stream(self) -> None:
+        session = self.chat_screen.session
+        while session.run is None or session.run.layer_words(1).count("●") == 0:
+            await asyncio.sleep(0.01)
+        run, late = session.run, []
+        begin, cpu = time.monotonic(), time.process_time()
+        while not all(view.over for view in run.layers[0]):
+            before = time.perf_counter()
+            await asyncio.sleep(BEAT_SECONDS)
+            late.append((time.perf_counter() - before - BEAT_SECONDS) * 1000)
+        share = (time.process_time() - cpu) / (time.monotonic() - begin)
+        while not run.over:
+            await asyncio.sleep(0.01)
+        assert run.outcome is not None
+        self.report(
+            cpu=share * 100, p50=percentile(late, 0.5), p99=percentile(late, 0.99), max=max(late),
+            seconds=run.outcome.seconds,
+        )  # fmt: skip
+
+    async def open_long(self) -> None:
+        """A conversation of TURNS turns, from the call to the first paint with its last turn in it."""
+        recipe = self.chat_screen.session.chat.recipe
+        answer = " ".join(["Some **words** of an answer with `code`, as models write them."] * 30)
+        reply = Reply("a", "demo/terse", "done", text=answer)
+        turn, turns = None, []
+        for number in range(TURNS):
+            outcome = Outcome("done", answer, {CallId(1, 1): reply}, Metrics())
+            turn = Turn(f"question {number}", recipe, outcome, turn)
+            turns.append(turn)
+        painted = asyncio.Event()
+        screen = self.chat_screen
+        screen.remove_class("-empty")
+        begin = time.perf_counter()
+        await screen.transcript.open(turns)
+        screen.call_after_refresh(painted.set)
+        await painted.wait()
+        self.report(seconds=time.perf_counter() - begin, mounted=len(screen.transcript.views))
+
+    async def run_turns(self) -> None:
+        """A hundred turns, one after another."""
+        screen = self.chat_screen
+        memory = [resident_megabytes()]
+        for number in range(100):
+            await screen.send(f"question {number}")
+            while screen.session.running is not None:
+                await asyncio.sleep(0.01)
+            if number == 9:
+                memory.append(resident_megabytes())
+        self.report(start=memory[0], ten=memory[1], end=resident_megabytes())
+
+
+def resident_megabytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> None:
+    case, result, *rest = sys.argv[1:]
+    settings = config.load(paths.config_file())
+    gateway = Gateway(settings.endpoints, os.environ)
+    choices = Choices(settings, gateway, paths.recipes_dir(), os.environ)
+    recipe: Recipe = choices.load(rest[0] if rest else "demo")
+    with EngineThread() as engine:
+        app = Watched(Chat(gateway, engine, recipe), choices, settings)
+        app.case, app.result = case, Path(result)
+        app.run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
