@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from moa_tui.chat import Chat
     from moa_tui.choices import Choices
     from moa_tui.config import Settings
+    from moa_tui.ui.rows_widget import RowsWidget
 
 _QUIT_WITHIN_SECONDS = 3.0
 
@@ -167,6 +168,9 @@ class MoaApp(App[None]):
                 self.ask_to_open(event.argument)
             case "ended":
                 self.tell_of_the_end()
+
+    def on_rows_widget_link_clicked(self, event: RowsWidget.LinkClicked) -> None:
+        self.ask_to_open(event.address)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(keys_in_force(self.screen)))

@@ -28,10 +28,10 @@ from moa_tui.ui.turn_view import TurnView
 from moa_tui.wording import counted, money, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from moa_tui.chat import Running
-    from moa_tui.choices import Choices
+    from moa_tui.choices import Choices, ModelChoice
     from moa_tui.engine.events import CallId
     from moa_tui.engine.recipe import Agent
     from moa_tui.ui.agent_pane import AgentPane
@@ -348,22 +348,20 @@ class ChatActions(Screen[None]):
 
     def choose_aggregator(self) -> None:
         """Search a model for the aggregator."""
-        self.app.push_screen(
-            ModelScreen(self.choices), lambda name: self.use_aggregator(name) if name else None
-        )
+        self.app.push_screen(ModelScreen(self.choices), self._use_choice)
 
-    def use_aggregator(self, model: str) -> None:
+    def _use_choice(self, choice: ModelChoice | None) -> None:
+        if choice is not None:
+            self.use_aggregator(choice.name, api_base=choice.api_base, extra=choice.extra)
+
+    def use_aggregator(
+        self, model: str, *, api_base: str | None = None, extra: Mapping[str, object] | None = None
+    ) -> None:
         """Let another model write the answer from now on. Raises UsageError."""
         recipe = self.session.chat.recipe
         final = recipe.lineup[-1][0].model_copy(
-            update={
-                "model": model,
-                "name": "",
-                "api_base": None,
-                "api_key_env": None,
-                "fallback": (),
-                "extra": {},
-            }
+            update={"model": model, "name": "", "fallback": (), "api_key_env": None}
+            | {"api_base": api_base, "extra": dict(extra or {})}
         )
         layers = (*recipe.layers[:-1], recipe.layers[-1].model_copy(update={"agents": (final,)}))
         try:
@@ -425,9 +423,6 @@ class ChatActions(Screen[None]):
 
     def on_prompt_box_edited(self) -> None:
         self.renew_estimate()
-
-    def on_rows_widget_link_clicked(self, event: RowsWidget.LinkClicked) -> None:
-        self.wish("link", event.address)
 
     def on_rows_widget_code_clicked(self, event: RowsWidget.CodeClicked) -> None:
         self.copy(event.code)
