@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from moa_tui.ui.run_state import RunState
     from moa_tui.ui.turn_view import TurnView
 
-_TICK_SECONDS = 0.1
+_TICK_SECONDS = 0.05
 _PANES_AT_FULL_RATE = 8
 _SMALLEST = (60, 20)
 _SIDE_BY_SIDE_WIDTH = 180
@@ -132,16 +132,17 @@ class ChatScreen(ChatActions):
             final_before = run.final.state
             ended, again = session.drain()
             view = self._view_of(run)
-            if view is not None:
-                if again:
-                    view.restart()
+            if view is not None and again:
+                view.restart()
+            if view is not None and (ended or self._ticks % 2):
                 view.tick()
             if run.final.state == "writing" != final_before and not self._settings.keep_panes_open:
                 self._fold(run)
             if ended:
                 await self._end_run(run)
-        if len(self.panel.panes) <= _PANES_AT_FULL_RATE or self._ticks % 2:
-            self.panel.tick()
+        # A few panes at each tick: drawing all at once would keep a key waiting for as long.
+        every = 2 if len(self.panel.panes) <= _PANES_AT_FULL_RATE else 4
+        self.panel.tick(self._ticks % every, every)
         self.query_one(StatusBar).show(self._numbers())
 
     def _fold(self, run: RunState) -> None:

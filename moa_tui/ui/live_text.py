@@ -51,6 +51,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._markdown = False
         self._follow = True
         self._given_rows = False
+        self._thumb = (0, 0, 0)
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -126,13 +127,23 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         count = len(self._text.rows)
         self.set_reactive(Widget.virtual_size, Size(self._text.width, count))
         self.show_vertical_scrollbar = count > self.size.height
-        if self.show_vertical_scrollbar:
-            self.vertical_scrollbar.window_virtual_size = count
         if self._follow:
             self.scroll_to(y=max(0, count - self.size.height), animate=False, force=True)
         else:
             self.scroll_to(y=min(self.scroll_y, max(0, count - self.size.height)), animate=False, force=True)
+        self._move_thumb()
         self.refresh()
+
+    def _move_thumb(self) -> None:
+        """Move the scrollbar's thumb where it would stand on another row: drawing it costs as much as text."""
+        count, height = self.virtual_size.height, self.size.height
+        if not self.show_vertical_scrollbar or not count:
+            return
+        thumb = (round(self.scroll_y * height / count), height * height // count, height)
+        if thumb != self._thumb:
+            self._thumb = thumb
+            self.vertical_scrollbar.window_virtual_size = count
+            self.vertical_scrollbar.position = self.scroll_y
 
     def on_resize(self) -> None:
         width = self.scrollable_content_region.width
@@ -146,7 +157,10 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._grown()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
+        # Not the library's way: that draws the scrollbar at each step.
+        self._move_thumb()
+        if round(old_value) != round(new_value):
+            self.refresh()
         self._follow = new_value >= self.virtual_size.height - self.size.height
 
     def render_line(self, y: int) -> Strip:

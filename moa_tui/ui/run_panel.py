@@ -66,8 +66,8 @@ class RunPanel(Vertical):
             self._layer = run.layer
             self._arrange()
 
-    def tick(self) -> None:
-        """Bring what is on screen up to date."""
+    def tick(self, turn: int = 0, every: int = 1) -> None:
+        """Bring what is on screen up to date: all panes, or every so many of them, as it is their turn."""
         run = self.run
         if run is None or not self.display:
             return
@@ -75,7 +75,7 @@ class RunPanel(Vertical):
             self._layer, self._page = run.layer, 0
             self._arrange()
         now = run.now
-        for pane in self.panes:
+        for pane in self.panes[turn::every]:
             pane.tick(now)
         self._draw_tabs(run)
 
