@@ -29,7 +29,7 @@ TEMPLATE = """\
 
 # Keys of your own, by the name that F1 shows behind each action.
 # [keys]
-# "run.stop" = "ctrl+x"
+# "run.stop" = "ctrl+b"
 
 # A server of your own that speaks OpenAI's protocol. Its models are written "lab/MODEL" in recipes.
 # [endpoints.lab]

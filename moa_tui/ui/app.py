@@ -121,7 +121,7 @@ class MoaApp(App[None]):
             self.notify(problem, title="Not as configured", severity="warning", timeout=20, markup=False)
 
     def _leave_on_signals(self) -> None:
-        """Being told to end leaves as ctrl+q does, with the terminal as it was; a second time ends at once."""
+        """Being told to end leaves as ctrl+q does, the terminal as it was; a second time ends at once."""
         if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
@@ -138,7 +138,8 @@ class MoaApp(App[None]):
             return []
         known = keymap.bindings_of(_WITH_KEYS)
         self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
-        return keymap.problems(self._settings.keys, known)
+        writing = {binding.key: binding.description for binding in Binding.make_bindings(TextArea.BINDINGS)}
+        return keymap.problems(self._settings.keys, known, writing)
 
     def _fatal_error(self) -> None:
         """As Textual's, without the values of local variables: a key could be among them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.actions import SkipAction
 from textual.message import Message
 from textual.screen import Screen
@@ -168,8 +169,9 @@ class ChatActions(Screen[None]):
 
     def renew_estimate(self) -> None:
         """Say beside the prompt what sending it would take."""
-        self.run_worker(self._estimate(), group="estimate", exclusive=True)
+        self._estimate()
 
+    @work(group="estimate", exclusive=True)
     async def _estimate(self) -> None:
         chat = self.session.chat
         plan = await asyncio.to_thread(chat.plan, self.box.prompt.expanded, instead=self.session.instead)

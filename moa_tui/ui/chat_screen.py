@@ -129,14 +129,14 @@ class ChatScreen(ChatActions):
         session = self.session
         if session.running is not None and session.run is not None:
             run = session.run
-            final_before = run.final.state
+            waited = run.final.state == "waiting"
             ended, again = session.drain()
             view = self._view_of(run)
             if view is not None and again:
                 view.restart()
             if view is not None and (ended or self._ticks % 2):
                 view.tick()
-            if run.final.state == "writing" != final_before and not self._settings.keep_panes_open:
+            if waited and run.final.state != "waiting" and not self._settings.keep_panes_open:
                 self._fold(run)
             if ended:
                 await self._end_run(run)

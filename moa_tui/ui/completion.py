@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.cells import cell_len
+from textual import work
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
@@ -177,7 +178,7 @@ class CompletionList(OptionList, can_focus=False):
             # Until the answer comes, what is listed still fits what is typed: Enter takes nothing else.
             typed = word.text.casefold()
             self._offer([choice for choice in self._choices if choice.text.casefold().startswith(typed)])
-            self.run_worker(self._offer_paths(word), group="paths", exclusive=True)
+            self._offer_paths(word)
 
     def dismiss(self, row: int, column: int, line: str) -> None:
         """Close, until another word is begun than the one that ends where the cursor stands."""
@@ -185,6 +186,7 @@ class CompletionList(OptionList, can_focus=False):
         self._word = None
         self._offer([])
 
+    @work(group="paths", exclusive=True)
     async def _offer_paths(self, word: Word) -> None:
         try:
             paths = await asyncio.to_thread(paths_for, word.text.removeprefix("@"), self._folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
@@ -104,18 +105,23 @@ class DiffScreen(Screen[None]):
         texts = self._text("left"), self._text("right")
         if texts != self._compared:
             self._compared = texts
-            self.run_worker(self._compare(*texts), exclusive=True)
+            self._compare(*texts)
 
+    @work(exclusive=True)
     async def _compare(self, left: str, right: str) -> None:
         self._diff = await asyncio.to_thread(diff, left, right)
         await self._lay_out()
 
     def _follow_width(self) -> None:
         if self._diff is not None and self._place() != self._laid_out:
-            self.run_worker(self._lay_out(), exclusive=True)
+            self._lay_out_again()
 
     def _place(self) -> tuple[int, bool]:
         return self.query_one("#diff-left", LiveText).scrollable_content_region.width, self._wide
+
+    @work(exclusive=True)
+    async def _lay_out_again(self) -> None:
+        await self._lay_out()
 
     async def _lay_out(self) -> None:
         width, wide = place = self._place()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
@@ -84,8 +85,9 @@ class HistoryScreen(ModalScreen[str | None]):
         getattr(self.query_one(OptionList), f"action_{movement}")()
 
     def _search(self, typed: str) -> None:
-        self.run_worker(self._show(typed), exclusive=True)
+        self._show(typed)
 
+    @work(exclusive=True)
     async def _show(self, typed: str) -> None:
         hits = await asyncio.to_thread(search, typed, self._rows)
         self._hits = hits[:_MOST_ROWS]

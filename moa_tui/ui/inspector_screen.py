@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from textual import on
+from textual import on, work
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
@@ -197,11 +197,12 @@ class InspectorScreen(Screen[None]):
         if not self._is_new((messages, width)):
             return
         if messages:
-            self.run_worker(self._lay_out_messages(body, self._shown, width), exclusive=True)
+            self._lay_out_messages(body, self._shown, width)
         else:
             why = silence(self.run_state, self._view, "text") if not self._view.over else ""
             body.show_rows(_note(f"Nothing has been sent. {why}", width))
 
+    @work(exclusive=True)
     async def _lay_out_messages(self, body: LiveText, wanted: object, width: int) -> None:
         rendered = await asyncio.to_thread(message_rows, self.run_state, self._view, width)
         if self._shown == wanted:

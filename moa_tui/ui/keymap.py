@@ -27,8 +27,13 @@ def bindings_of(classes: Iterable[type[DOMNode]]) -> dict[str, Binding]:
     return found
 
 
-def problems(wanted: Mapping[str, str], known: Mapping[str, Binding]) -> list[str]:
-    """What is wrong with the keys a config asks for, in sentences: unknown ids, and keys asked for twice."""
+def problems(
+    wanted: Mapping[str, str], known: Mapping[str, Binding], writing: Mapping[str, str]
+) -> list[str]:
+    """What is wrong with the keys a config asks for, in sentences: unknown ids, and keys asked for twice.
+
+    `writing` has the keys that a text field takes for itself, each with what it does there.
+    """
     found = []
     for name in wanted.keys() - known.keys():
         near = difflib.get_close_matches(name, known, n=1)
@@ -41,6 +46,12 @@ def problems(wanted: Mapping[str, str], known: Mapping[str, Binding]) -> list[st
     for one, other in combinations(sorted(known), 2):
         if (one in wanted or other in wanted) and _meet(one, other):
             found += [f"config: keys: {one} and {other} both want {key}" for key in keys[one] & keys[other]]
+    for name in wanted.keys() & known.keys():
+        if name.partition(".")[0] in _EVERYWHERE and not known[name].priority:
+            found += [
+                f'config: keys: {name} cannot have {key}, which the prompt takes for "{writing[key]}"'
+                for key in keys[name] & writing.keys()
+            ]
     return sorted(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
@@ -110,8 +111,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
 
     def _lay_out(self) -> None:
         if self._markdown and self._text.width and self._text.source:
-            self.run_worker(self._settle(), exclusive=True)
+            self._settle()
 
+    @work(exclusive=True)
     async def _settle(self) -> None:
         source, width = self._text.source, self._text.width
         rendered = await asyncio.to_thread(render, source, width)
@@ -135,7 +137,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _move_thumb(self) -> None:
-        """Move the scrollbar's thumb where it would stand on another row: drawing it costs as much as text."""
+        """Move the scrollbar's thumb where its row changes: drawing it costs as much as text."""
         count, height = self.virtual_size.height, self.size.height
         if not self.show_vertical_scrollbar or not count:
             return

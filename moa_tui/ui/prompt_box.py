@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -159,8 +160,9 @@ class PromptBox(Vertical):
             return
         words = mentioned(self.prompt.text)
         if words != list(self._mentions):
-            self.run_worker(self._look_at(words), group="mentions", exclusive=True)
+            self._look_at(words)
 
+    @work(group="mentions", exclusive=True)
     async def _look_at(self, words: list[str]) -> None:
         self._mentions = await self._read(words)
         self._show_chips()

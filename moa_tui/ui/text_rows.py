@@ -59,8 +59,10 @@ def cuts(text: str, width: int, *, words: bool = True) -> Iterator[tuple[int, in
             yield start, end, join
             skipped = text[end : end + 1] == " " and words
             start, join = (end + 1, " ") if skipped else (end, "")
-            column = cell_len(text[start:begin])
-            space = -1
+            column, space = cell_len(text[start:begin]), -1
+            if column + cells > width and begin > start:
+                yield start, begin, join
+                start, join, column = begin, "", 0
             if at_space:
                 continue
         if words and text[begin] == " ":
@@ -151,6 +153,7 @@ class GrowingText:
     _lines: list[str] = field(default_factory=lambda: [""])
     _row_of_line: list[int] = field(default_factory=lambda: [0])
     _fenced: list[bool] = field(default_factory=lambda: [False])
+    _goes_on: list[bool] = field(default_factory=lambda: [False])
 
     @property
     def source(self) -> str:
@@ -192,6 +195,7 @@ class GrowingText:
         del self.rows[self.settled_rows :]
         tail = self.source[start:]
         self._lines, self._fenced, self._row_of_line = [""], [False], [len(self.rows)]
+        self._goes_on = [False]
         if tail or not self.rows:
             self._append(tail)
 
@@ -200,10 +204,12 @@ class GrowingText:
         changed = self._row_of_line[first]
         begun, *others = text.split("\n")
         pieces = [self._lines.pop() + begun, *others]
+        goes_on = self._goes_on.pop()
         for piece in pieces:
-            self._lines += [piece[at : at + LONGEST_LINE] for at in range(0, len(piece), LONGEST_LINE)] or [
-                ""
-            ]
+            parts = [piece[at : at + LONGEST_LINE] for at in range(0, len(piece), LONGEST_LINE)] or [""]
+            self._lines += parts
+            self._goes_on += [goes_on, *[True] * (len(parts) - 1)]
+            goes_on = False
         if not self.width:
             return changed
         del self.rows[changed:]
@@ -216,9 +222,11 @@ class GrowingText:
     def _line(self, number: int) -> list[Row]:
         text = self._lines[number]
         fenced = self._fenced[number]
-        mark = text.lstrip().startswith(("```", "~~~"))
+        goes_on = self._goes_on[number]
+        mark = text.lstrip().startswith(("```", "~~~")) and not goes_on
         self._fenced[number + 1 :] = [fenced ^ mark]
-        return wrap(lightly_styled(text, fenced=fenced, mark=mark), self.width, words=not fenced)
+        rows = wrap(lightly_styled(text, fenced=fenced, mark=mark), self.width, words=not fenced)
+        return [rows[0]._replace(join=""), *rows[1:]] if goes_on else rows
 
 
 def lightly_styled(text: str, *, fenced: bool = False, mark: bool = False) -> Content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
@@ -180,8 +181,9 @@ class TurnView(RowsWidget, can_focus=True):
 
     def _settle(self, end: int) -> None:
         self._busy = True
-        self.run_worker(self._render_to(end), exclusive=True)
+        self._render_to(end)
 
+    @work(exclusive=True)
     async def _render_to(self, end: int) -> None:
         """Render up to `end`, on a thread; what is settled already stays, unless all is rendered anew."""
         answer, width = self._answer, self._answer.width
