@@ -294,7 +294,8 @@ def _chat(recipe_name: str | None, system: str | None) -> NoReturn:
             raise UsageError('the chat needs a terminal; in a script use `moa-tui ask "…"`')
     if os.environ.get("TERM") in ("dumb", "unknown"):
         raise UsageError(
-            "this terminal (TERM=dumb) cannot show the chat; set TERM to what it is, or use `moa-tui ask`"
+            f"this terminal (TERM={os.environ['TERM']}) cannot show the chat; set TERM to what it is, "
+            "or use `moa-tui ask`"
         )
     problems = []
     try:

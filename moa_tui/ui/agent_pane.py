@@ -145,6 +145,10 @@ class AgentPane(LiveText):
         for state in ("done", "failed", "retrying", "partial", "stopped"):
             self.set_class(view.state == state, f"-{state}")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what is being written can be stopped."""
+        return action != "stop_call" or (self.view is not None and not self.view.over)
+
     def action_inspect(self) -> None:
         if self.view is not None:
             self.post_message(self.Inspect(self.view.call))

@@ -104,7 +104,7 @@ class MoaApp(App[None]):
             self.theme = wanted
         else:
             self._problems.append(
-                f'config: theme: there is none called "{wanted}"; known: {", ".join(found)}'
+                f'{paths.config_file()}: theme: there is none called "{wanted}"; known: {", ".join(found)}'
             )
         return list(found)
 
@@ -139,7 +139,8 @@ class MoaApp(App[None]):
         known = keymap.bindings_of(_WITH_KEYS)
         self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
         writing = {binding.key: binding.description for binding in Binding.make_bindings(TextArea.BINDINGS)}
-        return keymap.problems(self._settings.keys, known, writing)
+        found = keymap.problems(self._settings.keys, known, writing)
+        return [f"{paths.config_file()}: {problem}" for problem in found]
 
     def _fatal_error(self) -> None:
         """As Textual's, without the values of local variables: a key could be among them."""

@@ -38,18 +38,18 @@ def problems(
     for name in wanted.keys() - known.keys():
         near = difflib.get_close_matches(name, known, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else "; F1 shows the names"
-        found.append(f'config: keys: nothing is called "{name}"{hint}')
+        found.append(f'keys: nothing is called "{name}"{hint}')
     keys = {
         name: {key.strip() for key in wanted.get(name, binding.key).split(",")}
         for name, binding in known.items()
     }
     for one, other in combinations(sorted(known), 2):
         if (one in wanted or other in wanted) and _meet(one, other):
-            found += [f"config: keys: {one} and {other} both want {key}" for key in keys[one] & keys[other]]
+            found += [f"keys: {one} and {other} both want {key}" for key in keys[one] & keys[other]]
     for name in wanted.keys() & known.keys():
         if name.partition(".")[0] in _EVERYWHERE and not known[name].priority:
             found += [
-                f'config: keys: {name} cannot have {key}, which the prompt takes for "{writing[key]}"'
+                f'keys: {name} cannot have {key}, which the prompt takes for "{writing[key]}"'
                 for key in keys[name] & writing.keys()
             ]
     return sorted(found)

@@ -17,7 +17,7 @@ from textual import events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
-from moa_tui.attachments import clean
+from moa_tui.attachments import clean, is_binary
 
 _READ_BYTES = 65_536
 _TICK_SECONDS = 0.1
@@ -77,7 +77,9 @@ class GuardedDriver(LinuxDriver):
                     return
                 for message in parser.feed(keys) if (keys := guard.strip(decode(data))) else ():
                     if isinstance(message, events.Paste):
-                        message = events.Paste(clean(guard.pastes.popleft()))
+                        text = guard.pastes.popleft()
+                        # A binary one stays as it is: whoever takes it says what is wrong with it.
+                        message = events.Paste(text if is_binary(text) else clean(text))
                     self.process_message(message)
             for message in parser.tick():
                 self.process_message(message)
