@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.message import Message
 
 from moa_tui.ui.live_text import LiveText
+from moa_tui.ui.rows_widget import MARKS
 
 if TYPE_CHECKING:
     from textual import events
@@ -162,8 +163,7 @@ class AgentPane(LiveText):
             self.post_message(self.Copy(self.view.written(self._kind)))
 
     def on_click(self, event: events.Click) -> None:
-        super().on_click(event)
-        if event.chain == 2:
+        if event.chain == 2 and not event.style.meta.keys() & MARKS:
             self.action_inspect()
 
 

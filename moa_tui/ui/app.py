@@ -161,14 +161,15 @@ class MoaApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         seen = set()
         for node, binding, enabled, _ in screen.active_bindings.values():
-            if enabled and binding.description and binding.id and binding.action not in seen:
+            named = binding.id and not binding.id.startswith("prompt.")
+            if enabled and binding.description and named and binding.action not in seen:
                 seen.add(binding.action)
-                key = self.get_key_display(binding)
-                yield SystemCommand(
-                    binding.description,
-                    f"{key}: {getattr(node, 'HELP_TITLE', 'here')}",
-                    self._runner(binding.action, node),
-                )
+                where = getattr(node, "HELP_TITLE", "here")
+                words = f"{self.get_key_display(binding)}: {where}"
+                yield SystemCommand(binding.description, words, self._runner(binding.action, node))
+        if screen is self._chat_screen:
+            for words, usage, run in self._chat_screen.commands_without_argument():
+                yield SystemCommand(words, usage, run)
         yield SystemCommand("Theme", "Choose how it looks", self.choose_theme)
 
     def _runner(self, action: str, node: DOMNode) -> Callable[[], Awaitable[bool]]:

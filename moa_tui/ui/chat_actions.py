@@ -18,11 +18,13 @@ from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.history_screen import HistoryScreen
 from moa_tui.ui.inspector_screen import InspectorScreen
 from moa_tui.ui.link_screen import LinkListScreen
+from moa_tui.ui.markdown_rows import render
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.run_state import RunState
+from moa_tui.ui.session import Draft
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
@@ -98,21 +100,30 @@ class ChatActions(Screen[None]):
 
     # Sending
 
-    async def send(self, text: str) -> None:
-        """Ask it now."""
+    async def send(self, draft: Draft) -> bool:
+        """Ask it now; whether a run began. Where none did, the text is back in the prompt."""
         instead = self.session.instead
         try:
-            running = self.session.chat.send(text, instead=instead)
+            running = self.session.chat.send(draft.text, instead=instead)
         except MoaTuiError as error:
-            self.box.prompt.put_back(text)
+            self.put_back_waiting(draft)
             self.complain(error)
-            return
+            return False
+        self.session.draft = draft
         await self.follow(running, aside=instead)
+        return True
+
+    def put_back_waiting(self, *first: Draft) -> None:
+        """Put everything that waits back into the prompt, in its order, before what is being typed."""
+        texts = [draft.shown for draft in (*first, *self.session.waiting)]
+        self.session.waiting.clear()
+        self.box.prompt.put_back("\n".join(texts))
+        self.show_queue()
 
     async def follow(self, running: Running, *, aside: bool = False) -> None:
         """Show a run that has just been started; `aside` where it takes the last turn's place."""
-        if aside and self.transcript.views:
-            self.transcript.views[-1].set_aside()
+        if aside:
+            self.transcript.set_aside_last()
         run = self.session.begin(running)
         self.remove_class("-empty")
         await self.transcript.add(running.turn, run)
@@ -132,18 +143,20 @@ class ChatActions(Screen[None]):
         if turn is None:
             raise UsageError("there is nothing to ask again yet")
         self.session.instead = True
-        await self.send(turn.prompt)
+        await self.send(Draft(turn.prompt, turn.prompt))
 
     async def again(self) -> None:
         """Aggregate the last turn's answers again."""
         self._idle()
-        await self.follow(self.session.chat.again(), aside=True)
+        running = self.session.chat.again()
+        self.session.draft = Draft("", "")
+        await self.follow(running, aside=True)
 
     async def use_answer(self, call: CallId) -> None:
         """Take one agent's answer as the last turn's."""
         self._idle()
         turn = self.session.chat.use(call)
-        self.transcript.views[-1].set_aside()
+        self.transcript.set_aside_last()
         run = self.session.run = RunState.of(turn)
         await self.transcript.add(turn, run)
         self.panel.look_at(run)
@@ -231,8 +244,7 @@ class ChatActions(Screen[None]):
 
     def action_panes(self) -> None:
         run = self.panel.run or self.session.run
-        if run is None and self.transcript.views:
-            run = self.transcript.views[-1].run
+        run = run or self.transcript.last_run
         if run is None:
             return
         opening = not self.panel.has_class("-open")
@@ -307,16 +319,18 @@ class ChatActions(Screen[None]):
 
     def copy_last(self, what: str) -> None:
         """The last answer, or its last code block."""
-        views = self.transcript.views
-        if not views:
+        turn = self.session.chat.turn
+        if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet")
         if what == "code":
-            self.copy_code(views[-1].code)
+            self.copy_code(render(turn.outcome.answer, 80).code)
+        elif what:
+            raise UsageError(f'/copy copies the answer and /copy code its code, but no "{what}"')
         else:
-            self.copy(views[-1].answer)
+            self.copy(turn.outcome.answer)
 
     def copy_code(self, blocks: Sequence[str]) -> None:
-        """A turn's code: its one block, or all of them."""
+        """A turn's code blocks, all of them."""
         if not blocks:
             raise UsageError("there is no code in this answer")
         self.copy("\n\n".join(blocks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
@@ -16,7 +17,7 @@ from moa_tui.ui.chat_actions import ChatActions
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.run_panel import RunPanel
-from moa_tui.ui.session import Session
+from moa_tui.ui.session import Draft, Session
 from moa_tui.ui.status_bar import StatusBar
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
@@ -24,9 +25,12 @@ from moa_tui.ui.welcome import Welcome
 from moa_tui.wording import money, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.widget import Widget
 
     from moa_tui.chat import Chat
     from moa_tui.choices import Choices
@@ -50,12 +54,12 @@ class ChatScreen(ChatActions):
         Binding("ctrl+g", "proceed", "Go on now", id="run.proceed"),
         Binding("ctrl+o", "inspect", "Inspect", id="run.inspect"),
         Binding("ctrl+l", "panes", "Panes", id="run.panes"),
-        Binding("ctrl+t", "reasoning", "Reasoning", id="run.reasoning", show=False),
+        Binding("ctrl+t", "reasoning", "Reasoning or text", id="run.reasoning", show=False),
         Binding("f2", "recipes", "Recipes", id="chat.recipes"),
-        Binding("f3", "find", "Find", id="chat.find", show=False),
-        Binding("f4", "editor", "Editor", id="chat.editor", show=False),
-        Binding("ctrl+r", "history", "History", id="chat.history", show=False),
-        Binding("ctrl+n", "new", "New", id="chat.new", show=False),
+        Binding("f3", "find", "Find in the conversation", id="chat.find", show=False),
+        Binding("f4", "editor", "Write in your editor", id="chat.editor", show=False),
+        Binding("ctrl+r", "history", "Search earlier prompts", id="chat.history", show=False),
+        Binding("ctrl+n", "new", "New conversation", id="chat.new", show=False),
         Binding("ctrl+up", "turn(-1)", "Turn before", id="chat.turn_before", show=False),
         Binding("ctrl+down", "turn(1)", "Turn after", id="chat.turn_after", show=False),
         Binding("pageup", "scroll_page(-1)", "Page up", id="chat.page_up", show=False, priority=True),
@@ -68,6 +72,7 @@ class ChatScreen(ChatActions):
         self._settings = settings
         self._why = why
         self._ticks = 0
+        self._focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
@@ -103,24 +108,34 @@ class ChatScreen(ChatActions):
 
     async def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
         event.stop()
-        command = commands.parse(event.shown)
         self.box.clear()
         self.box.prompt.remember(event.shown)
-        if command is not None:
-            await self._obey(*command)
+        if (command := commands.parse(event.shown)) is not None:
+            if not await self._obey(*command):
+                self.box.prompt.put_back(event.shown)
         elif self.session.running is not None:
-            self.session.waiting.append(event.text)
+            self.session.waiting.append(Draft(event.text, event.shown))
             self.show_queue()
         else:
-            await self.send(event.text)
+            await self.send(Draft(event.text, event.shown))
 
-    async def _obey(self, command: commands.Command, argument: str) -> None:
+    async def _obey(self, command: commands.Command, argument: str) -> bool:
+        """Do as the command says; whether it could be done."""
         try:
             done = command.act(self, argument)
             if done is not None:
                 await done
         except MoaTuiError as error:
             self.complain(error)
+            return False
+        return True
+
+    def commands_without_argument(self) -> Iterator[tuple[str, str, Callable[[], Awaitable[bool]]]]:
+        """Every slash command that can go without a word behind it: what it does, its name, how to run it."""
+        for command in commands.COMMANDS.values():
+            if not command.hint.needs_argument:
+                words = command.hint.description.capitalize()
+                yield words, f"/{command.hint.name}", partial(self._obey, command, "")
 
     # The run
 
@@ -152,17 +167,21 @@ class ChatScreen(ChatActions):
 
     async def _end_run(self, run: RunState) -> None:
         session = self.session
-        prompt = session.running.turn.prompt if session.running else ""
+        turn = None
         try:
             turn = session.end()
         except MoaTuiError as error:
-            turn = None
             self.complain(error)
+        except Exception as error:  # a fault of ours must not take the conversation with it
+            self.complain(MoaTuiError(f"moa-tui has a fault, please report it: {error!r}"))
         if turn is None:
-            await self.query_one(Transcript).drop_last()
-            self.set_class(not self.query_one(Transcript).turns, "-empty")
+            await self.transcript.drop_last()
+            self.transcript.set_aside_last(False)
+            self.set_class(not self.transcript.turns, "-empty")
+            self.panel.run = None
             self.open_panel(False)
-            self.box.prompt.put_back(prompt)
+            self.renew_title()
+            self.box.prompt.put_back(session.draft.shown)
         else:
             self.panel.tick()
         self.refresh_bindings()
@@ -174,9 +193,8 @@ class ChatScreen(ChatActions):
         if session.waiting and answered:
             await self.send(session.waiting.pop(0))
         elif session.waiting:
-            while (text := session.take_back()) is not None:
-                self.box.prompt.put_back(text)
-            self.say("the message that waited is back in the prompt, since the run came to no answer")
+            self.put_back_waiting()
+            self.say("what waited is back in the prompt, since the run came to no answer")
         self.show_queue()
 
     def _numbers(self) -> str:
@@ -196,7 +214,7 @@ class ChatScreen(ChatActions):
     def show_queue(self) -> None:
         queue = self.query_one("#queue", Static)
         queue.set_class(bool(self.session.waiting), "-some")
-        lines = [f"waits: {one_line(text[:500])}" for text in self.session.waiting]
+        lines = [f"waits: {one_line(draft.shown[:500])}" for draft in self.session.waiting]
         if lines:
             lines[-1] += "  (Esc takes it back)"
         queue.update(Content("\n".join(lines)))
@@ -208,4 +226,8 @@ class ChatScreen(ChatActions):
         self.set_class(event.size.width >= _SIDE_BY_SIDE_WIDTH, "-side")
         self.panel.set_class(event.size.width >= _SIDE_BY_SIDE_WIDTH, "-side")
         small = event.size.width < _SMALLEST[0] or event.size.height < _SMALLEST[1]
+        if small and not self.has_class("-too-small"):
+            self._focused_before = self.focused
+        elif self.has_class("-too-small") and not small:
+            self.call_after_refresh((self._focused_before or self.box.prompt).focus)
         self.set_class(small, "-too-small")

@@ -19,15 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A slash command; `act` gets the screen and what was typed behind the name. May raise MoaTuiError."""
+    """A slash command; `does` gets the screen and what was typed behind the name. May raise MoaTuiError."""
 
     hint: CommandHint
-    act: Callable[[ChatScreen, str], Awaitable[None] | None]
+    does: Callable[[ChatScreen, str], Awaitable[None] | None]
+
+    def act(self, screen: ChatScreen, argument: str) -> Awaitable[None] | None:
+        """Do it. Raises UsageError for words behind a command that takes none: they were meant for somebody."""
+        if argument and not self.hint.usage:
+            raise UsageError(
+                f"/{self.hint.name} takes nothing behind it; with a space before the slash it goes to "
+                "the models"
+            )
+        return self.does(screen, argument)
 
 
 def parse(text: str) -> tuple[Command, str] | None:
-    """The command that `text` is, and its argument; None where it is a message for the models."""
-    match = re.match(r"/(\w+)(?:\s+(.*))?\Z", text.strip(), re.DOTALL)
+    """The command that `text` is, and its argument; None where it is a message for the models.
+
+    A space before the slash makes any text a message.
+    """
+    match = re.match(r"/(\w+)(?:\s+(.*))?\Z", text.rstrip(), re.DOTALL)
     command = COMMANDS.get(match[1].lower()) if match else None
     return (command, (match[2] or "").strip()) if command and match else None
 
@@ -73,7 +85,7 @@ def _system(screen: ChatScreen, text: str) -> None:
 
 
 def _stop(screen: ChatScreen, name: str) -> None:
-    if name:
+    if name and screen.session.running is not None:
         screen.stop_call(call_named(screen.session.run, name))
     else:
         screen.stop_run()

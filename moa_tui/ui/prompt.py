@@ -30,7 +30,7 @@ class Prompt(TextArea):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "send", "Send", id="prompt.send"),
-        Binding("ctrl+j,shift+enter", "newline", "New line", id="prompt.newline"),
+        Binding("ctrl+j,shift+enter", "newline", "New line", id="prompt.newline", show=False),
         Binding("tab", "complete", "Complete", id="prompt.complete"),
         Binding("escape", "close_completions", "Close list", id="prompt.close_completions"),
         Binding("f5", "open_paste", "Open paste", id="prompt.open_paste"),

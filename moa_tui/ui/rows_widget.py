@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from moa_tui.ui.text_rows import Row
 
 FOUND = "reverse"
+# What a click on a part of a row can mean, as its style's meta says.
+MARKS = frozenset({"link", "code"})
 
 
 class RowsWidget(Widget):

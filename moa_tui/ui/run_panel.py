@@ -62,8 +62,9 @@ class RunPanel(Vertical):
     def look_at(self, run: RunState) -> None:
         """Show another run."""
         if run is not self.run:
-            self.run, self._picked, self._page = run, False, 0
-            self._layer = run.layer
+            # Of a run that is over, what the last agent read says most.
+            self.run, self._picked, self._page = run, run.over, 0
+            self._layer = max(1, len(run.layers) - 1) if run.over else run.layer
             self._arrange()
 
     def tick(self, turn: int = 0, every: int = 1) -> None:
@@ -71,7 +72,7 @@ class RunPanel(Vertical):
         run = self.run
         if run is None or not self.display:
             return
-        if not self._picked and run.layer != self._layer and not run.over:
+        if not self._picked and run.layer != self._layer:
             self._layer, self._page = run.layer, 0
             self._arrange()
         now = run.now

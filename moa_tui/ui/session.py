@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui.engine.events import CallRetried
 from moa_tui.ui.run_state import RunState
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 _LONGEST_DRAIN_SECONDS = 0.02
 
 
+class Draft(NamedTuple):
+    """A message: `text` as it is sent, files and all; `shown` as it was written."""
+
+    text: str
+    shown: str
+
+
+NOTHING = Draft("", "")
+
+
 @dataclass
 class Session:
     """One conversation on a screen."""
@@ -25,16 +35,20 @@ class Session:
     chat: Chat
     running: Running | None = None
     run: RunState | None = None
-    waiting: list[str] = field(default_factory=list)
+    draft: Draft = NOTHING
+    """What the run was begun with."""
+    waiting: list[Draft] = field(default_factory=list)
     """Messages to send when the run is over, oldest first."""
     instead: bool = False
     """Whether the next message stands in the place of the active turn."""
     spent: float = 0.0
     """US dollars of the conversation so far, unknown prices left out."""
     tokens: int = 0
+    _before: tuple[RunState | None, bool] = (None, False)
 
     def begin(self, running: Running) -> RunState:
         """Follow a run that was just started."""
+        self._before = (self.run, self.instead)
         self.running, self.instead = running, False
         self.run = RunState(running.turn.recipe)
         return self.run
@@ -63,16 +77,23 @@ class Session:
         self.running = None
         if running is None:
             return None
-        turn = self.chat.settle(running)
-        if turn is not None and turn.outcome is not None:
+        before, self._before = self._before, (None, False)
+        try:
+            turn = self.chat.settle(running)
+        except Exception:
+            self.run, self.instead = before
+            raise
+        if turn is None:
+            self.run, self.instead = before
+        elif turn.outcome is not None:
             fresh = [reply for reply in turn.outcome.replies.values() if not reply.reused]
             self.spent += sum(reply.cost or 0.0 for reply in fresh)
             self.tokens += sum(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in fresh)
         return turn
 
     def take_back(self) -> str | None:
-        """The newest message that waits, no longer waiting."""
-        return self.waiting.pop() if self.waiting else None
+        """The newest message that waits, as it was written, no longer waiting."""
+        return self.waiting.pop().shown if self.waiting else None
 
     def forget(self) -> None:
         """Begin another conversation."""

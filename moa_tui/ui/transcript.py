@@ -28,6 +28,7 @@ class _Entry:
     turn: Turn
     run: RunState | None = None
     view: TurnView | None = None
+    aside: bool = False
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -65,6 +66,19 @@ class Transcript(VerticalScroll, can_focus=False):
     def turns(self) -> list[Turn]:
         """Every turn, mounted or not."""
         return [entry.turn for entry in self._entries]
+
+    @property
+    def last_run(self) -> RunState | None:
+        """The newest turn's run."""
+        return self._entries[-1].run if self._entries else None
+
+    def set_aside_last(self, aside: bool = True) -> None:
+        """Whether another turn stands in the newest one's place."""
+        if self._entries:
+            entry = self._entries[-1]
+            entry.aside = aside
+            if entry.view is not None:
+                entry.view.set_aside(aside)
 
     async def open(self, turns: Sequence[Turn]) -> None:
         """Show a conversation, from its end."""
@@ -111,7 +125,7 @@ class Transcript(VerticalScroll, can_focus=False):
     def _make(self, number: int) -> TurnView:
         entry = self._entries[number]
         entry.run = entry.run or RunState.of(entry.turn)
-        entry.view = TurnView(entry.turn, entry.run)
+        entry.view = TurnView(entry.turn, entry.run, aside=entry.aside)
         return entry.view
 
     async def _mount_below(self, count: int) -> None:

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 
 from moa_tui.ui.markdown_rows import Rendered, block_end, render
-from moa_tui.ui.rows_widget import RowsWidget
+from moa_tui.ui.rows_widget import MARKS, RowsWidget
 from moa_tui.ui.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
 from moa_tui.wording import GLYPHS, summary
 
@@ -71,12 +71,12 @@ class TurnView(RowsWidget, can_focus=True):
             self.links = links
             super().__init__()
 
-    def __init__(self, turn: Turn, run: RunState) -> None:
+    def __init__(self, turn: Turn, run: RunState, *, aside: bool = False) -> None:
         super().__init__()
         self.turn = turn
         self.run = run
         self.whole_prompt = False
-        self.aside = False
+        self.aside = aside
         self._answer = GrowingText()
         self._rendered = Rendered()
         self._seen = 0
@@ -145,9 +145,9 @@ class TurnView(RowsWidget, can_focus=True):
         if changed < unchanged:
             self._redraw(changed)
 
-    def set_aside(self) -> None:
-        """Another turn stands in this one's place; it is only shown."""
-        self.aside = True
+    def set_aside(self, aside: bool) -> None:
+        """Whether another turn stands in this one's place, and it is only shown."""
+        self.aside = aside
         self._frame(self._answer.width)
         self._redraw()
 
@@ -292,7 +292,8 @@ class TurnView(RowsWidget, can_focus=True):
         self._redraw()
 
     def on_click(self, event: events.Click) -> None:
-        super().on_click(event)
+        if event.style.meta.keys() & MARKS:
+            return
         strip = range(len(self._prompt_rows(self._answer.width)) + 1, len(self._above))
         if event.chain == 1 and event.y in strip:
             self.action_panes()

@@ -23,6 +23,7 @@ from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat_actions import ChatActions
+from moa_tui.ui.session import Draft
 from tests.benchmarks.figures import percentile
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Watched(MoaApp):
         screen = self.chat_screen
         memory = [resident_megabytes()]
         for number in range(100):
-            await screen.send(f"question {number}")
+            await screen.send(Draft(f"question {number}", ""))
             while screen.session.running is not None:
                 await asyncio.sleep(0.01)
             if number == 9:
