@@ -177,7 +177,7 @@ class MoaApp(App[None]):
 
     # What the chat screen leaves to the app
 
-    async def on_chat_actions_wish(self, event: ChatScreen.Wish) -> None:
+    async def on_chat_base_wish(self, event: ChatScreen.Wish) -> None:
         match event.what:
             case "help":
                 self.action_help()

@@ -5,136 +5,42 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from textual import work
 from textual.actions import SkipAction
-from textual.message import Message
-from textual.screen import Screen
 
-from moa_tui.engine.plan import total_cost
 from moa_tui.engine.recipe import Recipe
-from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.errors import UsageError
 from moa_tui.ui import clipboard
+from moa_tui.ui.chat_base import ChatBase
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.history_screen import HistoryScreen
 from moa_tui.ui.inspector_screen import InspectorScreen
 from moa_tui.ui.link_screen import LinkListScreen
 from moa_tui.ui.markdown_rows import render
 from moa_tui.ui.model_screen import ModelScreen
-from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.recipe_screen import RecipeScreen
-from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.session import Draft
-from moa_tui.ui.title_bar import TitleBar
-from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
-from moa_tui.wording import counted, money, one_line
+from moa_tui.wording import money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from moa_tui.chat import Running
-    from moa_tui.choices import Choices, ModelChoice
+    from moa_tui.choices import ModelChoice
     from moa_tui.engine.events import CallId
     from moa_tui.engine.recipe import Agent
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.rows_widget import RowsWidget
-    from moa_tui.ui.session import Session
 
 
 # Short to answer, and an answer shows that the model understood.
 _TRIAL = "In one short sentence: what are you good at?"
 
 
-class ChatActions(Screen[None]):
+class ChatActions(ChatBase):
     """The actions of the chat screen; ChatScreen composes what they act on and follows the run."""
 
-    class Wish(Message):
-        """What is not this screen's to do: help, theme, quit, a link to open, a run's end to tell."""
-
-        def __init__(self, what: str, argument: str = "") -> None:
-            self.what = what
-            self.argument = argument
-            super().__init__()
-
-    def __init__(self, session: Session, choices: Choices) -> None:
-        super().__init__()
-        self.session = session
-        self.choices = choices
-
-    @property
-    def box(self) -> PromptBox:
-        """Where the person writes."""
-        return self.query_one(PromptBox)
-
-    @property
-    def panel(self) -> RunPanel:
-        """Where the agents write."""
-        return self.query_one(RunPanel)
-
-    @property
-    def transcript(self) -> Transcript:
-        """The conversation."""
-        return self.query_one(Transcript)
-
-    @property
-    def shown_run(self) -> RunState | None:
-        """The run whose panes are open, else the newest."""
-        return self.panel.run if self.panel.has_class("-open") else self.session.run
-
-    def say(self, text: str) -> None:
-        """Tell the person something in passing."""
-        self.notify(text, markup=False)
-
-    def complain(self, error: MoaTuiError) -> None:
-        """Tell the person what went wrong, for long enough to read it."""
-        self.notify(str(error), title="That did not work", severity="error", timeout=15, markup=False)
-
-    def wish(self, what: str, argument: str = "") -> None:
-        """Ask the app for what is not this screen's to do."""
-        self.post_message(self.Wish(what, argument))
-
-    def focus_prompt(self) -> None:
-        """Take keys for the prompt."""
-        self.box.prompt.focus()
-
-    # Sending
-
-    async def send(self, draft: Draft) -> bool:
-        """Ask it now; whether a run began. Where none did, the text is back in the prompt."""
-        instead = self.session.instead
-        try:
-            running = self.session.chat.send(draft.text, instead=instead)
-        except MoaTuiError as error:
-            self.put_back_waiting(draft)
-            self.complain(error)
-            return False
-        self.session.draft = draft
-        await self.follow(running, aside=instead)
-        return True
-
-    def put_back_waiting(self, *first: Draft) -> None:
-        """Put everything that waits back into the prompt, in its order, before what is being typed."""
-        texts = [draft.shown for draft in (*first, *self.session.waiting)]
-        self.session.waiting.clear()
-        self.box.prompt.put_back("\n".join(texts))
-        self.show_queue()
-
-    async def follow(self, running: Running, *, aside: bool = False) -> None:
-        """Show a run that has just been started; `aside` where it takes the last turn's place."""
-        if aside:
-            self.transcript.set_aside_last()
-        run = self.session.begin(running)
-        self.remove_class("-empty")
-        await self.transcript.add(running.turn, run)
-        self.panel.look_at(run)
-        self.open_panel(len(run.layers) > 1 or len(run.layers[0]) > 1)
-        self.renew_title()
-        self.refresh_bindings()
-
-    def _idle(self) -> None:
-        if self.session.running is not None:
-            raise UsageError("a run is going on: wait for it, or stop it with Esc")
+    # Asking again
 
     async def retry(self) -> None:
         """Ask the last prompt again."""
@@ -172,26 +78,6 @@ class ChatActions(Screen[None]):
         self.say("what you send next takes the last turn's place")
         self.focus_prompt()
 
-    def renew_title(self) -> None:
-        """Say what the conversation is about and which recipe is in force."""
-        recipe = self.session.chat.recipe
-        turns = self.transcript.turns
-        title = one_line(turns[0].prompt[:200]) if turns else "moa-tui"
-        layers = counted(len(recipe.layers), "layer")
-        self.query_one(TitleBar).show(title, f"{recipe.name} · {layers} · {counted(recipe.calls, 'call')}")
-
-    def renew_estimate(self) -> None:
-        """Say beside the prompt what sending it would take."""
-        self._estimate()
-
-    @work(group="estimate", exclusive=True)
-    async def _estimate(self) -> None:
-        chat = self.session.chat
-        plan = await asyncio.to_thread(chat.plan, self.box.prompt.expanded, instead=self.session.instead)
-        cost = total_cost(call.cost for call in plan.calls)
-        price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
-        self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}"
-
     # Steering
 
     def stop_run(self) -> None:
@@ -223,24 +109,11 @@ class ChatActions(Screen[None]):
         else:
             self.stop_run()
 
-    def show_queue(self) -> None:
-        """Show which messages wait for the run to end."""
-        raise NotImplementedError
-
     def action_proceed(self) -> None:
         if self.session.running is not None:
             self.session.running.proceed()
 
     # Looking
-
-    def open_panel(self, open_: bool) -> None:
-        """Show or hide the panes."""
-        self.panel.set_class(open_, "-open")
-        self.set_class(not open_, "-panel-closed")
-        if not open_ and self.panel.has_focus_within:
-            self.focus_prompt()
-        if open_:
-            self.call_after_refresh(self.panel.tick)
 
     def action_panes(self) -> None:
         run = self.panel.run or self.session.run

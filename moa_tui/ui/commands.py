@@ -25,7 +25,7 @@ class Command:
     does: Callable[[ChatScreen, str], Awaitable[None] | None]
 
     def act(self, screen: ChatScreen, argument: str) -> Awaitable[None] | None:
-        """Do it. Raises UsageError for words behind a command that takes none: they were meant for somebody."""
+        """Do it. Raises UsageError for words behind a command that takes none: they were for the models."""
         if argument and not self.hint.usage:
             raise UsageError(
                 f"/{self.hint.name} takes nothing behind it; with a space before the slash it goes to "
