@@ -118,7 +118,7 @@ class MoaApp(App[None]):
         self._leave_on_signals()
         self._problems += self._use_keys()
         for problem in self._problems:
-            self.notify(problem, title="Not as configured", severity="warning", timeout=20, markup=False)
+            self.notify(problem, title="Not as configured", severity="warning", timeout=12, markup=False)
 
     def _leave_on_signals(self) -> None:
         """Being told to end leaves as ctrl+q does, the terminal as it was; a second time ends at once."""
@@ -199,6 +199,7 @@ class MoaApp(App[None]):
         self.push_screen(HelpScreen(keys_in_force(self.screen)))
 
     def action_to_prompt(self) -> None:
+        self.clear_notifications()
         if self.screen is self._chat_screen:
             self._chat_screen.focus_prompt()
 

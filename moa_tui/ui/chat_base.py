@@ -105,6 +105,7 @@ class ChatBase(Screen[None]):
         run = self.session.begin(running)
         self.remove_class("-empty")
         await self.transcript.add(running.turn, run)
+        self.session.shown = True
         self.panel.look_at(run)
         self.open_panel(len(run.layers) > 1 or len(run.layers[0]) > 1)
         self.renew_title()

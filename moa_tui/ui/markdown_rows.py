@@ -5,6 +5,7 @@ HTML is shown as it is written. A link keeps its whole address in the style's me
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from textual.content import Content
 from textual.highlight import HighlightTheme, highlight
 from textual.style import Style
 
-from moa_tui.ui.text_rows import CODE, HEADING, LONGEST_LINE, MUTED, Row, prefixed, wrap
+from moa_tui.ui.text_rows import CODE, HEADING, MUTED, Row, prefixed, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 _LONGEST_HIGHLIGHTED = 20_000
 # A table whose columns would get less than this is written as one line for each cell.
 _NARROWEST_COLUMN = 5
+# What is nested so deep that less is left than this is no longer indented.
+_NARROWEST = 4
 _BULLETS = ("•", "◦", "▪")
 _INLINE_CODE = "$text-warning"
 
-_parser = MarkdownIt("commonmark", {"html": False, "linkify": True}).enable(
+_parser = MarkdownIt("commonmark", {"html": False, "linkify": True, "maxNesting": 100}).enable(
     ["table", "strikethrough", "linkify"]
 )
 
@@ -45,12 +48,7 @@ class Rendered:
 def render(source: str, width: int, first_code: int = 0) -> Rendered:
     """`source` as rows of `width` cells at most; its code blocks count from `first_code`."""
     layout = _Layout(first_code)
-    lines = source.split("\n")
-    if any(len(line) > LONGEST_LINE for line in lines):
-        lines = [
-            line[at : at + LONGEST_LINE] for line in lines for at in range(0, max(len(line), 1), LONGEST_LINE)
-        ]
-    tree = SyntaxTreeNode(_parser.parse("\n".join(lines)))
+    tree = SyntaxTreeNode(_parser.parse(source))
     layout.out.rows = layout.blocks(tree.children, max(width, 4))
     return layout.out
 
@@ -58,32 +56,38 @@ def render(source: str, width: int, first_code: int = 0) -> Rendered:
 def block_end(source: str, start: int) -> int:
     """Where `source` may be cut behind `start` so that what stands before is rendered as it will stay.
 
-    That is behind the last blank line outside a fence whose next line begins a block of its own: what is
-    indented or goes on with a list could still belong to the block before.
+    That is behind a blank line outside every fence, where the parser too sees a block of its own begin.
     """
-    fence, at, end = "", start, start
-    pending = False
-    for line in source[start:].splitlines(keepends=True):
+    fence, at = "", start
+    blank = False
+    places: dict[int, int] = {}
+    lines = source[start:].split("\n")
+    for number, line in enumerate(lines):
         text = line.strip()
         if fence:
             if text.startswith(fence) and not text.strip(fence[0]):
                 fence = ""
         else:
-            if pending and text and not _may_continue(line):
-                end = at
-            if text:
-                pending = False
-            if text.startswith(("```", "~~~")):
-                fence = text[: len(text) - len(text.lstrip(text[0]))]
-            elif not text and line.endswith("\n"):
-                pending = True
-        at += len(line)
-    return end
+            if blank and text and not _may_continue(line):
+                places[number] = at
+            blank = not text
+            if opening := _FENCE.match(line):
+                fence = opening[1]
+        at += len(line) + 1
+    if not places:
+        return start
+    tokens = _parser.parse("\n".join(lines))
+    blocks = {token.map[0] for token in tokens if token.level == 0 and token.map}
+    return max((place for number, place in places.items() if number in blocks), default=start)
+
+
+# A fence may begin behind the markers of the list it stands in.
+_FENCE = re.compile(r"(?:\s*(?:[-*+]|\d{1,9}[.)])\s+)*\s*(`{3,}(?=[^`]*$)|~{3,})")
 
 
 def _may_continue(line: str) -> bool:
     """Whether the line may belong to a list that a blank line seemed to end."""
-    return line[0] in " \t-*+" or line.lstrip()[0].isdigit() or len(line.strip()) < 3
+    return line[0] in " \t-*+" or line[0].isdigit() or len(line.strip()) < 3
 
 
 class _Layout:
@@ -112,7 +116,9 @@ class _Layout:
                 return self._list(node, width)
             case "blockquote":
                 bar = Content("▎ ").stylize(MUTED)
-                return prefixed(self.blocks(node.children, max(4, width - 2)), bar, bar)
+                if width - len(bar) < _NARROWEST:
+                    return self.blocks(node.children, width)
+                return prefixed(self.blocks(node.children, width - len(bar)), bar, bar)
             case "fence" | "code_block":
                 return self._code(node, width)
             case "hr":
@@ -138,9 +144,12 @@ class _Layout:
         )
         rows: list[Row] = []
         for mark, item in zip(marks, node.children, strict=True):
-            inside = self.blocks(item.children, max(4, width - size), tight=tight)
             if rows and not tight:
                 rows.append(Row(Content()))
+            if width - size < _NARROWEST:
+                rows += self.blocks(item.children, width, tight=tight)
+                continue
+            inside = self.blocks(item.children, width - size, tight=tight)
             rows += prefixed(inside or [Row(Content())], Content(mark.rjust(size)).stylize(MUTED))
         return rows
 

@@ -77,6 +77,8 @@ class PromptBox(Vertical):
         self._timer: Timer | None = None
         self._is_reading = False
         self._refused: str | None = None
+        self._command_names = {hint.name for hint in commands}
+        self._taken = ""
 
     def compose(self) -> ComposeResult:
         """The list lies over what is above, the rest stands in rows."""
@@ -96,8 +98,12 @@ class PromptBox(Vertical):
         self._estimate.update(text)
 
     def clear(self) -> None:
-        """Empty the prompt, once what was written has been taken on."""
+        """Empty the prompt, once what was written has been taken on; what was typed since then stays."""
+        text, taken = self.prompt.text, self._taken
         self.prompt.reset()
+        if taken and text != taken and text.startswith(taken):
+            self.prompt.fill(text.removeprefix(taken))
+        self._taken = ""
         self._mentions = {}
         self._refused = None
         self._show_chips()
@@ -139,7 +145,7 @@ class PromptBox(Vertical):
 
     async def _send(self, written: str, shown: str) -> None:
         try:
-            mentions = await self._read(mentioned(written))
+            mentions = await self._read(self._mentioned(written))
         finally:
             self._is_reading = False
         errors = [str(found) for found in mentions.values() if isinstance(found, UsageError)]
@@ -152,15 +158,21 @@ class PromptBox(Vertical):
             self.notify(message, severity="error", markup=False)
             return
         blocks = [found.text for found in mentions.values() if isinstance(found, Attachment)]
+        self._taken = written
         self.post_message(self.Submitted("\n\n".join([shown, *blocks]), shown))
 
     def _look_again(self) -> None:
         self.post_message(self.Edited())
         if self._completions.is_open:  # The name is still being typed.
             return
-        words = mentioned(self.prompt.text)
+        words = self._mentioned(self.prompt.text)
         if words != list(self._mentions):
             self._look_at(words)
+
+    def _mentioned(self, text: str) -> list[str]:
+        """The files a message names; what stands behind a slash command is the command's."""
+        word = text[1:].split(maxsplit=1)[:1] if text.startswith("/") else []
+        return [] if word and word[0] in self._command_names else mentioned(text)
 
     @work(group="mentions", exclusive=True)
     async def _look_at(self, words: list[str]) -> None:

@@ -79,7 +79,8 @@ class RecipeScreen(ModalScreen[Recipe | None]):
         except MoaTuiError as error:
             self._say(f"✗ {error}")
             return
-        self._show(name)
+        # Only then has the list the width that its rows are made for.
+        self.call_after_refresh(self._show, name)
 
     @on(Input.Changed)
     def _narrow(self) -> None:

@@ -62,10 +62,12 @@ class RunPanel(Vertical):
     def look_at(self, run: RunState) -> None:
         """Show another run."""
         if run is not self.run:
-            # Of a run that is over, what the last agent read says most.
-            self.run, self._picked, self._page = run, run.over, 0
-            self._layer = max(1, len(run.layers) - 1) if run.over else run.layer
+            self.run, self._picked, self._page = run, False, 0
+            self._layer = run.layer
             self._arrange()
+        if run.over and not self._picked:
+            # The answer is in the chat anyway; what it was made from is what these panes are opened for.
+            self.pick(max(1, len(run.layers) - 1))
 
     def tick(self, turn: int = 0, every: int = 1) -> None:
         """Bring what is on screen up to date: all panes, or every so many of them, as it is their turn."""

@@ -37,6 +37,8 @@ class Session:
     run: RunState | None = None
     draft: Draft = NOTHING
     """What the run was begun with."""
+    shown: bool = False
+    """Whether there is something on the screen to show the run: before, none of its events is taken in."""
     waiting: list[Draft] = field(default_factory=list)
     """Messages to send when the run is over, oldest first."""
     instead: bool = False
@@ -51,12 +53,13 @@ class Session:
         self._before = (self.run, self.instead)
         self.running, self.instead = running, False
         self.run = RunState(running.turn.recipe)
+        self.shown = False
         return self.run
 
     def drain(self) -> tuple[bool, bool]:
         """Take in what the engine has said: whether the run has ended, and whether the answer began anew."""
         running, run = self.running, self.run
-        if running is None or run is None:
+        if running is None or run is None or not self.shown:
             return False, False
         again = False
         until = time.monotonic() + _LONGEST_DRAIN_SECONDS

@@ -78,7 +78,11 @@ def wrap(line: Content, width: int, *, words: bool = True) -> list[Row]:
         return [Row(line)]
     if text.isascii() and len(text) <= width:
         return [Row(line)]
-    return [Row(line[start:end], join) for start, end, join in cuts(text, width, words=words)]
+    pieces = list(cuts(text, width, words=words))
+    # Cut all at once: a slice would go through every style of the line again.
+    offsets = sorted({at for start, end, _ in pieces for at in (start, end)} - {0, len(text)})
+    parts = dict(zip([0, *offsets], line.divide(offsets), strict=True))
+    return [Row(parts[start] if start < end else Content(), join) for start, end, join in pieces]
 
 
 def prefixed(rows: Sequence[Row], first: Content, rest: Content | None = None) -> list[Row]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # A longer prompt shows its beginning until the person opens it.
 _SHOWN_PROMPT_LINES = 20
+# A longer answer is shown as it is written until a thread has laid it out.
+_LONGEST_AT_ONCE = 20_000
 _MARGIN = Content("  ")
 _STATUS_WORDS = {"partial": "cut off", "failed": "no answer", "stopped": "stopped"}
 
@@ -112,8 +114,12 @@ class TurnView(RowsWidget, can_focus=True):
         self._answer.resize(width)
         if self.run.over and self.answer:
             self._answer.replace(self.answer)
-            self._rendered = render(self.answer, width)
-            self._answer.settle(len(self.answer), self._rendered.rows)
+            self._seen = -1
+            if len(self.answer) > _LONGEST_AT_ONCE:
+                self._settle(len(self.answer))
+            else:
+                self._rendered = render(self.answer, width)
+                self._answer.settle(len(self.answer), self._rendered.rows)
         self._frame(width)
         self._assemble()
         self.forget()
