@@ -169,6 +169,8 @@ class AgentPane(LiveText):
 
 def _waiting_words(view: CallView, kind: Kind) -> str:
     match view.state:
+        case _ if view.passed_over:
+            return "was not asked: the run ended before"
         case "waiting":
             return "waiting for its turn" if view.call.layer == 1 else "waits for the answers before it"
         case "retrying":

@@ -222,6 +222,7 @@ class ChatActions(ChatBase):
             self.session.chat.warm_up()
             self.renew_title()
             self.renew_estimate()
+            self.renew_welcome()
             self.say(f"recipe {recipe.name} from now on")
 
     async def load_recipe(self, name: str) -> None:

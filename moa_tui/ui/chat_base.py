@@ -130,7 +130,7 @@ class ChatBase(Screen[None]):
     @work(group="estimate", exclusive=True)
     async def _estimate(self) -> None:
         chat = self.session.chat
-        plan = await asyncio.to_thread(chat.plan, self.box.prompt.expanded, instead=self.session.instead)
+        plan = await asyncio.to_thread(chat.plan, self.box.whole, instead=self.session.instead)
         cost = total_cost(call.cost for call in plan.calls)
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}"
@@ -143,6 +143,10 @@ class ChatBase(Screen[None]):
             self.focus_prompt()
         if open_:
             self.call_after_refresh(self.panel.tick)
+
+    def renew_welcome(self) -> None:
+        """Say what an empty conversation should know of the recipe in force."""
+        raise NotImplementedError
 
     def show_queue(self) -> None:
         """Show which messages wait for the run to end."""

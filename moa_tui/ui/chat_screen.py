@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
 from moa_tui.ui import commands
+from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_actions import ChatActions
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.prompt_box import PromptBox
@@ -21,6 +22,7 @@ from moa_tui.ui.session import Draft, Session
 from moa_tui.ui.status_bar import StatusBar
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
+from moa_tui.ui.turn_view import TurnView
 from moa_tui.ui.welcome import Welcome
 from moa_tui.wording import money, one_line
 
@@ -33,10 +35,9 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from moa_tui.chat import Chat
-    from moa_tui.choices import Choices
+    from moa_tui.choices import Choices, Situation
     from moa_tui.config import Settings
     from moa_tui.ui.run_state import RunState
-    from moa_tui.ui.turn_view import TurnView
 
 _TICK_SECONDS = 0.05
 _PANES_AT_FULL_RATE = 8
@@ -71,6 +72,8 @@ class ChatScreen(ChatActions):
         super().__init__(Session(chat), choices)
         self._settings = settings
         self._why = why
+        self._situation: Situation | None = None
+        self._first_recipe = chat.recipe
         self._ticks = 0
         self._focused_before: Widget | None = None
 
@@ -90,7 +93,7 @@ class ChatScreen(ChatActions):
     def on_mount(self) -> None:
         self.add_class("-empty", "-panel-closed")
         self.renew_title()
-        self.query_one(Welcome).tell(self.session.chat.recipe, self._why, None)
+        self.renew_welcome()
         self.set_interval(_TICK_SECONDS, self._tick)
         self.box.prompt.cursor_blink = not self._settings.reduced_motion
         self.call_after_refresh(self._after_first_paint)
@@ -101,10 +104,23 @@ class ChatScreen(ChatActions):
         self.renew_estimate()
 
     async def _look_around(self) -> None:
-        situation = await asyncio.to_thread(self.choices.situation)
-        self.query_one(Welcome).tell(self.session.chat.recipe, self._why, situation)
+        self._situation = await asyncio.to_thread(self.choices.situation)
+        self.renew_welcome()
+
+    def renew_welcome(self) -> None:
+        recipe = self.session.chat.recipe
+        why = self._why if recipe is self._first_recipe else None
+        self.query_one(Welcome).tell(recipe, why, self._situation)
 
     # What is typed
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter that nothing here has a use for is meant for the prompt."""
+        elsewhere = self.focused is None or isinstance(self.focused, TurnView | AgentPane)
+        if elsewhere and event.is_printable and event.character:
+            event.stop()
+            self.focus_prompt()
+            self.box.prompt.insert(event.character)
 
     async def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
         event.stop()

@@ -39,13 +39,12 @@ def problems(
         near = difflib.get_close_matches(name, known, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else "; F1 shows the names"
         found.append(f'keys: nothing is called "{name}"{hint}')
-    keys = {
-        name: {key.strip() for key in wanted.get(name, binding.key).split(",")}
-        for name, binding in known.items()
-    }
+    keys = {name: _keys(wanted.get(name, binding.key)) for name, binding in known.items()}
     for one, other in combinations(sorted(known), 2):
         if (one in wanted or other in wanted) and _meet(one, other):
-            found += [f"keys: {one} and {other} both want {key}" for key in keys[one] & keys[other]]
+            as_shipped = _keys(known[one].key) & _keys(known[other].key)
+            asked = keys[one] & keys[other] - as_shipped
+            found += [f"keys: {one} and {other} both want {key}" for key in asked]
     for name in wanted.keys() & known.keys():
         if name.partition(".")[0] in _EVERYWHERE and not known[name].priority:
             found += [
@@ -53,6 +52,10 @@ def problems(
                 for key in keys[name] & writing.keys()
             ]
     return sorted(found)
+
+
+def _keys(text: str) -> set[str]:
+    return {key.strip() for key in text.split(",")}
 
 
 def _meet(one: str, other: str) -> bool:

@@ -89,6 +89,12 @@ class PromptBox(Vertical):
             yield self._estimate
 
     @property
+    def whole(self) -> str:
+        """What would be sent: the text with its pastes, and the files it names as far as they were read."""
+        found = [each.text for each in self._mentions.values() if isinstance(each, Attachment)]
+        return "\n\n".join([self.prompt.expanded, *found])
+
+    @property
     def estimate(self) -> str:
         """What stands beside the prompt, as `7 calls · about $0.02`."""
         return str(self._estimate.content)
@@ -178,6 +184,7 @@ class PromptBox(Vertical):
     async def _look_at(self, words: list[str]) -> None:
         self._mentions = await self._read(words)
         self._show_chips()
+        self.post_message(self.Edited())
 
     async def _read(self, words: list[str]) -> Mentions:
         return await asyncio.to_thread(_attachments, words, self._folder) if words else {}

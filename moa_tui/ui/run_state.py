@@ -36,6 +36,8 @@ class CallView:
     """Rises when what was written so far does not count any more."""
     parts: dict[Kind, list[str]] = field(default_factory=lambda: {"text": [], "reasoning": []})
     characters: int = 0
+    passed_over: bool = False
+    """Whether the run ended without asking it."""
 
     @property
     def over(self) -> bool:
@@ -56,7 +58,7 @@ class CallView:
     @property
     def state_words(self) -> str:
         """`● writing`: glyph and word."""
-        return f"{GLYPHS[self.state]} {self.state}"
+        return f"{GLYPHS['excluded']} not asked" if self.passed_over else f"{GLYPHS[self.state]} {self.state}"
 
     def numbers(self, now: float) -> list[str]:
         """What is known of it in figures, most telling first: tokens, tokens/s, price, seconds."""
@@ -145,6 +147,8 @@ class RunState:
             case RunEnded(outcome):
                 self.outcome = outcome
                 self._ended = outcome.seconds
+                for view in self.views:
+                    view.passed_over = view.reply is None
 
     def view(self, call: CallId) -> CallView:
         """The call of that name."""
@@ -183,7 +187,7 @@ class RunState:
 
     def glyphs(self, number: int) -> str:
         """The states of a layer's calls, a glyph each."""
-        return "".join(GLYPHS[view.state] for view in self.layers[number - 1])
+        return "".join(view.state_words[0] for view in self.layers[number - 1])
 
     def layer_words(self, number: int) -> str:
         """A layer in a few words: `L1 ✓✓✗ 9.1 s`."""

@@ -38,6 +38,8 @@ class TurnView(RowsWidget, can_focus=True):
     """Draws a turn, running or over. The answer is Markdown up to its last whole block, plain behind it."""
 
     HELP_TITLE = "A turn"
+    # A click is for selecting text; the keys stay with the prompt.
+    FOCUS_ON_CLICK = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "panes", "Its panes", id="turn.panes"),
         Binding("y", "copy_answer", "Copy answer", id="turn.copy"),
