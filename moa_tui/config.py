@@ -94,7 +94,7 @@ def with_value(text: str, key: str, value: str) -> str:
     lines = text.splitlines()
     first_table = next((at for at, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
     for at in range(first_table):
-        if re.match(rf"\s*{key}\s*=", lines[at]):
+        if re.match(rf"""\s*["']?{key}["']?\s*=""", lines[at]):
             lines[at] = line
             break
     else:

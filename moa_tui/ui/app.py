@@ -234,7 +234,7 @@ class MoaApp(App[None]):
         path = paths.config_file()
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else config.TEMPLATE
-            paths.write_private(path, config.with_value(text, "theme", name))
+            paths.write_private(path.resolve(), config.with_value(text, "theme", name))
         except (OSError, UnicodeDecodeError) as error:
             self.notify(f"{path}: the theme could not be kept: {error}", severity="warning", markup=False)
 

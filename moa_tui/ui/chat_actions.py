@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from textual.actions import SkipAction
 
 from moa_tui.engine.recipe import Recipe
@@ -73,8 +74,10 @@ class ChatActions(ChatBase):
         turn = self.session.chat.turn
         if turn is None:
             raise UsageError("there is no prompt yet to change")
+        draft = self.session.draft
         self.session.instead = True
-        self.box.prompt.put_back(turn.prompt)
+        # As it was written: the files it names are read again.
+        self.box.prompt.put_back(draft.shown if draft.text == turn.prompt else turn.prompt)
         self.say("what you send next takes the last turn's place")
         self.focus_prompt()
 
@@ -171,7 +174,7 @@ class ChatActions(ChatBase):
 
     async def on_find_bar_step(self, event: FindBar.Step) -> None:
         number, total = await self.transcript.find(event.wanted, event.step)
-        words = f"turn {number} of {total}" if total else "nowhere"
+        words = f"{number} of {total}" if total else "nowhere"
         self.query_one(FindBar).tell(words if event.wanted else "")
 
     async def on_find_bar_closed(self) -> None:
@@ -255,14 +258,23 @@ class ChatActions(ChatBase):
         )
         layers = (*recipe.layers[:-1], recipe.layers[-1].model_copy(update={"agents": (final,)}))
         try:
-            changed = Recipe.model_validate(recipe.model_copy(update={"layers": layers}).model_dump())
-        except ValueError as error:
-            raise UsageError(f'"{one_line(model)}" cannot be the aggregator: {error}') from error
+            table = recipe.model_copy(update={"layers": layers}).model_dump(exclude_unset=True)
+            changed = Recipe.model_validate(table)
+        except ValidationError as error:
+            why = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
+            raise UsageError(f'"{one_line(model)}" cannot be the aggregator: {why}') from error
         self.use_recipe(changed)
 
     def action_history(self) -> None:
         prompt = self.box.prompt
-        self.app.push_screen(HistoryScreen(prompt.earlier), lambda text: prompt.fill(text) if text else None)
+
+        def take(text: str | None) -> None:
+            if text:
+                # What was being written is one step back in the history.
+                prompt.remember(prompt.expanded)
+                prompt.fill(text)
+
+        self.app.push_screen(HistoryScreen(prompt.earlier), take)
 
     def action_editor(self) -> None:
         self.box.edit_outside()
@@ -312,6 +324,8 @@ class ChatActions(ChatBase):
         )
 
     def on_prompt_box_edited(self) -> None:
+        if not self.box.whole.strip():
+            self.session.instead = False
         self.renew_estimate()
 
     def on_rows_widget_code_clicked(self, event: RowsWidget.CodeClicked) -> None:

@@ -18,6 +18,8 @@ from moa_tui.ui.transcript import Transcript
 from moa_tui.wording import counted, money, one_line
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from moa_tui.chat import Running
     from moa_tui.choices import Choices
     from moa_tui.ui.run_state import RunState
@@ -34,6 +36,9 @@ class ChatBase(Screen[None]):
             self.what = what
             self.argument = argument
             super().__init__()
+
+    ticker: Timer
+    """Goes while a run does."""
 
     def __init__(self, session: Session, choices: Choices) -> None:
         super().__init__()
@@ -78,7 +83,7 @@ class ChatBase(Screen[None]):
 
     # Sending
 
-    async def send(self, draft: Draft) -> bool:
+    async def send(self, draft: Draft, *, waited: bool = False) -> bool:
         """Ask it now; whether a run began. Where none did, the text is back in the prompt."""
         instead = self.session.instead
         try:
@@ -88,7 +93,7 @@ class ChatBase(Screen[None]):
             self.complain(error)
             return False
         self.session.draft = draft
-        await self.follow(running, aside=instead)
+        await self.follow(running, aside=instead, jump=not waited)
         return True
 
     def put_back_waiting(self, *first: Draft) -> None:
@@ -98,14 +103,18 @@ class ChatBase(Screen[None]):
         self.box.prompt.put_back("\n".join(texts))
         self.show_queue()
 
-    async def follow(self, running: Running, *, aside: bool = False) -> None:
-        """Show a run that has just been started; `aside` where it takes the last turn's place."""
+    async def follow(self, running: Running, *, aside: bool = False, jump: bool = True) -> None:
+        """Show a run that has just been started.
+
+        `aside` where it takes the last turn's place, `jump` to take the reader there.
+        """
         if aside:
             self.transcript.set_aside_last()
         run = self.session.begin(running)
         self.remove_class("-empty")
-        await self.transcript.add(running.turn, run)
+        await self.transcript.add(running.turn, run, follow=jump)
         self.session.shown = True
+        self.ticker.resume()
         self.panel.look_at(run)
         self.open_panel(len(run.layers) > 1 or len(run.layers[0]) > 1)
         self.renew_title()

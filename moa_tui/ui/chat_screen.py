@@ -94,7 +94,7 @@ class ChatScreen(ChatActions):
         self.add_class("-empty", "-panel-closed")
         self.renew_title()
         self.renew_welcome()
-        self.set_interval(_TICK_SECONDS, self._tick)
+        self.ticker = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
         self.box.prompt.cursor_blink = not self._settings.reduced_motion
         self.call_after_refresh(self._after_first_paint)
 
@@ -126,7 +126,13 @@ class ChatScreen(ChatActions):
         event.stop()
         self.box.clear()
         self.box.prompt.remember(event.shown)
-        if (command := commands.parse(event.shown)) is not None:
+        try:
+            command = commands.parse(event.shown)
+        except MoaTuiError as error:
+            self.complain(error)
+            self.box.prompt.put_back(event.shown)
+            return
+        if command is not None:
             if not await self._obey(*command):
                 self.box.prompt.put_back(event.shown)
         elif self.session.running is not None:
@@ -175,6 +181,10 @@ class ChatScreen(ChatActions):
         every = 2 if len(self.panel.panes) <= _PANES_AT_FULL_RATE else 4
         self.panel.tick(self._ticks % every, every)
         self.query_one(StatusBar).show(self._numbers())
+        if session.running is None:
+            # Nothing moves any more: an idle chat should take no time at all.
+            self.panel.tick()
+            self.ticker.pause()
 
     def _fold(self, run: RunState) -> None:
         """The final answer begins: give it the room the panes had, unless the person is in them."""
@@ -197,7 +207,8 @@ class ChatScreen(ChatActions):
             self.panel.run = None
             self.open_panel(False)
             self.renew_title()
-            self.box.prompt.put_back(session.draft.shown)
+            if session.draft.shown:
+                self.box.prompt.put_back(session.draft.shown)
         else:
             self.panel.tick()
         self.refresh_bindings()
@@ -207,7 +218,7 @@ class ChatScreen(ChatActions):
             turn is not None and turn.outcome is not None and turn.outcome.status in ("done", "partial")
         )
         if session.waiting and answered:
-            await self.send(session.waiting.pop(0))
+            await self.send(session.waiting.pop(0), waited=True)
         elif session.waiting:
             self.put_back_waiting()
             self.say("what waited is back in the prompt, since the run came to no answer")
@@ -221,8 +232,11 @@ class ChatScreen(ChatActions):
         if run is not None and session.running is not None:
             parts.append(run.stage())
             parts.append(f"{run.now:.0f} s")
+            parts.append(f"~{run.tokens:,} tok")
+            if run.cost:
+                parts.append(money(run.cost))
         if session.tokens:
-            parts.append(f"{session.tokens:,} tokens")
+            parts.append(f"conversation {session.tokens:,} tok")
         if session.spent:
             parts.append(money(session.spent))
         return " · ".join(parts)

@@ -37,9 +37,11 @@ class Command:
 def parse(text: str) -> tuple[Command, str] | None:
     """The command that `text` is, and its argument; None where it is a message for the models.
 
-    A space before the slash makes any text a message.
+    A space before the slash makes any text a message. Raises UsageError for a command that is to come.
     """
     match = re.match(r"/(\w+)(?:\s+(.*))?\Z", text.rstrip(), re.DOTALL)
+    if match and match[1].lower() in _NOT_YET:
+        raise UsageError(f"/{match[1]} is not there yet: conversations are not kept after the end so far")
     command = COMMANDS.get(match[1].lower()) if match else None
     return (command, (match[2] or "").strip()) if command and match else None
 
@@ -93,7 +95,7 @@ def _stop(screen: ChatScreen, name: str) -> None:
 
 async def _use(screen: ChatScreen, name: str) -> None:
     turn = screen.session.chat.turn
-    run = screen.shown_run
+    run = screen.transcript.last_run
     if turn is None or run is None:
         raise UsageError("there is no answer yet")
     text = name if "." in name else f"{max(1, len(run.layers) - 1)}.{name}"
@@ -109,6 +111,9 @@ def _command(
 ) -> tuple[str, Command]:
     return name, Command(CommandHint(name, usage, description), act)
 
+
+# Not to be sent to the models, for money, by somebody who expects them.
+_NOT_YET = {"sessions", "resume", "rename", "fork", "export"}
 
 COMMANDS: dict[str, Command] = dict(
     [

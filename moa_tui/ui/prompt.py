@@ -92,7 +92,8 @@ class Prompt(TextArea):
     def put_back(self, text: str) -> None:
         """Put `text` in front of what is being typed, on lines of its own; the cursor stays where it is."""
         is_empty = not self.text
-        self.insert(self._foldable(clean(text)) + ("" if is_empty else "\n"), (0, 0))
+        text = clean(text)
+        self.insert((self._folded(text) if is_long(text) else text) + ("" if is_empty else "\n"), (0, 0))
         if is_empty:
             self.move_cursor(self.document.end)
         self._dismiss()

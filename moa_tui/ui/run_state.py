@@ -170,6 +170,19 @@ class RunState:
         return self._clock() - self._zero if self._ended is None else self._ended
 
     @property
+    def tokens(self) -> int:
+        """About how many tokens the agents have written so far."""
+        return sum(
+            view.reply.usage.completion_tokens if view.reply else (view.characters + 3) // 4
+            for view in self.views
+        )
+
+    @property
+    def cost(self) -> float:
+        """US dollars of the calls that are over, unknown prices left out."""
+        return sum(view.reply.cost or 0.0 for view in self.views if view.reply and not view.reply.reused)
+
+    @property
     def over(self) -> bool:
         """Whether the run has ended."""
         return self.outcome is not None

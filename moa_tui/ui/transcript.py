@@ -83,27 +83,29 @@ class Transcript(VerticalScroll, can_focus=False):
     async def open(self, turns: Sequence[Turn]) -> None:
         """Show a conversation, from its end."""
         await self.remove_children(TurnView)
+        self._first = self._last = 0
         self._entries = [_Entry(turn) for turn in turns]
         await self.show_around(len(turns) - 1)
         self.anchor()
 
-    async def add(self, turn: Turn, run: RunState) -> TurnView:
-        """A turn that begins now, at the end of the conversation."""
+    async def add(self, turn: Turn, run: RunState, *, follow: bool = True) -> None:
+        """A turn that begins now, at the end of the conversation; `follow` takes the reader there."""
         self._entries.append(_Entry(turn, run))
+        if not follow and self._is_above():
+            if self._last == len(self._entries) - 1:
+                await self._mount_below(1)
+            return
         if self._last == len(self._entries) - 1:
             await self._mount_below(1)
         else:
             await self.show_around(len(self._entries) - 1)
         self.anchor()
-        view = self._entries[-1].view
-        if view is None:
-            raise RuntimeError("the newest turn is always mounted")
-        return view
 
     async def drop_last(self) -> None:
         """Take away the newest turn: it never began."""
         entry = self._entries.pop()
         self._last = min(self._last, len(self._entries))
+        self._first = min(self._first, self._last)
         if entry.view is not None:
             await entry.view.remove()
 
@@ -199,30 +201,35 @@ class Transcript(VerticalScroll, can_focus=False):
     async def find(self, wanted: str, step: int) -> tuple[int, int]:
         """Show the place of `wanted` that is `step` from the one shown before; 0 begins at the newest.
 
-        Returns its number, counting from 1 at the newest, and how many turns hold it; (0, 0) for none.
+        Returns its number, counting from 1 at the newest, and how many there are; (0, 0) for none.
         """
         for view in self.views:
             view.show_found("")
-        hits = [at for at in reversed(range(len(self._entries))) if self._holds(at, wanted)] if wanted else []
-        if not hits:
+        # The number of each place's turn, and which place of the turn it is, both from the end.
+        places = [
+            (number, place)
+            for number in reversed(range(len(self._entries)))
+            for place in range(self._count(number, wanted))
+        ]
+        if not places:
             return 0, 0
-        self._found = 0 if step == 0 else (self._found - step) % len(hits)
-        self._found = min(self._found, len(hits) - 1)
-        hit = await self.show_around(hits[self._found])
+        self._found = 0 if step == 0 else (self._found - step) % len(places)
+        number, place = places[self._found]
+        hit = await self.show_around(number)
         if hit is not None:
-            self.call_after_refresh(self._show_found, hit, wanted)
-        return self._found + 1, len(hits)
+            self.call_after_refresh(self._show_found, hit, wanted, place)
+        return self._found + 1, len(places)
 
-    def _show_found(self, view: TurnView, wanted: str) -> None:
-        row = view.show_found(wanted)
-        top = view.virtual_region.y + (row or 0)
+    def _show_found(self, view: TurnView, wanted: str, place: int) -> None:
+        rows = view.show_found(wanted)
+        row = rows[-1 - min(place, len(rows) - 1)] if rows else 0
+        top = view.virtual_region.y + row
         self.release_anchor()
         self.scroll_to(y=max(0, top - self.size.height // 3), animate=False, force=True, immediate=True)
 
-    def _holds(self, number: int, wanted: str) -> bool:
+    def _count(self, number: int, wanted: str) -> int:
+        """How often a turn's prompt and answer hold `wanted`, whatever its case."""
         entry = self._entries[number]
-        run = entry.run
-        answer = (
-            run.outcome.answer if run and run.outcome else entry.turn.outcome and entry.turn.outcome.answer
-        )
-        return any(wanted.casefold() in text.casefold() for text in (entry.turn.prompt, answer or ""))
+        outcome = entry.run.outcome if entry.run is not None else entry.turn.outcome
+        texts = (entry.turn.prompt, outcome.answer if outcome is not None else "")
+        return sum(text.casefold().count(wanted.casefold()) for text in texts) if wanted else 0

@@ -112,12 +112,14 @@ class TurnView(RowsWidget, can_focus=True):
         return outcome.answer if outcome is not None else self.run.final.written("text")
 
     def lay_out(self, width: int) -> None:
-        """Lay the turn out at once; what is over is rendered before it is first shown."""
+        """Lay the turn out; what is over is rendered before it is first shown."""
+        first = not self._answer.width
         self._answer.resize(width)
         if self.run.over and self.answer:
             self._answer.replace(self.answer)
             self._seen = -1
-            if len(self.answer) > _LONGEST_AT_ONCE:
+            # At another width, only what the reader sees is worth keeping him waiting for.
+            if len(self.answer) > _LONGEST_AT_ONCE or not (first or self.is_on_screen):
                 self._settle(len(self.answer))
             else:
                 self._rendered = render(self.answer, width)
@@ -159,21 +161,23 @@ class TurnView(RowsWidget, can_focus=True):
         self._frame(self._answer.width)
         self._redraw()
 
-    def show_found(self, wanted: str) -> int | None:
-        """Mark every place of `wanted`; the row of the first. An empty text takes the marks away."""
+    def show_found(self, wanted: str) -> list[int]:
+        """Mark every place of `wanted`; the row each begins in. An empty text takes the marks away."""
+        places: list[int] = []
         marks: dict[int, list[tuple[int, int]]] = {}
         if wanted:
             self.whole_prompt = self.whole_prompt or wanted.casefold() in self.turn.prompt.casefold()
             self._frame(self._answer.width)
             self._redraw()
             for place in find(self._rows, wanted):
+                places.append(place[0][0])
                 for row, start, end in place:
                     marks.setdefault(row, []).append((start, end))
         if marks or self.found:
             self.found = marks
             self.forget()
             self.refresh()
-        return min(marks, default=None)
+        return places
 
     def restart(self) -> None:
         """What was written does not count any more."""
