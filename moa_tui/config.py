@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import tomllib
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from moa_tui import toml_file
 from moa_tui.engine.recipe import checked_base_url, checked_variable_name
+from moa_tui.errors import FileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,17 +91,23 @@ def load(path: Path) -> Settings:
 
 
 def with_value(text: str, key: str, value: str) -> str:
-    """The text of a config file with one top-level key set to a string, every other line as it was."""
-    line = f"{key} = {json.dumps(value)}"
-    lines = text.splitlines()
-    first_table = next((at for at, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
-    for at in range(first_table):
-        if re.match(rf"""\s*["']?{key}["']?\s*=""", lines[at]):
-            lines[at] = line
-            break
-    else:
-        # Before the first table and the comment above it: behind a table's head the key would be the table's.
-        while first_table and lines[first_table - 1].startswith("#"):
-            first_table -= 1
-        lines[first_table:first_table] = [line, ""] if first_table < len(lines) else [line]
-    return "\n".join(lines) + "\n"
+    """The text of a config file with one top-level key set to a string, every other line as it was.
+
+    Raises FileError where the text is no TOML, or the key stands in it in a way that cannot be changed.
+    """
+    line = tomli_w.dumps({key: value}).rstrip("\n")
+    lines = text.split("\n")
+    stands = re.compile(rf"""\s*["']?{key}["']?\s*=""")
+    changed = [
+        "\n".join([*lines[:at], line, *lines[at + 1 :]])
+        for at in range(len(lines))
+        if stands.match(lines[at])
+    ]
+    # At the very top it is in no table, and inside no text of several lines.
+    for candidate in (*changed, f"{line}\n\n{text}" if text.strip() else f"{line}\n"):
+        try:
+            if tomllib.loads(candidate) == {**tomllib.loads(text), key: value}:
+                return candidate
+        except tomllib.TOMLDecodeError:
+            continue
+    raise FileError(f"{key} could not be set in the config file; write `{line}` there by hand")

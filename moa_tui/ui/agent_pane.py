@@ -70,6 +70,7 @@ class AgentPane(LiveText):
         self._generation = 0
         self._shown: object = None
         self._framed: list[str] = []
+        self._now = 0.0
 
     def look_at(self, view: CallView, kind: Kind) -> None:
         """Show another call, or the other of its texts, from its beginning."""
@@ -81,7 +82,7 @@ class AgentPane(LiveText):
 
     def tick(self, now: float) -> None:
         """Bring text and frame up to date; `now` in seconds of the run."""
-        view = self.view
+        view, self._now = self.view, now
         if view is None:
             return
         if view.over:
@@ -101,6 +102,12 @@ class AgentPane(LiveText):
         if not view.over and self._seen == 0:
             self._still(_waiting_words(view, self._kind))
         self._frame(view, now)
+
+    def on_resize(self) -> None:
+        """Fit the frame's words to the new width; after that of the text, which Textual calls itself."""
+        self._framed = []
+        if self.view is not None:
+            self._frame(self.view, self._now)
 
     def _end(self, view: CallView) -> None:
         text = view.written(self._kind)

@@ -18,6 +18,7 @@ from textual.binding import Binding
 from textual.widgets import Input, TextArea
 
 from moa_tui import config, paths
+from moa_tui.errors import FileError
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_screen import ChatScreen
@@ -235,7 +236,7 @@ class MoaApp(App[None]):
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else config.TEMPLATE
             paths.write_private(path.resolve(), config.with_value(text, "theme", name))
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, FileError) as error:
             self.notify(f"{path}: the theme could not be kept: {error}", severity="warning", markup=False)
 
     def ask_to_open(self, address: str) -> None:

@@ -50,7 +50,9 @@ class ChatActions(ChatBase):
         if turn is None:
             raise UsageError("there is nothing to ask again yet")
         self.session.instead = True
-        await self.send(Draft(turn.prompt, turn.prompt))
+        # Nothing to put back into the prompt: nobody has written it there.
+        if not await self.send(Draft(turn.prompt, "")):
+            self.session.instead = False
 
     async def again(self) -> None:
         """Aggregate the last turn's answers again."""
@@ -74,10 +76,11 @@ class ChatActions(ChatBase):
         turn = self.session.chat.turn
         if turn is None:
             raise UsageError("there is no prompt yet to change")
-        draft = self.session.draft
-        self.session.instead = True
+        session = self.session
+        session.instead = True
         # As it was written: the files it names are read again.
-        self.box.prompt.put_back(draft.shown if draft.text == turn.prompt else turn.prompt)
+        is_last = session.draft.text in (turn.prompt, "")
+        self.box.prompt.put_back((is_last and session.written) or turn.prompt)
         self.say("what you send next takes the last turn's place")
         self.focus_prompt()
 

@@ -93,14 +93,16 @@ class ChatBase(Screen[None]):
             self.complain(error)
             return False
         self.session.draft = draft
+        self.session.written = draft.shown or self.session.written
         await self.follow(running, aside=instead, jump=not waited)
         return True
 
     def put_back_waiting(self, *first: Draft) -> None:
         """Put everything that waits back into the prompt, in its order, before what is being typed."""
-        texts = [draft.shown for draft in (*first, *self.session.waiting)]
+        texts = [draft.shown for draft in (*first, *self.session.waiting) if draft.shown]
         self.session.waiting.clear()
-        self.box.prompt.put_back("\n".join(texts))
+        if texts:
+            self.box.prompt.put_back("\n".join(texts))
         self.show_queue()
 
     async def follow(self, running: Running, *, aside: bool = False, jump: bool = True) -> None:

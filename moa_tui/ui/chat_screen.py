@@ -117,7 +117,9 @@ class ChatScreen(ChatActions):
     def on_key(self, event: events.Key) -> None:
         """A letter that nothing here has a use for is meant for the prompt."""
         elsewhere = self.focused is None or isinstance(self.focused, TurnView | AgentPane)
-        if elsewhere and event.is_printable and event.character:
+        # Bindings are looked at only after this.
+        free = elsewhere and event.key not in self.active_bindings
+        if free and event.is_printable and event.character:
             event.stop()
             self.focus_prompt()
             self.box.prompt.insert(event.character)
@@ -224,7 +226,7 @@ class ChatScreen(ChatActions):
             self.say("what waited is back in the prompt, since the run came to no answer")
         self.show_queue()
 
-    def _numbers(self) -> str:
+    def _numbers(self) -> list[str]:
         """What the run on screen, and the conversation, have taken."""
         session = self.session
         run = session.run
@@ -239,7 +241,7 @@ class ChatScreen(ChatActions):
             parts.append(f"conversation {session.tokens:,} tok")
         if session.spent:
             parts.append(money(session.spent))
-        return " · ".join(parts)
+        return parts
 
     def show_queue(self) -> None:
         queue = self.query_one("#queue", Static)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,12 @@ def bindings_of(classes: Iterable[type[DOMNode]]) -> dict[str, Binding]:
     found: dict[str, Binding] = {}
     for each in classes:
         for binding in Binding.make_bindings(each.BINDINGS):
-            if binding.id:
-                found.setdefault(binding.id, binding)
+            if binding.id in found:
+                # Several keys make several bindings of one id.
+                keys = f"{found[binding.id].key},{binding.key}"
+                found[binding.id] = replace(found[binding.id], key=keys)
+            elif binding.id:
+                found[binding.id] = binding
     return found
 
 

@@ -39,6 +39,8 @@ class Session:
     """What the run was begun with."""
     shown: bool = False
     """Whether there is something on the screen to show the run: before, none of its events is taken in."""
+    written: str = ""
+    """The last turn's prompt as it was written, its files not read in."""
     waiting: list[Draft] = field(default_factory=list)
     """Messages to send when the run is over, oldest first."""
     instead: bool = False

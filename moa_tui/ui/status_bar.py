@@ -19,14 +19,14 @@ class StatusBar(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._numbers = ""
+        self._numbers: list[str] = []
         self._keys: list[tuple[int, str, str]] = []
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_updated)
 
-    def show(self, numbers: str) -> None:
-        """Show these numbers."""
+    def show(self, numbers: list[str]) -> None:
+        """Show these numbers, the most telling first."""
         if numbers != self._numbers:
             self._numbers = numbers
             self.refresh()
@@ -47,14 +47,20 @@ class StatusBar(Widget):
 
     def render(self) -> Content:
         width = self.size.width
-        room = width - cell_len(self._numbers) - 2
+        numbers = list(self._numbers)
+        # The first key is how to stop what goes on: it is worth more than the last number.
+        first = sum(map(cell_len, self._keys[0][1:])) + 4 if self._keys else 0
+        while len(numbers) > 1 and cell_len(" · ".join(numbers)) + first > width:
+            numbers.pop()
+        left = " · ".join(numbers)
+        room = width - cell_len(left) - 2
         shown: list[Content] = []
         for _, key, words in self._keys:
             size = cell_len(key) + cell_len(words) + 3
             if size > room:
-                continue
+                break
             room -= size
             shown.append(Content.assemble((key, "bold $text"), f" {words}"))
         keys = Content("  ").join(shown)
-        gap = max(1, width - cell_len(self._numbers) - keys.cell_length)
-        return Content.assemble((self._numbers, "$text"), " " * gap, keys)
+        gap = max(1, width - cell_len(left) - keys.cell_length)
+        return Content.assemble((left, "$text"), " " * gap, keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,9 +11,10 @@ from textual.containers import VerticalScroll
 
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.turn_view import TurnView
+from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from textual.binding import BindingType
 
@@ -97,6 +99,9 @@ class Transcript(VerticalScroll, can_focus=False):
             return
         if self._last == len(self._entries) - 1:
             await self._mount_below(1)
+            while self._last - self._first > _MOST_MOUNTED:
+                await self._unmount(self._first)
+                self._first += 1
         else:
             await self.show_around(len(self._entries) - 1)
         self.anchor()
@@ -134,9 +139,6 @@ class Transcript(VerticalScroll, can_focus=False):
         end = min(len(self._entries), self._last + count)
         await self.mount_all([self._make(at) for at in range(self._last, end)])
         self._last = end
-        while self._last - self._first > _MOST_MOUNTED and not self._is_above():
-            await self._unmount(self._first)
-            self._first += 1
 
     async def _mount_above(self) -> None:
         """Load older turns, the reader's place kept: it is measured from the bottom."""
@@ -146,17 +148,33 @@ class Transcript(VerticalScroll, can_focus=False):
             before = self.views[0] if self.views else None
             await self.mount_all([self._make(at) for at in range(first, self._first)], before=before)
             self._first = first
+        self.call_after_refresh(self._keep_place, below, self._trim_below)
 
-        def keep_place() -> None:
-            self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True, immediate=True)
-            self.call_after_refresh(self.run_worker, self._trim_below())
-
-        self.call_after_refresh(keep_place)
+    def _keep_place(self, below: float, then: Callable[[], Coroutine[None, None, None]]) -> None:
+        self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True, immediate=True)
+        self.call_after_refresh(self.run_worker, then())
 
     async def _trim_below(self) -> None:
         while self._last - self._first > _MOST_MOUNTED:
             self._last -= 1
             await self._unmount(self._last)
+        self._loading = False
+
+    async def _newer(self) -> None:
+        # The end that was reached is not the conversation's: it must not be stuck to.
+        self.release_anchor()
+        await self._mount_below(_PAGE)
+        self.call_after_refresh(self.run_worker, self._trim_above())
+
+    async def _trim_above(self) -> None:
+        below = self.virtual_size.height - self.scroll_y
+        with self.app.batch_update():
+            while self._last - self._first > _MOST_MOUNTED:
+                await self._unmount(self._first)
+                self._first += 1
+        self.call_after_refresh(self._keep_place, below, self._loaded)
+
+    async def _loaded(self) -> None:
         self._loading = False
 
     async def _unmount(self, number: int) -> None:
@@ -179,9 +197,11 @@ class Transcript(VerticalScroll, can_focus=False):
             self._loading = True
             self.run_worker(self._newer())
 
-    async def _newer(self) -> None:
-        await self._mount_below(_PAGE)
-        self._loading = False
+    def action_page_up(self) -> None:
+        self.scroll_page_up(animate=False)
+
+    def action_page_down(self) -> None:
+        self.scroll_page_down(animate=False)
 
     async def action_newest(self) -> None:
         """To the end of the conversation, and stay there."""
@@ -196,7 +216,9 @@ class Transcript(VerticalScroll, can_focus=False):
         if 0 <= wanted < len(self._entries):
             chosen = await self.show_around(wanted)
             if chosen is not None:
-                chosen.focus()
+                self.release_anchor()
+                chosen.focus(scroll_visible=False)
+                self.call_after_refresh(self.scroll_to_widget, chosen, animate=False, force=True)
 
     async def find(self, wanted: str, step: int) -> tuple[int, int]:
         """Show the place of `wanted` that is `step` from the one shown before; 0 begins at the newest.
@@ -223,13 +245,24 @@ class Transcript(VerticalScroll, can_focus=False):
     def _show_found(self, view: TurnView, wanted: str, place: int) -> None:
         rows = view.show_found(wanted)
         row = rows[-1 - min(place, len(rows) - 1)] if rows else 0
-        top = view.virtual_region.y + row
         self.release_anchor()
-        self.scroll_to(y=max(0, top - self.size.height // 3), animate=False, force=True, immediate=True)
+
+        def scroll() -> None:
+            top = view.virtual_region.y + row - self.size.height // 3
+            self.scroll_to(y=max(0, top), animate=False, force=True, immediate=True)
+
+        # A prompt that was folded is laid out whole first.
+        self.call_after_refresh(scroll)
 
     def _count(self, number: int, wanted: str) -> int:
         """How often a turn's prompt and answer hold `wanted`, whatever its case."""
         entry = self._entries[number]
         outcome = entry.run.outcome if entry.run is not None else entry.turn.outcome
         texts = (entry.turn.prompt, outcome.answer if outcome is not None else "")
-        return sum(text.casefold().count(wanted.casefold()) for text in texts) if wanted else 0
+        return sum(_as_read(text).count(wanted.casefold()) for text in texts) if wanted else 0
+
+
+def _as_read(text: str) -> str:
+    """About what stands on the screen for a Markdown text, in one case: without its marks."""
+    plain = re.sub(r"\*+|`+|^#+ |(?<=\w\])\([^)]*\)", "", text, flags=re.MULTILINE)
+    return one_line(plain).casefold()

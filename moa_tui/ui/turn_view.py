@@ -13,7 +13,7 @@ from textual.message import Message
 from moa_tui.ui.markdown_rows import Rendered, block_end, render
 from moa_tui.ui.rows_widget import MARKS, RowsWidget
 from moa_tui.ui.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
-from moa_tui.wording import GLYPHS, summary
+from moa_tui.wording import GLYPHS, counted, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -236,7 +236,7 @@ class TurnView(RowsWidget, can_focus=True):
             plain = lightly_styled(line[:20_000]).without_spans
             rows += prefixed(wrap(plain, max(4, width - 2)), _MARGIN)
         if len(shown) < len(lines):
-            more = f"… {len(lines) - len(shown)} more lines; e shows them"
+            more = f"… {counted(len(lines) - len(shown), 'more line')}; e shows the whole prompt"
             rows.append(Row((_MARGIN + Content(more)).stylize(MUTED)))
         return rows
 
