@@ -15,7 +15,10 @@ from moa_tui.engine.recipe import checked_base_url, checked_variable_name
 from moa_tui.errors import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+_LONGEST_VALUE = 20  # lines
 
 TEMPLATE = """\
 # moa-tui's settings. Every key is optional; a line that starts with # has no effect.
@@ -97,17 +100,29 @@ def with_value(text: str, key: str, value: str) -> str:
     """
     line = tomli_w.dumps({key: value}).rstrip("\n")
     lines = text.split("\n")
-    stands = re.compile(rf"""\s*["']?{key}["']?\s*=""")
-    changed = [
-        "\n".join([*lines[:at], line, *lines[at + 1 :]])
-        for at in range(len(lines))
-        if stands.match(lines[at])
-    ]
-    # At the very top it is in no table, and inside no text of several lines.
-    for candidate in (*changed, f"{line}\n\n{text}" if text.strip() else f"{line}\n"):
+    for candidate in _candidates(lines, line, re.compile(rf"""\s*["']?{key}["']?\s*=""")):
         try:
             if tomllib.loads(candidate) == {**tomllib.loads(text), key: value}:
                 return candidate
         except tomllib.TOMLDecodeError:
             continue
     raise FileError(f"{key} could not be set in the config file; write `{line}` there by hand")
+
+
+def _candidates(lines: list[str], line: str, stands: re.Pattern[str]) -> Iterator[str]:
+    """Texts that may be what is wanted: `line` for what stands there, before the first table, at the top."""
+    for at, each in enumerate(lines):
+        if stands.match(each):
+            # A value may go on over lines; how many is for the parser to say.
+            for end in range(at + 1, min(len(lines), at + _LONGEST_VALUE) + 1):
+                yield "\n".join([*lines[:at], line, *lines[end:]])
+    first = next((at for at, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
+    # Above the comments of what follows.
+    while first and (
+        lines[first - 1].startswith("#") or (first == len(lines) and not lines[first - 1].strip())
+    ):
+        first -= 1
+    gap = [""] if first < len(lines) and any(lines[first:]) else []
+    yield "\n".join([*lines[:first], line, *gap, *lines[first:]])
+    yield "\n".join([*lines[:first], line, *gap, *lines[first:], ""])
+    yield "\n".join([line, "", *lines])

@@ -117,7 +117,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     async def _settle(self) -> None:
         source, width = self._text.source, self._text.width
         rendered = await asyncio.to_thread(render, source, width)
-        if (source, width) != (self._text.source, self._text.width):
+        if not self._markdown or (source, width) != (self._text.source, self._text.width):
             return  # Another text or width came meanwhile, and with it another call of this.
         self._rendered = rendered
         self._text.settle(len(source), rendered.rows)
@@ -129,10 +129,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         count = len(self._text.rows)
         self.set_reactive(Widget.virtual_size, Size(self._text.width, count))
         self.show_vertical_scrollbar = count > self.size.height
-        if self._follow:
-            self.scroll_to(y=max(0, count - self.size.height), animate=False, force=True)
-        else:
-            self.scroll_to(y=min(self.scroll_y, max(0, count - self.size.height)), animate=False, force=True)
+        bottom = max(0, count - self.size.height)
+        if self._follow or self.scroll_y > bottom:
+            self.scroll_to(y=bottom, animate=False, force=True)
         self._move_thumb()
         self.refresh()
 
@@ -146,6 +145,26 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
             self._thumb = thumb
             self.vertical_scrollbar.window_virtual_size = count
             self.vertical_scrollbar.position = self.scroll_y
+
+    # At once: what is appended meanwhile would end an animation half way.
+
+    def action_scroll_up(self) -> None:
+        self.scroll_to(y=self.scroll_y - 1, animate=False)
+
+    def action_scroll_down(self) -> None:
+        self.scroll_to(y=self.scroll_y + 1, animate=False)
+
+    def action_page_up(self) -> None:
+        self.scroll_page_up(animate=False)
+
+    def action_page_down(self) -> None:
+        self.scroll_page_down(animate=False)
+
+    def action_scroll_home(self) -> None:
+        self.scroll_home(animate=False)
+
+    def action_scroll_end(self) -> None:
+        self.scroll_end(animate=False)
 
     def on_resize(self) -> None:
         width = self.scrollable_content_region.width

@@ -258,8 +258,8 @@ class Transcript(VerticalScroll, can_focus=False):
         """How often a turn's prompt and answer hold `wanted`, whatever its case."""
         entry = self._entries[number]
         outcome = entry.run.outcome if entry.run is not None else entry.turn.outcome
-        texts = (entry.turn.prompt, outcome.answer if outcome is not None else "")
-        return sum(_as_read(text).count(wanted.casefold()) for text in texts) if wanted else 0
+        texts = (entry.turn.prompt.casefold(), _as_read(outcome.answer) if outcome is not None else "")
+        return sum(text.count(wanted.casefold()) for text in texts) if wanted else 0
 
 
 def _as_read(text: str) -> str:

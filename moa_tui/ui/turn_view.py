@@ -236,7 +236,7 @@ class TurnView(RowsWidget, can_focus=True):
             plain = lightly_styled(line[:20_000]).without_spans
             rows += prefixed(wrap(plain, max(4, width - 2)), _MARGIN)
         if len(shown) < len(lines):
-            more = f"… {counted(len(lines) - len(shown), 'more line')}; e shows the whole prompt"
+            more = f"… {counted(len(lines) - len(shown), 'more line')}; e shows them"
             rows.append(Row((_MARGIN + Content(more)).stylize(MUTED)))
         return rows
 
