@@ -79,6 +79,7 @@ class AgentPane(LiveText):
         self.view, self._kind = view, kind
         self._seen, self._generation, self._shown = 0, view.generation, None
         self.show("", follow=True)
+        self._frame(view, self._now)
 
     def tick(self, now: float) -> None:
         """Bring text and frame up to date; `now` in seconds of the run."""

@@ -1,0 +1,112 @@
+"""How states, prices, calls and runs are put into words."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from moa_tui.engine.events import CallId, Failure, Outcome, Reply, Status, Usage
+from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
+from moa_tui.wording import GLYPHS, counted, describe, money, one_line, summary
+from tests.helpers import recipe
+
+RECIPE = recipe(["a", "b"], ["judge"])
+EXACT = Usage(100, 40, estimated=False)
+
+
+def reply(status: Status = "done", **changes: object) -> Reply:
+    values: dict[str, object] = {
+        "text": "some text",
+        "usage": EXACT,
+        "cost": 0.002,
+        "started": 1.0,
+        "ended": 3.5,
+    }
+    return Reply("a", "a", status, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def outcome(metrics: Metrics | None = None, **changes: object) -> Outcome:
+    replies = {CallId(1, 1): reply(), CallId(1, 2): reply("failed"), CallId(2, 1): reply()}
+    values: dict[str, object] = {"replies": replies, "cost": 0.02, "seconds": 14.24, **changes}
+    return Outcome("done", "text", metrics=metrics or Metrics(), **values)  # type: ignore[arg-type]
+
+
+def test_every_state_has_a_glyph_of_its_own() -> None:
+    assert {"waiting", "writing", "retrying", *get_args(Status)} == set(GLYPHS)
+    assert len(set(GLYPHS.values())) == len(GLYPHS)
+    assert all(len(glyph) == 1 for glyph in GLYPHS.values())
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 calls"), (1, "1 call"), (2, "2 calls")])
+def test_one_thing_is_not_several(number: int, words: str) -> None:
+    assert counted(number, "call") == words
+
+
+@pytest.mark.parametrize(
+    ("dollars", "words"),
+    [
+        (None, "price unknown"),
+        (0, "$0"),
+        (0.00001, "$0.0000"),
+        (0.00123, "$0.0012"),
+        (0.0999, "$0.0999"),
+        (0.1, "$0.10"),
+        (12.3, "$12.30"),
+    ],
+)
+def test_a_price_is_as_exact_as_it_is_small(dollars: float | None, words: str) -> None:
+    assert money(dollars) == words
+
+
+def test_a_reply_is_described_in_a_line() -> None:
+    assert describe(reply()) == "done, 40 tokens, 2.5 s, $0.0020"
+
+
+def test_what_is_not_known_of_a_reply_is_said_to_be_so() -> None:
+    assert describe(reply(usage=Usage(1, 40), cost=None)) == "done, about 40 tokens, 2.5 s, price unknown"
+    assert describe(reply(usage=Usage(), text="x" * 40)) == "done, about 10 tokens, 2.5 s, $0.0020"
+
+
+def test_a_reply_kept_from_before_says_so() -> None:
+    assert describe(reply(reused=True)).startswith("done, kept from before, 40 tokens")
+
+
+def test_a_failed_call_says_why_on_the_same_line() -> None:
+    failed = reply("failed", text="", error=Failure("server", "it said:\n  no\n"))
+    assert describe(failed) == "failed, 2.5 s: it said: no"
+
+
+def test_a_call_that_never_started_took_no_time() -> None:
+    assert describe(reply("stopped", text="", started=None)) == "stopped, 0.0 s"
+
+
+def test_a_run_is_summed_up_in_a_line() -> None:
+    layers = (LayerMetrics(1, 2, 1, CallId(1, 1), 3.0), LayerMetrics(2, 1, 1, CallId(2, 1), 2.0))
+    assert summary(RECIPE, outcome(Metrics(layers))) == "test: 1 of 2 used · 3 of 3 calls · 14.2 s · $0.0200"
+
+
+def test_calls_that_were_kept_or_never_made_are_not_counted() -> None:
+    replies = {CallId(1, 1): reply(reused=True), CallId(1, 2): reply(started=None), CallId(2, 1): reply()}
+    assert summary(RECIPE, outcome(replies=replies)).startswith("test: 1 of 3 calls")
+
+
+def test_the_answers_that_the_final_one_overlaps_most_are_named() -> None:
+    overlap = tuple(
+        Overlap(CallId(1, number), share, share) for number, share in ((1, 0.25), (2, 0.5), (1, 0.0))
+    )
+    words = summary(RECIPE, outcome(Metrics(overlap=overlap)))
+    assert words.endswith("most overlap: a 50%, a 25%")
+
+
+def test_no_overlap_is_not_spoken_of() -> None:
+    assert "overlap" not in summary(RECIPE, outcome(Metrics(overlap=(Overlap(CallId(1, 1), 0.0, 0.0),))))
+
+
+def test_each_note_has_a_line() -> None:
+    words = summary(RECIPE, outcome(notes=("one", "two")))
+    assert words.split("\n")[1:] == ["  note: one", "  note: two"]
+
+
+def test_white_space_of_every_kind_becomes_one_space() -> None:
+    assert one_line("  a\n\tb \u2028 c\r") == "a b c"

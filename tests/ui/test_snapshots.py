@@ -1,0 +1,125 @@
+"""The main screens as pictures, at three sizes, dark and light; `--snapshot-update` takes them anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from moa_tui.engine.events import CallId
+from moa_tui.ui.help_screen import HelpScreen
+from moa_tui.ui.inspector_screen import InspectorScreen
+from moa_tui.ui.recipe_screen import RecipeScreen
+from moa_tui.ui.theme_screen import ThemeScreen
+from moa_tui.ui.timeline_screen import TimelineScreen
+from tests.helpers import wait_until
+from tests.ui.screens import KEY, ask, at_rest, chat_screen, first_layer, happen, held_app, whole_run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from textual.pilot import Pilot
+    from textual.screen import Screen
+
+    Snap = Callable[..., bool]
+
+LOOKS = [((80, 24), "moa-dark"), ((120, 40), "moa-light"), ((220, 60), "moa-dark")]
+each_look = pytest.mark.parametrize(
+    ("size", "theme"), LOOKS, ids=[f"{size[0]}x{size[1]}-{theme}" for size, theme in LOOKS]
+)
+
+
+async def until(pilot: Pilot[None], screen: type[Screen[Any]]) -> None:
+    """Wait until that screen is up and drawn."""
+    await wait_until(lambda: isinstance(pilot.app.screen, screen))
+    await at_rest(pilot)
+
+
+async def run_layer_1(pilot: Pilot[None]) -> None:
+    run = await ask(pilot)
+    await happen(pilot, first_layer(run.recipe))
+
+
+async def finish(pilot: Pilot[None]) -> None:
+    run = await ask(pilot)
+    await happen(pilot, whole_run(run.recipe))
+
+
+async def inspect(pilot: Pilot[None]) -> None:
+    await finish(pilot)
+    screen = chat_screen(pilot.app)  # type: ignore[arg-type]
+    assert screen.session.run is not None
+    screen.inspect(screen.session.run, CallId(2, 2))
+    await until(pilot, InspectorScreen)
+
+
+async def look_at_the_timeline(pilot: Pilot[None]) -> None:
+    await inspect(pilot)
+    await pilot.press("t")
+    await until(pilot, TimelineScreen)
+
+
+async def choose_a_recipe(pilot: Pilot[None]) -> None:
+    await at_rest(pilot)
+    await pilot.press("f2")
+    await until(pilot, RecipeScreen)
+
+
+async def ask_for_help(pilot: Pilot[None]) -> None:
+    await at_rest(pilot)
+    await pilot.press("f1")
+    await until(pilot, HelpScreen)
+
+
+async def choose_a_theme(pilot: Pilot[None]) -> None:
+    await at_rest(pilot)
+    pilot.app.choose_theme()  # type: ignore[attr-defined]
+    await until(pilot, ThemeScreen)
+
+
+def snap(
+    compare: Snap, size: tuple[int, int], theme: str, before: Callable[[Pilot[None]], Awaitable[None]]
+) -> bool:
+    return compare(
+        held_app(theme, KEY if before is choose_a_recipe else {}), terminal_size=size, run_before=before
+    )
+
+
+@each_look
+def test_empty_chat(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, at_rest)
+
+
+@each_look
+def test_layer_1_at_work(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, run_layer_1)
+
+
+@each_look
+def test_finished_turn(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, finish)
+
+
+@each_look
+def test_inspector(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, inspect)
+
+
+@each_look
+def test_timeline(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, look_at_the_timeline)
+
+
+@each_look
+def test_recipe_picker(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, choose_a_recipe)
+
+
+@each_look
+def test_help(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, ask_for_help)
+
+
+@each_look
+def test_theme_picker(snap_compare: Snap, size: tuple[int, int], theme: str) -> None:
+    assert snap(snap_compare, size, theme, choose_a_theme)
