@@ -12,6 +12,8 @@ import os
 import select
 from codecs import getincrementaldecoder
 from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
@@ -19,6 +21,10 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from moa_tui.attachments import clean, is_binary
 
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_HUNG_UP = 129  # as a shell calls a program that SIGHUP has ended
 _READ_BYTES = 65_536
 _TICK_SECONDS = 0.1
 
@@ -61,8 +67,33 @@ class PasteGuard:
         return "".join(rest)
 
 
+class _Patient:
+    """A terminal that takes everything, once it is gone: else whoever writes to it waits for ever."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def isatty(self) -> bool:
+        return self._file.isatty()
+
+
 class GuardedDriver(LinuxDriver):
-    """As Textual's driver, with every paste cleaned and handed on whole."""
+    """As Textual's driver, every paste cleaned and handed on whole, and no waiting for a lost terminal."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._file = _Patient(self._file)  # type: ignore[arg-type, assignment]
 
     def run_input_thread(self) -> None:
         """Hand on keys, mouse and pastes until the app ends."""
@@ -72,7 +103,8 @@ class GuardedDriver(LinuxDriver):
         while not self.exit_event.is_set():
             if self._is_readable(_TICK_SECONDS):
                 data = self._read()
-                if not data:  # Standard input has ended.
+                if not data:  # The terminal is gone.
+                    self._app.call_later(self._app.exit, return_code=_HUNG_UP)
                     self.exit_event.wait()
                     return
                 for message in parser.feed(keys) if (keys := guard.strip(decode(data))) else ():
@@ -86,11 +118,12 @@ class GuardedDriver(LinuxDriver):
 
     def _read(self) -> bytes:
         """All that is there, so that the end of a paste is seen with its beginning."""
-        data = os.read(self.fileno, _READ_BYTES)
-        parts = [data]
-        while data and self._is_readable(0):
-            data = os.read(self.fileno, _READ_BYTES)
-            parts.append(data)
+        parts: list[bytes] = []
+        with suppress(OSError):  # gone: as if it had ended
+            while data := os.read(self.fileno, _READ_BYTES):
+                parts.append(data)
+                if not self._is_readable(0):
+                    break
         return b"".join(parts)
 
     def _is_readable(self, seconds: float) -> bool:

@@ -181,7 +181,7 @@ async def at_rest(pilot: Pilot[None]) -> None:
         for field in app.screen.query("Input, TextArea"):
             assert isinstance(field, Input | TextArea)
             field.cursor_blink = False
-        await app.workers.wait_for_complete()
+        await wait_until(lambda: all(worker.is_finished for worker in app.workers))
         await pilot.pause()
         await pilot.wait_for_scheduled_animations()
     await wait_until(lambda: all(lst.option_count for lst in app.screen.query(OptionList) if lst.display))

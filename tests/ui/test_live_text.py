@@ -220,7 +220,7 @@ async def test_what_is_laid_out_too_late_is_not_shown(app: Host) -> None:
         await settled(pilot, app.text, "second")
         app.text.finish("*third*")
         app.text.show("plain *now*")
-        await pilot.app.workers.wait_for_complete()
+        await wait_until(lambda: all(worker.is_finished for worker in app.workers))
         await pilot.pause()
         assert plain(app.text) == ["plain *now*"]
 
@@ -341,7 +341,7 @@ async def test_whatever_it_is_given_it_draws_rows_of_its_width(app: Host, hostil
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         for show in (app.text.append, app.text.finish, app.text.show):
             show(hostile)
-            await pilot.app.workers.wait_for_complete()
+            await wait_until(lambda: all(worker.is_finished for worker in app.workers))
             await pilot.pause()
             strips = [app.text.render_line(y) for y in range(app.text.size.height)]
             assert {strip.cell_length for strip in strips} == {app.text.size.width}

@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.content import Content
@@ -232,6 +232,7 @@ def test_a_tab_becomes_blanks_so_that_it_has_a_width() -> None:
 
 
 @given(LINES)
+@example("\r**strong**")
 def test_no_style_stands_beyond_its_line(text: str) -> None:
     content = lightly_styled(text)
     assert all(0 <= span.start < span.end <= len(content.plain) for span in content.spans)

@@ -1,0 +1,63 @@
+"""What the tests start the program with: its command, a server of models, and surroundings of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.model_server import ModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+if sys.platform == "win32":
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The installed command."""
+    command = Path(sys.executable).with_name("moa-tui")
+    if not command.exists():
+        pytest.skip(f"the command is not installed: there is no {command}")
+    return str(command)
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The surroundings of the program: a home of its own, and a port where no local server listens."""
+    left_out = ("TMUX", "TMUX_PANE", "TERM_PROGRAM", "COLORTERM", "LC_TERMINAL", "VISUAL", "EDITOR")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    return kept | {
+        "HOME": str(tmp_path),
+        "LC_ALL": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "LAB_KEY": "sk-of-the-lab",
+        "OLLAMA_HOST": "127.0.0.1:9",
+    }
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Where the program looks for its config file; the file is not there yet."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    return folder / "config.toml"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+@pytest.fixture
+def lab(server: ModelServer, config: Path) -> ModelServer:
+    """The server, as the endpoint `lab` of the config."""
+    server.reset()
+    config.write_text(f'[endpoints.lab]\nbase_url = "{server.url}"\nkey_env = "LAB_KEY"\n')
+    return server
