@@ -23,6 +23,10 @@ GLYPHS = {
 }
 
 
+# Less would be shown as 0 %.
+_LEAST_OVERLAP = 0.005
+
+
 def counted(number: int, thing: str) -> str:
     """`1 call`, `7 calls`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
@@ -57,8 +61,8 @@ def summary(recipe: Recipe, outcome: Outcome) -> str:
     parts.append(f"{made} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")
     parts.append(money(outcome.cost))
-    top = sorted(outcome.metrics.overlap, key=lambda one: one.ngram_share, reverse=True)[:2]
-    if top and top[0].ngram_share > 0:
+    best = sorted(outcome.metrics.overlap, key=lambda one: one.ngram_share, reverse=True)[:2]
+    if top := [one for one in best if one.ngram_share >= _LEAST_OVERLAP]:
         named = ", ".join(f"{outcome.replies[one.call].agent} {one.ngram_share:.0%}" for one in top)
         parts.append(f"most overlap: {named}")
     return "\n".join([f"{recipe.name}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])

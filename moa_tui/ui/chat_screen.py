@@ -212,6 +212,9 @@ class ChatScreen(ChatActions):
             if session.draft.shown:
                 self.box.prompt.put_back(session.draft.shown)
         else:
+            if self.has_class("-side"):
+                # Beside the answer, what it was made from says more than itself once more.
+                self.panel.look_at(run)
             self.panel.tick()
         self.refresh_bindings()
         self.post_message(self.Wish("ended"))

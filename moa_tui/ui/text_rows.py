@@ -235,7 +235,7 @@ class GrowingText:
 
 def lightly_styled(text: str, *, fenced: bool = False, mark: bool = False) -> Content:
     """A line of Markdown as it is written, its headings, code and strong words told apart."""
-    text = text.expandtabs(4)
+    text = Content(text.expandtabs(4)).plain  # what it leaves out must not shift the styles
     if mark:
         return Content(text, [Span(0, len(text), MUTED)])
     if fenced:

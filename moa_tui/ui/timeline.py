@@ -139,7 +139,7 @@ def _bar(span: Span, view: CallView, cells: int, seconds: float) -> Content:
     scale = cells / seconds
     begin = min(int(span.queued * scale), cells - 1)
     end = max(begin + 1, min(round(span.end * scale), cells))
-    drawn = [span.character((cell + 0.5) / scale) for cell in range(begin, end)]
+    drawn = [span.character(max((cell + 0.5) / scale, span.queued)) for cell in range(begin, end)]
     if end - begin == 1:
         drawn = [span.character(span.end)]
     content = Content(" " * begin)

@@ -16,7 +16,7 @@ class Welcome(Static):
     """Says whether answers will be real, which keys and servers were found, and three things to try."""
 
     DEFAULT_CSS = """
-    Welcome { height: 1fr; padding: 1 2; color: $text; overflow-y: auto; }
+    Welcome { height: 1fr; max-width: 100; padding: 1 2; color: $text; overflow-y: auto; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -247,7 +247,7 @@ async def test_showing_a_text_as_markdown_or_from_its_end(app: Host) -> None:
 
 
 async def test_rows_laid_out_elsewhere_are_shown_as_they_are_at_any_width(app: Host) -> None:
-    rows = [Row(Content(f"row {number}")) for number in range(30)]
+    rows = [Row(Content(f"row {number}").pad_right(30)) for number in range(30)]
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         app.text.append(LINES)
         app.text.focus()

@@ -293,6 +293,7 @@ def test_settling_keeps_the_source_and_what_comes_later(
     growing = grown(text, width)
     growing.settle(characters, rows)
     assert growing.source == text
+    assert (growing.settled, growing.settled_rows) == (characters, 3)
     assert drawn(growing.rows[:3]) == drawn(rows)
     growing.append(more)
     assert growing.source == text + more
