@@ -100,6 +100,8 @@ class AgentPane(LiveText):
             self._seen = len(new)
             self._shown = None
             self.append(text)
+        else:
+            self.settle_thumb()
         if not view.over and self._seen == 0:
             self._still(_waiting_words(view, self._kind))
         self._frame(view, now)

@@ -34,7 +34,8 @@ class ControlFilter(LineFilter):
         clean = []
         for segment in segments:
             text, style, control = segment
-            if _UNSAFE.search(text):
+            # Printable is less than what is let through, and far quicker to know.
+            if not text.isprintable() and _UNSAFE.search(text):
                 # One cell for one character: what stands behind keeps its column.
                 segment = Segment(_UNSAFE.sub(" ", text), style, control)
             if style is not None and style.link:

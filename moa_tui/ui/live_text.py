@@ -123,6 +123,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._text.settle(len(source), rendered.rows)
         self.forget()
         self._grown()
+        self.settle_thumb()
 
     def _grown(self) -> None:
         """Take the rows' number as the height, without the layout pass that setting it would cause."""
@@ -143,7 +144,12 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         thumb = (round(self.scroll_y * height / count), height * height // count, height)
         if thumb != self._thumb:
             self._thumb = thumb
-            self.vertical_scrollbar.window_virtual_size = count
+            self.settle_thumb()
+
+    def settle_thumb(self) -> None:
+        """Have the thumb stand where it belongs to a part of a row, once the text rests."""
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
             self.vertical_scrollbar.position = self.scroll_y
 
     # At once: what is appended meanwhile would end an animation half way.

@@ -80,7 +80,8 @@ class RunPanel(Vertical):
         now = run.now
         for pane in self.panes[turn::every]:
             pane.tick(now)
-        self._draw_tabs(run)
+        if turn == 0:
+            self._draw_tabs(run)
 
     @property
     def panes(self) -> list[AgentPane]:

@@ -220,7 +220,7 @@ async def happen(pilot: Pilot[None], script: Iterable[tuple[float, Event]]) -> N
     if running.ended is not None:
         running.events.put(None)
         await wait_until(lambda: session.running is None)
-    for _ in range(4):  # Every pane has its turn within so many ticks.
+    for _ in range(12):  # Every pane has its turn within so many ticks.
         await chat_screen(app)._tick()
     await at_rest(pilot)
 
