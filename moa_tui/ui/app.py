@@ -255,7 +255,7 @@ class MoaApp(App[None]):
         self.bell()
         if self._settings.notify == "desktop" and self._driver is not None:
             # Fixed words: a text from a model must not reach this sequence.
-            self._driver.write("\x1b]9;moa-tui: the answer is there\x07")
+            self._driver.write("\x1b]9;moa-tui: the run has ended\x07")
 
 
 _WITH_KEYS = (

@@ -248,7 +248,10 @@ class ChatActions(ChatBase):
 
     def _use_choice(self, choice: ModelChoice | None) -> None:
         if choice is not None:
-            self.use_aggregator(choice.name, api_base=choice.api_base, extra=choice.extra)
+            try:
+                self.use_aggregator(choice.name, api_base=choice.api_base, extra=choice.extra)
+            except UsageError as error:
+                self.complain(error)
 
     def use_aggregator(
         self, model: str, *, api_base: str | None = None, extra: Mapping[str, object] | None = None
@@ -294,7 +297,9 @@ class ChatActions(ChatBase):
         self.open_panel(False)
         self.add_class("-empty")
         self.renew_title()
+        self.renew_numbers()
         self.renew_estimate()
+        self.refresh_bindings()
         self.focus_prompt()
 
     # What widgets ask for

@@ -6,22 +6,26 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Static
 
 from moa_tui.engine.plan import total_cost
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.run_panel import RunPanel
+from moa_tui.ui.status_bar import StatusBar
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
+from moa_tui.ui.welcome import Welcome
 from moa_tui.wording import counted, money, one_line
 
 if TYPE_CHECKING:
     from textual.timer import Timer
 
     from moa_tui.chat import Running
-    from moa_tui.choices import Choices
+    from moa_tui.choices import Choices, Situation
     from moa_tui.ui.run_state import RunState
     from moa_tui.ui.session import Draft, Session
 
@@ -40,10 +44,14 @@ class ChatBase(Screen[None]):
     ticker: Timer
     """Goes while a run does."""
 
-    def __init__(self, session: Session, choices: Choices) -> None:
+    def __init__(self, session: Session, choices: Choices, why: str | None) -> None:
         super().__init__()
         self.session = session
         self.choices = choices
+        self.situation: Situation | None = None
+        """What was found on this machine; None until it was looked for."""
+        self._why = why
+        self._first_recipe = session.chat.recipe
 
     @property
     def box(self) -> PromptBox:
@@ -157,8 +165,36 @@ class ChatBase(Screen[None]):
 
     def renew_welcome(self) -> None:
         """Say what an empty conversation should know of the recipe in force."""
-        raise NotImplementedError
+        recipe = self.session.chat.recipe
+        why = self._why if recipe is self._first_recipe else None
+        self.query_one(Welcome).tell(recipe, why, self.situation)
+
+    def renew_numbers(self) -> None:
+        """Say at the bottom what the run and the conversation have taken."""
+        self.query_one(StatusBar).show(self._numbers())
+
+    def _numbers(self) -> list[str]:
+        """What the run on screen, and the conversation, have taken."""
+        session = self.session
+        run = session.run
+        parts = []
+        if run is not None and session.running is not None:
+            parts.append(run.stage())
+            parts.append(f"{run.now:.0f} s")
+            parts.append(f"~{run.tokens:,} tok")
+            if run.cost:
+                parts.append(money(run.cost))
+        if session.tokens:
+            parts.append(f"conversation {session.tokens:,} tok")
+        if session.spent:
+            parts.append(money(session.spent))
+        return parts
 
     def show_queue(self) -> None:
         """Show which messages wait for the run to end."""
-        raise NotImplementedError
+        queue = self.query_one("#queue", Static)
+        queue.set_class(bool(self.session.waiting), "-some")
+        lines = [f"waits: {one_line(draft.shown[:500])}" for draft in self.session.waiting]
+        if lines:
+            lines[-1] += "  (Esc takes it back)"
+        queue.update(Content("\n".join(lines)))

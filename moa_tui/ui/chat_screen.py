@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.containers import Container, Vertical
-from textual.content import Content
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
@@ -24,7 +25,6 @@ from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
 from moa_tui.ui.welcome import Welcome
-from moa_tui.wording import money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from moa_tui.chat import Chat
-    from moa_tui.choices import Choices, Situation
+    from moa_tui.choices import Choices
     from moa_tui.config import Settings
     from moa_tui.ui.run_state import RunState
 
@@ -70,11 +70,8 @@ class ChatScreen(ChatActions):
     ]
 
     def __init__(self, chat: Chat, choices: Choices, settings: Settings, why: str | None = None) -> None:
-        super().__init__(Session(chat), choices)
+        super().__init__(Session(chat), choices, why)
         self._settings = settings
-        self._why = why
-        self._situation: Situation | None = None
-        self._first_recipe = chat.recipe
         self._ticks = 0
         self._focused_before: Widget | None = None
 
@@ -105,13 +102,8 @@ class ChatScreen(ChatActions):
         self.renew_estimate()
 
     async def _look_around(self) -> None:
-        self._situation = await asyncio.to_thread(self.choices.situation)
+        self.situation = await asyncio.to_thread(self.choices.situation)
         self.renew_welcome()
-
-    def renew_welcome(self) -> None:
-        recipe = self.session.chat.recipe
-        why = self._why if recipe is self._first_recipe else None
-        self.query_one(Welcome).tell(recipe, why, self._situation)
 
     # What is typed
 
@@ -183,7 +175,7 @@ class ChatScreen(ChatActions):
         # A few panes at each tick: drawing all at once would keep a key waiting for as long.
         every = 3 if len(self.panel.panes) <= _PANES_AT_FULL_RATE else 6
         self.panel.tick(self._ticks % every, every)
-        self.query_one(StatusBar).show(self._numbers())
+        self.renew_numbers()
         if session.running is None:
             # Nothing moves any more: an idle chat should take no time at all.
             self.panel.tick()
@@ -202,16 +194,16 @@ class ChatScreen(ChatActions):
         except MoaTuiError as error:
             self.complain(error)
         except Exception as error:  # a fault of ours must not take the conversation with it
-            self.complain(MoaTuiError(f"moa-tui has a fault, please report it: {error!r}"))
+            self.complain(MoaTuiError(f"moa-tui has a fault, please report it: {_place_of(error)}"))
         if turn is None:
-            await self.transcript.drop_last()
-            self.transcript.set_aside_last(False)
-            self.set_class(not self.transcript.turns, "-empty")
+            # First all that must not wait: while the turn is taken away, the next may be begun.
             self.panel.run = None
             self.open_panel(False)
-            self.renew_title()
             if session.draft.shown:
                 self.box.prompt.put_back(session.draft.shown)
+            await self.transcript.drop(run)
+            self.set_class(not self.transcript.turns, "-empty")
+            self.renew_title()
         else:
             if self.has_class("-side"):
                 # Beside the answer, what it was made from says more than itself once more.
@@ -230,31 +222,6 @@ class ChatScreen(ChatActions):
             self.say("what waited is back in the prompt, since the run came to no answer")
         self.show_queue()
 
-    def _numbers(self) -> list[str]:
-        """What the run on screen, and the conversation, have taken."""
-        session = self.session
-        run = session.run
-        parts = []
-        if run is not None and session.running is not None:
-            parts.append(run.stage())
-            parts.append(f"{run.now:.0f} s")
-            parts.append(f"~{run.tokens:,} tok")
-            if run.cost:
-                parts.append(money(run.cost))
-        if session.tokens:
-            parts.append(f"conversation {session.tokens:,} tok")
-        if session.spent:
-            parts.append(money(session.spent))
-        return parts
-
-    def show_queue(self) -> None:
-        queue = self.query_one("#queue", Static)
-        queue.set_class(bool(self.session.waiting), "-some")
-        lines = [f"waits: {one_line(draft.shown[:500])}" for draft in self.session.waiting]
-        if lines:
-            lines[-1] += "  (Esc takes it back)"
-        queue.update(Content("\n".join(lines)))
-
     def _view_of(self, run: RunState) -> TurnView | None:
         return next((view for view in self.query_one(Transcript).views if view.run is run), None)
 
@@ -267,3 +234,10 @@ class ChatScreen(ChatActions):
         elif self.has_class("-too-small") and not small:
             self.call_after_refresh((self._focused_before or self.box.prompt).focus)
         self.set_class(small, "-too-small")
+
+
+def _place_of(error: Exception) -> str:
+    """What was raised, and where. Not its words: nobody knows what they hold, and it might be a key."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -41,7 +41,10 @@ def parse(text: str) -> tuple[Command, str] | None:
     """
     match = re.match(r"/(\w+)(?:\s+(.*))?\Z", text.rstrip(), re.DOTALL)
     if match and match[1].lower() in _NOT_YET:
-        raise UsageError(f"/{match[1]} is not there yet: conversations are not kept after the end so far")
+        raise UsageError(
+            f"/{match[1]} is not there yet: conversations are not kept after the end so far. With a space "
+            "before the slash the text goes to the models"
+        )
     command = COMMANDS.get(match[1].lower()) if match else None
     return (command, (match[2] or "").strip()) if command and match else None
 

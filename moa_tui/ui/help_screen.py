@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 Section = tuple[str, list[tuple[str, str]]]
+
+_MOVING_ABOUT = "Writing"
 
 
 def keys_in_force(screen: Screen[Any]) -> list[Section]:
@@ -32,11 +34,14 @@ def keys_in_force(screen: Screen[Any]) -> list[Section]:
     keys_of: dict[str, dict[tuple[str, str], list[str]]] = {}
     for node, binding, enabled, _ in screen.active_bindings.values():
         if enabled and binding.description:
-            rows = keys_of.setdefault(getattr(node, "HELP_TITLE", type(node).__name__), {})
+            own = binding.id or not isinstance(node, Input | TextArea)
+            title = getattr(node, "HELP_TITLE", type(node).__name__) if own else _MOVING_ABOUT
+            rows = keys_of.setdefault(title, {})
             rows.setdefault((binding.action, _words(binding)), []).append(screen.app.get_key_display(binding))
+    # A text field's many keys for moving about are known from everywhere, so they come last.
     return [
         (title, [(", ".join(dict.fromkeys(keys)), does) for (_, does), keys in rows.items()])
-        for title, rows in keys_of.items()
+        for title, rows in sorted(keys_of.items(), key=lambda section: section[0] == _MOVING_ABOUT)
     ]
 
 

@@ -104,4 +104,5 @@ class Session:
         """Begin another conversation."""
         self.chat.new()
         self.run, self.instead, self.spent, self.tokens = None, False, 0.0, 0
+        self.draft, self.written = NOTHING, ""
         self.waiting.clear()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
@@ -14,7 +16,7 @@ from moa_tui.ui.turn_view import TurnView
 from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Sequence
 
     from textual.binding import BindingType
 
@@ -53,6 +55,9 @@ class Transcript(VerticalScroll, can_focus=False):
         super().__init__(id=id)
         self._entries: list[_Entry] = []
         self._first = self._last = 0
+        self._window = 0
+        """Counts the windows there were; what was planned for an earlier one is dropped."""
+        self._changing = asyncio.Lock()
         self._loading = False
         self._found = 0
 
@@ -74,60 +79,79 @@ class Transcript(VerticalScroll, can_focus=False):
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
 
-    def set_aside_last(self, aside: bool = True) -> None:
-        """Whether another turn stands in the newest one's place."""
+    def set_aside_last(self) -> None:
+        """Another turn is to stand in the newest one's place."""
         if self._entries:
-            entry = self._entries[-1]
-            entry.aside = aside
-            if entry.view is not None:
-                entry.view.set_aside(aside)
+            self._set_aside(self._entries[-1], True)
+
+    def _set_aside(self, entry: _Entry, aside: bool) -> None:
+        entry.aside = aside
+        if entry.view is not None:
+            entry.view.set_aside(aside)
 
     async def open(self, turns: Sequence[Turn]) -> None:
         """Show a conversation, from its end."""
-        await self.remove_children(TurnView)
-        self._first = self._last = 0
-        self._entries = [_Entry(turn) for turn in turns]
-        await self.show_around(len(turns) - 1)
+        async with self._changing:
+            await self._clear()
+            self._entries = [_Entry(turn) for turn in turns]
+            self._found = 0
+            await self._show_around(len(turns) - 1)
         self.anchor()
 
     async def add(self, turn: Turn, run: RunState, *, follow: bool = True) -> None:
         """A turn that begins now, at the end of the conversation; `follow` takes the reader there."""
-        self._entries.append(_Entry(turn, run))
-        if not follow and self._is_above():
-            if self._last == len(self._entries) - 1:
+        async with self._changing:
+            self._entries.append(_Entry(turn, run))
+            at_end = self._last == len(self._entries) - 1
+            if not follow and self._is_above():
+                if at_end:
+                    await self._mount_below(1)
+                return
+            if at_end:
                 await self._mount_below(1)
-            return
-        if self._last == len(self._entries) - 1:
-            await self._mount_below(1)
-            while self._last - self._first > _MOST_MOUNTED:
-                await self._unmount(self._first)
-                self._first += 1
-        else:
-            await self.show_around(len(self._entries) - 1)
+                await self._trim_first()
+            else:
+                await self._show_around(len(self._entries) - 1)
         self.anchor()
 
-    async def drop_last(self) -> None:
-        """Take away the newest turn: it never began."""
-        entry = self._entries.pop()
+    async def drop(self, run: RunState) -> None:
+        """Take away the turn of a run that never began; the turn it was to replace stands again.
+
+        The list is right before anything is waited for: the next turn may be added meanwhile.
+        """
+        number = next(at for at, entry in enumerate(self._entries) if entry.run is run)
+        entry = self._entries.pop(number)
         self._last = min(self._last, len(self._entries))
         self._first = min(self._first, self._last)
+        if number:
+            self._set_aside(self._entries[number - 1], False)
         if entry.view is not None:
             await entry.view.remove()
 
     async def show_around(self, number: int) -> TurnView | None:
         """Have turn `number`, counting from 0, mounted with its neighbours."""
+        async with self._changing:
+            return await self._show_around(number)
+
+    async def _show_around(self, number: int) -> TurnView | None:
         if not self._entries:
-            self._first = self._last = 0
             return None
         number = min(max(0, number), len(self._entries) - 1)
         if not self._first <= number < self._last:
-            await self.remove_children(TurnView)
-            for entry in self._entries:
-                entry.view = None
+            await self._clear()
             self._last = min(len(self._entries), number + _PAGE // 2)
             self._first = max(0, self._last - _PAGE)
             await self.mount_all([self._make(at) for at in range(self._first, self._last)])
         return self._entries[number].view
+
+    async def _clear(self) -> None:
+        """Unmount everything; what was about to be loaded beside it is not wanted any more."""
+        await self.remove_children(TurnView)
+        for entry in self._entries:
+            entry.view = None
+        self._first = self._last = 0
+        self._window += 1
+        self._loading = False
 
     def _make(self, number: int) -> TurnView:
         entry = self._entries[number]
@@ -140,42 +164,66 @@ class Transcript(VerticalScroll, can_focus=False):
         await self.mount_all([self._make(at) for at in range(self._last, end)])
         self._last = end
 
-    async def _mount_above(self) -> None:
-        """Load older turns, the reader's place kept: it is measured from the bottom."""
-        below = self.virtual_size.height - self.scroll_y
-        first = max(0, self._first - _PAGE)
-        with self.app.batch_update():
-            before = self.views[0] if self.views else None
-            await self.mount_all([self._make(at) for at in range(first, self._first)], before=before)
-            self._first = first
-        self.call_after_refresh(self._keep_place, below, self._trim_below)
-
-    def _keep_place(self, below: float, then: Callable[[], Coroutine[None, None, None]]) -> None:
-        self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True, immediate=True)
-        self.call_after_refresh(self.run_worker, then())
-
-    async def _trim_below(self) -> None:
+    async def _trim_first(self) -> None:
         while self._last - self._first > _MOST_MOUNTED:
-            self._last -= 1
-            await self._unmount(self._last)
-        self._loading = False
+            await self._unmount(self._first)
+            self._first += 1
 
-    async def _newer(self) -> None:
-        # The end that was reached is not the conversation's: it must not be stuck to.
-        self.release_anchor()
-        await self._mount_below(_PAGE)
-        self.call_after_refresh(self.run_worker, self._trim_above())
+    # Loading what is above or below takes three steps, a layout between them: mount, put the reader where he
+    # was, take away what is too much. Each holds for the window it was begun in.
 
-    async def _trim_above(self) -> None:
-        below = self.virtual_size.height - self.scroll_y
-        with self.app.batch_update():
+    @work
+    async def _load_above(self, window: int) -> None:
+        async with self._changing:
+            if window != self._window:
+                return
+            below = self.virtual_size.height - self.scroll_y
+            first = max(0, self._first - _PAGE)
+            with self.app.batch_update():
+                before = self.views[0] if self.views else None
+                await self.mount_all([self._make(at) for at in range(first, self._first)], before=before)
+                self._first = first
+        self.call_after_refresh(self._keep_place, window, below, self._trim_below)
+
+    @work
+    async def _load_below(self, window: int) -> None:
+        async with self._changing:
+            if window != self._window:
+                return
+            # The end that was reached is not the conversation's: it must not be stuck to.
+            self.release_anchor()
+            await self._mount_below(_PAGE)
+        self.call_after_refresh(self._trim_above, window)
+
+    def _keep_place(self, window: int, below: float, then: Callable[[int], object]) -> None:
+        """Show what was `below` rows above the end before."""
+        if window == self._window:
+            self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True, immediate=True)
+            self.call_after_refresh(then, window)
+
+    @work
+    async def _trim_below(self, window: int) -> None:
+        async with self._changing:
+            if window != self._window:
+                return
             while self._last - self._first > _MOST_MOUNTED:
-                await self._unmount(self._first)
-                self._first += 1
-        self.call_after_refresh(self._keep_place, below, self._loaded)
+                self._last -= 1
+                await self._unmount(self._last)
+        self._loaded(window)
 
-    async def _loaded(self) -> None:
-        self._loading = False
+    @work
+    async def _trim_above(self, window: int) -> None:
+        async with self._changing:
+            if window != self._window:
+                return
+            below = self.virtual_size.height - self.scroll_y
+            with self.app.batch_update():
+                await self._trim_first()
+        self.call_after_refresh(self._keep_place, window, below, self._loaded)
+
+    def _loaded(self, window: int) -> None:
+        if window == self._window:
+            self._loading = False
 
     async def _unmount(self, number: int) -> None:
         entry = self._entries[number]
@@ -192,10 +240,10 @@ class Transcript(VerticalScroll, can_focus=False):
             return
         if new_value <= 2 and new_value < old_value and self._first:
             self._loading = True
-            self.run_worker(self._mount_above())
+            self._load_above(self._window)
         elif new_value > old_value and new_value >= self.max_scroll_y and self._last < len(self._entries):
             self._loading = True
-            self.run_worker(self._newer())
+            self._load_below(self._window)
 
     def action_page_up(self) -> None:
         self.scroll_page_up(animate=False)

@@ -124,6 +124,8 @@ class TurnView(RowsWidget, can_focus=True):
             else:
                 self._rendered = render(self.answer, width)
                 self._answer.settle(len(self.answer), self._rendered.rows)
+        elif end := block_end(self._answer.source, 0):
+            self._settle(end)
         self._frame(width)
         self._assemble()
         self.forget()

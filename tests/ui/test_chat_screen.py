@@ -622,6 +622,9 @@ async def test_ctrl_n_begins_another_conversation_but_not_during_a_run() -> None
         assert bench.session.tokens == 0
         await bench.until_shown("Several models answer", "moa-tui")
         assert "second" not in bench.shown()
+        status = bench.shown().splitlines()[-1]
+        assert "tok" not in status
+        assert "inspect" not in status
         await bench.ask("third")
         assert [message["content"] for message in bench.models.asked["one"][-1]] == ["third"]
         await bench.until_shown("third", "judge says 3")
@@ -904,7 +907,7 @@ async def test_the_end_of_a_run_is_told_only_while_the_terminal_has_no_focus(
         await bench.until_idle()
         assert rung == ([] if setting == "none" else ["bell"])
         notes = [text for text in written if "\x1b]9;" in text]
-        assert notes == (["\x1b]9;moa-tui: the answer is there\x07"] if setting == "desktop" else [])
+        assert notes == (["\x1b]9;moa-tui: the run has ended\x07"] if setting == "desktop" else [])
 
 
 # Sizes
@@ -1028,3 +1031,44 @@ async def test_a_long_conversation_is_there_again_when_it_is_opened() -> None:
         await bench.transcript.open(turns)
         bench.screen.remove_class("-empty")
         await bench.until_shown("question 2", "alone says 1")
+
+
+async def test_a_fault_of_ours_is_told_by_its_place_and_never_by_its_words() -> None:
+    async with chat_app(ALONE) as bench:
+        bench.gateway.fails = RuntimeError("Authorization: Bearer sk-canary-77")
+        await bench.submit("hello")
+        await bench.until_idle()
+        await bench.until_told("moa-tui has a fault", "RuntimeError in chat.py, line")
+        assert "canary" not in bench.notices
+        assert bench.prompt.text == "hello"
+        bench.gateway.fails = None
+        await bench.press("enter")
+        await bench.until_shown("alone says 1")
+
+
+async def test_what_is_sent_while_a_run_that_never_began_is_taken_away_is_a_run_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropping, go_on = asyncio.Event(), asyncio.Event()
+    remove = TurnView.remove
+
+    async def slowly(view: TurnView) -> None:
+        dropping.set()
+        await go_on.wait()
+        await remove(view)
+
+    async with chat_app() as bench:
+        await bench.ask("before")
+        bench.gateway.fails = ModelError("auth", "no key", None)
+        monkeypatch.setattr(TurnView, "remove", slowly)
+        await bench.submit("first")
+        await wait_until(dropping.is_set)
+        assert bench.prompt.text == "first"
+        bench.gateway.fails = None
+        await bench.press("enter")
+        await wait_until(lambda: bench.session.running is not None)
+        go_on.set()
+        await bench.until_idle()
+        assert [turn.prompt for turn in bench.transcript.turns] == ["before", "first"]
+        assert bench.prompt.text == ""
+        await bench.until_shown("first", "judge says 2")

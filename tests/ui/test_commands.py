@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from moa_tui import paths
+from moa_tui.choices import ModelChoice
 from moa_tui.config import Settings
 from moa_tui.engine.events import CallId
 from moa_tui.errors import ModelError, UsageError
@@ -183,6 +184,15 @@ async def test_model_lets_another_model_write_the_answer() -> None:
         assert isinstance(bench.app.screen, ModelScreen)
         await bench.press("escape")
         assert bench.chat.recipe.lineup[-1][0].model == "other"
+
+
+async def test_a_model_found_that_cannot_be_used_is_told_and_nothing_changes() -> None:
+    async with chat_app() as bench:
+        await bench.submit("/model")
+        await wait_until(lambda: isinstance(bench.app.screen, ModelScreen))
+        bench.app.screen.dismiss(ModelChoice("odd\x1bname", "somewhere"))
+        await bench.until_told("cannot be the aggregator")
+        assert bench.chat.recipe.lineup[-1][0].model == "judge"
 
 
 @command("system")

@@ -8,7 +8,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from moa_tui.ui.help_screen import HelpScreen, keys_in_force
 from tests.helpers import wait_until
@@ -82,6 +82,20 @@ async def test_keys_are_grouped_from_the_focus_outwards_and_named_with_the_id_co
         assert list(found)[-1] == "Helped"
         assert found["Pane"]["Stop this agent  (pane.stop)"] == "s"
         assert found["Helped"]["New conversation  (app.new)"] == "^n"
+
+
+async def test_the_many_keys_of_a_text_field_come_last() -> None:
+    class WithText(Helped):
+        def compose(self) -> ComposeResult:
+            yield from super().compose()
+            yield TextArea()
+
+    app = WithText()
+    async with app.run_test(size=(80, 24)) as pilot:
+        found = await sections_of(app, pilot, "TextArea")
+        assert list(found)[-1] == "Writing"
+        assert "Cursor left" in " ".join(found["Writing"])
+        assert found["WithText"]["New conversation  (app.new)"] == "^n"
 
 
 async def test_a_binding_of_two_keys_is_one_row() -> None:

@@ -330,3 +330,22 @@ async def test_a_long_conversation_opens_at_once() -> None:
         begun = time.process_time()
         await opened(bench, turns)
         assert time.process_time() - begun < 2.0
+
+
+async def test_a_jump_while_older_turns_are_loaded_leaves_what_was_jumped_to() -> None:
+    async with chat_app(ALONE) as bench:
+        transcript = bench.transcript
+        await opened(bench, await many(100))
+        transcript.release_anchor()
+        transcript.scroll_to(y=5, animate=False, immediate=True)
+        await bench.settle()
+        transcript.scroll_to(y=0, animate=False, immediate=True)
+        await transcript.show_around(3)
+        await wait_until(lambda: not transcript._loading)
+        for _ in range(8):
+            await bench.settle()
+        shown = mounted(bench)
+        assert shown[0] == "prompt 0."
+        assert shown == [f"prompt {number}." for number in range(len(shown))]
+        transcript.scroll_home(animate=False)
+        await bench.until_shown("prompt 0.")

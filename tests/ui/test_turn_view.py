@@ -136,6 +136,17 @@ async def test_whole_blocks_are_laid_out_while_the_rest_is_still_written() -> No
         assert "**" not in text(bench)
 
 
+async def test_what_is_whole_is_laid_out_again_at_another_width_while_the_rest_is_written() -> None:
+    gate = asyncio.Event()
+    async with chat_app(ALONE, alone=[["Some **bold** words.\n\nAnd more", gate, "."]]) as bench:
+        await bench.submit("hi")
+        await wait_until(lambda: "Some bold words." in text(bench))
+        await bench.pilot.resize_terminal(70, 24)
+        await wait_until(lambda: "Some bold words." in text(bench))
+        bench.open(gate)
+        await bench.until_idle()
+
+
 async def test_an_answer_is_laid_out_for_every_width_it_is_shown_at() -> None:
     words = " ".join(f"word{number}" for number in range(60))
     gate = asyncio.Event()
