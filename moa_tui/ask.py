@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.chat import Running
+    from moa_tui.conversation import Conversation
     from moa_tui.engine.events import Event, Message, Outcome
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.models import Gateway
     from moa_tui.progress import Progress
+    from moa_tui.store import Store
 
 Output = Literal["text", "json", "events"]
 
@@ -51,11 +53,14 @@ class Request:
     show_proposers: bool = False
     stream: bool = True
     quiet: bool = False
+    conversation: Conversation | None = None
+    """The one to go on with; a new one where None."""
 
     @property
     def messages(self) -> list[Message]:
         """What the agents of the first layer are sent."""
-        return history(Turn(self.prompt, self.recipe), self.system)
+        before = self.conversation.active if self.conversation is not None else None
+        return history(Turn(self.prompt, self.recipe, parent=before, system=self.system))
 
 
 def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:
@@ -69,14 +74,20 @@ def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:
     return "\n\n".join(["\n".join(parts), *attached] if parts else attached)
 
 
-def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO) -> int:
+def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO, store: Store | None = None) -> int:
     """Run the request, write as it asks, return the exit code. Raises MissingKeyError before any call.
+
+    With a store, the turn is kept, unless that cannot be done: the answer comes all the same.
 
     Ctrl+C, or being told to end, stops the run: what was received is written all the same. A second time does
     not wait. Raises UsageError where the answer cannot be written.
     """
     with EngineThread() as engine:
-        running = Chat(gateway, engine, request.recipe, request.system).send(request.prompt)
+        chat = Chat(gateway, engine, request.recipe, store=store)
+        if request.conversation is not None:
+            chat.open(request.conversation)
+        chat.system = request.system
+        running = chat.send(request.prompt)
         with _Signals(running.stop) as signals:
             try:
                 turn = _follow(request, running, out, err)

@@ -8,12 +8,13 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from moa_tui.conversation import Turn, history
+from moa_tui.conversation import Conversation, Turn, history, path
+from moa_tui.engine.events import CallEnded, RunEnded, Usage
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.engine.run import run
-from moa_tui.errors import ModelError, UsageError
+from moa_tui.errors import ModelError, OpenElsewhereError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Agent
     from moa_tui.gateway.models import Gateway
     from moa_tui.gateway.thread import EngineThread
+    from moa_tui.store import Store
+    from moa_tui.store.recording import Recording
 
 
 class Running:
@@ -36,31 +39,43 @@ class Running:
     def __init__(
         self,
         turn: Turn,
-        system: str | None,
         gateway: Gateway,
         engine: EngineThread,
         kept: Mapping[CallId, Reply] | None = None,
+        recording: Recording | None = None,
     ) -> None:
         self.turn = turn
         self._kept = kept or {}
+        self._recording = recording
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._control = RunControl()
         self._began = threading.Event()
-        self._future: Future[Outcome] = engine.submit(self._answer(turn, system, gateway))
-        self._future.add_done_callback(lambda _: self.events.put(None))
+        self._future: Future[Outcome] = engine.submit(self._answer(turn, gateway))
+        self._future.add_done_callback(self._ended)
 
-    async def _answer(self, turn: Turn, system: str | None, gateway: Gateway) -> Outcome:
+    async def _answer(self, turn: Turn, gateway: Gateway) -> Outcome:
         await gateway.prepare(turn.recipe)
         self._began.set()
         return await run(
             turn.recipe,
-            history(turn, system),
+            history(turn),
             gateway.stream,
-            self.events.put,
+            self._take,
             kept=self._kept,
             control=self._control,
             facts=gateway.facts,
         )
+
+    def _take(self, event: Event) -> None:
+        # Kept first: what a person has seen is on its way to the disk.
+        if self._recording is not None:
+            self._recording.take(event)
+        self.events.put(event)
+
+    def _ended(self, _: Future[Outcome]) -> None:
+        if self._recording is not None and not self._began.is_set():
+            self._recording.withdraw()
+        self.events.put(None)
 
     def stop(self) -> None:
         """Stop the run; what was received is kept."""
@@ -88,21 +103,52 @@ class Running:
 
 
 class Chat:
-    """One conversation: its active turn, and the recipe and system prompt of what is asked next."""
+    """One conversation, and the recipe and system prompt of what is asked next.
+
+    With a store, every turn is kept from the moment it is sent, unless the conversation is private.
+    """
 
     def __init__(
-        self, gateway: Gateway, engine: EngineThread, recipe: Recipe, system: str | None = None
+        self,
+        gateway: Gateway,
+        engine: EngineThread,
+        recipe: Recipe,
+        system: str | None = None,
+        store: Store | None = None,
+        *,
+        private: bool = False,
     ) -> None:
         self.recipe = recipe
         self.system = system
-        self.turn: Turn | None = None
+        self.conversation = Conversation()
+        self.private = private
         self._gateway = gateway
         self._engine = engine
+        self._store = store
 
-    def send(self, prompt: str, *, instead: bool = False) -> Running:
-        """Ask `prompt` behind the active turn, or instead of it. Raises MissingKeyError before any call."""
-        self._gateway.check_keys(self.recipe)
-        return self._run(Turn(prompt, self.recipe, parent=self._parent(instead)))
+    @property
+    def turn(self) -> Turn | None:
+        """The last turn of the branch in view."""
+        return self.conversation.active
+
+    @property
+    def path(self) -> tuple[Turn, ...]:
+        """The branch in view, from the beginning."""
+        return path(self.turn) if self.turn is not None else ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is sent is written to disk."""
+        return self._store is not None and not self.private
+
+    # Asking
+
+    def send(self, prompt: str, *, instead_of: Turn | None = None) -> Running:
+        """Ask `prompt` behind the active turn, or as another branch in the place of a turn.
+
+        Raises MissingKeyError before any call.
+        """
+        return self._run(self._next(prompt, instead_of))
 
     def again(self) -> Running:
         """Aggregate the active turn anew by the recipe in force; its proposers are kept, not paid again.
@@ -113,39 +159,134 @@ class Chat:
         if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet to write again")
         last = len(turn.recipe.layers)
-        kept = {call: reply for call, reply in turn.outcome.replies.items() if call.layer < last}
+        kept = {
+            call: reply
+            for call, reply in turn.outcome.replies.items()
+            if call.layer < last and reply.status == "done"
+        }
         if turn.recipe.lineup[:-1] != self.recipe.lineup[:-1]:
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
                 "/retry asks them all"
             )
-        if not any(reply.status == "done" for reply in kept.values()):
+        if not kept:
             raise UsageError("no proposer's answer could be kept; /retry asks them all")
-        self._gateway.check_keys(self.recipe)
-        kept = {call: reply for call, reply in kept.items() if reply.status == "done"}
-        return self._run(Turn(turn.prompt, self.recipe, parent=turn.parent), kept)
+        return self._run(self._next(turn.prompt, turn), kept)
 
     def use(self, call: CallId) -> Turn:
-        """Take one agent's answer as the active turn's. Raises UsageError where there is none to take."""
+        """A branch whose answer is one agent's of the active turn. Raises UsageError where there is none."""
         turn = self.turn
         reply = turn.outcome.replies.get(call) if turn is not None and turn.outcome is not None else None
         if turn is None or turn.outcome is None or reply is None or not reply.text.strip():
             raise UsageError(f"{call} has no answer that could be used")
-        note = f"the answer is {call} {reply.agent}'s, taken by hand"
         outcome = replace(
-            turn.outcome, answer=reply.text, status="done", error=None, notes=(*turn.outcome.notes, note)
+            turn.outcome,
+            answer=reply.text,
+            status="done",
+            error=None,
+            replies={one: replace(its, reused=True) for one, its in turn.outcome.replies.items()},
+            usage=Usage(estimated=False),
+            cost=0.0,
+            notes=(*turn.outcome.notes, f"the answer is {call} {reply.agent}'s, taken by hand"),
         )
-        self.turn = replace(turn, outcome=outcome)
-        return self.turn
+        taken = replace(self._next(turn.prompt, turn), recipe=turn.recipe, system=turn.system)
+        if (recording := self._recording(taken)) is not None:
+            for one, its in outcome.replies.items():
+                recording.take(CallEnded(one, its))
+            recording.take(RunEnded(outcome))
+        taken = replace(taken, outcome=outcome)
+        self.conversation = self.conversation.with_turn(taken)
+        return taken
 
-    def new(self) -> None:
-        """Begin another conversation, with the same recipe and system prompt."""
-        self.turn = None
+    def settle(self, running: Running) -> Turn | None:
+        """Make the ended run the active turn; as `Running.result`."""
+        turn = running.result()
+        if turn is not None:
+            self.conversation = self.conversation.with_turn(turn)
+        return turn
 
-    def plan(self, prompt: str, *, instead: bool = False) -> Plan:
+    def plan(self, prompt: str, *, instead_of: Turn | None = None) -> Plan:
         """What sending `prompt` would take. The first call reads a price list: not on a screen's thread."""
-        messages = history(Turn(prompt, self.recipe, parent=self._parent(instead)), self.system)
-        return plan(self.recipe, messages, self._gateway.facts)
+        return plan(self.recipe, history(self._next(prompt, instead_of)), self._gateway.facts)
+
+    # The conversation
+
+    def new(self, *, private: bool = False) -> None:
+        """Begin another conversation, with the same recipe and system prompt."""
+        self._leave()
+        self.conversation = Conversation()
+        self.private = private
+
+    def open(self, conversation: Conversation) -> None:
+        """Go on with a kept conversation, as its last turn was asked; waits for the disk.
+
+        Raises OpenElsewhereError.
+        """
+        if self._store is not None and not self._store.hold(conversation.id):
+            raise OpenElsewhereError(
+                f'"{conversation.name}" is open in another moa-tui: go on with it there, or fork it'
+            )
+        if conversation.id != self.conversation.id:
+            self._leave()
+        self.conversation = conversation
+        self.private = False
+        if conversation.active is not None:
+            self.system = conversation.active.system
+
+    def fork(self, conversation: Conversation | None = None, turn: Turn | None = None) -> None:
+        """Go on in a new conversation that holds the branch up to `turn`; waits for the disk.
+
+        Without arguments, of what is in view. Raises UsageError without a turn, StoreError.
+        """
+        source = conversation or self.conversation
+        turn = turn or source.active
+        if turn is None:
+            raise UsageError("there is nothing yet to fork")
+        forked = Conversation(
+            path(turn), turn, title=f"{source.name} (fork)", tags=source.tags, forked_from=source.id
+        )
+        if self._store is not None and self.is_kept:
+            self._store.save(forked)
+        private = self.private
+        self.open(forked)
+        self.private = private
+
+    def choose(self, turn: Turn) -> None:
+        """Look at another branch: the one through `turn` that was worked on last."""
+        active = self.conversation.newest_below(turn)
+        self.conversation = replace(self.conversation, active=active)
+        if self._store is not None and self.is_kept:
+            self._store.choose(self.conversation.id, active)
+
+    def rename(self, title: str) -> None:
+        """Give the conversation a title; waits for the disk. Raises StoreError, UsageError without a turn."""
+        if not self.conversation.turns:
+            raise UsageError("there is nothing yet to name: the title is of a conversation")
+        title = " ".join(title.split())
+        if self._store is not None and self.is_kept:
+            self._store.change(self.conversation.id, title=title)
+        self.conversation = replace(self.conversation, title=title)
+
+    def set_private(self, private: bool) -> None:
+        """Keep what is sent from now on in memory only, or everything on disk; waits for the disk.
+
+        Raises UsageError where it cannot be private any more, StoreError.
+        """
+        if private and not self.private and self.conversation.turns:
+            raise UsageError(
+                "this conversation is kept already: begin another with /new and say /private there, "
+                "or delete this one in the list of sessions"
+            )
+        if not private and self.private and self._store is not None and self.conversation.turns:
+            self._store.save(self.conversation)
+            self._store.hold(self.conversation.id)
+        self.private = private
+
+    def close(self) -> None:
+        """Leave the conversation to others."""
+        self._leave()
+
+    # Around it
 
     async def try_agent(self, agent: Agent, question: str) -> str:
         """One agent's answer to a question outside the conversation. Raises ModelError, MissingKeyError."""
@@ -166,15 +307,21 @@ class Chat:
         if any(not agent.model.startswith("demo/") for agent in self.recipe.every_agent()):
             self._engine.warm_up()
 
-    def settle(self, running: Running) -> Turn | None:
-        """Make the ended run the active turn; as `Running.result`."""
-        turn = running.result()
-        if turn is not None:
-            self.turn = turn
-        return turn
+    def _leave(self) -> None:
+        if self._store is not None:
+            self._store.let_go(self.conversation.id)
 
-    def _parent(self, instead: bool) -> Turn | None:
-        return self.turn.parent if instead and self.turn is not None else self.turn
+    def _next(self, prompt: str, instead_of: Turn | None) -> Turn:
+        """The turn that comes behind the active one, or in the place of another."""
+        parent = self.turn if instead_of is None else instead_of.parent
+        return Turn(prompt, self.recipe, parent=parent, system=self.system)
+
+    def _recording(self, turn: Turn) -> Recording | None:
+        if self._store is None or self.private:
+            return None
+        self._store.hold(self.conversation.id)
+        return self._store.record(self.conversation, turn)
 
     def _run(self, turn: Turn, kept: Mapping[CallId, Reply] | None = None) -> Running:
-        return Running(turn, self.system, self._gateway, self._engine, kept)
+        self._gateway.check_keys(turn.recipe)
+        return Running(turn, self._gateway, self._engine, kept, self._recording(turn))

@@ -15,12 +15,16 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from moa_tui import __version__
-from moa_tui.errors import FileError, MoaTuiError, UsageError
+from moa_tui.cli_sessions import sessions
+from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from moa_tui.chat import Chat
     from moa_tui.choices import Choices
     from moa_tui.config import Settings
+    from moa_tui.conversation import Conversation
     from moa_tui.gateway.models import Gateway
+    from moa_tui.store import Store
 
 
 class _Reported(click.ClickException):
@@ -55,14 +59,24 @@ class _Group(click.Group):
 @click.version_option(__version__, message="moa-tui %(version)s")
 @click.option("-r", "--recipe", "recipe_name", metavar="RECIPE", help="A recipe's name, or a path to one.")
 @click.option("--system", metavar="TEXT", help="A system prompt for every agent.")
+@click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation.")
+@click.option("-s", "--session", "session", metavar="ID|TITLE", help="Open a kept conversation.")
+@click.option("--private", is_flag=True, help="Write nothing of the conversation to disk.")
 @click.pass_context
-def main(ctx: click.Context, recipe_name: str | None, system: str | None) -> None:
+def main(
+    ctx: click.Context,
+    recipe_name: str | None,
+    system: str | None,
+    go_on: bool,
+    session: str | None,
+    private: bool,
+) -> None:
     """Several models answer side by side, read each other's answers, and one of them writes yours.
 
     Without a command the chat opens. Without any key: moa-tui -r demo
     """
     if ctx.invoked_subcommand is None:
-        _chat(recipe_name, system)
+        _chat(recipe_name, system, _wanted(go_on, session), private=private)
 
 
 @main.command()
@@ -95,6 +109,9 @@ def main(ctx: click.Context, recipe_name: str | None, system: str | None) -> Non
     help="Stop before the layer that would pass this price.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
+@click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation.")
+@click.option("-s", "--session", "session", metavar="ID|TITLE", help="Go on with a kept conversation.")
+@click.option("--no-save", "--private", "private", is_flag=True, help="Write nothing of it to disk.")
 def ask(
     prompt: tuple[str, ...],
     recipe_name: str | None,
@@ -106,6 +123,9 @@ def ask(
     dry_run: bool,
     max_cost: float | None,
     quiet: bool,
+    go_on: bool,
+    session: str | None,
+    private: bool,
 ) -> None:
     """Answer one PROMPT, print the answer to stdout and exit.
 
@@ -119,11 +139,23 @@ def ask(
     text = headless.assemble_prompt(" ".join(prompt), headless.read_piped(sys.stdin), files)
     settings = _settings()
     gateway = _gateway(settings)
+    store, conversation = _for_ask(_wanted(go_on, session), private=private or dry_run)
+    last = conversation.active if conversation is not None else None
+    if last is not None:
+        recipe_name = recipe_name or last.recipe.name
+        system = last.system if system is None else system
     recipe, why = _choices(settings, gateway).first(recipe_name)
     if max_cost is not None:
         recipe = recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
     request = headless.Request(
-        text, recipe, system, output, show_proposers=show_proposers, stream=not no_stream, quiet=quiet
+        text,
+        recipe,
+        system,
+        output,
+        show_proposers=show_proposers,
+        stream=not no_stream,
+        quiet=quiet,
+        conversation=conversation,
     )
     if dry_run:
         from moa_tui.engine.plan import plan
@@ -145,7 +177,46 @@ def ask(
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))
             click.echo(f"moa-tui: price of {names} unknown: not counted against --max-cost", err=True)
-    _leave(headless.ask(request, gateway, sys.stdout, headless.best_effort(sys.stderr)))
+    err = headless.best_effort(sys.stderr)
+    kept_in = None if private else store
+    code = headless.ask(request, gateway, sys.stdout, err, kept_in)
+    if store is not None and not store.close():
+        err.write(f"moa-tui: this was not kept: {store.problem or 'the disk takes too long'}\n")
+    _leave(code)
+
+
+def _wanted(go_on: bool, session: str | None) -> str | None:
+    """Which conversation -c and -s name: "" is the last one."""
+    if go_on and session is not None:
+        raise UsageError(
+            "-c goes on with the last conversation and -s with the one it names: give one of them"
+        )
+    return "" if go_on else session
+
+
+def _for_ask(wanted: str | None, *, private: bool) -> tuple[Store | None, Conversation | None]:
+    """Where to keep what is asked, and what to go on with. A store that cannot be opened costs no answer."""
+    from moa_tui import paths
+    from moa_tui.store import Store
+
+    if private and wanted is None:
+        return None, None
+    try:
+        store = Store(paths.database_file())
+    except StoreError as error:
+        if wanted is not None:
+            raise
+        click.echo(f"moa-tui: this will not be kept: {error}", err=True)
+        return None, None
+    return store, None if wanted is None else _found(store, wanted)
+
+
+def _found(store: Store, wanted: str) -> Conversation:
+    from moa_tui import paths
+    from moa_tui.library import Library
+
+    library = Library(store, paths.exports_dir())
+    return library.load((library.find(wanted) if wanted else library.last()).id)
 
 
 def _leave(code: int) -> NoReturn:
@@ -156,6 +227,9 @@ def _leave(code: int) -> NoReturn:
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+main.add_command(sessions)
 
 
 @main.group()
@@ -285,9 +359,11 @@ def config_edit() -> None:
     _settings()
 
 
-def _chat(recipe_name: str | None, system: str | None) -> NoReturn:
+def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, private: bool) -> NoReturn:
     """Open the chat. What is wrong with the config is told there, and does not keep it from starting."""
+    from moa_tui import paths
     from moa_tui.config import Settings
+    from moa_tui.store import Store
 
     for stream in (sys.stdin, sys.stdout):
         if stream is None or not stream.isatty():
@@ -303,8 +379,19 @@ def _chat(recipe_name: str | None, system: str | None) -> NoReturn:
     except FileError as error:
         settings = Settings()
         problems.append(f"{error}\nGoing on with the defaults.")
+    store = conversation = None
+    try:
+        store = Store(paths.database_file())
+    except StoreError as error:
+        if wanted is not None:
+            raise
+        problems.append(f"{error}\nThis conversation is kept in memory only; /export saves it to a file.")
+    if store is not None and wanted is not None:
+        conversation = _found(store, wanted)
     gateway = _gateway(settings)
     choices = _choices(settings, gateway)
+    if conversation is not None and conversation.active is not None and recipe_name is None:
+        recipe_name = _usable(choices, conversation.active.recipe.name)
     try:
         recipe, why = choices.first(recipe_name)
     except MoaTuiError as error:
@@ -318,12 +405,45 @@ def _chat(recipe_name: str | None, system: str | None) -> NoReturn:
 
     from moa_tui.chat import Chat
     from moa_tui.gateway.thread import EngineThread
+    from moa_tui.library import Library
     from moa_tui.ui.app import MoaApp
 
     with EngineThread() as engine:
-        app = MoaApp(Chat(gateway, engine, recipe, system), choices, settings, why=why, problems=problems)
+        chat = Chat(gateway, engine, recipe, system, store, private=private)
+        if conversation is not None:
+            _open(chat, conversation)
+            chat.system = chat.system if system is None else system
+        library = Library(store, paths.exports_dir())
+        app = MoaApp(chat, choices, library, settings, why=why, problems=problems)
+        if store is not None:
+            store.on_problem(app.tell_of_the_disk)
         app.run()
+    chat.close()
+    if store is not None and not store.close():
+        click.echo(
+            f"moa-tui: the newest turns were not kept: {store.problem or 'the disk is slow'}", err=True
+        )
     _leave(app.return_code or 0)
+
+
+def _open(chat: Chat, conversation: Conversation) -> None:
+    """Go on with it, or with a fork where another moa-tui has it open and the person wants one."""
+    try:
+        chat.open(conversation)
+    except OpenElsewhereError as error:
+        click.echo(f"moa-tui: {error}", err=True)
+        if not click.confirm("Fork it?", err=True):
+            _leave(1)
+        chat.fork(conversation)
+
+
+def _usable(choices: Choices, name: str) -> str | None:
+    """`name` if a recipe of that name can still be loaded."""
+    try:
+        choices.load(name)
+    except MoaTuiError:
+        return None
+    return name
 
 
 def _settings() -> Settings:

@@ -15,6 +15,7 @@ from moa_tui.errors import FileError, UsageError
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.discovery import choose_recipe, default_servers, find_servers, found_keys
 from moa_tui.gateway.models import Gateway
+from moa_tui.store.check import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,11 @@ def report(environ: Mapping[str, str], write: Callable[[str], None]) -> bool:
         write(f"  {name:<10} {path} ({state})")
         if not usable:
             problems.append(f"{path}: {state}")
+
+    state, problem = check(paths.database_file())
+    write(f"  {'sessions':<10} {paths.database_file()} ({state})")
+    if problem is not None:
+        problems.append(problem)
 
     write("\nkeys (names only)")
     keys = found_keys(environ)

@@ -2,7 +2,10 @@
 
     MoaTuiError
     ├── UsageError            the command was called in a way that cannot work
+    │   └── OpenElsewhereError    another moa-tui has the conversation open
     ├── FileError             a config, recipe or theme file cannot be used; names file and key
+    ├── StoreError            the conversations that are kept cannot be read or written
+    │   └── TakenError            a conversation of that id is there already
     ├── MissingKeyError       a model's API key is in no environment variable
     ├── NoLocalModelError     no local model server answered
     └── ModelError            one model call failed
@@ -32,6 +35,7 @@ FailureKind = Literal[
     "empty",  # the model ended without an answer
     "too_long",  # the reply passed the size any answer can need
     "stopped",  # a person stopped it
+    "interrupted",  # moa-tui ended before it did
     "left_behind",  # the layer went on without it
     "max_cost",  # the next layer would pass the spending cap
     "no_references",  # every agent of a layer failed
@@ -46,8 +50,20 @@ class UsageError(MoaTuiError):
     """The command was called in a way that cannot work; the exit code is 2."""
 
 
+class OpenElsewhereError(UsageError):
+    """Another moa-tui has the conversation open; two at once would pull it apart."""
+
+
 class FileError(MoaTuiError):
     """A file the person keeps (config, recipe, theme) cannot be used as it stands."""
+
+
+class StoreError(MoaTuiError):
+    """The database of conversations cannot be read or written as it stands; it was left as it is."""
+
+
+class TakenError(StoreError):
+    """A conversation of that id is there already."""
 
 
 class MissingKeyError(MoaTuiError):

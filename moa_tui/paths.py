@@ -34,6 +34,16 @@ def data_dir() -> Path:
     return Path(platformdirs.user_data_dir(APP, appauthor=False))
 
 
+def database_file() -> Path:
+    """The kept conversations."""
+    return data_dir() / "moa-tui.db"
+
+
+def exports_dir() -> Path:
+    """Where an export goes that was given no path."""
+    return data_dir() / "exports"
+
+
 def state_dir() -> Path:
     """Logs."""
     return Path(platformdirs.user_state_dir(APP, appauthor=False))

@@ -87,7 +87,7 @@ def settled(chat: Chat, running: Running) -> Turn:
 
 
 def answered(chat: Chat, prompt: str = "?", *, instead: bool = False) -> Turn:
-    return settled(chat, chat.send(prompt, instead=instead))
+    return settled(chat, chat.send(prompt, instead_of=chat.turn if instead else None))
 
 
 def answer_of(turn: Turn) -> str:
@@ -354,7 +354,7 @@ def test_a_plan_has_every_call_and_what_it_costs_and_asks_nobody(chat: Chat, mod
 def test_a_plan_counts_the_conversation_before_it(chat: Chat) -> None:
     alone = chat.plan("two").cost
     answered(chat, "one " * 500)
-    behind, instead = chat.plan("two").cost, chat.plan("two", instead=True).cost
+    behind, instead = chat.plan("two").cost, chat.plan("two", instead_of=chat.turn).cost
     assert alone is not None
     assert behind is not None
     assert instead == alone

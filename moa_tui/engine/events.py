@@ -101,7 +101,7 @@ class Reply:
     agent: str
     model: str
     status: Status
-    messages: tuple[Message, ...] = ()
+    messages: Sequence[Message] = ()
     text: str = ""
     reasoning: str = ""
     error: Failure | None = None

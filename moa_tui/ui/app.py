@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from moa_tui.chat import Chat
     from moa_tui.choices import Choices
     from moa_tui.config import Settings
+    from moa_tui.errors import StoreError
+    from moa_tui.library import Library
     from moa_tui.ui.rows_widget import RowsWidget
 
 _QUIT_WITHIN_SECONDS = 3.0
@@ -80,13 +82,14 @@ class MoaApp(App[None]):
         self,
         chat: Chat,
         choices: Choices,
+        library: Library,
         settings: Settings,
         *,
         why: str | None = None,
         problems: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self._chat_screen = ChatScreen(chat, choices, settings, why)
+        self._chat_screen = ChatScreen(chat, choices, library, settings, why)
         self._settings = settings
         self._problems = list(problems)
         self._quit_until = 0.0
@@ -247,6 +250,11 @@ class MoaApp(App[None]):
                 self.open_url(address)
 
         self.push_screen(LinkScreen(address), open_it)
+
+    def tell_of_the_disk(self, problem: StoreError | None) -> None:
+        """Conversations cannot be written, or, with None, can be again. May be called on any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._chat_screen.tell_of_the_disk, problem)
 
     def tell_of_the_end(self) -> None:
         """A run has ended: tell whoever is looking elsewhere, as the settings say."""

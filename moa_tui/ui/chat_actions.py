@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from moa_tui.choices import ModelChoice
+    from moa_tui.conversation import Turn
     from moa_tui.engine.events import CallId
     from moa_tui.engine.recipe import Agent
     from moa_tui.ui.agent_pane import AgentPane
@@ -49,39 +50,49 @@ class ChatActions(ChatBase):
         turn = self.session.chat.turn
         if turn is None:
             raise UsageError("there is nothing to ask again yet")
-        self.session.instead = True
+        self.session.instead_of = turn
         # Nothing to put back into the prompt: nobody has written it there.
         if not await self.send(Draft(turn.prompt, "")):
-            self.session.instead = False
+            self.session.instead_of = None
 
     async def again(self) -> None:
         """Aggregate the last turn's answers again."""
         self._idle()
+        turn = self.session.chat.turn
         running = self.session.chat.again()
         self.session.draft = Draft("", "")
-        await self.follow(running, aside=True)
+        await self.follow(running, instead_of=turn)
 
     async def use_answer(self, call: CallId) -> None:
         """Take one agent's answer as the last turn's."""
         self._idle()
+        before = self.session.chat.turn
         turn = self.session.chat.use(call)
-        self.transcript.set_aside_last()
         run = self.session.run = RunState.of(turn)
-        await self.transcript.add(turn, run)
+        await self.transcript.add(turn, run, instead_of=before, place=self._place_of(turn))
         self.panel.look_at(run)
 
-    def edit_last(self) -> None:
-        """Put the last prompt back to be changed; what is sent next takes its place."""
+    def edit(self, number: str) -> None:
+        """Put the last prompt, or that of turn `number`, back to be changed and asked beside the old one."""
         self._idle()
-        turn = self.session.chat.turn
-        if turn is None:
+        turns = self.session.chat.path
+        if not turns:
             raise UsageError("there is no prompt yet to change")
+        if number and not (number.isdecimal() and 1 <= int(number) <= len(turns)):
+            raise UsageError(f"which prompt? 1 is the first, {len(turns)} the last: /edit {len(turns)}")
+        self.ask_instead(turns[int(number) - 1 if number else -1])
+
+    def ask_instead(self, turn: Turn) -> None:
+        """Put the prompt of `turn` back to be changed; what is sent next is another branch from there."""
         session = self.session
-        session.instead = True
+        session.instead_of = turn
         # As it was written: the files it names are read again.
-        is_last = session.draft.text in (turn.prompt, "")
+        is_last = turn is session.chat.turn and session.draft.text in (turn.prompt, "")
         self.box.prompt.put_back((is_last and session.written) or turn.prompt)
-        self.say("what you send next takes the last turn's place")
+        last = (
+            "the last turn's place" if turn is session.chat.turn else "that turn's place, as another branch"
+        )
+        self.say(f"what you send next takes {last}")
         self.focus_prompt()
 
     # Steering
@@ -285,23 +296,6 @@ class ChatActions(ChatBase):
     def action_editor(self) -> None:
         self.box.edit_outside()
 
-    async def action_new(self) -> None:
-        try:
-            self._idle()
-        except UsageError as error:
-            self.complain(error)
-            return
-        self.session.forget()
-        await self.transcript.open([])
-        self.panel.run = None
-        self.open_panel(False)
-        self.add_class("-empty")
-        self.renew_title()
-        self.renew_numbers()
-        self.renew_estimate()
-        self.refresh_bindings()
-        self.focus_prompt()
-
     # What widgets ask for
 
     def on_agent_pane_inspect(self, event: AgentPane.Inspect) -> None:
@@ -333,7 +327,7 @@ class ChatActions(ChatBase):
 
     def on_prompt_box_edited(self) -> None:
         if not self.box.whole.strip():
-            self.session.instead = False
+            self.session.instead_of = None
         self.renew_estimate()
 
     def on_rows_widget_code_clicked(self, event: RowsWidget.CodeClicked) -> None:

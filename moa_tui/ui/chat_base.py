@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from moa_tui.conversation import name_from
 from moa_tui.engine.plan import total_cost
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.ui.prompt_box import PromptBox
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from moa_tui.chat import Running
     from moa_tui.choices import Choices, Situation
+    from moa_tui.conversation import Turn
+    from moa_tui.errors import StoreError
     from moa_tui.ui.run_state import RunState
     from moa_tui.ui.session import Draft, Session
 
@@ -50,6 +53,8 @@ class ChatBase(Screen[None]):
         self.choices = choices
         self.situation: Situation | None = None
         """What was found on this machine; None until it was looked for."""
+        self.disk_problem: StoreError | None = None
+        """Why conversations cannot be written just now."""
         self._why = why
         self._first_recipe = session.chat.recipe
 
@@ -93,16 +98,16 @@ class ChatBase(Screen[None]):
 
     async def send(self, draft: Draft, *, waited: bool = False) -> bool:
         """Ask it now; whether a run began. Where none did, the text is back in the prompt."""
-        instead = self.session.instead
+        instead_of = self.session.instead_of
         try:
-            running = self.session.chat.send(draft.text, instead=instead)
+            running = self.session.chat.send(draft.text, instead_of=instead_of)
         except MoaTuiError as error:
             self.put_back_waiting(draft)
             self.complain(error)
             return False
         self.session.draft = draft
         self.session.written = draft.shown or self.session.written
-        await self.follow(running, aside=instead, jump=not waited)
+        await self.follow(running, instead_of=instead_of, jump=not waited)
         return True
 
     def put_back_waiting(self, *first: Draft) -> None:
@@ -113,22 +118,25 @@ class ChatBase(Screen[None]):
             self.box.prompt.put_back("\n".join(texts))
         self.show_queue()
 
-    async def follow(self, running: Running, *, aside: bool = False, jump: bool = True) -> None:
-        """Show a run that has just been started.
+    async def follow(self, running: Running, *, instead_of: Turn | None = None, jump: bool = True) -> None:
+        """Show a run that has just been started; `jump` takes the reader there.
 
-        `aside` where it takes the last turn's place, `jump` to take the reader there.
+        `instead_of` is the turn whose place it takes.
         """
-        if aside:
-            self.transcript.set_aside_last()
         run = self.session.begin(running)
         self.remove_class("-empty")
-        await self.transcript.add(running.turn, run, follow=jump)
+        place = self._place_of(running.turn)
+        await self.transcript.add(running.turn, run, instead_of=instead_of, place=place, follow=jump)
         self.session.shown = True
         self.ticker.resume()
         self.panel.look_at(run)
         self.open_panel(len(run.layers) > 1 or len(run.layers[0]) > 1)
         self.renew_title()
         self.refresh_bindings()
+
+    def _place_of(self, turn: Turn) -> tuple[int, int]:
+        """Which of how many alternatives a turn is, or is going to be."""
+        return self.session.chat.conversation.with_turn(turn).places()[turn.id]
 
     def _idle(self) -> None:
         if self.session.running is not None:
@@ -137,10 +145,17 @@ class ChatBase(Screen[None]):
     def renew_title(self) -> None:
         """Say what the conversation is about and which recipe is in force."""
         recipe = self.session.chat.recipe
+        chat = self.session.chat
         turns = self.transcript.turns
-        title = one_line(turns[0].prompt[:200]) if turns else "moa-tui"
+        title = chat.conversation.title or (name_from(turns[0].prompt) if turns else "moa-tui")
+        if chat.private:
+            title = f"private: {one_line(title)}"
+        elif self.disk_problem is not None or not chat.is_kept:
+            title = f"NOT SAVED: {one_line(title)}"
         layers = counted(len(recipe.layers), "layer")
-        self.query_one(TitleBar).show(title, f"{recipe.name} · {layers} · {counted(recipe.calls, 'call')}")
+        self.query_one(TitleBar).show(
+            one_line(title), f"{recipe.name} · {layers} · {counted(recipe.calls, 'call')}"
+        )
 
     def renew_estimate(self) -> None:
         """Say beside the prompt what sending it would take."""
@@ -149,7 +164,7 @@ class ChatBase(Screen[None]):
     @work(group="estimate", exclusive=True)
     async def _estimate(self) -> None:
         chat = self.session.chat
-        plan = await asyncio.to_thread(chat.plan, self.box.whole, instead=self.session.instead)
+        plan = await asyncio.to_thread(chat.plan, self.box.whole, instead_of=self.session.instead_of)
         cost = total_cost(call.cost for call in plan.calls)
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}"

@@ -15,11 +15,11 @@ from textual.widgets import Static
 from moa_tui.errors import MoaTuiError
 from moa_tui.ui import commands
 from moa_tui.ui.agent_pane import AgentPane
-from moa_tui.ui.chat_actions import ChatActions
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.session import Draft, Session
+from moa_tui.ui.session_actions import SessionActions
 from moa_tui.ui.status_bar import StatusBar
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from moa_tui.chat import Chat
     from moa_tui.choices import Choices
     from moa_tui.config import Settings
+    from moa_tui.library import Library
     from moa_tui.ui.run_state import RunState
 
 # Each tick draws a third of the panes, or a sixth of many: 10 Hz for a pane, 5 Hz beyond eight.
@@ -46,7 +47,7 @@ _SMALLEST = (60, 20)
 _SIDE_BY_SIDE_WIDTH = 180
 
 
-class ChatScreen(ChatActions):
+class ChatScreen(SessionActions):
     """Sends what is typed, follows the run, and keeps every widget told of it."""
 
     HELP_TITLE = "The chat"
@@ -61,6 +62,7 @@ class ChatScreen(ChatActions):
         Binding("f3", "find", "Find in the conversation", id="chat.find", show=False),
         Binding("f4", "editor", "Write in your editor", id="chat.editor", show=False),
         Binding("ctrl+r", "history", "Search earlier prompts", id="chat.history", show=False),
+        Binding("ctrl+s", "sessions", "Sessions", id="chat.sessions", show=False),
         Binding("ctrl+n", "new", "New conversation", id="chat.new", show=False),
         Binding("ctrl+up", "turn(-1)", "Turn before", id="chat.turn_before", show=False),
         Binding("ctrl+down", "turn(1)", "Turn after", id="chat.turn_after", show=False),
@@ -69,8 +71,11 @@ class ChatScreen(ChatActions):
         Binding("ctrl+end", "newest", "To the newest", id="chat.newest", show=False),
     ]
 
-    def __init__(self, chat: Chat, choices: Choices, settings: Settings, why: str | None = None) -> None:
+    def __init__(
+        self, chat: Chat, choices: Choices, library: Library, settings: Settings, why: str | None = None
+    ) -> None:
         super().__init__(Session(chat), choices, why)
+        self.library = library
         self._settings = settings
         self._ticks = 0
         self._focused_before: Widget | None = None
@@ -96,7 +101,9 @@ class ChatScreen(ChatActions):
         self.box.prompt.cursor_blink = not self._settings.reduced_motion
         self.call_after_refresh(self._after_first_paint)
 
-    def _after_first_paint(self) -> None:
+    async def _after_first_paint(self) -> None:
+        if self.session.chat.turn is not None:
+            await self.show_conversation()
         self.session.chat.warm_up()
         self.run_worker(self._look_around())
         self.renew_estimate()

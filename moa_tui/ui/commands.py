@@ -37,14 +37,9 @@ class Command:
 def parse(text: str) -> tuple[Command, str] | None:
     """The command that `text` is, and its argument; None where it is a message for the models.
 
-    A space before the slash makes any text a message. Raises UsageError for a command that is to come.
+    A space before the slash makes any text a message.
     """
     match = re.match(r"/(\w+)(?:\s+(.*))?\Z", text.rstrip(), re.DOTALL)
-    if match and match[1].lower() in _NOT_YET:
-        raise UsageError(
-            f"/{match[1]} is not there yet: conversations are not kept after the end so far. With a space "
-            "before the slash the text goes to the models"
-        )
     command = COMMANDS.get(match[1].lower()) if match else None
     return (command, (match[2] or "").strip()) if command and match else None
 
@@ -105,6 +100,13 @@ async def _use(screen: ChatScreen, name: str) -> None:
     await screen.use_answer(call_named(run, text))
 
 
+async def _resume(screen: ChatScreen, name: str) -> None:
+    if name:
+        await screen.open_kept(name)
+    else:
+        screen.action_sessions()
+
+
 def _theme(screen: ChatScreen, name: str) -> None:
     screen.wish("theme", name)
 
@@ -114,9 +116,6 @@ def _command(
 ) -> tuple[str, Command]:
     return name, Command(CommandHint(name, usage, description), act)
 
-
-# Not to be sent to the models, for money, by somebody who expects them.
-_NOT_YET = {"sessions", "resume", "rename", "fork", "export"}
 
 COMMANDS: dict[str, Command] = dict(
     [
@@ -129,7 +128,17 @@ COMMANDS: dict[str, Command] = dict(
         _command("again", "", "aggregate again, proposers kept", lambda screen, _: screen.again()),
         _command("use", "N | L.N", "take an agent's answer as the answer", _use),
         _command("stop", "[N | L.N]", "stop the run, or one agent", _stop),
-        _command("edit", "", "change the last prompt and ask again", lambda screen, _: screen.edit_last()),
+        _command(
+            "edit", "[N]", "change the last prompt, or the Nth", lambda screen, number: screen.edit(number)
+        ),
+        _command("fork", "", "go on in a new conversation", lambda screen, _: screen.fork()),
+        _command("sessions", "", "find and open conversations", lambda screen, _: screen.action_sessions()),
+        _command("resume", "[TITLE]", "open a conversation", _resume),
+        _command("rename", "TITLE", "name the conversation", lambda screen, title: screen.rename(title)),
+        _command(
+            "export", "[FORMAT] [PATH]", "write it to a file", lambda screen, words: screen.export(words)
+        ),
+        _command("private", "", "keep it in memory only, or not", lambda screen, _: screen.toggle_private()),
         _command(
             "copy", "[code]", "copy the last answer, or its code", lambda screen, what: screen.copy_last(what)
         ),

@@ -10,7 +10,7 @@ from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, D
 from moa_tui.wording import GLYPHS, money, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from moa_tui.conversation import Turn
     from moa_tui.engine.events import Event, Failure, Kind, Message, Outcome, Reply
@@ -26,7 +26,7 @@ class CallView:
     call: CallId
     agent: Agent
     state: State = "waiting"
-    messages: tuple[Message, ...] = ()
+    messages: Sequence[Message] = ()
     started: float | None = None
     first_token: float | None = None
     retry_at: float = 0.0

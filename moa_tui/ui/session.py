@@ -43,17 +43,17 @@ class Session:
     """The last turn's prompt as it was written, its files not read in."""
     waiting: list[Draft] = field(default_factory=list)
     """Messages to send when the run is over, oldest first."""
-    instead: bool = False
-    """Whether the next message stands in the place of the active turn."""
+    instead_of: Turn | None = None
+    """The turn in whose place the next message is asked; behind the last one where None."""
     spent: float = 0.0
     """US dollars of the conversation so far, unknown prices left out."""
     tokens: int = 0
-    _before: tuple[RunState | None, bool] = (None, False)
+    _before: tuple[RunState | None, Turn | None] = (None, None)
 
     def begin(self, running: Running) -> RunState:
         """Follow a run that was just started."""
-        self._before = (self.run, self.instead)
-        self.running, self.instead = running, False
+        self._before = (self.run, self.instead_of)
+        self.running, self.instead_of = running, None
         self.run = RunState(running.turn.recipe)
         self.shown = False
         return self.run
@@ -82,27 +82,32 @@ class Session:
         self.running = None
         if running is None:
             return None
-        before, self._before = self._before, (None, False)
+        before, self._before = self._before, (None, None)
         try:
             turn = self.chat.settle(running)
         except Exception:
-            self.run, self.instead = before
+            self.run, self.instead_of = before
             raise
         if turn is None:
-            self.run, self.instead = before
-        elif turn.outcome is not None:
+            self.run, self.instead_of = before
+        else:
+            self._count(turn)
+        return turn
+
+    def _count(self, turn: Turn) -> None:
+        if turn.outcome is not None:
             fresh = [reply for reply in turn.outcome.replies.values() if not reply.reused]
             self.spent += sum(reply.cost or 0.0 for reply in fresh)
             self.tokens += sum(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in fresh)
-        return turn
 
     def take_back(self) -> str | None:
         """The newest message that waits, as it was written, no longer waiting."""
         return self.waiting.pop().shown if self.waiting else None
 
-    def forget(self) -> None:
-        """Begin another conversation."""
-        self.chat.new()
-        self.run, self.instead, self.spent, self.tokens = None, False, 0.0, 0
+    def start_over(self) -> None:
+        """The chat has another conversation, or another branch of it, from now on."""
+        self.run, self.instead_of, self.spent, self.tokens = None, None, 0.0, 0
         self.draft, self.written = NOTHING, ""
         self.waiting.clear()
+        for turn in self.chat.conversation.turns:
+            self._count(turn)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -16,7 +17,7 @@ from moa_tui.ui.turn_view import TurnView
 from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from textual.binding import BindingType
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Layout costs time for each mounted widget, and a turn off the screen costs as much as one on it.
 _PAGE = 12
 _MOST_MOUNTED = 40
+_NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 @dataclass
@@ -32,7 +34,9 @@ class _Entry:
     turn: Turn
     run: RunState | None = None
     view: TurnView | None = None
-    aside: bool = False
+    place: tuple[int, int] = (1, 1)
+    replaced: list[_Entry] = field(default_factory=list)
+    """What it took the place of; the list as it was comes back if its run never begins."""
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -79,30 +83,34 @@ class Transcript(VerticalScroll, can_focus=False):
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
 
-    def set_aside_last(self) -> None:
-        """Another turn is to stand in the newest one's place."""
-        if self._entries:
-            self._set_aside(self._entries[-1], True)
-
-    def _set_aside(self, entry: _Entry, aside: bool) -> None:
-        entry.aside = aside
-        if entry.view is not None:
-            entry.view.set_aside(aside)
-
-    async def open(self, turns: Sequence[Turn]) -> None:
-        """Show a conversation, from its end."""
+    async def open(self, turns: Sequence[Turn], places: Mapping[str, tuple[int, int]] = _NO_PLACES) -> None:
+        """Show a conversation, from its end. `places` says which alternative each turn is, by its id."""
         async with self._changing:
             await self._clear()
-            self._entries = [_Entry(turn) for turn in turns]
+            self._entries = [_Entry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
             self._found = 0
             await self._show_around(len(turns) - 1)
         self.anchor()
 
-    async def add(self, turn: Turn, run: RunState, *, follow: bool = True) -> None:
-        """A turn that begins now, at the end of the conversation; `follow` takes the reader there."""
+    async def add(
+        self,
+        turn: Turn,
+        run: RunState,
+        *,
+        instead_of: Turn | None = None,
+        place: tuple[int, int] = (1, 1),
+        follow: bool = True,
+    ) -> None:
+        """A turn that begins now, at the end of the conversation, or in the place of another turn.
+
+        What stands behind that other turn goes with it. `follow` takes the reader to the new turn.
+        """
         async with self._changing:
-            self._entries.append(_Entry(turn, run))
-            at_end = self._last == len(self._entries) - 1
+            entry = _Entry(turn, run, place=place)
+            if instead_of is not None:
+                entry.replaced = await self._cut(instead_of)
+            self._entries.append(entry)
+            at_end = self._last == len(self._entries) - 1 and (self._first < self._last or self._last == 0)
             if not follow and self._is_above():
                 if at_end:
                     await self._mount_below(1)
@@ -115,18 +123,34 @@ class Transcript(VerticalScroll, can_focus=False):
         self.anchor()
 
     async def drop(self, run: RunState) -> None:
-        """Take away the turn of a run that never began; the turn it was to replace stands again.
+        """Take away the turn of a run that never began; what it was to replace stands again.
 
         The list is right before anything is waited for: the next turn may be added meanwhile.
         """
         number = next(at for at, entry in enumerate(self._entries) if entry.run is run)
         entry = self._entries.pop(number)
-        self._last = min(self._last, len(self._entries))
+        self._entries[number:number] = entry.replaced
+        self._last = min(self._last, number)
         self._first = min(self._first, self._last)
-        if number:
-            self._set_aside(self._entries[number - 1], False)
         if entry.view is not None:
             await entry.view.remove()
+        if entry.replaced:
+            await self.action_newest()
+
+    async def _cut(self, turn: Turn) -> list[_Entry]:
+        """Take away `turn` and all behind it."""
+        at = next((at for at, entry in enumerate(self._entries) if entry.turn.id == turn.id), None)
+        if at is None:
+            return []
+        gone = self._entries[at:]
+        del self._entries[at:]
+        self._last = min(self._last, at)
+        self._first = min(self._first, self._last)
+        for entry in gone:
+            if entry.view is not None:
+                await entry.view.remove()
+                entry.view = None
+        return gone
 
     async def show_around(self, number: int) -> TurnView | None:
         """Have turn `number`, counting from 0, mounted with its neighbours."""
@@ -156,7 +180,7 @@ class Transcript(VerticalScroll, can_focus=False):
     def _make(self, number: int) -> TurnView:
         entry = self._entries[number]
         entry.run = entry.run or RunState.of(entry.turn)
-        entry.view = TurnView(entry.turn, entry.run, aside=entry.aside)
+        entry.view = TurnView(entry.turn, entry.run, place=entry.place)
         return entry.view
 
     async def _mount_below(self, count: int) -> None:
@@ -264,9 +288,18 @@ class Transcript(VerticalScroll, can_focus=False):
         if 0 <= wanted < len(self._entries):
             chosen = await self.show_around(wanted)
             if chosen is not None:
-                self.release_anchor()
-                chosen.focus(scroll_visible=False)
-                self.call_after_refresh(self.scroll_to_widget, chosen, animate=False, force=True)
+                self._take_to(chosen)
+
+    async def focus_on(self, turn: Turn) -> None:
+        """Focus that turn, its beginning in view."""
+        number = next(at for at, entry in enumerate(self._entries) if entry.turn.id == turn.id)
+        if (view := await self.show_around(number)) is not None:
+            self._take_to(view)
+
+    def _take_to(self, view: TurnView) -> None:
+        self.release_anchor()
+        view.focus(scroll_visible=False)
+        self.call_after_refresh(self.scroll_to_widget, view, animate=False, force=True)
 
     async def find(self, wanted: str, step: int) -> tuple[int, int]:
         """Show the place of `wanted` that is `step` from the one shown before; 0 begins at the newest.

@@ -46,6 +46,10 @@ class TurnView(RowsWidget, can_focus=True):
         Binding("c", "copy_code", "Copy code", id="turn.copy_code"),
         Binding("o", "links", "Links", id="turn.links"),
         Binding("e", "expand", "Whole prompt", id="turn.expand", show=False),
+        Binding("left", "alternative(-1)", "Alternative before", id="turn.alternative_before", show=False),
+        Binding("right", "alternative(1)", "Alternative after", id="turn.alternative_after", show=False),
+        Binding("b", "branch", "Ask in another way", id="turn.branch", show=False),
+        Binding("f", "fork", "Fork from here", id="turn.fork", show=False),
     ]
     DEFAULT_CSS = """
     TurnView {
@@ -75,12 +79,35 @@ class TurnView(RowsWidget, can_focus=True):
             self.links = links
             super().__init__()
 
-    def __init__(self, turn: Turn, run: RunState, *, aside: bool = False) -> None:
+    class AlternativeWanted(Message):
+        """The person wants to see the turn that is `step` from this one among those in its place."""
+
+        def __init__(self, turn: Turn, step: int) -> None:
+            self.turn = turn
+            self.step = step
+            super().__init__()
+
+    class BranchWanted(Message):
+        """The person wants to ask this turn's prompt in another way."""
+
+        def __init__(self, turn: Turn) -> None:
+            self.turn = turn
+            super().__init__()
+
+    class ForkWanted(Message):
+        """The person wants to go on from this turn in a new conversation."""
+
+        def __init__(self, turn: Turn) -> None:
+            self.turn = turn
+            super().__init__()
+
+    def __init__(self, turn: Turn, run: RunState, *, place: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
         self.turn = turn
         self.run = run
         self.whole_prompt = False
-        self.aside = aside
+        self.place = place
+        """Which of how many alternatives it is, counting from 1."""
         self._answer = GrowingText()
         self._rendered = Rendered()
         self._seen = 0
@@ -157,12 +184,6 @@ class TurnView(RowsWidget, can_focus=True):
         if changed < unchanged:
             self._redraw(changed)
 
-    def set_aside(self, aside: bool) -> None:
-        """Whether another turn stands in this one's place, and it is only shown."""
-        self.aside = aside
-        self._frame(self._answer.width)
-        self._redraw()
-
     def show_found(self, wanted: str) -> list[int]:
         """Mark every place of `wanted`; the row each begins in. An empty text takes the marks away."""
         places: list[int] = []
@@ -232,8 +253,11 @@ class TurnView(RowsWidget, can_focus=True):
     def _prompt_rows(self, width: int) -> list[Row]:
         lines = self.turn.prompt.split("\n")
         shown = lines if self.whole_prompt else lines[:_SHOWN_PROMPT_LINES]
-        name = "You, set aside: no longer part of the conversation" if self.aside else "You"
-        rows = [Row(Content(name).stylize("bold $text-accent"))]
+        name = Content("You").stylize("bold $text-accent")
+        number, total = self.place
+        if total > 1:
+            name = Content.assemble(name, f"  ‹{number}/{total}›")
+        rows = [Row(name)]
         for line in shown:
             plain = lightly_styled(line[:20_000]).without_spans
             rows += prefixed(wrap(plain, max(4, width - 2)), _MARGIN)
@@ -300,6 +324,18 @@ class TurnView(RowsWidget, can_focus=True):
     def action_links(self) -> None:
         self.post_message(self.LinksWanted(self._rendered.links))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "alternative" or self.place[1] > 1
+
+    def action_alternative(self, step: int) -> None:
+        self.post_message(self.AlternativeWanted(self.turn, step))
+
+    def action_branch(self) -> None:
+        self.post_message(self.BranchWanted(self.turn))
+
+    def action_fork(self) -> None:
+        self.post_message(self.ForkWanted(self.turn))
+
     def action_expand(self) -> None:
         self.whole_prompt = not self.whole_prompt
         self._frame(self._answer.width)
@@ -308,6 +344,8 @@ class TurnView(RowsWidget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         if event.style.meta.keys() & MARKS:
             return
+        if event.chain == 1 and event.y == 0 and self.place[1] > 1:
+            self.action_alternative(1)
         strip = range(len(self._prompt_rows(self._answer.width)) + 1, len(self._above))
         if event.chain == 1 and event.y in strip:
             self.action_panes()

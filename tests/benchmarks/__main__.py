@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, screen, stall, startup
+from tests.benchmarks import engine, screen, stall, startup, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "engine": engine.measure,
     "stall": stall.measure,
     "screen": screen.measure,
+    "store": store.measure,
 }
 
 

@@ -21,6 +21,8 @@ from moa_tui.engine.events import CallId, Outcome, Reply
 from moa_tui.engine.metrics import Metrics
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
+from moa_tui.library import Library
+from moa_tui.store import Store
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat_actions import ChatActions
 from moa_tui.ui.session import Draft
@@ -114,7 +116,9 @@ def main() -> None:
     choices = Choices(settings, gateway, paths.recipes_dir(), os.environ)
     recipe: Recipe = choices.load(rest[0] if rest else "demo")
     with EngineThread() as engine:
-        app = Watched(Chat(gateway, engine, recipe), choices, settings)
+        store = Store(Path(result).with_suffix(".db"))
+        chat = Chat(gateway, engine, recipe, store=store)
+        app = Watched(chat, choices, Library(store, Path(result).parent), settings)
         app.case, app.result = case, Path(result)
         app.run()
     os._exit(0)

@@ -58,7 +58,7 @@ def test_the_second_turn_carries_only_the_final_answer_of_the_first(bench: Bench
     first = Turn("first question", moa())
     outcome = bench.run(moa(), history=history(first))
     done = Turn("first question", moa(), outcome)
-    bench.run(moa(), history=history(Turn("second question", moa(), parent=done), "Be brief."))
+    bench.run(moa(), history=history(Turn("second question", moa(), parent=done, system="Be brief.")))
     proposers = [reply.text.strip() for call, reply in outcome.replies.items() if call.layer < 3]
     assert len(bench.server.requests) == 26
     for request in bench.server.requests[13:]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
@@ -21,6 +23,8 @@ from moa_tui.errors import MissingKeyError
 from moa_tui.gateway import discovery
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
+from moa_tui.library import Library
+from moa_tui.store import Store
 from moa_tui.ui import chat_screen, clipboard
 from moa_tui.ui.app import MoaApp
 from tests.fakes import FakeModels
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
+    from moa_tui.conversation import Conversation
     from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Agent, Recipe
     from moa_tui.ui.agent_pane import AgentPane
@@ -137,6 +142,8 @@ class Bench:
     models: FakeModels
     gateway: FakeGateway
     chat: Chat
+    library: Library
+    store: Store
     copied: list[str] = field(default_factory=list)
     """Every text that went to the clipboard."""
 
@@ -267,9 +274,14 @@ async def chat_app(
     why: str | None = None,
     problems: Sequence[str] = (),
     missing: dict[str, str] | None = None,
+    conversation: Conversation | None = None,
+    kept: bool = True,
     **scripts: Sequence[Sequence[Step]],
 ) -> AsyncIterator[Bench]:
-    """The app in a terminal of `size`. Nothing is looked for on this machine or sent anywhere."""
+    """The app in a terminal of `size`. Nothing is looked for on this machine or sent anywhere.
+
+    `conversation` is the one it begins with; `kept` is False where no database could be opened.
+    """
     settings = settings or Settings()
     models = FakeModels(**scripts)
     gateway = FakeGateway(models)
@@ -280,14 +292,24 @@ async def chat_app(
         copied.append(text)
         return "copied it"
 
-    with FakeEngine() as engine, pytest.MonkeyPatch.context() as patch:
+    with (
+        FakeEngine() as engine,
+        pytest.MonkeyPatch.context() as patch,
+        TemporaryDirectory() as folder,
+        Store(Path(folder) / "moa-tui.db") as store,
+    ):
         patch.setattr(discovery, "default_servers", lambda environ: ())
         patch.setattr(chat_screen, "_TICK_SECONDS", 0.02)
         patch.setattr(clipboard, "copy", copy)
         patch.setattr("moa_tui.ui.app.copy", copy)
-        chat = Chat(cast("Gateway", gateway), engine, this)
+        chat = Chat(cast("Gateway", gateway), engine, this, store=store if kept else None)
+        if conversation is not None:
+            store.save(conversation)
+            chat.open(conversation)
+        library = Library(store if kept else None, Path(folder) / "exports")
         choices = Choices(settings, Gateway({}, {}), paths.recipes_dir(), {})
-        app = WatchedApp(chat, choices, settings, why=why, problems=problems)
+        app = WatchedApp(chat, choices, library, settings, why=why, problems=problems)
+        store.on_problem(app.tell_of_the_disk)
         async with app.run_test(size=size, notifications=True) as pilot:
 
             async def processed(*_: float) -> None:
@@ -298,7 +320,7 @@ async def chat_app(
 
             patch.setattr("textual.app.wait_for_idle", processed)
             patch.setattr("textual.pilot.wait_for_idle", processed)
-            yield Bench(app, pilot, engine, models, gateway, chat, copied)
+            yield Bench(app, pilot, engine, models, gateway, chat, library, store, copied)
 
 
 async def past_turn(

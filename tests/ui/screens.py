@@ -29,6 +29,7 @@ from moa_tui.engine.events import (
 from moa_tui.engine.metrics import measure
 from moa_tui.gateway.catalog import Catalog, ModelInfo
 from moa_tui.gateway.models import Gateway
+from moa_tui.library import Library
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat_screen import ChatScreen
 from moa_tui.ui.run_state import RunState
@@ -117,6 +118,8 @@ class HeldRun:
 class HeldChat(Chat):
     """A conversation whose runs stand still."""
 
+    is_kept = True
+
     def warm_up(self) -> None:
         """Nothing will be needed."""
 
@@ -160,7 +163,8 @@ def held_app(theme: str = "moa-dark", environ: Mapping[str, str] | None = None) 
     choices = FixedChoices(settings, gateway, Path("none"), environ or {})
     recipe = recipes.load("demo", Path("none"))
     chat = HeldChat(gateway, None, recipe)  # type: ignore[arg-type]
-    app = MoaApp(chat, choices, settings, why="no key was found, so these answers are simulated")
+    library = Library(None, Path("none"))
+    app = MoaApp(chat, choices, library, settings, why="no key was found, so these answers are simulated")
     session = HeldSession(chat)
     session.clock = Clock()
     app.get_default_screen().session = session  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Recipe
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
+from moa_tui.library import Library
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.inspector_screen import InspectorScreen
 from tests.helpers import wait_until
@@ -45,7 +46,8 @@ async def asked(size: tuple[int, int]) -> AsyncIterator[tuple[Pilot[None], RunSt
     demo = choices.load("demo").model_dump(exclude_unset=True)
     demo["defaults"] = {"extra": {"tokens_per_second": TOKENS_PER_SECOND}}
     with EngineThread() as engine:
-        app = MoaApp(Chat(gateway, engine, Recipe.model_validate(demo)), choices, settings)
+        chat = Chat(gateway, engine, Recipe.model_validate(demo), private=True)
+        app = MoaApp(chat, choices, Library(None, Path("none")), settings)
         async with app.run_test(size=size) as pilot:
             screen = chat_screen(app)
             await at_rest(pilot)

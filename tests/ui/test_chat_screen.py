@@ -29,6 +29,7 @@ from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
 from tests.helpers import recipe, wait_until
+from tests.ui import test_conversations
 from tests.ui.chat import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app, past_turn, static_text
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def key(*ids: str) -> Callable[[T], T]:
 def test_every_binding_has_a_test() -> None:
     widgets = (MoaApp, ChatScreen, RunPanel, AgentPane, LiveText, TurnView, Transcript, FindBar)
     known = keymap.bindings_of(widgets)
-    assert known.keys() == tested
+    assert known.keys() == tested | test_conversations.keys_tested
 
 
 # Sending
@@ -246,8 +247,8 @@ async def test_a_retry_stopped_before_it_began_leaves_the_last_turn_in_its_place
         await bench.press("escape")
         await bench.until_idle()
         assert len(bench.transcript.turns) == 1
-        assert not bench.turn.aside
-        assert "set aside" not in bench.shown()
+        assert bench.turn.place == (1, 1)
+        assert "‹" not in bench.shown()
         assert bench.run is bench.turn.run
 
 

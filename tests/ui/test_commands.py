@@ -19,6 +19,7 @@ from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.theme_screen import ThemeScreen
 from tests.helpers import wait_until
+from tests.ui import test_conversations
 from tests.ui.chat import ALONE, DUO, TRIO, chat_app
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def refused(bench: Bench, text: str, *why: str) -> None:
 
 
 def test_every_command_has_a_test() -> None:
-    assert tested == COMMANDS.keys()
+    assert tested | test_conversations.commands_tested == COMMANDS.keys()
 
 
 # What is a command
@@ -224,8 +225,8 @@ async def test_retry_asks_every_agent_again_in_the_last_turns_place() -> None:
         sent = [message["content"] for message in bench.models.asked["one"][-1]]
         assert sent == ["first", "judge says 1", "second"]
         await bench.until_shown("judge says 3")
-        assert [view.aside for view in bench.transcript.views] == [False, True, False]
-        assert any("set aside" in row.content.plain for row in bench.transcript.views[1].rows)
+        assert [view.place for view in bench.transcript.views] == [(1, 1), (2, 2)]
+        await bench.until_shown("You  ‹2/2›")
         await bench.ask("third")
         sent = [message["content"] for message in bench.models.asked["one"][-1]]
         assert sent == ["first", "judge says 1", "second", "judge says 3", "third"]
@@ -251,7 +252,7 @@ async def test_a_retry_that_lacks_a_key_leaves_the_last_turn_where_it_is() -> No
         await bench.submit("/retry")
         await bench.until_told("ALONE_KEY")
         assert len(bench.transcript.turns) == 1
-        assert not bench.turn.aside
+        assert bench.turn.place == (1, 1)
         bench.gateway.missing.clear()
         bench.prompt.fill("")
         await bench.ask("something else")
@@ -289,7 +290,7 @@ async def test_use_takes_an_agents_answer_as_the_answer() -> None:
         await refused(bench, "/use two", "names no agent")
         await refused(bench, "/use 3", "no agent 3")
         await refused(bench, "/use L7.1", "layer 7")
-        assert [view.aside for view in bench.transcript.views] == [True, True, False]
+        assert [view.place for view in bench.transcript.views] == [(3, 3)]
         await bench.ask("second")
         sent = [message["content"] for message in bench.models.asked["one"][-1]]
         assert sent == ["first", "one says 1", "second"]
@@ -311,7 +312,7 @@ async def test_use_of_an_agent_that_failed_is_refused() -> None:
     async with chat_app(one=[[ModelError("auth", "the key is wrong", 401)]]) as bench:
         await bench.ask()
         await refused(bench, "/use 1", "no answer that could be used")
-        assert not bench.turn.aside
+        assert bench.turn.place == (1, 1)
 
 
 @command("stop")
@@ -347,7 +348,7 @@ async def test_edit_brings_the_last_prompt_back_and_what_is_sent_takes_its_place
         await bench.ask("second")
         sent = [message["content"] for message in bench.models.asked["alone"][-1]]
         assert sent == ["first", "alone says 1", "second"]
-        assert [view.aside for view in bench.transcript.views] == [False, True, False]
+        assert [view.place for view in bench.transcript.views] == [(1, 1), (2, 2)]
 
 
 @command("copy")

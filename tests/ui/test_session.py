@@ -66,7 +66,7 @@ def session(gateway: FakeGateway, engine: EngineThread) -> Session:
 
 
 def begin(session: Session, prompt: str = "?") -> None:
-    session.begin(session.chat.send(prompt, instead=session.instead))
+    session.begin(session.chat.send(prompt, instead_of=session.instead_of))
     session.shown = True
 
 
@@ -162,9 +162,9 @@ async def test_what_was_kept_from_an_earlier_run_is_not_added_again(session: Ses
 
 async def test_a_message_that_takes_anothers_place_does_so_once(session: Session) -> None:
     await answer(session, "first")
-    session.instead = True
+    session.instead_of = session.chat.turn
     await answer(session, "second")
-    assert not session.instead
+    assert session.instead_of is None
     assert session.chat.turn is not None
     assert (session.chat.turn.prompt, session.chat.turn.parent) == ("second", None)
     await answer(session, "third")
@@ -177,14 +177,14 @@ async def test_a_run_that_cannot_begin_leaves_everything_as_it_was(
 ) -> None:
     await answer(session, "first")
     before = (session.run, session.chat.turn)
-    session.instead = True
+    session.instead_of = session.chat.turn
     gateway.missing = {"LAB_KEY"}
     begin(session, "second")
     await drained(session)
     with pytest.raises(MissingKeyError, match="LAB_KEY"):
         session.end()
     assert (session.run, session.chat.turn) == before
-    assert session.instead
+    assert session.instead_of is session.chat.turn
     assert session.running is None
 
 
@@ -215,7 +215,8 @@ def test_the_newest_message_that_waits_is_taken_back_as_it_was_written(session: 
 async def test_another_conversation_begins_with_nothing_of_the_former(session: Session) -> None:
     await answer(session)
     session.waiting.append(Draft("x", "x"))
-    session.instead = True
-    session.forget()
-    assert (session.run, session.instead, session.waiting) == (None, False, [])
+    session.instead_of = session.chat.turn
+    session.chat.new()
+    session.start_over()
+    assert (session.run, session.instead_of, session.waiting) == (None, None, [])
     assert (session.tokens, session.spent, session.chat.turn) == (0, 0.0, None)

@@ -1,0 +1,243 @@
+"""The database file: its tables, how it grew, and how it is opened without harming it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+from moa_tui import paths
+from moa_tui.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# How long to wait for another moa-tui that is writing.
+_BUSY_SECONDS = 5.0
+
+_FIRST = """
+CREATE TABLE conversations (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    created REAL NOT NULL,
+    used REAL NOT NULL,
+    title TEXT NOT NULL DEFAULT '',
+    first_line TEXT NOT NULL,
+    active TEXT,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    archived INTEGER NOT NULL DEFAULT 0,
+    deleted REAL,
+    forked_from TEXT
+) STRICT;
+
+CREATE TABLE tags (
+    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    tag TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX tags_by_name ON tags (conversation, tag);
+
+-- Each text of a conversation once. turn, layer and place say where a text that can be searched stands first:
+-- a call's answer, or the prompt at 0, 0.
+CREATE TABLE parts (
+    key INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    hash BLOB NOT NULL,
+    text BLOB NOT NULL,
+    turn INTEGER,
+    layer INTEGER,
+    place INTEGER
+) STRICT;
+CREATE UNIQUE INDEX parts_by_hash ON parts (conversation, hash);
+
+-- status is NULL until the run has ended.
+CREATE TABLE turns (
+    key INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    parent TEXT,
+    created REAL NOT NULL,
+    prompt INTEGER NOT NULL,
+    system INTEGER,
+    recipe INTEGER NOT NULL,
+    recipe_name TEXT NOT NULL,
+    status TEXT,
+    answer INTEGER,
+    error BLOB,
+    notes BLOB,
+    metrics TEXT,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    estimated INTEGER,
+    cost REAL,
+    seconds REAL
+) STRICT;
+CREATE UNIQUE INDEX turns_by_id ON turns (conversation, id);
+CREATE INDEX turns_in_short ON turns (conversation, key, cost, recipe_name);
+
+-- status is NULL until the call has ended; what it has written until then is in pieces.
+CREATE TABLE calls (
+    turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+    layer INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    agent TEXT NOT NULL,
+    model TEXT NOT NULL,
+    messages BLOB NOT NULL,
+    status TEXT,
+    text INTEGER,
+    reasoning INTEGER,
+    error BLOB,
+    finish_reason TEXT,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    estimated INTEGER,
+    cost REAL,
+    queued REAL,
+    started REAL,
+    first_token REAL,
+    ended REAL,
+    attempts INTEGER,
+    reused INTEGER,
+    notes BLOB,
+    PRIMARY KEY (turn, layer, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pieces (
+    key INTEGER PRIMARY KEY,
+    turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+    layer INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    text BLOB NOT NULL
+) STRICT;
+CREATE INDEX pieces_by_call ON pieces (turn, layer, place);
+
+CREATE VIRTUAL TABLE search USING fts5 (
+    text, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
+);
+"""
+
+# Each step takes the file from one version to the next. A step that was released is never changed.
+MIGRATIONS = (_FIRST,)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the database as it stands. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        # What is deleted is overwritten: it may have been deleted because nobody was to read it.
+        for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Make the file or bring it to the newest version, and connect to it. Raises StoreError.
+
+    A copy of an older file is put beside it before it is changed.
+    """
+    try:
+        paths.make_private_dir(path.parent)
+        # Made here, so that nobody else may read it from its first byte; SQLite gives its own files the same.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = connect(path)
+        try:
+            connection.execute("BEGIN")
+            _checked_version(connection, path)
+            connection.execute("ROLLBACK")
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except (OSError, sqlite3.Error) as error:
+        raise explained(error, path) from error
+    return connection
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema's version; 0 for a file without tables."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema's version. Raises StoreError for a file that is not to be touched."""
+    version = version_of(connection)
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was written by a newer moa-tui (version {version} of its tables; this one knows "
+            f"{len(MIGRATIONS)}); install the newer one. The file was left as it is"
+        )
+    if not version and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise StoreError(
+            f"{path} is a database, but not one of moa-tui's; move it away, or set MOA_TUI_DATA_DIR to "
+            "another folder. The file was left as it is"
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    newest = len(MIGRATIONS)
+    if version_of(connection) == newest:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Again: another moa-tui may have done it while this one waited.
+        version = _checked_version(connection, path)
+        if 0 < version < newest:
+            _back_up(path, path.with_name(f"{path.name}.v{version}.bak"))
+        for step in MIGRATIONS[version:]:
+            for statement in _statements(step):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {newest}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """The statements one by one: `executescript` would commit in between."""
+    found = []
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement)
+            statement = ""
+    return found
+
+
+def _back_up(path: Path, to: Path) -> None:
+    """Copy the database, whole or not at all."""
+    draft = to.with_name(f".{to.name}.{os.getpid()}.new")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(draft)) as copy:
+            connection.backup(copy)
+        draft.replace(to)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def explained(error: OSError | sqlite3.Error, path: Path) -> StoreError:
+    """What went wrong with the database and what to do about it."""
+    words = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    code = getattr(error, "sqlite_errorname", "")
+    if "CORRUPT" in code or "NOTADB" in code:
+        advice = "the file is damaged: `moa-tui doctor` says how to repair it"
+    elif "FULL" in code:
+        advice = "make room on the disk"
+    elif "READONLY" in code or "CANTOPEN" in code or isinstance(error, OSError):
+        advice = (
+            "see that its folder is there and that you may write in it, or set MOA_TUI_DATA_DIR to another"
+        )
+    elif "BUSY" in code or "LOCKED" in code:
+        advice = "another program holds it; close that one"
+    else:
+        advice = "`moa-tui doctor` looks into it"
+    return StoreError(f"{path}: {words}; {advice}")

@@ -1,0 +1,191 @@
+"""The one thread that writes the database: neither a screen nor a model's stream waits for the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from moa_tui.errors import StoreError
+from moa_tui.store.schema import explained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Change = Callable[[sqlite3.Connection], None]
+
+# At most so much of a text in progress is lost when the program is killed.
+_CHECKPOINT_SECONDS = 1.0
+# How long changes that could not be written wait for room on the disk, or for who holds the file.
+_RETRY_SECONDS = 5.0
+# What SQLite says of a change that no disk could take. Everything else is the file's or the disk's.
+_OWN_FAULTS = {
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_TOOBIG,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_MISUSE,
+    sqlite3.SQLITE_RANGE,
+}
+
+
+@dataclass(eq=False)
+class _Awaited:
+    """A change that somebody waits for: told what came of it, and not made behind their back."""
+
+    change: Change
+    fault: StoreError | None = None
+    given_up: bool = False
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        if not self.given_up:
+            self.change(connection)
+
+
+class Writer:
+    """Applies changes in the order they come, many to a transaction, each whole or not at all.
+
+    What the disk does not take is kept and tried again, so a change may be called more than once.
+    `on_problem` is told of trouble on this thread; with None when it is over.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.problem: StoreError | None = None
+        self.on_problem: Callable[[StoreError | None], None] = lambda _: None
+        self._connection = connection
+        self._path = path
+        self._changes: deque[Change] = deque()
+        self._put = self._done = 0
+        self._urgent = self._closing = self._ended = False
+        # Guards all of the above, and is notified of every change in it.
+        self._state = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="moa-store", daemon=True)
+        self._thread.start()
+
+    def put(self, change: Change, *, soon: bool = True) -> None:
+        """Apply `change` in its turn, unless closed; `soon` is False for what may wait a second."""
+        with self._state:
+            if self._ended:
+                return
+            first = not self._changes
+            self._changes.append(change)
+            self._put += 1
+            self._urgent = self._urgent or soon
+            if soon or first:
+                self._state.notify_all()
+
+    def flush(self, seconds: float = 10.0) -> bool:
+        """Wait until all that was put so far is written; whether it is."""
+        with self._state:
+            until = self._put
+            if self._done < until:
+                self._urgent = True
+                self._state.notify_all()
+            self._state.wait_for(lambda: self._done >= until or self.problem or self._ended, seconds)
+            return self._done >= until
+
+    def call(self, change: Change) -> None:
+        """Apply `change` and wait for it. Raises StoreError where it was not, and then never will be."""
+        if self._ended:
+            raise StoreError(f"{self._path}: it is closed")
+        if self.problem is not None:
+            raise self.problem
+        awaited = _Awaited(change)
+        self.put(awaited)
+        if not self.flush(60.0):
+            awaited.given_up = True
+            raise self.problem or StoreError(f"{self._path}: another program holds it; close that one")
+        if awaited.fault is not None:
+            raise awaited.fault
+
+    def close(self, seconds: float = 5.0) -> bool:
+        """Write what waits and end; whether all was written."""
+        with self._state:
+            self._closing = True
+            self._state.notify_all()
+        self._thread.join(seconds)
+        return self._done >= self._put
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._state:
+                    self._state.wait_for(lambda: self._changes or self._closing)
+                    wait = _RETRY_SECONDS if self.problem else _CHECKPOINT_SECONDS
+                    self._state.wait_for(lambda: self._closing or (self._urgent and not self.problem), wait)
+                    self._urgent = False
+                    count, closing = len(self._changes), self._closing
+                    # In one with the look at what waits: what comes later is not taken any more.
+                    self._ended = not count
+                if self._ended or (not self._apply(count) and closing):
+                    return
+        finally:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            with self._state:
+                self._ended = True
+                self._state.notify_all()
+
+    def _apply(self, count: int) -> bool:
+        """Write the first `count` changes in one transaction; they stay if the disk does not take them."""
+        faults: list[StoreError] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for at in range(count):
+                change = self._changes[at]
+                fault = self._apply_one(change)
+                if isinstance(change, _Awaited):
+                    change.fault = fault
+                elif fault is not None:
+                    faults.append(fault)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            self._trouble(explained(error, self._path))
+            return False
+        with self._state:
+            for _ in range(count):
+                self._changes.popleft()
+            self._done += count
+            self._state.notify_all()
+        self._trouble(None)
+        for fault in faults:
+            self._tell(fault)
+        return True
+
+    def _apply_one(self, change: Change) -> StoreError | None:
+        """Apply one change; why it can never be applied, if so. Raises sqlite3.Error for a bad file."""
+        self._connection.execute("SAVEPOINT change")
+        fault = None
+        try:
+            change(self._connection)
+        except StoreError as error:
+            fault = error
+        except Exception as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            if code & 0xFF not in _OWN_FAULTS:
+                raise
+            # To be told, but not to keep everything that comes after it from the disk.
+            words = f"{type(error).__name__}: {error}"
+            fault = StoreError(f"moa-tui has a fault, please report it: a change could not be kept: {words}")
+        if fault is not None:
+            self._connection.execute("ROLLBACK TO change")
+        self._connection.execute("RELEASE change")
+        return fault
+
+    def _trouble(self, problem: StoreError | None) -> None:
+        with self._state:
+            before, self.problem = self.problem, problem
+            self._state.notify_all()
+        if str(before) != str(problem):
+            self._tell(problem)
+
+    def _tell(self, problem: StoreError | None) -> None:
+        # Whoever listens may have ended already; keeping goes on all the same.
+        with suppress(Exception):
+            self.on_problem(problem)

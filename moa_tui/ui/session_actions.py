@@ -1,0 +1,221 @@
+"""What a person can do on the chat screen with whole conversations, and with the branches of one."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moa_tui.errors import MoaTuiError, OpenElsewhereError, StoreError, UsageError
+from moa_tui.export import FORMATS
+from moa_tui.ui.chat_actions import ChatActions
+from moa_tui.ui.fork_screen import ForkScreen
+from moa_tui.ui.run_state import RunState
+from moa_tui.ui.sessions_screen import SessionsScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.library import Library
+    from moa_tui.ui.turn_view import TurnView
+
+
+class SessionActions(ChatActions):
+    """The actions that change which conversation, or which branch of it, is on the screen."""
+
+    library: Library
+
+    async def show_conversation(self, turn: Turn | None = None) -> None:
+        """Show what the chat has now, from its end, or around `turn`."""
+        chat = self.session.chat
+        self.session.start_over()
+        turns = chat.path
+        await self.transcript.open(turns, chat.conversation.places())
+        last = self.transcript.last_run
+        self.session.run = last or (RunState.of(turns[-1]) if turns else None)
+        self.panel.run = None
+        self.open_panel(False)
+        self.set_class(not turns, "-empty")
+        self.renew_title()
+        self.renew_numbers()
+        self.renew_estimate()
+        self.show_queue()
+        self.refresh_bindings()
+        if turn is not None:
+            await self.transcript.focus_on(turn)
+        else:
+            self.focus_prompt()
+
+    # Other conversations
+
+    async def action_new(self) -> None:
+        await self.begin_another()
+
+    async def begin_another(self) -> None:
+        """Begin a new conversation."""
+        try:
+            self._idle()
+        except UsageError as error:
+            self.complain(error)
+            return
+        self.session.chat.new()
+        await self.show_conversation()
+
+    def action_sessions(self) -> None:
+        current = self.session.chat.conversation.id
+        self.app.push_screen(SessionsScreen(self.library, current), self._opened)
+
+    def _opened(self, conversation_id: str | None) -> None:
+        if conversation_id is not None:
+            self.run_worker(self._quietly(self.open_kept(conversation_id)), group="open", exclusive=True)
+
+    async def open_kept(self, name: str) -> None:
+        """Go on with a kept conversation, by its id or title. Raises MoaTuiError."""
+        self._idle()
+        found = await asyncio.to_thread(self.library.find, name)
+        if found.id == self.session.chat.conversation.id:
+            self.say("that is the conversation that is open")
+            return
+        conversation = await asyncio.to_thread(self.library.load, found.id)
+        self._idle()
+        try:
+            await asyncio.to_thread(self.session.chat.open, conversation)
+        except OpenElsewhereError as error:
+            self.app.push_screen(ForkScreen(str(error)), self._forker(conversation))
+            return
+        await self._show_opened()
+
+    async def _show_opened(self) -> None:
+        active = self.session.chat.turn
+        if active is not None and active.recipe.name != self.session.chat.recipe.name:
+            await self._use_recipe_of(active)
+        await self.show_conversation()
+
+    async def _use_recipe_of(self, turn: Turn) -> None:
+        """Go on with the recipe that `turn` was answered by, where it can still be used."""
+        try:
+            self.use_recipe(await asyncio.to_thread(self.choices.load, turn.recipe.name))
+        except MoaTuiError:
+            self.say(
+                f"recipe {turn.recipe.name} is not there any more; {self.session.chat.recipe.name} answers"
+            )
+
+    def _forker(self, conversation: Conversation) -> Callable[[bool | None], None]:
+        def fork(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self._quietly(self._fork(conversation, None)), group="open", exclusive=True)
+
+        return fork
+
+    async def fork(self, turn: Turn | None = None) -> None:
+        """Go on in a new conversation that holds this branch, up to `turn`. Raises MoaTuiError."""
+        self._idle()
+        await self._fork(None, turn)
+        self.say("this is a conversation of its own now; the other one stays as it is")
+
+    async def _fork(self, conversation: Conversation | None, turn: Turn | None) -> None:
+        await asyncio.to_thread(self.session.chat.fork, conversation, turn)
+        await self._show_opened()
+
+    async def rename(self, title: str) -> None:
+        """Give the conversation a title. Raises MoaTuiError."""
+        if not title:
+            raise UsageError("a title is needed, as in /rename Trip to Lisbon")
+        await asyncio.to_thread(self.session.chat.rename, title)
+        self.renew_title()
+
+    async def toggle_private(self) -> None:
+        """Keep what is sent in memory only from now on, or all of it on disk. Raises MoaTuiError."""
+        self._idle()
+        chat = self.session.chat
+        await asyncio.to_thread(chat.set_private, not chat.private)
+        self.renew_title()
+        self.say(
+            "private: nothing of this conversation is written to disk"
+            if chat.private
+            else "this conversation is kept on disk from now on, all of it"
+        )
+
+    async def export(self, words: str) -> None:
+        """Write the conversation to a file: a format, a path, or both. Raises MoaTuiError."""
+        conversation = self.session.chat.conversation
+        if not conversation.turns:
+            raise UsageError("there is nothing yet to export")
+        format_, path, replace = export_words(words)
+        written = await asyncio.to_thread(self.library.export, conversation, format_, path, replace=replace)
+        self.notify(str(written), title="Written", timeout=15, markup=False)
+
+    # Branches
+
+    def on_turn_view_alternative_wanted(self, event: TurnView.AlternativeWanted) -> None:
+        self.run_worker(self._quietly(self.alternative(event.turn, event.step)), group="open", exclusive=True)
+
+    async def alternative(self, turn: Turn, step: int) -> None:
+        """Look at the branch beside `turn`. Raises UsageError."""
+        self._idle()
+        chat = self.session.chat
+        siblings = chat.conversation.siblings(turn)
+        at = next(at for at, one in enumerate(siblings) if one.id == turn.id)
+        wanted = siblings[(at + step) % len(siblings)]
+        chat.choose(wanted)
+        await self.show_conversation(wanted)
+
+    def on_turn_view_branch_wanted(self, event: TurnView.BranchWanted) -> None:
+        try:
+            self._idle()
+        except UsageError as error:
+            self.complain(error)
+            return
+        self.ask_instead(event.turn)
+
+    def on_turn_view_fork_wanted(self, event: TurnView.ForkWanted) -> None:
+        self.run_worker(self._quietly(self.fork(event.turn)), group="open", exclusive=True)
+
+    async def _quietly(self, doing: Awaitable[None]) -> None:
+        """Do it, and tell what went wrong where nobody waits for it."""
+        try:
+            await doing
+        except MoaTuiError as error:
+            self.complain(error)
+
+    # Trouble with the disk
+
+    def tell_of_the_disk(self, problem: StoreError | None) -> None:
+        """Conversations cannot be written just now, or can be again."""
+        self.disk_problem = problem
+        self.renew_title()
+        if problem is None:
+            self.say("conversations are written to disk again; nothing was lost")
+        else:
+            self.notify(
+                f"{problem}\nThe chat goes on and is kept in memory meanwhile; /export saves it elsewhere.",
+                title="Not written to disk",
+                severity="error",
+                timeout=30,
+                markup=False,
+            )
+
+
+def export_words(words: str) -> tuple[str, Path | None, bool]:
+    """`[FORMAT] [PATH] [!]`: the format, where to, and whether a file that is there may be replaced.
+
+    A path that ends as a format's files do needs no format. Raises UsageError.
+    """
+    try:
+        parts = shlex.split(words)
+    except ValueError as error:
+        raise UsageError(f"{words}: a quotation mark is missing") from error
+    replace = parts[-1:] == ["!"]
+    parts = parts[:-1] if replace else parts
+    format_ = parts.pop(0) if parts and parts[0] in FORMATS else None
+    if len(parts) > 1:
+        raise UsageError(f"/export [{' | '.join(FORMATS)}] [PATH] [!]; quote a path with spaces")
+    path = Path(parts[0]).expanduser() if parts else None
+    if format_ is None and path is not None:
+        by_suffix = {one.suffix: name for name, one in reversed(FORMATS.items())}
+        format_ = by_suffix.get("".join(path.suffixes[-2:])) or by_suffix.get(path.suffix)
+        if format_ is None:
+            raise UsageError(f"{path}: which format? One of {', '.join(FORMATS)} before the path says it")
+    return format_ or "markdown", path, replace
