@@ -177,6 +177,6 @@ def _day(seconds: float) -> str:
 
 
 def _safe(text: str) -> str:
-    from moa_tui.export_text import shown
+    from moa_tui.export.text import shown
 
     return shown(text)

@@ -32,6 +32,9 @@ TEMPLATE = """\
 # keep_panes_open = true      # the agents' panes stay when the final answer begins
 # notify = "bell"             # when a run ends while you look elsewhere: "none", "bell" or "desktop"
 
+# A model that gives each new conversation a title, from its first prompt and answer; none where not set.
+# title_model = "ollama/llama3.2"
+
 # Keys of your own, by the name that F1 shows behind each action.
 # [keys]
 # "run.stop" = "ctrl+b"
@@ -78,6 +81,8 @@ class Settings(BaseModel):
     """Servers by the short name that model names start with."""
     theme: str = "moa-dark"
     """A theme's name: a shipped one, or a file's in the folder `themes` beside the config file."""
+    title_model: str | None = None
+    """A model, as a recipe names it, that gives each new conversation a title."""
     reduced_motion: bool = False
     """Whether to leave out everything that moves without need."""
     keep_panes_open: bool = False

@@ -28,7 +28,7 @@ LARGEST = 512 * 1024 * 1024
 """Bytes; a longer file is not read."""
 _KNOWN = "moa-tui's JSON, OpenAI messages in JSON or JSONL, ShareGPT, and ChatGPT's conversations.json"
 # Beyond these, sums and differences of a file's numbers could leave what JSON and a database can hold.
-_LARGEST_WHOLE, _LARGEST_NUMBER = 2**62, 1e15
+_LARGEST_WHOLE, _LARGEST_NUMBER = 2**62, 1e100
 _LONGEST_ID = 64
 
 

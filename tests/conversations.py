@@ -176,7 +176,7 @@ def labels() -> SearchStrategy[str]:
     )
 
 
-_SECONDS = st.floats(0, 1e4, allow_nan=False)
+_SECONDS = st.integers(0, 10**7).map(lambda milliseconds: milliseconds / 1000)
 _MONEY = st.none() | st.floats(0, 10, allow_nan=False)
 _FAILURES = st.builds(
     Failure, st.sampled_from(get_args(FailureKind)), texts(), st.none() | st.integers(400, 599)

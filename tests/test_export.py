@@ -21,7 +21,7 @@ from moa_tui.conversation import Conversation
 from moa_tui.document_reader import conversation_from
 from moa_tui.errors import FileError, UsageError
 from moa_tui.export import FORMATS, file_name, render, write
-from moa_tui.export_markdown import contained
+from moa_tui.export.markdown import contained
 from tests.conversations import (
     HOSTILE_TEXTS,
     NOON,

@@ -222,6 +222,8 @@ class ChatScreen(SessionActions):
         answered = (
             turn is not None and turn.outcome is not None and turn.outcome.status in ("done", "partial")
         )
+        if answered and self._settings.title_model is not None:
+            self.name_it(self._settings.title_model)
         if session.waiting and answered:
             await self.send(session.waiting.pop(0), waited=True)
         elif session.waiting:

@@ -126,6 +126,20 @@ class SessionActions(ChatActions):
         await asyncio.to_thread(self.session.chat.rename, title)
         self.renew_title()
 
+    def name_it(self, model: str) -> None:
+        """Have a model give the conversation a title, where it has none yet."""
+        conversation = self.session.chat.conversation
+        if not self.session.chat.private and not conversation.title and len(conversation.turns) == 1:
+            self.run_worker(self._quietly(self._name_it(model)), group="title", exclusive=True)
+
+    async def _name_it(self, model: str) -> None:
+        chat = self.session.chat
+        named = chat.conversation.id
+        title = await chat.suggest_title(model)
+        # Meanwhile the person may have gone elsewhere, or named it himself.
+        if title and chat.conversation.id == named and not chat.conversation.title:
+            await self.rename(title)
+
     async def toggle_private(self) -> None:
         """Keep what is sent in memory only from now on, or all of it on disk. Raises MoaTuiError."""
         self._idle()

@@ -206,10 +206,10 @@ class SessionsScreen(ModalScreen[str | None]):
         self.query_one("#nothing").display = not rows
         searched = bool(wanted) and kind != "deleted"
         self.query_one("#columns", Static).update(
-            Content("Where all the words are, the best first") if searched else Fitted(partial(_heads, kind))
+            Content("Texts that hold all the words") if searched else Fitted(partial(_heads, kind))
         )
         self.query_one("#columns").display = bool(rows)
-        places = f"the best {_MOST_HITS} places" if len(rows) >= _MOST_HITS else counted(len(rows), "place")
+        places = f"the first {_MOST_HITS} places" if len(rows) >= _MOST_HITS else counted(len(rows), "place")
         amount = f"{places} found" if searched else f"{len(rows):,} {kind}"
         self.query_one("#title", Static).update(Content(f"Conversations: {amount}"))
         # It was measured before it had a width, with a line for each key.
@@ -509,7 +509,7 @@ def _named(one: Summary, current: str | None, note: str, width: int) -> Content:
     marks = f"{_OPEN if is_open else ' '} {_PINNED if one.pinned else ' '} "
     note = _GAP.join(filter(None, ["open" if is_open else "", note]))
     title, room = _line(one.name) or "(no title)", width - len(marks)
-    note_cells = min(cell_len(note), max(room - cell_len(title) - 2, 12, room // 3)) if note else 0
+    note_cells = min(cell_len(note), max(room - cell_len(title) - 2, 9, room // 3)) if note else 0
     title_cells = min(cell_len(title), room - (note_cells + 2 if note else 0))
     shown = marks + fit(title, title_cells) + (_GAP if note else "")
     rest = " " * (width - cell_len(shown) - note_cells)

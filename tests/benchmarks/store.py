@@ -30,6 +30,7 @@ from tests.benchmarks.figures import figure, percentile
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator
 
     from textual.app import ComposeResult
@@ -55,7 +56,7 @@ def measure() -> list[Figure]:
         small = tenth[one.name]
         found.append(figure(f"a tenth: {one.name}", one.unit, small.rounds, small.baseline))
         found.append(figure(f"whole: {one.name}", one.unit, one.rounds, one.baseline))
-        found.append(figure(f"growth: {one.name.partition(',')[0]}", one.unit, one.rounds, small.rounds))
+        found.append(figure(f"growth: {one.name.partition(', ')[0]}", one.unit, one.rounds, small.rounds))
     return found
 
 
@@ -253,10 +254,17 @@ def timed(act: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) * 1e3
 
 
+def plain_database(file: Path) -> sqlite3.Connection:
+    """A new file with one table of texts, written as the store's own is."""
+    connection = connect(file)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE texts (key INTEGER PRIMARY KEY, text ANY)")
+    return connection
+
+
 def saving(made: Made, file: Path) -> tuple[list[float], list[float]]:
     """Milliseconds of Store.save a call, and of putting as many texts into a bare table."""
-    bare = connect(file.with_name(f"bare-{file.name}"))
-    bare.execute("CREATE TABLE texts (key INTEGER PRIMARY KEY, text TEXT)")
+    bare = plain_database(file.with_name(f"bare-{file.name}"))
 
     def insert() -> None:
         bare.execute("BEGIN")
@@ -413,12 +421,22 @@ def counting(store: Store) -> list[Measured]:
 
 
 def writing(store: Store, words: Words, file: Path) -> list[Measured]:
-    """INSERTS finished calls, each in a transaction of its own, beside bare rows of 8 KB."""
+    """INSERTS finished calls, each in a transaction of its own, in turn with bare rows of 8 KB."""
     applied: list[float] = []
     writer: Any = store._writer
     apply = writer._apply
     writer._apply = lambda count: applied.append(timed(lambda: apply(count)))
-    waits, on_thread = [], []
+    bare = plain_database(file.with_name(f"rows-{file.name}"))
+    data = words.text(8_000, 8_000).encode()
+
+    def insert() -> None:
+        bare.execute("BEGIN IMMEDIATE")
+        bare.execute("INSERT INTO texts (text) VALUES (?)", (data,))
+        bare.execute("COMMIT")
+
+    waits: list[float] = []
+    on_thread: list[float] = []
+    plain: list[float] = []
     conversation = Conversation()
     while len(waits) < INSERTS:
         turn = turn_of(words, conversation.active, BEGIN)
@@ -434,18 +452,9 @@ def writing(store: Store, words: Words, file: Path) -> list[Measured]:
             writer.flush()
             waits.append((time.perf_counter() - begin) * 1e3)
             on_thread.append(sum(applied))
+            plain.append(timed(insert))
         conversation = conversation.with_turn(turn) if len(conversation.turns) < 20 else Conversation()
     writer._apply = apply
-    bare = connect(file.with_name(f"rows-{file.name}"))
-    bare.execute("CREATE TABLE rows (key INTEGER PRIMARY KEY, text BLOB)")
-    data = words.text(8_000, 8_000).encode()
-
-    def insert() -> None:
-        bare.execute("BEGIN IMMEDIATE")
-        bare.execute("INSERT INTO rows (text) VALUES (?)", (data,))
-        bare.execute("COMMIT")
-
-    plain = [timed(insert) for _ in range(INSERTS)]
     bare.close()
     return [
         Measured(

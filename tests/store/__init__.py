@@ -76,6 +76,12 @@ def size_of(turn: Turn) -> int:
     return sum(len(text.encode()) for text in (turn.prompt, *written))
 
 
+def started(turn: Turn, call: CallId) -> CallStarted:
+    """What the engine says as a call of a turn goes out."""
+    agent = turn.recipe.lineup[call.layer - 1][call.index - 1]
+    return CallStarted(call, agent, tuple(history(turn)), 0.5)
+
+
 def replay(recording: Recording, turn: Turn) -> None:
     """Say what the engine says of a run that came to the turn's outcome."""
     assert turn.outcome is not None

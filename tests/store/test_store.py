@@ -74,8 +74,14 @@ def cleaned(conversation: Conversation) -> Conversation:
 
 
 def assert_kept(store: Store, conversation: Conversation) -> None:
-    kept = store.load(conversation.id)
-    assert conversation_document(kept) == conversation_document(cleaned(conversation))
+    """All of it; and a turn that was kept before it ended is shown as interrupted."""
+    kept = conversation_document(store.load(conversation.id))
+    expected = conversation_document(cleaned(conversation))
+    for turn, its in zip(kept["turns"], expected["turns"], strict=True):
+        if its["outcome"] is None:
+            assert (turn["outcome"]["status"], turn["outcome"]["error"]["kind"]) == ("stopped", "interrupted")
+            its["outcome"] = turn["outcome"]
+    assert kept == expected
 
 
 def ids(summaries: list[Summary]) -> list[str]:
@@ -85,7 +91,7 @@ def ids(summaries: list[Summary]) -> list[str]:
 # --- whole conversations --------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=conversations())
 @example(made=with_branches())
 @example(
@@ -101,8 +107,8 @@ def test_any_conversation_comes_back_as_it_was(one_store: Store, made: Conversat
 
 
 def test_a_text_of_a_megabyte_comes_back(store: Store) -> None:
-    long = "".join(chr(0x20 + at * 7919 % 0x24F00) if at % 3 else "word " for at in range(350_000))
-    made = conversation_of((long, long[::-1]), ("short", long))
+    long = "".join(chr(0x20 + at * 7919 % 0x24F00) if at % 3 else "word " for at in range(360_000))
+    made = conversation_of(("short", long), (long[::-1], "short"))
     assert len(long.encode("utf-8", "surrogatepass")) > 1_000_000
     store.save(made)
     assert_kept(store, made)
@@ -117,7 +123,7 @@ def test_twelve_layers_of_twelve_agents_come_back(store: Store) -> None:
     assert len(store.load(made.id).turns[0].outcome.replies) == 145  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("text", ["-" * 100, "漢" * 120])
+@pytest.mark.parametrize("text", ["-" * 100, "漢" * 120], ids=["dashes", "CJK"])
 def test_a_text_that_repeats_a_prompt_thousands_of_times_comes_back(store: Store, text: str) -> None:
     """Cut where each known text stands: neither in depth nor in time may that grow out of bounds."""
     turn = Turn(text, a_recipe())
@@ -242,18 +248,20 @@ def test_each_text_is_kept_once(path: Path) -> None:
     """A turn of 13 calls takes at most half as much again as its texts, its share of the search included."""
     chosen = recipe([f"p{n}" for n in range(6)], [f"q{n}" for n in range(6)], ["judge"])
     prose = Prose()
-    made = [prose.conversation(chosen, 10) for _ in range(20)]
+    made = [prose.conversation(chosen, 10) for _ in range(10)]
     with Store(path) as store:
         for one in made:
             store.save(one)
     own = sum(size_of(turn) for one in made for turn in one.turns)
-    assert 18_000 < own / 200 < 21_000
+    assert 18_000 < own / 100 < 21_000
     assert path.stat().st_size / own <= 1.5
     with closing(sqlite3.connect(path)) as connection:
-        texts = [decoded(text) for (text,) in connection.execute("SELECT text FROM parts")]
-    assert len(set(texts)) == len(texts)
+        parts = [
+            (key, decoded(text)) for key, text in connection.execute("SELECT conversation, text FROM parts")
+        ]
+    assert len(set(parts)) == len(parts)
     # What is no turn's own text is the recipe and the aggregators' instructions.
-    assert sum(map(len, texts)) <= own + len(made) * 3_000
+    assert sum(len(text) for _, text in parts) <= own + len(made) * 3_000
 
 
 def test_nobody_else_can_read_it(path: Path) -> None:
@@ -293,7 +301,7 @@ def test_purged_is_gone_from_the_file_to_the_last_word(path: Path) -> None:
         recording.take(Delta(CallId(1, 1), "text", f"{words[5]} in progress " * 700))
         store._writer.flush()
         replay(recording, again)
-        assert len(store.search("quetz", 5)) == 1
+        assert store.search("quetz", 5)
         # What is looked for in the raw bytes can be seen there: a short title, and a word of the index.
         assert {words[0], words[2], words[4]} <= found()
         store.purge(gone.id)
@@ -301,10 +309,9 @@ def test_purged_is_gone_from_the_file_to_the_last_word(path: Path) -> None:
         for word in (*words, "padding", "more"):
             assert store.search(word, 5) == []
         assert ids(store.summaries()) == [left.id]
-        assert len(store.search("plesiosaur", 5)) == 1
+        assert {hit.where for hit in store.search("plesiosaur", 5)} == {"prompt", "proposer"}
     assert found() == {"plesiosaur"}
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM parts").fetchone() == (3,)
         texts = [decoded(text) for (text,) in connection.execute("SELECT text FROM parts")]
         assert not any(word in text for word in words for text in texts)
         connection.execute("INSERT INTO search (search) VALUES ('integrity-check')")
@@ -438,9 +445,9 @@ def test_what_is_read_is_of_one_moment(path: Path) -> None:
 
 def test_what_a_turn_costs_does_not_grow_with_the_conversation(store: Store) -> None:
     """Counted in statements and in bytes, since a clock tells of the machine."""
-    made = Prose().conversation(a_recipe(6), 200)
+    made = Prose().conversation(a_recipe(6), 100)
     counts = []
-    for length in (1, 200):
+    for length in (1, 100):
         whole = replace(made, turns=made.turns[:length], active=made.turns[length - 1], id=f"of {length}")
         store.save(whole)
         statements: list[str] = []
@@ -449,7 +456,9 @@ def test_what_a_turn_costs_does_not_grow_with_the_conversation(store: Store) -> 
         replay(store.record(whole, turn := a_turn("prompt", "answer", 6, parent=whole.active)), turn)
         assert store._writer.flush()
         store._writer._connection.set_trace_callback(None)
-        counts.append((len(statements), size(store.path) - before))
+        # The index merges now and then, with statements of its own.
+        own = [statement for statement in statements if "search_" not in statement]
+        counts.append((len(own), size(store.path) - before))
         assert_kept(store, whole.with_turn(turn))
     (few, small), (many, large) = counts
     assert few == many > 20

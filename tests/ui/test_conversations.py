@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from moa_tui.errors import StoreError, UsageError
+from moa_tui.config import Settings
+from moa_tui.errors import ModelError, StoreError, UsageError
 from moa_tui.store import Store
 from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.session_actions import export_words
@@ -416,3 +417,29 @@ def test_the_words_behind_export_are_format_and_path(words: str, wanted: object)
 def test_words_behind_export_that_mean_nothing_are_refused(words: str) -> None:
     with pytest.raises(UsageError):
         export_words(words)
+
+
+# A title by a model
+
+
+async def test_a_model_named_in_the_config_gives_a_new_conversation_its_title() -> None:
+    settings = Settings(title_model="namer")
+    async with chat_app(
+        ALONE, settings=settings, namer=[['Here you are:\n"**Flightless [/] birds**."\n']]
+    ) as bench:
+        await bench.ask("What is a moa?")
+        await bench.until_shown("Flightless [/] birds")
+        await wait_until(lambda: bench.store.summaries()[0].name == "Flightless [/] birds")
+        await bench.ask("And a kiwi?")
+        assert len(bench.models.asked["namer"]) == 1
+        assert "What is a moa?" in bench.models.asked["namer"][0][0]["content"]
+
+
+async def test_a_model_that_cannot_give_a_title_is_told_and_the_prompt_stays_the_name() -> None:
+    settings = Settings(title_model="namer")
+    async with chat_app(
+        ALONE, settings=settings, namer=[[ModelError("auth", "the key is wrong", 401)]]
+    ) as bench:
+        await bench.ask("What is a moa?")
+        await bench.until_told("the key is wrong")
+        assert bench.store.summaries()[0].name == "What is a moa?"

@@ -387,6 +387,16 @@ async def test_what_was_found_is_bold_and_underlined_and_in_view() -> None:
         assert set_apart == ["bird"]
 
 
+async def test_what_was_found_far_behind_wide_characters_is_in_view() -> None:
+    one = summary("one")
+    app = Host(Shelf(one, hits=[hit(one, "漢字" * 300 + "近い bird", "bird")]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await type_in(pilot, "bird")
+        await wait_until(lambda: len(app.rows()) == 2)
+        assert app.rows()[1].endswith("字近い bird")
+
+
 async def test_a_late_result_of_an_older_search_replaces_nothing() -> None:
     shelf = found()
     shelf.held = {"moa": threading.Event()}

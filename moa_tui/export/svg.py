@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from moa_tui.export_text import shown
+from moa_tui.export.text import shown
 from moa_tui.wording import GLYPHS, one_line
 
 if TYPE_CHECKING:

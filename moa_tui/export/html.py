@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from moa_tui.export_markdown import LONGEST_MARKDOWN
-from moa_tui.export_svg import timeline
-from moa_tui.export_text import known_cost, run_lines, shown, told, unknown_costs, when
+from moa_tui.export.markdown import LONGEST_MARKDOWN
+from moa_tui.export.svg import timeline
+from moa_tui.export.text import known_cost, run_lines, shown, told, unknown_costs, when
 from moa_tui.wording import GLYPHS, counted, describe, money, one_line
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation
     from moa_tui.engine.events import CallId, Failure, Outcome, Reply
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.export_text import Told
+    from moa_tui.export.text import Told
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # Levels of headings that are the page's own, so that a text's cannot pass for a turn's.

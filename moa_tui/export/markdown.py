@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 
-from moa_tui.export_text import known_cost, run_lines, shown, told, unknown_costs, when
+from moa_tui.export.text import known_cost, run_lines, shown, told, unknown_costs, when
 from moa_tui.wording import GLYPHS, describe, one_line
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation
     from moa_tui.engine.events import CallId, Reply
-    from moa_tui.export_text import Told
+    from moa_tui.export.text import Told
 
 # A longer text is kept as it stands in a code block: to parse it could take seconds.
 LONGEST_MARKDOWN = 60_000

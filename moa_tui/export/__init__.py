@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.document import conversation_document, failure_document
 from moa_tui.errors import FileError, UsageError
-from moa_tui.export_html import html_page
-from moa_tui.export_markdown import markdown
-from moa_tui.export_text import as_json_unicode, as_unicode, told
+from moa_tui.export.html import html_page
+from moa_tui.export.markdown import markdown
+from moa_tui.export.text import as_json_unicode, as_unicode, told
 from moa_tui.paths import make_private_dir, write_private
 
 if TYPE_CHECKING:
