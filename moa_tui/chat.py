@@ -272,6 +272,14 @@ class Chat:
         if self._store is not None and self.is_kept:
             self._store.choose(self.conversation.id, active)
 
+    def look_again(self) -> None:
+        """Take over title, tags and marks as they are on disk; waits for the disk. Raises StoreError."""
+        if self._store is not None and (found := self._store.labels(self.conversation.id)) is not None:
+            title, tags, pinned, archived = found
+            self.conversation = replace(
+                self.conversation, title=title, tags=tags, pinned=pinned, archived=archived
+            )
+
     def rename(self, title: str) -> None:
         """Give the conversation a title; waits for the disk. Raises StoreError, UsageError without a turn."""
         if not self.conversation.turns:

@@ -123,6 +123,10 @@ class Store:
         """The newest places that hold every word of `wanted`; its last word may be only begun."""
         return self._read(lambda connection: reader.search(connection, wanted, limit))
 
+    def labels(self, conversation_id: str) -> tuple[str, tuple[str, ...], bool, bool] | None:
+        """Title, tags, whether pinned and whether archived; None for what is not kept."""
+        return self._read(lambda connection: reader.labels(connection, conversation_id))
+
     def load(self, conversation_id: str) -> Conversation:
         """A conversation with all its turns."""
         return self._read(lambda connection: reader.load(connection, conversation_id))

@@ -93,6 +93,19 @@ def _summary(row: tuple[Any, ...]) -> Summary:
     )
 
 
+def labels(
+    connection: sqlite3.Connection, conversation_id: str
+) -> tuple[str, tuple[str, ...], bool, bool] | None:
+    """What a conversation's owner has made of it: title, tags, pinned, archived."""
+    query = "SELECT key, title, pinned, archived FROM conversations WHERE id = ?"
+    row = connection.execute(query, (conversation_id,)).fetchone()
+    if row is None:
+        return None
+    key, title, pinned, archived = row
+    tags = connection.execute("SELECT tag FROM tags WHERE conversation = ? ORDER BY tag", (key,))
+    return title, tuple(tag for (tag,) in tags), bool(pinned), bool(archived)
+
+
 def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation:
     """A conversation with all its turns; one whose run did not end is shown as far as it came."""
     row = connection.execute(

@@ -24,6 +24,7 @@ from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_screen import ChatScreen
 from moa_tui.ui.clipboard import copy
 from moa_tui.ui.find_bar import FindBar
+from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.help_screen import HelpScreen, keys_in_force
 from moa_tui.ui.inspector_screen import InspectorScreen
 from moa_tui.ui.line_filter import ControlFilter
@@ -33,6 +34,8 @@ from moa_tui.ui.prompt import Prompt
 from moa_tui.ui.recipe_editor import RecipeEditor
 from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_panel import RunPanel
+from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
+from moa_tui.ui.sessions_screen import SessionsScreen
 from moa_tui.ui.theme_screen import ThemeScreen
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
@@ -72,7 +75,8 @@ class MoaApp(App[None]):
         Path(__file__).with_name("chat_screen.tcss"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", "Help", id="app.help"),
+        # Before a dialog, which lets no other key through to here.
+        Binding("f1", "help", "Help", id="app.help", priority=True),
         Binding("ctrl+c", "copy_or_quit", "Copy, or quit", id="app.copy", show=False, priority=True),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True),
         Binding("escape", "to_prompt", "To the prompt", id="app.prompt", show=False),
@@ -268,5 +272,5 @@ class MoaApp(App[None]):
 
 _WITH_KEYS = (
     *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
-    *(InspectorScreen, RecipeScreen, RecipeEditor),
+    *(InspectorScreen, RecipeScreen, RecipeEditor, SessionsScreen, TextScreen, FormatScreen, ForkScreen),
 )

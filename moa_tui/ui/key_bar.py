@@ -40,6 +40,8 @@ class KeyBar(Static):
     def on_resize(self, _: events.Resize) -> None:
         """Break the lines anew."""
         self.update(self._keys())
+        # While a layout goes on, Textual keeps the height that it has worked out before.
+        self.call_after_refresh(self.refresh, layout=True)
 
     def _bindings_changed(self, _: Screen[Any]) -> None:
         self.update(self._keys())

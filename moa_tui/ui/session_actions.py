@@ -68,8 +68,13 @@ class SessionActions(ChatActions):
         self.app.push_screen(SessionsScreen(self.library, current), self._opened)
 
     def _opened(self, conversation_id: str | None) -> None:
-        if conversation_id is not None:
-            self.run_worker(self._quietly(self.open_kept(conversation_id)), group="open", exclusive=True)
+        doing = self.open_kept(conversation_id) if conversation_id is not None else self._look_again()
+        self.run_worker(self._quietly(doing), group="open", exclusive=True)
+
+    async def _look_again(self) -> None:
+        """Take over what was done to this conversation in the list."""
+        await asyncio.to_thread(self.session.chat.look_again)
+        self.renew_title()
 
     async def open_kept(self, name: str) -> None:
         """Go on with a kept conversation, by its id or title. Raises MoaTuiError."""

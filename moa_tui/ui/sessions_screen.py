@@ -3,62 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
 from textual import events, on, work
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.visual import Visual
 from textual.widgets import Input, OptionList, Static
 
 from moa_tui.conversation import Summary
 from moa_tui.errors import MoaTuiError
-from moa_tui.ui.columns import fit
 from moa_tui.ui.key_bar import KeyBar
-from moa_tui.ui.line_filter import visible
 from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
-from moa_tui.ui.text_rows import MUTED
-from moa_tui.wording import counted, money
+from moa_tui.ui.session_rows import (
+    Fitted,
+    heads,
+    hit_row,
+    line,
+    nothing_found,
+    preview_of,
+    short,
+    summary_of,
+    summary_row,
+)
+from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
-    from textual.css.styles import RulesMap
-    from textual.strip import Strip
-    from textual.style import Style
-    from textual.visual import RenderOptions
 
     from moa_tui.conversation import Conversation, Hit
     from moa_tui.library import Library
-
-    Kind = Literal["in use", "archived", "deleted"]
+    from moa_tui.ui.session_rows import Kind
 
 # From one to the next by a key.
 _NEXT: dict[Kind, Kind] = {"in use": "archived", "archived": "deleted", "deleted": "in use"}
-_EMPTY: dict[Kind, str] = {
-    "in use": "No conversation is kept yet. What you ask in the chat will be here.",
-    "archived": "Nothing is archived. F6 puts a conversation here, away from those in use.",
-    "deleted": "Nothing was deleted of late.",
-}
 # A key pressed within this time makes the search for the text before it needless.
 _PAUSE_SECONDS = 0.12
 # More than anybody reads through; another word finds it sooner.
 _MOST_HITS = 50
-# What is drawn of a title, a context or a preview at most, in characters: it may be of any length.
-_LONGEST_LINE = 400
-_LONGEST_PREVIEW = 3_000
-
-_OPEN = "▸"
-_PINNED = "★"
-_GAP = "  "
 
 
 class SessionsScreen(ModalScreen[str | None]):
@@ -163,7 +150,7 @@ class SessionsScreen(ModalScreen[str | None]):
     @work(group="look", exclusive=True)
     async def _look_up(self, asked: tuple[Kind, str], keep: str | None, pause: float) -> None:
         await asyncio.sleep(pause)
-        nothing = _nothing(*asked)
+        nothing = nothing_found(*asked)
         rows: Sequence[Summary | Hit] = ()
         try:
             rows = await asyncio.to_thread(self._find, *asked)
@@ -187,16 +174,16 @@ class SessionsScreen(ModalScreen[str | None]):
         at = 0
         if asked == self._shown and listed.highlighted is not None:
             at = listed.highlighted
-            keep = keep or _summary(self._rows[at]).id
+            keep = keep or summary_of(self._rows[at]).id
         elif not wanted:
             keep = keep or self._current
-        if at >= len(rows) or _summary(rows[at]).id != keep:
-            at = next((i for i, row in enumerate(rows) if _summary(row).id == keep), min(at, len(rows) - 1))
+        if at >= len(rows) or summary_of(rows[at]).id != keep:
+            at = next((i for i, row in enumerate(rows) if summary_of(row).id == keep), min(at, len(rows) - 1))
         self._rows, self._shown = rows, asked
         drawn = (
-            Fitted(partial(_summary_row, row, self._current))
+            Fitted(partial(summary_row, row, self._current))
             if isinstance(row, Summary)
-            else Fitted(partial(_hit_row, row, self._current), 2)
+            else Fitted(partial(hit_row, row, self._current), 2)
             for row in rows
         )
         listed.set_options(drawn)
@@ -206,7 +193,7 @@ class SessionsScreen(ModalScreen[str | None]):
         self.query_one("#nothing").display = not rows
         searched = bool(wanted) and kind != "deleted"
         self.query_one("#columns", Static).update(
-            Content("Texts that hold all the words") if searched else Fitted(partial(_heads, kind))
+            Content("Texts that hold all the words") if searched else Fitted(partial(heads, kind))
         )
         self.query_one("#columns").display = bool(rows)
         places = f"the first {_MOST_HITS} places" if len(rows) >= _MOST_HITS else counted(len(rows), "place")
@@ -225,7 +212,7 @@ class SessionsScreen(ModalScreen[str | None]):
         at = self.query_one(_Rows).highlighted
         if at is None or self._shown != (self._kind, self._wanted):
             return None
-        return _summary(self._rows[at])
+        return summary_of(self._rows[at])
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -248,7 +235,7 @@ class SessionsScreen(ModalScreen[str | None]):
     async def _show_preview(self, row: Summary | Hit) -> None:
         await asyncio.sleep(_PAUSE_SECONDS)
         try:
-            text = _preview_of(row, await self._load(_summary(row).id))
+            text = preview_of(row, await self._load(summary_of(row).id))
         except MoaTuiError as error:
             text = Content(f"✗ {error}")
         if self._is_up:
@@ -309,7 +296,7 @@ class SessionsScreen(ModalScreen[str | None]):
         """Ask for another title."""
         if (one := self._chosen) is None:
             return
-        name = _line(one.name)
+        name = line(one.name)
 
         def rename(title: str | None) -> None:
             if title is not None and title != name:
@@ -328,8 +315,8 @@ class SessionsScreen(ModalScreen[str | None]):
                 tags = [name.strip().lstrip("#").strip() for name in text.split(",")]
                 self._change(partial(self._library.tag, one.id, [name for name in tags if name]), one)
 
-        before = ", ".join(_line(tag) for tag in one.tags)
-        self.app.push_screen(TextScreen(f"Tags of {_short(one)}", before, "Commas between them."), tag)
+        before = ", ".join(line(tag) for tag in one.tags)
+        self.app.push_screen(TextScreen(f"Tags of {short(one)}", before, "Commas between them."), tag)
 
     def action_pin(self) -> None:
         """Keep it at the top, or no longer."""
@@ -384,7 +371,7 @@ class SessionsScreen(ModalScreen[str | None]):
             if format is not None:
                 self._go(partial(self._export, one, format))
 
-        self.app.push_screen(FormatScreen(_short(one)), export)
+        self.app.push_screen(FormatScreen(short(one)), export)
 
     async def _load_kept(self, conversation_id: str) -> Conversation:
         return await asyncio.to_thread(self._library.load, conversation_id)
@@ -392,7 +379,7 @@ class SessionsScreen(ModalScreen[str | None]):
     async def _export(self, one: Summary, format: str) -> None:
         conversation = await self._load(one.id)
         path = await asyncio.to_thread(self._library.export, conversation, format)
-        self.app.notify(f"{_short(one)} is exported to {path}", timeout=15, markup=False)
+        self.app.notify(f"{short(one)} is exported to {path}", timeout=15, markup=False)
 
     def _change(
         self, act: Callable[[], None], one: Summary, said: str = "", failed: Callable[[], None] | None = None
@@ -404,7 +391,7 @@ class SessionsScreen(ModalScreen[str | None]):
         async with self._one_by_one:
             await asyncio.to_thread(act)
         if said:
-            self.app.notify(f"{_short(one)} {said}", markup=False)
+            self.app.notify(f"{short(one)} {said}", markup=False)
         if self._is_up:
             self._look(keep=one.id)
 
@@ -436,159 +423,3 @@ class _Rows(OptionList, can_focus=False):
             self.action_select()
         elif clicked is not None:
             self.highlighted = clicked
-
-
-class Fitted(Visual):
-    """Lines that are made when they are drawn, for the width they are drawn at.
-
-    So a list of thousands costs no more than what is in view, and is right after every change of size.
-    """
-
-    def __init__(self, draw: Callable[[int], Content], lines: int = 1) -> None:
-        self._draw = draw
-        self._lines = lines
-
-    def render_strips(
-        self, width: int, height: int | None, style: Style, options: RenderOptions
-    ) -> list[Strip]:
-        return self._draw(width).render_strips(width, height, style, options)
-
-    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
-        return container_width
-
-    def get_height(self, rules: RulesMap, width: int) -> int:
-        return self._lines
-
-
-# Heading, cells, whether the text stands at the right, and the least width of a row that has room for it.
-_COLUMNS = (
-    ("last use", 10, True, 0),
-    ("turns", 5, True, 0),
-    ("recipe", 12, False, 64),
-    ("cost", 8, True, 64),
-    ("tags", 22, False, 104),
-    ("begun", 10, True, 128),
-)
-
-
-def _cells(texts: Sequence[str], width: int) -> str:
-    """The columns of a row that is `width` cells wide."""
-    return "".join(
-        _GAP + fit(text, cells, right=right)
-        for text, (_, cells, right, least) in zip(texts, _COLUMNS, strict=True)
-        if width >= least
-    )
-
-
-def _heads(kind: Kind, width: int) -> Content:
-    first, *rest = (head for head, *_ in _COLUMNS)
-    cells = _cells(["deleted" if kind == "deleted" else first, *rest], width)
-    return Content(fit("    title", width - len(cells)) + cells)
-
-
-def _summary_row(one: Summary, current: str | None, width: int) -> Content:
-    now = datetime.now().astimezone()
-    tags = " ".join(f"#{_line(tag)}" for tag in one.tags)
-    begun, used = when(one.created, now), when(one.deleted or one.used, now)
-    cells = _cells([used, str(one.turns), _line(one.recipe), money(one.cost), tags, begun], width)
-    in_column = any(head == "tags" and width >= least for head, *_, least in _COLUMNS)
-    return _named(one, current, "" if in_column else tags, width - cell_len(cells)) + Content(cells)
-
-
-def _hit_row(hit: Hit, current: str | None, width: int) -> Content:
-    one = hit.summary
-    where = _line(hit.agent) if hit.where == "proposer" else hit.where
-    cells = _GAP + fit(where, 14) + _GAP + fit(when(one.used, datetime.now().astimezone()), 10, right=True)
-    name = _named(one, current, "archived" if one.archived else "", width - cell_len(cells))
-    return name + Content(f"{cells}\n    ") + _context(hit, width - 4)
-
-
-def _named(one: Summary, current: str | None, note: str, width: int) -> Content:
-    """Its marks and title, and as much of the note as leaves the title most of the room."""
-    is_open = one.id == current
-    marks = f"{_OPEN if is_open else ' '} {_PINNED if one.pinned else ' '} "
-    note = _GAP.join(filter(None, ["open" if is_open else "", note]))
-    title, room = _line(one.name) or "(no title)", width - len(marks)
-    note_cells = min(cell_len(note), max(room - cell_len(title) - 2, 9, room // 3)) if note else 0
-    title_cells = min(cell_len(title), room - (note_cells + 2 if note else 0))
-    shown = marks + fit(title, title_cells) + (_GAP if note else "")
-    rest = " " * (width - cell_len(shown) - note_cells)
-    return Content.assemble(shown, (fit(note, note_cells), MUTED), rest)
-
-
-def _context(hit: Hit, width: int) -> Content:
-    """The words around what was found, on one line, with the first find in view."""
-    parts: list[tuple[str, str]] = []
-    at = 0
-    for start, end in sorted(hit.marks):
-        if at <= start < end:
-            parts += [(hit.context[at:start], MUTED), (hit.context[start:end], "bold underline")]
-            at = end
-    parts.append((hit.context[at:], MUTED))
-    # What goes before the first find counts from its end.
-    parts[0] = (parts[0][0][-_LONGEST_LINE:], parts[0][1])
-    clean = [(_clean(text[:_LONGEST_LINE]), style) for text, style in parts]
-    before, style = clean[0]
-    if cell_len(before) > width // 2:
-        kept = before[-(width // 2) :]
-        while cell_len(kept) >= width // 2:
-            kept = kept[1:]
-        clean[0] = (f"…{kept}", style)
-    return Content.assemble(*clean).truncate(width, ellipsis=True)
-
-
-def _preview_of(row: Summary | Hit, conversation: Conversation) -> Content:
-    """How a conversation begins and ends; of a place that was found, its prompt and answer."""
-    if not conversation.turns:
-        return Content("Nothing was asked yet.")
-    first, last = conversation.turns[0], conversation.active or conversation.turns[-1]
-    if not isinstance(row, Summary):
-        first = last = next((turn for turn in conversation.turns if turn.id == row.turn), last)
-    answer = last.outcome.answer if last.outcome is not None else ""
-    return Content.assemble(
-        ("You\n", "bold"), _lines(first.prompt), ("\n\nAnswer\n", "bold"), _lines(answer or "There is none.")
-    )
-
-
-def _summary(row: Summary | Hit) -> Summary:
-    return row if isinstance(row, Summary) else row.summary
-
-
-def _nothing(kind: Kind, wanted: str) -> str:
-    if not wanted:
-        return _EMPTY[kind]
-    if kind == "deleted":
-        return f'No deleted conversation has "{_line(wanted)}" in its title or tags.'
-    return f'Nothing found for "{_line(wanted)}". All its words must be in one text.'
-
-
-def when(seconds: float, now: datetime) -> str:
-    """A time in Unix seconds as a short word: the time of this day, the day of this year, else the date."""
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC).astimezone(now.tzinfo)
-    except (OverflowError, OSError, ValueError):
-        return "?"
-    if moment.date() == now.date():
-        return f"{moment:%H:%M}"
-    return f"{moment.day} {moment:%b}" if moment.year == now.year else f"{moment:%Y-%m-%d}"
-
-
-def _line(text: str) -> str:
-    """The beginning of a text as one harmless line."""
-    return _clean(text[:_LONGEST_LINE]).strip()
-
-
-def _clean(text: str) -> str:
-    return visible(re.sub(r"\s+", " ", text))
-
-
-def _lines(text: str) -> str:
-    """The beginning of a text as harmless lines."""
-    more = "…" if len(text) > _LONGEST_PREVIEW else ""
-    return "\n".join(visible(line) for line in text[:_LONGEST_PREVIEW].splitlines()) + more
-
-
-def _short(one: Summary) -> str:
-    """Its title for a sentence."""
-    name = _line(one.name)
-    return f'"{name if cell_len(name) <= 40 else fit(name, 40)}"'

@@ -23,6 +23,7 @@ from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
 from moa_tui.engine.tasks import Reference, prepare
 from moa_tui.store import Store
 from moa_tui.store.figures import figures as count_figures
+from moa_tui.store.parts import decoded
 from moa_tui.store.schema import connect
 from moa_tui.store.words import Wanted
 from moa_tui.ui.transcript import Transcript
@@ -306,7 +307,7 @@ def queries(words: Words, store: Store) -> dict[str, list[str]]:
         key = draw.randint(1, bare.execute("SELECT max(key) FROM parts").fetchone()[0])
         row = bare.execute("SELECT text FROM parts WHERE key = ? AND turn IS NOT NULL", (key,)).fetchone()
         if row is not None:
-            sentence = draw.choice(row[0].decode().split(".")[:-1]).split()
+            sentence = draw.choice(decoded(row[0]).split(".")[:-1]).split()
             start = draw.randint(0, len(sentence) - 3)
             phrases.append(f'"{" ".join(sentence[start : start + 3])}"')
     bare.close()

@@ -102,7 +102,7 @@ def outcome_of(store: Store, conversation: Conversation, turn: Turn) -> Outcome:
 async def test_a_run_is_kept_as_it_came_out(store: Store) -> None:
     models = FakeModels(
         a=[["Some ", Chunk("reasoning", "hm, "), "text"]],
-        b=[[Chunk("reasoning", "begun"), ModelError("rate_limit", "slow down", 429)], ["second try"]],
+        b=[[ModelError("rate_limit", "slow down", 429)], ["second try"]],
         c=[[ModelError("auth", "no \ud800 key", 401)]],
         judge=[["The answer"]],
     )

@@ -13,6 +13,7 @@ from moa_tui.config import Settings
 from moa_tui.errors import ModelError, StoreError, UsageError
 from moa_tui.store import Store
 from moa_tui.ui.fork_screen import ForkScreen
+from moa_tui.ui.help_screen import HelpScreen
 from moa_tui.ui.session_actions import export_words
 from moa_tui.ui.sessions_screen import SessionsScreen
 from tests.conversations import a_conversation, with_branches
@@ -157,6 +158,30 @@ async def test_ctrl_s_lists_what_is_kept_and_enter_opens_it() -> None:
         await wait_until(lambda: bench.chat.conversation.id == other.id)
         await bench.until_shown("Question 2?", "About birds")
         assert prompts(bench) == ["Question 1?", "Question 2?"]
+
+
+async def test_a_title_given_in_the_list_is_the_open_conversations() -> None:
+    async with chat_app(ALONE) as bench:
+        await bench.ask("hi")
+        await bench.press("ctrl+s")
+        await bench.until_shown("Rename")
+        await bench.press("f2", *"!!", "enter")
+        await wait_until(lambda: bench.store.summaries()[0].name == "hi!!")
+        await bench.press("escape")
+        await wait_until(lambda: bench.chat.conversation.title == "hi!!")
+        await bench.ask("more")
+        assert bench.store.summaries()[0].name == "hi!!"
+
+
+async def test_f1_lists_the_keys_of_a_dialog() -> None:
+    async with chat_app(ALONE) as bench:
+        for opens in ("f2", "ctrl+s"):
+            await bench.press(opens)
+            await wait_until(lambda: bench.app.screen is not bench.screen)
+            await bench.press("f1")
+            await wait_until(lambda: isinstance(bench.app.screen, HelpScreen))
+            await bench.press("escape", "escape")
+            await wait_until(lambda: bench.app.screen is bench.screen)
 
 
 @command("sessions")

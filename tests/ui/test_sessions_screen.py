@@ -22,7 +22,8 @@ from moa_tui.ui import sessions_screen
 from moa_tui.ui.help_screen import keys_in_force
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
-from moa_tui.ui.sessions_screen import SessionsScreen, when
+from moa_tui.ui.session_rows import when
+from moa_tui.ui.sessions_screen import SessionsScreen
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
@@ -233,13 +234,13 @@ async def test_two_thousand_conversations_are_there_at_once_and_the_last_is_reac
 
 async def test_only_rows_in_view_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    draw = sessions_screen._summary_row
+    draw = sessions_screen.summary_row
 
     def watched(one: Summary, current: str | None, width: int) -> Content:
         made.append(one)
         return draw(one, current, width)
 
-    monkeypatch.setattr(sessions_screen, "_summary_row", watched)
+    monkeypatch.setattr(sessions_screen, "summary_row", watched)
     app = Host(Shelf(*(summary(f"c{number}") for number in range(2_000))))
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)

@@ -53,6 +53,7 @@ async def counted(pilot: Pilot[None]) -> StatsApp:
     app = pilot.app
     assert isinstance(app, StatsApp)
     await wait_until(lambda: isinstance(app.screen, StatsScreen) and "recipe" in app.part("head"))
+    await wait_until(lambda: "recipe" in app.shown)
     return app
 
 
@@ -173,13 +174,11 @@ async def test_hostile_names_are_harmless_under_the_mouse_too() -> None:
     figures = Figures(a_group(), groups, groups, groups, groups)
     async with StatsApp(lambda: figures).run_test(size=(220, 40)) as pilot:
         app = await counted(pilot)
-        for key in "1234":
-            await pilot.press(key)
-            await wait_until(lambda: "[/]" in app.shown)
-            for row in range(len(groups)):
-                await pilot.hover("#stats-rows", offset=(4, row + 1))
-                await pilot.click("#stats-rows", offset=(4, row + 1))
-            assert not FORBIDDEN & set(app.shown)
+        await wait_until(lambda: "[/]" in app.shown)
+        for row in range(len(groups)):
+            await pilot.hover("#stats-rows", offset=(4, row + 1))
+        await pilot.click("#stats-rows", offset=(4, 1))
+        assert not FORBIDDEN & set(app.shown)
         for readable in HOSTILE.values():
             assert readable in app.shown
 
