@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -148,7 +149,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             connection.execute("BEGIN")
             _checked_version(connection, path)
             connection.execute("ROLLBACK")
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             _migrate(connection, path)
         except BaseException:
             connection.close()
@@ -156,6 +157,20 @@ def open_database(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise explained(error, path) from error
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Write beside the file first, so that who reads waits for nobody. Raises sqlite3.Error."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait here for another moa-tui that is doing the same.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -355,7 +355,7 @@ def searching(store: Store, words: Words) -> list[Measured]:
     ]
     each = [
         Measured(
-            f"search p95 {kind}, to the index alone",
+            f"search {kind} slowest, to the index alone",
             "ms",
             rounds(took, 0.95, [kind]),
             rounds(plain, 0.95, [kind]),
@@ -418,7 +418,7 @@ def counting(store: Store) -> list[Measured]:
     scans = [timed(lambda: bare.execute(f"SELECT {columns} FROM calls").fetchall()) for _ in range(ROUNDS)]
     took = [timed(lambda: count_figures(bare)) for _ in range(ROUNDS)]
     bare.close()
-    return [Measured("statistics, to a bare scan of the calls (<= 2000 ms)", "ms", took, scans)]
+    return [Measured("statistics, to a bare scan (<= 2000 ms)", "ms", took, scans)]
 
 
 def writing(store: Store, words: Words, file: Path) -> list[Measured]:
@@ -459,7 +459,7 @@ def writing(store: Store, words: Words, file: Path) -> list[Measured]:
     bare.close()
     return [
         Measured(
-            f"call {name} {what}, to a bare 8 KB row{target}",
+            f"call {name} {what}, to a bare row{target}",
             "ms",
             quarters(took, share),
             quarters(plain, share),

@@ -1,0 +1,241 @@
+"""Kept conversations from the shell: what `ask` keeps, and what `sessions` does with it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from moa_tui import paths
+from moa_tui.cli import main
+from moa_tui.store import Store
+from tests.cli.test_ask import CANARY, Shell
+from tests.conversations import a_conversation, conversation_of, with_branches
+from tests.model_server import ModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from moa_tui.conversation import Conversation
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+@pytest.fixture
+def shell(tmp_path: Path, server: ModelServer) -> Shell:
+    server.reset()
+    return Shell(tmp_path, server)
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def kept(*conversations: Conversation) -> None:
+    with Store(paths.database_file()) as store:
+        for one in conversations:
+            store.save(one)
+
+
+def names() -> list[str]:
+    return [one["name"] for one in json.loads(call("sessions", "list", "--json").stdout)]
+
+
+# What ask keeps
+
+
+def test_ask_keeps_what_it_is_asked_with_every_answer_and_no_key(shell: Shell) -> None:
+    done = shell("ask", "-q", "-r", shell.recipe(["ok@key=a", "leak"], ["ok@key=b"]), "What is a moa?")
+    assert done.returncode == 0, done.stderr
+    with Store(paths.database_file()) as store:
+        (one,) = store.summaries()
+        turn = store.load(one.id).active
+    assert turn is not None
+    assert turn.outcome is not None
+    assert turn.outcome.answer.strip() == done.stdout.strip()
+    assert len(turn.outcome.replies) == 3
+    folder = paths.data_dir()
+    everything = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert b"What is a moa?" in everything
+    assert CANARY.encode() not in everything
+
+
+def test_ask_goes_on_with_the_last_conversation_or_a_named_one(shell: Shell) -> None:
+    recipe = shell.recipe(["ok"])
+    assert shell("ask", "-q", "-r", recipe, "--system", "Be brief.", "first question").returncode == 0
+    assert shell("ask", "-q", "-r", recipe, "something else").returncode == 0
+    done = shell("ask", "-q", "-r", recipe, "-s", "first", "second question")
+    assert done.returncode == 0, done.stderr
+    sent = [message["content"] for message in shell.server.requests[-1].body["messages"]]
+    assert sent[0] == "Be brief."
+    assert sent[1] == "first question"
+    assert sent[-1] == "second question"
+    done = shell("ask", "-q", "-r", recipe, "-c", "third question")
+    assert done.returncode == 0, done.stderr
+    sent = [message["content"] for message in shell.server.requests[-1].body["messages"]]
+    assert [text for text in sent if "question" in text] == [
+        "first question",
+        "second question",
+        "third question",
+    ]
+    assert sorted(names()) == ["first question", "something else"]
+
+
+def test_what_is_not_to_be_saved_is_not(shell: Shell) -> None:
+    assert shell("ask", "-q", "--no-save", "-r", shell.recipe(["ok"]), "hi").returncode == 0
+    assert not paths.database_file().exists()
+    assert shell("ask", "--dry-run", "-r", shell.recipe(["ok"]), "hi").returncode == 0
+    assert not paths.database_file().exists()
+
+
+def test_a_database_that_cannot_be_opened_costs_no_answer(shell: Shell) -> None:
+    paths.data_dir().parent.mkdir(parents=True, exist_ok=True)
+    paths.data_dir().write_text("a file where the folder should be")
+    done = shell("ask", "-r", shell.recipe(["ok"]), "hi")
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    assert "this will not be kept" in done.stderr
+    assert shell("ask", "-c", "-r", shell.recipe(["ok"]), "hi").returncode == 1
+
+
+def test_ask_says_what_it_cannot_go_on_with(shell: Shell) -> None:
+    recipe = shell.recipe(["ok"])
+    done = shell("ask", "-c", "-r", recipe, "hi")
+    assert (done.returncode, "no conversation yet" in done.stderr) == (2, True)
+    done = shell("ask", "-s", "nothing", "-r", recipe, "hi")
+    assert (done.returncode, 'no conversation "nothing"' in done.stderr) == (2, True)
+    done = shell("ask", "-c", "-s", "x", "-r", recipe, "hi")
+    assert (done.returncode, "one of them" in done.stderr) == (2, True)
+    assert not shell.server.requests
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the other one is held by this process")
+def test_ask_does_not_go_on_with_what_is_open_elsewhere(shell: Shell) -> None:
+    one = a_conversation(1, title="Birds")
+    kept(one)
+    with Store(paths.database_file()) as store:
+        assert store.hold(one.id)
+        done = shell("ask", "-s", "Birds", "-r", shell.recipe(["ok"]), "hi")
+    assert done.returncode == 2
+    assert "open in another moa-tui" in done.stderr
+
+
+# What sessions does
+
+
+def test_the_list_has_the_last_used_first_and_nothing_that_steers_a_terminal() -> None:
+    kept(
+        conversation_of(("older \x1b[31m\u202e", "x"), created=1.0),
+        conversation_of(("newer", "x"), created=2.0),
+    )
+    done = call("sessions")
+    assert done.exit_code == 0
+    assert not {"\x1b", "\u202e"} & set(done.stdout)
+    assert names()[0] in ("newer", "older \x1b[31m\u202e")
+    assert len(call("sessions", "list", "-n", "1").stdout.splitlines()) == 1
+
+
+def test_an_empty_list_says_so() -> None:
+    done = call("sessions")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "no conversations" in done.stderr
+
+
+def test_search_finds_what_an_agent_wrote_and_shows_it_in_context() -> None:
+    kept(a_conversation(2, title="Birds"))
+    done = call("sessions", "search", "question", "2")
+    assert done.exit_code == 0
+    assert "Birds" in done.stdout
+    assert "The answer to question 2." in done.stdout
+    (first, *_) = json.loads(call("sessions", "search", "--json", "answer question 1").stdout)
+    assert first["summary"]["name"] == "Birds"
+    assert call("sessions", "search", "kakapo").exit_code == 1
+
+
+def test_a_conversation_is_shown_by_title_by_id_and_by_the_beginning_of_an_id() -> None:
+    one = a_conversation(1, title="Birds")
+    kept(one)
+    shown = [call("sessions", "show", name).stdout for name in ("Birds", one.id, one.id[:6], "bird")]
+    assert len(set(shown)) == 1
+    assert "The answer to question 1." in shown[0]
+    assert json.loads(call("sessions", "show", "Birds", "--json").stdout)["id"] == one.id
+    assert call("sessions", "show", "Fish").exit_code == 2
+
+
+def test_a_name_of_several_lists_them() -> None:
+    kept(a_conversation(1, title="Birds one"), a_conversation(1, title="Birds two"))
+    done = call("sessions", "show", "birds")
+    assert done.exit_code == 2
+    assert "Birds one" in done.output
+    assert "Birds two" in done.output
+
+
+def test_what_is_exported_can_be_imported_elsewhere_without_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = with_branches()
+    kept(one)
+    done = call("sessions", "export", "Branches", "-f", "json", "-o", str(tmp_path / "one.json"))
+    assert done.stdout.strip() == str(tmp_path / "one.json")
+    again = call("sessions", "export", "Branches", "-f", "json", "-o", str(tmp_path / "one.json"))
+    assert (again.exit_code, "is there already" in again.output) == (2, True)
+    taken = call("sessions", "import", str(tmp_path / "one.json"))
+    assert "is there already" in taken.output
+    monkeypatch.setenv("MOA_TUI_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert call("sessions", "import", str(tmp_path / "one.json")).exit_code == 0
+    call("sessions", "export", one.id, "-f", "json", "-o", str(tmp_path / "two.json"))
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+
+
+def test_several_go_to_one_file_where_the_format_has_room_and_to_a_folder_where_not(tmp_path: Path) -> None:
+    kept(a_conversation(1, title="Birds"), a_conversation(1, title="Fish"))
+    done = call("sessions", "export", "Birds", "Fish", "-f", "jsonl", "-o", str(tmp_path / "both.jsonl"))
+    assert done.exit_code == 0
+    assert len((tmp_path / "both.jsonl").read_text().splitlines()) == 2
+    assert call("sessions", "export", "Birds", "Fish", "-o", str(tmp_path / "x.md")).exit_code == 2
+    done = call("sessions", "export", "Birds", "Fish", "-o", str(tmp_path))
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_what_is_deleted_can_be_brought_back_unless_it_was_for_good() -> None:
+    one = a_conversation(1, title="Birds")
+    kept(one)
+    assert call("sessions", "delete", "Birds").exit_code == 0
+    assert names() == []
+    assert "Birds" in call("sessions", "list", "--deleted").stdout
+    assert call("sessions", "show", "Birds").exit_code == 2
+    assert call("sessions", "restore", "Birds").exit_code == 0
+    assert names() == ["Birds"]
+    call("sessions", "delete", "Birds")
+    assert call("sessions", "delete", "--now", "Birds").exit_code == 0
+    assert call("sessions", "restore", "Birds").exit_code == 2
+    assert b"The answer to question 1." not in paths.database_file().read_bytes()
+
+
+def test_path_says_where_it_all_is() -> None:
+    assert call("sessions", "path").stdout.strip() == str(paths.database_file())
+
+
+# Doctor
+
+
+def test_doctor_checks_the_database_and_says_how_to_repair_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moa_tui.gateway.discovery._list_models", lambda server: ())
+    assert "none yet" in call("doctor").output
+    kept(a_conversation(2))
+    assert "1 conversations, 2 turns" in call("doctor").output
+    paths.database_file().write_bytes(b"SQLite format 3\x00" + b"\xff" * 4096)
+    done = call("doctor")
+    assert done.exit_code == 1
+    assert ".recover" in done.output
+    done = call("sessions")
+    assert done.exit_code == 1
+    assert "moa-tui doctor" in done.output
