@@ -88,8 +88,12 @@ def test_every_line_is_as_wide_as_the_head_and_fits(width: int, by: str) -> None
 
 @pytest.mark.parametrize("by", MEASURES)
 def test_the_column_sorted_by_is_shown_however_narrow_the_table(by: str) -> None:
-    head = table("models", (a_group(), a_group("duo")), 40, by).head
-    assert (by, "chosen") in head
+    for groups in ((a_group(), a_group("duo")), (a_group(),)):
+        assert (by, "chosen") in table("models", groups, 40, by).head
+
+
+def test_a_name_of_wide_characters_is_shown_whole_where_there_is_room() -> None:
+    assert texts((a_group("日本語のモデル"),))[0].startswith("日本語のモデル  ")
 
 
 def test_the_highest_come_first_and_the_unknown_last() -> None:
@@ -138,7 +142,14 @@ def test_months_are_in_their_order_with_the_empty_ones_told() -> None:
 
 def test_months_have_bars_of_turns_and_of_price() -> None:
     months = (a_group("2025-05", turns=10, cost=1.0), a_group("2025-06", turns=5, cost=0.0))
-    first, second = table("months", months, 120).rows
+    drawn = table("months", months, 120)
+    first, second = drawn.rows
+    barred = [
+        drawn.head[at - 1][0]
+        for at, (text, _) in enumerate(drawn.head)
+        if at and len(text) > 8 and not text.strip()
+    ]
+    assert barred == ["turns", "price"]
     assert [cells_of(text) > 0 for text, role in first if role == "bar"] == [True, True]
     assert [cells_of(text) > 0 for text, role in second if role == "bar"] == [True, False]
 
@@ -169,7 +180,8 @@ def test_what_was_not_measured_is_a_dash() -> None:
 
 @pytest.mark.parametrize("name", [*HOSTILE_TEXTS, "", "[/] [bold]x[/bold]"])
 def test_a_hostile_name_is_one_harmless_line(name: str) -> None:
-    drawn = stats_lines(Figures(a_group(), *[(a_group(name),)] * 4), 100)
+    groups = (a_group(name),)
+    drawn = stats_lines(Figures(a_group(), groups, groups, groups, groups), 100)
     assert all(character.isprintable() or character == "\n" for character in drawn)
     assert shown(name)
     # Four tables with a head, a row and an empty line each.

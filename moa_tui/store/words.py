@@ -27,7 +27,7 @@ _AFTER = 120
 
 def indexed(text: str) -> str:
     """A text as the index takes it."""
-    clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
+    clean = text.encode("utf-8", "replace").decode()
     return _EMOJI_ONE.sub(_spelled, _UNSPACED_ONE.sub(r" \1 ", clean))
 
 

@@ -91,8 +91,8 @@ class ChatBase(Screen[None]):
         self.post_message(self.Wish(what, argument))
 
     def focus_prompt(self) -> None:
-        """Take keys for the prompt."""
-        self.box.prompt.focus()
+        """Take keys for the prompt, from the next one on."""
+        self.set_focus(self.box.prompt)
 
     # Sending
 

@@ -16,6 +16,7 @@ from moa_tui.errors import MoaTuiError
 from moa_tui.ui import commands
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.find_bar import FindBar
+from moa_tui.ui.prompt import Prompt
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.session import Draft, Session
@@ -116,7 +117,8 @@ class ChatScreen(SessionActions):
 
     def on_key(self, event: events.Key) -> None:
         """A letter that nothing here has a use for is meant for the prompt."""
-        elsewhere = self.focused is None or isinstance(self.focused, TurnView | AgentPane)
+        # The prompt lets no letter through to here: one that came was typed before it had the keys.
+        elsewhere = self.focused is None or isinstance(self.focused, TurnView | AgentPane | Prompt)
         # Bindings are looked at only after this.
         free = elsewhere and event.key not in self.active_bindings
         if free and event.is_printable and event.character:

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -302,7 +303,7 @@ def queries(words: Words, store: Store) -> dict[str, list[str]]:
     rare = [word for word in words.known[5_000:] if len(word) > 3]
     frequent = words.known[:100]
     bare = connect(store.path)
-    phrases = []
+    phrases: list[str] = []
     while len(phrases) < 20:
         key = draw.randint(1, bare.execute("SELECT max(key) FROM parts").fetchone()[0])
         row = bare.execute("SELECT text FROM parts WHERE key = ? AND turn IS NOT NULL", (key,)).fetchone()
@@ -325,18 +326,17 @@ def searching(store: Store, words: Words) -> list[Measured]:
     """A hundred searches for fifty places each, beside the bare question to the index."""
     bare = connect(store.path)
     ask = "SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT 50"
+
+    def alone(wanted: str) -> object:
+        return bare.execute(ask, (Wanted(wanted).question,)).fetchall()
+
     asked = queries(words, store)
     took: dict[str, list[list[float]]] = {kind: [] for kind in asked}
     plain: dict[str, list[list[float]]] = {kind: [] for kind in asked}
     for _ in range(ROUNDS):
         for kind, wanted in asked.items():
-            took[kind].append([timed(lambda one=one: store.search(one, 50)) for one in wanted])
-            plain[kind].append(
-                [
-                    timed(lambda one=one: bare.execute(ask, (Wanted(one).question,)).fetchall())
-                    for one in wanted
-                ]
-            )
+            took[kind].append([timed(partial(store.search, one, 50)) for one in wanted])
+            plain[kind].append([timed(partial(alone, one)) for one in wanted])
     bare.close()
 
     def rounds(found: dict[str, list[list[float]]], share: float, kinds: list[str]) -> list[float]:

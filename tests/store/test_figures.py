@@ -102,6 +102,17 @@ def test_a_run_is_counted_by_recipe_model_agent_and_month(store: Store) -> None:
     assert (judge.calls, judge.proposed, judge.used, judge.overlap) == (1, 0, 0, None)
 
 
+def test_those_with_the_most_calls_come_first_and_months_in_their_order(store: Store) -> None:
+    late = NOON + 90 * 24 * 3600
+    saved(store, ended(replies(one=a_reply(agent="zoe", model="lab/zoe")), created=late))
+    saved(store, ended(replies(one=a_reply(agent="zoe", model="lab/zoe")), created=late))
+    saved(store, ended(replies()))
+    found = counted(store)
+    assert [group.name for group in found.agents] == ["judge", "two", "zoe", "one"]
+    assert [group.name for group in found.models] == ["lab/judge", "lab/two", "lab/zoe", "lab/one"]
+    assert [group.calls for group in found.months] == [3, 6]
+
+
 def test_times_are_medians_and_overlap_is_a_mean(store: Store) -> None:
     shares = []
     for number, text in enumerate(("The answer is of one.", "Nothing alike.", "The answer is new.")):
@@ -264,6 +275,7 @@ def test_a_time_beyond_all_months_is_counted_too(store: Store) -> None:
     saved(store, ended(replies()))
     assert [month.turns for month in counted(store).months] == [1, 1]
     assert counted(store).months[-1].name == "unknown"
+    assert counted(store).months[-1].calls == 3
 
 
 @settings(max_examples=25, deadline=None)

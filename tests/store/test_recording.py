@@ -115,6 +115,8 @@ async def test_a_run_is_kept_as_it_came_out(store: Store) -> None:
     assert kept is not None
     assert [reply.status for reply in kept.replies.values()] == ["done", "done", "failed", "done"]
     assert [reply.attempts for reply in kept.replies.values()] == [1, 2, 1, 1]
+    with closing(sqlite3.connect(store.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM pieces").fetchone() == (0,)
 
 
 LONG = "an answer that says quite a lot about the matter " * 4
@@ -246,6 +248,19 @@ def test_a_run_in_progress_is_shown_as_far_as_it_came(store: Store) -> None:
     assert outcome_of(store, made, turn).replies[ONE].text == "Half \ud83d\ude00 answer"
 
 
+def test_no_token_is_a_write_of_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_CHECKPOINT_SECONDS", 60.0)
+    turn = Turn("prompt", a_recipe())
+    recording = store.record(Conversation(), turn)
+    recording.take(started(turn, ONE))
+    assert store._writer.flush()
+    before = store._writer._put
+    for _ in range(500):
+        recording.take(Delta(ONE, "text", "token "))
+    assert store._writer._put == before + 1
+    assert not store._writer._urgent
+
+
 def test_what_a_call_wrote_before_it_was_tried_again_does_not_count(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +297,8 @@ def test_a_run_that_never_began_leaves_nothing(store: Store) -> None:
     # And is found where it is sent after all.
     again = a_turn("a prompt about plesiosaurs", "answer", parent=one)
     replay(store.record(made, again), again)
-    assert {hit.turn for hit in store.search("prompt plesiosaurs", 5)} == {again.id}
+    hits = store.search("prompt plesiosaurs", 5)
+    assert {(hit.turn, hit.where) for hit in hits} == {(again.id, "prompt"), (again.id, "proposer")}
 
 
 def test_a_conversation_removed_meanwhile_is_told_once_and_comes_back_whole(store: Store) -> None:

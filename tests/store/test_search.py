@@ -29,10 +29,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Ten prompts that differ; every answer is the same."""
+    """Prompts that differ, each in a conversation named after it; every answer is the same."""
     with Store(tmp_path_factory.mktemp("data") / "moa-tui.db") as store:
-        for prompt in PROMPTS.values():
-            store.save(conversation_of((prompt, "ok"), id=prompt))
+        for name, prompt in PROMPTS.items():
+            store.save(conversation_of((prompt, "ok"), id=name))
         yield store
 
 
@@ -46,14 +46,14 @@ PROMPTS = {
     "thai": "ประเทศไทย",
     "emoji": "Ship it🚀 with a 👩‍👩‍👧 family ☕",
     "code": "def snake_case(x): return x->y; C++ at 20 °C, don't col:x -y ^z NEAR(a b)",
+    "nul": "before\0behind \ud800surrogate\udfff",
     "hostile": 'quote " star * AND OR NOT "phrase',
 }
 
 
 def prompts(store: Store, wanted: str) -> set[str]:
     """The names of the prompts that were found as prompts."""
-    names = {prompt: name for name, prompt in PROMPTS.items()}
-    return {names[hit.summary.id] for hit in store.search(wanted, 100) if hit.where == "prompt"}
+    return {hit.summary.id for hit in store.search(wanted, 100) if hit.where == "prompt"}
 
 
 def marked(hit: Hit) -> list[str]:
@@ -109,6 +109,8 @@ def marked(hit: Hit) -> list[str]:
         ('phrase" star', {"hostile"}),
         ("fox\0lazy", set()),
         ("quick\0brown", {"fox"}),
+        ("behind surrogate", {"nul"}),
+        ("before", {"nul"}),
     ],
 )
 def test_it_finds_what_is_wanted_and_nothing_else(library: Store, wanted: str, names: set[str]) -> None:
@@ -160,6 +162,11 @@ def test_nothing_is_found_where_nothing_is_asked(library: Store, wanted: str) ->
 def test_no_question_breaks_the_search(library: Store, wanted: str) -> None:
     library.search(wanted, 10)
     assert prompts(library, "lazy") == {"fox"}
+
+
+def test_of_a_pasted_page_the_first_words_are_looked_for() -> None:
+    words = Prose().text(10_000).split()
+    assert Wanted(" ".join(words)).question.count(" AND ") == 49
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -144,6 +144,7 @@ def test_messages_are_shown_again_however_they_were_sent(store: Store) -> None:
         sent[3:],
         [*sent[1:4], sent[2], *sent[2:]],
         list(reversed(sent)),
+        [*sent[:2], {"role": "user", "content": "in between"}, *sent[2:]],
         [{"role": "system", "content": f"{turn.system}\n\nOwn words.\n\n{same}{same}"}, *sent[1:]],
         [*sent[:-1], {"role": "user", "content": f"{same}\n\n{'new words ' * 20}{'answer ' * 30}"}],
         [{"role": "assistant", "content": ""}, {"role": "user", "content": "\ud83d\ude00" * 99}],
@@ -387,11 +388,13 @@ def test_a_conversation_is_held_by_one_program_until_it_ends_however_it_ends(sto
 
 def test_what_one_thread_held_another_lets_go(path: Path) -> None:
     with Store(path) as store, Store(path) as other:
+        before = len(list(Path("/dev/fd").iterdir()))
         thread = threading.Thread(target=store.hold, args=("shared",))
         thread.start()
         thread.join()
         assert not other.hold("shared")
         store.let_go("shared")
+        assert len(list(Path("/dev/fd").iterdir())) == before
         assert other.hold("shared")
         assert not store.hold("shared")
     with Store(path) as store:

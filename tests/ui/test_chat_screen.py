@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from textual import events
 from textual.command import CommandList, CommandPalette
 from textual.widgets import Input, Static
 
@@ -59,6 +60,19 @@ def test_every_binding_has_a_test() -> None:
 
 
 # Sending
+
+
+async def test_what_is_typed_in_a_burst_while_a_turn_has_the_keys_is_all_in_the_prompt() -> None:
+    async with chat_app(ALONE) as bench:
+        await bench.ask("first")
+        bench.turn.focus()
+        await bench.settle()
+        for letter in "xeyobcf1":
+            pressed = events.Key(letter, letter)
+            pressed.set_sender(bench.app)
+            bench.app.post_message(pressed)
+        await wait_until(lambda: bench.prompt.text == "xeyobcf1")
+        assert bench.copied == []
 
 
 async def test_enter_sends_what_is_typed_and_every_model_is_asked() -> None:
