@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from moa_tui import __version__
-from moa_tui.cli_sessions import sessions
+from moa_tui.cli_sessions import sessions, stats
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -230,6 +230,7 @@ def _leave(code: int) -> NoReturn:
 
 
 main.add_command(sessions)
+main.add_command(stats)
 
 
 @main.group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -143,6 +144,22 @@ def path() -> None:
     from moa_tui import paths
 
     click.echo(paths.database_file())
+
+
+@click.command()
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="From that day on.")
+@_as_json
+def stats(since: datetime | None, as_json: bool) -> None:
+    """What was asked, answered and paid, per recipe, model, agent and month."""
+    from moa_tui.stats import stats_document, stats_lines
+
+    with _library() as library:
+        figures = library.figures(since.timestamp() if since is not None else None)
+    if as_json:
+        click.echo(json.dumps(stats_document(figures)))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+    click.echo(_safe(stats_lines(figures, width)))
 
 
 class _library:

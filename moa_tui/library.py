@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.conversation import Conversation, Hit, Summary
+    from moa_tui.stats import Figures
     from moa_tui.store import Store
 
 
@@ -125,6 +126,10 @@ class Library:
         if len(groups) > 1 and path is not None and not path.is_dir():
             raise UsageError(f"{path} is no folder; {format} needs a file for each conversation")
         return [export.write(group, format, path, self._exports_dir, replace=replace) for group in groups]
+
+    def figures(self, since: float | None = None) -> Figures:
+        """What was asked, answered and paid since then (Unix seconds), or ever."""
+        return self._store.figures(since)
 
     def read_in(self, path: Path) -> list[str]:
         """Keep the conversations of a file; what was taken and what was not, in sentences.

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from moa_tui import paths
 from moa_tui.errors import FileError, StoreError, TakenError
 from moa_tui.store import reader, tables
+from moa_tui.store.figures import figures
 from moa_tui.store.parts import Parts
 from moa_tui.store.recording import Recording
 from moa_tui.store.schema import connect, explained, open_database
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from moa_tui.conversation import Conversation, Hit, Summary, Turn
+    from moa_tui.stats import Figures
 
 T = TypeVar("T")
 
@@ -122,6 +124,10 @@ class Store:
     def search(self, wanted: str, limit: int) -> list[Hit]:
         """The newest places that hold every word of `wanted`; its last word may be only begun."""
         return self._read(lambda connection: reader.search(connection, wanted, limit))
+
+    def figures(self, since: float | None) -> Figures:
+        """What was asked, answered and paid since then (Unix seconds), or ever."""
+        return self._read(lambda connection: figures(connection, since=since))
 
     def labels(self, conversation_id: str) -> tuple[str, tuple[str, ...], bool, bool] | None:
         """Title, tags, whether pinned and whether archived; None for what is not kept."""

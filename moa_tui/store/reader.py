@@ -102,7 +102,7 @@ def labels(
     if row is None:
         return None
     key, title, pinned, archived = row
-    tags = connection.execute("SELECT tag FROM tags WHERE conversation = ? ORDER BY tag", (key,))
+    tags = connection.execute("SELECT tag FROM tags WHERE conversation = ? ORDER BY rowid", (key,))
     return title, tuple(tag for (tag,) in tags), bool(pinned), bool(archived)
 
 

@@ -36,6 +36,7 @@ from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
 from moa_tui.ui.sessions_screen import SessionsScreen
+from moa_tui.ui.stats_screen import StatsScreen
 from moa_tui.ui.theme_screen import ThemeScreen
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
@@ -273,4 +274,5 @@ class MoaApp(App[None]):
 _WITH_KEYS = (
     *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
     *(InspectorScreen, RecipeScreen, RecipeEditor, SessionsScreen, TextScreen, FormatScreen, ForkScreen),
+    StatsScreen,
 )

@@ -127,6 +127,7 @@ COMMANDS: dict[str, Command] = dict(
         _command("retry", "", "ask the last prompt again, all agents", lambda screen, _: screen.retry()),
         _command("again", "", "aggregate again, proposers kept", lambda screen, _: screen.again()),
         _command("use", "N | L.N", "take an agent's answer as the answer", _use),
+        _command("stats", "", "what all conversations took", lambda screen, _: screen.stats()),
         _command("stop", "[N | L.N]", "stop the run, or one agent", _stop),
         _command(
             "edit", "[N]", "change the last prompt, or the Nth", lambda screen, number: screen.edit(number)

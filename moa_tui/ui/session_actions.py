@@ -13,6 +13,7 @@ from moa_tui.ui.chat_actions import ChatActions
 from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.sessions_screen import SessionsScreen
+from moa_tui.ui.stats_screen import StatsScreen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -165,6 +166,10 @@ class SessionActions(ChatActions):
         format_, path, replace = export_words(words)
         written = await asyncio.to_thread(self.library.export, conversation, format_, path, replace=replace)
         self.notify(str(written), title="Written", timeout=15, markup=False)
+
+    def stats(self) -> None:
+        """Show what all conversations took."""
+        self.app.push_screen(StatsScreen(self.library.figures))
 
     # Branches
 

@@ -224,6 +224,14 @@ def test_path_says_where_it_all_is() -> None:
     assert call("sessions", "path").stdout.strip() == str(paths.database_file())
 
 
+def test_stats_are_told_in_words_and_as_json_from_a_day_on() -> None:
+    kept(a_conversation(3))
+    assert "test" in call("stats").stdout
+    assert json.loads(call("stats", "--json").stdout)["recipes"][0]["turns"] == 3
+    assert json.loads(call("stats", "--json", "--since", "2030-01-01").stdout)["recipes"] == []
+    assert call("stats", "--since", "yesterday").exit_code == 2
+
+
 # Doctor
 
 

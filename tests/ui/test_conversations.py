@@ -468,3 +468,15 @@ async def test_a_model_that_cannot_give_a_title_is_told_and_the_prompt_stays_the
         await bench.ask("What is a moa?")
         await bench.until_told("the key is wrong")
         assert bench.store.summaries()[0].name == "What is a moa?"
+
+
+# Statistics
+
+
+@command("stats")
+async def test_stats_shows_what_all_conversations_took() -> None:
+    async with chat_app(ALONE, conversation=a_conversation(3)) as bench:
+        await bench.submit("/stats")
+        await bench.until_shown("test", "3")
+        await bench.press("escape")
+        await wait_until(lambda: bench.app.screen is bench.screen)
