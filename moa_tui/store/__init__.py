@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -23,7 +23,7 @@ from moa_tui.store.schema import connect, explained, open_database
 from moa_tui.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from moa_tui.conversation import Conversation, Hit, Summary, Turn
     from moa_tui.stats import Figures
@@ -127,7 +127,10 @@ class Store:
 
     def figures(self, since: float | None) -> Figures:
         """What was asked, answered and paid since then (Unix seconds), or ever."""
-        return self._read(lambda connection: figures(connection, since=since))
+        self._writer.flush()
+        # By a connection of its own: counting takes a while, and a search must not wait for it.
+        with self._made_sense_of(), closing(connect(self.path)) as connection:
+            return figures(connection, since=since)
 
     def labels(self, conversation_id: str) -> tuple[str, tuple[str, ...], bool, bool] | None:
         """Title, tags, whether pinned and whether archived; None for what is not kept."""
@@ -140,21 +143,27 @@ class Store:
     def _read(self, query: Callable[[sqlite3.Connection], T], begin: str = "BEGIN") -> T:
         # What was just sent is to be found.
         self._writer.flush()
-        with self._one_reader:
+        with self._one_reader, self._made_sense_of():
             try:
                 # At one moment: what is written meanwhile would fit only half of what was read before.
                 self._reading.execute(begin)
                 return query(self._reading)
-            except sqlite3.Error as error:
-                raise explained(error, self.path) from error
-            except (FileError, LookupError, TypeError, ValueError, zlib.error) as error:
-                raise StoreError(
-                    f"{self.path}: what is in it makes no sense ({type(error).__name__}: {error}); "
-                    "`moa-tui doctor` looks into it"
-                ) from error
             finally:
                 with suppress(sqlite3.Error):
                     self._reading.execute("ROLLBACK")
+
+    @contextmanager
+    def _made_sense_of(self) -> Iterator[None]:
+        """Whatever is wrong with what is read, as a StoreError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise explained(error, self.path) from error
+        except (FileError, LookupError, TypeError, ValueError, zlib.error) as error:
+            raise StoreError(
+                f"{self.path}: what is in it makes no sense ({type(error).__name__}: {error}); "
+                "`moa-tui doctor` looks into it"
+            ) from error
 
     # Two at once
 

@@ -131,6 +131,9 @@ def _split(content: str, known: Sequence[str]) -> list[str]:
     return pieces if content else []
 
 
+_NO_MESSAGES = encoded("[]")
+
+
 class KeptMessages(Sequence["Message"]):
     """The messages of a call, put together each time they are looked at.
 
@@ -141,6 +144,9 @@ class KeptMessages(Sequence["Message"]):
         self._rows = rows
         self._turn = turn
         self._texts = texts
+
+    def __bool__(self) -> bool:
+        return self._rows != _NO_MESSAGES
 
     def _all(self) -> list[Message]:
         found: list[Message] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import defaultdict
 from functools import partial
@@ -116,7 +117,14 @@ def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation:
     if row is None:
         raise StoreError(f"conversation {conversation_id} is not there any more")
     key, id_, created, title, active, pinned, archived, forked_from = row
-    turns = _turns(connection, key)
+    # Nothing made here is to be thrown away: looking for it takes as long again as all the rest.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        turns = _turns(connection, key)
+    finally:
+        if collecting:
+            gc.enable()
     tags = connection.execute("SELECT tag FROM tags WHERE conversation = ? ORDER BY rowid", (key,))
     last = next(reversed(turns.values()), None)
     return Conversation(

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _CHECKPOINT_SECONDS = 1.0
 # How long changes that could not be written wait for room on the disk, or for who holds the file.
 _RETRY_SECONDS = 5.0
+# When to move the write-ahead log into the file: after a rest, or at the latest after so many changes.
+_IDLE_SECONDS = 1.0
+_MOST_BEHIND = 5_000
 # What SQLite says of a change that no disk could take. Everything else is the file's or the disk's.
 _OWN_FAULTS = {
     sqlite3.SQLITE_ERROR,
@@ -57,6 +60,8 @@ class Writer:
         self.problem: StoreError | None = None
         self.on_problem: Callable[[StoreError | None], None] = lambda _: None
         self._connection = connection
+        # By default the change that crosses a thousand pages pays for all of them.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._path = path
         self._changes: deque[Change] = deque()
         self._put = self._done = 0
@@ -111,10 +116,17 @@ class Writer:
         return self._done >= self._put
 
     def _run(self) -> None:
+        behind = 0
         try:
             while True:
                 with self._state:
-                    self._state.wait_for(lambda: self._changes or self._closing)
+                    idle = _IDLE_SECONDS if behind else None
+                    wanted = self._state.wait_for(lambda: self._changes or self._closing, idle)
+                if not wanted or behind > _MOST_BEHIND:
+                    self._merge()
+                    behind = 0
+                    continue
+                with self._state:
                     wait = _RETRY_SECONDS if self.problem else _CHECKPOINT_SECONDS
                     self._state.wait_for(lambda: self._closing or (self._urgent and not self.problem), wait)
                     self._urgent = False
@@ -123,12 +135,19 @@ class Writer:
                     self._ended = not count
                 if self._ended or (not self._apply(count) and closing):
                     return
+                behind += count
         finally:
             with suppress(sqlite3.Error):
                 self._connection.close()
             with self._state:
                 self._ended = True
                 self._state.notify_all()
+
+    def _merge(self) -> None:
+        """Move what was written to the log into the file itself, while nobody waits for a change."""
+        # What goes wrong here goes wrong again with the next change, which tells of it.
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _apply(self, count: int) -> bool:
         """Write the first `count` changes in one transaction; they stay if the disk does not take them."""
@@ -171,7 +190,7 @@ class Writer:
             if code & 0xFF not in _OWN_FAULTS:
                 raise
             # To be told, but not to keep everything that comes after it from the disk.
-            words = f"{type(error).__name__}: {error}"
+            words = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
             fault = StoreError(f"moa-tui has a fault, please report it: a change could not be kept: {words}")
         if fault is not None:
             self._connection.execute("ROLLBACK TO change")
