@@ -225,11 +225,10 @@ class Chat:
 
     # The conversation
 
-    def new(self, *, private: bool = False) -> None:
-        """Begin another conversation, with the same recipe and system prompt."""
+    def new(self) -> None:
+        """Begin another conversation, with the same recipe and system prompt, as private as this one."""
         self._leave()
         self.conversation = Conversation()
-        self.private = private
 
     def open(self, conversation: Conversation) -> None:
         """Go on with a kept conversation, as its last turn was asked; waits for the disk.
@@ -243,7 +242,6 @@ class Chat:
         if conversation.id != self.conversation.id:
             self._leave()
         self.conversation = conversation
-        self.private = False
         if conversation.active is not None:
             self.system = conversation.active.system
 
@@ -261,9 +259,7 @@ class Chat:
         )
         if self._store is not None and self.is_kept:
             self._store.save(forked)
-        private = self.private
         self.open(forked)
-        self.private = private
 
     def choose(self, turn: Turn) -> None:
         """Look at another branch: the one through `turn` that was worked on last."""
@@ -302,17 +298,12 @@ class Chat:
         return name_from(lines[-1].strip().strip("\"'“”#*. "))[:_LONGEST_TITLE] if lines else ""
 
     def set_private(self, private: bool) -> None:
-        """Keep what is sent from now on in memory only, or everything on disk; waits for the disk.
+        """Keep what is sent from now on in memory only, or on disk with all that was private before.
 
-        Raises UsageError where it cannot be private any more, StoreError.
+        Waits for the disk. Raises StoreError.
         """
-        if private and not self.private and self.conversation.turns:
-            raise UsageError(
-                "this conversation is kept already: begin another with /new and say /private there, "
-                "or delete this one in the list of sessions"
-            )
-        if not private and self.private and self._store is not None and self.conversation.turns:
-            self._store.save(self.conversation)
+        if not private and self._store is not None and self.conversation.turns:
+            self._store.complete(self.conversation)
             self._store.hold(self.conversation.id)
         self.private = private
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from moa_tui.stats import Figures
     from moa_tui.store import Store
 
+# How many earlier prompts are worth stepping back to; one with whole files in it is not.
+_PROMPTS, _LONGEST_PROMPT = 300, 4_000
+
 
 class Library:
     """The kept conversations. Every method raises StoreError where the database cannot be used."""
@@ -44,6 +47,10 @@ class Library:
         The last word may be the beginning of one. Deleted conversations are left out.
         """
         return self._store.search(wanted, limit)
+
+    def prompts(self) -> list[str]:
+        """What was asked last in all conversations, the newest at the end."""
+        return self._store.prompts(_PROMPTS, _LONGEST_PROMPT)
 
     def load(self, conversation_id: str) -> Conversation:
         """A conversation with all its turns. Raises UsageError where there is none of that id."""

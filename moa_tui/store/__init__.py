@@ -74,14 +74,13 @@ class Store:
             taken = "SELECT 1 FROM conversations WHERE id = ?"
             if connection.execute(taken, (conversation.id,)).fetchone():
                 raise TakenError(f'"{conversation.name}" is there already; it was left as it is')
-            first = conversation.turns[0] if conversation.turns else None
-            key = tables.keep_conversation(connection, conversation, first)
-            for turn in conversation.turns:
-                tables.keep_whole_turn(connection, key, turn, Parts(connection, key))
-            active = conversation.active.id if conversation.active is not None else None
-            connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
+            _complete(connection, conversation)
 
         self._writer.call(change)
+
+    def complete(self, conversation: Conversation) -> None:
+        """Keep what is not yet kept of a conversation."""
+        self._writer.call(lambda connection: _complete(connection, conversation))
 
     def choose(self, conversation_id: str, turn: Turn | None) -> None:
         """Let `turn` be the last of the branch in view. Does not wait."""
@@ -131,6 +130,10 @@ class Store:
         # By a connection of its own: counting takes a while, and a search must not wait for it.
         with self._made_sense_of(), closing(connect(self.path)) as connection:
             return figures(connection, since=since)
+
+    def prompts(self, limit: int, longest: int) -> list[str]:
+        """What was asked last, the newest at the end, prompts longer than `longest` characters left out."""
+        return self._read(lambda connection: reader.prompts(connection, limit, longest))
 
     def labels(self, conversation_id: str) -> tuple[str, tuple[str, ...], bool, bool] | None:
         """Title, tags, whether pinned and whether archived; None for what is not kept."""
@@ -208,6 +211,18 @@ class Store:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _complete(connection: sqlite3.Connection, conversation: Conversation) -> None:
+    """Keep every turn that is not there yet."""
+    first = conversation.turns[0] if conversation.turns else None
+    key = tables.keep_conversation(connection, conversation, first)
+    there = {id_ for (id_,) in connection.execute("SELECT id FROM turns WHERE conversation = ?", (key,))}
+    for turn in conversation.turns:
+        if turn.id not in there:
+            tables.keep_whole_turn(connection, key, turn, Parts(connection, key))
+    active = conversation.active.id if conversation.active is not None else None
+    connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
 
 
 def _throw_out(connection: sqlite3.Connection) -> None:

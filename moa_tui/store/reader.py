@@ -94,6 +94,22 @@ def _summary(row: tuple[Any, ...]) -> Summary:
     )
 
 
+def prompts(connection: sqlite3.Connection, limit: int, longest: int) -> list[str]:
+    """What was asked last, the newest at the end; nothing twice in a row, nothing longer than `longest`."""
+    rows = connection.execute(
+        "SELECT p.text FROM turns AS t JOIN parts AS p ON p.key = t.prompt "
+        "JOIN conversations AS c ON c.key = t.conversation "
+        "WHERE c.deleted IS NULL ORDER BY t.key DESC LIMIT ?",
+        (limit,),
+    )
+    found: list[str] = []
+    for (data,) in rows:
+        text = decoded(data)
+        if len(text) <= longest and found[-1:] != [text]:
+            found.append(text)
+    return found[::-1]
+
+
 def labels(
     connection: sqlite3.Connection, conversation_id: str
 ) -> tuple[str, tuple[str, ...], bool, bool] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,11 @@ class SessionActions(ChatActions):
             await self.transcript.focus_on(turn)
         else:
             self.focus_prompt()
+
+    async def recall_prompts(self) -> None:
+        """Have what was asked in other conversations to step back to."""
+        with suppress(StoreError):  # Why nothing is kept was told at the start.
+            self.box.prompt.earlier[:0] = await asyncio.to_thread(self.library.prompts)
 
     # Other conversations
 
@@ -153,7 +159,7 @@ class SessionActions(ChatActions):
         await asyncio.to_thread(chat.set_private, not chat.private)
         self.renew_title()
         self.say(
-            "private: nothing of this conversation is written to disk"
+            "private: from now on nothing is written to disk, here and in conversations begun from here"
             if chat.private
             else "this conversation is kept on disk from now on, all of it"
         )

@@ -202,7 +202,7 @@ def test_a_change_that_can_never_be_made_is_told_and_stops_nothing(
 
 
 def test_a_fault_in_what_is_awaited_is_raised_there(store: Store, told: Told) -> None:
-    with pytest.raises(StoreError, match="could not be kept: KeyError$"):
+    with pytest.raises(StoreError, match=r"could not be kept: KeyError$"):
         store._writer.call(breaks(KeyError("agent")))
     assert told.all == []
 

@@ -276,6 +276,7 @@ async def chat_app(
     missing: dict[str, str] | None = None,
     conversation: Conversation | None = None,
     kept: bool = True,
+    private: bool = False,
     **scripts: Sequence[Sequence[Step]],
 ) -> AsyncIterator[Bench]:
     """The app in a terminal of `size`. Nothing is looked for on this machine or sent anywhere.
@@ -302,7 +303,7 @@ async def chat_app(
         patch.setattr(chat_screen, "_TICK_SECONDS", 0.02)
         patch.setattr(clipboard, "copy", copy)
         patch.setattr("moa_tui.ui.app.copy", copy)
-        chat = Chat(cast("Gateway", gateway), engine, this, store=store if kept else None)
+        chat = Chat(cast("Gateway", gateway), engine, this, store=store if kept else None, private=private)
         if conversation is not None:
             store.save(conversation)
             chat.open(conversation)

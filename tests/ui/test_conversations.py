@@ -16,7 +16,7 @@ from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.help_screen import HelpScreen
 from moa_tui.ui.session_actions import export_words
 from moa_tui.ui.sessions_screen import SessionsScreen
-from tests.conversations import a_conversation, with_branches
+from tests.conversations import a_conversation, conversation_of, with_branches
 from tests.helpers import wait_until
 from tests.ui.chat import ALONE, DUO, chat_app
 
@@ -137,7 +137,25 @@ async def test_what_is_private_is_never_written_and_can_be_kept_after_all() -> N
         await bench.ask("and more")
         kept = bench.store.load(bench.chat.conversation.id)
         assert [turn.prompt for turn in kept.turns] == ["my secret", "and more"]
-        await refused(bench, "/private", "is kept already")
+        await bench.submit("/private")
+        await bench.until_told("from now on nothing")
+        await bench.ask("secret again")
+        assert len(bench.store.load(bench.chat.conversation.id).turns) == 2
+        await bench.press("ctrl+n")
+        await bench.until_shown("private: moa-tui")
+        await bench.ask("and here")
+        assert len(bench.store.summaries()) == 1
+
+
+async def test_a_kept_conversation_gone_on_with_in_private_gets_nothing_more() -> None:
+    async with chat_app(ALONE, conversation=a_conversation(2), private=True) as bench:
+        await bench.until_shown("private: Question 1?")
+        await bench.ask("secret")
+        assert len(bench.store.load(bench.chat.conversation.id).turns) == 2
+        await bench.submit("/private")
+        await bench.until_told("kept on disk from now on")
+        kept = bench.store.load(bench.chat.conversation.id)
+        assert [turn.prompt for turn in kept.turns] == ["Question 1?", "Question 2?", "secret"]
 
 
 # Others
@@ -442,6 +460,22 @@ def test_the_words_behind_export_are_format_and_path(words: str, wanted: object)
 def test_words_behind_export_that_mean_nothing_are_refused(words: str) -> None:
     with pytest.raises(UsageError):
         export_words(words)
+
+
+# Earlier prompts
+
+
+async def test_what_was_asked_in_other_conversations_is_there_to_step_back_to() -> None:
+    async with chat_app(ALONE) as bench:
+        await asyncio.to_thread(
+            bench.store.save, conversation_of(("one", "x"), ("two", "x"), ("y" * 5000, "x"))
+        )
+        await bench.screen.recall_prompts()
+        await bench.ask("three")
+        await bench.press("up", "up")
+        assert bench.prompt.text == "two"
+        await bench.press("up")
+        assert bench.prompt.text == "one"
 
 
 # A title by a model
