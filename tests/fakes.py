@@ -7,12 +7,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.events import Chunk, Finish, Usage
+from moa_tui.engine.plan import ModelFacts
+from moa_tui.errors import MissingKeyError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from moa_tui.engine.events import Message
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.recipe import Agent, Recipe
 
 Step = str | Chunk | Finish | Exception | asyncio.Event
 DONE = Finish("stop", Usage(10, 5, estimated=False), 0.001)
@@ -49,3 +51,38 @@ class FakeModels:
                     yield Chunk("text", step) if isinstance(step, str) else step
         finally:
             self.open -= 1
+
+
+class FakeGateway:
+    """What a chat asks of a gateway. Every variable in `missing` lacks its key until it is taken out."""
+
+    def __init__(self, models: FakeModels) -> None:
+        self.stream = models
+        self.price: float | None = 0.0
+        """US dollars for a token, in and out."""
+        self.missing: dict[str, str] = {}
+        """Model -> the variable that should hold its key."""
+        self.ready: asyncio.Event | None = None
+        """What `prepare` waits for, where a run is to be held before it begins."""
+        self.fails: Exception | None = None
+        """What `prepare` raises."""
+
+    def missing_keys(self, agents: Sequence[Agent]) -> dict[str, list[str]]:
+        missing: dict[str, list[str]] = {}
+        for agent in agents:
+            if agent.model in self.missing:
+                missing.setdefault(self.missing[agent.model], []).append(agent.model)
+        return missing
+
+    def check_keys(self, recipe: Recipe) -> None:
+        if missing := self.missing_keys(recipe.every_agent()):
+            raise MissingKeyError(f"{', '.join(missing)} is not set, for {recipe.name}")
+
+    async def prepare(self, recipe: Recipe) -> None:
+        if self.ready is not None:
+            await self.ready.wait()
+        if self.fails is not None:
+            raise self.fails
+
+    def facts(self, agent: Agent) -> ModelFacts:
+        return ModelFacts(agent.model, prompt_price=self.price, completion_price=self.price)

@@ -10,11 +10,10 @@ import pytest
 from moa_tui.chat import Chat, Running
 from moa_tui.engine import limits
 from moa_tui.engine.events import CallEnded, CallId, CallStarted, Delta, RunEnded
-from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.recipe import Agent
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway.thread import EngineThread
-from tests.fakes import FakeModels
+from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
@@ -26,27 +25,6 @@ if TYPE_CHECKING:
 
 RECIPE = recipe(["a", "b"], ["judge"])
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
-
-
-class FakeGateway:
-    """Models of the test's own, behind the gateway's front."""
-
-    def __init__(self, models: FakeModels) -> None:
-        self.stream = models
-        self.missing: set[str] = set()
-        self.found_late: set[str] = set()
-
-    def facts(self, agent: Agent) -> ModelFacts:
-        return ModelFacts(agent.model, prompt_price=1e-6, completion_price=2e-6)
-
-    def check_keys(self, recipe: Recipe) -> None:
-        if self.missing & {agent.model for agent in recipe.every_agent()}:
-            raise MissingKeyError("LAB_KEY is not set")
-
-    async def prepare(self, recipe: Recipe) -> None:
-        self.check_keys(recipe)
-        if self.found_late & {agent.model for agent in recipe.every_agent()}:
-            raise MissingKeyError("LATE_KEY is not set")
 
 
 @pytest.fixture
@@ -63,7 +41,9 @@ def models(monkeypatch: pytest.MonkeyPatch) -> FakeModels:
 
 @pytest.fixture
 def gateway(models: FakeModels) -> FakeGateway:
-    return FakeGateway(models)
+    made = FakeGateway(models)
+    made.price = 1e-6
+    return made
 
 
 @pytest.fixture
@@ -142,7 +122,7 @@ def test_instead_of_nothing_is_the_first(chat: Chat) -> None:
 
 
 def test_without_a_key_nothing_is_asked(chat: Chat, gateway: FakeGateway, models: FakeModels) -> None:
-    gateway.missing = {"judge"}
+    gateway.missing = {"judge": "LAB_KEY"}
     with pytest.raises(MissingKeyError, match="LAB_KEY"):
         chat.send("?")
     assert not models.asked
@@ -153,7 +133,7 @@ def test_a_key_found_missing_later_ends_the_run_before_any_call(
     chat: Chat, gateway: FakeGateway, models: FakeModels
 ) -> None:
     first = answered(chat)
-    gateway.found_late = {"judge"}
+    gateway.fails = MissingKeyError("LATE_KEY is not set")
     running = chat.send("?")
     assert events_of(running) == []
     with pytest.raises(MissingKeyError, match="LATE_KEY"):
@@ -376,6 +356,6 @@ async def test_trying_an_agent_that_fails_says_why(chat: Chat, models: FakeModel
 
 
 async def test_trying_an_agent_without_its_key_says_so(chat: Chat, gateway: FakeGateway) -> None:
-    gateway.missing = {"new"}
+    gateway.fails = MissingKeyError("LAB_KEY is not set")
     with pytest.raises(MissingKeyError, match="LAB_KEY"):
         await chat.try_agent(Agent(model="new"), "?")

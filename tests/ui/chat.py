@@ -17,9 +17,7 @@ from moa_tui.chat import Chat
 from moa_tui.choices import Choices
 from moa_tui.config import Settings
 from moa_tui.conversation import Turn
-from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import run
-from moa_tui.errors import MissingKeyError
 from moa_tui.gateway import discovery
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
@@ -27,7 +25,7 @@ from moa_tui.library import Library
 from moa_tui.store import Store
 from moa_tui.ui import chat_screen, clipboard
 from moa_tui.ui.app import MoaApp
-from tests.fakes import FakeModels
+from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation
     from moa_tui.engine.events import Message
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.chat_screen import ChatScreen
     from moa_tui.ui.prompt import Prompt
@@ -69,39 +67,6 @@ class FakeEngine(EngineThread):
 
     def warm_up(self) -> None:
         return
-
-
-class FakeGateway:
-    """What a chat asks of a gateway. Every variable in `missing` lacks its key until it is taken out."""
-
-    def __init__(self, models: FakeModels) -> None:
-        self.stream = models
-        self.missing: dict[str, str] = {}
-        """Model -> the variable that should hold its key."""
-        self.ready: asyncio.Event | None = None
-        """What `prepare` waits for, where a run is to be held before it begins."""
-        self.fails: Exception | None = None
-        """What `prepare` raises."""
-
-    def missing_keys(self, agents: Sequence[Agent]) -> dict[str, list[str]]:
-        missing: dict[str, list[str]] = {}
-        for agent in agents:
-            if agent.model in self.missing:
-                missing.setdefault(self.missing[agent.model], []).append(agent.model)
-        return missing
-
-    def check_keys(self, recipe: Recipe) -> None:
-        if missing := self.missing_keys(recipe.every_agent()):
-            raise MissingKeyError(f"{', '.join(missing)} is not set, for {recipe.name}")
-
-    async def prepare(self, recipe: Recipe) -> None:
-        if self.ready is not None:
-            await self.ready.wait()
-        if self.fails is not None:
-            raise self.fails
-
-    def facts(self, agent: Agent) -> ModelFacts:
-        return ModelFacts(agent.model, prompt_price=0.0, completion_price=0.0)
 
 
 class Notice(NamedTuple):

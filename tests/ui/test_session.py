@@ -10,37 +10,17 @@ import pytest
 from moa_tui.chat import Chat
 from moa_tui.engine import limits
 from moa_tui.engine.events import CallId
-from moa_tui.engine.plan import ModelFacts
 from moa_tui.errors import MissingKeyError, ModelError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.ui.session import Draft, Session
-from tests.fakes import FakeModels
+from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from moa_tui.engine.recipe import Agent, Recipe
 
 RECIPE = recipe(["a", "b"], ["judge"])
-
-
-class FakeGateway:
-    """Models of the test's own, behind the gateway's front."""
-
-    def __init__(self, models: FakeModels) -> None:
-        self.stream = models
-        self.missing: set[str] = set()
-
-    def facts(self, agent: Agent) -> ModelFacts:
-        return ModelFacts(agent.model)
-
-    def check_keys(self, recipe: Recipe) -> None:
-        pass
-
-    async def prepare(self, recipe: Recipe) -> None:
-        if self.missing:
-            raise MissingKeyError("LAB_KEY is not set")
 
 
 @pytest.fixture
@@ -178,7 +158,7 @@ async def test_a_run_that_cannot_begin_leaves_everything_as_it_was(
     await answer(session, "first")
     before = (session.run, session.chat.turn)
     session.instead_of = session.chat.turn
-    gateway.missing = {"LAB_KEY"}
+    gateway.fails = MissingKeyError("LAB_KEY is not set")
     begin(session, "second")
     await drained(session)
     with pytest.raises(MissingKeyError, match="LAB_KEY"):
