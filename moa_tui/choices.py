@@ -17,7 +17,7 @@ from moa_tui import paths
 from moa_tui import recipes as shelf
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Agent
-from moa_tui.errors import FileError, MissingKeyError, UsageError
+from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UsageError
 from moa_tui.gateway import demo, discovery
 from moa_tui.gateway.catalog import KEY_VARIABLES
 
@@ -36,6 +36,8 @@ Origin = Literal["built in", "yours", "made here"]
 
 # A question of a line or two: about fifty tokens.
 _SHORT_PROMPT: tuple[Message, ...] = ({"role": "user", "content": "x" * 200},)
+# How the models of imported turns are named: nobody can ask them.
+IMPORTED = "imported/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -122,6 +124,17 @@ class Choices:
     def load(self, name: str) -> Recipe:
         """The recipe of that name or path; `local` is made from what local servers list. As `first`."""
         return self.first(name)[0]
+
+    def again(self, recipe: Recipe) -> Recipe | None:
+        """The recipe that a turn was answered by: as it is now, or as it was where it is gone.
+
+        None for an imported turn, which no recipe of anybody's answered.
+        """
+        try:
+            return self.load(recipe.name)
+        except MoaTuiError:
+            imported = all(agent.model.startswith(IMPORTED) for agent in recipe.every_agent())
+            return None if imported else recipe
 
     def recipes(self) -> list[RecipeChoice]:
         """Every recipe: those that can run, then those that need a key, then those that are wrong."""

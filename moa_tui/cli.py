@@ -22,16 +22,26 @@ if TYPE_CHECKING:
     from moa_tui.chat import Chat
     from moa_tui.choices import Choices
     from moa_tui.config import Settings
-    from moa_tui.conversation import Conversation
+    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.models import Gateway
     from moa_tui.store import Store
+
+
+def _safe(text: str) -> str:
+    """A message as a terminal may be given it: a title of an imported file may be in it."""
+    if text.isprintable():
+        return text
+    from moa_tui.export.text import shown
+
+    return shown(text)
 
 
 class _Reported(click.ClickException):
     """An error of ours, shown as one message; exit code 2 where the call itself was wrong, else 1."""
 
     def __init__(self, error: MoaTuiError) -> None:
-        super().__init__(str(error))
+        super().__init__(_safe(str(error)))
         self.exit_code = 2 if isinstance(error, UsageError | FileError) else 1  # type: ignore[misc]
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -142,9 +152,8 @@ def ask(
     store, conversation = _for_ask(_wanted(go_on, session), private=private or dry_run)
     last = conversation.active if conversation is not None else None
     if last is not None:
-        recipe_name = recipe_name or last.recipe.name
         system = last.system if system is None else system
-    recipe, why = _choices(settings, gateway).first(recipe_name)
+    recipe, why = _recipe(_choices(settings, gateway), recipe_name, last)
     if max_cost is not None:
         recipe = recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
     request = headless.Request(
@@ -391,10 +400,8 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
         conversation = _found(store, wanted)
     gateway = _gateway(settings)
     choices = _choices(settings, gateway)
-    if conversation is not None and conversation.active is not None and recipe_name is None:
-        recipe_name = _usable(choices, conversation.active.recipe.name)
     try:
-        recipe, why = choices.first(recipe_name)
+        recipe, why = _recipe(choices, recipe_name, conversation.active if conversation is not None else None)
     except MoaTuiError as error:
         if recipe_name is not None:
             raise
@@ -432,19 +439,17 @@ def _open(chat: Chat, conversation: Conversation) -> None:
     try:
         chat.open(conversation)
     except OpenElsewhereError as error:
-        click.echo(f"moa-tui: {error}", err=True)
+        click.echo(f"moa-tui: {_safe(str(error))}", err=True)
         if not click.confirm("Fork it?", err=True):
             _leave(1)
         chat.fork(conversation)
 
 
-def _usable(choices: Choices, name: str) -> str | None:
-    """`name` if a recipe of that name can still be loaded."""
-    try:
-        choices.load(name)
-    except MoaTuiError:
-        return None
-    return name
+def _recipe(choices: Choices, name: str | None, last: Turn | None) -> tuple[Recipe, str | None]:
+    """The recipe named, else the one the last turn was answered by, else the one to start with; and why."""
+    if name is None and last is not None and (recipe := choices.again(last.recipe)) is not None:
+        return recipe, None
+    return choices.first(name)
 
 
 def _settings() -> Settings:

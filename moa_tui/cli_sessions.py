@@ -190,7 +190,10 @@ def _table(found: Sequence[Summary]) -> None:
 
 
 def _day(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
+    try:
+        return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
+    except (OverflowError, ValueError, OSError):
+        return "at an unknown time"  # An imported file may tell of any year.
 
 
 def _safe(text: str) -> str:

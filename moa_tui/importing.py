@@ -34,7 +34,7 @@ _LONGEST_ID = 64
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The conversations of a file; `notes` say in words what was taken and what was not."""
+    """The conversations of a file; `notes` say in words what of it was left out."""
 
     conversations: tuple[Conversation, ...]
     notes: tuple[str, ...]
@@ -63,9 +63,7 @@ def _imported(text: str) -> Imported:
             raise FileError(f"{where}{error}") from error
     if not taken:
         raise FileError(f"there is no conversation in it; what can be read: {_KNOWN}")
-    turns = sum(len(one.turns) for one in taken)
-    notes = [f"{counted(len(taken), 'conversation')}, {counted(turns, 'turn')} taken"]
-    notes += [f"{counted(number, thing)} left out" for thing, number in left_out.items() if number]
+    notes = [f"{counted(number, thing)} left out" for thing, number in left_out.items() if number]
     return Imported(tuple(taken), tuple(notes))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui import export, importing
 from moa_tui.errors import StoreError, TakenError, UsageError
+from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,10 +145,14 @@ class Library:
         Raises FileError for a file that is none of a known kind.
         """
         found = importing.read(path)
+        taken = turns = 0
         notes = list(found.notes)
         for conversation in found.conversations:
             try:
                 self._store.save(conversation)
             except TakenError as error:
                 notes.append(str(error))
-        return notes
+            else:
+                taken += 1
+                turns += len(conversation.turns)
+        return [f"{counted(taken, 'conversation')}, {counted(turns, 'turn')} taken", *notes]

@@ -117,7 +117,6 @@ def test_what_moa_tells_of_title_and_time_is_taken_and_the_rest_counted(tmp_path
     assert found.conversations[0].title == "Branches"
     assert found.conversations[0].created == NOON
     assert found.notes == (
-        "1 conversation, 3 turns taken",
         "12 proposer answers left out",
         "3 branch turns left out",
     )
@@ -127,7 +126,7 @@ def test_our_json_in_lines_is_read_too(tmp_path: Path) -> None:
     lines = [json.dumps(conversation_document(a_conversation(number))) for number in (1, 2)]
     found = imported(tmp_path, "\n".join(lines))
     assert [len(one.turns) for one in found.conversations] == [1, 2]
-    assert found.notes == ("2 conversations, 3 turns taken",)
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-le"])
@@ -156,7 +155,7 @@ def test_a_bare_list_of_messages_is_a_conversation(tmp_path: Path) -> None:
     (conversation,) = found.conversations
     assert pairs(conversation) == [("One?", "1"), ("Two\nor three?", "2")]
     assert [turn.system for turn in conversation.turns] == ["Be short."] * 2
-    assert found.notes == ("1 conversation, 2 turns taken",)
+    assert found.notes == ()
 
 
 def test_messages_of_one_side_in_a_row_are_one(tmp_path: Path) -> None:
@@ -219,7 +218,6 @@ def test_what_is_no_text_is_counted(tmp_path: Path) -> None:
     )
     assert pairs(found.conversations[0]) == [("What is this?", "42"), ("", "A sound.")]
     assert set(found.notes) == {
-        "1 conversation, 2 turns taken",
         "1 unasked answer left out",
         "2 images left out",
         "2 tool calls left out",
@@ -241,7 +239,6 @@ def test_an_empty_conversation_is_left_out_and_said(tmp_path: Path) -> None:
     one = {"messages": [{"role": "user", "content": "a"}]}
     found = imported(tmp_path, [one, {"messages": []}, {"other": 1}, 7])
     assert found.notes == (
-        "1 conversation, 1 turn taken",
         "1 empty conversation left out",
         "2 unknown records left out",
     )
@@ -301,7 +298,7 @@ def test_a_chatgpt_export_keeps_branches_models_and_times(tmp_path: Path) -> Non
     assert [turn.created for turn in conversation.turns] == [NOON + 5, NOON + 5, NOON, NOON]
     models = [turn.recipe.lineup[0][0].model for turn in conversation.turns]
     assert models == ["imported/unknown", "imported/gpt-4o", "imported/unknown", "imported/unknown"]
-    assert found.notes == ("1 conversation, 4 turns taken",)
+    assert found.notes == ()
     parents = [turn.parent for turn in conversation.turns if turn.parent]
     assert parents[0] is parents[1]
 
@@ -323,7 +320,7 @@ def test_what_chatgpt_did_between_question_and_answer_is_counted(tmp_path: Path)
         ),
     )
     assert pairs(found.conversations[0]) == [("What is it?", "A cat.")]
-    assert set(found.notes[1:]) == {
+    assert set(found.notes) == {
         "1 image left out",
         "1 reasoning message left out",
         "1 tool call left out",

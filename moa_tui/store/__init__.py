@@ -71,9 +71,12 @@ class Store:
         """Keep a whole conversation that was made elsewhere. Raises StoreError where its id is taken."""
 
         def change(connection: sqlite3.Connection) -> None:
-            taken = "SELECT 1 FROM conversations WHERE id = ?"
-            if connection.execute(taken, (conversation.id,)).fetchone():
-                raise TakenError(f'"{conversation.name}" is there already; it was left as it is')
+            taken = "SELECT deleted FROM conversations WHERE id = ?"
+            if row := connection.execute(taken, (conversation.id,)).fetchone():
+                bin_ = f"; it was deleted: `moa-tui sessions restore {conversation.id}` brings it back"
+                raise TakenError(
+                    f'"{conversation.name}" is there already{bin_ if row[0] else "; it was left as it is"}'
+                )
             _complete(connection, conversation)
 
         self._writer.call(change)

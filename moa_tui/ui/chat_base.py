@@ -55,6 +55,8 @@ class ChatBase(Screen[None]):
         """What was found on this machine; None until it was looked for."""
         self.disk_problem: StoreError | None = None
         """Why conversations cannot be written just now."""
+        self.switching = False
+        """Whether another conversation or branch is on its way to the screen: nothing is asked meanwhile."""
         self._why = why
         self._first_recipe = session.chat.recipe
 
@@ -100,6 +102,8 @@ class ChatBase(Screen[None]):
         """Ask it now; whether a run began. Where none did, the text is back in the prompt."""
         instead_of = self.session.instead_of
         try:
+            if self.switching:
+                raise UsageError("another conversation is just being opened; send it once it is there")
             running = self.session.chat.send(draft.text, instead_of=instead_of)
         except MoaTuiError as error:
             self.put_back_waiting(draft)
@@ -141,6 +145,8 @@ class ChatBase(Screen[None]):
     def _idle(self) -> None:
         if self.session.running is not None:
             raise UsageError("a run is going on: wait for it, or stop it with Esc")
+        if self.switching:
+            raise UsageError("another conversation is just being opened")
 
     def renew_title(self) -> None:
         """Say what the conversation is about and which recipe is in force."""

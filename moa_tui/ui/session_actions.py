@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from moa_tui.ui.sessions_screen import SessionsScreen
 from moa_tui.ui.stats_screen import StatsScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.library import Library
@@ -67,8 +67,9 @@ class SessionActions(ChatActions):
         except UsageError as error:
             self.complain(error)
             return
-        self.session.chat.new()
-        await self.show_conversation()
+        with self._switch():
+            self.session.chat.new()
+            await self.show_conversation()
 
     def action_sessions(self) -> None:
         current = self.session.chat.conversation.id
@@ -90,29 +91,35 @@ class SessionActions(ChatActions):
         if found.id == self.session.chat.conversation.id:
             self.say("that is the conversation that is open")
             return
-        conversation = await asyncio.to_thread(self.library.load, found.id)
         self._idle()
-        try:
-            await asyncio.to_thread(self.session.chat.open, conversation)
-        except OpenElsewhereError as error:
-            self.app.push_screen(ForkScreen(str(error)), self._forker(conversation))
-            return
-        await self._show_opened()
+        with self._switch():
+            conversation = await asyncio.to_thread(self.library.load, found.id)
+            try:
+                await asyncio.to_thread(self.session.chat.open, conversation)
+            except OpenElsewhereError as error:
+                self.app.push_screen(ForkScreen(str(error)), self._forker(conversation))
+                return
+            await self._show_opened()
 
     async def _show_opened(self) -> None:
-        active = self.session.chat.turn
-        if active is not None and active.recipe.name != self.session.chat.recipe.name:
-            await self._use_recipe_of(active)
+        """Show what was opened, to go on with by the recipe that it was answered by last."""
+        chat = self.session.chat
+        if chat.turn is not None and chat.turn.recipe.name != chat.recipe.name:
+            recipe = await asyncio.to_thread(self.choices.again, chat.turn.recipe)
+            if recipe is not None:
+                self.use_recipe(recipe)
+            else:
+                self.say(f"what answered there was imported; recipe {chat.recipe.name} answers from now on")
         await self.show_conversation()
 
-    async def _use_recipe_of(self, turn: Turn) -> None:
-        """Go on with the recipe that `turn` was answered by, where it can still be used."""
+    @contextmanager
+    def _switch(self) -> Iterator[None]:
+        """What is sent meanwhile must not land in a conversation that is not yet on the screen."""
+        self.switching = True
         try:
-            self.use_recipe(await asyncio.to_thread(self.choices.load, turn.recipe.name))
-        except MoaTuiError:
-            self.say(
-                f"recipe {turn.recipe.name} is not there any more; {self.session.chat.recipe.name} answers"
-            )
+            yield
+        finally:
+            self.switching = False
 
     def _forker(self, conversation: Conversation) -> Callable[[bool | None], None]:
         def fork(yes: bool | None) -> None:
@@ -128,8 +135,10 @@ class SessionActions(ChatActions):
         self.say("this is a conversation of its own now; the other one stays as it is")
 
     async def _fork(self, conversation: Conversation | None, turn: Turn | None) -> None:
-        await asyncio.to_thread(self.session.chat.fork, conversation, turn)
-        await self._show_opened()
+        self._idle()
+        with self._switch():
+            await asyncio.to_thread(self.session.chat.fork, conversation, turn)
+            await self._show_opened()
 
     async def rename(self, title: str) -> None:
         """Give the conversation a title. Raises MoaTuiError."""
@@ -189,8 +198,9 @@ class SessionActions(ChatActions):
         siblings = chat.conversation.siblings(turn)
         at = next(at for at, one in enumerate(siblings) if one.id == turn.id)
         wanted = siblings[(at + step) % len(siblings)]
-        chat.choose(wanted)
-        await self.show_conversation(wanted)
+        with self._switch():
+            chat.choose(wanted)
+            await self.show_conversation(wanted)
 
     def on_turn_view_branch_wanted(self, event: TurnView.BranchWanted) -> None:
         try:

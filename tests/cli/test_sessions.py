@@ -128,6 +128,37 @@ def test_ask_does_not_go_on_with_what_is_open_elsewhere(shell: Shell) -> None:
     assert "open in another moa-tui" in done.stderr
 
 
+def test_a_conversation_of_a_recipe_that_is_gone_goes_on_and_so_does_an_imported_one(
+    shell: Shell, tmp_path: Path
+) -> None:
+    recipe = shell.recipe(["ok@key=mine"])
+    assert shell("ask", "-q", "-r", recipe, "first question").returncode == 0
+    (shell.folder / "test.toml").unlink()
+    assert shell("ask", "-q", "-c", "second question").returncode == 0
+    assert shell.server.requests[-1].body["model"] == "ok@key=mine"
+    file = tmp_path / "theirs.json"
+    file.write_text('[{"role": "user", "content": "imported hello"}, {"role": "assistant", "content": "hi"}]')
+    assert "1 conversation, 1 turn taken" in call("sessions", "import", str(file)).stdout
+    done = shell("ask", "-q", "-s", "imported hello", "-r", shell.recipe(["ok"]), "go on")
+    assert done.returncode == 0, done.stderr
+    assert shell.server.requests[-1].body["messages"][0]["content"] == "imported hello"
+
+
+def test_a_title_from_elsewhere_steers_no_terminal_even_in_an_error(tmp_path: Path) -> None:
+    title = "evil \x1b]52;c;aGk=\x07 \u202e"
+    kept(a_conversation(1, title=title), a_conversation(1, title=title))
+    for arguments in (["sessions", "show", "evil"], ["ask", "-s", "evil", "hi"]):
+        done = call(*arguments)
+        assert done.exit_code == 2
+        assert "could mean 2" in done.output
+        assert not {"\x1b", "\x07", "\u202e"} & set(done.output)
+
+
+def test_a_time_of_any_year_can_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(a_conversation(0, title="no turns"), conversation_of(("far", "x"), created=1e18))
+    assert call("sessions").exit_code == 0
+
+
 # What sessions does
 
 
@@ -189,6 +220,11 @@ def test_what_is_exported_can_be_imported_elsewhere_without_loss(
     assert (again.exit_code, "is there already" in again.output) == (2, True)
     taken = call("sessions", "import", str(tmp_path / "one.json"))
     assert "is there already" in taken.output
+    assert "0 conversations, 0 turns taken" in taken.output
+    call("sessions", "delete", "Branches")
+    taken = call("sessions", "import", str(tmp_path / "one.json"))
+    assert f"sessions restore {one.id}" in taken.output
+    call("sessions", "restore", "Branches")
     monkeypatch.setenv("MOA_TUI_DATA_DIR", str(tmp_path / "elsewhere"))
     assert call("sessions", "import", str(tmp_path / "one.json")).exit_code == 0
     call("sessions", "export", one.id, "-f", "json", "-o", str(tmp_path / "two.json"))

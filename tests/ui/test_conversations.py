@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -233,6 +234,31 @@ async def test_no_other_conversation_is_opened_while_a_run_goes_on() -> None:
         bench.open(gate)
         await bench.until_idle()
         assert prompts(bench) == ["hi"]
+
+
+async def test_nothing_is_asked_while_another_conversation_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with chat_app(ALONE) as bench:
+        await bench.ask("here")
+        other = a_conversation(2, title="About birds")
+        await asyncio.to_thread(bench.store.save, other)
+        gate = threading.Event()
+
+        def again(recipe: object) -> None:
+            gate.wait(5)
+
+        monkeypatch.setattr(bench.screen.choices, "again", again)
+        bench.chat.recipe = bench.chat.recipe.model_copy(update={"name": "another"})
+        bench.app.run_worker(bench.screen.open_kept("birds"))
+        await wait_until(lambda: bench.screen.switching and bench.chat.conversation.id == other.id)
+        await bench.submit("for here, not for there")
+        await bench.until_told("just being opened")
+        assert bench.prompt.text == "for here, not for there"
+        gate.set()
+        await bench.until_shown("About birds", "Question 2?")
+        assert len(bench.store.load(other.id).turns) == 2
+        assert [len(asked) for asked in bench.models.asked.values()] == [1]
 
 
 async def test_a_conversation_open_elsewhere_is_forked_only_when_the_person_says_so() -> None:
