@@ -431,6 +431,7 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
         click.echo(
             f"moa-tui: the newest turns were not kept: {store.problem or 'the disk is slow'}", err=True
         )
+        _leave(app.return_code or 1)
     _leave(app.return_code or 0)
 
 

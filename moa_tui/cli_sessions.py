@@ -115,6 +115,27 @@ def import_(files: tuple[Path, ...]) -> None:
 
 
 @sessions.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def rescue(folder: Path) -> None:
+    """Write what can still be read of a damaged database to FOLDER, a file for each conversation."""
+    from moa_tui import export, paths
+    from moa_tui.store.check import rescued
+
+    lost = saved = 0
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for found in rescued(paths.database_file()):
+        if isinstance(found, str):
+            lost += 1
+            click.echo(f"moa-tui: conversation {found} cannot be read", err=True)
+        else:
+            saved += 1
+            click.echo(export.write([found], "json", folder, folder, replace=True))
+    click.echo(f"moa-tui: {saved} saved, {lost} lost", err=True)
+    if lost or not saved:
+        sys.exit(1)
+
+
+@sessions.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("--now", is_flag=True, help="Off the disk at once, for good.")
 def delete(names: tuple[str, ...], now: bool) -> None:

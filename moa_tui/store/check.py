@@ -1,15 +1,21 @@
-"""Looking into the database without changing it, for `moa-tui doctor`."""
+"""Looking into the database without changing it: is it whole, and if not, what can be read of it?"""
 
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from moa_tui.store.schema import MIGRATIONS, version_of
+from moa_tui.errors import FileError, StoreError
+from moa_tui.store import reader
+from moa_tui.store.schema import MIGRATIONS, explained, is_damage, version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from moa_tui.conversation import Conversation
 
 
 def check(path: Path) -> tuple[str, str | None]:
@@ -17,8 +23,7 @@ def check(path: Path) -> tuple[str, str | None]:
     if not path.exists():
         return "none yet", None
     try:
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=2)) as connection:
+        with closing(_connect(path)) as connection:
             version = version_of(connection)
             if version > len(MIGRATIONS):
                 return f"version {version}", f"{path}: written by a newer moa-tui; install that one"
@@ -28,14 +33,50 @@ def check(path: Path) -> tuple[str, str | None]:
             conversations = connection.execute("SELECT count(*) FROM conversations").fetchone()[0]
             turns = connection.execute("SELECT count(*) FROM turns").fetchone()[0]
     except sqlite3.Error as error:
-        return "cannot be read", f"{path}: {error}; {_repair(path)}"
+        if is_damage(error):
+            return "damaged", f"{path}: {error}; {_repair(path)}"
+        return "cannot be read", str(explained(error, path))
     size = path.stat().st_size / 1e6
     return f"{conversations} conversations, {turns} turns, {size:.1f} MB, whole", None
 
 
+def rescued(path: Path) -> Iterator[Conversation | str]:
+    """Every conversation that can still be read; of each other one the id. Raises StoreError for none."""
+    try:
+        connection = _connect(path)
+        version_of(connection)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}: nothing can be read of it") from error
+    with closing(connection):
+        for conversation_id in _ids(connection):
+            try:
+                yield reader.load(connection, conversation_id)
+            except (sqlite3.Error, StoreError, FileError, LookupError, TypeError, ValueError, zlib.error):
+                yield conversation_id
+
+
+def _ids(connection: sqlite3.Connection) -> list[str]:
+    """The ids that the table or its index still tells of."""
+    found: dict[str, None] = {}
+    for query in (
+        "SELECT id FROM conversations ORDER BY key",
+        "SELECT id FROM conversations INDEXED BY sqlite_autoindex_conversations_1 ORDER BY id",
+    ):
+        try:
+            for (conversation_id,) in connection.execute(query):
+                found[conversation_id] = None
+        except sqlite3.Error:
+            continue  # The damage is here; what came before it was read.
+    return list(found)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
+
+
 def _repair(path: Path) -> str:
     return (
-        "close every moa-tui and make a copy of the file first. With SQLite's own program, "
-        f"`sqlite3 {path.name} .recover | sqlite3 recovered.db` in its folder saves what can be read; "
-        f"put recovered.db in the place of {path.name}. Or move the file away to begin with an empty one"
+        "close every moa-tui; `moa-tui sessions rescue FOLDER` writes each conversation that can be read to "
+        f"a file in FOLDER. Then move {path.name}, {path.name}-wal and {path.name}-shm away together, and "
+        "`moa-tui sessions import FOLDER/*.json` puts them into a new one"
     )

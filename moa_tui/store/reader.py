@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ _TURN_INTERRUPTED = Failure(
     "/again goes on from the answers that are whole, /retry asks all agents anew",
 )
 
+_HITS_EACH = 5
+
 _SUMMARIES = """
 SELECT c.id, coalesce(nullif(c.title, ''), c.first_line), c.created, c.used, coalesce(t.turns, 0),
        coalesce(t.recipe_name, ''), coalesce(t.cost, 0.0),
@@ -52,30 +54,39 @@ def summaries(connection: sqlite3.Connection, *, archived: bool, deleted: bool) 
 
 
 def search(connection: sqlite3.Connection, wanted: str, limit: int) -> list[Hit]:
-    """The newest places that hold everything wanted, titles given by hand first."""
+    """The newest places that hold everything wanted, titles and tags first; a few of each conversation."""
     looked_for = Wanted(wanted)
     if not looked_for.question:
         return []
     found: dict[int, Summary] = {}
     hits: list[Hit] = []
-    titled = connection.execute(
-        "SELECT key, title FROM conversations WHERE title <> '' AND deleted IS NULL ORDER BY used DESC"
+    named = connection.execute(
+        "SELECT key, title, (SELECT group_concat('#' || tag, ' ') FROM tags WHERE conversation = key) "
+        "FROM conversations WHERE deleted IS NULL ORDER BY used DESC"
     )
-    for key, title in titled.fetchall():
-        if len(hits) < limit and looked_for.is_in(title):
-            hits.append(Hit(_summary_of(connection, key, found), "", "title", "", *looked_for.context(title)))
+    for key, title, tags in named.fetchall():
+        name = " ".join(filter(None, (title, tags)))
+        if len(hits) < limit and name and looked_for.is_in(name):
+            hits.append(Hit(_summary_of(connection, key, found), "", "title", "", *looked_for.context(name)))
     rows = connection.execute(
-        "SELECT p.text, p.layer, t.id, t.conversation, p.key = t.answer, c.agent FROM search "
+        "SELECT p.key, p.layer, t.id, t.conversation, p.key = t.answer, c.agent FROM search "
         "JOIN parts AS p ON p.key = search.rowid JOIN turns AS t ON t.key = p.turn "
         "JOIN conversations AS o ON o.key = t.conversation "
         "LEFT JOIN calls AS c ON c.turn = p.turn AND c.layer = p.layer AND c.place = p.place "
-        "WHERE search MATCH ? AND o.deleted IS NULL ORDER BY search.rowid DESC LIMIT ?",
-        (looked_for.question, limit - len(hits)),
+        "WHERE search MATCH ? AND o.deleted IS NULL ORDER BY search.rowid DESC",
+        (looked_for.question,),
     )
-    for text, layer, turn, conversation, is_answer, agent in rows.fetchall():
-        where: Where = "prompt" if not layer else "answer" if is_answer else "proposer"
-        summary = _summary_of(connection, conversation, found)
-        hits.append(Hit(summary, turn, where, agent or "", *looked_for.context(decoded(text))))
+    shown: Counter[int] = Counter()
+    for part, layer, turn, conversation, is_answer, agent in rows:
+        if len(hits) >= limit:
+            break
+        shown[conversation] += 1
+        # One conversation about the matter must not hide all others.
+        if shown[conversation] <= _HITS_EACH:
+            where: Where = "prompt" if not layer else "answer" if is_answer else "proposer"
+            (text,) = connection.execute("SELECT text FROM parts WHERE key = ?", (part,)).fetchone()
+            summary = _summary_of(connection, conversation, found)
+            hits.append(Hit(summary, turn, where, agent or "", *looked_for.context(decoded(text))))
     return hits
 
 

@@ -239,11 +239,17 @@ def _back_up(path: Path, to: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def is_damage(error: OSError | sqlite3.Error) -> bool:
+    """Whether the file itself is broken, not only the way to it."""
+    code = getattr(error, "sqlite_errorname", "")
+    return "CORRUPT" in code or "NOTADB" in code
+
+
 def explained(error: OSError | sqlite3.Error, path: Path) -> StoreError:
     """What went wrong with the database and what to do about it."""
     words = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     code = getattr(error, "sqlite_errorname", "")
-    if "CORRUPT" in code or "NOTADB" in code:
+    if is_damage(error):
         advice = "the file is damaged: `moa-tui doctor` says how to repair it"
     elif "FULL" in code:
         advice = "make room on the disk"

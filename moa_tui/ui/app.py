@@ -18,7 +18,7 @@ from textual.binding import Binding
 from textual.widgets import Input, TextArea
 
 from moa_tui import config, paths
-from moa_tui.errors import FileError
+from moa_tui.errors import FileError, UsageError
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_screen import ChatScreen
@@ -191,7 +191,7 @@ class MoaApp(App[None]):
             case "help":
                 self.action_help()
             case "quit":
-                self.exit()
+                await self.action_quit()
             case "theme" if event.argument:
                 self.use_theme(event.argument)
             case "theme":
@@ -222,10 +222,19 @@ class MoaApp(App[None]):
             return
         now = time.monotonic()
         if now < self._quit_until:
-            self.exit()
+            await self.action_quit()
             return
         self._quit_until = now + _QUIT_WITHIN_SECONDS
         self.notify("Press ctrl+c again to quit", timeout=_QUIT_WITHIN_SECONDS, markup=False)
+
+    async def action_quit(self) -> None:
+        """Leave; where that would lose a conversation, only when it is asked once more."""
+        try:
+            self._chat_screen.may_leave()
+        except UsageError as error:
+            self._chat_screen.complain(error)
+            return
+        self.exit()
 
     def choose_theme(self) -> None:
         self.push_screen(ThemeScreen(self._themes), lambda name: self.use_theme(name) if name else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from moa_tui.library import Library
     from moa_tui.ui.turn_view import TurnView
 
+_LEAVE_WITHIN_SECONDS = 10.0
+
 
 class SessionActions(ChatActions):
     """The actions that change which conversation, or which branch of it, is on the screen."""
 
     library: Library
+    _leave_until = 0.0
 
     async def show_conversation(self, turn: Turn | None = None) -> None:
         """Show what the chat has now, from its end, or around `turn`."""
@@ -64,6 +68,7 @@ class SessionActions(ChatActions):
         """Begin a new conversation."""
         try:
             self._idle()
+            self.may_leave()
         except UsageError as error:
             self.complain(error)
             return
@@ -91,6 +96,7 @@ class SessionActions(ChatActions):
         if found.id == self.session.chat.conversation.id:
             self.say("that is the conversation that is open")
             return
+        self.may_leave()
         self._idle()
         with self._switch():
             conversation = await asyncio.to_thread(self.library.load, found.id)
@@ -221,6 +227,18 @@ class SessionActions(ChatActions):
             self.complain(error)
 
     # Trouble with the disk
+
+    def may_leave(self) -> None:
+        """Raise UsageError, once, where leaving the conversation would lose it against its owner's will."""
+        chat = self.session.chat
+        lost = bool(chat.conversation.turns) and not chat.private
+        lost = lost and (not chat.is_kept or self.disk_problem is not None)
+        now = time.monotonic()
+        if lost and now > self._leave_until:
+            self._leave_until = now + _LEAVE_WITHIN_SECONDS
+            raise UsageError(
+                "this conversation is not on disk: /export saves it. The same once more leaves it"
+            )
 
     def tell_of_the_disk(self, problem: StoreError | None) -> None:
         """Conversations cannot be written just now, or can be again."""

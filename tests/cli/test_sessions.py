@@ -279,7 +279,52 @@ def test_doctor_checks_the_database_and_says_how_to_repair_it(monkeypatch: pytes
     paths.database_file().write_bytes(b"SQLite format 3\x00" + b"\xff" * 4096)
     done = call("doctor")
     assert done.exit_code == 1
-    assert ".recover" in done.output
+    assert "sessions rescue FOLDER" in done.output
     done = call("sessions")
     assert done.exit_code == 1
     assert "moa-tui doctor" in done.output
+
+
+def test_what_can_be_read_of_a_damaged_database_is_rescued_and_imported_into_a_new_one(
+    tmp_path: Path,
+) -> None:
+    kept(*(a_conversation(30, title=f"Number {number}", id=f"{number:012}") for number in range(8)))
+    whole = call("sessions", "show", "Number 3", "--json").stdout
+    file = paths.database_file()
+    data = bytearray(file.read_bytes())
+    # A page in the middle, and so a part of the texts.
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = b"\xff" * 4096
+    file.write_bytes(data)
+    assert "sessions rescue" in call("doctor").output
+    done = call("sessions", "rescue", str(tmp_path / "saved"))
+    assert " saved, " in done.stderr
+    saved = sorted((tmp_path / "saved").iterdir())
+    assert 5 <= len(saved) <= 8
+    for name in ("", "-wal", "-shm"):
+        file.with_name(file.name + name).unlink(missing_ok=True)
+    assert call("sessions", "import", *map(str, saved)).exit_code == 0
+    assert len(names()) == len(saved)
+    assert call("doctor").exit_code in (0, 1)
+    if "Number 3" in names():
+        assert call("sessions", "show", "Number 3", "--json").stdout == whole
+
+
+def test_of_what_is_no_database_at_all_nothing_is_rescued(tmp_path: Path) -> None:
+    kept(a_conversation(1))
+    paths.database_file().write_bytes(b"garbage" * 1000)
+    done = call("sessions", "rescue", str(tmp_path / "saved"))
+    assert done.exit_code == 1
+    assert "nothing can be read of it" in done.output
+
+
+def test_search_finds_tags_and_no_conversation_hides_the_others() -> None:
+    kept(
+        conversation_of(("about moas", "x"), title="old", tags=("holidays",)),
+        conversation_of(*[(f"moas {number}", "moas") for number in range(30)], title="new"),
+    )
+    assert "#holidays" in call("sessions", "search", "holiday").stdout
+    hits = json.loads(call("sessions", "search", "--json", "-n", "50", "moas").stdout)
+    found = [hit["summary"]["name"] for hit in hits]
+    assert set(found) == {"old", "new"}
+    assert found.count("new") <= 5

@@ -185,7 +185,7 @@ def test_a_hit_says_where_it_is_and_whose(store: Store) -> None:
     store.save(made)
     found = [(hit.where, hit.agent, hit.turn, hit.context, marked(hit)) for hit in store.search("moa", 10)]
     assert found == [
-        ("title", "", "", "My moa notes", ["moa"]),
+        ("title", "", "", "My moa notes #birds", ["moa"]),
         ("answer", "judge", turn.id, "The aggregated moa", ["moa"]),
         ("proposer", "agent-2", turn.id, "Answer 1.2 to About moas?", ["moa"]),
         ("proposer", "agent-1", turn.id, "Answer 1.1 to About moas?", ["moa"]),

@@ -110,6 +110,23 @@ async def test_without_a_database_the_chat_goes_on_and_says_so_all_the_time() ->
         await wait_until(lambda: ".json" in bench.notices)
 
 
+async def test_what_is_not_on_disk_is_left_only_when_the_person_says_so_twice() -> None:
+    async with chat_app(kept=False) as bench:
+        await bench.ask("hi")
+        await bench.press("ctrl+n")
+        await bench.until_told("not on disk", "/export")
+        assert prompts(bench) == ["hi"]
+        await bench.press("ctrl+n")
+        await wait_until(lambda: prompts(bench) == [])
+        bench.screen._leave_until = 0.0
+        await bench.ask("again")
+        await bench.press("ctrl+q")
+        await bench.settle()
+        assert bench.app.is_running
+        await bench.press("ctrl+q")
+        await wait_until(lambda: not bench.app.is_running)
+
+
 async def test_trouble_with_the_disk_is_told_and_shown_until_it_is_over() -> None:
     async with chat_app() as bench:
         bench.app.tell_of_the_disk(StoreError("the disk is full; make room on it"))
