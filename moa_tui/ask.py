@@ -85,7 +85,7 @@ def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO, store: Sto
     with EngineThread() as engine:
         chat = Chat(gateway, engine, request.recipe, store=store)
         if request.conversation is not None:
-            chat.open(request.conversation)
+            chat.open(request.conversation.id)
         chat.system = request.system
         running = chat.send(request.prompt)
         with _Signals(running.stop) as signals:

@@ -14,7 +14,7 @@ from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Agent, Layer, Recipe
 from moa_tui.engine.run import run
-from moa_tui.errors import ModelError, OpenElsewhereError, UsageError
+from moa_tui.errors import ModelError, OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -230,27 +230,42 @@ class Chat:
         self._leave()
         self.conversation = Conversation()
 
-    def open(self, conversation: Conversation) -> None:
+    def open(self, conversation_id: str) -> None:
         """Go on with a kept conversation, as its last turn was asked; waits for the disk.
 
-        Raises OpenElsewhereError.
+        Raises OpenElsewhereError, StoreError.
         """
-        if self._store is not None and not self._store.hold(conversation.id):
+        if self._store is None:
+            raise UsageError("no conversations are kept")
+        if conversation_id == self.conversation.id:
+            return
+        # Held before it is read: from then on nobody else adds to it.
+        if not self._store.hold(conversation_id):
+            name = self._store.load(conversation_id).name
             raise OpenElsewhereError(
-                f'"{conversation.name}" is open in another moa-tui: go on with it there, or fork it'
+                f'"{name}" is open in another moa-tui: go on with it there, or with a fork of it here'
             )
-        if conversation.id != self.conversation.id:
-            self._leave()
+        try:
+            conversation = self._store.load(conversation_id)
+        except StoreError:
+            self._store.let_go(conversation_id)
+            raise
+        self._go_on_with(conversation)
+
+    def _go_on_with(self, conversation: Conversation) -> None:
+        self._leave()
         self.conversation = conversation
         if conversation.active is not None:
             self.system = conversation.active.system
 
-    def fork(self, conversation: Conversation | None = None, turn: Turn | None = None) -> None:
+    def fork(self, conversation_id: str | None = None, turn: Turn | None = None) -> None:
         """Go on in a new conversation that holds the branch up to `turn`; waits for the disk.
 
         Without arguments, of what is in view. Raises UsageError without a turn, StoreError.
         """
-        source = conversation or self.conversation
+        source = self.conversation
+        if conversation_id is not None and self._store is not None:
+            source = self._store.load(conversation_id)
         turn = turn or source.active
         if turn is None:
             raise UsageError("there is nothing yet to fork")
@@ -259,7 +274,8 @@ class Chat:
         )
         if self._store is not None and self.is_kept:
             self._store.save(forked)
-        self.open(forked)
+            self._store.hold(forked.id)
+        self._go_on_with(forked)
 
     def choose(self, turn: Turn) -> None:
         """Look at another branch: the one through `turn` that was worked on last."""
@@ -277,11 +293,9 @@ class Chat:
             )
 
     def rename(self, title: str) -> None:
-        """Give the conversation a title; waits for the disk. Raises StoreError, UsageError without a turn."""
-        if not self.conversation.turns:
-            raise UsageError("there is nothing yet to name: the title is of a conversation")
+        """Give the conversation a title; waits for the disk. Raises StoreError."""
         title = " ".join(title.split())
-        if self._store is not None and self.is_kept:
+        if self._store is not None and self.is_kept and self._store.labels(self.conversation.id) is not None:
             self._store.change(self.conversation.id, title=title)
         self.conversation = replace(self.conversation, title=title)
 
@@ -306,10 +320,6 @@ class Chat:
             self._store.complete(self.conversation)
             self._store.hold(self.conversation.id)
         self.private = private
-
-    def close(self) -> None:
-        """Leave the conversation to others."""
-        self._leave()
 
     # Around it
 

@@ -419,14 +419,13 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
     with EngineThread() as engine:
         chat = Chat(gateway, engine, recipe, system, store, private=private)
         if conversation is not None:
-            _open(chat, conversation)
+            _open(chat, conversation.id)
             chat.system = chat.system if system is None else system
         library = Library(store, paths.exports_dir())
         app = MoaApp(chat, choices, library, settings, why=why, problems=problems)
         if store is not None:
             store.on_problem(app.tell_of_the_disk)
         app.run()
-    chat.close()
     if store is not None and not store.close():
         click.echo(
             f"moa-tui: the newest turns were not kept: {store.problem or 'the disk is slow'}", err=True
@@ -435,15 +434,15 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
     _leave(app.return_code or 0)
 
 
-def _open(chat: Chat, conversation: Conversation) -> None:
+def _open(chat: Chat, conversation_id: str) -> None:
     """Go on with it, or with a fork where another moa-tui has it open and the person wants one."""
     try:
-        chat.open(conversation)
+        chat.open(conversation_id)
     except OpenElsewhereError as error:
         click.echo(f"moa-tui: {_safe(str(error))}", err=True)
         if not click.confirm("Fork it?", err=True):
             _leave(1)
-        chat.fork(conversation)
+        chat.fork(conversation_id)
 
 
 def _recipe(choices: Choices, name: str | None, last: Turn | None) -> tuple[Recipe, str | None]:

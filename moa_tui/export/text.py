@@ -88,7 +88,13 @@ def run_lines(turn: Turn) -> list[str]:
 
 def known_cost(conversation: Conversation) -> float:
     """The sum of the prices known, in US dollars."""
-    return sum(turn.outcome.cost or 0.0 for turn in conversation.turns if turn.outcome)
+    return sum(
+        reply.cost or 0.0
+        for turn in conversation.turns
+        if turn.outcome
+        for reply in turn.outcome.replies.values()
+        if not reply.reused
+    )
 
 
 def unknown_costs(conversation: Conversation) -> int:

@@ -193,7 +193,8 @@ class Store:
         return True
 
     def let_go(self, conversation_id: str) -> None:
-        """Others may have it now."""
+        """Others may have it now; what was said of it is on disk before."""
+        self._writer.flush(2.0)
         if lock := self._held.pop(conversation_id, None):
             # While it is held: a file made anew is nobody's who waited for this one.
             with suppress(OSError):

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _INTERRUPTED = Failure("interrupted", "moa-tui ended before this answer did")
 _TURN_INTERRUPTED = Failure(
     "interrupted",
-    "moa-tui ended in the middle of this turn; what had come by then is kept.\n"
+    "this turn has no end: moa-tui was stopped in the middle of it, or is at it elsewhere. What had come is "
+    "kept.\n"
     "/again goes on from the answers that are whole, /retry asks all agents anew",
 )
 
@@ -38,7 +39,7 @@ SELECT c.id, coalesce(nullif(c.title, ''), c.first_line), c.created, c.used, coa
        coalesce(t.recipe_name, ''), coalesce(t.cost, 0.0),
        (SELECT json_group_array(tag) FROM tags WHERE conversation = c.key), c.pinned, c.archived, c.deleted
 FROM conversations AS c
-LEFT JOIN (SELECT conversation, count(*) AS turns, total(cost) AS cost, max(key), recipe_name
+LEFT JOIN (SELECT conversation, count(*) AS turns, total(paid) AS cost, max(key), recipe_name
       FROM turns GROUP BY conversation) AS t ON t.conversation = c.key
 """
 

@@ -51,7 +51,8 @@ CREATE TABLE parts (
 ) STRICT;
 CREATE UNIQUE INDEX parts_by_hash ON parts (conversation, hash);
 
--- status is NULL until the run has ended.
+-- status is NULL until the run has ended. cost is NULL where a call's price is unknown; paid is the sum of
+-- those that are known.
 CREATE TABLE turns (
     key INTEGER PRIMARY KEY,
     conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
@@ -71,10 +72,11 @@ CREATE TABLE turns (
     completion_tokens INTEGER,
     estimated INTEGER,
     cost REAL,
-    seconds REAL
+    seconds REAL,
+    paid REAL NOT NULL DEFAULT 0.0
 ) STRICT;
 CREATE UNIQUE INDEX turns_by_id ON turns (conversation, id);
-CREATE INDEX turns_in_short ON turns (conversation, key, cost, recipe_name);
+CREATE INDEX turns_in_short ON turns (conversation, key, paid, recipe_name);
 
 -- status is NULL until the call has ended; what it has written until then is in pieces.
 CREATE TABLE calls (

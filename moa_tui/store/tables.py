@@ -187,6 +187,8 @@ def keep_reply(
     insert = f"INSERT OR REPLACE INTO calls ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - own names
     connection.execute(insert, tuple(columns.values()))
     drop_pieces(connection, turn, call)
+    if not reply.reused and reply.cost:
+        connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (reply.cost, turn))
 
 
 def drop_pieces(connection: sqlite3.Connection, turn: int, call: CallId) -> None:

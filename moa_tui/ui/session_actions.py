@@ -20,7 +20,7 @@ from moa_tui.ui.stats_screen import StatsScreen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.conversation import Turn
     from moa_tui.library import Library
     from moa_tui.ui.turn_view import TurnView
 
@@ -80,8 +80,8 @@ class SessionActions(ChatActions):
         current = self.session.chat.conversation.id
         self.app.push_screen(SessionsScreen(self.library, current), self._opened)
 
-    def _opened(self, conversation_id: str | None) -> None:
-        doing = self.open_kept(conversation_id) if conversation_id is not None else self._look_again()
+    def _opened(self, chosen: tuple[str, str] | None) -> None:
+        doing = self.open_kept(*chosen) if chosen is not None else self._look_again()
         self.run_worker(self._quietly(doing), group="open", exclusive=True)
 
     async def _look_again(self) -> None:
@@ -89,25 +89,37 @@ class SessionActions(ChatActions):
         await asyncio.to_thread(self.session.chat.look_again)
         self.renew_title()
 
-    async def open_kept(self, name: str) -> None:
-        """Go on with a kept conversation, by its id or title. Raises MoaTuiError."""
+    async def open_kept(self, name: str, turn_id: str = "") -> None:
+        """Go on with a kept conversation, by its id or title, and show that turn. Raises MoaTuiError."""
         self._idle()
         found = await asyncio.to_thread(self.library.find, name)
         if found.id == self.session.chat.conversation.id:
-            self.say("that is the conversation that is open")
+            if not turn_id:
+                self.say("that is the conversation that is open")
+            with self._switch():
+                await self._show_turn(turn_id)
             return
         self.may_leave()
         self._idle()
         with self._switch():
-            conversation = await asyncio.to_thread(self.library.load, found.id)
             try:
-                await asyncio.to_thread(self.session.chat.open, conversation)
+                await asyncio.to_thread(self.session.chat.open, found.id)
             except OpenElsewhereError as error:
-                self.app.push_screen(ForkScreen(str(error)), self._forker(conversation))
+                self.app.push_screen(ForkScreen(str(error)), self._forker(found.id))
                 return
-            await self._show_opened()
+            await self._show_opened(turn_id)
 
-    async def _show_opened(self) -> None:
+    async def _show_turn(self, turn_id: str) -> None:
+        """Show the conversation around that turn, in another branch where it is in one; else as it is."""
+        chat = self.session.chat
+        turn = next((turn for turn in chat.conversation.turns if turn.id == turn_id), None)
+        if turn is None:
+            return
+        if all(one.id != turn_id for one in chat.path):
+            chat.choose(turn)
+        await self.show_conversation(turn)
+
+    async def _show_opened(self, turn_id: str = "") -> None:
         """Show what was opened, to go on with by the recipe that it was answered by last."""
         chat = self.session.chat
         if chat.turn is not None and chat.turn.recipe.name != chat.recipe.name:
@@ -117,6 +129,7 @@ class SessionActions(ChatActions):
             else:
                 self.say(f"what answered there was imported; recipe {chat.recipe.name} answers from now on")
         await self.show_conversation()
+        await self._show_turn(turn_id)
 
     @contextmanager
     def _switch(self) -> Iterator[None]:
@@ -127,10 +140,12 @@ class SessionActions(ChatActions):
         finally:
             self.switching = False
 
-    def _forker(self, conversation: Conversation) -> Callable[[bool | None], None]:
+    def _forker(self, conversation_id: str) -> Callable[[bool | None], None]:
         def fork(yes: bool | None) -> None:
             if yes:
-                self.run_worker(self._quietly(self._fork(conversation, None)), group="open", exclusive=True)
+                self.run_worker(
+                    self._quietly(self._fork(conversation_id, None)), group="open", exclusive=True
+                )
 
         return fork
 
@@ -140,10 +155,10 @@ class SessionActions(ChatActions):
         await self._fork(None, turn)
         self.say("this is a conversation of its own now; the other one stays as it is")
 
-    async def _fork(self, conversation: Conversation | None, turn: Turn | None) -> None:
+    async def _fork(self, conversation_id: str | None, turn: Turn | None) -> None:
         self._idle()
         with self._switch():
-            await asyncio.to_thread(self.session.chat.fork, conversation, turn)
+            await asyncio.to_thread(self.session.chat.fork, conversation_id, turn)
             await self._show_opened()
 
     async def rename(self, title: str) -> None:
@@ -182,6 +197,8 @@ class SessionActions(ChatActions):
     async def export(self, words: str) -> None:
         """Write the conversation to a file: a format, a path, or both. Raises MoaTuiError."""
         conversation = self.session.chat.conversation
+        if self.session.running is not None:
+            conversation = conversation.with_turn(self.session.running.turn)
         if not conversation.turns:
             raise UsageError("there is nothing yet to export")
         format_, path, replace = export_words(words)

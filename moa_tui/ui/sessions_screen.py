@@ -48,8 +48,8 @@ _PAUSE_SECONDS = 0.12
 _MOST_HITS = 50
 
 
-class SessionsScreen(ModalScreen[str | None]):
-    """Gives the id of the conversation to open, None where none is.
+class SessionsScreen(ModalScreen[tuple[str, str] | None]):
+    """Gives the id of the conversation to open, and of the turn to show, or ""; None where none is.
 
     The text field keeps the focus and the list follows its keys, so that typing always searches.
     """
@@ -207,12 +207,14 @@ class SessionsScreen(ModalScreen[str | None]):
             self.action_open()
 
     @property
-    def _chosen(self) -> Summary | None:
-        """The highlighted conversation; None while other rows than those in view are being looked up."""
+    def _chosen_row(self) -> Summary | Hit | None:
+        """The highlighted row; None while other rows than those in view are being looked up."""
         at = self.query_one(_Rows).highlighted
-        if at is None or self._shown != (self._kind, self._wanted):
-            return None
-        return summary_of(self._rows[at])
+        return None if at is None or self._shown != (self._kind, self._wanted) else self._rows[at]
+
+    @property
+    def _chosen(self) -> Summary | None:
+        return None if (row := self._chosen_row) is None else summary_of(row)
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -289,8 +291,8 @@ class SessionsScreen(ModalScreen[str | None]):
         """Give the highlighted conversation; the first one found, where the search still goes on."""
         if self._shown != (self._kind, self._wanted):
             self._open_when_found = True
-        elif (one := self._chosen) is not None:
-            self.dismiss(one.id)
+        elif (row := self._chosen_row) is not None:
+            self.dismiss((summary_of(row).id, "" if isinstance(row, Summary) else row.turn))
 
     def action_rename(self) -> None:
         """Ask for another title."""

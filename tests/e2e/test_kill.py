@@ -101,7 +101,7 @@ def test_the_next_start_shows_what_was_interrupted_and_goes_on_from_there(
         first.wait_for("layer 2 of 3", 30)
         os.killpg(first.process.pid, signal.SIGKILL)
     with Terminal([program, "-c"], environ, (100, 40)) as second:
-        second.wait_for("in the middle of this turn", 30)
+        second.wait_for("this turn has no end", 30)
         second.send("/again\r")
         text = second.wait_for(lambda text: "‹2/2›" in text and " of 9 calls" in text, 40)
         # The whole first layer was kept, and not asked again.

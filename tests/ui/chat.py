@@ -271,7 +271,7 @@ async def chat_app(
         chat = Chat(cast("Gateway", gateway), engine, this, store=store if kept else None, private=private)
         if conversation is not None:
             store.save(conversation)
-            chat.open(conversation)
+            chat.open(conversation.id)
         library = Library(store if kept else None, Path(folder) / "exports")
         choices = Choices(settings, Gateway({}, {}), paths.recipes_dir(), {})
         app = WatchedApp(chat, choices, library, settings, why=why, problems=problems)

@@ -220,6 +220,33 @@ async def test_f1_lists_the_keys_of_a_dialog() -> None:
             await wait_until(lambda: bench.app.screen is bench.screen)
 
 
+async def test_a_place_found_in_another_branch_is_shown_where_it_stands() -> None:
+    async with chat_app(ALONE, conversation=with_branches()) as bench:
+        await bench.until_shown("The last answer.")
+        await bench.press("ctrl+s")
+        await bench.press("quotation_mark", *"third", "space", *"answer", "quotation_mark")
+        await bench.until_shown("Texts that hold", "Third answer.")
+        await bench.press("enter")
+        await wait_until(lambda: prompts(bench)[-1] == "Third question?")
+        await bench.until_shown("Third answer.", "‹1/3›")
+
+
+async def test_a_run_can_be_named_and_exported_while_it_goes() -> None:
+    gate = asyncio.Event()
+    async with chat_app(ALONE, alone=[["x", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_writing("alone")
+        await bench.submit("/rename Birds")
+        await bench.until_shown("Birds")
+        await bench.submit("/export json")
+        await wait_until(lambda: ".json" in bench.notices)
+        bench.open(gate)
+        await bench.until_idle()
+        assert json.loads(Path(bench.app.notices[-1].message).read_text())["turns"][0]["prompt"] == "hi"
+        assert bench.store.summaries()[0].name == "Birds"
+        assert bench.chat.conversation.title == "Birds"
+
+
 @command("sessions")
 async def test_the_command_sessions_lists_what_is_kept() -> None:
     async with chat_app(ALONE) as bench:
@@ -301,8 +328,10 @@ async def test_a_conversation_open_elsewhere_is_forked_only_when_the_person_says
 @command("rename")
 async def test_rename_gives_the_conversation_a_title() -> None:
     async with chat_app(ALONE) as bench:
-        await refused(bench, "/rename Birds", "nothing yet to name")
+        await bench.submit("/rename Birds")
+        await bench.until_shown("Birds")
         await bench.ask("hi")
+        assert bench.store.summaries()[0].name == "Birds"
         await refused(bench, "/rename", "a title is needed")
         await bench.submit("/rename  [/]Flightless   birds")
         await bench.until_shown("[/]Flightless birds")
@@ -444,7 +473,7 @@ async def test_an_interrupted_turn_shows_what_came_and_again_goes_on_from_there(
         await bench.until_idle()
         bench.chat.conversation = found
         await bench.screen.show_conversation()
-        await bench.until_shown("in the middle of this turn", "/again")
+        await bench.until_shown("this turn has no end", "/again")
         before = len(bench.models.asked["one"])
         await bench.ask("/again")
         assert len(bench.models.asked["one"]) == before

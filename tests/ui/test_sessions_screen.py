@@ -229,7 +229,7 @@ async def test_two_thousand_conversations_are_there_at_once_and_the_last_is_reac
         app.sessions._show(rows, "", ("in use", ""), None)
         assert time.monotonic() - before < 0.5
         await pilot.press("ctrl+end", "enter")
-        await wait_until(lambda: app.given == ["c1999"])
+        await wait_until(lambda: app.given == [("c1999", "")])
 
 
 async def test_only_rows_in_view_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +309,7 @@ async def test_enter_gives_the_highlighted_conversation_and_arrows_move_while_th
         assert app.highlighted() == "beta"
         assert app.focused is app.sessions.query_one(Input)
         await pilot.press("enter")
-        await wait_until(lambda: app.given == ["beta"])
+        await wait_until(lambda: app.given == [("beta", "")])
 
 
 async def test_escape_gives_nothing() -> None:
@@ -329,7 +329,7 @@ async def test_a_click_selects_and_a_second_one_opens() -> None:
         assert app.given == []
         assert app.focused is app.sessions.query_one(Input), "typing still searches"
         await pilot.click(app.listed, offset=(6, 1))
-        await wait_until(lambda: app.given == ["beta"])
+        await wait_until(lambda: app.given == [("beta", "")])
 
 
 async def test_a_click_on_a_key_does_what_the_key_does() -> None:
@@ -370,7 +370,7 @@ async def test_typing_shows_each_place_with_where_it_is_and_the_words_around() -
         assert "answer" in rows[4]
         assert app.shelf.searched == ["the moa"], "not for each letter"
         await pilot.press("down", "enter")
-        await wait_until(lambda: app.given == ["alpha"])
+        await wait_until(lambda: app.given == [("alpha", "t1")])
 
 
 async def test_what_was_found_is_bold_and_underlined_and_in_view() -> None:
@@ -452,7 +452,7 @@ async def test_enter_right_after_typing_opens_the_first_place_found_and_not_what
         await pilot.press("enter", "f8")
         assert app.given == []
         shelf.held["slow"].set()
-        await wait_until(lambda: app.given == ["beta"])
+        await wait_until(lambda: app.given == [("beta", "t1")])
         assert not shelf.made("delete"), "nor is anything done to what was listed"
 
 
