@@ -181,7 +181,7 @@ class ChatActions(ChatBase):
         """Page through the conversation while the prompt has the keys."""
         if self.focused is not None and self.focused is not self.box.prompt:
             raise SkipAction
-        (self.transcript.scroll_page_up if step < 0 else self.transcript.scroll_page_down)(animate=False)
+        self.transcript.page(step)
 
     def action_find(self) -> None:
         self.query_one(FindBar).open()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # What is in force wherever the focus is, so that its keys are taken everywhere.
 _EVERYWHERE = {"app", "chat", "run"}
 
+# Screens that take all keys but the app's for themselves.
+_DIALOGS = {"export", "fork", "sessions", "stats", "text"}
+
 
 def bindings_of(classes: Iterable[type[DOMNode]]) -> dict[str, Binding]:
     """Every binding with an id, by its id."""
@@ -66,4 +69,6 @@ def _keys(text: str) -> set[str]:
 def _meet(one: str, other: str) -> bool:
     """Whether both can be in force at once."""
     groups = {one.partition(".")[0], other.partition(".")[0]}
+    if groups & _DIALOGS:
+        return len(groups) == 1 or "app" in groups
     return len(groups) == 1 or bool(groups & _EVERYWHERE)

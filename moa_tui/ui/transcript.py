@@ -270,10 +270,15 @@ class Transcript(VerticalScroll, can_focus=False):
             self._load_below(self._window)
 
     def action_page_up(self) -> None:
-        self.scroll_page_up(animate=False)
+        self.page(-1)
 
     def action_page_down(self) -> None:
-        self.scroll_page_down(animate=False)
+        self.page(1)
+
+    def page(self, step: int) -> None:
+        """Scroll by what is in view, at once: later it would come after the key that was pressed next."""
+        by = step * self.scrollable_content_region.height
+        self.scroll_to(y=self.scroll_target_y + by, animate=False, immediate=True)
 
     async def action_newest(self) -> None:
         """To the end of the conversation, and stay there."""

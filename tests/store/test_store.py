@@ -425,7 +425,9 @@ def test_what_is_read_is_of_one_moment(path: Path) -> None:
         def add() -> None:
             last = made.active
             whole = made
-            for number in range(40):
+            for number in range(1000):
+                if number >= 40 and len(seen) > 1:
+                    break
                 turn = a_turn(f"prompt {number}", f"answer {number}", parent=last)
                 recording = writing.record(whole, turn)
                 replay(recording, turn)
@@ -433,13 +435,13 @@ def test_what_is_read_is_of_one_moment(path: Path) -> None:
                 whole, last = whole.with_turn(turn), turn
             ended.set()
 
+        seen: set[int] = set()
         thread = threading.Thread(target=add)
         thread.start()
-        seen = set()
         while not ended.is_set():
             seen.add(len(reading.load(made.id).turns))
         thread.join()
-        assert len(reading.load(made.id).turns) == 70
+        assert len(reading.load(made.id).turns) >= 70
         assert len(seen) > 1
 
 
