@@ -84,8 +84,10 @@ def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO, store: Sto
     """
     with EngineThread() as engine:
         chat = Chat(gateway, engine, request.recipe, store=store)
-        if request.conversation is not None:
+        if request.conversation is not None and store is not None:
             chat.open(request.conversation.id)
+        elif request.conversation is not None:
+            chat.go_on_with(request.conversation)
         chat.system = request.system
         running = chat.send(request.prompt)
         with _Signals(running.stop) as signals:

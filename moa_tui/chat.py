@@ -250,9 +250,10 @@ class Chat:
         except StoreError:
             self._store.let_go(conversation_id)
             raise
-        self._go_on_with(conversation)
+        self.go_on_with(conversation)
 
-    def _go_on_with(self, conversation: Conversation) -> None:
+    def go_on_with(self, conversation: Conversation) -> None:
+        """As `open`, with one that is not to be added to on disk, or that is held already."""
         self._leave()
         self.conversation = conversation
         if conversation.active is not None:
@@ -275,7 +276,7 @@ class Chat:
         if self._store is not None and self.is_kept:
             self._store.save(forked)
             self._store.hold(forked.id)
-        self._go_on_with(forked)
+        self.go_on_with(forked)
 
     def choose(self, turn: Turn) -> None:
         """Look at another branch: the one through `turn` that was worked on last."""

@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -17,7 +18,7 @@ from moa_tui import paths
 from moa_tui.errors import FileError, StoreError, TakenError
 from moa_tui.store import reader, tables
 from moa_tui.store.figures import figures
-from moa_tui.store.parts import Parts
+from moa_tui.store.parts import MessageCodec, Parts
 from moa_tui.store.recording import Recording
 from moa_tui.store.schema import connect, explained, open_database
 from moa_tui.store.writer import Writer
@@ -51,6 +52,19 @@ class Store:
         self._one_reader = threading.Lock()
         self._held: dict[str, FileLock] = {}
         self._writer.put(_throw_out, soon=False)
+        self._take_in_the_interrupted()
+
+    def _take_in_the_interrupted(self) -> None:
+        """End the calls of runs that were cut off, so that a search finds what they had written."""
+        query = (
+            "SELECT DISTINCT c.id FROM pieces AS p JOIN turns AS t ON t.key = p.turn "
+            "JOIN conversations AS c ON c.key = t.conversation"
+        )
+        for (conversation_id,) in self._read(lambda connection: connection.execute(query).fetchall()):
+            # Held by another, it is not cut off: a run of it goes on there.
+            if self.hold(conversation_id):
+                self._writer.put(partial(_end_interrupted, conversation_id=conversation_id))
+                self.let_go(conversation_id)
 
     @property
     def problem(self) -> StoreError | None:
@@ -227,6 +241,18 @@ def _complete(connection: sqlite3.Connection, conversation: Conversation) -> Non
             tables.keep_whole_turn(connection, key, turn, Parts(connection, key))
     active = conversation.active.id if conversation.active is not None else None
     connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
+
+
+def _end_interrupted(connection: sqlite3.Connection, conversation_id: str) -> None:
+    key = tables.conversation_key(connection, conversation_id)
+    parts = Parts(connection, key)
+    for turn in reader.load(connection, conversation_id).turns:
+        query = "SELECT key FROM turns WHERE conversation = ? AND id = ? AND status IS NULL"
+        row = connection.execute(query, (key, turn.id)).fetchone()
+        if row is not None and turn.outcome is not None:
+            for call, reply in turn.outcome.replies.items():
+                if reply.error == reader.INTERRUPTED:
+                    tables.keep_reply(connection, row[0], call, reply, parts, MessageCodec(turn))
 
 
 def _throw_out(connection: sqlite3.Connection) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Where
     from moa_tui.engine.recipe import Recipe
 
-_INTERRUPTED = Failure("interrupted", "moa-tui ended before this answer did")
+INTERRUPTED = Failure("interrupted", "moa-tui ended before this answer did")
 _TURN_INTERRUPTED = Failure(
     "interrupted",
     "this turn has no end: moa-tui was stopped in the middle of it, or is at it elsewhere. What had come is "
@@ -233,11 +233,16 @@ def _interrupted(recipe: Recipe, replies: Mapping[CallId, Reply]) -> Outcome:
     """What there is of a run that was never told to have ended."""
     paid = [reply for reply in replies.values() if not reply.reused]
     final = replies.get(CallId(len(recipe.layers), 1))
+    reached = max((call.layer for call in replies), default=0)
+    used: dict[int, list[CallId]] = defaultdict(list)
+    for call, reply in replies.items():
+        if call.layer < reached and reply.status == "done":
+            used[call.layer].append(call)
     return Outcome(
         "stopped",
         final.text if final is not None else "",
         replies,
-        measure(replies, {}, None),
+        measure(replies, used, None),
         _TURN_INTERRUPTED,
         sum((reply.usage for reply in paid), Usage(estimated=False)),
         total_cost(reply.cost for reply in paid),
@@ -284,7 +289,7 @@ def _reply(
             sent,
             written["text"],
             written["reasoning"],
-            _INTERRUPTED,
+            INTERRUPTED,
             started=started,
             ended=started or 0.0,
         )

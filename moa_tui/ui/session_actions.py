@@ -202,6 +202,9 @@ class SessionActions(ChatActions):
         if not conversation.turns:
             raise UsageError("there is nothing yet to export")
         format_, path, replace = export_words(words)
+        if path is None and self._is_at_risk:
+            # The usual place is on the disk that fails.
+            path = Path.cwd()
         written = await asyncio.to_thread(self.library.export, conversation, format_, path, replace=replace)
         self.notify(str(written), title="Written", timeout=15, markup=False)
 
@@ -247,15 +250,18 @@ class SessionActions(ChatActions):
 
     def may_leave(self) -> None:
         """Raise UsageError, once, where leaving the conversation would lose it against its owner's will."""
-        chat = self.session.chat
-        lost = bool(chat.conversation.turns) and not chat.private
-        lost = lost and (not chat.is_kept or self.disk_problem is not None)
         now = time.monotonic()
-        if lost and now > self._leave_until:
+        if self.session.chat.conversation.turns and self._is_at_risk and now > self._leave_until:
             self._leave_until = now + _LEAVE_WITHIN_SECONDS
             raise UsageError(
                 "this conversation is not on disk: /export saves it. The same once more leaves it"
             )
+
+    @property
+    def _is_at_risk(self) -> bool:
+        """Whether the conversation should be on disk and is not."""
+        chat = self.session.chat
+        return not chat.private and (not chat.is_kept or self.disk_problem is not None)
 
     def tell_of_the_disk(self, problem: StoreError | None) -> None:
         """Conversations cannot be written just now, or can be again."""

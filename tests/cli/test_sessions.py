@@ -78,6 +78,8 @@ def test_ask_goes_on_with_the_last_conversation_or_a_named_one(shell: Shell) -> 
     assert sent[0] == "Be brief."
     assert sent[1] == "first question"
     assert sent[-1] == "second question"
+    assert shell("ask", "-q", "-r", recipe, "-c", "--no-save", "not kept").returncode == 0
+    assert len(shell.server.requests[-1].body["messages"]) == 6
     done = shell("ask", "-q", "-r", recipe, "-c", "third question")
     assert done.returncode == 0, done.stderr
     sent = [message["content"] for message in shell.server.requests[-1].body["messages"]]

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from moa_tui.conversation import Conversation, Turn, history
 from moa_tui.document import conversation_document
 from moa_tui.engine import limits
-from moa_tui.engine.events import CallId, CallRetried, Chunk, Delta, Failure
+from moa_tui.engine.events import CallId, CallRetried, CallStarted, Chunk, Delta, Failure
 from moa_tui.engine.plan import ModelFacts
+from moa_tui.engine.recipe import Agent
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError, StoreError
 from moa_tui.store import Store, writer
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moa_tui.engine.events import Outcome
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
 
 ONE, TWO, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 
@@ -407,3 +408,43 @@ def test_killed_at_any_moment_it_loses_the_last_second_at_most(tmp_path: Path, s
         if ended:
             assert written is not None
             assert (written.status, written.error) == ("done", None)
+
+
+def test_what_a_cut_off_run_had_written_is_found_after_the_next_start(tmp_path: Path) -> None:
+    agent = Agent(model="lab/one", name="one")
+    turn = a_turn(recipe=a_recipe())
+    asked = replace(turn, outcome=None)
+    call = CallId(1, 1)
+    with Store(tmp_path / "moa-tui.db") as store:
+        recording = store.record(Conversation(), asked)
+        recording.take(CallStarted(call, agent, ({"role": "user", "content": asked.prompt},), 0.5))
+        recording.take(Delta(call, "text", "A platypus is "))
+    with Store(tmp_path / "moa-tui.db") as store:
+        (hit,) = store.search("platypus", 5)
+        assert (hit.where, hit.agent) == ("proposer", "one")
+        (found,) = store.load(hit.summary.id).turns
+        assert found.outcome is not None
+        assert found.outcome.error is not None
+        assert found.outcome.error.kind == "interrupted"
+        reply = found.outcome.replies[call]
+        assert (reply.text, reply.status) == ("A platypus is ", "stopped")
+        assert list(reply.messages) == [{"role": "user", "content": asked.prompt}]
+
+
+def test_a_run_that_goes_on_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    conversation = Conversation()
+    asked = replace(a_turn(recipe=a_recipe()), outcome=None)
+    call = CallId(1, 1)
+    with Store(tmp_path / "moa-tui.db") as store:
+        assert store.hold(conversation.id)
+        recording = store.record(conversation, asked)
+        recording.take(CallStarted(call, Agent(model="lab/one", name="one"), (), 0.5))
+        recording.take(Delta(call, "text", "A platypus is "))
+        store.summaries()
+        with Store(tmp_path / "moa-tui.db") as other:
+            assert other.search("platypus", 5) == []
+        recording.take(Delta(call, "text", "a mammal."))
+        store.summaries()
+        (found,) = store.load(conversation.id).turns
+        assert found.outcome is not None
+        assert found.outcome.replies[call].text == "A platypus is a mammal."
