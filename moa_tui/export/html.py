@@ -61,7 +61,7 @@ h3, h4 { font-size: .8rem; margin: 1.2rem 0 .35rem; color: var(--muted); text-tr
   line-height: 1.3; margin: 1.1em 0 .4em; font-size: 1rem; }
 .text h4 { font-size: 1.25rem; } .text h5 { font-size: 1.1rem; }
 .text table { display: block; overflow-x: auto; border-collapse: collapse; }
-.text :is(th, td) { border: 1px solid var(--line); padding: .25rem .6rem; }
+.text :is(th, td) { border: 1px solid var(--line); padding: .25rem .6rem; overflow-wrap: break-word; }
 .text blockquote { margin: .6em 0; padding-left: .9em; border-left: 3px solid var(--line); }
 pre, code { font: .875em/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; }
 code { background: var(--code); padding: .1em .3em; border-radius: .25em; }
