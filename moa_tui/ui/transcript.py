@@ -304,7 +304,7 @@ class Transcript(VerticalScroll, can_focus=False):
     def _take_to(self, view: TurnView) -> None:
         self.release_anchor()
         view.focus(scroll_visible=False)
-        self.call_after_refresh(self.scroll_to_widget, view, animate=False, force=True)
+        self.call_after_refresh(self.scroll_to_widget, view, animate=False, force=True, top=True)
 
     async def find(self, wanted: str, step: int) -> tuple[int, int]:
         """Show the place of `wanted` that is `step` from the one shown before; 0 begins at the newest.

@@ -433,6 +433,16 @@ async def test_left_and_right_on_a_turn_move_between_the_alternatives_with_all_t
         assert kept.active.prompt == "Third question of the other branch?"
 
 
+async def test_a_long_alternative_is_shown_from_its_beginning() -> None:
+    long = "\n\n".join(f"Paragraph {number}." for number in range(40))
+    async with chat_app(ALONE, alone=[[long], ["short"]]) as bench:
+        await bench.ask("first")
+        await bench.ask("/retry")
+        await focus(bench, 0)
+        await bench.press("left")
+        await bench.until_shown("You  ‹1/2›", "Paragraph 0.")
+
+
 async def test_the_panes_of_an_alternative_are_its_own() -> None:
     async with chat_app(DUO, size=(120, 40)) as bench:
         await bench.ask("first")
