@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from moa_tui.engine.recipe import Agent, Recipe
+from moa_tui.engine.recipe import FOR_REFERENCES, Agent, Recipe
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # What the form shows of an agent, in its order.
 FIELDS = ("model", "name", "count", "temperature", "max_tokens", "system")
-# What has no meaning in a first layer, which has no earlier answers.
-_LATER_ONLY = ("placement", "prompt", "shuffle", "anonymous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class LayerDraft:
 
     def data(self, number: int) -> dict[str, Any]:
         """Written out as layer `number`, counting from 1, without what has no meaning there."""
-        kept = {key: value for key, value in self.kept.items() if number > 1 or key not in _LATER_ONLY}
+        kept = {key: value for key, value in self.kept.items() if number > 1 or key not in FOR_REFERENCES}
         if kept.get("task") == ("synthesize" if number == 1 else "answer"):
             del kept["task"]
         if kept.get("quorum", 0) >= self._size():
