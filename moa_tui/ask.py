@@ -164,7 +164,7 @@ class _Writer:
         self._progress = progress
         self._final = request.recipe.writer
         self._written = ""
-        self._answer_streamed = False
+        self._streamed: list[str] = []
 
     def take(self, event: Event) -> None:
         request = self._request
@@ -176,7 +176,8 @@ class _Writer:
                 self._progress.make_way()
                 self._out.write(text)
                 self._out.flush()
-                self._written, self._answer_streamed = text, True
+                self._written = text
+                self._streamed.append(text)
             case CallEnded(call, _) if call == self._final:
                 self._end_line()
             case CallEnded(call, reply) if call != self._final and request.show_proposers:
@@ -189,8 +190,9 @@ class _Writer:
     def end(self, outcome: Outcome) -> None:
         """Write what was not streamed, then how the run went."""
         if self._request.output == "text":
-            if outcome.answer and not (self._streams and self._answer_streamed):
-                self._progress.make_way()
+            # An answer that was chosen, or that another had to stand in for, did not come piece by piece.
+            if outcome.answer != "".join(self._streamed):
+                self._end_line()
                 self._out.write(outcome.answer)
                 self._written = outcome.answer
             self._end_line()

@@ -58,18 +58,20 @@ def pass_on(layer: Finished) -> Passed:
 
 def share_of(
     call: CallId, layer: Layer, seats: int, prompt: str, references: Sequence[Reference]
-) -> list[Reference]:
-    """The references that one agent of a layer reads: its share where they are split, less what drops out."""
+) -> tuple[list[Reference], int]:
+    """The references one agent of a layer reads, its share where they are split; and how many dropped out."""
     seen = list(references)
     if layer.split and seen:
         at = call.index - 1
         own = seen[at * len(seen) // seats : (at + 1) * len(seen) // seats]
         seen = own or [seen[at % len(seen)]]
+    dropped = 0
     if layer.dropout and seen:
         stays = max(1, len(seen) - round(layer.dropout * len(seen)))
         places = random.Random(f"dropout {call}:{prompt}").sample(range(len(seen)), stays)
+        dropped = len(seen) - stays
         seen = [seen[place] for place in sorted(places)]
-    return seen
+    return seen, dropped
 
 
 def answers_among(references: Sequence[Reference]) -> list[Reference]:

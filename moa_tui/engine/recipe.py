@@ -252,7 +252,7 @@ class Recipe(_Table):
         if task == "vote" and size:
             return f"layer {number}: a vote asks nobody, so it has no agents"
         if task != "vote" and not size:
-            return f"layer {number} needs at least one agent"
+            return f"layer {number} has no agents: add one or remove it"
         if layer.quorum is not None and layer.quorum > size:
             return f"layer {number}: quorum {layer.quorum} is more than its {size} agents"
         if number > 1 and (problem := self._problem_of_reading(number, layer, task, size)) is not None:

@@ -221,7 +221,7 @@ class _Run:
             else:
                 await self._call(call, agent, seen)
             reply = self.replies[call]
-            if self.caller.stopped:
+            if self.caller.stopped or self.behind == number:
                 return
             if call in self._usable(number):
                 best = Reference(reply.agent, reply.text, call=call)
@@ -237,14 +237,11 @@ class _Run:
 
     def _share(self, call: CallId, references: Sequence[Reference]) -> list[Reference]:
         """What one agent sees of the layer's references; says what dropped out."""
-        layer, seats = self.recipe.layers[call.layer - 1], len(self.recipe.lineup[call.layer - 1])
-        seen = share_of(call, layer, seats, self.prompt, references)
-        if layer.dropout:
-            agent = self.recipe.lineup[call.layer - 1][call.index - 1]
-            whole = share_of(call, layer.model_copy(update={"dropout": 0.0}), seats, self.prompt, references)
-            if len(seen) < len(whole):
-                gone = len(whole) - len(seen)
-                self.notes.append(f"{call} {agent.name}: {gone} of {len(whole)} references dropped out")
+        layer, seats = self.recipe.layers[call.layer - 1], self.recipe.lineup[call.layer - 1]
+        seen, dropped = share_of(call, layer, len(seats), self.prompt, references)
+        if dropped:
+            name, all_of_it = seats[call.index - 1].name, len(seen) + dropped
+            self.notes.append(f"{call} {name}: {dropped} of {all_of_it} references dropped out")
         return seen
 
     def _take_kept(self, call: CallId, references: Sequence[Reference]) -> None:
@@ -265,6 +262,7 @@ class _Run:
         layer = self.recipe.layers[call.layer - 1]
         if (
             layer.quorum is None
+            or layer.window is not None
             or self.recipe.limits.one_model_at_a_time
             or self.grace is not None
             or len(self._usable(call.layer)) < layer.quorum
@@ -321,7 +319,7 @@ class _Run:
         layer, seats = self.recipe.layers[call.layer - 1], len(self.recipe.lineup[call.layer - 1])
         if layer.window is not None:
             return references[: layer.window.size]
-        return share_of(call, layer, seats, self.prompt, references)
+        return share_of(call, layer, seats, self.prompt, references)[0]
 
     def _no_references(self, number: int) -> Failure:
         each = "\n".join(
@@ -356,13 +354,15 @@ class _Run:
         answers = [call for call in self.replies if self.recipe.task(call.layer) in WRITING_TASKS]
         last = max((call.layer for call in self.replies), default=1)
         read = [reference.call for reference in self._read(last) if reference.call is not None]
+        is_streamed = answered is not None and answered == self.recipe.writer
         used = {number: passed.used for number, passed in self.passed.items()}
+        metrics = measure(self.replies, used, answered, read, answers)
         paid = [reply for reply in self.replies.values() if not reply.reused]
         return Outcome(
             status=status,
             answer=self.replies[answered].text if answered else "",
             replies=dict(sorted(self.replies.items())),
-            metrics=measure(self.replies, used, answered, read, answers),
+            metrics=metrics if is_streamed else replace(metrics, first_final_token_seconds=None),
             error=error,
             usage=sum((reply.usage for reply in paid), Usage(estimated=False)),
             cost=total_cost(reply.cost for reply in paid),

@@ -421,6 +421,22 @@ async def test_window_a_failure_in_the_middle_costs_its_samples_only() -> None:
     assert "L2.2 w 2: failed, so the 3 answers it read are left out" in outcome.notes
 
 
+async def test_window_going_on_with_what_is_ready_takes_the_best_so_far() -> None:
+    never = asyncio.Event()
+    bench, control = Bench(windowed(12), w=[["one"], ["half of two", never]]), RunControl()
+    task = asyncio.create_task(bench.run(control=control))
+    await wait_until(lambda: CallId(2, 2) in bench.started)
+    control.proceed()
+    outcome = await task
+    assert (outcome.status, outcome.answer) == ("done", "one")
+    assert bench.started[-1] == CallId(2, 2)
+
+
+async def test_an_answer_that_was_chosen_has_no_first_token_of_its_own() -> None:
+    assert (await Bench(RANK).run()).metrics.first_final_token_seconds is None
+    assert (await Bench(ROBUST).run()).metrics.first_final_token_seconds is not None
+
+
 async def test_window_the_last_failing_leaves_the_best_before() -> None:
     outcome = await Bench(windowed(12), w=[["one"], ["two"], [DOWN]]).run()
     assert (outcome.status, outcome.answer) == ("done", "two")
@@ -595,7 +611,7 @@ async def test_a_plan_prices_what_a_call_reads_at_its_most() -> None:
     [
         ([{"agents": ["a"], "reads": "all"}], "layer 1 has no references: reads has no effect"),
         ([{"agents": ["a"], "task": "rank"}], "layer 1 has no earlier answers to rank"),
-        ([{"agents": []}], "layer 1 needs at least one agent"),
+        ([{"agents": []}], "layer 1 has no agents: add one or remove it"),
         ([["a"], {"agents": ["b"], "task": "vote"}], "a vote asks nobody"),
         ([["a"], {"task": "vote"}, ["b"]], "has to be the last layer"),
         ([["a"], {"agents": ["b", "c"]}], "the last layer is the aggregator: it needs one agent, and has 2"),
