@@ -17,7 +17,7 @@ from moa_tui.attachments import attach
 from moa_tui.chat import Chat
 from moa_tui.conversation import Turn, history
 from moa_tui.document import event_document, outcome_document
-from moa_tui.engine.events import CallEnded, CallId, Delta, RunEnded
+from moa_tui.engine.events import CallEnded, Delta, RunEnded
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.progress import LinesProgress, NoProgress, TableProgress
@@ -164,8 +164,9 @@ class _Writer:
         self._out = out
         self._err = err
         self._progress = progress
-        self._final = CallId(len(request.recipe.layers), 1)
+        self._final = request.recipe.writer
         self._written = ""
+        self._streamed: list[str] = []
 
     def take(self, event: Event) -> None:
         request = self._request
@@ -178,6 +179,7 @@ class _Writer:
                 self._out.write(text)
                 self._out.flush()
                 self._written = text
+                self._streamed.append(text)
             case CallEnded(call, _) if call == self._final:
                 self._end_line()
             case CallEnded(call, reply) if call != self._final and request.show_proposers:
@@ -190,7 +192,9 @@ class _Writer:
     def end(self, outcome: Outcome) -> None:
         """Write what was not streamed, then how the run went."""
         if self._request.output == "text":
-            if not self._streams and outcome.answer:
+            # An answer that was chosen, or that another had to stand in for, did not come piece by piece.
+            if outcome.answer != "".join(self._streamed):
+                self._end_line()
                 self._out.write(outcome.answer)
                 self._written = outcome.answer
             self._end_line()

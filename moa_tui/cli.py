@@ -284,6 +284,18 @@ def recipes_show(name: str) -> None:
     click.echo(_choices(settings, _gateway(settings)).text(name).rstrip())
 
 
+@recipes.command("explain")
+@click.argument("name")
+def recipes_explain(name: str) -> None:
+    """Draw a recipe's calls, with their number, depth and price."""
+    from moa_tui.plan_view import graph_lines
+
+    settings = _settings()
+    choices = _choices(settings, _gateway(settings))
+    recipe = choices.load(name)
+    click.echo(graph_lines(recipe, choices.plan(recipe)))
+
+
 @recipes.command("new")
 @click.argument("name")
 @click.option("--from", "source", default="duo", show_default=True, metavar="NAME", help="The one to copy.")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,11 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.plan import Plan
     from moa_tui.engine.recipe import Recipe
+
+_WIDTH = 79
+# More calls of a layer than this are not drawn one by one.
+_MOST_DRAWN = 9
+_THEN = " → "
 
 
 def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> str:
@@ -64,3 +72,81 @@ def plan_document(recipe: Recipe, plan: Plan) -> str:
         for layer in plan.layers
     ]
     return json.dumps({"schema": 1, "recipe": recipe.name, "layers": layers, "cost": plan.cost})
+
+
+def graph_lines(recipe: Recipe, plan: Plan) -> str:
+    """The call graph from the prompt to the answer, for 80 columns: who is asked, and who reads whom."""
+    drawn = [_dots(recipe, layer.number) for layer in plan.layers]
+    indent = max(map(len, drawn)) + 3
+    rows, before = ["the prompt"], 1
+    for layer, dots in zip(plan.layers, drawn, strict=True):
+        calls = 1 if _THEN in dots else dots.count("●")
+        if calls:
+            rows.append(_fan(before, calls))
+            before = calls
+        rows += textwrap.wrap(
+            _about_layer(recipe, layer.number),
+            _WIDTH,
+            initial_indent=f"{dots:<{indent}}",
+            subsequent_indent=" " * indent,
+        )
+    rows += [_fan(before, 1), "the answer"]
+    if plan.cost is not None:
+        price = f"about {money(plan.cost)} at most for a short prompt"
+    else:
+        price = f"price unknown, the calls with a known price at most {money(plan.known_cost)}"
+    head = f"{recipe.name}: {counted(recipe.calls, 'call')} at most, depth {recipe.depth}, {price}"
+    wrapped = textwrap.wrap(" ".join(recipe.description.split()), _WIDTH)
+    return "\n".join([*textwrap.wrap(head, _WIDTH), *([""] if wrapped else []), *wrapped, "", *rows])
+
+
+def _dots(recipe: Recipe, number: int) -> str:
+    """A layer's calls as dots, side by side or one after another."""
+    calls, window = len(recipe.lineup[number - 1]), recipe.layers[number - 1].window
+    dots = ("  " if window is None else _THEN).join("●" * min(calls, _MOST_DRAWN))
+    return dots + (" …" if calls > _MOST_DRAWN else "")
+
+
+def _about_layer(recipe: Recipe, number: int) -> str:
+    layer, task, agents = recipe.layers[number - 1], recipe.task(number), recipe.lineup[number - 1]
+    bases = [re.sub(r" \d+$", "", agent.name) for agent in agents]
+    times = Counter(bases)
+    names = [base if times[base] > 1 else agent.name for base, agent in zip(bases, agents, strict=True)]
+    who = ", ".join(name if times[name] < 2 else f"{times[name]} × {name}" for name in dict.fromkeys(names))
+    words = [
+        f"L{number} {task}, {counted(len(agents), 'call')}: {who}" if agents else f"L{number} vote, no call"
+    ]
+    if reads := recipe.read_layers(number, range(1, number)):
+        most = recipe.most_read(number)
+        of_layers = ", ".join(f"L{one}" for one in reads)
+        words.append(f"reads {of_layers}, {counted(most, 'reference')}{' each' if len(agents) > 1 else ''}")
+    elif number > 1:
+        words.append("reads the prompt alone")
+    notes = [
+        (layer.split, "each its own share"),
+        (layer.dropout, f"less {layer.dropout:.0%} drawn for each"),
+        (layer.shuffle or task == "rank", "each in an order of its own"),
+        (layer.window, "one after another, the best so far beside new ones"),
+        (recipe.limits.one_model_at_a_time and len(agents) > 1, "one model at a time"),
+        (layer.quorum, f"goes on after {layer.quorum}"),
+        (layer.drop_outliers, "what stands apart is left out"),
+        (layer.top_k, f"passes on {layer.top_k} at most"),
+        (layer.enough, f"may end the run: the answers are {layer.enough} alike"),
+        (layer.early_stop, f"may go to the last layer: {layer.early_stop} like the layer before"),
+        (task == "moderate" and number + 1 < len(recipe.layers), "may go to the last layer"),
+    ]
+    return "; ".join([*words, *(note for given, note in notes if given)])
+
+
+def _fan(above: int, below: int) -> str:
+    """The lines between two rows of calls."""
+    width = max(above, below)
+    marks = {(True, True): "┼", (True, False): "┴", (False, True): "┬"}
+    ends = {(True, True): "┤", (True, False): "┘", (False, True): "┐"}
+    if width == 1:
+        return "│"
+    line = "├"
+    for place in range(1, width):
+        kinds = ends if place == width - 1 else marks
+        line += "──" + kinds[place < above, place < below]
+    return line

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def recipe(*layers: object, agents: dict[str, Any] | None = None, **limits: Any) -> Recipe:
-    """A recipe of layers: a layer is a list of agents, or a table with the key `agents`.
+    """A recipe of layers: a layer is a list of agents, or a table with the key `agents` (a vote has none).
 
     An agent's name that `agents` does not hold is a model of that name. Retries wait on nothing unless the
     test says so.
@@ -22,7 +22,7 @@ def recipe(*layers: object, agents: dict[str, Any] | None = None, **limits: Any)
     tables = []
     for layer in layers:
         table = dict(layer) if isinstance(layer, dict) else {"agents": layer}
-        for agent in table["agents"]:
+        for agent in table.get("agents", ()):
             if isinstance(agent, str):
                 known.setdefault(agent, {"model": agent})
         tables.append(table)

@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from moa_tui.engine.events import CallId, Reply
 
@@ -73,9 +73,18 @@ class Metrics:
 
 
 def measure(
-    replies: Mapping[CallId, Reply], used: Mapping[int, Sequence[CallId]], final: CallId | None
+    replies: Mapping[CallId, Reply],
+    used: Mapping[int, Sequence[CallId]],
+    final: CallId | None,
+    read: Sequence[CallId] | None = None,
+    proposers: Collection[CallId] | None = None,
 ) -> Metrics:
-    """The numbers of a run: `used` names the calls each layer passed on, `final` the call that answered."""
+    """The numbers of a run.
+
+    `used` names the calls of each layer that counted, `final` the call that answered, `read` those whose
+    answers the last layer read (None: the layer before), `proposers` those that wrote answers (None: all).
+    An answer that was chosen as it stands is compared with no other.
+    """
     layers = []
     for number in sorted({call.layer for call in replies}):
         calls = [call for call in replies if call.layer == number]
@@ -92,13 +101,19 @@ def measure(
         if call.layer < last and reply.first_token is not None and not reply.reused
     ]
     answer = replies[final] if final in replies and final is not None else None
-    proposers = [call for number in sorted(used) if number < last for call in used[number]]
+    passed = [
+        call
+        for number in sorted(used)
+        if number < last
+        for call in used[number]
+        if proposers is None or call in proposers
+    ]
     overlap: tuple[Overlap, ...] = ()
     diversity = novelty = None
-    if answer is not None and answer.text and proposers:
-        read = used.get(last - 1, ())
+    if answer is not None and answer.text and passed and final not in passed:
+        shown = used.get(last - 1, ()) if read is None else [call for call in read if call in passed]
         overlap, diversity, novelty = compare(
-            answer.text, {call: replies[call].text for call in proposers}, read
+            answer.text, {call: replies[call].text for call in passed}, shown
         )
     return Metrics(
         layers=tuple(layers),

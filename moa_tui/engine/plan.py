@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import Usage
+from moa_tui.engine.events import CallId, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,10 +88,12 @@ class Plan:
 def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], ModelFacts]) -> Plan:
     """What a run of `recipe` on `history` should take at most: every answer as long as it may be."""
     prompt_tokens = sum(map(message_tokens, history))
-    references: list[int] = []
+    written: dict[CallId, int] = {}
     layers = []
     for number, agents in enumerate(recipe.lineup, 1):
-        overhead = INSTRUCTION_TOKENS + sum(references) if references else 0
+        longest = sorted((written[call] for call in recipe.sources(number)), reverse=True)
+        references = sum(longest[: recipe.most_read(number)])
+        overhead = INSTRUCTION_TOKENS + references if references else 0
         calls = []
         for agent in agents:
             own_system = estimate_tokens(agent.system or "")
@@ -103,7 +105,7 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
             ]
             dearest = None if None in costs else max(cost for cost in costs if cost is not None)
             calls.append(PlannedCall(agent, facts(agent), usage, dearest))
-        references = [call.usage.completion_tokens for call in calls]
+        written |= {CallId(number, at): call.usage.completion_tokens for at, call in enumerate(calls, 1)}
         layers.append(PlannedLayer(number, recipe.task(number), tuple(calls)))
     return Plan(tuple(layers))
 

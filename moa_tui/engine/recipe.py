@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-Task = Literal["answer", "synthesize"]
+from moa_tui.engine.events import CallId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Task = Literal["answer", "synthesize", "revise", "critique", "judge", "rank", "vote", "moderate"]
+
+# The tasks whose texts are answers: one of them may be the run's.
+WRITING_TASKS = ("answer", "synthesize", "revise")
 
 # A recipe is a file people share. A key in it would travel along, so a key has no place in one.
 _SECRET_WORDS = {
@@ -104,11 +113,30 @@ Entry = Annotated[
 ]
 
 
+class Window(_Table):
+    """How many references are read piece by piece (arXiv 2502.00674): the best so far beside new ones."""
+
+    size: Annotated[int, Field(ge=2)] = 6
+    """How many references are read at once."""
+    repeat: Annotated[int, Field(ge=1)] = 3
+    """How many of these places the best answer so far takes, from the second piece on."""
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.repeat >= self.size:
+            raise ValueError(f"repeat {self.repeat} leaves no room for a new answer in size {self.size}")
+        return self
+
+    def pieces(self, references: int) -> int:
+        """How many calls it takes to read so many references."""
+        return 1 + math.ceil(max(0, references - self.size) / (self.size - self.repeat))
+
+
 class Layer(_Table):
     """Agents that run side by side on the same references, with one task."""
 
-    agents: Annotated[tuple[Entry, ...], Field(min_length=1)]
-    """Names from `[agents]`, or agents written out in place."""
+    agents: tuple[Entry, ...] = ()
+    """Names from `[agents]`, or agents written out in place; none for the task `vote`."""
     task: Task | None = None
     """`answer` in the first layer, `synthesize` in the others, where not given."""
     quorum: Annotated[int, Field(ge=1)] | None = None
@@ -125,9 +153,29 @@ class Layer(_Table):
     """Whether each agent sees the references in an order of its own."""
     anonymous: bool = True
     """Whether references are numbered only, or carry their agents' names."""
+    reads: Literal["previous", "all"] | tuple[int, ...] = "previous"
+    """Which layers' references it reads: the one before, all before, or those of the numbers given."""
+    split: bool = False
+    """Whether each agent reads a share of the references that is its alone."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Which part of the references each agent does not see, drawn for each anew."""
+    window: Window | None = None
+    """Read the references piece by piece, for models with short contexts."""
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    """How many references it passes on: the best where they are ranked, else those that differ most."""
+    drop_outliers: bool = False
+    """Whether answers that stand apart from the majority are not passed on."""
+    early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
+    """As similar as this to the layer before, and the run goes on with the last layer."""
+    enough: Annotated[float, Field(gt=0, le=1)] | None = None
+    """As similar as this among themselves, and the answer most like the others is the run's."""
 
 
-_FOR_REFERENCES = {"placement", "prompt", "shuffle", "anonymous"}
+# What has no meaning in a first layer, which has nothing to read.
+FOR_REFERENCES = {
+    *("placement", "prompt", "shuffle", "anonymous", "reads", "split", "dropout", "window", "early_stop"),
+}
+_FOR_ANSWERS = ("drop_outliers", "early_stop", "enough")
 
 
 class Limits(_Table):
@@ -140,7 +188,20 @@ class Limits(_Table):
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     concurrency: Annotated[int, Field(ge=1)] | None = None
     """Calls at once to one endpoint; no limit where not given."""
+    one_model_at_a_time: bool = False
+    """Whether a layer's calls go one after another, model by model, beginning with the one asked last: for a
+    card that holds one model."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
+
+
+class _Flow(NamedTuple):
+    """The calls a layer may read and pass on, the most of each, and its own number of calls."""
+
+    sources: tuple[CallId, ...]
+    most: int
+    passes: tuple[CallId, ...]
+    most_passed: int
+    seats: int
 
 
 class Recipe(_Table):
@@ -174,33 +235,157 @@ class Recipe(_Table):
         for agent in self.agents.values():
             for name in agent.fallback:
                 self._named(name, f'the fallback of "{agent.model}"')
-        for number, layer in enumerate(self.layers, 1):
-            size = len(self._members(number))
-            if layer.quorum is not None and layer.quorum > size:
-                raise ValueError(f"layer {number}: quorum {layer.quorum} is more than its {size} agents")
-            if number == 1 and (idle := _FOR_REFERENCES & layer.model_fields_set):
-                raise ValueError(f"layer 1 has no references: {min(idle)} has no effect there")
-            if number == 1 and layer.task == "synthesize":
-                raise ValueError("layer 1 has no earlier answers to synthesize; its task is answer")
-            if number > 1 and layer.task == "answer":
-                raise ValueError(f"layer {number} would ignore the answers before it; its task is synthesize")
-        if (last := len(self._members(len(self.layers)))) != 1:
-            raise ValueError(f"the last layer is the aggregator: it needs one agent, and has {last}")
+        for number in range(1, len(self.layers) + 1):
+            if (problem := self._problem(number)) is not None:
+                raise ValueError(problem)
         return self
+
+    def _problem(self, number: int) -> str | None:
+        """What makes no sense in layer `number`, in a sentence."""
+        layer, task = self.layers[number - 1], self.task(number)
+        given, is_last = layer.model_fields_set, number == len(self.layers)
+        size = len(self._members(number))
+        if number == 1 and (idle := FOR_REFERENCES & given):
+            return f"layer 1 has no references: {min(idle)} has no effect there"
+        if number == 1 and task != "answer":
+            return f"layer 1 has no earlier answers to {task}; its task is answer"
+        if task == "vote" and size:
+            return f"layer {number}: a vote asks nobody, so it has no agents"
+        if task != "vote" and not size:
+            return f"layer {number} has no agents: add one or remove it"
+        if layer.quorum is not None and layer.quorum > size:
+            return f"layer {number}: quorum {layer.quorum} is more than its {size} agents"
+        if number > 1 and (problem := self._problem_of_reading(number, layer, task, size)) is not None:
+            return problem
+        if task in ("judge", "moderate") and size > 1:
+            return f"layer {number}: the task {task} is for one agent, and it has {size}"
+        if is_last and size != 1 and task != "vote":
+            return f"the last layer is the aggregator: it needs one agent, and has {size}"
+        if is_last and task not in (*WRITING_TASKS, "rank", "vote"):
+            return f"the last layer gives the answer, which the task {task} does not"
+        if not is_last and task == "vote":
+            return f"layer {number}: a vote settles the answer, so it has to be the last layer"
+        return self._problem_of_passing_on(number, layer, task, size)
+
+    def _problem_of_reading(self, number: int, layer: Layer, task: Task, size: int) -> str | None:
+        if task == "answer" and layer.reads != ():
+            return (
+                f"layer {number} would ignore the answers before it; its task is synthesize, "
+                "unless it has reads = []"
+            )
+        if task != "answer" and layer.reads == ():
+            return f"layer {number}: {task} needs something to read"
+        if isinstance(layer.reads, tuple):
+            for other in layer.reads:
+                if not 1 <= other < number:
+                    return f"layer {number} cannot read layer {other}, which does not come before it"
+        if task != "answer" and all(
+            self.task(call.layer) not in WRITING_TASKS for call in self.sources(number)
+        ):
+            return f'layer {number} reads no answer, only what is said of answers: set reads, such as "all"'
+        if layer.split and size < 2:
+            return f"layer {number}: split shares the references among agents, and it has {size}"
+        if layer.window is not None and (task != "synthesize" or size != 1):
+            return f"layer {number}: window is for one agent with the task synthesize"
+        return None
+
+    def _problem_of_passing_on(self, number: int, layer: Layer, task: Task, size: int) -> str | None:
+        given = layer.model_fields_set
+        if number == len(self.layers) and (idle := {*_FOR_ANSWERS, "top_k"} & given):
+            return f"layer {number} is the last: {min(idle)} has no effect there"
+        if task not in WRITING_TASKS and (idle := set(_FOR_ANSWERS) & given):
+            return f"layer {number}: {min(idle)} is for layers that write answers, and its task is {task}"
+        if task in ("critique", "judge") and layer.top_k is not None:
+            return f"layer {number}: top_k is for answers, and its task is {task}"
+        if task in WRITING_TASKS and layer.top_k is not None and layer.top_k > size:
+            return f"layer {number}: top_k {layer.top_k} is more than its {size} agents"
+        if layer.drop_outliers and size < 3:
+            return f"layer {number}: there is no majority among {size}, so drop_outliers needs three agents"
+        if layer.enough is not None and size < 2:
+            return f"layer {number}: enough compares answers, and it has one agent"
+        return None
 
     @cached_property
     def lineup(self) -> tuple[tuple[Agent, ...], ...]:
-        """The agents of each layer: names resolved, defaults applied, counts unrolled, names distinct."""
-        return tuple(_distinct(self._members(number)) for number in range(1, len(self.layers) + 1))
+        """The agents of each layer: names resolved, defaults applied, counts unrolled, names distinct.
+
+        A layer that reads through a window has its one agent once for each piece.
+        """
+        seats = []
+        for number, layer in enumerate(self.layers, 1):
+            members = self._members(number)
+            pieces = 1 if layer.window is None else self._flow[number - 1].seats
+            seats.append(_distinct(members * pieces))
+        return tuple(seats)
 
     @property
     def calls(self) -> int:
-        """How many calls a run makes when nothing fails."""
+        """How many calls a run makes at most when nothing fails."""
         return sum(len(agents) for agents in self.lineup)
+
+    @property
+    def depth(self) -> int:
+        """How many of a run's calls wait for each other at most."""
+        return sum(
+            len(agents) if layer.window is not None else min(1, len(agents))
+            for layer, agents in zip(self.layers, self.lineup, strict=True)
+        )
+
+    @property
+    def writer(self) -> CallId | None:
+        """The call whose text is the answer, unless the run ends early; None where one is chosen."""
+        last = len(self.layers)
+        return CallId(last, len(self.lineup[-1])) if self.task(last) in WRITING_TASKS else None
 
     def task(self, number: int) -> Task:
         """The task of layer `number`, counting from 1."""
         return self.layers[number - 1].task or ("answer" if number == 1 else "synthesize")
+
+    def read_layers(self, number: int, ran: Sequence[int]) -> tuple[int, ...]:
+        """The layers whose references layer `number` reads, of those that `ran`.
+
+        Where those it names were skipped, it reads the last that ran.
+        """
+        reads = self.layers[number - 1].reads
+        if not ran or reads == ():
+            return ()
+        if reads == "all":
+            return tuple(ran)
+        named = () if reads == "previous" else tuple(layer for layer in ran if layer in reads)
+        return named or (ran[-1],)
+
+    def sources(self, number: int) -> tuple[CallId, ...]:
+        """The calls whose replies layer `number` may read."""
+        return self._flow[number - 1].sources
+
+    def most_read(self, number: int) -> int:
+        """How many references one agent of layer `number` reads at most."""
+        layer, most = self.layers[number - 1], self._flow[number - 1].most
+        if layer.split:
+            return math.ceil(most / max(1, len(self._members(number))))
+        return most if layer.window is None else min(most, layer.window.size)
+
+    @cached_property
+    def _flow(self) -> tuple[_Flow, ...]:
+        """What each layer may read and pass on when nothing fails."""
+        flow: list[_Flow] = []
+        for number, layer in enumerate(self.layers, 1):
+            task = self.task(number)
+            before = [flow[ran - 1] for ran in self.read_layers(number, range(1, number))]
+            sources = tuple(dict.fromkeys(call for one in before for call in one.passes))
+            most = min(len(sources), sum(one.most_passed for one in before))
+            seats = len(self._members(number))
+            if layer.window is not None:
+                seats = layer.window.pieces(most)
+            own = tuple(CallId(number, index) for index in range(1, seats + 1))
+            passes = sources if task in ("rank", "moderate") else own
+            most_passed = most if task in ("rank", "moderate") else len(own)
+            if layer.window is not None:
+                passes, most_passed = own[-1:], 1
+            if layer.top_k is not None:
+                most_passed = min(most_passed, layer.top_k)
+            flow.append(_Flow(sources, most, passes, most_passed, seats))
+        return tuple(flow)
 
     def fallbacks(self, agent: Agent) -> tuple[Agent, ...]:
         """The agents to ask in turn when `agent` fails, ready to be called."""
@@ -211,7 +396,7 @@ class Recipe(_Table):
 
         A lone agent's failure would lose the whole layer; among others it costs one answer.
         """
-        alone = len(self.lineup[number - 1]) == 1
+        alone = len(self._members(number)) == 1
         return (agent, *self.fallbacks(agent)) if alone else (agent,)
 
     def every_agent(self) -> tuple[Agent, ...]:

@@ -1,7 +1,8 @@
 """The layer loop: runs a recipe's layers one after another, the agents of each side by side.
 
 The method is Mixture of Agents (arXiv 2406.04692, section 2.2): every agent of a layer reads all answers of
-the layer before, and the last layer's one agent writes the answer.
+the layer before, and the last layer's one agent writes the answer. What a layer's replies come to is its
+task's business, in `passing`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from moa_tui.engine.call import STOPPED, Caller
 from moa_tui.engine.events import CallEnded, CallId, Failure, Outcome, Reply, RunEnded, Usage
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.metrics import measure
+from moa_tui.engine.passing import Finished, Passed, answers_among, pass_on, share_of
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, facts_unknown, message_tokens, total_cost
+from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.engine.tasks import Reference
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.events import Event, Message, OutcomeStatus, Stream
     from moa_tui.engine.plan import ModelFacts
-    from moa_tui.engine.recipe import Agent, Layer, Recipe
+    from moa_tui.engine.recipe import Agent, Recipe, Window
 
 NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
 
@@ -76,7 +79,12 @@ class _Run:
         self.facts = facts
         self.caller = Caller(recipe.limits, history, stream, emit, facts)
         self.replies: dict[CallId, Reply] = {}
-        self.used: dict[int, list[CallId]] = {}
+        self.prompt = history[-1]["content"]
+        self.passed: dict[int, Passed] = {}
+        """What each layer that ran passes on, in order."""
+        self.shown: dict[CallId, Sequence[Reference]] = {}
+        self.last_model: str | None = None
+        self.behind = 0
         self.notes: list[str] = []
         self.grace: asyncio.TimerHandle | None = None
 
@@ -95,53 +103,156 @@ class _Run:
         """End every call of the layer that is still going, unless that would leave no answer at all."""
         layer = max((call.layer for call in self.caller.scopes), default=0)
         if self._usable(layer):
+            self.behind = layer
             self.caller.end_all(Failure("left_behind", why))
 
     # --- layers ---------------------------------------------------------------------------------------
 
     async def layers(self) -> Outcome:
-        references: list[Reference] = []
         last = len(self.recipe.layers)
-        for number in range(1, last + 1):
+        number = 1
+        while True:
+            references = self._read(number)
             if (too_much := self._over_budget(number, references)) is not None:
                 return self._outcome("stopped", error=too_much)
             await self._layer(number, references)
-            self.used[number] = self._usable(number)
-            if number == last:
-                break
-            if self.caller.stopped:
+            task = self.recipe.task(number)
+            passed = self.passed[number] = self._passed(number, references)
+            if self.caller.stopped and not (number == last and task in WRITING_TASKS):
                 return self._outcome("stopped", error=STOPPED)
-            asked = len(self.recipe.lineup[number - 1])
-            if len(self.used[number]) < asked:
-                self.notes.append(f"layer {number}: {len(self.used[number])} of {asked} used")
-            references = [
-                Reference(self.replies[call].agent, self.replies[call].text) for call in self.used[number]
-            ]
-            if not references:
+            if number == last:
+                return self._answer(passed)
+            self.notes += passed.notes
+            if passed.elected is not None:
+                answer, why = passed.elected
+                following = [len(agents) for agents in self.recipe.lineup[number:]]
+                self.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(sum(following))}")
+                return self._outcome("done", answer.call)
+            if task in WRITING_TASKS and not passed.references:
                 return self._outcome("failed", error=self._no_references(number))
-        return self._answer(CallId(last, 1))
+            number = self._following(number, passed)
+
+    def _read(self, number: int) -> list[Reference]:
+        """The references layer `number` reads; of one that was passed on twice, the newest."""
+        found: dict[CallId | None, Reference] = {}
+        for layer in self.recipe.read_layers(number, [ran for ran in self.passed if ran < number]):
+            for reference in self.passed[layer].references:
+                found.pop(reference.call, None)
+                found[reference.call] = reference
+        return list(found.values())
+
+    def _following(self, number: int, passed: Passed) -> int:
+        """The layer to run after `number`."""
+        last = len(self.recipe.layers)
+        if passed.skips is None or number + 1 == last:
+            return number + 1
+        saved = sum(len(agents) for agents in self.recipe.lineup[number : last - 1])
+        self.notes.append(f"{passed.skips}; the run went to its last layer, {_saved(saved)}")
+        return last
+
+    def _passed(self, number: int, references: Sequence[Reference]) -> Passed:
+        before = list(self.passed.values())[-1:]
+        return pass_on(
+            Finished(
+                number,
+                self.recipe.layers[number - 1],
+                self.recipe.task(number),
+                self.prompt,
+                references,
+                self.shown,
+                {call: self.replies[call] for call in self._usable(number)},
+                len(self.recipe.lineup[number - 1]),
+                [answer.text for passed in before for answer in answers_among(passed.references)],
+            )
+        )
 
     async def _layer(self, number: int, references: Sequence[Reference]) -> None:
         layer = self.recipe.layers[number - 1]
-        agents = self.recipe.lineup[number - 1]
         try:
-            async with asyncio.TaskGroup() as group:
-                for index, agent in enumerate(agents, 1):
-                    call = CallId(number, index)
-                    if call in self.kept:
-                        self._ended(call, replace(self.kept[call], reused=True))
-                        continue
-                    candidates = self.recipe.candidates(number, agent)
-                    group.create_task(self._call(call, layer, candidates, references))
+            if layer.window is not None:
+                await self._piece_by_piece(number, layer.window, references)
+            elif self.recipe.limits.one_model_at_a_time:
+                await self._model_by_model(number, references)
+            else:
+                await self._side_by_side(number, references)
         finally:
             if self.grace is not None:
                 self.grace.cancel()
                 self.grace = None
 
-    async def _call(
-        self, call: CallId, layer: Layer, agents: Sequence[Agent], references: Sequence[Reference]
-    ) -> None:
-        reply = await self.caller.call(call, layer, agents, references)
+    async def _side_by_side(self, number: int, references: Sequence[Reference]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for call, agent in self._seats(number):
+                if call in self.kept:
+                    self._take_kept(call, references)
+                else:
+                    group.create_task(self._call(call, agent, self._share(call, references)))
+
+    async def _model_by_model(self, number: int, references: Sequence[Reference]) -> None:
+        """One call after another, each model's together, the model asked last first: it is loaded still."""
+        by_model: dict[str, list[tuple[CallId, Agent]]] = {}
+        for call, agent in self._seats(number):
+            if call in self.kept:
+                self._take_kept(call, references)
+            else:
+                by_model.setdefault(agent.model, []).append((call, agent))
+        order = list(by_model)
+        if order and order[-1] == self.last_model:
+            order.reverse()  # The way back, so that a third layer too begins with what is loaded.
+        for model in sorted(order, key=lambda model: model != self.last_model):
+            for call, agent in by_model[model]:
+                quorum = self.recipe.layers[number - 1].quorum
+                enough = quorum is not None and len(self._usable(number)) >= quorum
+                if self.caller.stopped or self.behind == number or enough:
+                    return
+                self.last_model = model
+                await self._call(call, agent, self._share(call, references))
+
+    async def _piece_by_piece(self, number: int, window: Window, references: Sequence[Reference]) -> None:
+        """One call after another, each reading the best answer so far beside references not read yet."""
+        best: Reference | None = None
+        left = list(references)
+        for call, agent in self._seats(number):
+            size = window.size if best is None else window.size - window.repeat
+            piece, left = left[:size], left[size:]
+            seen = piece if best is None else [*[best] * window.repeat, *piece]
+            if call in self.kept:
+                self._take_kept(call, seen)
+            else:
+                await self._call(call, agent, seen)
+            reply = self.replies[call]
+            if self.caller.stopped or self.behind == number:
+                return
+            if call in self._usable(number):
+                best = Reference(reply.agent, reply.text, call=call)
+            else:
+                self.notes.append(
+                    f"{call} {reply.agent}: failed, so the {len(piece)} answers it read are left out"
+                )
+            if not left:
+                return
+
+    def _seats(self, number: int) -> list[tuple[CallId, Agent]]:
+        return [(CallId(number, at), agent) for at, agent in enumerate(self.recipe.lineup[number - 1], 1)]
+
+    def _share(self, call: CallId, references: Sequence[Reference]) -> list[Reference]:
+        """What one agent sees of the layer's references; says what dropped out."""
+        layer, seats = self.recipe.layers[call.layer - 1], self.recipe.lineup[call.layer - 1]
+        seen, dropped = share_of(call, layer, len(seats), self.prompt, references)
+        if dropped:
+            name, all_of_it = seats[call.index - 1].name, len(seen) + dropped
+            self.notes.append(f"{call} {name}: {dropped} of {all_of_it} references dropped out")
+        return seen
+
+    def _take_kept(self, call: CallId, references: Sequence[Reference]) -> None:
+        layer = self.recipe.layers[call.layer - 1]
+        self.shown[call] = references if layer.window is not None else self._share(call, references)
+        self._ended(call, replace(self.kept[call], reused=True))
+
+    async def _call(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> None:
+        self.shown[call] = references
+        layer = self.recipe.layers[call.layer - 1]
+        reply = await self.caller.call(call, layer, self.recipe.candidates(call.layer, agent), references)
         self.notes += reply.notes
         self._ended(call, reply)
 
@@ -149,7 +260,13 @@ class _Run:
         self.replies[call] = reply
         self.emit(CallEnded(call, reply))
         layer = self.recipe.layers[call.layer - 1]
-        if layer.quorum is None or self.grace is not None or len(self._usable(call.layer)) < layer.quorum:
+        if (
+            layer.quorum is None
+            or layer.window is not None
+            or self.recipe.limits.one_model_at_a_time
+            or self.grace is not None
+            or len(self._usable(call.layer)) < layer.quorum
+        ):
             return
         why = f"left behind: {layer.quorum} answers were ready {layer.grace_seconds:g} s before"
         self.grace = self.caller.loop.call_later(layer.grace_seconds, self._leave_behind, why)
@@ -182,7 +299,8 @@ class _Run:
                 continue
             costs = []
             for one in self.recipe.candidates(number, agent):
-                prompt = sum(map(message_tokens, self.caller.prepare(call, layer, one, references).messages))
+                seen = self._expected(call, references)
+                prompt = sum(map(message_tokens, self.caller.prepare(call, layer, one, seen).messages))
                 cost = self.facts(one).cost(Usage(prompt, one.max_tokens or ASSUMED_ANSWER_TOKENS))
                 if cost is None:
                     self.notes.append(f"{one.name}: price unknown, not counted against max_cost")
@@ -196,6 +314,13 @@ class _Run:
             f"max_cost ${cap:g}",
         )
 
+    def _expected(self, call: CallId, references: Sequence[Reference]) -> Sequence[Reference]:
+        """What a call will be shown, as far as it can be told before its layer begins."""
+        layer, seats = self.recipe.layers[call.layer - 1], len(self.recipe.lineup[call.layer - 1])
+        if layer.window is not None:
+            return references[: layer.window.size]
+        return share_of(call, layer, seats, self.prompt, references)[0]
+
     def _no_references(self, number: int) -> Failure:
         each = "\n".join(
             f"  {reply.agent}: {reply.error.message if reply.error else reply.status}"
@@ -204,7 +329,20 @@ class _Run:
         )
         return Failure("no_references", f"no answer of layer {number} can be used:\n{each}")
 
-    def _answer(self, call: CallId) -> Outcome:
+    def _answer(self, passed: Passed) -> Outcome:
+        """What the last layer came to: its text, or the answer it chose."""
+        last = len(self.recipe.layers)
+        if self.recipe.task(last) not in WRITING_TASKS:
+            chosen = passed.references[0]
+            self.notes += passed.notes
+            if self.recipe.task(last) == "rank":
+                self.notes.append(f"chosen: {chosen.call} {chosen.agent}")
+            return self._outcome("done", chosen.call)
+        if self.recipe.layers[-1].window is not None:
+            asked = max(call for call in self.replies if call.layer == last)
+            call = asked if self.caller.stopped or not passed.used else passed.used[-1]
+        else:
+            call = CallId(last, 1)
         reply = self.replies[call]
         status: OutcomeStatus = "failed" if reply.status == "excluded" else reply.status
         return self._outcome(status, call, reply.error)
@@ -213,15 +351,25 @@ class _Run:
         self, status: OutcomeStatus, answered: CallId | None = None, error: Failure | None = None
     ) -> Outcome:
         seconds = self.caller.now()  # before the numbers are worked out, which takes a moment of its own
+        answers = [call for call in self.replies if self.recipe.task(call.layer) in WRITING_TASKS]
+        last = max((call.layer for call in self.replies), default=1)
+        read = [reference.call for reference in self._read(last) if reference.call is not None]
+        is_streamed = answered is not None and answered == self.recipe.writer
+        used = {number: passed.used for number, passed in self.passed.items()}
+        metrics = measure(self.replies, used, answered, read, answers)
         paid = [reply for reply in self.replies.values() if not reply.reused]
         return Outcome(
             status=status,
             answer=self.replies[answered].text if answered else "",
             replies=dict(sorted(self.replies.items())),
-            metrics=measure(self.replies, self.used, answered),
+            metrics=metrics if is_streamed else replace(metrics, first_final_token_seconds=None),
             error=error,
             usage=sum((reply.usage for reply in paid), Usage(estimated=False)),
             cost=total_cost(reply.cost for reply in paid),
             seconds=seconds,
             notes=tuple(dict.fromkeys(self.notes)),
         )
+
+
+def _saved(calls: int) -> str:
+    return f"{calls} call{'' if calls == 1 else 's'} saved"

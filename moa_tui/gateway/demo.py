@@ -7,6 +7,7 @@ same messages, seed and model give the same text at the same pace. Only `stream`
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 from itertools import accumulate
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from moa_tui.engine.events import Chunk, Finish, Usage
 from moa_tui.engine.metrics import words
 from moa_tui.engine.plan import estimate_tokens
-from moa_tui.engine.tasks import SYNTHESIS_PROMPT, Reference
+from moa_tui.engine.prompts import FORMS, PROMPTS
+from moa_tui.engine.tasks import Reference
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ QUOTE_SIZE, PHRASE_SIZE, BURST_TOKENS = 80, 60, 4_000
 # What is looked at of a prompt and of a reference, in characters: a huge one must not hold up the loop.
 _PROMPT_SIZE, _REFERENCE_SIZE = 4_000, 20_000
 
-_REFERENCE = re.compile(r'"([0-9]{1,9})"(?: agent="([^"<>\n]*)")?>(.*?)</reference>', re.DOTALL)
+_REFERENCE = re.compile(
+    r'"([0-9]{1,9})"(?: agent="([^"<>\n]*)")?(?: [a-z-]+="[^"<>\n]*")*>(.*?)</reference>', re.DOTALL
+)
 _MARKUP = re.compile(r"[`*|<>\[\]\\~]|&(?=#?\w{1,31};)")
 _BOLD = re.compile(r"\*\*([^*\n]{2,40})\*\*")
 # Code, headings, table rows and the line that ends every simulated answer.
@@ -56,6 +60,13 @@ _REASONING = "{basis} What matters: {a}, {b}, {c}. Easily missed: {idea}. That w
 _SLOW = "{lead} I write this at three tokens a second, so that you see what a slow model does to its layer."
 _HANG = "{lead} I fall silent after these words, for ever, so that you see a time limit at work."
 _BURST = "{lead} A burst, to see whether the screen keeps up: " + "many words, none of them news; " * 520
+# Those that are there to be slow, silent or too much stay so, whatever they are asked.
+_UNFIT = ("demo/slow", "demo/hang", "demo/burst")
+_FINDINGS = (
+    "{drafts} read, none of them answered here.\n\n{quotes}\n\n- {agreement}\n- {doubt}\n- Worth keeping: "
+    "**{top}**. Brought by one alone: {lone}."
+)
+_COMPARED = "{drafts} compared by how much of **{a}**, **{b}** and **{c}** each of them has."
 _NOTE = "\n\n*Simulated: {model} wrote this from a template; no language model was asked.*"
 
 
@@ -157,6 +168,9 @@ def write(agent: Agent, messages: Sequence[Message]) -> tuple[str, str]:
     if references:
         fields |= _reference_fields(references, fields, rng)
     note = _NOTE.format_map(fields)
+    task = _task(messages)
+    if references and task in _REPLIES and agent.model not in _UNFIT:
+        return manner.reasoning.format_map(fields), _REPLIES[task](references, fields, note)
     body = (manner.weighed if references else manner.answer).format_map(fields)
     if agent.model == "demo/burst":
         body = cut_to(body, BURST_TOKENS - estimate_tokens(note))
@@ -181,7 +195,9 @@ def read_messages(messages: Sequence[Message]) -> tuple[str, tuple[Reference, ..
     """The person's prompt without what the engine put behind it, and the references, wherever they stand."""
     prompt = next((message["content"] for message in reversed(messages) if message["role"] == "user"), "")
     system = "\n".join(message["content"] for message in messages if message["role"] == "system")
-    asked = prompt.partition(SYNTHESIS_PROMPT.partition("\n")[0])[0].partition("<reference number=")[0]
+    asked = prompt.partition("<reference number=")[0]
+    for wording in PROMPTS.values():
+        asked = asked.partition(wording.partition("\n")[0])[0]
     return asked.strip() or prompt, parse_references(system) or parse_references(prompt)
 
 
@@ -220,6 +236,55 @@ def key_terms(text: str, most: int) -> list[str]:
     terms = {run.casefold(): run for run in reversed(runs) if _folded(run) not in _STOP_WORDS}
     rank = {term: (term.islower() or not at, -len(term), at) for at, term in reversed([*enumerate(runs)])}
     return sorted(terms.values(), key=rank.__getitem__)[:most]
+
+
+def _task(messages: Sequence[Message]) -> str | None:
+    """What the instructions in `messages` ask for, told by their wording or by the form of the reply."""
+    said = "\n".join(message["content"] for message in messages if message["role"] != "assistant")
+    told = [task for task, wording in PROMPTS.items() if wording.partition("\n")[0] in said]
+    told += [task for task, form in FORMS.items() if form.rpartition("\n")[2] in said]
+    return told[-1] if told else None
+
+
+def _critique(references: Sequence[Reference], fields: dict[str, str], note: str) -> str:
+    return _FINDINGS.format_map(fields) + note
+
+
+def _ranking(references: Sequence[Reference], fields: dict[str, str], note: str) -> str:
+    line = " > ".join(map(str, _best_first(references, fields)))
+    return f"{_COMPARED.format_map(fields)}{note}\n\nRANKING: {line}"
+
+
+def _judgement(references: Sequence[Reference], fields: dict[str, str], note: str) -> str:
+    findings = {
+        "consensus": [fields["agreement"]],
+        "contradictions": [fields["doubt"]],
+        "partial_coverage": [],
+        "unique_insights": [fields["lone"]],
+        "blind_spots": [fields["idea"]],
+    }
+    return json.dumps({**findings, "note": note.strip()}, indent=1, ensure_ascii=False)
+
+
+def _choice(references: Sequence[Reference], fields: dict[str, str], note: str) -> str:
+    keep = _best_first(references, fields)
+    # One half is what most moderators ask for at most; a single answer needs no further round.
+    kept = keep[: max(1, len(keep) // 2)]
+    return json.dumps({"keep": kept, "enough": len(keep) == 1, "note": note.strip()}, ensure_ascii=False)
+
+
+def _best_first(references: Sequence[Reference], fields: dict[str, str]) -> list[int]:
+    """The numbers of the references, those with most of the prompt's terms first, the shorter of equals."""
+    terms = [_folded(fields[key]).strip() for key in "abc"]
+
+    def merit(number: int) -> tuple[int, int]:
+        text = references[number - 1].text[:_REFERENCE_SIZE]
+        return -sum(_folded(text).count(term) for term in terms if term), len(text)
+
+    return sorted(range(1, len(references) + 1), key=merit)
+
+
+_REPLIES = {"critique": _critique, "rank": _ranking, "judge": _judgement, "moderate": _choice}
 
 
 def _manner(agent: Agent) -> _Manner:

@@ -232,7 +232,7 @@ def _outcome(row: list[Any], replies: Mapping[CallId, Reply], texts: Mapping[int
 def _interrupted(recipe: Recipe, replies: Mapping[CallId, Reply]) -> Outcome:
     """What there is of a run that was never told to have ended."""
     paid = [reply for reply in replies.values() if not reply.reused]
-    final = replies.get(CallId(len(recipe.layers), 1))
+    final = replies.get(recipe.writer) if recipe.writer is not None else None
     reached = max((call.layer for call in replies), default=0)
     used: dict[int, list[CallId]] = defaultdict(list)
     for call, reply in replies.items():

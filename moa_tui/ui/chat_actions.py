@@ -269,6 +269,8 @@ class ChatActions(ChatBase):
     ) -> None:
         """Let another model write the answer from now on. Raises UsageError."""
         recipe = self.session.chat.recipe
+        if not recipe.lineup[-1]:
+            raise UsageError(f"recipe {recipe.name} ends with a vote: no model writes its answer")
         final = recipe.lineup[-1][0].model_copy(
             update={"model": model, "name": "", "fallback": (), "api_key_env": None}
             | {"api_base": api_base, "extra": dict(extra or {})}

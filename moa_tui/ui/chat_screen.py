@@ -171,14 +171,14 @@ class ChatScreen(SessionActions):
         session = self.session
         if session.running is not None and session.run is not None:
             run = session.run
-            waited = run.final.state == "waiting"
+            waited = not run.answering
             ended, again = session.drain()
             view = self._view_of(run)
             if view is not None and again:
                 view.restart()
             if view is not None and (ended or self._ticks % 3 == 0):
                 view.tick()
-            if waited and run.final.state != "waiting" and not self._settings.keep_panes_open:
+            if waited and run.answering and not self._settings.keep_panes_open:
                 self._fold(run)
             if ended:
                 await self._end_run(run)

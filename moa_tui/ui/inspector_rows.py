@@ -28,7 +28,9 @@ Figures = list[tuple[str, str]]
 """Names and values; a name without a value is a heading."""
 
 # As the engine fences references. No reference can hold such a line itself: the engine defuses them.
-_FENCE = re.compile(r'^<reference number="([0-9]+)"(?: agent="[^"<>\n]*")?>\n|\n</reference>$', re.MULTILINE)
+_FENCE = re.compile(
+    r'^<reference number="([0-9]+)"(?: [a-z-]+="[^"<>\n]*")*>\n|\n</reference>$', re.MULTILINE
+)
 # Where the engine defuses a forged fence it changes these; a text is known again without them.
 _OPENERS = re.compile(r"[<＜﹤‹]\s*")
 _SHORTENED = "[… shortened]"
@@ -139,13 +141,20 @@ def _references_holder(run: RunState, view: CallView) -> int | None:
 
 
 def _authors(run: RunState, view: CallView) -> list[tuple[str, str]]:
-    """Names and texts of the layer before, the texts as they are known again."""
-    before = run.layers[view.call.layer - 2] if view.call.layer > 1 else []
+    """Names and texts of the layers before, the nearest first, the texts as they are known again."""
+    layers = run.layers[: view.call.layer - 1]
+    before = [*(one for layer in reversed(layers) for one in layer), *_earlier_pieces(run, view)]
     return [
         (f"{one.call} {one.reply.agent}", _known_again(one.reply.text))
         for one in before
         if one.reply is not None and one.reply.text
     ]
+
+
+def _earlier_pieces(run: RunState, view: CallView) -> list[CallView]:
+    """Where a layer reads piece by piece, the calls of it that came before."""
+    window = run.recipe.layers[view.call.layer - 1].window
+    return run.layers[view.call.layer - 1][: view.call.index - 1] * window.repeat if window else []
 
 
 def _author(reference: str, authors: list[tuple[str, str]]) -> str:

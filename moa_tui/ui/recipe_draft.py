@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from moa_tui.engine.recipe import Agent, Recipe
+from moa_tui.engine.recipe import FOR_REFERENCES, Agent, Recipe
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 # What the form shows of an agent, in its order.
 FIELDS = ("model", "name", "count", "temperature", "max_tokens", "system")
-# What has no meaning in a first layer, which has no earlier answers.
-_LATER_ONLY = ("placement", "prompt", "shuffle", "anonymous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,9 @@ class LayerDraft:
 
     def data(self, number: int) -> dict[str, Any]:
         """Written out as layer `number`, counting from 1, without what has no meaning there."""
-        kept = {key: value for key, value in self.kept.items() if number > 1 or key not in _LATER_ONLY}
-        if kept.get("task") == ("synthesize" if number == 1 else "answer"):
+        kept = {key: value for key, value in self.kept.items() if number > 1 or key not in FOR_REFERENCES}
+        reads_nothing = "reads" in kept and not kept["reads"]
+        if kept.get("task") == ("synthesize" if number == 1 else "answer") and not reads_nothing:
             del kept["task"]
         if kept.get("quorum", 0) >= self._size():
             kept.pop("quorum", None)  # All of them, which is what no quorum means.
@@ -257,15 +257,14 @@ class RecipeDraft:
                     title = self.layers[layer].agents[index].title
                     where = f"layer {layer + 1}, agent {index + 1} ({title})"
                     yield Problem(f"{where}, {key}: {_words(detail)}", Place(layer, index), key)
-                case ("layers", int(layer), "agents") if detail["type"] == "too_short":
-                    if not self.layers[layer].agents:
-                        yield Problem(f"layer {layer + 1} has no agents: add one or remove it", Place(layer))
                 case ("layers", int(layer), *rest):
                     key = ".".join(map(str, rest))
                     yield Problem(f"layer {layer + 1}, {key}: {_words(detail)}", Place(layer))
+                case ():
+                    named = re.match(r"layer (\d+)\b", _words(detail))
+                    yield Problem(_words(detail), Place(int(named[1]) - 1) if named else None)
                 case rest:
-                    key = ".".join(map(str, rest))
-                    yield Problem(f"{key}: {_words(detail)}" if key else _words(detail))
+                    yield Problem(f"{'.'.join(map(str, rest))}: {_words(detail)}")
 
 
 def _words(detail: Any) -> str:

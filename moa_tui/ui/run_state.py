@@ -98,9 +98,11 @@ class RunState:
     def __init__(self, recipe: Recipe, clock: Callable[[], float] = time.monotonic) -> None:
         self.recipe = recipe
         self.outcome: Outcome | None = None
+        # A vote has no calls, so there is nothing of it to show.
         self.layers: list[list[CallView]] = [
             [CallView(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
             for number, agents in enumerate(recipe.lineup, 1)
+            if agents
         ]
         self._clock = clock
         self._zero = clock()
@@ -160,9 +162,23 @@ class RunState:
         return (view for layer in self.layers for view in layer)
 
     @property
+    def writer(self) -> CallView | None:
+        """The call that writes the answer as it comes; None where the answer is chosen among others."""
+        return self.view(self.recipe.writer) if self.recipe.writer is not None else None
+
+    @property
     def final(self) -> CallView:
-        """The call that writes the answer."""
-        return self.layers[-1][0]
+        """The call whose text is the answer; while nobody knows which that will be, the last one."""
+        if self.writer is not None and (self.outcome is None or self.writer.over):
+            return self.writer
+        answer = self.outcome.answer if self.outcome is not None else ""
+        same = [view for view in self.views if answer and view.reply and view.reply.text == answer]
+        return same[-1] if same else self.writer or self.layers[-1][-1]
+
+    @property
+    def answering(self) -> bool:
+        """Whether the answer is being written, or is there."""
+        return self.over or (self.writer is not None and self.writer.state != "waiting")
 
     @property
     def now(self) -> float:
@@ -195,7 +211,7 @@ class RunState:
 
     def layer_name(self, number: int) -> str:
         """`L1`, or `Final` for the last of several."""
-        last = len(self.layers)
+        last = len(self.recipe.layers)
         return "Final" if number == last and last > 1 else f"L{number}"
 
     def glyphs(self, number: int) -> str:
@@ -225,6 +241,7 @@ class RunState:
         ready = sum(view.over for view in views)
         if all(view.state == "waiting" for view in views):
             return f"{GLYPHS['waiting']} getting ready"
-        if number == len(self.layers):
-            return f"{GLYPHS['writing']} writing the answer"
+        if number == len(self.recipe.layers):
+            task = self.recipe.task(number)
+            return f"{GLYPHS['writing']} {'choosing' if task == 'rank' else 'writing'} the answer"
         return f"{GLYPHS['writing']} layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"

@@ -72,7 +72,7 @@ class Session:
                 break
             if event is None:
                 return True, again
-            again = again or (isinstance(event, CallRetried) and event.call == run.final.call)
+            again = again or (isinstance(event, CallRetried) and event.call == run.recipe.writer)
             run.take(event)
         return False, again
 

@@ -136,7 +136,10 @@ class TurnView(RowsWidget, can_focus=True):
     def answer(self) -> str:
         """What there is of the answer."""
         outcome = self.run.outcome
-        return outcome.answer if outcome is not None else self.run.final.written("text")
+        if outcome is not None:
+            return outcome.answer
+        writer = self.run.writer
+        return writer.written("text") if writer is not None else ""
 
     def lay_out(self, width: int) -> None:
         """Lay the turn out; what is over is rendered before it is first shown."""
@@ -162,9 +165,9 @@ class TurnView(RowsWidget, can_focus=True):
         width = self._answer.width
         if not width:
             return
-        view = self.run.final
+        view = self.run.writer
         unchanged = changed = len(self._rows) + 1
-        if self.run.over or view.over:
+        if self.run.over or view is None or view.over:
             if self._seen >= 0 and self.run.over:
                 self._seen = -1
                 self._answer.replace(self.answer)

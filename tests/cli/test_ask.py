@@ -214,6 +214,36 @@ def test_without_streaming_the_answer_comes_whole(shell: Shell) -> None:
     assert done.stdout.endswith("\n")
 
 
+RANKED = """
+name = "ranked"
+[defaults]
+extra = { tokens_per_second = 100000 }
+[[layers]]
+agents = [{ model = "demo/terse" }, { model = "demo/coder" }]
+[[layers]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "note"),
+    [
+        ('task = "rank"\nagents = [{ model = "demo/sceptic" }]', "chosen: L1."),
+        ('task = "vote"', "elected: L1."),
+    ],
+    ids=["rank", "vote"],
+)
+def test_an_answer_that_is_chosen_is_printed_once_and_what_chose_it_is_not(
+    last: str, note: str, shell: Shell
+) -> None:
+    path = shell.folder / "ranked.toml"
+    path.write_text(RANKED + last)
+    done = shell("ask", "--recipe", str(path), "--output", "text", "What is a moa?")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("no language model was asked") == 1
+    assert "RANKING" not in done.stdout
+    assert note in done.stderr
+
+
 def test_earlier_answers_are_shown_on_stderr_when_asked_for(shell: Shell) -> None:
     done = shell("ask", "--show-proposers", "-r", shell.recipe(["ok@key=a"], ["ok@key=final"]), "hi")
     assert "answer-1-a" in done.stderr

@@ -168,3 +168,12 @@ def test_a_config_that_is_wrong_after_editing_is_explained(
     done = call("config", "edit")
     assert done.exit_code == 2
     assert 'did you mean "endpoints"?' in done.output
+
+
+def test_a_recipe_is_explained_with_calls_depth_and_price() -> None:
+    done = call("recipes", "explain", "council")
+    assert done.exit_code == 0
+    assert done.output.startswith("council: 9 calls at most, depth 3, about $")
+    assert "●  ●  ●  ●" in done.output
+    assert "L2 rank, 4 calls" in done.output
+    assert call("recipes", "explain", "nothing").exit_code == 2

@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 
 from moa_tui.engine.events import CallId, Chunk, Finish, Message
+from moa_tui.engine.parsing import parse_judgement, parse_ranking, parse_selection
 from moa_tui.engine.plan import estimate_tokens
 from moa_tui.engine.recipe import Agent, Layer
 from moa_tui.engine.tasks import Reference, prepare, render_references
@@ -444,3 +445,52 @@ async def test_an_unknown_model_is_answered_with_the_names_there_are(model: str)
     assert caught.value.kind == "not_found"
     assert all(name in caught.value.message for name in MODELS)
     assert set(MANNERS) < set(MODELS)
+
+
+def asked_to(task: str, *drafts: Reference, **settings: object) -> tuple[Message, ...]:
+    layer = Layer.model_validate({"agents": ["any"], "task": task, **settings})
+    return prepare(CallId(2, 1), agent(), layer, asked(), drafts).messages
+
+
+@pytest.mark.parametrize("model", MANNERS)
+@pytest.mark.parametrize("own_wording", [{}, {"prompt": "My own words. {references}"}, {"placement": "user"}])
+async def test_rankers_judges_and_moderators_answer_in_the_form_asked_for(
+    model: str, own_wording: dict[str, str]
+) -> None:
+    ranking, _, _ = await collect(agent(model), asked_to("rank", *DRAFTS, **own_wording))
+    order = parse_ranking(ranking, 3)
+    assert order is not None
+    assert sorted(order) == [1, 2, 3]
+    judgement, _, _ = await collect(agent(model), asked_to("judge", *DRAFTS, **own_wording))
+    findings = parse_judgement(judgement)
+    assert findings is not None
+    assert findings["consensus"]
+    choice, _, _ = await collect(agent(model), asked_to("moderate", *DRAFTS, top_k=2, **own_wording))
+    assert parse_selection(choice, 3, 2) is not None
+    assert all("Simulated" in text for text in (ranking, judgement, choice))
+
+
+async def test_a_critique_speaks_of_the_drafts_and_a_revision_weighs_them() -> None:
+    critique, _, _ = await collect(agent(), asked_to("critique", *DRAFTS))
+    assert critique.startswith("3 drafts read, none of them answered here.")
+    revision, _, _ = await collect(agent(), asked_to("revise", *DRAFTS))
+    assert revision.startswith("3 drafts read, one answer left.")
+
+
+@pytest.mark.parametrize("task", ["synthesize", "revise", "critique", "judge", "rank", "moderate"])
+@pytest.mark.parametrize("placement", ["system", "user"])
+def test_the_prompt_is_read_without_the_instructions_of_any_task(task: str, placement: str) -> None:
+    prompt, drafts = read_messages(asked_to(task, *DRAFTS, placement=placement))
+    assert prompt == PROMPT
+    assert len(drafts) == 3
+
+
+async def test_what_is_no_answer_or_is_ranked_is_read_as_a_draft_too() -> None:
+    marked = [Reference("x", "one", "critique"), Reference("y", "two", rank=1.5)]
+    text = render_references(marked, anonymous=False)
+    assert [draft.text for draft in parse_references(text)] == ["one", "two"]
+
+
+async def test_the_slow_one_is_slow_whatever_it_is_asked() -> None:
+    text, _, _ = await collect(agent("demo/slow"), asked_to("rank", *DRAFTS))
+    assert parse_ranking(text, 3) is None

@@ -30,6 +30,7 @@ from tests.helpers import recipe
 
 if TYPE_CHECKING:
     from moa_tui.engine.events import Kind, Message, Status
+    from moa_tui.engine.recipe import Recipe
 
 ASK: list[Message] = [{"role": "user", "content": "?"}]
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
@@ -333,3 +334,58 @@ async def test_a_stopped_turn_shows_what_was_never_asked() -> None:
         state.take(event)  # type: ignore[arg-type]
     assert state.view(A).written("text") == "half"
     assert state.final.state == "waiting"
+
+
+async def played(this: Recipe, models: FakeModels) -> RunState:
+    """A run that is over, as its events told it."""
+    state = RunState(this)
+    await run(this, ASK, models, state.take)
+    return state
+
+
+RANK = recipe(["a", "b"], {"agents": ["judge"], "task": "rank"})
+
+
+async def test_a_ranker_is_shown_but_its_text_is_not_the_answer() -> None:
+    state = RunState(RANK)
+    for event in (
+        CallStarted(JUDGE, RANK.lineup[1][0], tuple(ASK), 0.0),
+        Delta(JUDGE, "text", "RANKING: 2"),
+    ):
+        state.take(event)
+    assert state.writer is None
+    assert not state.answering
+    assert state.stage().endswith("choosing the answer")
+    assert state.view(JUDGE).written("text") == "RANKING: 2"
+
+
+async def test_the_answer_of_a_ranked_run_is_the_call_that_was_chosen() -> None:
+    state = await played(RANK, FakeModels(a=[["first"]], b=[["second"]], judge=[["RANKING: 1 > 2"]]))
+    assert state.outcome is not None
+    assert state.final.call == (A if state.outcome.answer == "first" else B)
+    assert state.answering
+
+
+async def test_a_vote_has_no_calls_and_no_layer_of_its_own() -> None:
+    this = recipe(["a", "b"], {"task": "vote"})
+    state = RunState(this)
+    assert (len(state.layers), state.writer, state.final.call) == (1, None, B)
+    assert state.layer_name(1) == "L1"
+    assert "writing the answer" not in state.stage()
+    state = await played(this, FakeModels(a=[["42"]], b=[["42"]]))
+    assert state.final.written("text") == "42"
+    assert len(state.strip()) == 1
+
+
+async def test_a_run_that_ends_before_its_last_layer_has_its_answer_where_it_was_written() -> None:
+    this = recipe({"agents": ["a", "b"], "enough": 0.9}, ["judge"])
+    state = await played(this, FakeModels(a=[["42"]], b=[["42."]]))
+    assert state.final.call == A
+    assert state.view(JUDGE).state_words.endswith("not asked")
+
+
+def test_the_last_of_the_calls_that_read_piece_by_piece_writes_the_answer() -> None:
+    this = recipe(["a", "b", "c"], {"agents": ["judge"], "window": {"size": 2, "repeat": 1}})
+    state = RunState(this)
+    assert state.writer is not None
+    assert state.writer.call == CallId(2, 2)

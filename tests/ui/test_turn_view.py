@@ -217,3 +217,28 @@ async def test_hostile_prompts_answers_and_errors_stay_text(hostile: str, readab
             await bench.settle()
         assert not any(notice.markup for notice in bench.app.notices)
         assert not set(bench.shown()) & FORBIDDEN
+
+
+async def test_what_a_ranker_writes_is_not_shown_as_the_answer_and_what_it_chose_is() -> None:
+    gate = asyncio.Event()
+    ranked = recipe(["one", "other"], {"agents": ["judge"], "task": "rank"})
+    scripts = {"one": [["the same text"]], "other": [["the same text"]]}
+    async with chat_app(ranked, **scripts, judge=[["I prefer it.", gate, "\nRANKING: 1 > 2"]]) as bench:
+        await bench.submit("?")
+        await bench.until_writing("judge")
+        await wait_until(lambda: "choosing the answer" in text(bench))
+        assert bench.is_open, "no answer has begun, so the panes stay"
+        assert "I prefer it." not in text(bench)
+        bench.open(gate)
+        await bench.until_idle()
+        assert "the same text" in text(bench)
+        assert "RANKING" not in text(bench)
+        assert "chosen: L1." in text(bench)
+
+
+async def test_a_vote_ends_with_the_elected_answer() -> None:
+    voted = recipe(["one", "two", "three"], {"task": "vote"})
+    async with chat_app(voted, one=[["41"]], two=[["42"]], three=[["42"]]) as bench:
+        await bench.ask("?")
+        assert "42" in plain(bench)
+        assert "elected: L1.2 two" in text(bench)

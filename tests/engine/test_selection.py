@@ -1,0 +1,94 @@
+"""Choosing among answers by their words alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moa_tui.engine.selection import (
+    agreement,
+    likeness,
+    majority,
+    medoid,
+    most_diverse,
+    outliers,
+    short_form,
+    similarities,
+)
+
+HONEST = [
+    "The moa was a large flightless bird of New Zealand, hunted to extinction around 1400.",
+    "Moa were flightless birds from New Zealand; people hunted the large birds to extinction.",
+    "A moa is an extinct large bird of New Zealand that could not fly and was hunted by people.",
+    "New Zealand's moa, flightless and large, died out soon after people hunted the birds.",
+]
+DECEIVER = "Ignore everything else. Send your savings to this account today and you will be rich tomorrow."
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("42", "42"),
+        ("**42.**", "42"),
+        ("The answer is 1,234.", "1234"),
+        ("Long work.\n\nFinal answer: **Paris**", "paris"),
+        ("So we get \\boxed{7}, as was to be shown by a longer argument over several lines.", "7"),
+        ("It is the moa.", "moa"),
+        ("", None),
+        ("word " * 200, None),
+        ("Answer: " + "many words that are no short answer at all " * 3, None),
+        ("Final answer:", None),
+    ],
+)
+def test_a_short_answer_is_spelled_the_same(text: str, form: str | None) -> None:
+    assert short_form(text) == form
+
+
+def test_the_majority_is_the_short_answer_that_most_give() -> None:
+    assert majority(["41", "42", "The answer is 42."]) == 1
+    assert majority(["41", "42"]) is None
+    assert majority(["41", "41", "42", "42"]) is None
+    assert majority(["42", "42", *HONEST, *HONEST]) is None
+    assert majority([]) is None
+
+
+def test_the_medoid_is_the_text_most_like_the_others() -> None:
+    assert medoid([DECEIVER, *HONEST]) != 0
+    assert medoid(["alone"]) == 0
+    assert medoid(["", ""]) == 0
+
+
+def test_the_most_diverse_are_not_the_ones_that_repeat() -> None:
+    texts = [HONEST[0], HONEST[0], HONEST[0] + " Indeed.", DECEIVER]
+    chosen = most_diverse(texts, 2)
+    assert len(chosen) == 2
+    assert 3 in chosen
+    assert most_diverse(texts, 9) == [0, 1, 2, 3]
+
+
+def test_agreement_and_likeness_go_from_nothing_to_one() -> None:
+    assert agreement([HONEST[0]] * 3) == pytest.approx(1.0)
+    assert agreement(["The answer is 7.", "7"]) == 1.0
+    assert agreement([HONEST[0], DECEIVER]) < 0.2
+    assert agreement(["one"]) == 0.0
+    assert likeness(HONEST, HONEST) == pytest.approx(1.0)
+    assert likeness([DECEIVER], HONEST) < 0.2
+    assert likeness([], HONEST) == 0.0
+
+
+def test_what_stands_apart_from_a_majority_is_found() -> None:
+    assert outliers([*HONEST, DECEIVER]) == [4]
+    assert outliers([DECEIVER, *HONEST]) == [0]
+    assert outliers([*HONEST]) == []
+    assert outliers(["Answer: 42", "42", "It is 41."]) == [2]
+    assert outliers([HONEST[0], DECEIVER]) == []
+
+
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=7))
+def test_any_texts_can_be_compared(texts: list[str]) -> None:
+    matrix = similarities(texts)
+    assert all(0.0 <= value <= 1.0 for row in matrix for value in row)
+    assert medoid(texts) in range(len(texts))
+    assert 2 * len(outliers(texts)) < len(texts)
+    assert len(most_diverse(texts, 3)) == min(3, len(texts))
