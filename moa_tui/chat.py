@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.plan import Plan
     from moa_tui.gateway.models import Gateway
     from moa_tui.gateway.thread import EngineThread
+    from moa_tui.steering import Change
     from moa_tui.store import Store
     from moa_tui.store.recording import Recording
 
@@ -176,20 +177,32 @@ class Chat:
         kept = {
             call: reply
             for call, reply in turn.outcome.replies.items()
-            if call.layer < last and reply.status == "done"
+            # What was left out by hand stays left out.
+            if call.layer < last and reply.status in ("done", "excluded")
         }
         if turn.recipe.lineup[:-1] != self.recipe.lineup[:-1]:
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
                 "/retry asks them all"
             )
-        if not kept:
+        if not any(reply.status == "done" for reply in kept.values()):
             raise UsageError("no proposer's answer could be kept; /retry asks them all")
         return self._run(self._next(turn.prompt, turn), kept)
 
-    def use(self, call: CallId) -> Turn:
-        """A branch whose answer is one agent's of the active turn. Raises UsageError where there is none."""
-        turn = self.turn
+    def steer(self, turn: Turn, change: Change) -> Running:
+        """Run what a change of `turn` leaves to be run, as another branch in its place.
+
+        Raises MissingKeyError before any call.
+        """
+        again = replace(self._next(turn.prompt, turn), recipe=change.recipe, system=turn.system)
+        return self._run(again, change.kept)
+
+    def use(self, call: CallId, turn: Turn | None = None) -> Turn:
+        """A branch whose answer is one agent's of `turn`, the active one by default.
+
+        Raises UsageError where there is none.
+        """
+        turn = turn or self.turn
         reply = turn.outcome.replies.get(call) if turn is not None and turn.outcome is not None else None
         if turn is None or turn.outcome is None or reply is None or not reply.text.strip():
             raise UsageError(f"{call} has no answer that could be used")

@@ -247,6 +247,7 @@ class _Run:
     def _take_kept(self, call: CallId, references: Sequence[Reference]) -> None:
         layer = self.recipe.layers[call.layer - 1]
         self.shown[call] = references if layer.window is not None else self._share(call, references)
+        self.notes += self.kept[call].notes
         self._ended(call, replace(self.kept[call], reused=True))
 
     async def _call(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> None:

@@ -28,6 +28,10 @@ class AgentPane(LiveText):
         Binding("enter", "inspect", "Inspect", id="pane.inspect"),
         Binding("s", "stop_call", "Stop it", id="pane.stop"),
         Binding("y", "copy_answer", "Copy", id="pane.copy"),
+        Binding("r", "steer('retry')", "Ask again", id="pane.retry"),
+        Binding("x", "steer('leave out')", "Leave out", id="pane.leave_out"),
+        Binding("m", "steer('model')", "Other model", id="pane.model"),
+        Binding("u", "steer('use')", "Use as the answer", id="pane.use"),
     ]
     DEFAULT_CSS = """
     AgentPane {
@@ -53,6 +57,14 @@ class AgentPane(LiveText):
 
         def __init__(self, call: CallId) -> None:
             self.call = call
+            super().__init__()
+
+    class Steer(Message):
+        """The person wants something changed about this call: what, in a word."""
+
+        def __init__(self, call: CallId, what: str) -> None:
+            self.call = call
+            self.what = what
             super().__init__()
 
     class Copy(Message):
@@ -157,8 +169,9 @@ class AgentPane(LiveText):
             self.set_class(view.state == state, f"-{state}")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what is being written can be stopped."""
-        return action != "stop_call" or (self.view is not None and not self.view.over)
+        """Only what is being written can be stopped, only what is over be asked again."""
+        over = self.view is not None and self.view.over
+        return {"stop_call": not over, "steer": over}.get(action, True)
 
     def action_inspect(self) -> None:
         if self.view is not None:
@@ -167,6 +180,10 @@ class AgentPane(LiveText):
     def action_stop_call(self) -> None:
         if self.view is not None and not self.view.over:
             self.post_message(self.StopCall(self.view.call))
+
+    def action_steer(self, what: str) -> None:
+        if self.view is not None and self.view.over:
+            self.post_message(self.Steer(self.view.call, what))
 
     def action_copy_answer(self) -> None:
         if self.view is not None:

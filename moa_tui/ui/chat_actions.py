@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from textual.actions import SkipAction
 
+from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import UsageError
 from moa_tui.ui import clipboard
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from moa_tui.choices import ModelChoice
     from moa_tui.conversation import Turn
-    from moa_tui.engine.events import CallId
     from moa_tui.engine.recipe import Agent
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.rows_widget import RowsWidget
@@ -63,11 +64,11 @@ class ChatActions(ChatBase):
         self.session.draft = Draft("", "")
         await self.follow(running, instead_of=turn)
 
-    async def use_answer(self, call: CallId) -> None:
-        """Take one agent's answer as the last turn's."""
+    async def use_answer(self, call: CallId, before: Turn | None = None) -> None:
+        """Take one agent's answer as the last turn's, or as that of the turn `before`."""
         self._idle()
-        before = self.session.chat.turn
-        turn = self.session.chat.use(call)
+        before = before or self.session.chat.turn
+        turn = self.session.chat.use(call, before)
         run = self.session.run = RunState.of(turn)
         await self.transcript.add(turn, run, instead_of=before, place=self._place_of(turn))
         self.panel.look_at(run)
@@ -334,3 +335,17 @@ class ChatActions(ChatBase):
 
     def on_rows_widget_code_clicked(self, event: RowsWidget.CodeClicked) -> None:
         self.copy(event.code)
+
+
+def call_named(run: RunState | None, text: str) -> CallId:
+    """The call that `3` (of the layer at work) or `L2.3` means. Raises UsageError."""
+    match = re.fullmatch(r"(?:[Ll]?(\d+)\.)?(\d+)", text)
+    if run is None or match is None:
+        raise UsageError(
+            f'"{text}" names no agent: give its number, as in 2, or layer and number, as in L1.2'
+        )
+    layer = int(match[1]) if match[1] else run.layer
+    index = int(match[2])
+    if not 1 <= layer <= len(run.layers) or not 1 <= index <= len(run.layers[layer - 1]):
+        raise UsageError(f"there is no agent {index} in layer {layer}")
+    return CallId(layer, index)

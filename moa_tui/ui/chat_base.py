@@ -23,6 +23,8 @@ from moa_tui.ui.welcome import Welcome
 from moa_tui.wording import counted, money, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from textual.timer import Timer
 
     from moa_tui.chat import Running
@@ -87,6 +89,13 @@ class ChatBase(Screen[None]):
     def complain(self, error: MoaTuiError) -> None:
         """Tell the person what went wrong, for long enough to read it."""
         self.notify(str(error), title="That did not work", severity="error", timeout=15, markup=False)
+
+    async def _quietly(self, doing: Awaitable[None]) -> None:
+        """Do it, and tell what went wrong where nobody waits for it."""
+        try:
+            await doing
+        except MoaTuiError as error:
+            self.complain(error)
 
     def wish(self, what: str, argument: str = "") -> None:
         """Ask the app for what is not this screen's to do."""

@@ -6,15 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import CallId
 from moa_tui.errors import UsageError
+from moa_tui.ui.chat_actions import call_named
 from moa_tui.ui.completion import CommandHint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from moa_tui.ui.chat_screen import ChatScreen
-    from moa_tui.ui.run_state import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +43,6 @@ def parse(text: str) -> tuple[Command, str] | None:
     return (command, (match[2] or "").strip()) if command and match else None
 
 
-def call_named(run: RunState | None, text: str) -> CallId:
-    """The call that `3` (of the layer at work) or `L2.3` means. Raises UsageError."""
-    match = re.fullmatch(r"(?:[Ll]?(\d+)\.)?(\d+)", text)
-    if run is None or match is None:
-        raise UsageError(
-            f'"{text}" names no agent: give its number, as in 2, or layer and number, as in L1.2'
-        )
-    layer = int(match[1]) if match[1] else run.layer
-    index = int(match[2])
-    if not 1 <= layer <= len(run.layers) or not 1 <= index <= len(run.layers[layer - 1]):
-        raise UsageError(f"there is no agent {index} in layer {layer}")
-    return CallId(layer, index)
-
-
 async def _recipe(screen: ChatScreen, name: str) -> None:
     if name:
         await screen.load_recipe(name)
@@ -82,6 +67,14 @@ def _system(screen: ChatScreen, text: str) -> None:
     else:
         now = screen.session.chat.system
         screen.say(f"system prompt: {now}" if now else "no system prompt; /system TEXT sets one")
+
+
+async def _retry(screen: ChatScreen, name: str) -> None:
+    await (screen.steer_last("retry", name) if name else screen.retry())
+
+
+def _steer(what: str) -> Callable[[ChatScreen, str], Awaitable[None]]:
+    return lambda screen, words: screen.steer_last(what, words)
 
 
 def _stop(screen: ChatScreen, name: str) -> None:
@@ -124,7 +117,11 @@ COMMANDS: dict[str, Command] = dict(
         _command("recipe", "[NAME]", "choose the recipe", _recipe),
         _command("model", "[MODEL]", "another model for the aggregator", _model),
         _command("system", "[TEXT | -]", "show, set or drop the system prompt", _system),
-        _command("retry", "", "ask the last prompt again, all agents", lambda screen, _: screen.retry()),
+        _command("retry", "[N | L.N]", "ask the last prompt again, or one agent", _retry),
+        _command("without", "N | L.N", "leave an answer out, or take it back in", _steer("leave out")),
+        _command("amend", "N TEXT", "put a text of yours in an answer's place", _steer("amend")),
+        _command("propose", "TEXT", "add an answer of your own", _steer("propose")),
+        _command("swap", "N MODEL", "ask another model in an agent's place", _steer("swap")),
         _command("again", "", "aggregate again, proposers kept", lambda screen, _: screen.again()),
         _command("use", "N | L.N", "take an agent's answer as the answer", _use),
         _command("stats", "", "what all conversations took", lambda screen, _: screen.stats()),

@@ -9,16 +9,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moa_tui.errors import MoaTuiError, OpenElsewhereError, StoreError, UsageError
+from moa_tui.errors import OpenElsewhereError, StoreError, UsageError
 from moa_tui.export import FORMATS
-from moa_tui.ui.chat_actions import ChatActions
 from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.sessions_screen import SessionsScreen
 from moa_tui.ui.stats_screen import StatsScreen
+from moa_tui.ui.steering_actions import SteeringActions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from moa_tui.conversation import Turn
     from moa_tui.library import Library
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LEAVE_WITHIN_SECONDS = 10.0
 
 
-class SessionActions(ChatActions):
+class SessionActions(SteeringActions):
     """The actions that change which conversation, or which branch of it, is on the screen."""
 
     library: Library
@@ -238,13 +238,6 @@ class SessionActions(ChatActions):
 
     def on_turn_view_fork_wanted(self, event: TurnView.ForkWanted) -> None:
         self.run_worker(self._quietly(self.fork(event.turn)), group="open", exclusive=True)
-
-    async def _quietly(self, doing: Awaitable[None]) -> None:
-        """Do it, and tell what went wrong where nobody waits for it."""
-        try:
-            await doing
-        except MoaTuiError as error:
-            self.complain(error)
 
     # Trouble with the disk
 

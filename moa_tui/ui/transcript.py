@@ -83,6 +83,10 @@ class Transcript(VerticalScroll, can_focus=False):
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
 
+    def turn_of(self, run: RunState) -> Turn | None:
+        """The turn that is shown by that run."""
+        return next((entry.turn for entry in self._entries if entry.run is run), None)
+
     async def open(self, turns: Sequence[Turn], places: Mapping[str, tuple[int, int]] = _NO_PLACES) -> None:
         """Show a conversation, from its end. `places` says which alternative each turn is, by its id."""
         async with self._changing:

@@ -30,7 +30,7 @@ from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
 from tests.helpers import recipe, wait_until
-from tests.ui import test_conversations
+from tests.ui import test_conversations, test_steering
 from tests.ui.chat import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app, past_turn, static_text
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def key(*ids: str) -> Callable[[T], T]:
 def test_every_binding_has_a_test() -> None:
     widgets = (MoaApp, ChatScreen, RunPanel, AgentPane, LiveText, TurnView, Transcript, FindBar)
     known = keymap.bindings_of(widgets)
-    assert known.keys() == tested | test_conversations.keys_tested
+    assert known.keys() == tested | test_conversations.keys_tested | test_steering.keys_tested
 
 
 # Sending

@@ -12,14 +12,15 @@ from moa_tui.choices import ModelChoice
 from moa_tui.config import Settings
 from moa_tui.engine.events import CallId
 from moa_tui.errors import ModelError, UsageError
-from moa_tui.ui.commands import COMMANDS, call_named, parse
+from moa_tui.ui.chat_actions import call_named
+from moa_tui.ui.commands import COMMANDS, parse
 from moa_tui.ui.help_screen import HelpScreen
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.theme_screen import ThemeScreen
 from tests.helpers import wait_until
-from tests.ui import test_conversations
+from tests.ui import test_conversations, test_steering
 from tests.ui.chat import ALONE, DUO, TRIO, chat_app
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def refused(bench: Bench, text: str, *why: str) -> None:
 
 
 def test_every_command_has_a_test() -> None:
-    assert tested | test_conversations.commands_tested == COMMANDS.keys()
+    assert tested | test_conversations.commands_tested | test_steering.commands_tested == COMMANDS.keys()
 
 
 # What is a command
