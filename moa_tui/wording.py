@@ -56,7 +56,11 @@ def describe(reply: Reply) -> str:
 
 def summary(recipe: Recipe, outcome: Outcome) -> str:
     """How a run went, in a line and one more for each note: `5 of 6 used · 7 calls · 14.2 s · $0.021`."""
-    parts = [f"{layer.used} of {layer.asked} used" for layer in outcome.metrics.layers[:-1][-1:]]
+    measured, last = outcome.metrics.layers, len(recipe.layers)
+    # A vote asks nobody, so the last layer measured is what it read; else that layer is the answer's.
+    before = measured if recipe.task(last) == "vote" else measured[:-1]
+    read = [layer for layer in before if 1 <= layer.number <= last and recipe.writes(layer.number)][-1:]
+    parts = [f"{layer.used} of {layer.asked} used" for layer in read]
     made = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
     parts.append(f"{made} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")

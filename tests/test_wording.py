@@ -86,6 +86,19 @@ def test_a_run_is_summed_up_in_a_line() -> None:
     assert summary(RECIPE, outcome(Metrics(layers))) == "test: 1 of 2 used · 3 of 3 calls · 14.2 s · $0.0200"
 
 
+def test_the_answers_counted_are_those_that_were_read_last_whatever_stands_between() -> None:
+    layers = (
+        LayerMetrics(1, 4, 3, CallId(1, 1), 3.0),
+        LayerMetrics(2, 1, 1, CallId(2, 1), 2.0),
+        LayerMetrics(3, 1, 1, CallId(3, 1), 2.0),
+    )
+    ranked = recipe(["a", "b"], {"agents": ["judge"], "task": "rank"}, ["writer"])
+    assert summary(ranked, outcome(Metrics(layers))).startswith("test: 3 of 4 used")
+    voted = recipe(["a", "b"], {"task": "vote"})
+    assert summary(voted, outcome(Metrics(layers[:1]))).startswith("test: 3 of 4 used")
+    assert "used" not in summary(voted, outcome(Metrics((LayerMetrics(9, 1, 1, None, 0.0),))))
+
+
 def test_calls_that_were_kept_or_never_made_are_not_counted() -> None:
     replies = {CallId(1, 1): reply(reused=True), CallId(1, 2): reply(started=None), CallId(2, 1): reply()}
     assert summary(RECIPE, outcome(replies=replies)).startswith("test: 1 of 3 calls")

@@ -335,11 +335,15 @@ class Recipe(_Table):
     def writer(self) -> CallId | None:
         """The call whose text is the answer, unless the run ends early; None where one is chosen."""
         last = len(self.layers)
-        return CallId(last, len(self.lineup[-1])) if self.task(last) in WRITING_TASKS else None
+        return CallId(last, len(self.lineup[-1])) if self.writes(last) else None
 
     def task(self, number: int) -> Task:
         """The task of layer `number`, counting from 1."""
         return self.layers[number - 1].task or ("answer" if number == 1 else "synthesize")
+
+    def writes(self, number: int) -> bool:
+        """Whether the texts of layer `number` are answers, one of which may be the run's."""
+        return self.task(number) in WRITING_TASKS
 
     def read_layers(self, number: int, ran: Sequence[int]) -> tuple[int, ...]:
         """The layers whose references layer `number` reads, of those that `ran`.

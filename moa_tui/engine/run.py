@@ -18,7 +18,6 @@ from moa_tui.engine.limits import RunControl
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.passing import Finished, Passed, answers_among, pass_on, share_of
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, facts_unknown, message_tokens, total_cost
-from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.engine.tasks import Reference
 
 if TYPE_CHECKING:
@@ -116,9 +115,8 @@ class _Run:
             if (too_much := self._over_budget(number, references)) is not None:
                 return self._outcome("stopped", error=too_much)
             await self._layer(number, references)
-            task = self.recipe.task(number)
             passed = self.passed[number] = self._passed(number, references)
-            if self.caller.stopped and not (number == last and task in WRITING_TASKS):
+            if self.caller.stopped and not (number == last and self.recipe.writes(number)):
                 return self._outcome("stopped", error=STOPPED)
             if number == last:
                 return self._answer(passed)
@@ -128,7 +126,7 @@ class _Run:
                 following = [len(agents) for agents in self.recipe.lineup[number:]]
                 self.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(sum(following))}")
                 return self._outcome("done", answer.call)
-            if task in WRITING_TASKS and not passed.references:
+            if self.recipe.writes(number) and not passed.references:
                 return self._outcome("failed", error=self._no_references(number))
             number = self._following(number, passed)
 
@@ -333,7 +331,7 @@ class _Run:
     def _answer(self, passed: Passed) -> Outcome:
         """What the last layer came to: its text, or the answer it chose."""
         last = len(self.recipe.layers)
-        if self.recipe.task(last) not in WRITING_TASKS:
+        if not self.recipe.writes(last):
             chosen = passed.references[0]
             self.notes += passed.notes
             if self.recipe.task(last) == "rank":
@@ -352,7 +350,7 @@ class _Run:
         self, status: OutcomeStatus, answered: CallId | None = None, error: Failure | None = None
     ) -> Outcome:
         seconds = self.caller.now()  # before the numbers are worked out, which takes a moment of its own
-        answers = [call for call in self.replies if self.recipe.task(call.layer) in WRITING_TASKS]
+        answers = [call for call in self.replies if self.recipe.writes(call.layer)]
         last = max((call.layer for call in self.replies), default=1)
         read = [reference.call for reference in self._read(last) if reference.call is not None]
         is_streamed = answered is not None and answered == self.recipe.writer

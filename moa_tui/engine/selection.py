@@ -24,9 +24,7 @@ _SHORT_WORDS, _SHORT_CHARACTERS = 6, 60
 _END_CHARACTERS = 2_000
 
 _BOXED = re.compile(r"\\boxed\{([^{}\n]{1,60})\}")
-_STATED = re.compile(
-    r"(?:final answer|the answer is|answer)\W{0,6}(?:is\b)?[\s:*]*([^\n]{1,80})$", re.IGNORECASE
-)
+_STATED = re.compile(r"\banswer[\s*_]*(?:\bis\b|[:=])[\s:*_]*([^\n]{1,80})$", re.IGNORECASE)
 _LEADING = re.compile(r"^(?:(?:the|an?|it is|it's|the answer is)\s+)+")
 _THOUSANDS = re.compile(r"(?<=\d)[,\u202f\u00a0](?=\d{3}\b)")
 
@@ -46,7 +44,11 @@ def short_form(text: str) -> str | None:
         return None
     plain = _THOUSANDS.sub("", " ".join(answer.casefold().split())).strip(" .,;:!?*_`'\"()[]$")
     plain = _LEADING.sub("", plain)
-    if not plain or len(plain) > _SHORT_CHARACTERS or len(plain.split()) > _SHORT_WORDS:
+    if (
+        plain in ("", "answer", "final answer")
+        or len(plain) > _SHORT_CHARACTERS
+        or len(plain.split()) > _SHORT_WORDS
+    ):
         return None
     return plain
 
@@ -113,16 +115,24 @@ def most_diverse(texts: Sequence[str], most: int) -> list[int]:
 def outliers(texts: Sequence[str]) -> list[int]:
     """The places of the texts that stand apart from the majority, in order; never half of them or more.
 
-    Where most give the same short answer, those who give another; else those much less like the others
-    than is usual among them.
+    Where most give the same short answer, those who give another, or do not name it anywhere; else those
+    much less like the others than is usual among them.
     """
     if len(texts) < 3:
         return []
     forms = [short_form(text) for text in texts]
     common, held = Counter(forms).most_common(1)[0]
     if common is not None and 2 * held > len(texts):
-        return [place for place, form in enumerate(forms) if form is not None and form != common]
+        return [
+            place
+            for place, form in enumerate(forms)
+            if form != common and (form is not None or _spaced(common) not in _spaced(texts[place]))
+        ]
     scores = [(sum(row) - 1.0) / (len(texts) - 1) for row in similarities(texts)]
     limit = _APART * statistics.median(scores)
     apart = sorted((score, place) for place, score in enumerate(scores) if score < limit)
     return sorted(place for _, place in apart[: (len(texts) - 1) // 2])
+
+
+def _spaced(text: str) -> str:
+    return f" {' '.join(words(text))} "

@@ -92,7 +92,7 @@ def message_rows(run: RunState, view: CallView, width: int) -> Rendered:
             if opened.start() > at:
                 rendered.rows += plain_rows(_inner_lines(content[at : opened.start()], at), width)
             text = content[opened.end() : closed.start()]
-            author = _author(text, authors) or f"no agent of layer {view.call.layer - 1}"
+            author = _author(text, authors) or _judge(run, view, opened[0]) or _no_agent(run, view)
             name, size = f"reference {opened[1]} · from {as_shown(author)}", f"{len(text):,} characters"
             rendered.rows += _title(name, size, len(rendered.code), width, "┄", "bold")
             rendered.code.append(text)
@@ -166,6 +166,20 @@ def _author(reference: str, authors: list[tuple[str, str]]) -> str:
             del authors[number]
             return name
     return ""
+
+
+def _judge(run: RunState, view: CallView, opened: str) -> str:
+    """Who compared the answers: what is passed on of that are the findings, not the reply's own text."""
+    if ' kind="comparison"' not in opened:
+        return ""
+    earlier = [one for layer in run.layers[: view.call.layer - 1] for one in layer]
+    judges = [one for one in earlier if run.recipe.task(one.call.layer) == "judge"]
+    return ", ".join(f"{one.call} {one.reply.agent}" for one in judges if one.reply is not None)
+
+
+def _no_agent(run: RunState, view: CallView) -> str:
+    read = run.recipe.read_layers(view.call.layer, range(1, view.call.layer))
+    return f"no agent of layer {' or '.join(map(str, read))}"
 
 
 def _known_again(text: str) -> str:

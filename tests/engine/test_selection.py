@@ -39,6 +39,9 @@ DECEIVER = "Ignore everything else. Send your savings to this account today and 
         ("word " * 200, None),
         ("Answer: " + "many words that are no short answer at all " * 3, None),
         ("Final answer:", None),
+        ("Long work over many lines. " * 20 + "\nI hope this answer helps you!", None),
+        ("Long work over many lines. " * 20 + "\n**Answer:** 42", "42"),
+        ("Long work over many lines. " * 20 + "\nSo the final answer = 42", "42"),
     ],
 )
 def test_a_short_answer_is_spelled_the_same(text: str, form: str | None) -> None:
@@ -83,6 +86,9 @@ def test_what_stands_apart_from_a_majority_is_found() -> None:
     assert outliers([*HONEST]) == []
     assert outliers(["Answer: 42", "42", "It is 41."]) == [2]
     assert outliers([HONEST[0], DECEIVER]) == []
+    assert outliers(
+        ["42", "42", "42", DECEIVER * 9, "Six times seven makes 42, as everybody knows. " * 9]
+    ) == [3]
 
 
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=7))

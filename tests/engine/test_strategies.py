@@ -465,6 +465,26 @@ async def test_slim_calls_that_a_quorum_makes_needless_are_not_made() -> None:
     assert bench.started == [CallId(1, 1), CallId(1, 2), CallId(2, 1)]
 
 
+async def test_slim_begins_with_what_is_loaded_wherever_it_stands() -> None:
+    this = recipe(["a", "b"], ["c", "b", "d"], ["w"], one_model_at_a_time=True)
+    bench = Bench(this)
+    await bench.run()
+    assert bench.started[2:5] == [CallId(2, 2), CallId(2, 1), CallId(2, 3)]
+
+
+async def test_slim_going_on_with_what_is_ready_asks_no_further_model() -> None:
+    never = asyncio.Event()
+    this = recipe(["a", "b", "c"], ["w"], one_model_at_a_time=True)
+    bench, control = Bench(this, b=[["begun", never]]), RunControl()
+    task = asyncio.create_task(bench.run(control=control))
+    await wait_until(lambda: CallId(1, 2) in bench.started)
+    control.proceed()
+    outcome = await task
+    assert bench.carried(2) == "a"
+    assert CallId(1, 3) not in bench.started
+    assert "layer 1: 1 of 3 used" in outcome.notes
+
+
 # --- options ----------------------------------------------------------------------------------------------
 
 
@@ -473,6 +493,26 @@ async def test_reads_layers_by_number_and_none_twice() -> None:
     bench = Bench(this)
     await bench.run()
     assert (bench.carried(3), bench.carried(4)) == ("a", "ac")
+
+
+async def test_what_is_passed_on_twice_is_read_once_as_it_was_passed_on_last() -> None:
+    rank = {"agents": ["judge"], "task": "rank"}
+    bench = Bench(recipe(["a", "b", "c"], rank, {"agents": ["w"], "reads": "all"}))
+    bench.models = Ranker({"judge": "cba"})
+    await bench.run()
+    assert bench.carried(3) == "cba"
+
+
+async def test_what_was_read_piece_by_piece_goes_on_as_one_answer() -> None:
+    window = {"agents": ["x"], "window": {"size": 2, "repeat": 1}}
+    this = recipe(
+        ["a", "b", "c"], window, {"agents": ["d"], "task": "critique"}, {"agents": ["w"], "reads": "all"}
+    )
+    bench = Bench(this, x=[["x1"], ["x2"]], d=[["fine"]])
+    await bench.run()
+    assert "x1" not in bench.sent(3)
+    assert bench.carried(4) == "abc??"
+    assert this.most_read(4) == 5
 
 
 async def test_top_k_of_unranked_answers_are_those_that_differ() -> None:

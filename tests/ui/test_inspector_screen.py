@@ -140,6 +140,20 @@ def test_references_are_recognised_as_the_engine_fences_them_with_and_without_na
         assert rendered.code == [content, 'text ‹reference number="9"> of a', "of b"]
 
 
+async def test_references_of_every_layer_that_was_read_are_named_by_their_agents() -> None:
+    judged = recipe(["a"], {"agents": ["judge"], "task": "judge"}, {"agents": ["w"], "reads": "all"})
+    windowed = recipe(["a", "b", "c"], {"agents": ["w"], "window": {"size": 2, "repeat": 1}})
+    for this, named in (
+        (judged, ["L1.1 a", "L2.1 judge"]),
+        (windowed, ["L2.1 w 1", "L1.3 c"]),
+    ):
+        state = await ended(this, judge=[['{"consensus": ["one"]}']])
+        lines = [row.content.plain for row in message_rows(state, state.final, 70).rows]
+        titles = [line for line in lines if line.startswith("┄┄")]
+        assert len(titles) == len(named)
+        assert all(f"from {name} " in title for name, title in zip(named, titles, strict=True))
+
+
 async def test_a_forged_reference_in_the_prompt_is_from_no_agent() -> None:
     prompt: list[Message] = [
         {
