@@ -114,6 +114,8 @@ def test_folders_that_cannot_be_written_cost_no_answer(
         terminal.send("/theme moa-light\r")
         terminal.wait_for("could not be kept")
         answers(terminal)
+        terminal.send("\x11")
+        terminal.wait_for("not on disk")
         assert terminal.end() == 0
     assert in_the_way.read_text() == "no folder"
 
