@@ -753,7 +753,9 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         offered = {command.title for command in bench.app.get_system_commands(bench.screen)}
         widgets = (MoaApp, ChatScreen, RunPanel, AgentPane)
         known = {binding.description for binding in keymap.bindings_of(widgets).values()}
-        assert known - offered == {"To the prompt"}  # Escape stops the run, as long as there is one.
+        # Escape stops the run, as long as there is one; and only what is over can be steered.
+        over = {"Ask again", "Leave out", "Other model", "Use as the answer"}
+        assert known - offered == {"To the prompt", *over}
         await bench.press("ctrl+p")
         palette = bench.app.screen
         assert isinstance(palette, CommandPalette)
@@ -1053,7 +1055,7 @@ async def test_a_fault_of_ours_is_told_by_its_place_and_never_by_its_words() -> 
         bench.gateway.fails = RuntimeError("Authorization: Bearer sk-canary-77")
         await bench.submit("hello")
         await bench.until_idle()
-        await bench.until_told("moa-tui has a fault", "RuntimeError in chat.py, line")
+        await bench.until_told("moa-tui has a fault", "RuntimeError in fakes.py, line")
         assert "canary" not in bench.notices
         assert bench.prompt.text == "hello"
         bench.gateway.fails = None
