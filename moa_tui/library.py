@@ -33,6 +33,11 @@ class Library:
         self._exports_dir = exports_dir
 
     @property
+    def keeps(self) -> bool:
+        """Whether there is a database to keep conversations in."""
+        return self._kept_in is not None
+
+    @property
     def _store(self) -> Store:
         if self._kept_in is None:
             raise StoreError("no conversations are kept: the database could not be opened at the start")

@@ -107,7 +107,7 @@ class ChatScreen(SessionActions):
             await self.show_conversation()
         self.session.chat.warm_up()
         self.run_worker(self._look_around())
-        self.run_worker(self.recall_prompts())
+        self.run_worker(self._quietly(self.recall_prompts()))
         self.renew_estimate()
 
     async def _look_around(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +55,8 @@ class SessionActions(SteeringActions):
             self.focus_prompt()
 
     async def recall_prompts(self) -> None:
-        """Have what was asked in other conversations to step back to."""
-        with suppress(StoreError):  # Why nothing is kept was told at the start.
+        """Have what was asked in other conversations to step back to. Raises StoreError."""
+        if self.library.keeps:
             self.box.prompt.earlier[:0] = await asyncio.to_thread(self.library.prompts)
 
     # Other conversations

@@ -12,6 +12,7 @@ import pytest
 
 from moa_tui.config import Settings
 from moa_tui.errors import ModelError, StoreError, UsageError
+from moa_tui.library import Library
 from moa_tui.store import Store
 from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.help_screen import HelpScreen
@@ -564,6 +565,17 @@ async def test_what_was_asked_in_other_conversations_is_there_to_step_back_to() 
         assert bench.prompt.text == "two"
         await bench.press("up")
         assert bench.prompt.text == "one"
+
+
+async def test_a_database_found_damaged_while_prompts_are_recalled_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def damaged(self: Library) -> list[str]:
+        raise StoreError("the file is damaged; `moa-tui doctor` says how to repair it")
+
+    monkeypatch.setattr(Library, "prompts", damaged)
+    async with chat_app(ALONE) as bench:
+        await bench.until_told("the file is damaged")
 
 
 # A title by a model
