@@ -120,8 +120,25 @@ CREATE VIRTUAL TABLE search USING fts5 (
 );
 """
 
+# spending: the US dollars paid on each day of local time; what was paid stays, whatever conversation goes.
+# choices: recipes (a JSON list of names) whose answers to one prompt were compared; chosen is NULL for none.
+_SECOND = """
+CREATE TABLE spending (day TEXT PRIMARY KEY, paid REAL NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO spending
+    SELECT strftime('%Y-%m-%d', created, 'unixepoch', 'localtime') AS day, sum(paid) FROM turns
+    WHERE day IS NOT NULL GROUP BY day HAVING sum(paid) > 0;
+
+CREATE TABLE choices (
+    key INTEGER PRIMARY KEY,
+    created REAL NOT NULL,
+    recipes TEXT NOT NULL,
+    chosen TEXT,
+    blind INTEGER NOT NULL
+) STRICT;
+"""
+
 # Each step takes the file from one version to the next. A step that was released is never changed.
-MIGRATIONS = (_FIRST,)
+MIGRATIONS = (_FIRST, _SECOND)
 
 
 def connect(path: Path) -> sqlite3.Connection:

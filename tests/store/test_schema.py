@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import shutil
 import sqlite3
 import stat
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 DATABASES = Path(__file__).parent / "databases"
 """A file of each version, made by the version itself with `python -m tests.store.test_schema`."""
 
-SECOND = """
+NEWEST = len(schema.MIGRATIONS)
+NEXT = """
 ALTER TABLE conversations ADD COLUMN colour TEXT;
 UPDATE conversations SET colour = 'red';
 """
@@ -88,7 +90,7 @@ def version(path: Path) -> int:
 
 
 def make_old(path: Path) -> Conversation:
-    """A file of the first version, with a conversation in it."""
+    """A file of the newest version, before it gets a next one."""
     made = with_branches()
     with Store(path) as store:
         store.save(made)
@@ -111,18 +113,30 @@ def test_a_file_of_every_version_is_read(path: Path, number: int) -> None:
     assert version(path) == len(schema.MIGRATIONS)
 
 
+def test_what_was_paid_on_each_day_is_taken_over_from_the_first_version(path: Path) -> None:
+    shutil.copy(DATABASES / "v1.sqlite", path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE turns SET paid = 0.25")
+        (turns,) = connection.execute("SELECT count(*) FROM turns").fetchone()
+        connection.commit()
+    with Store(path), closing(sqlite3.connect(path)) as connection:
+        days = connection.execute("SELECT day, paid FROM spending").fetchall()
+    assert sum(paid for _, paid in days) == pytest.approx(0.25 * turns)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day, _ in days)
+
+
 def test_an_older_file_is_taken_to_the_newest_version_and_a_copy_put_beside_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make_old(path)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT))
     with Store(path) as store:
         assert conversation_document(only(store)) == conversation_document(made)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT colour FROM conversations").fetchone() == ("red",)
-    copy = path.with_name("moa-tui.db.v1.bak")
+    copy = path.with_name(f"moa-tui.db.v{NEWEST}.bak")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert (version(path), version(copy)) == (2, 1)
+    assert (version(path), version(copy)) == (NEWEST + 1, NEWEST)
     assert sorted(file.name for file in path.parent.iterdir() if file.is_file()) == [path.name, copy.name]
     monkeypatch.undo()
     with Store(copy) as store:
@@ -134,7 +148,7 @@ def test_a_step_that_fails_leaves_the_file_at_its_version(
 ) -> None:
     made = make_old(path)
     before = digest(path)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND, BROKEN))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT, BROKEN))
     with pytest.raises(StoreError, match="no such table: nowhere"):
         Store(path)
     assert digest(path) == before
@@ -146,8 +160,8 @@ def test_a_step_that_fails_leaves_the_file_at_its_version(
 def test_without_room_for_a_copy_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_old(path)
     before = digest(path)
-    path.with_name("moa-tui.db.v1.bak").mkdir()
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND))
+    path.with_name(f"moa-tui.db.v{NEWEST}.bak").mkdir()
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT))
     with pytest.raises(StoreError, match=r"moa-tui\.db: "):
         Store(path)
     assert digest(path) == before
@@ -157,7 +171,7 @@ def test_without_room_for_a_copy_nothing_is_changed(path: Path, monkeypatch: pyt
 def test_opened_many_times_at_once_it_is_migrated_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_old(path)
     # Twice would fail: the column would be there already.
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT))
     start = threading.Barrier(6)
     found: list[int | StoreError] = []
 
@@ -175,7 +189,7 @@ def test_opened_many_times_at_once_it_is_migrated_once(path: Path, monkeypatch: 
     for thread in threads:
         thread.join()
     assert found == [1] * 6
-    assert version(path.with_name("moa-tui.db.v1.bak")) == 1
+    assert version(path.with_name(f"moa-tui.db.v{NEWEST}.bak")) == NEWEST
 
 
 def test_many_programs_make_one_new_file(path: Path) -> None:
