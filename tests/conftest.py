@@ -12,7 +12,16 @@ from moa_tui.gateway.catalog import KEY_VARIABLES
 if TYPE_CHECKING:
     from pathlib import Path
 
-_UNSET = ("NO_COLOR", "FORCE_COLOR", "TEXTUAL_THEME", "OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_BASE")
+_UNSET = (
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "TEXTUAL_THEME",
+    "OLLAMA_HOST",
+    "OPENAI_BASE_URL",
+    "OPENAI_API_BASE",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ def recipe(*layers: object, agents: dict[str, Any] | None = None, **limits: Any)
     )
 
 
-async def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def wait_until(condition: Callable[[], object], seconds: float = 15.0) -> None:
     """Wait for `condition` to be true; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():

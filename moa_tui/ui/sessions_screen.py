@@ -128,7 +128,7 @@ class SessionsScreen(ModalScreen[tuple[str, str] | None]):
     @property
     def _is_up(self) -> bool:
         """Whether there is something to show things on: the screen may have been left meanwhile."""
-        return self in self.app.screen_stack
+        return self in self.app.screen_stack and bool(self.query(_Rows))
 
     @property
     def _wanted(self) -> str:

@@ -19,6 +19,7 @@ HEADING = "bold $text-primary"
 CODE = "$text-success"
 MUTED = "$foreground 65%"
 
+_JOINER = "\u200d"
 _INLINE = re.compile(r"(?P<strong>\*\*[^*\n]+\*\*)|(?P<code>`[^`\n]+`)")
 
 
@@ -51,6 +52,9 @@ def cuts(text: str, width: int, *, words: bool = True) -> Iterator[tuple[int, in
         yield start, len(text), join
         return
     spans, _ = split_graphemes(text)
+    if _JOINER in text:
+        # What a joiner at the beginning joins is counted as nothing by the split, and not by the terminal.
+        spans = [(begin, end, cell_len(text[begin:end])) for begin, end, _ in spans]
     column, space = 0, -1
     for begin, _end, cells in spans:
         if column + cells > width and begin > start:

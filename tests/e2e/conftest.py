@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,21 @@ if sys.platform == "win32":
     collect_ignore_glob = ["test_*.py"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One after another: each starts programs that are waited for, and most would wait longer together."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of the test's own with a short name: it stands in messages, and a small screen cuts them."""
+    folder = Path(tempfile.mkdtemp(prefix="moa-tui-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def program() -> str:
     """The installed command."""
@@ -30,7 +47,8 @@ def program() -> str:
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """The surroundings of the program: a home of its own, and a port where no local server listens."""
-    left_out = ("TMUX", "TMUX_PANE", "TERM_PROGRAM", "COLORTERM", "LC_TERMINAL", "VISUAL", "EDITOR")
+    left_out = {"COLUMNS", "LINES", "TMUX", "TMUX_PANE", "TERM_PROGRAM", "COLORTERM", "LC_TERMINAL"}
+    left_out |= {"VISUAL", "EDITOR"}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return kept | {
         "HOME": str(tmp_path),

@@ -182,7 +182,7 @@ class Terminal:
         with self._changed:
             return self.screen.text
 
-    def wait_for(self, condition: Condition, seconds: float = 10) -> str:
+    def wait_for(self, condition: Condition, seconds: float = 20) -> str:
         """Wait until the screen meets a condition; the screen as it then is."""
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -197,7 +197,7 @@ class Terminal:
                 assert left > 0, f"{condition!r} not within {seconds:g} s ({state}):\n{text}"
                 self._changed.wait(min(left, 0.1))
 
-    def wait_for_gone(self, unwanted: str, seconds: float = 10) -> str:
+    def wait_for_gone(self, unwanted: str, seconds: float = 20) -> str:
         """Wait until the screen does not show a text any more."""
         return self.wait_for(lambda text: unwanted not in text, seconds)
 
@@ -207,7 +207,7 @@ class Terminal:
         while data:
             data = data[os.write(self._master, data[:65536]) :]
 
-    def resize(self, columns: int, lines: int, seconds: float = 5) -> None:
+    def resize(self, columns: int, lines: int, seconds: float = 15) -> None:
         """Make the window another size, and wait until the program has drawn in it."""
         with self._changed:
             self._wait_for_silence(seconds)  # Else what was drawn before would be taken for an answer.
@@ -225,7 +225,7 @@ class Terminal:
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
-    def wait_until_read(self, seconds: float = 5) -> None:
+    def wait_until_read(self, seconds: float = 15) -> None:
         """Wait until the program has taken in all that was sent."""
         deadline = time.monotonic() + seconds
         while struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0" * 4))[0]:

@@ -112,7 +112,7 @@ def test_folders_that_cannot_be_written_cost_no_answer(
     with Terminal([program, "-r", recipe], environ) as terminal:
         terminal.wait_for(READY)
         terminal.send("/theme moa-light\r")
-        terminal.wait_for("could not be kept")
+        terminal.wait_for("config.toml: the theme")
         answers(terminal)
         terminal.send("\x11")
         terminal.wait_for("not on disk")

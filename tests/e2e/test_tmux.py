@@ -89,7 +89,7 @@ class Tmux:
         """One of tmux's format variables."""
         return self("display-message", "-p", f"#{{{variable}}}").strip()
 
-    def wait_for(self, condition: Condition, seconds: float = 10) -> str:
+    def wait_for(self, condition: Condition, seconds: float = 20) -> str:
         """Wait until the screen meets a condition; the screen as it then is."""
         deadline = time.monotonic() + seconds
         while True:
@@ -99,7 +99,7 @@ class Tmux:
             assert time.monotonic() < deadline, f"{condition!r} not within {seconds:g} s:\n{text}"
             time.sleep(0.03)
 
-    def wait_for_gone(self, unwanted: str, seconds: float = 10) -> str:
+    def wait_for_gone(self, unwanted: str, seconds: float = 20) -> str:
         return self.wait_for(lambda text: unwanted not in text, seconds)
 
     def assert_restored(self) -> None:

@@ -49,6 +49,7 @@ def drawn(rows: list[Row]) -> list[tuple[object, ...]]:
 
 
 @given(LINES, WIDTHS, st.booleans())
+@example("\u200d\u200dword", 2, False)
 def test_no_piece_is_wider_than_the_width_whatever_the_text(text: str, width: int, words: bool) -> None:
     assert all(cell_len(text[start:end]) <= width for start, end, _ in cuts(text, width, words=words))
 
