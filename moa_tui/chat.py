@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.conversation import Conversation, Turn, history, name_from, path
 from moa_tui.engine.events import CallEnded, RunEnded, Usage
+from moa_tui.engine.health import Health
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Agent, Layer, Recipe
@@ -58,10 +59,12 @@ class Running:
         engine: EngineThread,
         kept: Mapping[CallId, Reply] | None = None,
         recording: Recording | None = None,
+        health: Health | None = None,
     ) -> None:
         self.turn = turn
         self._kept = kept or {}
         self._recording = recording
+        self._health = health
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._control = RunControl()
         self._began = threading.Event()
@@ -79,6 +82,7 @@ class Running:
             kept=self._kept,
             control=self._control,
             facts=gateway.facts,
+            health=self._health,
         )
 
     def _take(self, event: Event) -> None:
@@ -140,6 +144,7 @@ class Chat:
         self._gateway = gateway
         self._engine = engine
         self._store = store
+        self._health = Health()
 
     @property
     def turn(self) -> Turn | None:
@@ -373,4 +378,4 @@ class Chat:
 
     def _run(self, turn: Turn, kept: Mapping[CallId, Reply] | None = None) -> Running:
         self._gateway.check_keys(turn.recipe)
-        return Running(turn, self._gateway, self._engine, kept, self._recording(turn))
+        return Running(turn, self._gateway, self._engine, kept, self._recording(turn), self._health)

@@ -34,6 +34,7 @@ FailureKind = Literal[
     "filtered",  # the provider's content filter stopped the answer
     "empty",  # the model ended without an answer
     "too_long",  # the reply passed the size any answer can need
+    "rested",  # its endpoint failed several times in a row, and others can answer
     "stopped",  # a person stopped it
     "interrupted",  # moa-tui ended before it did
     "left_behind",  # the layer went on without it

@@ -48,7 +48,7 @@ def chat(gateway: FakeGateway, engine: EngineThread) -> Chat:
 
 
 def ended(chat: Chat, running: object) -> Turn:
-    while running.events.get(timeout=5) is not None:  # type: ignore[attr-defined]
+    while running.events.get(timeout=15) is not None:  # type: ignore[attr-defined]
         pass
     turn = chat.settle(running)  # type: ignore[arg-type]
     assert turn is not None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.events import CallRetried, CallStarted, Delta, Failure, Finish, Reply, Usage
+from moa_tui.engine.health import rested
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
     CallScope,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from moa_tui.engine.events import CallId, Event, Message, Status, Stream
+    from moa_tui.engine.health import Health
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.recipe import Agent, Layer, Limits
 
@@ -40,12 +42,14 @@ class Caller:
         stream: Stream,
         emit: Callable[[Event], None],
         facts: Callable[[Agent], ModelFacts],
+        health: Health,
     ) -> None:
         self.limits = limits
         self.history = history
         self.stream = stream
         self.emit = emit
         self.facts = facts
+        self.health = health
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
         self.endpoints = Endpoints(limits.concurrency, facts)
@@ -72,9 +76,17 @@ class Caller:
             scope.end(why)
 
     async def call(
-        self, call: CallId, layer: Layer, agents: Sequence[Agent], references: Sequence[Reference]
+        self,
+        call: CallId,
+        layer: Layer,
+        agents: Sequence[Agent],
+        references: Sequence[Reference],
+        peers: Sequence[Agent] = (),
     ) -> Reply:
-        """Ask the first of `agents`, and each next one where the one before failed."""
+        """Ask the first of `agents`, and each next one where the one before failed.
+
+        `peers` are the agents of its layer: while one of them can be asked, none is whose endpoint rests.
+        """
         queued = self.now()
         notes: tuple[str, ...] = ()
         reply = Reply(agents[0].name, agents[0].model, "failed", usage=Usage(estimated=False), cost=0.0)
@@ -82,7 +94,8 @@ class Caller:
             if self.stopped:
                 reply = replace(reply, status="stopped", error=reply.error or STOPPED, ended=self.now())
                 break
-            live = _Live(agent, queued, reply.attempts)
+            others = [*peers, *agents[agents.index(agent) + 1 :]]
+            live = _Live(agent, queued, reply.attempts, others)
             # What failed before was paid for all the same, and took its time.
             before = reply
             reply = await self._ask(call, layer, live, references)
@@ -100,6 +113,13 @@ class Caller:
 
     async def _ask(self, call: CallId, layer: Layer, live: _Live, references: Sequence[Reference]) -> Reply:
         """One agent's call with its retries."""
+        reply = await self._tried(call, layer, live, references)
+        # By this agent's own attempts: others may have been asked before it.
+        own = replace(reply, attempts=reply.attempts - live.attempts_before)
+        self.health.took(self.facts(live.agent).endpoint, own)
+        return reply
+
+    async def _tried(self, call: CallId, layer: Layer, live: _Live, references: Sequence[Reference]) -> Reply:
         scope = self.scopes[call] = CallScope()
         try:
             async with scope:
@@ -127,6 +147,7 @@ class Caller:
         while True:
             prepared = self.prepare(call, layer, live.agent, references, share)
             async with self.endpoints.place(live.agent):
+                self._check_rest(live)
                 begin = self.loop.time()
                 scope.limit(begin + limits.total_seconds - worked)
                 live.begin(prepared, self.now())
@@ -162,6 +183,15 @@ class Caller:
             self.emit(CallRetried(call, live.agent, live.attempts + 1, wait, _failure(error), self.now()))
             await asyncio.sleep(wait)
             worked += wait
+
+    def _check_rest(self, live: _Live) -> None:
+        """Raise ModelError where the endpoint rests and there is another that can be asked instead."""
+        endpoint = self.facts(live.agent).endpoint
+        seconds = self.health.rest_seconds(endpoint)
+        if seconds and any(not self.health.rest_seconds(self.facts(other).endpoint) for other in live.others):
+            why = rested(endpoint, seconds)
+            live.notes = (*live.notes, f"{live.agent.name}: not asked, {why}")
+            raise ModelError("rested", why)
 
     async def _consume(self, call: CallId, live: _Live) -> None:
         """Read one stream to its end under the recipe's first-token and idle limits."""
@@ -232,10 +262,11 @@ class Caller:
 class _Live:
     """One agent's call while it goes."""
 
-    def __init__(self, agent: Agent, queued: float, attempts: int) -> None:
+    def __init__(self, agent: Agent, queued: float, attempts: int, others: Sequence[Agent]) -> None:
         self.agent = agent
         self.queued = queued
-        self.attempts = attempts
+        self.attempts = self.attempts_before = attempts
+        self.others = others
         self.started: float | None = None
         self.first_token: float | None = None
         self.messages: tuple[Message, ...] = ()

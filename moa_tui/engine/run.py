@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.call import STOPPED, Caller
 from moa_tui.engine.events import CallEnded, CallId, Failure, Outcome, Reply, RunEnded, Usage
+from moa_tui.engine.health import Health
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.passing import Finished, Passed, answers_among, pass_on, share_of
@@ -39,10 +40,12 @@ async def run(
     kept: Mapping[CallId, Reply] = NOTHING_KEPT,
     control: RunControl | None = None,
     facts: Callable[[Agent], ModelFacts] = facts_unknown,
+    health: Health | None = None,
 ) -> Outcome:
     """Run `recipe` on `history`, which ends with the person's prompt, and say each step through `emit`.
 
-    Replies in `kept` are used instead of asking their models again. `emit` is called on this loop, once
+    Replies in `kept` are used instead of asking their models again. `health` is what earlier runs saw of the
+    endpoints, and learns from this one. `emit` is called on this loop, once
     for each event, RunEnded last; it must return at once. No model's failure is raised: it is in the
     outcome. Anything raised by `emit` or by `stream` that is no ModelError is a bug and is passed on, with
     every open call closed.
@@ -50,7 +53,7 @@ async def run(
     if not history or history[-1]["role"] != "user":
         raise ValueError("the history must end with the person's prompt")
     control = control or RunControl()
-    this = _Run(recipe, history, stream, emit, kept, facts)
+    this = _Run(recipe, history, stream, emit, kept, facts, health or Health())
     control.attach(this, asyncio.get_running_loop())
     try:
         outcome = await this.layers()
@@ -71,12 +74,13 @@ class _Run:
         emit: Callable[[Event], None],
         kept: Mapping[CallId, Reply],
         facts: Callable[[Agent], ModelFacts],
+        health: Health,
     ) -> None:
         self.recipe = recipe
         self.emit = emit
         self.kept = kept
         self.facts = facts
-        self.caller = Caller(recipe.limits, history, stream, emit, facts)
+        self.caller = Caller(recipe.limits, history, stream, emit, facts, health)
         self.replies: dict[CallId, Reply] = {}
         self.prompt = history[-1]["content"]
         self.passed: dict[int, Passed] = {}
@@ -251,7 +255,9 @@ class _Run:
     async def _call(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> None:
         self.shown[call] = references
         layer = self.recipe.layers[call.layer - 1]
-        reply = await self.caller.call(call, layer, self.recipe.candidates(call.layer, agent), references)
+        peers = self.recipe.lineup[call.layer - 1]
+        agents = self.recipe.candidates(call.layer, agent)
+        reply = await self.caller.call(call, layer, agents, references, peers)
         self.notes += reply.notes
         self._ended(call, reply)
 

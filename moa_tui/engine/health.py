@@ -1,0 +1,63 @@
+"""Which endpoints are rested: one that failed several times in a row is left alone for a while."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moa_tui.engine.events import Reply
+    from moa_tui.errors import FailureKind
+
+FAILURES_IN_A_ROW = 3
+_FIRST_REST_SECONDS = 60.0
+_LONGEST_REST_SECONDS = 900.0
+
+# What speaks against a server or the account there. That a model is unknown, or a request too long, does not.
+_ENDPOINTS_OWN: frozenset[FailureKind] = frozenset(
+    ("auth", "payment", "rate_limit", "quota", "server", "connection", "timeout", "malformed")
+)
+
+
+@dataclass(slots=True)
+class _Record:
+    failures: int = 0
+    rests: int = 0
+    until: float = 0.0
+
+
+class Health:
+    """What was seen of each endpoint, over all runs of a program. Its methods run on one loop.
+
+    A call counts once, however often it was tried. When a rest is over the endpoint is asked again, and
+    rests twice as long if that fails too.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._records: dict[str, _Record] = {}
+
+    def took(self, endpoint: str, reply: Reply) -> None:
+        """Learn from a call that has ended; one that was stopped, or never sent, says nothing."""
+        if reply.status == "done":
+            self._records.pop(endpoint, None)
+        elif reply.attempts and reply.error is not None and reply.error.kind in _ENDPOINTS_OWN:
+            record = self._records.setdefault(endpoint, _Record())
+            record.failures += 1
+            if record.failures >= FAILURES_IN_A_ROW and not self.rest_seconds(endpoint):
+                rest = min(_FIRST_REST_SECONDS * 2.0**record.rests, _LONGEST_REST_SECONDS)
+                record.rests += 1
+                record.until = self._clock() + rest
+
+    def rest_seconds(self, endpoint: str) -> float:
+        """How long the endpoint is still to be left alone; 0 where it may be asked."""
+        record = self._records.get(endpoint)
+        return 0.0 if record is None else max(0.0, record.until - self._clock())
+
+
+def rested(endpoint: str, seconds: float) -> str:
+    """Why an endpoint is not asked, in words."""
+    return f"{endpoint} failed {FAILURES_IN_A_ROW} times in a row and rests for another {seconds:.0f} s"

@@ -1,0 +1,138 @@
+"""An endpoint that keeps failing is left alone for a while, and tried again later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from moa_tui.engine import limits
+from moa_tui.engine.events import CallId, Message, Outcome
+from moa_tui.engine.health import Health
+from moa_tui.engine.plan import ModelFacts
+from moa_tui.engine.run import run
+from moa_tui.errors import ModelError
+from tests.fakes import FakeModels
+from tests.helpers import recipe
+
+if TYPE_CHECKING:
+    from moa_tui.engine.recipe import Agent, Recipe
+
+ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
+DOWN = ModelError("connection", "connection refused")
+SHORT = ModelError("context", "the request is too long", 400)
+TWO = recipe(["bad/x", "good/a"], ["good/writer"])
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(clock)
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
+
+
+def facts(agent: Agent) -> ModelFacts:
+    return ModelFacts(agent.model.partition("/")[0])
+
+
+async def ask(models: FakeModels, health: Health, this: Recipe = TWO) -> Outcome:
+    return await run(this, ASK, models, lambda _: None, facts=facts, health=health)
+
+
+def down(*steps: object) -> FakeModels:
+    return FakeModels(**{"bad/x": [[DOWN]], **dict(steps)})  # type: ignore[arg-type]
+
+
+async def test_after_three_failures_in_a_row_the_layer_goes_on_without_it_and_says_so(
+    health: Health, clock: Clock
+) -> None:
+    models = down()
+    for turn in range(3):
+        outcome = await ask(models, health)
+        assert outcome.replies[CallId(1, 1)].error is not None, turn
+    tried = len(models.asked["bad/x"])
+    clock.now = 20
+    outcome = await ask(models, health)
+    assert outcome.status == "done"
+    assert len(models.asked["bad/x"]) == tried
+    reply = outcome.replies[CallId(1, 1)]
+    assert (reply.status, reply.attempts, reply.cost) == ("failed", 0, 0.0)
+    assert reply.error is not None
+    assert reply.error.kind == "rested"
+    said = "bad failed 3 times in a row and rests for another 40 s"
+    assert reply.error.message == said
+    assert f"bad/x: not asked, {said}" in outcome.notes
+    assert len(models.asked["good/a"]) == 4
+
+
+async def test_it_is_asked_again_later_and_rests_longer_where_it_fails_again(
+    health: Health, clock: Clock
+) -> None:
+    models = down()
+    for _ in range(3):
+        await ask(models, health)
+    clock.now = 61
+    tried = len(models.asked["bad/x"])
+    await ask(models, health)
+    assert len(models.asked["bad/x"]) > tried, "the rest was over"
+    assert health.rest_seconds("bad") == pytest.approx(120)
+    clock.now += 121
+    models.scripts = {}
+    assert (await ask(models, health)).replies[CallId(1, 1)].status == "done"
+    models.scripts = {"bad/x": [[DOWN]]}
+    await ask(models, health)
+    assert health.rest_seconds("bad") == 0, "what came well in between, begins the count anew"
+
+
+async def test_where_nobody_else_could_answer_it_is_asked_all_the_same(health: Health) -> None:
+    alone = recipe(["bad/x"], ["bad/x"])
+    models = down()
+    for _ in range(3):
+        await ask(models, health, alone)
+    tried = len(models.asked["bad/x"])
+    models.scripts = {}
+    outcome = await ask(models, health, alone)
+    assert outcome.status == "done"
+    assert len(models.asked["bad/x"]) == tried + 2
+
+
+async def test_a_lone_agents_fallback_is_asked_at_once_while_it_rests(health: Health) -> None:
+    agents = {"writer": {"model": "bad/x", "fallback": ["spare"]}, "spare": {"model": "good/s"}}
+    this = recipe(["good/a"], ["writer"], agents=agents)
+    models = down()
+    for _ in range(3):
+        await ask(models, health, this)
+    tried = len(models.asked["bad/x"])
+    outcome = await ask(models, health, this)
+    assert (outcome.status, outcome.replies[CallId(2, 1)].model) == ("done", "good/s")
+    assert len(models.asked["bad/x"]) == tried
+
+
+async def test_what_says_nothing_of_the_endpoint_rests_nobody(health: Health) -> None:
+    models = FakeModels(**{"bad/x": [[SHORT]]})
+    for _ in range(5):
+        await ask(models, health)
+    assert health.rest_seconds("bad") == 0
+
+
+async def test_several_calls_of_one_layer_count_and_the_next_layer_goes_without(health: Health) -> None:
+    this = recipe(["bad/x", "bad/y", "bad/z", "good/a"], ["bad/x", "good/a"], ["good/w"])
+    models = FakeModels(**{name: [[DOWN]] for name in ("bad/x", "bad/y", "bad/z")})
+    outcome = await ask(models, health, this)
+    reply = outcome.replies[CallId(2, 1)]
+    assert (outcome.status, reply.status, reply.attempts) == ("done", "failed", 0)
