@@ -12,6 +12,7 @@ from moa_tui.conversation import Conversation, Turn, history, name_from, path
 from moa_tui.engine.events import CallEnded, RunEnded, Usage
 from moa_tui.engine.health import Health
 from moa_tui.engine.limits import RunControl
+from moa_tui.engine.passing import answer_text
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Agent, Layer, Recipe
 from moa_tui.engine.run import run
@@ -213,7 +214,7 @@ class Chat:
             raise UsageError(f"{call} has no answer that could be used")
         outcome = replace(
             turn.outcome,
-            answer=reply.text,
+            answer=answer_text(turn.recipe.layers[call.layer - 1], reply.text),
             status="done",
             error=None,
             replies={one: replace(its, reused=True) for one, its in turn.outcome.replies.items()},

@@ -21,6 +21,10 @@ _NAMED_LINE = re.compile(
 _FILLER = re.compile(r"references?|answers?|numbers?|no\.|[\s*_`#\[\]()]|\.(?!\d)", re.IGNORECASE)
 _ORDER = re.compile(r"\d{1,4}(?:[>,;]+\d{1,4})*")
 
+_CONFIDENCE = re.compile(
+    r"(?:^|\n)[ \t*_#>`-]*confidence[ \t*_`]*:[ \t*_`]*(\d{1,3}(?:\.\d+)?)[ \t]*%?[ \t*_`.]*\Z", re.IGNORECASE
+)
+
 JUDGEMENT_KEYS = (
     "consensus",
     "contradictions",
@@ -77,6 +81,18 @@ def parse_selection(reply: str, count: int, most: int | None = None) -> Selectio
         if isinstance(enough, bool) and (numbers := _valid(keep, count)):
             found = Selection(tuple(numbers[:most]), enough)
     return found
+
+
+def parse_confidence(reply: str) -> tuple[str, float | None]:
+    """An answer without its last line, and how sure that line says it is, from 0 to 1.
+
+    The whole reply and None where its last line is not of the form asked for, or is all there is.
+    """
+    text = reply.rstrip()
+    line = _CONFIDENCE.search(text, max(0, len(text) - 200))
+    if line is None or float(line[1]) > 100 or not (answer := text[: line.start()].rstrip()):
+        return reply, None
+    return answer, float(line[1]) / 100
 
 
 def _valid(numbers: list[int], count: int) -> list[int] | None:

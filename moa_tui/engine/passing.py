@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.parsing import parse_judgement, parse_ranking, parse_selection
+from moa_tui.engine.parsing import parse_confidence, parse_judgement, parse_ranking, parse_selection
 from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.engine.selection import agreement, likeness, majority, medoid, most_diverse, outliers
 from moa_tui.engine.tasks import Reference, arranged
@@ -81,7 +81,10 @@ def answers_among(references: Sequence[Reference]) -> list[Reference]:
 
 def _answers(this: Finished) -> Passed:
     number, layer = this.number, this.layer
-    references = [Reference(reply.agent, reply.text, call=call) for call, reply in this.usable.items()]
+    references = [
+        Reference(reply.agent, answer_text(layer, reply.text), call=call)
+        for call, reply in this.usable.items()
+    ]
     if layer.window is not None:
         references = references[-1:]  # Each piece's answer holds what the ones before it had.
     passed = Passed(references, list(this.usable))
@@ -95,6 +98,8 @@ def _answers(this: Finished) -> Passed:
     if layer.enough is not None and len(texts) > 1 and (alike := agreement(texts)) >= layer.enough:
         why = f"layer {number}: its answers agree ({alike:.2f}, enough at {layer.enough:g})"
         passed.elected = (passed.references[medoid(texts)], why)
+    if layer.confident is not None and passed.elected is None:
+        _elect_the_surest(this, passed)
     if layer.early_stop is not None and (alike := likeness(texts, this.written_before)) >= layer.early_stop:
         passed.skips = (
             f"layer {number}: its answers are like those before ({alike:.2f}, early_stop at "
@@ -104,6 +109,34 @@ def _answers(this: Finished) -> Passed:
         places = most_diverse(texts, layer.top_k)
         _keep(passed, [passed.references[place] for place in places], f"layer {number}: top_k {layer.top_k}")
     return passed
+
+
+def answer_text(layer: Layer, text: str) -> str:
+    """What of a reply is the answer: all of it, or all but how sure it says it is where that was asked."""
+    return text if layer.confident is None else parse_confidence(text)[0]
+
+
+def _elect_the_surest(this: Finished, passed: Passed) -> None:
+    """Let the run end with the answer that is surest by its own word, where that is as sure as is wanted."""
+    wanted = this.layer.confident or 1.0
+    sure: dict[CallId | None, float] = {
+        reference.call: said
+        for reference in passed.references
+        if reference.call is not None
+        and (said := parse_confidence(this.usable[reference.call].text)[1]) is not None
+    }
+    if silent := [reference for reference in passed.references if reference.call not in sure]:
+        names = ", ".join(_named(one) for one in silent)
+        passed.notes.append(f"layer {this.number}: no readable confidence from {names}")
+    surest = max(passed.references, key=lambda one: sure.get(one.call, -1.0))
+    said = sure.get(surest.call, 0.0)
+    if said >= wanted:
+        why = f"layer {this.number}: sure of it by its own word ({said:.0%}, confident at {wanted:.0%})"
+        passed.elected = (surest, why)
+    elif sure:
+        passed.notes.append(
+            f"layer {this.number}: the surest says {said:.0%}, not {wanted:.0%}; others are asked"
+        )
 
 
 def _drop_outliers(number: int, passed: Passed) -> None:

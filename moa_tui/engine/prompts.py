@@ -64,6 +64,13 @@ whether the final answer can be written from them now:
 (The values are an example.)""",
 }
 
+# What an agent is asked for besides its answer, where how sure it is decides whether others are asked.
+CONFIDENCE_FORM = """\
+End your reply with one line of this form and nothing after it: how sure you are that your answer is correct \
+and complete, from 0 to 100. Do not flatter yourself: where you are not sure, others will be asked.
+CONFIDENCE: 40
+(The number is an example.)"""
+
 _RANKING = f"""\
 Several assistants have each answered the user's latest message. Their answers stand below as references, in \
 no order. Do not answer the message yourself: compare the answers and put them in order.

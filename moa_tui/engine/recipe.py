@@ -169,13 +169,15 @@ class Layer(_Table):
     """As similar as this to the layer before, and the run goes on with the last layer."""
     enough: Annotated[float, Field(gt=0, le=1)] | None = None
     """As similar as this among themselves, and the answer most like the others is the run's."""
+    confident: Annotated[float, Field(gt=0, le=1)] | None = None
+    """As sure as this by its own word, and the surest answer is the run's; its agents are asked how sure."""
 
 
 # What has no meaning in a first layer, which has nothing to read.
 FOR_REFERENCES = {
     *("placement", "prompt", "shuffle", "anonymous", "reads", "split", "dropout", "window", "early_stop"),
 }
-_FOR_ANSWERS = ("drop_outliers", "early_stop", "enough")
+_FOR_ANSWERS = ("drop_outliers", "early_stop", "enough", "confident")
 
 
 class Limits(_Table):

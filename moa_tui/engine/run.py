@@ -129,7 +129,7 @@ class _Run:
                 answer, why = passed.elected
                 following = [len(agents) for agents in self.recipe.lineup[number:]]
                 self.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(sum(following))}")
-                return self._outcome("done", answer.call)
+                return self._outcome("done", answer.call, text=answer.text)
             if self.recipe.writes(number) and not passed.references:
                 return self._outcome("failed", error=self._no_references(number))
             number = self._following(number, passed)
@@ -342,7 +342,7 @@ class _Run:
             self.notes += passed.notes
             if self.recipe.task(last) == "rank":
                 self.notes.append(f"chosen: {chosen.call} {chosen.agent}")
-            return self._outcome("done", chosen.call)
+            return self._outcome("done", chosen.call, text=chosen.text)
         if self.recipe.layers[-1].window is not None:
             asked = max(call for call in self.replies if call.layer == last)
             call = asked if self.caller.stopped or not passed.used else passed.used[-1]
@@ -353,8 +353,13 @@ class _Run:
         return self._outcome(status, call, reply.error)
 
     def _outcome(
-        self, status: OutcomeStatus, answered: CallId | None = None, error: Failure | None = None
+        self,
+        status: OutcomeStatus,
+        answered: CallId | None = None,
+        error: Failure | None = None,
+        text: str | None = None,
     ) -> Outcome:
+        """How the run ended. The answer is `text`, or all that the call `answered` wrote where None."""
         seconds = self.caller.now()  # before the numbers are worked out, which takes a moment of its own
         answers = [call for call in self.replies if self.recipe.writes(call.layer)]
         last = max((call.layer for call in self.replies), default=1)
@@ -365,7 +370,7 @@ class _Run:
         paid = [reply for reply in self.replies.values() if not reply.reused]
         return Outcome(
             status=status,
-            answer=self.replies[answered].text if answered else "",
+            answer=text if text is not None else self.replies[answered].text if answered else "",
             replies=dict(sorted(self.replies.items())),
             metrics=metrics if is_streamed else replace(metrics, first_final_token_seconds=None),
             error=error,

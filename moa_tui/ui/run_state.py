@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded, Status
+from moa_tui.engine.passing import answer_text
 from moa_tui.wording import GLYPHS, money, one_line
 
 if TYPE_CHECKING:
@@ -172,7 +173,13 @@ class RunState:
         if self.writer is not None and (self.outcome is None or self.writer.over):
             return self.writer
         answer = self.outcome.answer if self.outcome is not None else ""
-        same = [view for view in self.views if answer and view.reply and view.reply.text == answer]
+        same = [
+            view
+            for view in self.views
+            if answer
+            and view.reply
+            and answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
+        ]
         return same[-1] if same else self.writer or self.layers[-1][-1]
 
     @property

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moa_tui.engine.parsing import Selection, parse_judgement, parse_ranking, parse_selection
+from moa_tui.engine.parsing import (
+    Selection,
+    parse_confidence,
+    parse_judgement,
+    parse_ranking,
+    parse_selection,
+)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +145,37 @@ def test_a_moderators_choice_is_read(reply: str, selection: Selection) -> None:
 )
 def test_an_unreadable_choice_is_none(reply: str) -> None:
     assert parse_selection(reply, 3, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer", "sure"),
+    [
+        ("42\nCONFIDENCE: 80", "42", 0.8),
+        ("42\n\n**Confidence:** 80 %\n\n", "42", 0.8),
+        ("42\n> confidence: 99.5%.", "42", 0.995),
+        ("CONFIDENCE: 10\nthen\nCONFIDENCE: 0", "CONFIDENCE: 10\nthen", 0.0),
+    ],
+)
+def test_a_confidence_is_read_and_taken_off_the_answer(reply: str, answer: str, sure: float) -> None:
+    assert parse_confidence(reply) == (answer, sure)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        "CONFIDENCE: 80",
+        "42",
+        "42\nCONFIDENCE: 101",
+        "42\nCONFIDENCE: -5",
+        "42\nCONFIDENCE: high",
+        "42\nCONFIDENCE: 80 or so",
+        "42\nCONFIDENCE: 80\nThat is all.",
+        "In all CONFIDENCE: 80",
+        "42\nCONFIDENCE: 80 90",
+        "42\nCONFIDENCE" + " " * 100_000 + ": 80",
+    ],
+    ids=lambda reply: reply[:24] or "empty",
+)
+def test_an_unreadable_confidence_is_none_and_the_answer_stays_whole(reply: str) -> None:
+    assert parse_confidence(reply) == (reply, None)

@@ -371,6 +371,44 @@ async def test_cascade_one_cheap_answer_alone_is_no_agreement() -> None:
     assert (await bench.run()).answer == "w says 1"
 
 
+SURE = recipe(
+    {"agents": ["a"], "confident": 0.8},
+    {"agents": ["c", "d"], "task": "answer", "reads": []},
+    {"agents": ["w"], "reads": "all"},
+)
+
+
+async def test_cascade_ends_where_the_cheap_one_is_sure_by_its_own_word() -> None:
+    bench = Bench(SURE, a=[["It is *42*.\n\nCONFIDENCE: 85"]])
+    outcome = await bench.run()
+    assert (outcome.status, outcome.answer, len(bench.started)) == ("done", "It is *42*.", 1)
+    assert any("85%" in note and "3 calls saved" in note for note in outcome.notes)
+    assert "CONFIDENCE" in bench.sent(1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (f"{TEXTS['a']}\n**Confidence:** 79 %", "the surest says 79%"),
+        (f"{TEXTS['a']}\nCONFIDENCE: very high", "no readable confidence from L1.1 a"),
+        (TEXTS["a"], "no readable confidence from L1.1 a"),
+    ],
+)
+async def test_cascade_escalates_where_it_is_not_sure_or_does_not_say(reply: str, said: str) -> None:
+    bench = Bench(SURE, a=[[reply]])
+    outcome = await bench.run()
+    assert (outcome.answer, len(bench.started), SURE.depth) == ("w says 1", 4, 3)
+    assert any(said in note for note in outcome.notes)
+    assert "CONFIDENCE: 40" not in bench.sent(3)
+    assert "79" not in bench.sent(3), "how sure it was is no part of its answer"
+
+
+async def test_cascade_the_surest_of_several_is_taken() -> None:
+    this = recipe({"agents": ["a", "b"], "confident": 0.8}, ["w"])
+    outcome = await Bench(this, a=[["one\nCONFIDENCE: 81"]], b=[["two\nCONFIDENCE: 95"]]).run()
+    assert outcome.answer == "two"
+
+
 ROBUST = recipe({"agents": ["a", "b", "c"], "drop_outliers": True}, ["w"])
 
 
