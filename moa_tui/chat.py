@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import Conversation, Turn, history, name_from, path
-from moa_tui.engine.events import CallEnded, RunEnded, Usage
+from moa_tui.engine.events import CallEnded, RunChanged, RunEnded, Usage
 from moa_tui.engine.health import Health
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.passing import answer_text
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Future
 
+    from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import CallId, Event, Outcome, Reply
     from moa_tui.engine.plan import Plan
     from moa_tui.gateway.models import Gateway
@@ -63,6 +64,8 @@ class Running:
         health: Health | None = None,
     ) -> None:
         self.turn = turn
+        self._gateway = gateway
+        self._engine = engine
         self._kept = kept or {}
         self._recording = recording
         self._health = health
@@ -87,6 +90,8 @@ class Running:
         )
 
     def _take(self, event: Event) -> None:
+        if isinstance(event, RunChanged):
+            self.turn = replace(self.turn, recipe=event.recipe)
         # Kept first: what a person has seen is on its way to the disk.
         if self._recording is not None:
             self._recording.take(event)
@@ -111,6 +116,17 @@ class Running:
     def proceed(self) -> None:
         """Go on with the answers that are ready."""
         self._control.proceed()
+
+    def alter(self, alteration: Alteration) -> Future[bool]:
+        """Change the run while it goes; False where it is over, or too far on for this: then stop it first.
+
+        The future raises UsageError for what makes no sense, MissingKeyError before anything is changed.
+        """
+        return self._engine.submit(self._alter(alteration))
+
+    async def _alter(self, alteration: Alteration) -> bool:
+        await self._gateway.prepare(alteration.recipe)
+        return self._control.alter(alteration)
 
     def result(self) -> Turn | None:
         """The turn with its outcome, once `events` has given None; None where it was stopped before it began.

@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded
+from moa_tui.engine.events import (
+    CallEnded,
+    CallId,
+    CallRetried,
+    CallStarted,
+    Delta,
+    ReplyChanged,
+    RunChanged,
+    RunEnded,
+)
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Conversation
@@ -111,6 +120,10 @@ def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
             }
         case CallEnded(call, reply):
             return {"event": "call_ended", **_call(call, reply)}
+        case ReplyChanged(call, reply):
+            return {"event": "reply_changed", **_call(call, reply)}
+        case RunChanged(changed, at):
+            return {"event": "run_changed", "recipe": recipe_document(changed), "at": at}
         case RunEnded(outcome):
             return {"event": "run_ended", **outcome_document(prompt, recipe, outcome)}
 

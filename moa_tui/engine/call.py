@@ -67,8 +67,12 @@ class Caller:
 
     def stop_call(self, call: CallId) -> None:
         """End one call, if it is going."""
+        self.end_call(call, STOPPED)
+
+    def end_call(self, call: CallId, why: Failure) -> None:
+        """As `stop_call`, for a reason of its own."""
         if call in self.scopes:
-            self.scopes[call].end(STOPPED)
+            self.scopes[call].end(why)
 
     def end_all(self, why: Failure) -> None:
         """End every call that is going."""

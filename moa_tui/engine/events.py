@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from moa_tui.engine.metrics import Metrics
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.recipe import Agent, Recipe
     from moa_tui.errors import FailureKind
 
 Status = Literal["done", "partial", "failed", "stopped", "excluded"]
@@ -179,6 +179,22 @@ class CallEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyChanged:
+    """A reply that had come was left out by hand, or taken back in: `reply` instead of it, not paid again."""
+
+    call: CallId
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class RunChanged:
+    """A person changed the run while it goes: `recipe` from now on, with the calls so far in their places."""
+
+    recipe: Recipe
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
 
@@ -204,4 +220,4 @@ class RunEnded:
     outcome: Outcome
 
 
-Event = CallStarted | Delta | CallRetried | CallEnded | RunEnded
+Event = CallStarted | Delta | CallRetried | CallEnded | ReplyChanged | RunChanged | RunEnded

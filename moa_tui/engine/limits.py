@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import CallId, Failure
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.recipe import Agent
@@ -135,6 +136,8 @@ class Steerable(Protocol):
 
     def proceed(self) -> None: ...
 
+    def alter(self, alteration: Alteration) -> bool: ...
+
 
 class RunControl:
     """Steers one run, from any thread, before or while it goes."""
@@ -156,6 +159,13 @@ class RunControl:
     def proceed(self) -> None:
         """Go on with the answers that are ready. No effect while there is none, or in the last layer."""
         self._on_loop(lambda run: run.proceed())
+
+    def alter(self, alteration: Alteration) -> bool:
+        """Change the run while it goes; False where it is over, or too far on for this. On its own loop.
+
+        Raises UsageError for what makes no sense at all.
+        """
+        return self._run is not None and self._run.alter(alteration)
 
     def _on_loop(self, action: Callable[[Steerable], None]) -> None:
         loop, run = self._loop, self._run

@@ -12,18 +12,31 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.alteration import LEFT_OUT, left_out, taken_in
 from moa_tui.engine.call import STOPPED, Caller
-from moa_tui.engine.events import CallEnded, CallId, Failure, Outcome, Reply, RunEnded, Usage
+from moa_tui.engine.events import (
+    CallEnded,
+    CallId,
+    Failure,
+    Outcome,
+    Reply,
+    ReplyChanged,
+    RunChanged,
+    RunEnded,
+    Usage,
+)
 from moa_tui.engine.health import Health
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.passing import Finished, Passed, answers_among, pass_on, share_of
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, facts_unknown, message_tokens, total_cost
 from moa_tui.engine.tasks import Reference
+from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import Event, Message, OutcomeStatus, Stream
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.recipe import Agent, Recipe, Window
@@ -90,6 +103,13 @@ class _Run:
         self.behind = 0
         self.notes: list[str] = []
         self.grace: asyncio.TimerHandle | None = None
+        self.at_work = 0
+        """The layer whose calls are going."""
+        self.going: set[CallId] = set()
+        self.excluded: set[CallId] = set()
+        """Calls left out by hand before they had ended."""
+        self.begin: Callable[[CallId, Agent], None] | None = None
+        """Begins a call that joins the layer at work; None where none can."""
 
     # --- steering: called by RunControl ---------------------------------------------------------------
 
@@ -108,6 +128,55 @@ class _Run:
         if self._usable(layer):
             self.behind = layer
             self.caller.end_all(Failure("left_behind", why))
+
+    def alter(self, alteration: Alteration) -> bool:
+        """As RunControl.alter. Everything of the layer at work that is not changed goes on."""
+        number = self.at_work
+        if not self.going or self.caller.stopped or self.behind == number:
+            return False
+        added = alteration.added(self.recipe, number)
+        if added is None or (added and self.begin is None):
+            return False
+        answers = {*self._usable(number), *self.going} - alteration.leave_out
+        if alteration.leave_out and not (answers or added):
+            raise UsageError("that is the last answer of its layer: without it there is none")
+        back = {call: taken_in(call, self._reply_of(call)) for call in sorted(alteration.take_in)}
+        self.recipe = alteration.recipe
+        self.kept = {**self.kept, **alteration.given}
+        self.emit(RunChanged(self.recipe, self.caller.now()))
+        for call in sorted(alteration.leave_out):
+            self._leave_out(call)
+        for call, reply in back.items():
+            self._change_reply(call, reply)
+        for index, agent in added:
+            self._join(CallId(number, index), agent)
+        return True
+
+    def _join(self, call: CallId, agent: Agent) -> None:
+        # The layer may be about to end without stragglers, which this is none of.
+        if self.grace is not None:
+            self.grace.cancel()
+            self.grace = None
+        if self.begin is not None:
+            self.begin(call, agent)
+
+    def _leave_out(self, call: CallId) -> None:
+        if call not in self.replies:
+            self.excluded.add(call)
+            self.caller.end_call(call, Failure("stopped", LEFT_OUT))
+        elif self.replies[call].status == "done":
+            self._change_reply(call, left_out(call, self.replies[call]))
+
+    def _change_reply(self, call: CallId, reply: Reply) -> None:
+        before = self.replies[call].notes
+        self.notes = [*(note for note in self.notes if note not in before), *reply.notes]
+        self.replies[call] = reply
+        self.emit(ReplyChanged(call, reply))
+
+    def _reply_of(self, call: CallId) -> Reply:
+        if call not in self.replies:
+            raise UsageError(f"{call} has not answered yet")
+        return self.replies[call]
 
     # --- layers ---------------------------------------------------------------------------------------
 
@@ -170,6 +239,7 @@ class _Run:
 
     async def _layer(self, number: int, references: Sequence[Reference]) -> None:
         layer = self.recipe.layers[number - 1]
+        self.at_work = number
         try:
             if layer.window is not None:
                 await self._piece_by_piece(number, layer.window, references)
@@ -178,37 +248,52 @@ class _Run:
             else:
                 await self._side_by_side(number, references)
         finally:
+            self.begin = None
             if self.grace is not None:
                 self.grace.cancel()
                 self.grace = None
 
     async def _side_by_side(self, number: int, references: Sequence[Reference]) -> None:
-        async with asyncio.TaskGroup() as group:
-            for call, agent in self._seats(number):
-                if call in self.kept:
-                    self._take_kept(call, references)
-                else:
-                    group.create_task(self._call(call, agent, self._share(call, references)))
-
-    async def _model_by_model(self, number: int, references: Sequence[Reference]) -> None:
-        """One call after another, each model's together, the model asked last first: it is loaded still."""
-        by_model: dict[str, list[tuple[CallId, Agent]]] = {}
-        for call, agent in self._seats(number):
+        def begin(call: CallId, agent: Agent) -> None:
             if call in self.kept:
                 self._take_kept(call, references)
             else:
-                by_model.setdefault(agent.model, []).append((call, agent))
-        order = list(by_model)
-        if order and order[-1] == self.last_model:
-            order.reverse()  # The way back, so that a third layer too begins with what is loaded.
-        for model in sorted(order, key=lambda model: model != self.last_model):
-            for call, agent in by_model[model]:
-                quorum = self.recipe.layers[number - 1].quorum
-                enough = quorum is not None and len(self._usable(number)) >= quorum
-                if self.caller.stopped or self.behind == number or enough:
-                    return
-                self.last_model = model
-                await self._call(call, agent, self._share(call, references))
+                self.going.add(call)
+                group.create_task(self._call(call, agent, self._share(call, references)))
+
+        async with asyncio.TaskGroup() as group:
+            for call, agent in self._seats(number):
+                begin(call, agent)
+            self.begin = begin
+
+    async def _model_by_model(self, number: int, references: Sequence[Reference]) -> None:
+        """One call after another, each model's together, the model asked last first: it is loaded still."""
+
+        waiting: list[tuple[CallId, Agent]] = []
+
+        def begin(call: CallId, agent: Agent) -> None:
+            if call in self.kept:
+                self._take_kept(call, references)
+            else:
+                waiting.append((call, agent))
+
+        for call, agent in self._seats(number):
+            begin(call, agent)
+        self.begin = begin
+        order = list(dict.fromkeys(agent.model for _, agent in waiting))
+        # Where the last is loaded the way back, so that a third layer too begins with what is.
+        way_back = bool(order) and order[-1] == self.last_model
+        while waiting:
+            quorum = self.recipe.layers[number - 1].quorum
+            enough = quorum is not None and len(self._usable(number)) >= quorum
+            if self.caller.stopped or self.behind == number or enough:
+                return
+            models = list(dict.fromkeys(agent.model for _, agent in waiting))
+            model = self.last_model if self.last_model in models else models[-1 if way_back else 0]
+            at = next(at for at, (_, agent) in enumerate(waiting) if agent.model == model)
+            call, agent = waiting.pop(at)
+            self.last_model = model
+            await self._call(call, agent, self._share(call, references))
 
     async def _piece_by_piece(self, number: int, window: Window, references: Sequence[Reference]) -> None:
         """One call after another, each reading the best answer so far beside references not read yet."""
@@ -254,12 +339,23 @@ class _Run:
 
     async def _call(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> None:
         self.shown[call] = references
+        self.going.add(call)
+        try:
+            reply = await self._ask(call, agent, references)
+        finally:
+            self.going.discard(call)
+        if call in self.excluded:
+            reply = left_out(call, reply)
+        self.notes += reply.notes
+        self._ended(call, reply)
+
+    async def _ask(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> Reply:
+        if call in self.excluded:
+            return Reply(agent.name, agent.model, "excluded", usage=Usage(estimated=False), cost=0.0)
         layer = self.recipe.layers[call.layer - 1]
         peers = self.recipe.lineup[call.layer - 1]
         agents = self.recipe.candidates(call.layer, agent)
-        reply = await self.caller.call(call, layer, agents, references, peers)
-        self.notes += reply.notes
-        self._ended(call, reply)
+        return await self.caller.call(call, layer, agents, references, peers)
 
     def _ended(self, call: CallId, reply: Reply) -> None:
         self.replies[call] = reply

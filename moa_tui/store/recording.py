@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded
+from moa_tui.engine.events import (
+    CallEnded,
+    CallId,
+    CallRetried,
+    CallStarted,
+    Delta,
+    ReplyChanged,
+    RunChanged,
+    RunEnded,
+)
 from moa_tui.errors import StoreError
 from moa_tui.store import tables
 from moa_tui.store.parts import MessageCodec, Parts, encoded
@@ -51,6 +60,10 @@ class Recording:
                 self._put(
                     lambda db, turn, parts: tables.keep_reply(db, turn, call, reply, parts, self._codec)
                 )
+            case ReplyChanged(call, reply):
+                self._put(lambda db, turn, _: tables.change_reply(db, turn, call, reply))
+            case RunChanged(recipe):
+                self._put(lambda db, turn, parts: tables.change_recipe(db, turn, recipe, parts))
             case RunEnded(outcome):
                 self._put(lambda db, turn, parts: tables.keep_outcome(db, turn, outcome, parts))
 

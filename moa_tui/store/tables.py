@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.events import CallId, CallStarted, Failure, Outcome, Reply, Usage
+    from moa_tui.engine.recipe import Recipe
     from moa_tui.store.parts import Parts
 
 T = TypeVar("T")
@@ -189,6 +190,18 @@ def keep_reply(
     drop_pieces(connection, turn, call)
     if not reply.reused and reply.cost:
         connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (reply.cost, turn))
+
+
+def change_reply(connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply) -> None:
+    """A reply that was left out or taken back in: what it is now, all of it else as it was."""
+    update = "UPDATE calls SET status = ?, notes = ? WHERE turn = ? AND layer = ? AND place = ?"
+    connection.execute(update, (reply.status, _list(reply.notes), turn, call.layer, call.index))
+
+
+def change_recipe(connection: sqlite3.Connection, turn: int, recipe: Recipe, parts: Parts) -> None:
+    """The recipe of a turn that was changed while its run goes."""
+    key = parts.keep(as_json(recipe_document(recipe)))
+    connection.execute("UPDATE turns SET recipe = ? WHERE key = ?", (key, turn))
 
 
 def drop_pieces(connection: sqlite3.Connection, turn: int, call: CallId) -> None:

@@ -53,6 +53,7 @@ class RunPanel(Vertical):
         self._picked = False
         self._page = 0
         self._columns = self._shown = 1
+        self._agents = 0
         self._tabs = Content()
 
     def compose(self) -> ComposeResult:
@@ -76,6 +77,9 @@ class RunPanel(Vertical):
             return
         if not self._picked and run.layer != self._layer:
             self._layer, self._page = run.layer, 0
+            self._arrange()
+        elif len(run.layers[self._layer - 1]) != self._agents:
+            # One more has joined; whoever reads a page of them stays there.
             self._arrange()
         now = run.now
         for pane in self.panes[turn::every]:
@@ -135,6 +139,7 @@ class RunPanel(Vertical):
         if run is None or not self.is_mounted or not self.size.width:
             return
         views = run.layers[self._layer - 1]
+        self._agents = len(views)
         width, height = self.size.width, self.size.height - 1
         most = max(1, width // (_NARROWEST_COLUMN + 2)) if width >= 100 or self.has_class("-side") else 1
         lines = min(max(1, height // _LOWEST_PANE), -(-len(views) // most))

@@ -6,7 +6,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded, Status
+from moa_tui.engine.events import (
+    CallEnded,
+    CallId,
+    CallRetried,
+    CallStarted,
+    Delta,
+    ReplyChanged,
+    RunChanged,
+    RunEnded,
+    Status,
+)
 from moa_tui.engine.passing import answer_text
 from moa_tui.wording import GLYPHS, money, one_line
 
@@ -147,11 +157,28 @@ class RunState:
                 view.messages = reply.messages or view.messages
                 view.started, view.first_token = reply.started, reply.first_token
                 view.parts = {"text": [], "reasoning": []}
+            case ReplyChanged(call, reply):
+                view = self.view(call)
+                view.state, view.reply = reply.status, reply
+            case RunChanged(recipe):
+                self._take_on(recipe)
             case RunEnded(outcome):
                 self.outcome = outcome
                 self._ended = outcome.seconds
                 for view in self.views:
                     view.passed_over = view.reply is None
+
+    def _take_on(self, recipe: Recipe) -> None:
+        """Have the calls of a recipe that was changed while it is run."""
+        self.recipe = recipe
+        for views, agents in zip(self.layers, (agents for agents in recipe.lineup if agents), strict=True):
+            for view, agent in zip(views, agents, strict=False):
+                view.agent = agent if view.state == "waiting" else view.agent
+            number = views[0].call.layer
+            views += [
+                CallView(CallId(number, index), agent)
+                for index, agent in list(enumerate(agents, 1))[len(views) :]
+            ]
 
     def view(self, call: CallId) -> CallView:
         """The call of that name."""
