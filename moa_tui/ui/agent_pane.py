@@ -30,6 +30,7 @@ class AgentPane(LiveText):
         Binding("y", "copy_answer", "Copy", id="pane.copy"),
         Binding("r", "steer('retry')", "Ask again", id="pane.retry"),
         Binding("x", "steer('leave out')", "Leave out", id="pane.leave_out"),
+        Binding("e", "steer('amend')", "Edit it", id="pane.amend"),
         Binding("m", "steer('model')", "Other model", id="pane.model"),
         Binding("u", "steer('use')", "Use as the answer", id="pane.use"),
     ]
@@ -169,9 +170,14 @@ class AgentPane(LiveText):
             self.set_class(view.state == state, f"-{state}")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what is being written can be stopped, only what is over be asked again."""
-        over = self.view is not None and self.view.over
-        return {"stop_call": not over, "steer": over}.get(action, True)
+        """Only what is being written can be stopped, only what is written edited or used."""
+        view = self.view
+        if action == "stop_call":
+            return view is not None and not view.over
+        if action == "steer":
+            over = view is not None and view.over and bool(view.written("text"))
+            return over if parameters[0] in ("amend", "use") else view is not None
+        return True
 
     def action_inspect(self) -> None:
         if self.view is not None:
@@ -182,7 +188,7 @@ class AgentPane(LiveText):
             self.post_message(self.StopCall(self.view.call))
 
     def action_steer(self, what: str) -> None:
-        if self.view is not None and self.view.over:
+        if self.view is not None:
             self.post_message(self.Steer(self.view.call, what))
 
     def action_copy_answer(self) -> None:

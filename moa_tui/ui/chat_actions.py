@@ -56,14 +56,6 @@ class ChatActions(ChatBase):
         if not await self.send(Draft(turn.prompt, "")):
             self.session.instead_of = None
 
-    async def again(self) -> None:
-        """Aggregate the last turn's answers again."""
-        self._idle()
-        turn = self.session.chat.turn
-        running = self.session.chat.again()
-        self.session.draft = Draft("", "")
-        await self.follow(running, instead_of=turn)
-
     async def use_answer(self, call: CallId, before: Turn | None = None) -> None:
         """Take one agent's answer as the last turn's, or as that of the turn `before`."""
         self._idle()

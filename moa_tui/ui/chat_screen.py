@@ -227,7 +227,10 @@ class ChatScreen(SessionActions):
         )
         if answered and self._settings.title_model is not None:
             self.name_it(self._settings.title_model)
-        if session.waiting and answered:
+        then, session.then = session.then, None
+        if then is not None and turn is not None:
+            await self._quietly(then(turn))
+        elif session.waiting and answered:
             await self.send(session.waiting.pop(0), waited=True)
         elif session.waiting:
             self.put_back_waiting()

@@ -84,15 +84,6 @@ def _stop(screen: ChatScreen, name: str) -> None:
         screen.stop_run()
 
 
-async def _use(screen: ChatScreen, name: str) -> None:
-    turn = screen.session.chat.turn
-    run = screen.transcript.last_run
-    if turn is None or run is None:
-        raise UsageError("there is no answer yet")
-    text = name if "." in name else f"{max(1, len(run.layers) - 1)}.{name}"
-    await screen.use_answer(call_named(run, text))
-
-
 async def _resume(screen: ChatScreen, name: str) -> None:
     if name:
         await screen.open_kept(name)
@@ -122,8 +113,14 @@ COMMANDS: dict[str, Command] = dict(
         _command("amend", "N TEXT", "put a text of yours in an answer's place", _steer("amend")),
         _command("propose", "TEXT", "add an answer of your own", _steer("propose")),
         _command("swap", "N MODEL", "ask another model in an agent's place", _steer("swap")),
-        _command("again", "", "aggregate again, proposers kept", lambda screen, _: screen.again()),
-        _command("use", "N | L.N", "take an agent's answer as the answer", _use),
+        _command("add", "MODEL", "ask one more agent", _steer("add")),
+        _command(
+            "again",
+            "[RECIPE | prompt TEXT]",
+            "aggregate again, proposers kept",
+            lambda screen, words: screen.again(words),
+        ),
+        _command("use", "N | L.N", "take an agent's answer as the answer", _steer("use")),
         _command("stats", "", "what all conversations took", lambda screen, _: screen.stats()),
         _command("stop", "[N | L.N]", "stop the run, or one agent", _stop),
         _command(

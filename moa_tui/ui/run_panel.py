@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.style import Style
 from textual.widgets import Static
 
@@ -35,6 +36,7 @@ class RunPanel(Vertical):
         Binding("right", "layer(1)", "Layer after", id="panel.layer_after", show=False),
         Binding("left_square_bracket", "page(-1)", "Panes before", id="panel.page_before", show=False),
         Binding("right_square_bracket", "page(1)", "Panes after", id="panel.page_after", show=False),
+        Binding("a", "add_agent", "One more agent", id="panel.add"),
         Binding("f", "follow", "Follow the run", id="panel.follow", show=False),
     ]
     DEFAULT_CSS = """
@@ -44,6 +46,9 @@ class RunPanel(Vertical):
         #grid { layout: grid; grid-size: 1; grid-gutter: 0 0; height: 1fr; }
     }
     """
+
+    class AddAgent(Message):
+        """The person wants one more agent to answer."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -108,6 +113,10 @@ class RunPanel(Vertical):
         if self.run is not None:
             number = min(max(1, self._layer + step), len(self.run.layers))
             self.pick(number)
+
+    def action_add_agent(self) -> None:
+        if self.run is not None:
+            self.post_message(self.AddAgent())
 
     def pick(self, layer: int, page: int = 0) -> None:
         """Show this layer, and no longer follow the run."""

@@ -11,6 +11,8 @@ from moa_tui.engine.events import CallRetried
 from moa_tui.ui.run_state import RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from moa_tui.chat import Chat, Running
     from moa_tui.conversation import Turn
 
@@ -45,6 +47,8 @@ class Session:
     """Messages to send when the run is over, oldest first."""
     instead_of: Turn | None = None
     """The turn in whose place the next message is asked; behind the last one where None."""
+    then: Callable[[Turn], Awaitable[None]] | None = None
+    """What is to be done with the turn once its run, which was told to stop, is over."""
     spent: float = 0.0
     """US dollars of the conversation so far, unknown prices left out."""
     tokens: int = 0
@@ -107,7 +111,7 @@ class Session:
     def start_over(self) -> None:
         """The chat has another conversation, or another branch of it, from now on."""
         self.run, self.instead_of, self.spent, self.tokens = None, None, 0.0, 0
-        self.draft, self.written = NOTHING, ""
+        self.draft, self.written, self.then = NOTHING, "", None
         self.waiting.clear()
         for turn in self.chat.conversation.turns:
             self._count(turn)

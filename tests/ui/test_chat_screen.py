@@ -753,8 +753,8 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         offered = {command.title for command in bench.app.get_system_commands(bench.screen)}
         widgets = (MoaApp, ChatScreen, RunPanel, AgentPane)
         known = {binding.description for binding in keymap.bindings_of(widgets).values()}
-        # Escape stops the run, as long as there is one; and only what is over can be steered.
-        over = {"Ask again", "Leave out", "Other model", "Use as the answer"}
+        # Escape stops the run, as long as there is one; and only what is over can be edited or used.
+        over = {"Edit it", "Use as the answer"}
         assert known - offered == {"To the prompt", *over}
         await bench.press("ctrl+p")
         palette = bench.app.screen

@@ -239,8 +239,9 @@ async def test_retry_and_again_wait_for_the_run_that_goes_on() -> None:
         await bench.ask("first")
         await bench.submit("second")
         await bench.until_writing("one")
-        for text in ("/retry", "/again", "/edit", "/use 1"):
+        for text in ("/retry", "/again", "/edit"):
             await refused(bench, text, "a run is going on")
+        await refused(bench, "/use 1", "L1.1 is not over")
         bench.open(gate)
         await bench.until_idle()
         assert [turn.prompt for turn in bench.transcript.turns] == ["first", "second"]
