@@ -83,6 +83,7 @@ class FakeGateway:
             await self.ready.wait()
         if self.fails is not None:
             raise self.fails
+        self.check_keys(recipe)
 
     def facts(self, agent: Agent) -> ModelFacts:
         return ModelFacts(agent.model, prompt_price=self.price, completion_price=self.price)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from moa_tui import steering
+from moa_tui import steering, steering_live
 from moa_tui.chat import Chat
 from moa_tui.engine import limits
-from moa_tui.engine.events import CallId
+from moa_tui.engine.events import CallId, Delta
+from moa_tui.engine.recipe import Agent
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway.thread import EngineThread
 from tests.fakes import FakeGateway, FakeModels
@@ -223,3 +225,124 @@ def test_a_recipe_of_one_layer_has_no_place_for_an_answer_of_ones_own(chat: Chat
     turn = ended(chat, chat.send("?"))
     with pytest.raises(UsageError, match="one layer"):
         steering.propose(turn, "Mine.")
+
+
+def test_a_late_proposer_is_asked_and_nobody_before_it_again(chat: Chat, models: FakeModels) -> None:
+    first = ended(chat, chat.send("?"))
+    second = ended(chat, chat.steer(first, steering.add(first, Agent(model="lab/d", temperature=0.1))))
+    assert asked(models) == {**ONCE, "judge": 2}
+    assert len(models.asked["lab/d"]) == 1
+    assert "a says 1" in seen_by(models, "lab/d")
+    assert "lab/d says 1" in seen_by(models, "judge")
+    assert [agent.name for agent in second.recipe.lineup[1]] == ["d", "e", "d (2)"]
+    assert first.recipe is RECIPE
+
+
+FINAL = ({"agents": ["x"], "task": "critique"}, {"agents": ["y"], "reads": "all"})
+"""What follows the answers in another recipe: a critique, and an answer from both."""
+
+
+def test_the_answers_that_are_there_are_aggregated_as_another_recipe_does_it(
+    chat: Chat, models: FakeModels
+) -> None:
+    first = ended(chat, chat.send("?"))
+    by = recipe(["nobody"], *FINAL, agents={"x": {"model": "x", "temperature": 0.0}, "y": {"model": "y"}})
+    second = ended(chat, chat.steer(first, steering.aggregate(first, by)))
+    assert asked(models) == ONCE
+    assert [len(models.asked[name]) for name in ("nobody", "x", "y")] == [0, 1, 1]
+    assert "d says 1" in seen_by(models, "x")
+    assert "a says 1" not in seen_by(models, "x"), "it reads what the answer was made from"
+    assert all(text in seen_by(models, "y") for text in ("d says 1", "e says 1", "x says 1"))
+    assert "a says 1" not in seen_by(models, "y")
+    assert second.outcome is not None
+    assert second.outcome.answer == "y says 1"
+    assert second.recipe.name == "test + test"
+    assert second.recipe.lineup[2][0].temperature == 0.0
+    assert [reply.reused for reply in second.outcome.replies.values()] == [True] * 5 + [False] * 2
+    # Once more, by a recipe that chooses and writes nothing.
+    third = ended(chat, chat.steer(second, steering.aggregate(second, recipe(["n"], {"task": "vote"}))))
+    assert third.outcome is not None
+    assert third.outcome.answer in ("d says 1", "e says 1")
+
+
+def test_what_might_end_a_run_early_does_not_keep_it_from_what_it_is_to_do_now(
+    chat: Chat, models: FakeModels
+) -> None:
+    models.scripts = {"a": [["Answer: 42"]], "b": [["42"]]}
+    chat.recipe = recipe({"agents": ["a", "b"], "enough": 0.6}, ["judge"])
+    first = ended(chat, chat.send("?"))
+    assert asked(models)["judge"] == 0
+    second = ended(chat, chat.steer(first, steering.aggregate(first, recipe(["n"], ["y"]))))
+    assert second.outcome is not None
+    assert second.outcome.answer == "y says 1"
+    assert len(models.asked["a"]) == 1
+
+
+def test_the_last_layer_works_by_other_instructions_and_only_it(chat: Chat, models: FakeModels) -> None:
+    first = ended(chat, chat.send("?"))
+    ended(chat, chat.steer(first, steering.reword(first, "Write a table of {references} and no more.")))
+    assert asked(models) == {**ONCE, "judge": 2}
+    assert "Write a table of <reference" in seen_by(models, "judge")
+
+
+def test_what_cannot_be_aggregated_otherwise_is_refused(chat: Chat) -> None:
+    turn = ended(chat, chat.send("?"))
+    with pytest.raises(UsageError, match="one layer: nothing in it reads"):
+        steering.aggregate(turn, recipe(["x"]))
+    chat.recipe = recipe(["a", "b"], {"task": "vote"})
+    voted = ended(chat, chat.send("?"))
+    with pytest.raises(UsageError, match="no agent at its end"):
+        steering.reword(voted, "x")
+    chat.recipe = recipe(["a"])
+    alone = ended(chat, chat.send("?"))
+    for refused in (
+        lambda: steering.aggregate(alone, RECIPE),
+        lambda: steering.reword(alone, "x"),
+        lambda: steering.add(alone, Agent(model="new")),
+    ):
+        with pytest.raises(UsageError, match=r"one layer|no agent at its end"):
+            refused()
+
+
+# --- while it goes, without a screen ----------------------------------------------------------------------
+
+
+async def _set(gate: asyncio.Event) -> None:
+    gate.set()
+
+
+def test_a_run_that_goes_is_changed_from_another_thread(
+    chat: Chat, models: FakeModels, engine: EngineThread
+) -> None:
+    gate = asyncio.Event()
+    models.scripts = {"b": [["b begins", gate]]}
+    running = chat.send("?")
+    while not isinstance(event := running.events.get(timeout=15), Delta) or event.call != B:
+        assert event is not None
+    changed = steering_live.add(running.turn.recipe, Agent(model="new"))
+    assert running.alter(changed).result(15)
+    assert [agent.name for agent in running.turn.recipe.lineup[1]] == ["d", "e", "new"]
+    with pytest.raises(UsageError, match="not been asked"):
+        running.alter(steering_live.retry(running.turn.recipe, JUDGE)).result(15)
+    engine.submit(_set(gate)).result(15)
+    turn = ended(chat, running)
+    assert turn.outcome is not None
+    assert turn.recipe.lineup[1][2].model == "new"
+    assert "new says 1" in seen_by(models, "judge")
+    assert asked(models) == ONCE
+    assert not running.alter(changed).result(15), "it is over"
+
+
+def test_an_agent_that_joins_without_its_key_changes_nothing(
+    chat: Chat, models: FakeModels, gateway: FakeGateway
+) -> None:
+    gate = asyncio.Event()
+    models.scripts = {"b": [["b begins", gate]]}
+    running = chat.send("?")
+    while not isinstance(running.events.get(timeout=15), Delta):
+        pass
+    gateway.missing = {"new": "NEW_KEY"}
+    with pytest.raises(MissingKeyError, match="NEW_KEY"):
+        running.alter(steering_live.add(running.turn.recipe, Agent(model="new"))).result(15)
+    running.stop()
+    assert ended(chat, running).recipe is RECIPE
