@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.events import CallId, CallStarted, Failure, Outcome, Reply, Usage
+    from moa_tui.preferences import Preference
     from moa_tui.store.parts import Parts
 
 T = TypeVar("T")
@@ -189,6 +190,19 @@ def keep_reply(
     drop_pieces(connection, turn, call)
     if not reply.reused and reply.cost:
         connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (reply.cost, turn))
+
+
+def keep_preference(connection: sqlite3.Connection, preference: Preference) -> None:
+    """A choice among recipes."""
+    connection.execute(
+        "INSERT INTO choices (created, recipes, chosen, blind) VALUES (?, ?, ?, ?)",
+        (
+            preference.created,
+            as_json([readable(one) for one in preference.recipes]),
+            readable(preference.chosen),
+            preference.blind,
+        ),
+    )
 
 
 def drop_pieces(connection: sqlite3.Connection, turn: int, call: CallId) -> None:
