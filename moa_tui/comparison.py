@@ -44,6 +44,14 @@ class Comparison:
         name = chosen.turn.recipe.name if chosen is not None else None
         return len(names) > 1 and self._chat.prefer(Preference(names, name, self.blind, time.time()))
 
+    def fault(self, running: Running) -> Exception | None:
+        """What kept an ended run from beginning, or is a bug that ended it."""
+        try:
+            running.result()
+        except Exception as error:  # the others' answers must not be lost with it
+            return error
+        return None
+
     def settle(self) -> list[Turn]:
         """Once every run has ended: take the turns up side by side, the chosen one active.
 
@@ -52,12 +60,9 @@ class Comparison:
         turns: list[Turn] = []
         active = None
         for running in self.runs:
-            try:
-                turn = running.result()
-            except Exception as error:  # the others' answers must not be lost with it
-                self.faults.append(error)
-                continue
-            if turn is not None:
+            if (fault := self.fault(running)) is not None:
+                self.faults.append(fault)
+            elif (turn := running.result()) is not None:
                 turns.append(turn)
                 active = turn if running is self.chosen else active
         if turns:
