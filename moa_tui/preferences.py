@@ -68,7 +68,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """All choices added up: a standing for each recipe, the best first.
+    """All choices added up: a standing for each recipe, group by group, the best first.
 
     `blind` is how many of the `choices` were made without the names. `without_strength` says why a group of
     recipes has no strengths, a sentence each.
@@ -110,7 +110,11 @@ def preferences(found: Iterable[Preference]) -> Preferences | None:
     strengths: dict[str, float] = {}
     groups: dict[str, int] = {}
     why_not = []
-    for number, group in enumerate(_groups(compared, pairs), 1):
+    # Those with the most to go by first.
+    in_order = sorted(
+        _groups(compared, pairs), key=lambda group: -sum(won[one] + tied[one] / 2 for one in group)
+    )
+    for number, group in enumerate(in_order, 1):
         groups |= dict.fromkeys(group, number)
         few = [one for one in group if won[one] + lost[one] + tied[one] < LEAST_PAIRS]
         if few:

@@ -21,7 +21,7 @@ HEADING = "preferred"
 
 _GAP = "  "
 _NAME_CELLS = 16
-_LEAST_DRAWING, _LONGEST_DRAWING = 11, 41
+_LEAST_DRAWING, _LONGEST_DRAWING = 21, 41
 
 
 def _share(value: float) -> str:
@@ -35,11 +35,11 @@ _COLUMNS: dict[str, Callable[[Standing], str]] = {
     "lost": lambda one: str(one.losses),
     "tied": lambda one: str(one.ties),
     "win rate": lambda one: _share(one.win_rate),
-    "95 % sure": lambda one: f"{one.low * 100:.0f} to {_share(one.high)}",
+    "95 % interval": lambda one: f"{one.low * 100:.0f} to {_share(one.high)}",
     "strength": lambda one: "-" if one.strength is None else f"{one.strength:.0f}",
 }
 # Which columns go first where there is no room for all.
-_FIRST = ("win rate", "95 % sure", "strength", "pairs", "won", "lost", "tied")
+_FIRST = ("win rate", "95 % interval", "strength", "pairs", "won", "lost", "tied")
 
 
 def preference_table(found: Preferences, width: int) -> Table:

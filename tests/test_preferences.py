@@ -232,6 +232,7 @@ def test_recipes_that_never_met_are_groups_of_their_own() -> None:
     assert standing(made, "duo").group == standing(made, "moa").group != standing(made, "lite").group
     assert standing(made, "duo").strength == pytest.approx(ELO_MEAN)
     assert standing(made, "lite").strength is None
+    assert [one.group for one in made.standings] == [1, 1, 2, 2]
     assert len(made.without_strength) == 1
 
 
