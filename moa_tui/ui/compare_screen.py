@@ -134,12 +134,13 @@ class CompareScreen(Screen[None]):
         if self._said:
             words = self._said
         elif any(pane.is_answered for pane in self._panes):
-            words = "Which answer is better? Choose one by its number, or none of them."
+            words = "Which is better? Choose it by its number, or none of them."
         elif self._going_on:
             words = "The first answer that is whole can be chosen."
         else:
             words = "There is no answer to choose."
-        self.query_one("#compare-words", Static).update(Content(words))
+        content = Content(words).stylize("bold") if self._said else Content(words)
+        self.query_one("#compare-words", Static).update(content)
 
     def _draw_tabs(self) -> None:
         tabs = self.query_one("#compare-tabs", Static)
