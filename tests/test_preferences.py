@@ -197,6 +197,13 @@ def test_with_enough_pairs_there_are_strengths_the_strongest_first() -> None:
     assert strengths[0] - strengths[1] == pytest.approx(147.2, abs=0.1)
 
 
+def test_a_tie_is_half_a_win_in_the_strengths_too() -> None:
+    made = added_up(*[chosen(one, "duo", "moa") for one in ["duo"] * 6 + ["moa"] * 2 + [None] * 4])
+    # Eight points to four: twice as strong.
+    strengths = [one.strength or 0 for one in made.standings]
+    assert strengths[0] - strengths[1] == pytest.approx(120.4, abs=0.1)
+
+
 def test_with_one_pair_less_there_are_none_and_it_is_said_who_lacks_them() -> None:
     won = [chosen("moa", "duo", "moa")] * (LEAST_PAIRS - 4) + [chosen("duo", "duo", "moa")] * 3
     made = added_up(*won)
