@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import random
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from moa_tui.comparison import Comparison
 from moa_tui.conversation import Conversation, Turn, history, name_from, path
 from moa_tui.engine.events import CallEnded, RunChanged, RunEnded, Usage
 from moa_tui.engine.health import Health
@@ -16,10 +18,10 @@ from moa_tui.engine.passing import answer_text
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Agent, Layer, Recipe
 from moa_tui.engine.run import run
-from moa_tui.errors import ModelError, OpenElsewhereError, StoreError, UsageError
+from moa_tui.errors import MoaTuiError, ModelError, OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
     from moa_tui.engine.alteration import Alteration
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.plan import Plan
     from moa_tui.gateway.models import Gateway
     from moa_tui.gateway.thread import EngineThread
+    from moa_tui.preferences import Preference
     from moa_tui.steering import Change
     from moa_tui.store import Store
     from moa_tui.store.recording import Recording
@@ -218,6 +221,39 @@ class Chat:
         """
         again = replace(self._next(turn.prompt, turn), recipe=change.recipe, system=turn.system)
         return self._run(again, change.kept)
+
+    def compare(
+        self, prompt: str, recipes: Sequence[Recipe], *, blind: bool = False, instead_of: Turn | None = None
+    ) -> Comparison:
+        """Ask `prompt` of several recipes at once, each a branch of its own in one place.
+
+        `blind` puts them in an order drawn at random. Raises MissingKeyError before any call.
+        """
+        for recipe in recipes:
+            self._gateway.check_keys(recipe)
+        runs: list[Running] = []
+        try:
+            for recipe in random.sample(recipes, len(recipes)) if blind else recipes:
+                runs.append(self._run(replace(self._next(prompt, instead_of), recipe=recipe)))
+        except MoaTuiError:
+            for running in runs:
+                running.stop()
+            raise
+        return Comparison(self, runs, blind=blind)
+
+    def take_up(self, turns: Sequence[Turn], active: Turn) -> None:
+        """Add turns that are over to the conversation; `active` is the one it goes on from."""
+        for turn in turns:
+            self.conversation = self.conversation.with_turn(turn)
+        self.conversation = replace(self.conversation, active=active)
+        if self._store is not None and self.is_kept:
+            self._store.choose(self.conversation.id, active)
+
+    def prefer(self, preference: Preference) -> bool:
+        """Write a choice among recipes down, unless the conversation is private; whether it was."""
+        if self._store is not None and self.is_kept:
+            self._store.prefer(preference)
+        return self.is_kept
 
     def use(self, call: CallId, turn: Turn | None = None) -> Turn:
         """A branch whose answer is one agent's of `turn`, the active one by default.

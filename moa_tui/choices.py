@@ -9,6 +9,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
@@ -23,7 +24,6 @@ from moa_tui.gateway.catalog import KEY_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from moa_tui.config import Settings
     from moa_tui.engine.events import Message
@@ -124,6 +124,11 @@ class Choices:
     def load(self, name: str) -> Recipe:
         """The recipe of that name or path; `local` is made from what local servers list. As `first`."""
         return self.first(name)[0]
+
+    def known(self, name: str) -> bool:
+        """Whether `name` is a recipe's, or a path to one's file."""
+        named = name == shelf.LOCAL or name in shelf.available(self._recipes_dir)
+        return named or (name.endswith(".toml") and Path(name).is_file())
 
     def again(self, recipe: Recipe) -> Recipe | None:
         """The recipe that a turn was answered by: as it is now, or as it was where it is gone.

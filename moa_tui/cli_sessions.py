@@ -171,7 +171,8 @@ def path() -> None:
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="From that day on.")
 @_as_json
 def stats(since: datetime | None, as_json: bool) -> None:
-    """What was asked, answered and paid, per recipe, model, agent and month."""
+    """What was asked, answered and paid, per recipe, model, agent and month; and which recipes you prefer."""
+    from moa_tui.preferences_view import preference_lines
     from moa_tui.stats import stats_document, stats_lines
 
     with _library() as library:
@@ -181,6 +182,8 @@ def stats(since: datetime | None, as_json: bool) -> None:
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
     click.echo(_safe(stats_lines(figures, width)))
+    if figures.preferences is not None:
+        click.echo(_safe(f"\n{preference_lines(figures.preferences, width)}"))
 
 
 class _library:

@@ -6,10 +6,12 @@ Everything here reads or writes the disk: not for a screen's own thread.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui import export, importing
 from moa_tui.errors import StoreError, TakenError, UsageError
+from moa_tui.preferences import preferences
 from moa_tui.wording import counted
 
 if TYPE_CHECKING:
@@ -141,8 +143,8 @@ class Library:
         return [export.write(group, format, path, self._exports_dir, replace=replace) for group in groups]
 
     def figures(self, since: float | None = None) -> Figures:
-        """What was asked, answered and paid since then (Unix seconds), or ever."""
-        return self._store.figures(since)
+        """What was asked, answered, paid and preferred since then (Unix seconds), or ever."""
+        return replace(self._store.figures(since), preferences=preferences(self._store.preferences(since)))
 
     def read_in(self, path: Path) -> list[str]:
         """Keep the conversations of a file; what was taken and what was not, in sentences.

@@ -14,6 +14,8 @@ from moa_tui.wording import counted, money, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
+    from moa_tui.preferences import Preferences
+
 SCHEMA = 1
 
 Kind = Literal["recipes", "models", "agents", "months"]
@@ -81,6 +83,8 @@ class Figures:
     agents: tuple[Group, ...]
     months: tuple[Group, ...]
     since: float | None = None
+    preferences: Preferences | None = None
+    """Which recipes were preferred where several were compared; None where none were."""
 
     def groups(self, kind: Kind) -> tuple[Group, ...]:
         """Those of one kind."""

@@ -225,4 +225,4 @@ def test_the_document_has_every_number_and_is_json() -> None:
     assert document["months"][1]["cost"] == 0.125
     assert document["total"]["calls"] == 90
     assert document["since"] is None
-    assert set(document) == {"schema", "total", *KINDS, "since"}
+    assert set(document) == {"schema", "total", *KINDS, "since", "preferences"}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from moa_tui.conversation import Conversation, Hit, Summary, Turn
+    from moa_tui.preferences import Preference
     from moa_tui.stats import Figures
 
 T = TypeVar("T")
@@ -109,6 +110,10 @@ class Store:
 
         self._writer.put(change)
 
+    def prefer(self, preference: Preference) -> None:
+        """Keep a choice among recipes. Does not wait."""
+        self._writer.put(lambda connection: tables.keep_preference(connection, preference))
+
     def change(self, conversation_id: str, **values: Any) -> None:
         """Set `title`, `tags`, `pinned`, `archived` or `deleted` (Unix seconds or None)."""
 
@@ -147,6 +152,10 @@ class Store:
         # By a connection of its own: counting takes a while, and a search must not wait for it.
         with self._made_sense_of(), closing(connect(self.path)) as connection:
             return figures(connection, since=since)
+
+    def preferences(self, since: float | None = None) -> list[Preference]:
+        """The choices among recipes since then (Unix seconds), or all, oldest first."""
+        return self._read(lambda connection: reader.preferences(connection, since))
 
     def prompts(self, limit: int, longest: int) -> list[str]:
         """What was asked last, the newest at the end, prompts longer than `longest` characters left out."""

@@ -14,6 +14,7 @@ from moa_tui.engine.events import CallId, Failure, Outcome, Reply, Usage
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.plan import total_cost
 from moa_tui.errors import StoreError
+from moa_tui.preferences import Preference
 from moa_tui.store.parts import KeptMessages, decoded
 from moa_tui.store.words import Wanted
 
@@ -120,6 +121,18 @@ def prompts(connection: sqlite3.Connection, limit: int, longest: int) -> list[st
         if len(text) <= longest and found[-1:] != [text]:
             found.append(text)
     return found[::-1]
+
+
+def preferences(connection: sqlite3.Connection, since: float | None) -> list[Preference]:
+    """The choices among recipes since a time in Unix seconds, or all of them, oldest first."""
+    rows = connection.execute(
+        "SELECT recipes, chosen, blind, created FROM choices WHERE created >= ? ORDER BY key",
+        (float("-inf") if since is None else since,),
+    )
+    return [
+        Preference(tuple(map(str, json.loads(recipes))), chosen, bool(blind), created)
+        for recipes, chosen, blind, created in rows
+    ]
 
 
 def labels(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.events import CallId, CallStarted, Failure, Outcome, Reply, Usage
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.preferences import Preference
     from moa_tui.store.parts import Parts
 
 T = TypeVar("T")
@@ -202,6 +203,19 @@ def change_recipe(connection: sqlite3.Connection, turn: int, recipe: Recipe, par
     """The recipe of a turn that was changed while its run goes."""
     key = parts.keep(as_json(recipe_document(recipe)))
     connection.execute("UPDATE turns SET recipe = ? WHERE key = ?", (key, turn))
+
+
+def keep_preference(connection: sqlite3.Connection, preference: Preference) -> None:
+    """A choice among recipes."""
+    connection.execute(
+        "INSERT INTO choices (created, recipes, chosen, blind) VALUES (?, ?, ?, ?)",
+        (
+            preference.created,
+            as_json([readable(one) for one in preference.recipes]),
+            readable(preference.chosen),
+            preference.blind,
+        ),
+    )
 
 
 def drop_pieces(connection: sqlite3.Connection, turn: int, call: CallId) -> None:

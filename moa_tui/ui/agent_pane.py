@@ -13,6 +13,8 @@ from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.rows_widget import MARKS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
     from textual.binding import BindingType
 
@@ -153,15 +155,7 @@ class AgentPane(LiveText):
         room = self.size.width - 2
         if room <= 0:
             return
-        name = view.label
-        words = view.state_words
-        if cell_len(name) + cell_len(words) + 1 > room:
-            name = set_cell_size(name, max(4, room - cell_len(words) - 2)).rstrip() + "…"
-        frame = [f"{name} {words}"]
-        numbers = view.numbers(now)
-        while len(numbers) > 1 and cell_len(" · ".join(numbers)) > room:
-            numbers.pop()
-        frame.append(" · ".join(numbers))
+        frame = frame_words(view.label, view.state_words, view.numbers(now), room)
         if frame != self._framed:
             self._framed = frame
             # As Content: a name must not be read as markup.
@@ -198,6 +192,16 @@ class AgentPane(LiveText):
     def on_click(self, event: events.Click) -> None:
         if event.chain == 2 and not event.style.meta.keys() & MARKS:
             self.action_inspect()
+
+
+def frame_words(name: str, state: str, numbers: Sequence[str], room: int) -> list[str]:
+    """What stands in a frame above and below, in `room` cells: the name gives way, then the last numbers."""
+    if cell_len(name) + cell_len(state) + 1 > room:
+        name = set_cell_size(name, max(4, room - cell_len(state) - 2)).rstrip() + "…"
+    told = list(numbers)
+    while len(told) > 1 and cell_len(" · ".join(told)) > room:
+        told.pop()
+    return [f"{name} {state}", " · ".join(told)]
 
 
 def _waiting_words(view: CallView, kind: Kind) -> str:

@@ -23,6 +23,8 @@ from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_screen import ChatScreen
 from moa_tui.ui.clipboard import copy
+from moa_tui.ui.compare_panes import ComparePanes
+from moa_tui.ui.compare_screen import CompareScreen
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.help_screen import HelpScreen, keys_in_force
@@ -283,5 +285,5 @@ class MoaApp(App[None]):
 _WITH_KEYS = (
     *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
     *(InspectorScreen, RecipeScreen, RecipeEditor, SessionsScreen, TextScreen, FormatScreen, ForkScreen),
-    StatsScreen,
+    *(StatsScreen, CompareScreen, ComparePanes),
 )

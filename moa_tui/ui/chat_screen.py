@@ -15,12 +15,12 @@ from textual.widgets import Static
 from moa_tui.errors import MoaTuiError
 from moa_tui.ui import commands
 from moa_tui.ui.agent_pane import AgentPane
+from moa_tui.ui.compare_actions import CompareActions
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.prompt import Prompt
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.session import Draft, Session
-from moa_tui.ui.session_actions import SessionActions
 from moa_tui.ui.status_bar import StatusBar
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
@@ -48,7 +48,7 @@ _SMALLEST = (60, 20)
 _SIDE_BY_SIDE_WIDTH = 180
 
 
-class ChatScreen(SessionActions):
+class ChatScreen(CompareActions):
     """Sends what is typed, follows the run, and keeps every widget told of it."""
 
     HELP_TITLE = "The chat"
@@ -132,7 +132,9 @@ class ChatScreen(SessionActions):
         self.box.clear()
         self.box.prompt.remember(event.shown)
         try:
-            command = commands.parse(event.shown)
+            # With the files that it names, where the command takes a message for the models.
+            command = commands.parse(event.text)
+            self.given = Draft(event.text, event.shown)
         except MoaTuiError as error:
             self.complain(error)
             self.box.prompt.put_back(event.shown)

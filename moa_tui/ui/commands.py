@@ -96,9 +96,14 @@ def _theme(screen: ChatScreen, name: str) -> None:
 
 
 def _command(
-    name: str, usage: str, description: str, act: Callable[[ChatScreen, str], Awaitable[None] | None]
+    name: str,
+    usage: str,
+    description: str,
+    act: Callable[[ChatScreen, str], Awaitable[None] | None],
+    *,
+    takes_message: bool = False,
 ) -> tuple[str, Command]:
-    return name, Command(CommandHint(name, usage, description), act)
+    return name, Command(CommandHint(name, usage, description, takes_message), act)
 
 
 COMMANDS: dict[str, Command] = dict(
@@ -121,6 +126,13 @@ COMMANDS: dict[str, Command] = dict(
             lambda screen, words: screen.again(words),
         ),
         _command("use", "N | L.N", "take an agent's answer as the answer", _steer("use")),
+        _command(
+            "compare",
+            "A B [C] [PROMPT]",
+            "recipes side by side; blind A B hides names",
+            lambda screen, words: screen.compare(words),
+            takes_message=True,
+        ),
         _command("stats", "", "what all conversations took", lambda screen, _: screen.stats()),
         _command("stop", "[N | L.N]", "stop the run, or one agent", _stop),
         _command(

@@ -34,6 +34,8 @@ class CommandHint:
     name: str
     usage: str
     description: str
+    takes_message: bool = False
+    """Whether a message for the models is behind it: the files that it names go along."""
 
     @property
     def needs_argument(self) -> bool:

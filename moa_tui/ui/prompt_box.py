@@ -77,7 +77,7 @@ class PromptBox(Vertical):
         self._timer: Timer | None = None
         self._is_reading = False
         self._refused: str | None = None
-        self._command_names = {hint.name for hint in commands}
+        self._command_names = {hint.name for hint in commands if not hint.takes_message}
         self._taken = ""
 
     def compose(self) -> ComposeResult:
@@ -176,9 +176,9 @@ class PromptBox(Vertical):
             self._look_at(words)
 
     def _mentioned(self, text: str) -> list[str]:
-        """The files a message names; what stands behind a slash command is the command's."""
+        """The files a message names; what stands behind most slash commands is the command's."""
         word = text[1:].split(maxsplit=1)[:1] if text.startswith("/") else []
-        return [] if word and word[0] in self._command_names else mentioned(text)
+        return [] if word and word[0].lower() in self._command_names else mentioned(text)
 
     @work(group="mentions", exclusive=True)
     async def _look_at(self, words: list[str]) -> None:

@@ -50,6 +50,8 @@ class RunPanel(Vertical):
     class AddAgent(Message):
         """The person wants one more agent to answer."""
 
+    pane_class: ClassVar[type[AgentPane]] = AgentPane
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.run: RunState | None = None
@@ -160,7 +162,7 @@ class RunPanel(Vertical):
         grid.styles.grid_size_columns = self._columns
         panes = list(self.query(AgentPane))
         if len(page) > len(panes):
-            grid.mount_all([AgentPane() for _ in range(len(page) - len(panes))])
+            grid.mount_all([self.pane_class() for _ in range(len(page) - len(panes))])
             panes = list(self.query(AgentPane))
         for number, pane in enumerate(panes):
             pane.display = number < len(page)

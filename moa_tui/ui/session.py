@@ -11,7 +11,7 @@ from moa_tui.engine.events import CallRetried
 from moa_tui.ui.run_state import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from moa_tui.chat import Chat, Running
     from moa_tui.conversation import Turn
@@ -28,6 +28,22 @@ class Draft(NamedTuple):
 
 
 NOTHING = Draft("", "")
+
+
+def drain(running: Running, run: RunState) -> tuple[bool, bool]:
+    """Take in what the engine has said of a run: whether it has ended, and whether its answer began anew."""
+    again = False
+    until = time.monotonic() + _LONGEST_DRAIN_SECONDS
+    while time.monotonic() < until:
+        try:
+            event = running.events.get_nowait()
+        except queue.Empty:
+            break
+        if event is None:
+            return True, again
+        again = again or (isinstance(event, CallRetried) and event.call == run.recipe.writer)
+        run.take(event)
+    return False, again
 
 
 @dataclass
@@ -64,21 +80,9 @@ class Session:
 
     def drain(self) -> tuple[bool, bool]:
         """Take in what the engine has said: whether the run has ended, and whether the answer began anew."""
-        running, run = self.running, self.run
-        if running is None or run is None or not self.shown:
+        if self.running is None or self.run is None or not self.shown:
             return False, False
-        again = False
-        until = time.monotonic() + _LONGEST_DRAIN_SECONDS
-        while time.monotonic() < until:
-            try:
-                event = running.events.get_nowait()
-            except queue.Empty:
-                break
-            if event is None:
-                return True, again
-            again = again or (isinstance(event, CallRetried) and event.call == run.recipe.writer)
-            run.take(event)
-        return False, again
+        return drain(self.running, self.run)
 
     def end(self) -> Turn | None:
         """Settle the ended run; None where it never began. Raises what stopped it from beginning."""
@@ -97,6 +101,11 @@ class Session:
         else:
             self._count(turn)
         return turn
+
+    def count(self, turns: Sequence[Turn]) -> None:
+        """Add what these turns took, that were answered elsewhere than here."""
+        for turn in turns:
+            self._count(turn)
 
     def _count(self, turn: Turn) -> None:
         if turn.outcome is not None:

@@ -1,9 +1,12 @@
-"""What the kept conversations came to: by recipe, model, agent and month, each sorted by any column."""
+"""What the kept conversations came to: by recipe, model, agent and month, each sorted by any column.
+
+Where recipes were compared, a table of which were preferred stands behind these.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from textual import work
 from textual.binding import Binding
@@ -14,6 +17,7 @@ from textual.style import Style
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
+from moa_tui.preferences_view import preference_notes, preference_table
 from moa_tui.stats import MEASURES, Kind, headline, notes, table, why_nothing
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.live_text import LiveText
@@ -26,9 +30,12 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from moa_tui.preferences import Preferences
     from moa_tui.stats import Figures, Line, Role
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Tab = Kind | Literal["preferences"]
+
+KINDS: tuple[Tab, ...] = (*get_args(Kind), "preferences")
 _ORDERS = ("name", *MEASURES)
 _LEAST_HEIGHT_FOR_NOTES = 24
 _STYLES: dict[Role, str] = {
@@ -70,12 +77,18 @@ class StatsScreen(ModalScreen[None]):
             "agents": "calls",
             "months": "name",
         }
-        self.kind: Kind = "recipes"
+        self.kind: Tab = "recipes"
 
     @property
     def order(self) -> str:
         """What the table is sorted by: "name" or a key of MEASURES."""
-        return self._orders[self.kind]
+        return "" if self.kind == "preferences" else self._orders[self.kind]
+
+    @property
+    def kinds(self) -> tuple[Tab, ...]:
+        """The tables there are: of preferences only where recipes were compared."""
+        compared = self._figures is not None and self._figures.preferences is not None
+        return KINDS if compared else KINDS[:-1]
 
     def compose(self) -> ComposeResult:
         with Vertical(id="stats-box"):
@@ -102,6 +115,9 @@ class StatsScreen(ModalScreen[None]):
             self._said = str(error)
         else:
             self._said = why_nothing(self._figures) or ""
+            if self._said and self._figures.preferences is not None:
+                # Choices stay where the conversations they were made in are gone.
+                self._said, self.kind = "", "preferences"
         self.refresh_bindings()
         self._draw_soon()
 
@@ -124,13 +140,25 @@ class StatsScreen(ModalScreen[None]):
             self._set("notes", Content())
             rows.show_rows(wrap(Content(self._said).stylize(MUTED), width))
             return
-        drawn = table(self.kind, self._figures.groups(self.kind), width, self.order)
+        if self.kind == "preferences" and self._figures.preferences is not None:
+            self._draw_preferences(self._figures.preferences, rows, width)
+            return
+        kind: Kind = "recipes" if self.kind == "preferences" else self.kind
+        drawn = table(kind, self._figures.groups(kind), width, self._orders[kind])
         self._set("head", Content("").join(_head(text, role) for text, role in drawn.head))
         rows.show_rows([Row(_content(line)) for line in drawn.rows])
         said = notes(self._figures, drawn.hidden) if self.size.height >= _LEAST_HEIGHT_FOR_NOTES else []
         if drawn.hidden:
             said.insert(0, f"No room for: {', '.join(drawn.hidden)}. Sorting by one of them shows it.")
         self._set("notes", Content("\n".join(said)))
+
+    def _draw_preferences(self, found: Preferences, rows: LiveText, width: int) -> None:
+        drawn = preference_table(found, width)
+        self._set("head", _content(drawn.head))
+        self._set("notes", Content())
+        # Below the table and not under it: they scroll, since what they say may be long and must be read.
+        said = [row for note in preference_notes(found) for row in wrap(Content(note).stylize(MUTED), width)]
+        rows.show_rows([*(Row(_content(line)) for line in drawn.rows), Row(Content()), *said])
 
     def _set(self, part: str, content: Content) -> None:
         widget = self.query_one(f"#stats-{part}", Static)
@@ -139,7 +167,7 @@ class StatsScreen(ModalScreen[None]):
 
     def _tabs(self) -> Content:
         items = []
-        for number, kind in enumerate(KINDS, 1):
+        for number, kind in enumerate(self.kinds, 1):
             words = f"{number} {kind.capitalize()}"
             if kind == self.kind:
                 items.append(Content(f"[{words}]").stylize("bold reverse"))
@@ -150,19 +178,23 @@ class StatsScreen(ModalScreen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "step_order" or not self._said
+        if action == "step_order":
+            return not self._said and self.kind != "preferences"
+        return parameters != ("preferences",) or "preferences" in self.kinds
 
-    def action_show_kind(self, kind: Kind) -> None:
+    def action_show_kind(self, kind: Tab) -> None:
         if kind != self.kind:
             self.kind = kind
             self.query_one(LiveText).scroll_home(animate=False)
+            self.refresh_bindings()
             self._draw()
 
     def action_step_kind(self, step: int) -> None:
-        self.action_show_kind(KINDS[(KINDS.index(self.kind) + step) % len(KINDS)])
+        self.action_show_kind(self.kinds[(self.kinds.index(self.kind) + step) % len(self.kinds)])
 
     def action_sort(self, order: str) -> None:
-        self._orders[self.kind] = order
+        if self.kind != "preferences":
+            self._orders[self.kind] = order
         self.query_one(LiveText).scroll_home(animate=False)
         self._draw()
 

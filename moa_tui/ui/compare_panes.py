@@ -1,0 +1,97 @@
+"""One recipe of a comparison alone: the panes of all its agents, full screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from moa_tui.ui.agent_pane import AgentPane
+from moa_tui.ui.inspector_screen import InspectorScreen
+from moa_tui.ui.key_bar import KeyBar
+from moa_tui.ui.line_filter import visible
+from moa_tui.ui.run_panel import RunPanel
+from moa_tui.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from moa_tui.engine.events import CallId
+    from moa_tui.ui.run_state import RunState
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+class _Pane(AgentPane):
+    """One whose agent cannot be changed: that makes another turn, once the comparison is in the chat."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "steer" and super().check_action(action, parameters)
+
+
+class _Panel(RunPanel):
+    pane_class = _Pane
+
+
+class ComparePanes(Screen[None]):
+    """Looks at one run while the comparison goes on."""
+
+    HELP_TITLE = "A recipe's agents"
+    CSS_PATH = "compare_screen.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Back", id="compare.close_panes"),
+        Binding("ctrl+t", "reasoning", "Reasoning or text", id="compare.reasoning", show=False),
+    ]
+
+    def __init__(
+        self, run: RunState, *, copy: Callable[[str], None], stop_call: Callable[[CallId], None]
+    ) -> None:
+        """`copy` puts a text on the clipboard and says so; `stop_call` ends a call of this run."""
+        super().__init__()
+        self.run_state = run
+        self._copy = copy
+        self._stop_call = stop_call
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="compare-title", markup=False)
+        yield _Panel()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        name = visible(one_line(self.run_state.recipe.name))
+        self.query_one("#compare-title", Static).update(Content.assemble(("Agents of ", "bold"), name))
+        self.query_one(RunPanel).look_at(self.run_state)
+        self.set_interval(_SECONDS_BETWEEN_LOOKS, self._tick)
+        self.call_after_refresh(self._focus_first)
+
+    def _focus_first(self) -> None:
+        if panes := self.query_one(RunPanel).panes:
+            panes[0].focus()
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self.query_one(RunPanel).tick()
+
+    def on_agent_pane_inspect(self, event: AgentPane.Inspect) -> None:
+        self.app.push_screen(
+            InspectorScreen(self.run_state, event.call, copy=self._copy, stop_call=self._stop_call)
+        )
+
+    def on_agent_pane_stop_call(self, event: AgentPane.StopCall) -> None:
+        self._stop_call(event.call)
+
+    def on_agent_pane_copy(self, event: AgentPane.Copy) -> None:
+        self._copy(event.text)
+
+    def action_reasoning(self) -> None:
+        panel = self.query_one(RunPanel)
+        panel.show_kind("text" if panel.kind == "reasoning" else "reasoning")
+
+    def action_close(self) -> None:
+        self.dismiss()

@@ -1,0 +1,244 @@
+"""Several recipes' answers to one prompt side by side, to choose the best of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.style import Style
+from textual.widgets import Static
+
+from moa_tui.errors import MoaTuiError
+from moa_tui.ui.answer_pane import AnswerPane
+from moa_tui.ui.compare_panes import ComparePanes
+from moa_tui.ui.key_bar import KeyBar
+from moa_tui.ui.run_state import RunState
+from moa_tui.ui.session import drain
+from moa_tui.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from moa_tui.chat import Running
+    from moa_tui.comparison import Comparison
+    from moa_tui.ui.rows_widget import RowsWidget
+
+# Each tick takes one column's turn, so that a key never waits for all of them: 10 Hz for each.
+_TICK_SECONDS = 1 / 30
+_MOST_RECIPES = 3
+# A narrower column, frame included, breaks prose into crumbs.
+_NARROWEST_COLUMN = 40
+
+
+class CompareScreen(Screen[None]):
+    """Follows every run, and takes the person's choice once there is an answer; ends when all runs have."""
+
+    HELP_TITLE = "The comparison"
+    CSS_PATH = "compare_screen.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"choose({number})", f"Choose {number}", id=f"compare.choose_{number}")
+            for number in range(1, _MOST_RECIPES + 1)
+        ),
+        Binding("0", "choose(0)", "None is better", id="compare.choose_none"),
+        Binding("enter", "panes", "Its agents", id="compare.panes"),
+        Binding("y", "copy_answer", "Copy", id="compare.copy"),
+        Binding("right,tab", "column(1)", "Next answer", id="compare.next"),
+        Binding("left,shift+tab", "column(-1)", "Answer before", id="compare.before", show=False),
+        Binding("escape", "leave", "Stop, then leave", id="compare.leave"),
+    ]
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        prompt: str,
+        *,
+        copy: Callable[[str], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """`copy` puts a text on the clipboard and says so; `ended` is told once no run goes on any more."""
+        super().__init__()
+        self.comparison = comparison
+        self.current = 0
+        """The column the person looks at, from 0."""
+        self._prompt = prompt
+        self._copy = copy
+        self._tell_ended = ended
+        self._panes = [
+            AnswerPane(RunState(running.turn.recipe), number, hidden=comparison.blind)
+            for number, running in enumerate(comparison.runs, 1)
+        ]
+        self._going_on: set[Running] = set(comparison.runs)
+        self._ticks = 0
+        self._stopping = self._leaving = False
+        self._said = ""
+        """What came of the choice."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="compare-title", markup=False)
+        yield Static(id="compare-tabs", markup=False)
+        with Horizontal(id="compare-columns"):
+            yield from self._panes
+        yield Static(id="compare-words", markup=False)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        mode = "Blind comparison" if self.comparison.blind else "Comparison"
+        title = Content.assemble((mode, "bold"), f"  {one_line(self._prompt[:500])}")
+        self.query_one("#compare-title", Static).update(title)
+        self._panes[0].focus()
+        self._ticker = self.set_interval(_TICK_SECONDS, self._tick)
+        self._draw_words()
+
+    # The runs
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        number = self._ticks % _MOST_RECIPES
+        if number < len(self._panes):
+            running, pane = self.comparison.runs[number], self._panes[number]
+            if running in self._going_on:
+                ended, again = drain(running, pane.run_state)
+                if again:
+                    pane.restart()
+                if ended:
+                    self._end(running, pane)
+            pane.tick()
+            self._draw_tabs()
+        if not self._going_on and self._ticks % _MOST_RECIPES == 0:
+            if self._leaving:
+                self.dismiss()
+            # Nothing moves any more.
+            self._ticker.pause()
+
+    def _end(self, running: Running, pane: AnswerPane) -> None:
+        self._going_on.discard(running)
+        if not pane.run_state.over:
+            fault = self.comparison.fault(running)
+            pane.why_not = str(fault) if isinstance(fault, MoaTuiError) else "stopped before it began"
+        self.refresh_bindings()
+        self._draw_words()
+        if not self._going_on:
+            self._tell_ended()
+
+    # What is shown
+
+    def _draw_words(self) -> None:
+        if self._said:
+            words = self._said
+        elif any(pane.is_answered for pane in self._panes):
+            words = "Which is better? Choose it by its number, or none of them."
+        elif self._going_on:
+            words = "The first answer that is whole can be chosen."
+        else:
+            words = "There is no answer to choose."
+        content = Content(words).stylize("bold") if self._said else Content(words)
+        self.query_one("#compare-words", Static).update(content)
+
+    def _draw_tabs(self) -> None:
+        tabs = self.query_one("#compare-tabs", Static)
+        if not tabs.display:
+            return
+        items = []
+        for at, pane in enumerate(self._panes):
+            shown = at == self.current
+            style = Style(bold=shown, reverse=shown) + Style.from_meta({"@click": f"screen.show({at})"})
+            items.append(Content(f" {pane.name_words} {pane.state_words} ").stylize(style))
+        content = Content("│").join(items)
+        if tabs.content != content:
+            tabs.update(content)
+
+    def on_resize(self, event: events.Resize) -> None:
+        narrow = event.size.width // len(self._panes) < _NARROWEST_COLUMN
+        self.set_class(narrow, "-narrow")
+        self._show_columns()
+
+    def _show_columns(self) -> None:
+        narrow = self.has_class("-narrow")
+        for at, pane in enumerate(self._panes):
+            pane.display = not narrow or at == self.current
+        self.call_after_refresh(self._draw_tabs)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, AnswerPane):
+            self.current = self._panes.index(event.widget)
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action, parameters:
+            case "choose", (int(number),):
+                if self.comparison.decided or number > len(self._panes):
+                    return False
+                one = self._panes[number - 1 : number] if number else self._panes
+                return any(pane.is_answered for pane in one) or None
+            case "panes", _:
+                return not self._panes[self.current].hidden
+            case _:
+                return True
+
+    def action_show(self, at: int) -> None:
+        self.current = at
+        self._show_columns()
+        self._panes[at].focus()
+        self.refresh_bindings()
+
+    def action_column(self, step: int) -> None:
+        self.action_show((self.current + step) % len(self._panes))
+
+    def action_choose(self, number: int) -> None:
+        """Take the answer of that column for the best; 0 for none of them."""
+        seen = [
+            running
+            for running, pane in zip(self.comparison.runs, self._panes, strict=True)
+            if pane.answer.strip()
+        ]
+        chosen = self._panes[number - 1] if number else None
+        counts = self.comparison.choose(
+            self.comparison.runs[number - 1] if chosen is not None else None, seen
+        )
+        was_blind = self.comparison.blind
+        letters = [pane.name_words.partition(" ")[2] for pane in self._panes]
+        if chosen is not None:
+            chosen.chosen = True
+        for pane in self._panes:
+            pane.reveal()
+        names = [pane.name_words.partition(" ")[2] for pane in self._panes]
+        said = f"Chosen: {names[number - 1]}." if chosen is not None else "None is better."
+        if was_blind:
+            told = [f"{letter} is {name}" for letter, name in zip(letters, names, strict=True)]
+            said += f" {', '.join(told)}."
+        if not counts:
+            few = "fewer than two answers were there" if len(seen) < 2 else "nothing is kept of it"
+            said += f" Not counted: {few}."
+        self._said = said
+        self._draw_words()
+        self._draw_tabs()
+        self.refresh_bindings()
+
+    def action_panes(self) -> None:
+        running, pane = self.comparison.runs[self.current], self._panes[self.current]
+        self.app.push_screen(ComparePanes(pane.run_state, copy=self._copy, stop_call=running.stop_call))
+
+    def action_copy_answer(self) -> None:
+        self._copy(self._panes[self.current].answer)
+
+    def on_rows_widget_code_clicked(self, event: RowsWidget.CodeClicked) -> None:
+        event.stop()
+        self._copy(event.code)
+
+    def action_leave(self) -> None:
+        """Stop what runs; where nothing does, or the choice is made, leave."""
+        if not self._going_on:
+            self.dismiss()
+            return
+        self.comparison.stop()
+        self._leaving = self._stopping or self.comparison.decided
+        self._stopping = True
