@@ -36,7 +36,12 @@ class _Pane(AgentPane):
 
 
 class _Panel(RunPanel):
+    """Such panes, and nobody can join them."""
+
     pane_class = _Pane
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "add_agent" and super().check_action(action, parameters)
 
 
 class ComparePanes(Screen[None]):

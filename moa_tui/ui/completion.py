@@ -29,7 +29,7 @@ _PATH = re.compile(r'(?:^|(?<=[\s(\[{]))@("[^"]*|[^\s"@][^\s"]*|)$')
 
 @dataclass(frozen=True, slots=True)
 class CommandHint:
-    """A slash command: `name` without the slash, `usage` as in `/use N` or `/recipe [NAME]`."""
+    """A slash command: `name` without the slash, `usage` what goes behind it, as in `N` or `[NAME]`."""
 
     name: str
     usage: str
@@ -40,8 +40,12 @@ class CommandHint:
     @property
     def needs_argument(self) -> bool:
         """Whether the command says nothing without a word behind it."""
-        argument = self.usage.removeprefix(f"/{self.name}").strip()
-        return bool(argument) and not argument.startswith("[")
+        return bool(self.usage) and not self.usage.startswith("[")
+
+    @property
+    def words(self) -> str:
+        """The command as it is typed, with what goes behind it."""
+        return f"/{self.name} {self.usage}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def commands_for(word: Word, commands: Sequence[CommandHint]) -> list[Choice]:
     fitting = [hint for hint in commands if f"/{hint.name}".startswith(typed)]
     fitting.sort(key=lambda hint: f"/{hint.name}" != typed)
     return [
-        Choice(f"/{hint.name}{' ' if hint.needs_argument else ''}", hint.usage, hint.description)
+        Choice(f"/{hint.name}{' ' if hint.needs_argument else ''}", hint.words, hint.description)
         for hint in fitting
     ]
 

@@ -69,7 +69,8 @@ class CallView:
     @property
     def state_words(self) -> str:
         """`● writing`: glyph and word."""
-        return f"{GLYPHS['excluded']} not asked" if self.passed_over else f"{GLYPHS[self.state]} {self.state}"
+        word = "not asked" if self.passed_over else "left out" if self.state == "excluded" else self.state
+        return f"{GLYPHS['excluded' if self.passed_over else self.state]} {word}"
 
     def numbers(self, now: float) -> list[str]:
         """What is known of it in figures, most telling first: tokens, tokens/s, price, seconds."""

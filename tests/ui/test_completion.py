@@ -10,7 +10,7 @@ from textual import events
 from textual.app import App
 from textual.widgets import Static
 
-from moa_tui.ui import completion
+from moa_tui.ui import commands, completion
 from moa_tui.ui.completion import CommandHint, CompletionList, commands_for, word_at
 from moa_tui.ui.prompt import Prompt
 from tests.helpers import wait_until
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 COMMANDS = [
-    CommandHint("help", "/help", "Every key and command"),
-    CommandHint("recipe", "/recipe [NAME]", "Choose a recipe"),
-    CommandHint("rename", "/rename TITLE", "Name this conversation"),
-    CommandHint("use", "/use N", "Take an agent's answer"),
-    *(CommandHint(f"zz{number}", f"/zz{number}", "[/] one of many") for number in range(12)),
+    CommandHint("help", "", "Every key and command"),
+    CommandHint("recipe", "[NAME]", "Choose a recipe"),
+    CommandHint("rename", "TITLE", "Name this conversation"),
+    CommandHint("use", "N", "Take an agent's answer"),
+    *(CommandHint(f"zz{number}", "", "[/] one of many") for number in range(12)),
 ]
 
 
@@ -94,7 +94,7 @@ def test_what_the_cursor_stands_behind_says_what_is_completed(
 
 
 def test_the_command_that_is_written_out_comes_first() -> None:
-    hints = [CommandHint("user", "/user", ""), CommandHint("use", "/use N", "")]
+    hints = [CommandHint("user", "", ""), CommandHint("use", "N", "")]
     word = word_at(0, 4, "/use")
     assert word
     assert [choice.text for choice in commands_for(word, hints)] == ["/use ", "/user"]
@@ -102,6 +102,17 @@ def test_the_command_that_is_written_out_comes_first() -> None:
 
 def test_only_an_argument_without_brackets_is_needed() -> None:
     assert [hint.name for hint in COMMANDS if hint.needs_argument] == ["rename", "use"]
+
+
+def test_every_command_is_offered_by_its_name() -> None:
+    word = word_at(0, 1, "/")
+    assert word
+    offered = [
+        choice.shown for choice in commands_for(word, [one.hint for one in commands.COMMANDS.values()])
+    ]
+    assert len(offered) == len(commands.COMMANDS)
+    assert all(label.startswith(f"/{name}") for label, name in zip(offered, commands.COMMANDS, strict=True))
+    assert "/recipe [NAME]" in offered
 
 
 async def test_a_slash_lists_the_commands_above_the_prompt_and_typing_goes_on() -> None:
