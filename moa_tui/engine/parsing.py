@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+ClosingLine = Literal["in short", "confidence"]
 
 # A form is short; a reply beyond this is searched at its beginning and its end only.
 _LONGEST = 50_000
@@ -21,9 +26,9 @@ _NAMED_LINE = re.compile(
 _FILLER = re.compile(r"references?|answers?|numbers?|no\.|[\s*_`#\[\]()]|\.(?!\d)", re.IGNORECASE)
 _ORDER = re.compile(r"\d{1,4}(?:[>,;]+\d{1,4})*")
 
-_CONFIDENCE = re.compile(
-    r"(?:^|\n)[ \t*_#>`-]*confidence[ \t*_`]*:[ \t*_`]*(\d{1,3}(?:\.\d+)?)[ \t]*%?[ \t*_`.]*\Z", re.IGNORECASE
-)
+_CLOSING = re.compile(r"(?:^|\n)[ \t*_#>`-]*(confidence|in short)[ \t*_`]*:([^\n]*)\Z", re.IGNORECASE)
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)[ \t]*%?\.?")
+_LONGEST_CLOSING_LINE = 300
 
 JUDGEMENT_KEYS = (
     "consensus",
@@ -83,16 +88,37 @@ def parse_selection(reply: str, count: int, most: int | None = None) -> Selectio
     return found
 
 
-def parse_confidence(reply: str) -> tuple[str, float | None]:
-    """An answer without its last line, and how sure that line says it is, from 0 to 1.
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A reply parted into its answer and the lines that were asked for behind it, None where they are not.
 
-    The whole reply and None where its last line is not of the form asked for, or is all there is.
+    `confidence` is from 0 to 1.
     """
-    text = reply.rstrip()
-    line = _CONFIDENCE.search(text, max(0, len(text) - 200))
-    if line is None or float(line[1]) > 100 or not (answer := text[: line.start()].rstrip()):
-        return reply, None
-    return answer, float(line[1]) / 100
+
+    answer: str
+    short: str | None = None
+    confidence: float | None = None
+
+
+def parse_closing(reply: str, wanted: Collection[ClosingLine]) -> Closing:
+    """The answer without those of the `wanted` lines that stand at its very end and can be read."""
+    closing = Closing(reply)
+    for _ in wanted:
+        text = closing.answer.rstrip()
+        line = _CLOSING.search(text, max(0, len(text) - _LONGEST_CLOSING_LINE))
+        # An answer of nothing but such lines is one that forgot the rest: it stays as it is.
+        if line is None or not (answer := text[: line.start()].rstrip()):
+            break
+        value = line[2].strip(" \t*_`")
+        percent = _PERCENT.fullmatch(value)
+        kind = line[1].lower()
+        if kind == "in short" and kind in wanted and closing.short is None and value:
+            closing = replace(closing, answer=answer, short=value)
+        elif kind == "confidence" and kind in wanted and percent is not None and float(percent[1]) <= 100:
+            closing = replace(closing, answer=answer, confidence=float(percent[1]) / 100)
+        else:
+            break
+    return closing
 
 
 def _valid(numbers: list[int], count: int) -> list[int] | None:

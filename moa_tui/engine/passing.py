@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.parsing import parse_confidence, parse_judgement, parse_ranking, parse_selection
+from moa_tui.engine.parsing import parse_closing, parse_judgement, parse_ranking, parse_selection
 from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.engine.selection import agreement, likeness, majority, medoid, most_diverse, outliers
 from moa_tui.engine.tasks import Reference, arranged
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from moa_tui.engine.events import CallId, Reply
+    from moa_tui.engine.parsing import Closing
     from moa_tui.engine.recipe import Layer, Task
 
 
@@ -32,6 +33,10 @@ class Finished:
     asked: int
     written_before: Sequence[str] = ()
     """The answers of the layer that ran before."""
+
+    def closing(self, call: CallId) -> Closing:
+        """What stands behind the answer of a call."""
+        return parse_closing(self.usable[call].text, self.layer.closing_lines)
 
 
 @dataclass(slots=True)
@@ -112,8 +117,8 @@ def _answers(this: Finished) -> Passed:
 
 
 def answer_text(layer: Layer, text: str) -> str:
-    """What of a reply is the answer: all of it, or all but how sure it says it is where that was asked."""
-    return text if layer.confident is None else parse_confidence(text)[0]
+    """What of a reply is the answer: all but the closing lines that its layer asks for."""
+    return parse_closing(text, layer.closing_lines).answer
 
 
 def _elect_the_surest(this: Finished, passed: Passed) -> None:
@@ -122,8 +127,7 @@ def _elect_the_surest(this: Finished, passed: Passed) -> None:
     sure: dict[CallId | None, float] = {
         reference.call: said
         for reference in passed.references
-        if reference.call is not None
-        and (said := parse_confidence(this.usable[reference.call].text)[1]) is not None
+        if reference.call is not None and (said := this.closing(reference.call).confidence) is not None
     }
     if silent := [reference for reference in passed.references if reference.call not in sure]:
         names = ", ".join(_named(one) for one in silent)

@@ -16,6 +16,8 @@ from moa_tui.engine.events import CallId
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from moa_tui.engine.parsing import ClosingLine
+
 Task = Literal["answer", "synthesize", "revise", "critique", "judge", "rank", "vote", "moderate"]
 
 # The tasks whose texts are answers: one of them may be the run's.
@@ -171,6 +173,12 @@ class Layer(_Table):
     """As similar as this among themselves, and the answer most like the others is the run's."""
     confident: Annotated[float, Field(gt=0, le=1)] | None = None
     """As sure as this by its own word, and the surest answer is the run's; its agents are asked how sure."""
+
+    @property
+    def closing_lines(self) -> tuple[ClosingLine, ...]:
+        """What its agents are asked for behind their answers."""
+        short: tuple[ClosingLine, ...] = ("in short",) if self.drop_outliers else ()
+        return (*short, "confidence") if self.confident is not None else short
 
 
 # What has no meaning in a first layer, which has nothing to read.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from moa_tui.engine.plan import message_tokens
-from moa_tui.engine.prompts import CONFIDENCE_FORM, FORMS, PROMPTS
+from moa_tui.engine.prompts import FORMS, PROMPTS, closing_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +74,8 @@ def prepare(
     talk = [message for message in history if message["role"] != "system"]
     if agent.system:
         system.append(agent.system)
-    if layer.confident is not None:
-        system.append(CONFIDENCE_FORM)
+    if closing := layer.closing_lines:
+        system.append(closing_form(closing))
     if references:
         if layer.task == "revise":
             references = [

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moa_tui.engine.parsing import (
+    Closing,
+    ClosingLine,
     Selection,
-    parse_confidence,
+    parse_closing,
     parse_judgement,
     parse_ranking,
     parse_selection,
@@ -147,6 +149,9 @@ def test_an_unreadable_choice_is_none(reply: str) -> None:
     assert parse_selection(reply, 3, 2) is None
 
 
+BOTH: tuple[ClosingLine, ...] = ("in short", "confidence")
+
+
 @pytest.mark.parametrize(
     ("reply", "answer", "sure"),
     [
@@ -157,7 +162,7 @@ def test_an_unreadable_choice_is_none(reply: str) -> None:
     ],
 )
 def test_a_confidence_is_read_and_taken_off_the_answer(reply: str, answer: str, sure: float) -> None:
-    assert parse_confidence(reply) == (answer, sure)
+    assert parse_closing(reply, BOTH[1:]) == Closing(answer, None, sure)
 
 
 @pytest.mark.parametrize(
@@ -178,4 +183,26 @@ def test_a_confidence_is_read_and_taken_off_the_answer(reply: str, answer: str, 
     ids=lambda reply: reply[:24] or "empty",
 )
 def test_an_unreadable_confidence_is_none_and_the_answer_stays_whole(reply: str) -> None:
-    assert parse_confidence(reply) == (reply, None)
+    assert parse_closing(reply, BOTH) == Closing(reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "closing"),
+    [
+        ("It is 42.\nIN SHORT: 42", Closing("It is 42.", "42")),
+        ("It is 42.\n\n**In short:** 42\nCONFIDENCE: 90", Closing("It is 42.", "42", 0.9)),
+        ("It is 42.\nCONFIDENCE: 90\nIN SHORT: `42`", Closing("It is 42.", "42", 0.9)),
+        ("In short: no.\nIN SHORT: no\nIN SHORT: yes", Closing("In short: no.\nIN SHORT: no", "yes")),
+        ("It is 42.\nIN SHORT:", Closing("It is 42.\nIN SHORT:")),
+        ("IN SHORT: 42", Closing("IN SHORT: 42")),
+        ("It is.\nIN SHORT: " + "x" * 1_000, Closing("It is.\nIN SHORT: " + "x" * 1_000)),
+    ],
+    ids=lambda value: value[-20:] if isinstance(value, str) else "",
+)
+def test_closing_lines_are_read_once_each_and_taken_off_the_answer(reply: str, closing: Closing) -> None:
+    assert parse_closing(reply, BOTH) == closing
+
+
+def test_a_line_that_nobody_asked_for_is_a_part_of_the_answer() -> None:
+    assert parse_closing("So.\nIn short: no", ("confidence",)) == Closing("So.\nIn short: no")
+    assert parse_closing("So.\nIn short: no", ()) == Closing("So.\nIn short: no")
