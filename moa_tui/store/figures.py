@@ -9,8 +9,9 @@ from itertools import groupby
 from math import fsum
 from operator import itemgetter
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.stats import Figures, Group
 from moa_tui.store.parts import decoded
 
@@ -33,7 +34,7 @@ def figures(connection: sqlite3.Connection, *, since: float | None = None) -> Fi
     """What every conversation that is not deleted came to, in the turns sent since a time in Unix seconds."""
     recent = "" if since is None else " AND t.created >= ?"
     values = () if since is None else (since,)
-    passing_on = _passing_on(connection)
+    flows = _flows(connection)
     count = _Count()
     turns: dict[int, _Turn] = {}
     seen: set[str] = set()
@@ -46,7 +47,7 @@ def figures(connection: sqlite3.Connection, *, since: float | None = None) -> Fi
         # A fork holds the same turns once more, as does a copy that was read in.
         if id_ not in seen:
             seen.add(id_)
-            turns[key] = _Turn(name, month or _NO_MONTH, passing_on[recipe], status, answer, seconds, metrics)
+            turns[key] = _Turn(name, month or _NO_MONTH, flows[recipe], status, answer, seconds, metrics)
             count.sent[name, month or _NO_MONTH] += 1
     wanted = f"WHERE c.turn IN (SELECT t.key {_COUNTED}{recent})" if since is not None else ""
     calls = connection.execute(f"{_CALLS} {wanted} ORDER BY c.turn, c.layer, c.place", values)
@@ -56,26 +57,44 @@ def figures(connection: sqlite3.Connection, *, since: float | None = None) -> Fi
     return count.figures(since)
 
 
-def _passing_on(connection: sqlite3.Connection) -> dict[int, list[tuple[str, ...]]]:
-    """For each recipe's key, the states that an answer of each layer is passed on in; none of the last."""
-    found: dict[int, list[tuple[str, ...]]] = {}
-    known: dict[bytes, list[tuple[str, ...]]] = {}
+class _Flow(NamedTuple):
+    """What a recipe makes of its layers' replies.
+
+    `passes` are the states that an answer of each layer but the last is passed on in, none where the layer
+    writes no answers. `votes` is whether the last layer asks nobody, and chooses among the answers before.
+    """
+
+    passes: Sequence[tuple[str, ...]]
+    votes: bool
+
+
+def _flows(connection: sqlite3.Connection) -> dict[int, _Flow]:
+    """The flow of each recipe, by its key."""
+    found: dict[int, _Flow] = {}
+    known: dict[bytes, _Flow] = {}
     for key, text in connection.execute(
         "SELECT key, text FROM parts WHERE key IN (SELECT recipe FROM turns)"
     ):
         # Every conversation has its own copy.
         if text not in known:
-            layers = json.loads(decoded(text))["layers"][:-1]
-            known[text] = [("done", "partial") if one.get("use_partial") else ("done",) for one in layers]
+            layers = json.loads(decoded(text))["layers"]
+            passes = [_states(layer) for layer in layers[:-1]]
+            known[text] = _Flow(passes, layers[-1].get("task") == "vote")
         found[key] = known[text]
     return found
+
+
+def _states(layer: Mapping[str, Any]) -> tuple[str, ...]:
+    if layer.get("task", WRITING_TASKS[0]) not in WRITING_TASKS:
+        return ()
+    return ("done", "partial") if layer.get("use_partial") else ("done",)
 
 
 @dataclass(slots=True)
 class _Turn:
     recipe: str
     month: str
-    passing_on: Sequence[tuple[str, ...]]
+    flow: _Flow
     status: str | None
     answer: int | None
     seconds: float | None
@@ -152,18 +171,18 @@ class _Count:
             self._taken(turn, rows)
             return
         whose: dict[tuple[int, int], _Sum] = {}
-        asked_last = rows[-1][1]
+        # Where no later layer was asked, nobody has read it; a vote reads without being asked.
+        read_until = rows[-1][1] + (turn.flow.votes and turn.status == "done")
         for _, layer, place, agent, model, status, reused, _, *numbers in rows:
             own = whose[layer, place] = self._sums[turn.recipe, turn.month, model, agent]
             if not reused and numbers[4] is not None:
                 own.states[status] += 1
                 if status is not None:
                     own.take(*numbers)
-            if layer <= len(turn.passing_on):
+            if layer <= len(turn.flow.passes) and (states := turn.flow.passes[layer - 1]):
                 own.proposed += 1
                 own.left_out += status == "excluded"
-                # Where no later layer was asked, nobody has read it.
-                own.used += layer < asked_last and status in turn.passing_on[layer - 1]
+                own.used += layer < read_until and status in states
         metrics = json.loads(turn.metrics or "{}")
         for one in metrics.get("overlap", ()):
             if (place_of := (one["layer"], one["index"])) in whose:
@@ -176,7 +195,7 @@ class _Count:
 
     def _taken(self, turn: _Turn, rows: Sequence[tuple[Any, ...]]) -> None:
         for _, layer, _, agent, model, _, _, text, *_ in rows:
-            if turn.status == "done" and layer <= len(turn.passing_on) and text == turn.answer:
+            if turn.status == "done" and layer <= len(turn.flow.passes) and text == turn.answer:
                 self._sums[turn.recipe, turn.month, model, agent].taken += 1
                 return
 

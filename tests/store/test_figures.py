@@ -190,6 +190,29 @@ def test_an_answer_is_not_used_where_no_later_layer_was_asked(store: Store) -> N
     assert (total.proposed, total.used) == (2, 0)
 
 
+def test_who_ranks_or_judges_proposes_nothing(store: Store) -> None:
+    ranked = recipe(["one", "two"], {"agents": ["ranker"], "task": "rank"}, ["judge"])
+    made = replies()
+    made = {
+        ONE: made[ONE],
+        TWO: made[TWO],
+        JUDGE: a_reply("RANKING: 1 > 2", agent="ranker"),
+        CallId(3, 1): made[JUDGE],
+    }
+    saved(store, ended(made, ranked))
+    agents = named(counted(store).agents)
+    assert (agents["ranker"].calls, agents["ranker"].proposed, agents["ranker"].used) == (1, 0, 0)
+    assert (agents["one"].proposed, agents["one"].used) == (1, 1)
+
+
+@pytest.mark.parametrize(("status", "used"), [("done", 1), ("stopped", 0)])
+def test_what_a_vote_chose_from_was_used(store: Store, status: Any, used: int) -> None:
+    made = replies()
+    del made[JUDGE]
+    saved(store, ended(made, recipe(["one", "two"], {"task": "vote"}), status=status))
+    assert [named(counted(store).agents)[name].used for name in ("one", "two")] == [used, used]
+
+
 def test_failed_partial_and_stopped_calls_are_told_apart(store: Store) -> None:
     statuses = ("failed", "failed", "partial", "stopped", "done")
     judge = CallId(2, 1)
