@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded
+from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, PointsFound, RunEnded
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Conversation
@@ -109,6 +109,8 @@ def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
                 "error": failure_document(failure),
                 "at": at,
             }
+        case PointsFound(call, points, at):
+            return {"event": "points_found", **_place(call), "points": list(points), "at": at}
         case CallEnded(call, reply):
             return {"event": "call_ended", **_call(call, reply)}
         case RunEnded(outcome):

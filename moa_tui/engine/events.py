@@ -179,6 +179,15 @@ class CallEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsFound:
+    """A checklist is drawn up; the run waits until its control is told which `points` to keep."""
+
+    call: CallId
+    points: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
 
@@ -204,4 +213,4 @@ class RunEnded:
     outcome: Outcome
 
 
-Event = CallStarted | Delta | CallRetried | CallEnded | RunEnded
+Event = CallStarted | Delta | CallRetried | PointsFound | CallEnded | RunEnded
