@@ -6,12 +6,15 @@ import asyncio
 import queue
 import random
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.comparison import Comparison
 from moa_tui.conversation import Conversation, Turn, history, name_from, path
 from moa_tui.engine.events import CallEnded, RunChanged, RunEnded, Usage
+from moa_tui.engine.guided import guided as with_checklist
+from moa_tui.engine.guided import layers_in_common, proposers
 from moa_tui.engine.health import Health
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.passing import answer_text
@@ -21,7 +24,7 @@ from moa_tui.engine.run import run
 from moa_tui.errors import MoaTuiError, ModelError, OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from moa_tui.engine.alteration import Alteration
@@ -65,10 +68,14 @@ class Running:
         kept: Mapping[CallId, Reply] | None = None,
         recording: Recording | None = None,
         health: Health | None = None,
+        *,
+        asks: bool = False,
     ) -> None:
         self.turn = turn
         self._gateway = gateway
         self._engine = engine
+        self._asks = asks
+        self._wake: Callable[[], None] | None = None
         self._kept = kept or {}
         self._recording = recording
         self._health = health
@@ -90,6 +97,7 @@ class Running:
             control=self._control,
             facts=gateway.facts,
             health=self._health,
+            asks=self._asks,
         )
 
     def _take(self, event: Event) -> None:
@@ -99,11 +107,27 @@ class Running:
         if self._recording is not None:
             self._recording.take(event)
         self.events.put(event)
+        self._rouse()
 
     def _ended(self, _: Future[Outcome]) -> None:
         if self._recording is not None and not self._began.is_set():
             self._recording.withdraw()
         self.events.put(None)
+        self._rouse()
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called once, on any thread, as soon as `events` holds something.
+
+        For a reader that stops looking while the run waits for a person.
+        """
+        self._wake = wake
+        if not self.events.empty():
+            self._rouse()
+
+    def _rouse(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake()
 
     def stop(self) -> None:
         """Stop the run; what was received is kept."""
@@ -131,6 +155,10 @@ class Running:
         await self._gateway.prepare(alteration.recipe)
         return self._control.alter(alteration)
 
+    def decide(self, call: CallId, ticked: frozenset[int]) -> None:
+        """Keep these points of the checklist that the run waits with, by their places, the first 0."""
+        self._control.decide(call, ticked)
+
     def result(self) -> Turn | None:
         """The turn with its outcome, once `events` has given None; None where it was stopped before it began.
 
@@ -144,7 +172,8 @@ class Running:
 class Chat:
     """One conversation, and the recipe and system prompt of what is asked next.
 
-    With a store, every turn is kept from the moment it is sent, unless the conversation is private.
+    With a store, every turn is kept from the moment it is sent, unless the conversation is private. `asks`
+    says that somebody is there to tick the points of a checklist; `guided` has one before the last synthesis.
     """
 
     def __init__(
@@ -156,7 +185,11 @@ class Chat:
         store: Store | None = None,
         *,
         private: bool = False,
+        asks: bool = False,
+        guided: bool = False,
     ) -> None:
+        self.guided = guided
+        self._asks = asks
         self.recipe = recipe
         self.system = system
         self.conversation = Conversation()
@@ -175,6 +208,14 @@ class Chat:
     def path(self) -> tuple[Turn, ...]:
         """The branch in view, from the beginning."""
         return path(self.turn) if self.turn is not None else ()
+
+    @property
+    def asked_recipe(self) -> Recipe:
+        """The recipe of what is asked next: with a checklist where that is wanted and makes sense."""
+        if self.guided:
+            with suppress(UsageError):
+                return with_checklist(self.recipe)
+        return self.recipe
 
     @property
     def is_kept(self) -> bool:
@@ -198,14 +239,14 @@ class Chat:
         turn = self.turn
         if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet to write again")
-        last = len(turn.recipe.layers)
+        same = layers_in_common(turn.recipe, self.asked_recipe)
         kept = {
             call: reply
             for call, reply in turn.outcome.replies.items()
             # What was left out by hand stays left out.
-            if call.layer < last and reply.status in ("done", "excluded")
+            if call.layer <= same and reply.status in ("done", "excluded")
         }
-        if turn.recipe.lineup[:-1] != self.recipe.lineup[:-1]:
+        if proposers(turn.recipe) != proposers(self.recipe):
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
                 "/retry asks them all"
@@ -234,7 +275,9 @@ class Chat:
         runs: list[Running] = []
         try:
             for recipe in random.sample(recipes, len(recipes)) if blind else recipes:
-                runs.append(self._run(replace(self._next(prompt, instead_of), recipe=recipe)))
+                turn = replace(self._next(prompt, instead_of), recipe=recipe)
+                # Several checklists at once are nobody's to tick: all their points are kept.
+                runs.append(self._run(turn, asks=False))
         except MoaTuiError:
             for running in runs:
                 running.stop()
@@ -292,7 +335,7 @@ class Chat:
 
     def plan(self, prompt: str, *, instead_of: Turn | None = None) -> Plan:
         """What sending `prompt` would take. The first call reads a price list: not on a screen's thread."""
-        return plan(self.recipe, history(self._next(prompt, instead_of)), self._gateway.facts)
+        return plan(self.asked_recipe, history(self._next(prompt, instead_of)), self._gateway.facts)
 
     # The conversation
 
@@ -421,7 +464,7 @@ class Chat:
     def _next(self, prompt: str, instead_of: Turn | None) -> Turn:
         """The turn that comes behind the active one, or in the place of another."""
         parent = self.turn if instead_of is None else instead_of.parent
-        return Turn(prompt, self.recipe, parent=parent, system=self.system)
+        return Turn(prompt, self.asked_recipe, parent=parent, system=self.system)
 
     def _recording(self, turn: Turn) -> Recording | None:
         if self._store is None or self.private:
@@ -429,6 +472,10 @@ class Chat:
         self._store.hold(self.conversation.id)
         return self._store.record(self.conversation, turn)
 
-    def _run(self, turn: Turn, kept: Mapping[CallId, Reply] | None = None) -> Running:
+    def _run(
+        self, turn: Turn, kept: Mapping[CallId, Reply] | None = None, *, asks: bool | None = None
+    ) -> Running:
         self._gateway.check_keys(turn.recipe)
-        return Running(turn, self._gateway, self._engine, kept, self._recording(turn), self._health)
+        asks = self._asks if asks is None else asks
+        recording = self._recording(turn)
+        return Running(turn, self._gateway, self._engine, kept, recording, self._health, asks=asks)

@@ -14,6 +14,7 @@ from moa_tui.engine.events import (
     CallRetried,
     CallStarted,
     Delta,
+    PointsFound,
     ReplyChanged,
     RunChanged,
     RunEnded,
@@ -118,6 +119,8 @@ def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
                 "error": failure_document(failure),
                 "at": at,
             }
+        case PointsFound(call, points, at):
+            return {"event": "points_found", **_place(call), "points": list(points), "at": at}
         case CallEnded(call, reply):
             return {"event": "call_ended", **_call(call, reply)}
         case ReplyChanged(call, reply):

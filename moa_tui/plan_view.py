@@ -126,6 +126,7 @@ def _about_layer(recipe: Recipe, number: int) -> str:
         (layer.split, "each its own share"),
         (layer.dropout, f"less {layer.dropout:.0%} drawn for each"),
         (layer.shuffle or task == "rank", "each in an order of its own"),
+        (task == "checklist", "you tick what to keep"),
         (layer.window, "one after another, the best so far beside new ones"),
         (recipe.limits.one_model_at_a_time and len(agents) > 1, "one model at a time"),
         (layer.quorum, f"goes on after {layer.quorum}"),

@@ -195,6 +195,15 @@ class RunChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsFound:
+    """A checklist is drawn up; the run waits until its control is told which `points` to keep."""
+
+    call: CallId
+    points: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
 
@@ -220,4 +229,4 @@ class RunEnded:
     outcome: Outcome
 
 
-Event = CallStarted | Delta | CallRetried | CallEnded | ReplyChanged | RunChanged | RunEnded
+Event = CallStarted | Delta | CallRetried | PointsFound | CallEnded | ReplyChanged | RunChanged | RunEnded

@@ -138,6 +138,8 @@ class Steerable(Protocol):
 
     def alter(self, alteration: Alteration) -> bool: ...
 
+    def decide(self, call: CallId, ticked: frozenset[int]) -> None: ...
+
 
 class RunControl:
     """Steers one run, from any thread, before or while it goes."""
@@ -157,7 +159,10 @@ class RunControl:
         self._on_loop(lambda run: run.stop_call(call))
 
     def proceed(self) -> None:
-        """Go on with the answers that are ready. No effect while there is none, or in the last layer."""
+        """Go on with the answers that are ready, or with all points of a checklist that waits.
+
+        No effect while there is no answer, or in the last layer.
+        """
         self._on_loop(lambda run: run.proceed())
 
     def alter(self, alteration: Alteration) -> bool:
@@ -166,6 +171,13 @@ class RunControl:
         Raises UsageError for what makes no sense at all.
         """
         return self._run is not None and self._run.alter(alteration)
+
+    def decide(self, call: CallId, ticked: frozenset[int]) -> None:
+        """Keep these points of the checklist that the run waits with, by their places, the first 0.
+
+        No effect on a call that waits for no choice.
+        """
+        self._on_loop(lambda run: run.decide(call, ticked))
 
     def _on_loop(self, action: Callable[[Steerable], None]) -> None:
         loop, run = self._loop, self._run

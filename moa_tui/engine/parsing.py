@@ -1,4 +1,4 @@
-"""What rankers, judges and moderators reply, read strictly: what is not in the form asked for is None. Pure.
+"""What rankers, judges and moderators reply, and checklists, read strictly: another form is None. Pure.
 
 A reply may come from a model that was talked into mischief, so nothing in it is guessed at.
 """
@@ -29,6 +29,10 @@ _ORDER = re.compile(r"\d{1,4}(?:[>,;]+\d{1,4})*")
 _CLOSING = re.compile(r"(?:^|\n)[ \t*_#>`-]*(confidence|in short)[ \t*_`]*:([^\n]*)\Z", re.IGNORECASE)
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)[ \t]*%?\.?")
 _LONGEST_CLOSING_LINE = 300
+# More points than a person goes through, and longer ones than a line of a list can be.
+MOST_POINTS = 30
+LONGEST_POINT = 300
+_POINT = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+\[([ xX])\][ \t]+(.*)")
 
 JUDGEMENT_KEYS = (
     "consensus",
@@ -45,6 +49,14 @@ class Selection:
 
     keep: tuple[int, ...]
     enough: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of a checklist: a line of text, and whether its box is ticked."""
+
+    text: str
+    ticked: bool
 
 
 def parse_ranking(reply: str, count: int) -> list[int] | None:
@@ -119,6 +131,30 @@ def parse_closing(reply: str, wanted: Collection[ClosingLine]) -> Closing:
         else:
             break
     return closing
+
+
+def parse_points(reply: str) -> tuple[Point, ...] | None:
+    """The points of a Markdown task list, each once; None where the reply holds none.
+
+    Of more than MOST_POINTS the first count, and a longer text than LONGEST_POINT is cut.
+    """
+    found: dict[str, Point] = {}
+    for line in reply[:_LONGEST].splitlines():
+        if len(found) == MOST_POINTS:
+            break
+        if (match := _POINT.match(line)) is not None and (text := _plain_line(match[2])):
+            found.setdefault(text.casefold(), Point(text, match[1] != " "))
+    return tuple(found.values()) or None
+
+
+def _plain_line(text: str) -> str:
+    """`text` on one line, as short as a point may be, without what a terminal might act on."""
+    # The joiners are part of words in some scripts, and of emoji.
+    printable = "".join(
+        character if character.isprintable() or character in "\u200c\u200d" else " " for character in text
+    )
+    line = " ".join(printable.split())
+    return line if len(line) <= LONGEST_POINT else line[: LONGEST_POINT - 1].rstrip() + "…"
 
 
 def _valid(numbers: list[int], count: int) -> list[int] | None:

@@ -6,7 +6,14 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.parsing import parse_closing, parse_judgement, parse_ranking, parse_selection
+from moa_tui.engine.checklist import sorted_points
+from moa_tui.engine.parsing import (
+    parse_closing,
+    parse_judgement,
+    parse_points,
+    parse_ranking,
+    parse_selection,
+)
 from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.engine.selection import agreement, likeness, majority, medoid, most_diverse, outliers
 from moa_tui.engine.tasks import Reference, arranged
@@ -64,8 +71,11 @@ def pass_on(layer: Finished) -> Passed:
 def share_of(
     call: CallId, layer: Layer, seats: int, prompt: str, references: Sequence[Reference]
 ) -> tuple[list[Reference], int]:
-    """The references one agent of a layer reads, its share where they are split; and how many dropped out."""
-    seen = list(references)
+    """The references one agent of a layer reads, its share where they are split; and how many dropped out.
+
+    A checklist binds everybody who reads it, so everybody sees it.
+    """
+    seen = [reference for reference in references if reference.kind != "checklist"]
     if layer.split and seen:
         at = call.index - 1
         own = seen[at * len(seen) // seats : (at + 1) * len(seen) // seats]
@@ -76,7 +86,7 @@ def share_of(
         places = random.Random(f"dropout {call}:{prompt}").sample(range(len(seen)), stays)
         dropped = len(seen) - stays
         seen = [seen[place] for place in sorted(places)]
-    return seen, dropped
+    return [*seen, *(reference for reference in references if reference.kind == "checklist")], dropped
 
 
 def answers_among(references: Sequence[Reference]) -> list[Reference]:
@@ -190,6 +200,17 @@ def _judgement(this: Finished) -> Passed:
     return Passed([], [], [note])
 
 
+def _checklist(this: Finished) -> Passed:
+    for call, reply in this.usable.items():
+        if (points := parse_points(reply.text)) is not None:
+            return Passed([Reference(reply.agent, sorted_points(points), "checklist", call)], [call])
+    why = "its reply holds no task list" if this.usable else "there is none"
+    note = (
+        f"layer {this.number}: nothing of the checklist is used ({why}), so what follows is a plain synthesis"
+    )
+    return Passed([], [], [note])
+
+
 def _ranking(this: Finished) -> Passed:
     answers = answers_among(this.read)
     orders: dict[CallId, list[Reference]] = {}
@@ -270,6 +291,7 @@ def _named(reference: Reference) -> str:
 _BY_TASK: Mapping[Task, Callable[[Finished], Passed]] = {
     "critique": _critiques,
     "judge": _judgement,
+    "checklist": _checklist,
     "rank": _ranking,
     "moderate": _moderation,
     "vote": _vote,

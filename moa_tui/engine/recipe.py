@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.parsing import ClosingLine
 
-Task = Literal["answer", "synthesize", "revise", "critique", "judge", "rank", "vote", "moderate"]
+Task = Literal["answer", "synthesize", "revise", "critique", "judge", "checklist", "rank", "vote", "moderate"]
 
 # The tasks whose texts are answers: one of them may be the run's.
 WRITING_TASKS = ("answer", "synthesize", "revise")
@@ -267,7 +267,7 @@ class Recipe(_Table):
             return f"layer {number}: quorum {layer.quorum} is more than its {size} agents"
         if number > 1 and (problem := self._problem_of_reading(number, layer, task, size)) is not None:
             return problem
-        if task in ("judge", "moderate") and size > 1:
+        if task in ("judge", "checklist", "moderate") and size > 1:
             return f"layer {number}: the task {task} is for one agent, and it has {size}"
         if is_last and size != 1 and task != "vote":
             return f"the last layer is the aggregator: it needs one agent, and has {size}"
@@ -297,6 +297,9 @@ class Recipe(_Table):
             return f"layer {number}: split shares the references among agents, and it has {size}"
         if layer.window is not None and (task != "synthesize" or size != 1):
             return f"layer {number}: window is for one agent with the task synthesize"
+        read = self.read_layers(number, range(1, number))
+        if layer.window is not None and any(self.task(other) == "checklist" for other in read):
+            return f"layer {number}: a checklist is about all answers, so it cannot be read through a window"
         return None
 
     def _problem_of_passing_on(self, number: int, layer: Layer, task: Task, size: int) -> str | None:
@@ -305,7 +308,7 @@ class Recipe(_Table):
             return f"layer {number} is the last: {min(idle)} has no effect there"
         if task not in WRITING_TASKS and (idle := set(_FOR_ANSWERS) & given):
             return f"layer {number}: {min(idle)} is for layers that write answers, and its task is {task}"
-        if task in ("critique", "judge") and layer.top_k is not None:
+        if task in ("critique", "judge", "checklist") and layer.top_k is not None:
             return f"layer {number}: top_k is for answers, and its task is {task}"
         if task in WRITING_TASKS and layer.top_k is not None and layer.top_k > size:
             return f"layer {number}: top_k {layer.top_k} is more than its {size} agents"
@@ -358,7 +361,8 @@ class Recipe(_Table):
     def read_layers(self, number: int, ran: Sequence[int]) -> tuple[int, ...]:
         """The layers whose references layer `number` reads, of those that `ran`.
 
-        Where those it names were skipped, it reads the last that ran.
+        Where those it names were skipped, it reads the last that ran. A checklist is read beside answers, so
+        it does not stand in for them.
         """
         reads = self.layers[number - 1].reads
         if not ran or reads == ():
@@ -366,6 +370,10 @@ class Recipe(_Table):
         if reads == "all":
             return tuple(ran)
         named = () if reads == "previous" else tuple(layer for layer in ran if layer in reads)
+        skipped = reads != "previous" and len(named) < len(set(reads))
+        if skipped and all(self.task(layer) == "checklist" for layer in named):
+            answers = [layer for layer in ran if self.task(layer) != "checklist"]
+            named = (*answers[-1:], *named)
         return named or (ran[-1],)
 
     def sources(self, number: int) -> tuple[CallId, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.alteration import LEFT_OUT, left_out, taken_in
 from moa_tui.engine.call import STOPPED, Caller
+from moa_tui.engine.checklist import Desk
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -54,19 +55,22 @@ async def run(
     control: RunControl | None = None,
     facts: Callable[[Agent], ModelFacts] = facts_unknown,
     health: Health | None = None,
+    asks: bool = False,
 ) -> Outcome:
     """Run `recipe` on `history`, which ends with the person's prompt, and say each step through `emit`.
 
+    `asks` says whether somebody is there to choose among the points of a checklist: the run then waits for
+    `control.decide`. Where nobody is, all points are kept.
+
     Replies in `kept` are used instead of asking their models again. `health` is what earlier runs saw of the
-    endpoints, and learns from this one. `emit` is called on this loop, once
-    for each event, RunEnded last; it must return at once. No model's failure is raised: it is in the
-    outcome. Anything raised by `emit` or by `stream` that is no ModelError is a bug and is passed on, with
-    every open call closed.
+    endpoints, and learns from this one. `emit` is called on this loop, once for each event, RunEnded last; it
+    must return at once. No model's failure is raised: it is in the outcome. Anything raised by `emit` or by
+    `stream` that is no ModelError is a bug and is passed on, with every open call closed.
     """
     if not history or history[-1]["role"] != "user":
         raise ValueError("the history must end with the person's prompt")
     control = control or RunControl()
-    this = _Run(recipe, history, stream, emit, kept, facts, health or Health())
+    this = _Run(recipe, history, stream, emit, kept, facts, health or Health(), asks=asks)
     control.attach(this, asyncio.get_running_loop())
     try:
         outcome = await this.layers()
@@ -88,12 +92,15 @@ class _Run:
         kept: Mapping[CallId, Reply],
         facts: Callable[[Agent], ModelFacts],
         health: Health,
+        *,
+        asks: bool,
     ) -> None:
         self.recipe = recipe
         self.emit = emit
         self.kept = kept
         self.facts = facts
         self.caller = Caller(recipe.limits, history, stream, emit, facts, health)
+        self.desk = Desk(self.caller, emit, attended=asks)
         self.replies: dict[CallId, Reply] = {}
         self.prompt = history[-1]["content"]
         self.passed: dict[int, Passed] = {}
@@ -119,7 +126,12 @@ class _Run:
     def stop_call(self, call: CallId) -> None:
         self.caller.stop_call(call)
 
+    def decide(self, call: CallId, ticked: frozenset[int]) -> None:
+        self.desk.decide(call, ticked)
+
     def proceed(self) -> None:
+        if self.desk.keep_all():
+            return
         self._leave_behind("left behind: the run went on with the answers that were ready")
 
     def _leave_behind(self, why: str) -> None:
@@ -214,11 +226,13 @@ class _Run:
 
     def _following(self, number: int, passed: Passed) -> int:
         """The layer to run after `number`."""
-        last = len(self.recipe.layers)
-        if passed.skips is None or number + 1 == last:
+        last, named = len(self.recipe.layers), "its last layer"
+        if self.recipe.task(last - 1) == "checklist":
+            last, named = last - 1, "its checklist"  # How few rounds it took is no reason not to ask.
+        if passed.skips is None or number + 1 >= last:
             return number + 1
         saved = sum(len(agents) for agents in self.recipe.lineup[number : last - 1])
-        self.notes.append(f"{passed.skips}; the run went to its last layer, {_saved(saved)}")
+        self.notes.append(f"{passed.skips}; the run went to {named}, {_saved(saved)}")
         return last
 
     def _passed(self, number: int, references: Sequence[Reference]) -> Passed:
@@ -355,7 +369,10 @@ class _Run:
         layer = self.recipe.layers[call.layer - 1]
         peers = self.recipe.lineup[call.layer - 1]
         agents = self.recipe.candidates(call.layer, agent)
-        return await self.caller.call(call, layer, agents, references, peers)
+        reply = await self.caller.call(call, layer, agents, references, peers)
+        if self.recipe.task(call.layer) == "checklist" and self._counts(call, reply):
+            reply = await self.desk.settle(call, reply)
+        return reply
 
     def _ended(self, call: CallId, reply: Reply) -> None:
         self.replies[call] = reply
@@ -374,12 +391,14 @@ class _Run:
 
     def _usable(self, number: int) -> list[CallId]:
         """The layer's calls whose text may be passed on, in order."""
-        accepted = ("done", "partial") if self.recipe.layers[number - 1].use_partial else ("done",)
         return sorted(
-            call
-            for call, reply in self.replies.items()
-            if call.layer == number and reply.status in accepted and reply.text.strip()
+            call for call, reply in self.replies.items() if call.layer == number and self._counts(call, reply)
         )
+
+    def _counts(self, call: CallId, reply: Reply) -> bool:
+        use_partial = self.recipe.layers[call.layer - 1].use_partial
+        accepted = ("done", "partial") if use_partial else ("done",)
+        return reply.status in accepted and bool(reply.text.strip())
 
     # --- what it came to ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from moa_tui.engine.plan import message_tokens
-from moa_tui.engine.prompts import FORMS, PROMPTS, closing_form
+from moa_tui.engine.prompts import CHECKLIST_RULE, FORMS, PROMPTS, closing_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import CallId, Message
     from moa_tui.engine.recipe import Agent, Layer
 
-ReferenceKind = Literal["answer", "critique", "comparison", "your own answer"]
+ReferenceKind = Literal["answer", "critique", "comparison", "checklist", "your own answer"]
+
+# Whom the person's ticks bind: those who write an answer from references.
+_WRITERS = ("synthesize", "revise")
 
 SHORTENED = "[… shortened]"
 
@@ -153,6 +156,8 @@ def _instructions(call: CallId, layer: Layer, prompt: str, references: Sequence[
     most = "as many as deserve it" if layer.top_k is None else f"at most {layer.top_k}"
     if task == "moderate":
         wording = wording.replace("{most}", most)
+    if task in _WRITERS and any(reference.kind == "checklist" for reference in references):
+        wording = wording.replace("{references}", f"{CHECKLIST_RULE}\n\n{{references}}")
     return wording.replace("{references}", blocks)
 
 

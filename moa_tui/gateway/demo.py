@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.events import Kind, Message
     from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.tasks import ReferenceKind
 
 QUOTE_SIZE, PHRASE_SIZE, BURST_TOKENS = 80, 60, 4_000
 # What is looked at of a prompt and of a reference, in characters: a huge one must not hold up the loop.
 _PROMPT_SIZE, _REFERENCE_SIZE = 4_000, 20_000
 
 _REFERENCE = re.compile(
-    r'"([0-9]{1,9})"(?: agent="([^"<>\n]*)")?(?: [a-z-]+="[^"<>\n]*")*>(.*?)</reference>', re.DOTALL
+    r'"([0-9]{1,9})"(?: agent="([^"<>\n]*)")?(?: kind="(checklist)")?(?: [a-z-]+="[^"<>\n]*")*>'
+    r"(.*?)</reference>",
+    re.DOTALL,
 )
 _MARKUP = re.compile(r"[`*|<>\[\]\\~]|&(?=#?\w{1,31};)")
 _BOLD = re.compile(r"\*\*([^*\n]{2,40})\*\*")
@@ -67,6 +70,7 @@ _FINDINGS = (
     "**{top}**. Brought by one alone: {lone}."
 )
 _COMPARED = "{drafts} compared by how much of **{a}**, **{b}** and **{c}** each of them has."
+_TICKED = "\n\nYou ticked what goes in:\n\n{}\n\nUnticked and left out: {}."
 _NOTE = "\n\n*Simulated: {model} wrote this from a template; no language model was asked.*"
 
 
@@ -163,7 +167,8 @@ def write(agent: Agent, messages: Sequence[Message]) -> tuple[str, str]:
     manner, rng = _manner(agent), _random(agent, messages, "text")
     if agent.model == "demo/fail":
         raise ModelError("server", "demo/fail fails every time: a simulated 503, no server was asked", 503)
-    prompt, references = read_messages(messages)
+    prompt, read = read_messages(messages)
+    references = [reference for reference in read if reference.kind != "checklist"]
     fields = {"model": agent.model, **_prompt_fields(prompt, rng)}
     if references:
         fields |= _reference_fields(references, fields, rng)
@@ -172,6 +177,8 @@ def write(agent: Agent, messages: Sequence[Message]) -> tuple[str, str]:
     if references and task in _REPLIES and agent.model not in _UNFIT:
         return manner.reasoning.format_map(fields), _REPLIES[task](references, fields, note)
     body = (manner.weighed if references else manner.answer).format_map(fields)
+    for checklist in [reference.text for reference in read if reference.kind == "checklist"][-1:]:
+        body += _heeded(checklist)
     if agent.model == "demo/burst":
         body = cut_to(body, BURST_TOKENS - estimate_tokens(note))
     return manner.reasoning.format_map(fields), body + note
@@ -207,7 +214,8 @@ def parse_references(text: str) -> tuple[Reference, ...]:
     for part in text.split("<reference number=")[1:]:
         if block := _REFERENCE.match(part):
             found = [] if block[1] == "1" else found
-            found.append(Reference(block[2] or "", block[3].strip()))
+            kind: ReferenceKind = "checklist" if block[3] else "answer"
+            found.append(Reference(block[2] or "", block[4].strip(), kind))
     return tuple(found)
 
 
@@ -266,6 +274,21 @@ def _judgement(references: Sequence[Reference], fields: dict[str, str], note: st
     return json.dumps({**findings, "note": note.strip()}, indent=1, ensure_ascii=False)
 
 
+def _points(references: Sequence[Reference], fields: dict[str, str], note: str) -> str:
+    """A task list of what the references say: a phrase of each, what they share, and what they doubt."""
+    phrases = [line.removeprefix("- ").strip("“”") for line in fields["quotes"].split("\n")]
+    points = dict.fromkeys([*phrases, fields["agreement"], fields["doubt"], f"Mention {fields['idea']}."])
+    return "\n".join(f"- [ ] {point.replace('**', '')}" for point in points) + note
+
+
+def _heeded(checklist: str) -> str:
+    """What a writer says of a list that the person has ticked."""
+    kept, _, left = checklist.partition("\n\nleave out:\n")
+    wanted = [inert(line[2:]) for line in kept.split("\n") if line.startswith("- ")]
+    dropped = sum(line.startswith("- ") for line in left.split("\n"))
+    return _TICKED.format("\n".join(f"- {point}" for point in wanted) or "- nothing", dropped)
+
+
 def _choice(references: Sequence[Reference], fields: dict[str, str], note: str) -> str:
     keep = _best_first(references, fields)
     # One half is what most moderators ask for at most; a single answer needs no further round.
@@ -284,7 +307,13 @@ def _best_first(references: Sequence[Reference], fields: dict[str, str]) -> list
     return sorted(range(1, len(references) + 1), key=merit)
 
 
-_REPLIES = {"critique": _critique, "rank": _ranking, "judge": _judgement, "moderate": _choice}
+_REPLIES = {
+    "critique": _critique,
+    "rank": _ranking,
+    "judge": _judgement,
+    "checklist": _points,
+    "moderate": _choice,
+}
 
 
 def _manner(agent: Agent) -> _Manner:

@@ -133,6 +133,10 @@ COMMANDS: dict[str, Command] = dict(
             lambda screen, words: screen.compare(words),
             takes_message=True,
         ),
+        _command(
+            "guided", "", "tick what the answer keeps, or not", lambda screen, _: screen.toggle_guided()
+        ),
+        _command("points", "", "the points that wait for your ticks", lambda screen, _: screen.show_points()),
         _command("stats", "", "what all conversations took", lambda screen, _: screen.stats()),
         _command("stop", "[N | L.N]", "stop the run, or one agent", _stop),
         _command(

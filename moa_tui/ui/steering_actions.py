@@ -156,8 +156,7 @@ class SteeringActions(ChatActions):
             await self.change(run, _add(run, swap_words(words, "/add")))
             return
         name, _, rest = words.partition(" ")
-        before_the_last = min(run.layer, max(1, len(run.layers) - 1))
-        call = call_named(run, name if "." in name else f"{before_the_last}.{name}")
+        call = call_named(run, name if "." in name else f"{min(run.layer, run.proposing)}.{name}")
         match what:
             case "retry":
                 await self.change(run, _retry(call))

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from moa_tui.engine.events import CallId, Chunk, Finish, Message
-from moa_tui.engine.parsing import parse_judgement, parse_ranking, parse_selection
+from moa_tui.engine.parsing import parse_judgement, parse_points, parse_ranking, parse_selection
 from moa_tui.engine.plan import estimate_tokens
 from moa_tui.engine.recipe import Agent, Layer
 from moa_tui.engine.tasks import Reference, prepare, render_references
@@ -467,7 +467,22 @@ async def test_rankers_judges_and_moderators_answer_in_the_form_asked_for(
     assert findings["consensus"]
     choice, _, _ = await collect(agent(model), asked_to("moderate", *DRAFTS, top_k=2, **own_wording))
     assert parse_selection(choice, 3, 2) is not None
-    assert all("Simulated" in text for text in (ranking, judgement, choice))
+    points, _, _ = await collect(agent(model), asked_to("checklist", *DRAFTS, **own_wording))
+    drawn = parse_points(points)
+    assert drawn is not None
+    assert 3 <= len(drawn) <= 10
+    assert not any(point.ticked for point in drawn)
+    assert all("Simulated" in text for text in (ranking, judgement, choice, points))
+
+
+@pytest.mark.parametrize("model", MANNERS)
+async def test_a_writer_takes_up_what_was_ticked_and_not_what_was_not(model: str) -> None:
+    ticked = Reference("x", "keep:\n- a cool cellar\n\nleave out:\n- the refrigerator\n- rye", "checklist")
+    text, _, _ = await collect(agent(model), asked_to("synthesize", *DRAFTS, ticked))
+    assert "You ticked what goes in:\n\n- a cool cellar\n\nUnticked and left out: 2." in text
+    plain, _, _ = await collect(agent(model), asked_to("synthesize", *DRAFTS))
+    assert "3 drafts" in text or "All 3" in text or "drafts = 3" in text
+    assert "ticked" not in plain
 
 
 async def test_a_critique_speaks_of_the_drafts_and_a_revision_weighs_them() -> None:
@@ -477,7 +492,9 @@ async def test_a_critique_speaks_of_the_drafts_and_a_revision_weighs_them() -> N
     assert revision.startswith("3 drafts read, one answer left.")
 
 
-@pytest.mark.parametrize("task", ["synthesize", "revise", "critique", "judge", "rank", "moderate"])
+@pytest.mark.parametrize(
+    "task", ["synthesize", "revise", "critique", "judge", "checklist", "rank", "moderate"]
+)
 @pytest.mark.parametrize("placement", ["system", "user"])
 def test_the_prompt_is_read_without_the_instructions_of_any_task(task: str, placement: str) -> None:
     prompt, drafts = read_messages(asked_to(task, *DRAFTS, placement=placement))
