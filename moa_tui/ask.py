@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
 
 from moa_tui.attachments import attach
+from moa_tui.budget import cap_words, is_near
 from moa_tui.chat import Chat
 from moa_tui.conversation import Turn, history
 from moa_tui.document import event_document, outcome_document
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from moa_tui.chat import Running
+    from moa_tui.budget import Ledger
     from moa_tui.conversation import Conversation
     from moa_tui.engine.events import Event, Message, Outcome
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.models import Gateway
     from moa_tui.progress import Progress
+    from moa_tui.running import Running
     from moa_tui.store import Store
 
 Output = Literal["text", "json", "events"]
@@ -74,21 +76,30 @@ def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:
     return "\n\n".join(["\n".join(parts), *attached] if parts else attached)
 
 
-def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO, store: Store | None = None) -> int:
+def ask(
+    request: Request,
+    gateway: Gateway,
+    out: TextIO,
+    err: TextIO,
+    store: Store | None = None,
+    ledger: Ledger | None = None,
+) -> int:
     """Run the request, write as it asks, return the exit code. Raises MissingKeyError before any call.
 
-    With a store, the turn is kept, unless that cannot be done: the answer comes all the same.
+    With a store, the turn is kept, unless that cannot be done: the answer comes all the same. The budgets of
+    the ledger hold, and are warned of.
 
     Ctrl+C, or being told to end, stops the run: what was received is written all the same. A second time does
     not wait. Raises UsageError where the answer cannot be written.
     """
     with EngineThread() as engine:
-        chat = Chat(gateway, engine, request.recipe, store=store)
+        chat = Chat(gateway, engine, request.recipe, store=store, ledger=ledger)
         if request.conversation is not None and store is not None:
             chat.open(request.conversation.id)
         elif request.conversation is not None:
             chat.go_on_with(request.conversation)
         chat.system = request.system
+        told = _warn_of_budgets(chat, err, set())
         running = chat.send(request.prompt)
         with _Signals(running.stop) as signals:
             try:
@@ -97,9 +108,18 @@ def ask(request: Request, gateway: Gateway, out: TextIO, err: TextIO, store: Sto
                 if isinstance(error, BrokenPipeError):
                     return FAILED  # Whoever read the answer has read enough.
                 raise UsageError(f"the answer cannot be written: {error.strerror or error}") from error
+        _warn_of_budgets(chat, err, told)
     if signals.received is not None:
         return 128 + signals.received
     return ANSWERED if turn is not None and turn.outcome and turn.outcome.status == "done" else FAILED
+
+
+def _warn_of_budgets(chat: Chat, err: TextIO, told: set[str]) -> set[str]:
+    """Say which budgets are nearly used up, but those `told` before."""
+    near = {cap.name: cap for cap in chat.caps() if is_near(cap)}
+    for name in near.keys() - told:
+        err.write(f"moa-tui: budget: {cap_words(near[name])} is spent\n")
+    return told | near.keys()
 
 
 def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> Turn | None:
@@ -247,6 +267,8 @@ def _why(outcome: Outcome) -> str:
             return f"the answer is cut off: {reason}"
         case "failed":
             return f"no answer: {reason}"
+        case "stopped" if outcome.error is not None and outcome.error.kind == "budget":
+            return f"{reason}; --over-budget passes it this once"
         case _:
             return reason
 

@@ -121,6 +121,7 @@ def main(
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
 @click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation.")
 @click.option("-s", "--session", "session", metavar="ID|TITLE", help="Go on with a kept conversation.")
+@click.option("--over-budget", is_flag=True, help="Pass the budgets of the config this once.")
 @click.option("--no-save", "--private", "private", is_flag=True, help="Write nothing of it to disk.")
 def ask(
     prompt: tuple[str, ...],
@@ -135,6 +136,7 @@ def ask(
     quiet: bool,
     go_on: bool,
     session: str | None,
+    over_budget: bool,
     private: bool,
 ) -> None:
     """Answer one PROMPT, print the answer to stdout and exit.
@@ -142,6 +144,7 @@ def ask(
     What is piped in is put below the prompt. Exit code: 0 answered, 1 failed, 2 wrong usage, 130 interrupted.
     """
     from moa_tui import ask as headless
+    from moa_tui.budget import Ledger
 
     if sys.stdout is None:
         raise UsageError("standard output is closed: there is nowhere to write the answer")
@@ -149,7 +152,8 @@ def ask(
     text = headless.assemble_prompt(" ".join(prompt), headless.read_piped(sys.stdin), files)
     settings = _settings()
     gateway = _gateway(settings)
-    store, conversation = _for_ask(_wanted(go_on, session), private=private or dry_run)
+    counts = settings.budget.day is not None and not (over_budget or dry_run)
+    store, conversation = _for_ask(_wanted(go_on, session), private=private or dry_run, counts=counts)
     last = conversation.active if conversation is not None else None
     if last is not None:
         system = last.system if system is None else system
@@ -188,7 +192,8 @@ def ask(
             click.echo(f"moa-tui: price of {names} unknown: not counted against --max-cost", err=True)
     err = headless.best_effort(sys.stderr)
     kept_in = None if private else store
-    code = headless.ask(request, gateway, sys.stdout, err, kept_in)
+    ledger = None if over_budget else Ledger(settings.budget, store)
+    code = headless.ask(request, gateway, sys.stdout, err, kept_in, ledger)
     if store is not None and not store.close():
         err.write(f"moa-tui: this was not kept: {store.problem or 'the disk takes too long'}\n")
     _leave(code)
@@ -203,12 +208,15 @@ def _wanted(go_on: bool, session: str | None) -> str | None:
     return "" if go_on else session
 
 
-def _for_ask(wanted: str | None, *, private: bool) -> tuple[Store | None, Conversation | None]:
-    """Where to keep what is asked, and what to go on with. A store that cannot be opened costs no answer."""
+def _for_ask(wanted: str | None, *, private: bool, counts: bool) -> tuple[Store | None, Conversation | None]:
+    """Where to keep what is asked, and what to go on with. A store that cannot be opened costs no answer.
+
+    `counts` is whether what was paid before must be known, even where nothing is kept.
+    """
     from moa_tui import paths
     from moa_tui.store import Store
 
-    if private and wanted is None:
+    if private and wanted is None and not (counts and paths.database_file().exists()):
         return None, None
     try:
         store = Store(paths.database_file())
@@ -423,6 +431,7 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
             "the configured recipe cannot be used, so these answers are simulated",
         )
 
+    from moa_tui.budget import Ledger
     from moa_tui.chat import Chat
     from moa_tui.gateway.thread import EngineThread
     from moa_tui.library import Library
@@ -430,7 +439,15 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
 
     with EngineThread() as engine:
         chat = Chat(
-            gateway, engine, recipe, system, store, private=private, asks=True, guided=settings.guided
+            gateway,
+            engine,
+            recipe,
+            system,
+            store,
+            private=private,
+            asks=True,
+            guided=settings.guided,
+            ledger=Ledger(settings.budget, store),
         )
         if conversation is not None:
             _open(chat, conversation.id)

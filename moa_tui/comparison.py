@@ -10,8 +10,9 @@ from moa_tui.preferences import Preference
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from moa_tui.chat import Chat, Running
+    from moa_tui.chat import Chat
     from moa_tui.conversation import Turn
+    from moa_tui.running import Running
 
 
 class Comparison:

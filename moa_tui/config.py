@@ -36,6 +36,11 @@ TEMPLATE = """\
 # A model that gives each new conversation a title, from its first prompt and answer; none where not set.
 # title_model = "ollama/llama3.2"
 
+# What may be spent, in US dollars: a warning at 80 %, and no call that would pass it.
+# [budget]
+# conversation = 1.0
+# day = 5.0
+
 # Keys of your own, by the name that F1 shows behind each action.
 # [keys]
 # "run.stop" = "ctrl+b"
@@ -71,6 +76,17 @@ class Endpoint(BaseModel):
         return value if value is None else checked_variable_name(value)
 
 
+class Budget(BaseModel):
+    """What may be spent, in US dollars; no limit where not given. Unknown prices are not counted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    conversation: Annotated[float, Field(gt=0)] | None = None
+    """In one conversation, with all its branches."""
+    day: Annotated[float, Field(gt=0)] | None = None
+    """From midnight to midnight of the machine's clock, in all conversations together."""
+
+
 class Settings(BaseModel):
     """config.toml."""
 
@@ -92,6 +108,8 @@ class Settings(BaseModel):
     """Whether a checklist of the answers' points is ticked before the final answer is written."""
     notify: Literal["none", "bell", "desktop"] = "none"
     """What tells that a run has ended while the terminal has no focus."""
+    budget: Budget = Budget()
+    """What may be spent before the chat and `ask` stop and want to be told to go on."""
     keys: dict[str, str] = {}
     """Keys by the id of what they do; several are parted by commas."""
 

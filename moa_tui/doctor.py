@@ -55,6 +55,10 @@ def report(environ: Mapping[str, str], write: Callable[[str], None]) -> bool:
     if problem is not None:
         problems.append(problem)
 
+    for name, total in settings.budget:
+        if total is not None:
+            write(f"  {'budget':<10} ${total:g} a {name}")
+
     write("\nkeys (names only)")
     keys = found_keys(environ)
     for provider, variable in keys.items():

@@ -39,6 +39,7 @@ FailureKind = Literal[
     "interrupted",  # moa-tui ended before it did
     "left_behind",  # the layer went on without it
     "max_cost",  # the next layer would pass the spending cap
+    "budget",  # the next layer would pass the conversation's or the day's budget
     "no_references",  # every agent of a layer failed
 ]
 

@@ -89,6 +89,12 @@ def add(turn: Turn, agent: Agent) -> Change:
     return Change(recipe, _until(replies, call))
 
 
+def resume(turn: Turn) -> Change:
+    """Go on where a run was stopped: every whole answer is kept. Raises UsageError where it has not ended."""
+    replies = _replies(turn)
+    return Change(turn.recipe, {one: its for one, its in replies.items() if its.status in _WHOLE})
+
+
 def aggregate(turn: Turn, by: Recipe) -> Change:
     """Let the answers that are there be aggregated as another recipe does it: by its layers after the first.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.chat import Chat, Running
+from moa_tui.chat import Chat
 from moa_tui.engine import limits
 from moa_tui.engine.events import CallEnded, CallId, CallStarted, Delta, RunEnded
 from moa_tui.engine.recipe import Agent
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Turn
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.running import Running
 
 RECIPE = recipe(["a", "b"], ["judge"])
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from moa_tui.chat import Running
     from moa_tui.comparison import Comparison
     from moa_tui.conversation import Turn
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.running import Running
 
 
 def named(name: str, *layers: object) -> Recipe:

@@ -24,9 +24,9 @@ from tests.helpers import recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from moa_tui.chat import Running
     from moa_tui.conversation import Turn
     from moa_tui.gateway.models import Gateway
+    from moa_tui.running import Running
 
 DUO = recipe(["a", "b"], ["writer"])
 OWN = recipe(["a", "b"], {"agents": ["lister"], "task": "checklist"}, {"agents": ["writer"], "reads": "all"})

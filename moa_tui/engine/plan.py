@@ -85,6 +85,20 @@ class Plan:
         return sum(call.cost or 0.0 for call in self.calls)
 
 
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A budget in US dollars: of what, how much, and what was spent of it so far."""
+
+    name: str
+    total: float
+    spent: float
+
+    @property
+    def left(self) -> float:
+        """What may still be spent."""
+        return max(0.0, self.total - self.spent)
+
+
 def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], ModelFacts]) -> Plan:
     """What a run of `recipe` on `history` should take at most: every answer as long as it may be."""
     prompt_tokens = sum(map(message_tokens, history))

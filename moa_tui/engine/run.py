@@ -32,6 +32,7 @@ from moa_tui.engine.metrics import measure
 from moa_tui.engine.passing import Finished, Passed, answers_among, pass_on, share_of
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, facts_unknown, message_tokens, total_cost
 from moa_tui.engine.tasks import Reference
+from moa_tui.engine.till import Till
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import Event, Message, OutcomeStatus, Stream
-    from moa_tui.engine.plan import ModelFacts
+    from moa_tui.engine.plan import Cap, ModelFacts
     from moa_tui.engine.recipe import Agent, Recipe, Window
 
 NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
@@ -56,11 +57,13 @@ async def run(
     facts: Callable[[Agent], ModelFacts] = facts_unknown,
     health: Health | None = None,
     asks: bool = False,
+    caps: Callable[[], Sequence[Cap]] | None = None,
 ) -> Outcome:
     """Run `recipe` on `history`, which ends with the person's prompt, and say each step through `emit`.
 
     `asks` says whether somebody is there to choose among the points of a checklist: the run then waits for
-    `control.decide`. Where nobody is, all points are kept.
+    `control.decide`. Where nobody is, all points are kept. `caps` are budgets that hold beside the recipe's
+    own `max_cost`: asked on another thread before each layer, since what is spent elsewhere counts too.
 
     Replies in `kept` are used instead of asking their models again. `health` is what earlier runs saw of the
     endpoints, and learns from this one. `emit` is called on this loop, once for each event, RunEnded last; it
@@ -70,7 +73,7 @@ async def run(
     if not history or history[-1]["role"] != "user":
         raise ValueError("the history must end with the person's prompt")
     control = control or RunControl()
-    this = _Run(recipe, history, stream, emit, kept, facts, health or Health(), asks=asks)
+    this = _Run(recipe, history, stream, emit, kept, facts, health or Health(), asks=asks, caps=caps)
     control.attach(this, asyncio.get_running_loop())
     try:
         outcome = await this.layers()
@@ -94,12 +97,14 @@ class _Run:
         health: Health,
         *,
         asks: bool,
+        caps: Callable[[], Sequence[Cap]] | None,
     ) -> None:
         self.recipe = recipe
         self.emit = emit
         self.kept = kept
         self.facts = facts
         self.caller = Caller(recipe.limits, history, stream, emit, facts, health)
+        self.till = Till(recipe.limits.max_cost, caps)
         self.desk = Desk(self.caller, emit, attended=asks)
         self.replies: dict[CallId, Reply] = {}
         self.prompt = history[-1]["content"]
@@ -152,6 +157,10 @@ class _Run:
         answers = {*self._usable(number), *self.going} - alteration.leave_out
         if alteration.leave_out and not (answers or added):
             raise UsageError("that is the last answer of its layer: without it there is none")
+        joining = [(CallId(number, index), agent) for index, agent in added]
+        if self.till.is_open:
+            asked = [one for one in joining if one[0] not in alteration.given]
+            self.till.take(sum(self._price(*one, self._read(number)) for one in asked))
         back = {call: taken_in(call, self._reply_of(call)) for call in sorted(alteration.take_in)}
         self.recipe = alteration.recipe
         self.kept = {**self.kept, **alteration.given}
@@ -160,8 +169,8 @@ class _Run:
             self._leave_out(call)
         for call, reply in back.items():
             self._change_reply(call, reply)
-        for index, agent in added:
-            self._join(CallId(number, index), agent)
+        for call, agent in joining:
+            self._join(call, agent)
         return True
 
     def _join(self, call: CallId, agent: Agent) -> None:
@@ -197,7 +206,7 @@ class _Run:
         number = 1
         while True:
             references = self._read(number)
-            if (too_much := self._over_budget(number, references)) is not None:
+            if (too_much := await self._over_budget(number, references)) is not None:
                 return self._outcome("stopped", error=too_much)
             await self._layer(number, references)
             passed = self.passed[number] = self._passed(number, references)
@@ -402,37 +411,29 @@ class _Run:
 
     # --- what it came to ------------------------------------------------------------------------------
 
-    def _over_budget(self, number: int, references: Sequence[Reference]) -> Failure | None:
-        """Why layer `number` must not be called under `max_cost`, if so. Unknown prices are noted."""
-        cap = self.recipe.limits.max_cost
-        if cap is None:
+    async def _over_budget(self, number: int, references: Sequence[Reference]) -> Failure | None:
+        """Why layer `number` must not be called under a cap, if so. Unknown prices are noted."""
+        if not self.till.is_open:
             return None
-        layer = self.recipe.layers[number - 1]
-        spent = sum(reply.cost or 0.0 for reply in self.replies.values() if not reply.reused)
-        expected = 0.0
         for call, reply in self.replies.items():
             if reply.cost is None:
-                self.notes.append(f"{call} {reply.agent}: cost unknown, not counted against max_cost")
-        for index, agent in enumerate(self.recipe.lineup[number - 1], 1):
-            call = CallId(number, index)
-            if call in self.kept:
-                continue
-            costs = []
-            for one in self.recipe.candidates(number, agent):
-                seen = self._expected(call, references)
-                prompt = sum(map(message_tokens, self.caller.prepare(call, layer, one, seen).messages))
-                cost = self.facts(one).cost(Usage(prompt, one.max_tokens or ASSUMED_ANSWER_TOKENS))
-                if cost is None:
-                    self.notes.append(f"{one.name}: price unknown, not counted against max_cost")
-                costs.append(cost or 0.0)
-            expected += max(costs)
-        if spent + expected <= cap:
-            return None
-        return Failure(
-            "max_cost",
-            f"stopped before layer {number}: ${spent:.4f} spent and up to ${expected:.4f} to come would pass "
-            f"max_cost ${cap:g}",
-        )
+                self.notes.append(f"{call} {reply.agent}: cost unknown, not counted against {self.till.name}")
+        seats = [(call, agent) for call, agent in self._seats(number) if call not in self.kept]
+        expected = sum(self._price(call, agent, references) for call, agent in seats)
+        spent = sum(reply.cost or 0.0 for reply in self.replies.values() if not reply.reused)
+        return await self.till.refuses(number, expected, spent)
+
+    def _price(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> float:
+        """The most a call should come to, in US dollars; an unknown price is nothing, and noted."""
+        layer, costs = self.recipe.layers[call.layer - 1], []
+        for one in self.recipe.candidates(call.layer, agent):
+            seen = self._expected(call, references)
+            prompt = sum(map(message_tokens, self.caller.prepare(call, layer, one, seen).messages))
+            cost = self.facts(one).cost(Usage(prompt, one.max_tokens or ASSUMED_ANSWER_TOKENS))
+            if cost is None:
+                self.notes.append(f"{one.name}: price unknown, not counted against {self.till.name}")
+            costs.append(cost or 0.0)
+        return max(costs)
 
     def _expected(self, call: CallId, references: Sequence[Reference]) -> Sequence[Reference]:
         """What a call will be shown, as far as it can be told before its layer begins."""

@@ -157,6 +157,12 @@ class Store:
         """The choices among recipes since then (Unix seconds), or all, oldest first."""
         return self._read(lambda connection: reader.preferences(connection, since))
 
+    def paid_on(self, day: str) -> float:
+        """US dollars paid on that day, `2026-03-14`, whatever has become of the conversations."""
+        query = "SELECT paid FROM spending WHERE day = ?"
+        row = self._read(lambda connection: connection.execute(query, (day,)).fetchone())
+        return 0.0 if row is None else float(row[0])
+
     def prompts(self, limit: int, longest: int) -> list[str]:
         """What was asked last, the newest at the end, prompts longer than `longest` characters left out."""
         return self._read(lambda connection: reader.prompts(connection, limit, longest))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from moa_tui.budget import today
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from moa_tui.conversation import Conversation, Turn
-    from moa_tui.engine.events import Event, Kind
+    from moa_tui.engine.events import Event, Kind, Reply
     from moa_tui.store.writer import Writer
 
     # A change to the turn of that key.
@@ -57,15 +58,20 @@ class Recording:
             case CallStarted():
                 self._put(lambda db, turn, parts: tables.keep_started(db, turn, event, parts, self._codec))
             case CallEnded(call, reply):
-                self._put(
-                    lambda db, turn, parts: tables.keep_reply(db, turn, call, reply, parts, self._codec)
-                )
+                self._put(partial(self._keep_reply, call, reply, today()))
             case ReplyChanged(call, reply):
                 self._put(lambda db, turn, _: tables.change_reply(db, turn, call, reply))
             case RunChanged(recipe):
                 self._put(lambda db, turn, parts: tables.change_recipe(db, turn, recipe, parts))
             case RunEnded(outcome):
                 self._put(lambda db, turn, parts: tables.keep_outcome(db, turn, outcome, parts))
+
+    def _keep_reply(
+        self, call: CallId, reply: Reply, day: str, connection: sqlite3.Connection, turn: int, parts: Parts
+    ) -> None:
+        tables.keep_reply(connection, turn, call, reply, parts, self._codec)
+        if reply.cost and not reply.reused:
+            tables.keep_paid(connection, day, reply.cost)
 
     def withdraw(self) -> None:
         """The run never began: as if it had not been sent."""

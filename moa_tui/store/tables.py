@@ -193,6 +193,12 @@ def keep_reply(
         connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (reply.cost, turn))
 
 
+def keep_paid(connection: sqlite3.Connection, day: str, cost: float) -> None:
+    """What a call cost, on the day it ended."""
+    add = "INSERT INTO spending (day, paid) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET paid = paid + ?"
+    connection.execute(add, (day, cost, cost))
+
+
 def change_reply(connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply) -> None:
     """A reply that was left out or taken back in: what it is now, all of it else as it was."""
     update = "UPDATE calls SET status = ?, notes = ? WHERE turn = ? AND layer = ? AND place = ?"

@@ -24,7 +24,7 @@ from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.session import Draft
 from moa_tui.ui.turn_view import TurnView
-from moa_tui.wording import money, one_line
+from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -217,11 +217,6 @@ class ChatActions(ChatBase):
         if not blocks:
             raise UsageError("there is no code in this answer")
         self.copy("\n\n".join(blocks))
-
-    def tell_cost(self) -> None:
-        """What the conversation has taken so far."""
-        session = self.session
-        self.say(f"{session.tokens:,} tokens, {money(session.spent)}; prices that are unknown are not in it")
 
     # Choosing
 

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from moa_tui.budget import cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.engine.plan import total_cost
 from moa_tui.errors import MoaTuiError, UsageError
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
     from textual.timer import Timer
 
-    from moa_tui.chat import Running
     from moa_tui.choices import Choices, Situation
     from moa_tui.conversation import Turn
+    from moa_tui.engine.plan import Cap
     from moa_tui.errors import StoreError
+    from moa_tui.running import Running
     from moa_tui.ui.run_state import RunState
     from moa_tui.ui.session import Draft, Session
 
@@ -59,6 +61,9 @@ class ChatBase(Screen[None]):
         """Why conversations cannot be written just now."""
         self.switching = False
         """Whether another conversation or branch is on its way to the screen: nothing is asked meanwhile."""
+        self.caps: tuple[Cap, ...] = ()
+        """The budgets, as they stood when it was last looked."""
+        self._told_caps: set[str] = set()
         self._why = why
         self._first_recipe = session.chat.recipe
 
@@ -181,7 +186,19 @@ class ChatBase(Screen[None]):
         plan = await asyncio.to_thread(chat.plan, self.box.whole, instead_of=self.session.instead_of)
         cost = total_cost(call.cost for call in plan.calls)
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
-        self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}"
+        self.caps = await asyncio.to_thread(chat.caps)
+        passed = [cap.name for cap in self.caps if plan.known_cost > cap.left]
+        warning = f" · may pass the {' and the '.join(passed)}'s budget" if passed else ""
+        self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
+        self._tell_caps()
+        self.renew_numbers()
+
+    def _tell_caps(self) -> None:
+        """Say once of each budget that it is nearly used up; and anew once it had room again."""
+        near = {cap.name: cap for cap in self.caps if is_near(cap)}
+        for name in near.keys() - self._told_caps:
+            self.notify(f"Budget: {cap_words(near[name])} is spent", severity="warning", markup=False)
+        self._told_caps = set(near)
 
     def open_panel(self, open_: bool) -> None:
         """Show or hide the panes."""
@@ -219,6 +236,8 @@ class ChatBase(Screen[None]):
             parts.append(f"conversation {session.tokens:,} tok")
         if session.spent:
             parts.append(money(session.spent))
+        if near := [cap for cap in self.caps if is_near(cap)]:
+            parts.insert(0, cap_words(max(near, key=lambda cap: cap.spent / cap.total)))
         return parts
 
     def show_queue(self) -> None:

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from moa_tui.errors import MoaTuiError
 from moa_tui.ui import commands
 from moa_tui.ui.agent_pane import AgentPane
+from moa_tui.ui.budget_actions import BudgetActions
 from moa_tui.ui.compare_actions import CompareActions
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.guided_actions import GuidedActions
@@ -49,7 +50,7 @@ _SMALLEST = (60, 20)
 _SIDE_BY_SIDE_WIDTH = 180
 
 
-class ChatScreen(GuidedActions, CompareActions):
+class ChatScreen(GuidedActions, CompareActions, BudgetActions):
     """Sends what is typed, follows the run, and keeps every widget told of it."""
 
     HELP_TITLE = "The chat"
@@ -57,6 +58,7 @@ class ChatScreen(GuidedActions, CompareActions):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),
         Binding("f8", "points", "Tick points", id="run.points"),
+        Binding("ctrl+b", "over_budget", "Go on over the budget", id="run.over_budget"),
         Binding("ctrl+g", "proceed", "Go on now", id="run.proceed"),
         Binding("ctrl+o", "inspect", "Inspect", id="run.inspect"),
         Binding("ctrl+l", "panes", "Panes", id="run.panes"),

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.chat import Running
     from moa_tui.comparison import Comparison
+    from moa_tui.running import Running
     from moa_tui.ui.rows_widget import RowsWidget
 
 # Each tick takes one column's turn, so that a key never waits for all of them: 10 Hz for each.

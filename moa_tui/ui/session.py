@@ -13,8 +13,9 @@ from moa_tui.ui.run_state import RunState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from moa_tui.chat import Chat, Running
+    from moa_tui.chat import Chat
     from moa_tui.conversation import Turn
+    from moa_tui.running import Running
 
 # What came in a burst is taken in over several ticks, so that a key never waits long.
 _LONGEST_DRAIN_SECONDS = 0.02

@@ -20,12 +20,12 @@ from moa_tui.ui.session import Draft
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from moa_tui.chat import Running
     from moa_tui.choices import ModelChoice
     from moa_tui.conversation import Turn
     from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import CallId
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.running import Running
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.run_panel import RunPanel
     from moa_tui.ui.run_state import RunState
