@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -187,8 +188,8 @@ class ChatBase(Screen[None]):
         cost = total_cost(call.cost for call in plan.calls)
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         self.caps = await asyncio.to_thread(chat.caps)
-        passed = [cap.name for cap in self.caps if plan.known_cost > cap.left]
-        warning = f" · may pass the {' and the '.join(passed)}'s budget" if passed else ""
+        passes = plan.known_cost > min((cap.left for cap in self.caps), default=math.inf)
+        warning = " · over budget" if passes else ""
         self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
         self._tell_caps()
         self.renew_numbers()

@@ -427,6 +427,30 @@ def test_the_cap_on_the_command_line_holds(shell: Shell) -> None:
     assert "max_cost $0.5" in done.stderr
 
 
+def test_a_days_budget_holds_until_it_is_told_not_to(shell: Shell) -> None:
+    shell.environ["OPENAI_API_KEY"] = "sk-never-used"
+    config = shell.folder / "config.toml"
+    config.write_text(f"[budget]\nday = 0.5\n{config.read_text()}")
+    path = shell.folder / "paid.toml"
+    path.write_text('name = "paid"\n[[layers]]\nagents = [{ model = "gpt-6-sol", max_tokens = 100000 }]\n')
+    done = shell("ask", "-r", str(path), "hi")
+    assert done.returncode == 1
+    assert "the day's budget of $0.5 are spent" in done.stderr
+    assert "--over-budget passes it this once" in done.stderr
+    free = shell("ask", "-q", "--over-budget", "-r", shell.recipe(["ok"]), "hi")
+    assert free.returncode == 0
+
+
+@pytest.mark.parametrize("value", ["0", "-1", '"much"', "nan"])
+def test_a_budget_that_is_none_is_said_with_file_and_key(shell: Shell, value: str) -> None:
+    config = shell.folder / "config.toml"
+    config.write_text(f"[budget]\nday = {value}\n")
+    done = shell("ask", "-r", "demo", "hi")
+    assert done.returncode == 2
+    assert "config.toml" in done.stderr
+    assert "budget.day" in done.stderr or "day" in done.stderr
+
+
 def test_a_dry_run_prints_the_plan_and_calls_nobody(shell: Shell) -> None:
     done = shell("ask", "--dry-run", "-r", "moa", "hello")
     assert done.returncode == 0

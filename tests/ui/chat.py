@@ -13,6 +13,7 @@ import pytest
 from textual.widgets import Static
 
 from moa_tui import paths
+from moa_tui.budget import Ledger
 from moa_tui.chat import Chat
 from moa_tui.choices import Choices
 from moa_tui.config import Settings
@@ -276,6 +277,7 @@ async def chat_app(
             private=private,
             asks=True,
             guided=settings.guided,
+            ledger=Ledger(settings.budget, store if kept else None),
         )
         if conversation is not None:
             store.save(conversation)

@@ -30,7 +30,7 @@ from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
 from tests.helpers import recipe, wait_until
-from tests.ui import test_conversations, test_steering
+from tests.ui import test_budget, test_checklist, test_conversations, test_steering
 from tests.ui.chat import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app, past_turn, static_text
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def key(*ids: str) -> Callable[[T], T]:
 def test_every_binding_has_a_test() -> None:
     widgets = (MoaApp, ChatScreen, RunPanel, AgentPane, LiveText, TurnView, Transcript, FindBar)
     known = keymap.bindings_of(widgets)
-    assert known.keys() == tested | test_conversations.keys_tested | test_steering.keys_tested
+    elsewhere = (test_budget, test_checklist, test_conversations, test_steering)
+    assert known.keys() == tested.union(*(each.keys_tested for each in elsewhere))
 
 
 # Sending
@@ -755,7 +756,8 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         known = {binding.description for binding in keymap.bindings_of(widgets).values()}
         # Escape stops the run, as long as there is one; and only what is over can be edited or used.
         over = {"Edit it", "Use as the answer"}
-        assert known - offered == {"To the prompt", *over}
+        held_up = {"Go on over the budget", "Tick points"}
+        assert known - offered == {"To the prompt", *over, *held_up}
         await bench.press("ctrl+p")
         palette = bench.app.screen
         assert isinstance(palette, CommandPalette)

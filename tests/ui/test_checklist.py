@@ -20,6 +20,7 @@ POINTS = "- [ ] It was a bird.\n- [ ] It could fly.\n- [ ] It lived in New Zeala
 LISTED = [[POINTS], ["The answer."], ["Another answer."]]
 DRAWN = CallId(2, 1)
 commands_tested = {"guided", "points"}
+keys_tested = {"run.points"}
 
 
 async def until_asked(bench: Bench) -> None:
