@@ -108,7 +108,7 @@ def _answers(this: Finished) -> Passed:
     if not references:
         return passed
     if layer.drop_outliers:
-        _drop_outliers(number, passed)
+        _drop_outliers(this, passed)
     texts = [reference.text for reference in passed.references]
     if layer.enough is not None and len(texts) > 1 and (alike := agreement(texts)) >= layer.enough:
         why = f"layer {number}: its answers agree ({alike:.2f}, enough at {layer.enough:g})"
@@ -153,16 +153,20 @@ def _elect_the_surest(this: Finished, passed: Passed) -> None:
         )
 
 
-def _drop_outliers(number: int, passed: Passed) -> None:
+def _drop_outliers(this: Finished, passed: Passed) -> None:
     if len(passed.references) < 3:
         passed.notes.append(
-            f"layer {number}: outliers not looked for, {len(passed.references)} answers have no majority"
+            f"layer {this.number}: outliers not looked for, {len(passed.references)} answers have no majority"
         )
         return
-    apart = outliers([reference.text for reference in passed.references])
+    shorts = [
+        None if reference.call is None else this.closing(reference.call).short
+        for reference in passed.references
+    ]
+    apart = outliers([reference.text for reference in passed.references], shorts)
     kept = [reference for place, reference in enumerate(passed.references) if place not in apart]
     if apart:
-        _keep(passed, kept, f"layer {number}: stands apart from the majority")
+        _keep(passed, kept, f"layer {this.number}: stands apart from the majority")
 
 
 def _keep(passed: Passed, kept: list[Reference], why: str) -> None:
