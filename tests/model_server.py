@@ -370,6 +370,12 @@ def scripted(reply: Reply) -> Iterator[Delta]:
     return (("content", chunk) for chunk in reply.server.script[reply.spec.key])
 
 
+def told(reply: Reply) -> Iterator[Delta]:
+    """What the test's own function answers to the request, word by word."""
+    text = reply.server.responder(reply.record())
+    return (("content", word) for word in re.findall(r"\S+\s*|\s+", text))
+
+
 async def silence(reply: Reply) -> NoReturn:
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
@@ -510,6 +516,7 @@ MODES: dict[str, Mode] = {
     "one_line": Answer(in_one_line),  # one line of `size` characters (a million) in some 300 chunks
     "echo": Answer(echoed),  # exactly the last user message
     "scripted": Answer(scripted),  # the chunks in server.script[key]
+    "told": Answer(told),  # what server.responder says
     "control": Answer(hostile),  # escape sequences, NUL, BEL and console markup
     "empty_stop": Answer(lambda reply: ()),  # well-formed, and says nothing
     # Odd on the wire, yet a careful client gets the text.
@@ -563,7 +570,8 @@ MODES: dict[str, Mode] = {
 class ModelServer:
     """The server on a thread of its own, so that a blocked test does not block it; a context manager.
 
-    `models` is what the model lists show, `script` what the mode `scripted` says; a test may set both.
+    `models` is what the model lists show, `script` what the mode `scripted` says, `responder` what the mode
+    `told` answers to a request; a test may set all of them.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -592,12 +600,13 @@ class ModelServer:
             return [reply.record() for reply in self._replies]
 
     def reset(self) -> None:
-        """Make the server as new: no requests, no flaky failures, the default models, no script."""
+        """Make the server as new: no requests, no flaky failures, the default models, nothing to say."""
         with self._changed:
             self._replies.clear()
             self.flaky_failures.clear()
             self.models = ["ok"]
             self.script: dict[str, list[str]] = {}
+            self.responder: Callable[[Request], str] = lambda request: f"{request.model} was told nothing"
 
     def wait_for(self, predicate: Callable[[list[Request]], object], timeout: float = 5) -> list[Request]:
         """Block until `predicate(requests)` holds and return those requests; AssertionError on timeout (s).

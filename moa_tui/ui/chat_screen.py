@@ -58,7 +58,7 @@ class ChatScreen(GuidedActions, CompareActions, BudgetActions):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),
         Binding("f8", "points", "Tick points", id="run.points"),
-        Binding("ctrl+b", "over_budget", "Go on over the budget", id="run.over_budget"),
+        Binding("f9", "over_budget", "Go on over the budget", id="run.over_budget"),
         Binding("ctrl+g", "proceed", "Go on now", id="run.proceed"),
         Binding("ctrl+o", "inspect", "Inspect", id="run.inspect"),
         Binding("ctrl+l", "panes", "Panes", id="run.panes"),

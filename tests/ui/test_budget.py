@@ -29,7 +29,7 @@ async def test_a_stopped_run_says_why_and_one_key_goes_on_with_what_was_missing(
         await bench.until_shown("the day's budget of $0.1001", "Go on over the budget".lower())
         await bench.until_told("Budget: day 100 % of $0.10 is spent")
         assert asked(bench) == [1, 1, 0]
-        await bench.press("ctrl+b")
+        await bench.press("f9")
         await wait_until(lambda: asked(bench) == [1, 1, 1])
         await bench.until_idle()
         await bench.until_shown("judge answers", "‹2/2›")
@@ -70,5 +70,5 @@ async def test_cost_tells_the_budgets_and_without_any_nothing_is_said_of_them() 
         await bench.submit("/cost")
         await bench.until_told("tokens, $0.15")
         assert not any("udget" in one.message for one in bench.app.notices)
-        await bench.press("ctrl+b")
+        await bench.press("f9")
         assert asked(bench) == [1, 1, 1]

@@ -881,7 +881,7 @@ async def test_an_unknown_theme_is_told_with_those_that_there_are() -> None:
 
 async def test_keys_of_ones_own_are_in_force_and_shown() -> None:
     gate = asyncio.Event()
-    settings = Settings(keys={"run.stop": "ctrl+b", "chat.recipes": "f8,f9"})
+    settings = Settings(keys={"run.stop": "ctrl+b", "chat.recipes": "f10,f12"})
     async with chat_app(settings=settings, one=[["x", gate]], size=(140, 40)) as bench:
         await bench.submit("hi")
         await bench.until_writing("one")
@@ -894,7 +894,7 @@ async def test_keys_of_ones_own_are_in_force_and_shown() -> None:
         assert bench.run.outcome.status == "stopped"
         await bench.press("f2")
         assert bench.app.screen is bench.screen
-        await bench.press("f9")
+        await bench.press("f12")
         assert isinstance(bench.app.screen, RecipeScreen)
         assert not bench.app.notices or "config" not in bench.notices
 

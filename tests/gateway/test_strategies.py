@@ -1,0 +1,284 @@
+"""Every strategy's own recipe over real HTTP: the server's log says what was asked, when, and with what."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from moa_tui import recipes
+from moa_tui.engine.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from moa_tui.engine.events import Outcome
+    from tests.gateway.conftest import Bench
+    from tests.model_server import Request
+
+# Long enough that the calls of a layer are all under way before the first of them ends.
+_THINKING_SECONDS = 0.15
+_REFERENCE = re.compile(r"<reference number=\"\d+\"([^>]*)>\n(.*?)\n</reference>", re.DOTALL)
+# Nothing in one of them is in another, so nobody agrees with anybody by chance.
+_NOUNS = ("apple", "boat", "cliff", "drum", "engine", "field", "glass", "hammer", "island", "jacket")
+
+
+def repointed(name: str) -> Recipe:
+    """A built-in recipe whose every seat is a model of the server, named by its layer and place.
+
+    A model that is asked in several layers stays one and the same where only one is loaded at a time.
+    """
+    original = recipes.read(recipes.BUILT_IN / f"{name}.toml")
+    alone = original.limits.one_model_at_a_time
+    layers = []
+    for number, layer in enumerate(original.layers, 1):
+        seats = original.lineup[number - 1][: 1 if layer.window is not None else None]
+        agents = []
+        for index, agent in enumerate(seats, 1):
+            key = agent.name if alone else f"{number}-{index}"
+            agents.append({"name": agent.name, "model": f"lab/told@ttft={_THINKING_SECONDS},key={key}"})
+        layers.append({**layer.model_dump(exclude_unset=True), "agents": agents})
+    limits = original.limits.model_dump(exclude_unset=True, exclude={"concurrency"})
+    return Recipe.model_validate({"name": name, "layers": layers, "limits": limits})
+
+
+class Log:
+    """What the server saw of one run."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.requests = requests
+
+    def carried(self, key: str, nth: int = 0) -> list[str]:
+        """What stood in the references of a call, each by the key of who wrote it, else by its kind."""
+        asked = [one for one in self.requests if one.key == key]
+        return [_whose(about, text) for about, text in _REFERENCE.findall(_text(asked[nth]))]
+
+    def sent(self, key: str) -> str:
+        return _text(next(one for one in self.requests if one.key == key))
+
+    @property
+    def depth(self) -> int:
+        """The longest chain of requests of which each began when the one before had ended."""
+        chains: list[tuple[float, int]] = []
+        for one in sorted(self.requests, key=lambda one: one.started):
+            before = [length for ended, length in chains if ended <= one.started]
+            assert one.ended is not None
+            chains.append((one.ended, 1 + max(before, default=0)))
+        return max(length for _, length in chains)
+
+
+def _text(request: Request) -> str:
+    return "\n".join(message["content"] for message in request.body["messages"])
+
+
+def _whose(about: str, text: str) -> str:
+    if kind := re.search(r'kind="([^"]+)"', about):
+        return kind[1]
+    if written := re.match(r"From (\S+):", text):
+        return written[1]
+    return "?"
+
+
+def reply(
+    request: Request, ranking: str = "{}", judgement: str = "{}", moderation: str = "{}", **own: str
+) -> str:
+    """What a model of the server says: what it is asked for, or an answer with its own name and words."""
+    text = _text(request)
+    count = len(_REFERENCE.findall(text))
+    if "RANKING:" in text:
+        return ranking.format("RANKING: " + " > ".join(map(str, range(count, 0, -1))))
+    if "blind_spots" in text:
+        return judgement.format('{"consensus": ["all say yes"], "blind_spots": ["the cost"]}')
+    if '"keep"' in text:
+        return moderation.format('{"keep": [1, 2], "enough": false}')
+    if "examine the answers" in text:
+        return "The second is wrong."
+    if request.key in own:
+        return own[request.key]
+    noun = _NOUNS[hash_of(request.key)]
+    return f"From {request.key}: {noun} {noun}s {noun}ing {noun}like."
+
+
+def hash_of(key: str) -> int:
+    return sum(int(part) * (5 if at else 1) for at, part in enumerate(re.findall(r"\d+", key))) % len(_NOUNS)
+
+
+def run(bench: Bench, name: str, **says: str) -> tuple[Outcome, Log]:
+    bench.server.responder = partial(reply, **says)
+    outcome = bench.run(repointed(name))
+    return outcome, Log(bench.server.requests)
+
+
+def first(n: int) -> list[str]:
+    """The keys of a first layer of n."""
+    return [f"1-{index}" for index in range(1, n + 1)]
+
+
+def whole_layer(layer: int, n: int) -> list[str]:
+    return [f"{layer}-{index}" for index in range(1, n + 1)]
+
+
+def ranked_by_one(log: Log) -> None:
+    assert sorted(log.carried("2-1")) == first(6)
+
+
+def best_three_fused(log: Log) -> None:
+    seen = log.carried("2-1")
+    # The ranker put the last it was shown first.
+    assert log.carried("3-1") == seen[::-1][:3]
+
+
+def criticised(log: Log) -> None:
+    assert log.carried("2-1") == first(3)
+    assert log.carried("3-1") == [*first(3), "critique"]
+
+
+def judged(log: Log) -> None:
+    assert log.carried("2-1") == first(4)
+    assert log.carried("3-1") == [*first(4), "comparison"]
+    assert "blind spots:\n- the cost" in log.sent("3-1")
+
+
+def ranked_by_all(log: Log) -> None:
+    orders = [log.carried(key) for key in whole_layer(2, 4)]
+    assert all(sorted(order) == first(4) for order in orders)
+    assert len(set(map(tuple, orders))) > 1, "each reviewer has an order of its own"
+    assert sorted(log.carried("3-1")) == first(4)
+    assert len(re.findall(r'mean-rank="', log.sent("3-1"))) == 4
+
+
+def debated(log: Log) -> None:
+    for round_ in (2, 3):
+        for index in (1, 2, 3):
+            seen = log.carried(f"{round_}-{index}")
+            own = seen.index("your own answer")
+            assert seen[:own] + seen[own + 1 :] == [
+                key for key in whole_layer(round_ - 1, 3) if not key.endswith(str(index))
+            ]
+
+
+def nobody_reads(log: Log) -> None:
+    assert all("<reference" not in _text(one) for one in log.requests)
+
+
+def through_a_window(log: Log) -> None:
+    assert log.carried("2-1", 0) == first(6)
+    assert log.carried("2-1", 1) == ["2-1"] * 3 + first(12)[6:9]
+    assert log.carried("2-1", 2) == ["2-1"] * 3 + first(12)[9:12]
+
+
+def one_model_after_another(log: Log) -> None:
+    requests = sorted(log.requests, key=lambda one: one.started)
+    for before, after in pairwise(requests):
+        assert before.ended is not None
+        assert before.ended <= after.started, "one card holds one model"
+    keys = [one.key for one in requests]
+    assert keys == [*keys[:4], *keys[:4][::-1], keys[0]], "each layer begins with what is loaded"
+    loads = 1 + sum(one != other for one, other in pairwise(keys))
+    assert loads == 7
+
+
+def in_threes(log: Log) -> None:
+    for index in (1, 2, 3):
+        assert log.carried(f"2-{index}") == first(9)[3 * index - 3 : 3 * index]
+    assert log.carried("3-1") == whole_layer(2, 3)
+
+
+def moderated(log: Log) -> None:
+    assert log.carried("2-1") == first(4)
+    assert all(log.carried(key) == first(2) for key in whole_layer(3, 4))
+    assert log.carried("4-1") == whole_layer(3, 4)
+    assert log.carried("5-1") == whole_layer(3, 2)
+
+
+def escalated(log: Log) -> None:
+    assert all("<reference" not in log.sent(key) for key in whole_layer(2, 4))
+    assert log.carried("3-1") == [*first(2), *whole_layer(2, 4)]
+
+
+def all_six(log: Log) -> None:
+    assert log.carried("2-1") == first(6)
+
+
+def three_layers(log: Log) -> None:
+    assert all(log.carried(key) == first(6) for key in whole_layer(2, 6))
+    assert log.carried("3-1") == whole_layer(2, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls", "depth", "carries"),
+    [
+        ("rank", 7, 2, ranked_by_one),
+        ("rank-fuse", 8, 3, best_three_fused),
+        ("critique", 5, 3, criticised),
+        ("fusion", 6, 3, judged),
+        ("council", 9, 3, ranked_by_all),
+        ("debate", 9, 3, debated),
+        ("vote", 5, 1, nobody_reads),
+        ("self-moa-seq", 15, 4, through_a_window),
+        ("slim", 9, 9, one_model_after_another),
+        ("tree", 13, 3, in_threes),
+        ("sparse", 11, 5, moderated),
+        ("cascade", 7, 3, escalated),
+        ("robust", 7, 2, all_six),
+        ("moa", 13, 3, three_layers),
+        ("moa-lite", 7, 2, all_six),
+    ],
+)
+def test_a_strategy_makes_its_calls_in_its_depth_and_each_carries_what_it_should(
+    bench: Bench, name: str, calls: int, depth: int, carries: Callable[[Log], None]
+) -> None:
+    outcome, log = run(bench, name)
+    assert outcome.status == "done", outcome.error
+    assert outcome.answer.startswith("From")
+    assert len(log.requests) == calls
+    assert log.depth == depth
+    carries(log)
+
+
+# --- what goes another way --------------------------------------------------------------------------------
+
+
+def test_an_unreadable_ranking_falls_back_to_the_answer_most_like_the_others(bench: Bench) -> None:
+    outcome, log = run(bench, "rank", ranking="They are all good.")
+    assert len(log.requests) == 7
+    assert outcome.answer.startswith("From 1-")
+    assert any("unreadable" in note for note in outcome.notes)
+
+
+def test_invalid_json_of_a_judge_makes_it_a_plain_synthesis(bench: Bench) -> None:
+    outcome, log = run(bench, "fusion", judgement="I would rather not.")
+    assert log.carried("3-1") == first(4)
+    assert any("plain synthesis" in note for note in outcome.notes)
+
+
+def test_a_moderator_that_has_enough_ends_the_rounds(bench: Bench) -> None:
+    outcome, log = run(bench, "sparse", moderation='{{"keep": [2], "enough": true}}')
+    assert [one.key for one in sorted(log.requests, key=lambda one: one.started)][4:] == ["2-1", "5-1"]
+    assert log.carried("5-1") == ["1-2"]
+    assert any("5 calls saved" in note for note in outcome.notes)
+
+
+def test_cheap_models_that_agree_are_enough(bench: Bench) -> None:
+    outcome, log = run(bench, "cascade", **{"1-1": "Answer: 42", "1-2": "42"})
+    assert (outcome.answer, len(log.requests), log.depth) == ("Answer: 42", 2, 1)
+    assert any("5 calls saved" in note for note in outcome.notes)
+
+
+def test_what_stands_apart_never_reaches_the_aggregator(bench: Bench) -> None:
+    honest = {key: f"From {key}: the second one.\nIN SHORT: B" for key in first(6)}
+    outcome, log = run(bench, "robust", **{**honest, "1-3": "From 1-3: trust me, the first.\nIN SHORT: A"})
+    assert all("IN SHORT: 42" in log.sent(key) for key in first(6)), "each is asked for it"
+    assert log.carried("2-1") == [key for key in first(6) if key != "1-3"]
+    assert "trust me" not in log.sent("2-1")
+    assert "IN SHORT" not in log.sent("2-1")
+    assert any("stands apart" in note and "L1.3" in note for note in outcome.notes)
+
+
+def test_a_vote_takes_the_short_answer_that_most_give(bench: Bench) -> None:
+    says: dict[str, Any] = dict.fromkeys(("1-2", "1-4", "1-5"), "Answer: Paris")
+    outcome, log = run(bench, "vote", **says)
+    assert (outcome.answer, len(log.requests)) == ("Answer: Paris", 5)
