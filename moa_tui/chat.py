@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import Conversation, Turn, history, name_from, path
 from moa_tui.engine.events import CallEnded, RunEnded, Usage
+from moa_tui.engine.guided import guided as with_checklist
+from moa_tui.engine.guided import layers_in_common, proposers
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Agent, Layer, Recipe
@@ -17,7 +20,7 @@ from moa_tui.engine.run import run
 from moa_tui.errors import ModelError, OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from moa_tui.engine.events import CallId, Event, Outcome, Reply
@@ -58,8 +61,12 @@ class Running:
         engine: EngineThread,
         kept: Mapping[CallId, Reply] | None = None,
         recording: Recording | None = None,
+        *,
+        asks: bool = False,
     ) -> None:
         self.turn = turn
+        self._asks = asks
+        self._wake: Callable[[], None] | None = None
         self._kept = kept or {}
         self._recording = recording
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -79,6 +86,7 @@ class Running:
             kept=self._kept,
             control=self._control,
             facts=gateway.facts,
+            asks=self._asks,
         )
 
     def _take(self, event: Event) -> None:
@@ -86,11 +94,27 @@ class Running:
         if self._recording is not None:
             self._recording.take(event)
         self.events.put(event)
+        self._rouse()
 
     def _ended(self, _: Future[Outcome]) -> None:
         if self._recording is not None and not self._began.is_set():
             self._recording.withdraw()
         self.events.put(None)
+        self._rouse()
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called once, on any thread, as soon as `events` holds something.
+
+        For a reader that stops looking while the run waits for a person.
+        """
+        self._wake = wake
+        if not self.events.empty():
+            self._rouse()
+
+    def _rouse(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake()
 
     def stop(self) -> None:
         """Stop the run; what was received is kept."""
@@ -107,6 +131,10 @@ class Running:
         """Go on with the answers that are ready."""
         self._control.proceed()
 
+    def decide(self, call: CallId, ticked: frozenset[int]) -> None:
+        """Keep these points of the checklist that the run waits with, by their places, the first 0."""
+        self._control.decide(call, ticked)
+
     def result(self) -> Turn | None:
         """The turn with its outcome, once `events` has given None; None where it was stopped before it began.
 
@@ -120,7 +148,8 @@ class Running:
 class Chat:
     """One conversation, and the recipe and system prompt of what is asked next.
 
-    With a store, every turn is kept from the moment it is sent, unless the conversation is private.
+    With a store, every turn is kept from the moment it is sent, unless the conversation is private. `asks`
+    says that somebody is there to tick the points of a checklist; `guided` has one before the last synthesis.
     """
 
     def __init__(
@@ -132,7 +161,11 @@ class Chat:
         store: Store | None = None,
         *,
         private: bool = False,
+        asks: bool = False,
+        guided: bool = False,
     ) -> None:
+        self.guided = guided
+        self._asks = asks
         self.recipe = recipe
         self.system = system
         self.conversation = Conversation()
@@ -150,6 +183,14 @@ class Chat:
     def path(self) -> tuple[Turn, ...]:
         """The branch in view, from the beginning."""
         return path(self.turn) if self.turn is not None else ()
+
+    @property
+    def asked_recipe(self) -> Recipe:
+        """The recipe of what is asked next: with a checklist where that is wanted and makes sense."""
+        if self.guided:
+            with suppress(UsageError):
+                return with_checklist(self.recipe)
+        return self.recipe
 
     @property
     def is_kept(self) -> bool:
@@ -173,14 +214,14 @@ class Chat:
         turn = self.turn
         if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet to write again")
-        last = len(turn.recipe.layers)
+        same = layers_in_common(turn.recipe, self.asked_recipe)
         kept = {
             call: reply
             for call, reply in turn.outcome.replies.items()
             # What was left out by hand stays left out.
-            if call.layer < last and reply.status in ("done", "excluded")
+            if call.layer <= same and reply.status in ("done", "excluded")
         }
-        if turn.recipe.lineup[:-1] != self.recipe.lineup[:-1]:
+        if proposers(turn.recipe) != proposers(self.recipe):
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
                 "/retry asks them all"
@@ -234,7 +275,7 @@ class Chat:
 
     def plan(self, prompt: str, *, instead_of: Turn | None = None) -> Plan:
         """What sending `prompt` would take. The first call reads a price list: not on a screen's thread."""
-        return plan(self.recipe, history(self._next(prompt, instead_of)), self._gateway.facts)
+        return plan(self.asked_recipe, history(self._next(prompt, instead_of)), self._gateway.facts)
 
     # The conversation
 
@@ -363,7 +404,7 @@ class Chat:
     def _next(self, prompt: str, instead_of: Turn | None) -> Turn:
         """The turn that comes behind the active one, or in the place of another."""
         parent = self.turn if instead_of is None else instead_of.parent
-        return Turn(prompt, self.recipe, parent=parent, system=self.system)
+        return Turn(prompt, self.asked_recipe, parent=parent, system=self.system)
 
     def _recording(self, turn: Turn) -> Recording | None:
         if self._store is None or self.private:
@@ -373,4 +414,4 @@ class Chat:
 
     def _run(self, turn: Turn, kept: Mapping[CallId, Reply] | None = None) -> Running:
         self._gateway.check_keys(turn.recipe)
-        return Running(turn, self._gateway, self._engine, kept, self._recording(turn))
+        return Running(turn, self._gateway, self._engine, kept, self._recording(turn), asks=self._asks)

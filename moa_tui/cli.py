@@ -429,7 +429,9 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
     from moa_tui.ui.app import MoaApp
 
     with EngineThread() as engine:
-        chat = Chat(gateway, engine, recipe, system, store, private=private)
+        chat = Chat(
+            gateway, engine, recipe, system, store, private=private, asks=True, guided=settings.guided
+        )
         if conversation is not None:
             _open(chat, conversation.id)
             chat.system = chat.system if system is None else system

@@ -29,6 +29,7 @@ TEMPLATE = """\
 # How the chat looks and behaves. F2 chooses recipes there, ctrl+p everything else.
 # theme = "moa-light"
 # reduced_motion = true       # nothing moves that does not have to
+# guided = true               # you tick what the answers say before the final one is written; as /guided
 # keep_panes_open = true      # the agents' panes stay when the final answer begins
 # notify = "bell"             # when a run ends while you look elsewhere: "none", "bell" or "desktop"
 
@@ -87,6 +88,8 @@ class Settings(BaseModel):
     """Whether to leave out everything that moves without need."""
     keep_panes_open: bool = False
     """Whether the agents' panes stay open when the final answer begins."""
+    guided: bool = False
+    """Whether a checklist of the answers' points is ticked before the final answer is written."""
     notify: Literal["none", "bell", "desktop"] = "none"
     """What tells that a run has ended while the terminal has no focus."""
     keys: dict[str, str] = {}

@@ -72,7 +72,9 @@ def amend(turn: Turn, call: CallId, text: str) -> Change:
 def propose(turn: Turn, text: str) -> Change:
     """Add an answer of one's own beside those that the last layer reads. Raises UsageError."""
     replies = _replies(turn)
-    layer = len(turn.recipe.layers) - 1
+    # Where answers are written: not among those who rank them, or draw a checklist from them.
+    before = range(1, len(turn.recipe.layers))
+    layer = max((number for number in before if turn.recipe.writes(number)), default=0)
     if layer < 1:
         raise UsageError("a recipe of one layer has nobody who would read your answer")
     if not text.strip():

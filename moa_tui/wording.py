@@ -15,6 +15,7 @@ GLYPHS = {
     "waiting": "·",
     "writing": "●",
     "retrying": "↻",
+    "your turn": "?",
     "done": "✓",
     "partial": "◐",
     "failed": "✗",

@@ -33,7 +33,7 @@ def outcome(metrics: Metrics | None = None, **changes: object) -> Outcome:
 
 
 def test_every_state_has_a_glyph_of_its_own() -> None:
-    assert {"waiting", "writing", "retrying", *get_args(Status)} == set(GLYPHS)
+    assert {"waiting", "writing", "retrying", "your turn", *get_args(Status)} == set(GLYPHS)
     assert len(set(GLYPHS.values())) == len(GLYPHS)
     assert all(len(glyph) == 1 for glyph in GLYPHS.values())
 

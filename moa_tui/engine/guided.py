@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
 from pydantic import ValidationError
 
 from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.errors import UsageError
 
+if TYPE_CHECKING:
+    from moa_tui.engine.recipe import Agent
+
 
 def has_checklist(recipe: Recipe) -> bool:
     """Whether a layer of the recipe draws up a checklist."""
     return any(recipe.task(number) == "checklist" for number in range(1, len(recipe.layers) + 1))
+
+
+def proposers(recipe: Recipe) -> tuple[tuple[Agent, ...], ...]:
+    """The agents of each layer before the last, without those that only draw up a checklist."""
+    return tuple(
+        agents for number, agents in enumerate(recipe.lineup[:-1], 1) if recipe.task(number) != "checklist"
+    )
+
+
+def layers_in_common(one: Recipe, other: Recipe) -> int:
+    """How many layers two recipes of the same proposers begin with in common, their last ones aside."""
+    before = range(1, min(len(one.layers), len(other.layers)))
+    return len(list(takewhile(lambda number: one.task(number) == other.task(number), before)))
 
 
 def guided(recipe: Recipe) -> Recipe:

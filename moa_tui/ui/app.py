@@ -22,6 +22,7 @@ from moa_tui.errors import FileError, UsageError
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_screen import ChatScreen
+from moa_tui.ui.checklist_screen import ChecklistScreen
 from moa_tui.ui.clipboard import copy
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.fork_screen import ForkScreen
@@ -199,7 +200,9 @@ class MoaApp(App[None]):
             case "link":
                 self.ask_to_open(event.argument)
             case "ended":
-                self.tell_of_the_end()
+                self.tell_elsewhere("the run has ended")
+            case "asks":
+                self.tell_elsewhere("points wait for you")
 
     def on_rows_widget_link_clicked(self, event: RowsWidget.LinkClicked) -> None:
         self.ask_to_open(event.address)
@@ -270,18 +273,17 @@ class MoaApp(App[None]):
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._chat_screen.tell_of_the_disk, problem)
 
-    def tell_of_the_end(self) -> None:
-        """A run has ended: tell whoever is looking elsewhere, as the settings say."""
+    def tell_elsewhere(self, words: str) -> None:
+        """Tell whoever is looking elsewhere, as the settings say; `words` are none of a model's."""
         if self.app_focus or self._settings.notify == "none":
             return
         self.bell()
         if self._settings.notify == "desktop" and self._driver is not None:
-            # Fixed words: a text from a model must not reach this sequence.
-            self._driver.write("\x1b]9;moa-tui: the run has ended\x07")
+            self._driver.write(f"\x1b]9;moa-tui: {words}\x07")
 
 
 _WITH_KEYS = (
     *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
     *(InspectorScreen, RecipeScreen, RecipeEditor, SessionsScreen, TextScreen, FormatScreen, ForkScreen),
-    StatsScreen,
+    *(StatsScreen, ChecklistScreen),
 )

@@ -159,7 +159,7 @@ class ChatBase(Screen[None]):
 
     def renew_title(self) -> None:
         """Say what the conversation is about and which recipe is in force."""
-        recipe = self.session.chat.recipe
+        recipe = self.session.chat.asked_recipe
         chat = self.session.chat
         turns = self.transcript.turns
         title = chat.conversation.title or (name_from(turns[0].prompt) if turns else "moa-tui")
@@ -167,10 +167,9 @@ class ChatBase(Screen[None]):
             title = f"private: {one_line(title)}"
         elif self.disk_problem is not None or not chat.is_kept:
             title = f"NOT SAVED: {one_line(title)}"
-        layers = counted(len(recipe.layers), "layer")
-        self.query_one(TitleBar).show(
-            one_line(title), f"{recipe.name} · {layers} · {counted(recipe.calls, 'call')}"
-        )
+        shape = [counted(len(recipe.layers), "layer"), counted(recipe.calls, "call")]
+        guided = ["guided"] if recipe is not chat.recipe else []
+        self.query_one(TitleBar).show(one_line(title), " · ".join([recipe.name, *guided, *shape]))
 
     def renew_estimate(self) -> None:
         """Say beside the prompt what sending it would take."""
@@ -197,7 +196,7 @@ class ChatBase(Screen[None]):
         """Say what an empty conversation should know of the recipe in force."""
         recipe = self.session.chat.recipe
         why = self._why if recipe is self._first_recipe else None
-        self.query_one(Welcome).tell(recipe, why, self.situation)
+        self.query_one(Welcome).tell(self.session.chat.asked_recipe, why, self.situation)
 
     def renew_numbers(self) -> None:
         """Say at the bottom what the run and the conversation have taken."""
@@ -210,6 +209,8 @@ class ChatBase(Screen[None]):
         parts = []
         if run is not None and session.running is not None:
             parts.append(run.stage())
+            if run.choice is not None:
+                return parts  # The room is for the keys that end the wait.
             parts.append(f"{run.now:.0f} s")
             parts.append(f"~{run.tokens:,} tok")
             if run.cost:

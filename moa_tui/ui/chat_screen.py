@@ -16,11 +16,11 @@ from moa_tui.errors import MoaTuiError
 from moa_tui.ui import commands
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.find_bar import FindBar
+from moa_tui.ui.guided_actions import GuidedActions
 from moa_tui.ui.prompt import Prompt
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.session import Draft, Session
-from moa_tui.ui.session_actions import SessionActions
 from moa_tui.ui.status_bar import StatusBar
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
@@ -48,13 +48,14 @@ _SMALLEST = (60, 20)
 _SIDE_BY_SIDE_WIDTH = 180
 
 
-class ChatScreen(SessionActions):
+class ChatScreen(GuidedActions):
     """Sends what is typed, follows the run, and keeps every widget told of it."""
 
     HELP_TITLE = "The chat"
     AUTO_FOCUS = "Prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),
+        Binding("f8", "points", "Tick points", id="run.points"),
         Binding("ctrl+g", "proceed", "Go on now", id="run.proceed"),
         Binding("ctrl+o", "inspect", "Inspect", id="run.inspect"),
         Binding("ctrl+l", "panes", "Panes", id="run.panes"),
@@ -106,6 +107,7 @@ class ChatScreen(SessionActions):
         if self.session.chat.turn is not None:
             await self.show_conversation()
         self.session.chat.warm_up()
+        self.tell_if_unguided()
         self.run_worker(self._look_around())
         self.run_worker(self._quietly(self.recall_prompts()))
         self.renew_estimate()
@@ -190,6 +192,7 @@ class ChatScreen(SessionActions):
             # Nothing moves any more: an idle chat should take no time at all.
             self.panel.tick()
             self.ticker.pause()
+        self.attend()
 
     def _fold(self, run: RunState) -> None:
         """The final answer begins: give it the room the panes had, unless the person is in them."""

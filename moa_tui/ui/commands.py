@@ -89,7 +89,7 @@ async def _use(screen: ChatScreen, name: str) -> None:
     run = screen.transcript.last_run
     if turn is None or run is None:
         raise UsageError("there is no answer yet")
-    text = name if "." in name else f"{max(1, len(run.layers) - 1)}.{name}"
+    text = name if "." in name else f"{run.proposing}.{name}"
     await screen.use_answer(call_named(run, text))
 
 
@@ -123,6 +123,10 @@ COMMANDS: dict[str, Command] = dict(
         _command("propose", "TEXT", "add an answer of your own", _steer("propose")),
         _command("swap", "N MODEL", "ask another model in an agent's place", _steer("swap")),
         _command("again", "", "aggregate again, proposers kept", lambda screen, _: screen.again()),
+        _command(
+            "guided", "", "tick what the answer keeps, or not", lambda screen, _: screen.toggle_guided()
+        ),
+        _command("points", "", "the points that wait for your ticks", lambda screen, _: screen.show_points()),
         _command("use", "N | L.N", "take an agent's answer as the answer", _use),
         _command("stats", "", "what all conversations took", lambda screen, _: screen.stats()),
         _command("stop", "[N | L.N]", "stop the run, or one agent", _stop),

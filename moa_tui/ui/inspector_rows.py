@@ -64,6 +64,9 @@ def plain_rows(text: str, width: int, style: str = "") -> list[Row]:
     return [row for line in shown.split("\n") for row in wrap(Content(line).stylize(style), width)]
 
 
+# Kinds of references whose text is made from a reply, and the task of that reply.
+_MADE_ANEW = {"comparison": "judge", "checklist": "checklist"}
+
 # --- messages -----------------------------------------------------------------------------------------------
 
 
@@ -169,11 +172,12 @@ def _author(reference: str, authors: list[tuple[str, str]]) -> str:
 
 
 def _judge(run: RunState, view: CallView, opened: str) -> str:
-    """Who compared the answers: what is passed on of that are the findings, not the reply's own text."""
-    if ' kind="comparison"' not in opened:
+    """Who compared the answers, or listed their points: what is passed on is not the reply's own text."""
+    task = next((task for kind, task in _MADE_ANEW.items() if f' kind="{kind}"' in opened), None)
+    if task is None:
         return ""
     earlier = [one for layer in run.layers[: view.call.layer - 1] for one in layer]
-    judges = [one for one in earlier if run.recipe.task(one.call.layer) == "judge"]
+    judges = [one for one in earlier if run.recipe.task(one.call.layer) == task]
     return ", ".join(f"{one.call} {one.reply.agent}" for one in judges if one.reply is not None)
 
 

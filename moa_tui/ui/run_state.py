@@ -6,8 +6,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, RunEnded, Status
-from moa_tui.wording import GLYPHS, money, one_line
+from moa_tui.engine.events import (
+    CallEnded,
+    CallId,
+    CallRetried,
+    CallStarted,
+    Delta,
+    PointsFound,
+    RunEnded,
+    Status,
+)
+from moa_tui.wording import GLYPHS, counted, money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +25,19 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Event, Failure, Kind, Message, Outcome, Reply
     from moa_tui.engine.recipe import Agent, Recipe
 
-State = Literal["waiting", "writing", "retrying"] | Status
+State = Literal["waiting", "writing", "retrying", "your turn"] | Status
+
+
+@dataclass
+class Choice:
+    """Points that wait for the person, and those ticked so far, by their places. `at` is since when."""
+
+    call: CallId
+    points: Sequence[str]
+    at: float
+    ticked: set[int]
+    offered: bool = False
+    """Whether the person knows."""
 
 
 @dataclass
@@ -69,6 +90,8 @@ class CallView:
             return [f"{why}, again in {max(0.0, self.retry_at - now):.0f} s"]
         if self.reply is not None:
             return _reply_numbers(self.reply)
+        if self.state == "your turn":
+            return []
         tokens = (self.characters + 3) // 4
         seconds = now - (self.started or 0.0)
         if self.first_token is None:
@@ -98,6 +121,8 @@ class RunState:
     def __init__(self, recipe: Recipe, clock: Callable[[], float] = time.monotonic) -> None:
         self.recipe = recipe
         self.outcome: Outcome | None = None
+        self.choice: Choice | None = None
+        """What the run waits with, for the person."""
         # A vote has no calls, so there is nothing of it to show.
         self.layers: list[list[CallView]] = [
             [CallView(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
@@ -140,14 +165,18 @@ class RunState:
                 view.parts = {"text": [], "reasoning": []}
                 view.characters, view.first_token = 0, None
                 view.generation += 1
+            case PointsFound(call, points, at):
+                self.view(call).state = "your turn"
+                self.choice = Choice(call, points, at, set(range(len(points))))
             case CallEnded(call, reply):
                 view = self.view(call)
+                self.choice = None if self.choice is not None and self.choice.call == call else self.choice
                 view.state, view.reply, view.failure = reply.status, reply, reply.error
                 view.messages = reply.messages or view.messages
                 view.started, view.first_token = reply.started, reply.first_token
                 view.parts = {"text": [], "reasoning": []}
             case RunEnded(outcome):
-                self.outcome = outcome
+                self.outcome, self.choice = outcome, None
                 self._ended = outcome.seconds
                 for view in self.views:
                     view.passed_over = view.reply is None
@@ -182,7 +211,9 @@ class RunState:
 
     @property
     def now(self) -> float:
-        """Seconds since the run's start; where it ended, once it has."""
+        """Seconds since the run's start; where it ended, once it has, or where it waits for the person."""
+        if self.choice is not None:
+            return self.choice.at
         return self._clock() - self._zero if self._ended is None else self._ended
 
     @property
@@ -208,6 +239,12 @@ class RunState:
         """The number of the layer at work: the last that any call of has begun in."""
         begun = [view.call.layer for view in self.views if view.state != "waiting"]
         return max(begun, default=1)
+
+    @property
+    def proposing(self) -> int:
+        """The number of the layer whose answers the last one is made from."""
+        before = range(1, len(self.recipe.layers))
+        return max((number for number in before if self.recipe.writes(number)), default=1)
 
     def layer_name(self, number: int) -> str:
         """`L1`, or `Final` for the last of several."""
@@ -241,6 +278,9 @@ class RunState:
         ready = sum(view.over for view in views)
         if all(view.state == "waiting" for view in views):
             return f"{GLYPHS['waiting']} getting ready"
+        if self.choice is not None:
+            points = counted(len(self.choice.points), "point")
+            return f"{GLYPHS['your turn']} {points} for you to tick"
         if number == len(self.recipe.layers):
             task = self.recipe.task(number)
             return f"{GLYPHS['writing']} {'choosing' if task == 'rank' else 'writing'} the answer"

@@ -83,7 +83,7 @@ class SteeringActions(ChatActions):
         if what == "propose":
             await self.steer(turn, steering.propose(turn, words))
             return
-        call = call_named(run, name if "." in name else f"{max(1, len(run.layers) - 1)}.{name}")
+        call = call_named(run, name if "." in name else f"{run.proposing}.{name}")
         match what:
             case "retry":
                 await self.steer(turn, steering.retry(turn, call))

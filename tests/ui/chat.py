@@ -268,7 +268,15 @@ async def chat_app(
         patch.setattr(chat_screen, "_TICK_SECONDS", 0.02)
         patch.setattr(clipboard, "copy", copy)
         patch.setattr("moa_tui.ui.app.copy", copy)
-        chat = Chat(cast("Gateway", gateway), engine, this, store=store if kept else None, private=private)
+        chat = Chat(
+            cast("Gateway", gateway),
+            engine,
+            this,
+            store=store if kept else None,
+            private=private,
+            asks=True,
+            guided=settings.guided,
+        )
         if conversation is not None:
             store.save(conversation)
             chat.open(conversation.id)

@@ -30,7 +30,7 @@ from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
 from tests.helpers import recipe, wait_until
-from tests.ui import test_conversations, test_steering
+from tests.ui import test_checklist, test_conversations, test_steering
 from tests.ui.chat import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app, past_turn, static_text
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def key(*ids: str) -> Callable[[T], T]:
 def test_every_binding_has_a_test() -> None:
     widgets = (MoaApp, ChatScreen, RunPanel, AgentPane, LiveText, TurnView, Transcript, FindBar)
     known = keymap.bindings_of(widgets)
-    assert known.keys() == tested | test_conversations.keys_tested | test_steering.keys_tested
+    others = (test_checklist, test_conversations, test_steering)
+    assert known.keys() == tested.union(*(each.keys_tested for each in others))
 
 
 # Sending
@@ -753,9 +754,9 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         offered = {command.title for command in bench.app.get_system_commands(bench.screen)}
         widgets = (MoaApp, ChatScreen, RunPanel, AgentPane)
         known = {binding.description for binding in keymap.bindings_of(widgets).values()}
-        # Escape stops the run, as long as there is one; and only what is over can be steered.
+        # Escape stops the run, as long as there is one; only what is over can be steered; and no points wait.
         over = {"Ask again", "Leave out", "Other model", "Use as the answer"}
-        assert known - offered == {"To the prompt", *over}
+        assert known - offered == {"To the prompt", "Tick points", *over}
         await bench.press("ctrl+p")
         palette = bench.app.screen
         assert isinstance(palette, CommandPalette)
@@ -879,7 +880,7 @@ async def test_an_unknown_theme_is_told_with_those_that_there_are() -> None:
 
 async def test_keys_of_ones_own_are_in_force_and_shown() -> None:
     gate = asyncio.Event()
-    settings = Settings(keys={"run.stop": "ctrl+b", "chat.recipes": "f8,f9"})
+    settings = Settings(keys={"run.stop": "ctrl+b", "chat.recipes": "f9,f10"})
     async with chat_app(settings=settings, one=[["x", gate]], size=(140, 40)) as bench:
         await bench.submit("hi")
         await bench.until_writing("one")

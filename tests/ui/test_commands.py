@@ -20,7 +20,7 @@ from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.theme_screen import ThemeScreen
 from tests.helpers import wait_until
-from tests.ui import test_conversations, test_steering
+from tests.ui import test_checklist, test_conversations, test_steering
 from tests.ui.chat import ALONE, DUO, TRIO, chat_app
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ async def refused(bench: Bench, text: str, *why: str) -> None:
 
 
 def test_every_command_has_a_test() -> None:
-    assert tested | test_conversations.commands_tested | test_steering.commands_tested == COMMANDS.keys()
+    others = (test_checklist, test_conversations, test_steering)
+    assert tested.union(*(each.commands_tested for each in others)) == COMMANDS.keys()
 
 
 # What is a command
