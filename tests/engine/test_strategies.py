@@ -606,8 +606,13 @@ def test_whatever_is_replied_and_combined_a_run_ends_with_an_answer_or_says_why(
 # --- counts -----------------------------------------------------------------------------------------------
 
 
-def shapes(n: int, layers: int) -> dict[str, tuple[Recipe, int, int | None]]:
-    """Each strategy with n agents and so many layers or rounds: its recipe, calls and depth by formula."""
+def shapes(
+    n: int, layers: int, size: int = 6, repeat: int = 3, keep: int = 3
+) -> dict[str, tuple[Recipe, int, int | None]]:
+    """Each strategy with n agents and so many layers or rounds: its recipe, calls and depth by formula.
+
+    `size` and `repeat` are of the window, `keep` is how many answers a ranker keeps.
+    """
     many = [{"model": f"m{number}"} for number in range(n)]
     one = ["w"]
 
@@ -615,11 +620,12 @@ def shapes(n: int, layers: int) -> dict[str, tuple[Recipe, int, int | None]]:
         return {"agents": agents, "task": task, **more}
 
     moderated = [table for _ in range(layers - 1) for table in (many, asking("moderate"))]
-    extra = -(-max(0, n - 6) // 3)
+    extra = -(-max(0, n - size) // (size - repeat))
+    window = {"size": size, "repeat": repeat}
     return {
         "moa": (recipe(*[many] * (layers - 1), one), n * (layers - 1) + 1, layers),
         "rank": (recipe(many, asking("rank")), n + 1, 2),
-        "rank-fuse": (recipe(many, asking("rank", top_k=3), one), n + 2, 3),
+        "rank-fuse": (recipe(many, asking("rank", top_k=keep), one), n + 2, 3),
         "critique": (recipe(many, asking("critique"), {"agents": one, "reads": "all"}), n + 2, 3),
         "fusion": (recipe(many, asking("judge"), {"agents": one, "reads": "all"}), n + 2, 3),
         "council": (recipe(many, asking("rank", many), one), 2 * n + 1, 3),
@@ -629,7 +635,11 @@ def shapes(n: int, layers: int) -> dict[str, tuple[Recipe, int, int | None]]:
             layers,
         ),
         "vote": (recipe(many, {"task": "vote"}), n, 1),
-        "self-moa-seq": (recipe(many, {"agents": one, "window": {}}), n + 1 + extra, 2 + extra),
+        "self-moa-seq": (
+            recipe(many, {"agents": one, "window": {"size": size, "repeat": repeat}}),
+            n + 1 + extra,
+            2 + extra,
+        ),
         "slim": (recipe(*[many] * (layers - 1), one, one_model_at_a_time=True), n * (layers - 1) + 1, None),
         "sparse": (recipe(*moderated, one), (layers - 1) * (n + 1) + 1, 2 * (layers - 1) + 1),
         "robust": (recipe({"agents": many, "drop_outliers": True}, one), n + 1, 2),
@@ -639,31 +649,50 @@ def shapes(n: int, layers: int) -> dict[str, tuple[Recipe, int, int | None]]:
     }
 
 
-async def test_calls_and_depth_are_the_formulas_over_a_range_of_agents_and_layers() -> None:
-    for n in (3, 4, 6, 7, 9, 10):
-        for layers in (2, 3, 4):
-            for name, (this, calls, depth) in shapes(n, layers).items():
-                assert this.calls == len(plan(this, ASK, lambda _: ModelFacts("one")).calls) == calls, name
-                assert depth in (None, this.depth), name
+RANGES = {
+    "n": st.integers(3, 14),
+    "layers": st.integers(2, 5),
+    "size": st.integers(2, 9),
+    "repeat": st.integers(1, 8),
+    "keep": st.integers(1, 14),
+}
+
+
+@given(st.fixed_dictionaries(RANGES).filter(lambda drawn: drawn["repeat"] < drawn["size"]))
+@settings(deadline=None)
+def test_calls_and_depth_are_the_formulas_whatever_the_numbers(drawn: dict[str, int]) -> None:
+    for name, (this, calls, depth) in shapes(**drawn).items():
+        assert this.calls == len(plan(this, ASK, lambda _: ModelFacts("one")).calls) == calls, name
+        assert depth in (None, this.depth), name
 
 
 @pytest.mark.parametrize("name", list(shapes(3, 3)))
-async def test_a_run_makes_as_many_calls_as_were_counted(name: str) -> None:
-    this, calls, depth = shapes(7, 3)[name]
+@given(
+    drawn=st.fixed_dictionaries({**RANGES, "n": st.integers(3, 9), "layers": st.integers(2, 4)}).filter(
+        lambda drawn: drawn["repeat"] < drawn["size"]
+    )
+)
+@settings(max_examples=8, deadline=None)
+def test_a_run_makes_as_many_calls_in_the_depth_as_were_counted(name: str, drawn: dict[str, int]) -> None:
+    this, calls, depth = shapes(**drawn)[name]
     bench = Bench(this)
-    outcome = await bench.run()
+    outcome = asyncio.run(bench.run())
     assert outcome.status == "done"
     assert len(bench.started) == calls
     if depth is not None:
-        waits = {
-            event.call: place for place, event in enumerate(bench.events) if isinstance(event, CallEnded)
-        }
-        chains: dict[CallId, int] = {}
-        for place, event in enumerate(bench.events):
-            if isinstance(event, CallStarted):
-                before = [chains[call] for call, ended in waits.items() if ended < place]
-                chains[event.call] = 1 + max(before, default=0)
-        assert max(chains.values()) == depth
+        assert longest_chain(bench.events) == depth
+
+
+def longest_chain(events: Sequence[Event]) -> int:
+    """How many calls at most began each when the one before had ended."""
+    ended: list[CallId] = []
+    chains: dict[CallId, int] = {}
+    for event in events:
+        if isinstance(event, CallStarted):
+            chains[event.call] = 1 + max((chains[call] for call in ended), default=0)
+        elif isinstance(event, CallEnded):
+            ended.append(event.call)
+    return max(chains.values())
 
 
 async def test_a_plan_prices_what_a_call_reads_at_its_most() -> None:
