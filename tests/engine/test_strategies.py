@@ -636,7 +636,7 @@ def shapes(
         ),
         "vote": (recipe(many, {"task": "vote"}), n, 1),
         "self-moa-seq": (
-            recipe(many, {"agents": one, "window": {"size": size, "repeat": repeat}}),
+            recipe(many, {"agents": one, "window": window}),
             n + 1 + extra,
             2 + extra,
         ),
