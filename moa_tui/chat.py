@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from moa_tui.comparison import Comparison
 from moa_tui.conversation import Conversation, Turn, history, name_from, path
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallEnded, RunEnded, Usage
 from moa_tui.engine.guided import guided as with_checklist
 from moa_tui.engine.guided import layers_in_common, proposers
 from moa_tui.engine.health import Health
 from moa_tui.engine.passing import answer_text
 from moa_tui.engine.plan import plan
-from moa_tui.engine.recipe import Agent, Layer, Recipe
+from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.engine.run import run
 from moa_tui.errors import MoaTuiError, ModelError, OpenElsewhereError, StoreError, UsageError
 from moa_tui.running import Running

@@ -16,8 +16,8 @@ import tomli_w
 
 from moa_tui import paths
 from moa_tui import recipes as shelf
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.plan import plan
-from moa_tui.engine.recipe import Agent
 from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UsageError
 from moa_tui.gateway import demo, discovery
 from moa_tui.gateway.catalog import KEY_VARIABLES

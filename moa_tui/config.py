@@ -11,7 +11,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from moa_tui import toml_file
-from moa_tui.engine.recipe import checked_base_url, checked_variable_name
+from moa_tui.engine.agent import checked_base_url, checked_variable_name
 from moa_tui.errors import FileError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from moa_tui.conversation import Turn
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.agent import Agent
 
 BY_HAND = "written by hand"
 

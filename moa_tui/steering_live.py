@@ -17,8 +17,9 @@ from moa_tui.steering import by_hand, with_agent, with_own_answer, with_seats
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import CallId
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
 
 
 def retry(recipe: Recipe, call: CallId) -> Alteration:

@@ -13,8 +13,9 @@ from moa_tui.errors import MissingKeyError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Message
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
 
 Step = str | Chunk | Finish | Exception | asyncio.Event
 DONE = Finish("stop", Usage(10, 5, estimated=False), 0.001)

@@ -11,9 +11,9 @@ from moa_tui import steering, steering_live
 from moa_tui.budget import Ledger, is_near
 from moa_tui.chat import Chat
 from moa_tui.config import Budget
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId, Chunk, Delta, Finish, Reply, Usage
 from moa_tui.engine.plan import Cap
-from moa_tui.engine.recipe import Agent
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.store import Store, recording

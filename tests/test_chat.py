@@ -9,8 +9,8 @@ import pytest
 
 from moa_tui.chat import Chat
 from moa_tui.engine import limits
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallEnded, CallId, CallStarted, Delta, RunEnded
-from moa_tui.engine.recipe import Agent
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway.thread import EngineThread
 from tests.fakes import FakeGateway, FakeModels

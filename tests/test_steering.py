@@ -10,8 +10,8 @@ import pytest
 from moa_tui import steering, steering_live
 from moa_tui.chat import Chat
 from moa_tui.engine import limits
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId, Delta
-from moa_tui.engine.recipe import Agent
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway.thread import EngineThread
 from tests.fakes import FakeGateway, FakeModels

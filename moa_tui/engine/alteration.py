@@ -10,8 +10,9 @@ from moa_tui.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import CallId, Reply
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
 
 LEFT_OUT = "left out by hand"
 

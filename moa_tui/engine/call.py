@@ -24,10 +24,11 @@ from moa_tui.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import CallId, Event, Message, Status, Stream
     from moa_tui.engine.health import Health
     from moa_tui.engine.plan import ModelFacts
-    from moa_tui.engine.recipe import Agent, Layer, Limits
+    from moa_tui.engine.recipe import Layer, Limits
 
 STOPPED = Failure("stopped", "stopped by hand")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.metrics import Metrics
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
     from moa_tui.errors import FailureKind
 
 Status = Literal["done", "partial", "failed", "stopped", "excluded"]

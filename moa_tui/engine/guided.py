@@ -11,7 +11,7 @@ from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.agent import Agent
 
 
 def has_checklist(recipe: Recipe) -> bool:

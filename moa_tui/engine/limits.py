@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import CallId, Failure
     from moa_tui.engine.plan import ModelFacts
-    from moa_tui.engine.recipe import Agent
     from moa_tui.engine.tasks import Reference
     from moa_tui.errors import ModelError
 

@@ -10,8 +10,9 @@ from moa_tui.engine.events import CallId, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Message
-    from moa_tui.engine.recipe import Agent, Recipe, Task
+    from moa_tui.engine.recipe import Recipe, Task
 
 # What an agent without max_tokens is taken to write at most, the paper's own setting.
 ASSUMED_ANSWER_TOKENS = 2048

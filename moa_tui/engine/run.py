@@ -38,10 +38,11 @@ from moa_tui.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import Event, Message, OutcomeStatus, Stream
     from moa_tui.engine.plan import Cap, ModelFacts
-    from moa_tui.engine.recipe import Agent, Recipe, Window
+    from moa_tui.engine.recipe import Recipe, Window
 
 NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
 

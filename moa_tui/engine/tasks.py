@@ -17,8 +17,9 @@ from moa_tui.engine.prompts import CHECKLIST_RULE, FORMS, PROMPTS, closing_form
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import CallId, Message
-    from moa_tui.engine.recipe import Agent, Layer
+    from moa_tui.engine.recipe import Layer
 
 ReferenceKind = Literal["answer", "critique", "comparison", "checklist", "your own answer"]
 

@@ -23,8 +23,8 @@ from moa_tui.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Kind, Message
-    from moa_tui.engine.recipe import Agent
     from moa_tui.engine.tasks import ReferenceKind
 
 QUOTE_SIZE, PHRASE_SIZE, BURST_TOKENS = 80, 60, 4_000

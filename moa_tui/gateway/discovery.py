@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from moa_tui.engine.recipe import Agent, Layer, Limits, Recipe, Sampling
+from moa_tui.engine.agent import Agent, Sampling
+from moa_tui.engine.recipe import Layer, Limits, Recipe
 from moa_tui.errors import NoLocalModelError
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.sanitize import sanitize

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from datetime import datetime
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Message
-    from moa_tui.engine.recipe import Agent
     from moa_tui.errors import FailureKind
 
 litellm.suppress_debug_info = True

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from moa_tui.config import Endpoint
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Message
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
 
 # Some clients insist on a key; a server without one ignores it.
 _NO_KEY = "none"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from moa_tui.choices import ModelChoice
     from moa_tui.conversation import Turn
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.agent import Agent
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.rows_widget import RowsWidget
 

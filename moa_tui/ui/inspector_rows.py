@@ -20,8 +20,8 @@ from moa_tui.wording import GLYPHS, counted, money
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Kind, Message, Reply
-    from moa_tui.engine.recipe import Agent
     from moa_tui.ui.run_state import CallView, RunState
 
 Figures = list[tuple[str, str]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.agent import Agent
 
 # The beginning of an answer says whether the model works; the rest belongs in a conversation.
 _LONGEST_ANSWER = 2_000

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from moa_tui.engine.recipe import FOR_REFERENCES, Agent, Recipe
+from moa_tui.engine.recipe import FOR_REFERENCES, Recipe
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from moa_tui.engine.agent import Agent
 
 # What the form shows of an agent, in its order.
 FIELDS = ("model", "name", "count", "temperature", "max_tokens", "system")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.choices import Choices, ModelChoice
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.agent import Agent
 
 
 class Lineup(OptionList):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.choices import Choices, RecipeChoice
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.agent import Agent
 
 
 class RecipeScreen(ModalScreen[Recipe | None]):

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from moa_tui.conversation import Turn
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Failure, Kind, Message, Outcome, Reply
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.recipe import Recipe
 
 State = Literal["waiting", "writing", "retrying", "your turn"] | Status
 

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui import steering, steering_live
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import Outcome, Reply
 from moa_tui.engine.metrics import Metrics
-from moa_tui.engine.recipe import Agent
 from moa_tui.errors import UsageError
 from moa_tui.ui.chat_actions import ChatActions, call_named
 from moa_tui.ui.model_screen import ModelScreen

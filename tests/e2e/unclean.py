@@ -20,8 +20,8 @@ from tests.fakes import DONE
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Finish, Message
-    from moa_tui.engine.recipe import Agent
 
 
 class Unclean(models.Gateway):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui import steering_live as live
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -21,7 +22,6 @@ from moa_tui.engine.events import (
     RunEnded,
 )
 from moa_tui.engine.limits import RunControl
-from moa_tui.engine.recipe import Agent
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError, UsageError
 from tests.fakes import FakeModels

@@ -16,7 +16,8 @@ from tests.fakes import FakeModels
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
 DOWN = ModelError("connection", "connection refused")

@@ -10,8 +10,9 @@ import re
 
 import pytest
 
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId, Message
-from moa_tui.engine.recipe import Agent, Layer
+from moa_tui.engine.recipe import Layer
 from moa_tui.engine.tasks import Reference, prepare
 from moa_tui.gateway.sanitize import sanitize
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.limits import is_retryable, retry_wait, shortened_share
 from moa_tui.engine.plan import ModelFacts, estimate_tokens, plan
-from moa_tui.engine.recipe import Agent
 from moa_tui.engine.tasks import Reference
 from moa_tui.errors import ModelError
 from tests.helpers import recipe

@@ -34,7 +34,8 @@ from tests.fakes import DONE, FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
 
 E = TypeVar("E")
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]

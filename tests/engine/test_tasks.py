@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId, Message
-from moa_tui.engine.recipe import Agent, Layer
+from moa_tui.engine.recipe import Layer
 from moa_tui.engine.tasks import (
     SHORTENED,
     Reference,

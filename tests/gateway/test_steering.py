@@ -9,8 +9,9 @@ import pytest
 
 from moa_tui import steering
 from moa_tui.chat import Chat
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId
-from moa_tui.engine.recipe import Agent, Recipe
+from moa_tui.engine.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

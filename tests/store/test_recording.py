@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from moa_tui.conversation import Conversation, Turn, history
 from moa_tui.document import conversation_document
 from moa_tui.engine import limits
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId, CallRetried, CallStarted, Chunk, Delta, Failure
 from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.recipe import Agent
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError, StoreError
 from moa_tui.store import Store, writer

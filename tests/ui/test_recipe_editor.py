@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from moa_tui.engine.recipe import Agent
+    from moa_tui.engine.agent import Agent
 
 LOCAL = ModelChoice("openai/served", "vllm", api_base="http://127.0.0.1:8000/v1")
 HOSTED = ModelChoice("openai/gpt-x", "openai", 128_000, 1e-6, 4e-6, "OPENAI_API_KEY")

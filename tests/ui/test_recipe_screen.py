@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from moa_tui.engine.recipe import Agent, Recipe
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
 
 HOSTILE = """
 name = "odd"
