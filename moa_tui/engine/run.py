@@ -12,7 +12,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.alteration import LEFT_OUT, left_out, taken_in
+from moa_tui.engine.alterable import Alterable
+from moa_tui.engine.alteration import left_out
 from moa_tui.engine.call import STOPPED, Caller
 from moa_tui.engine.checklist import Desk
 from moa_tui.engine.events import (
@@ -21,8 +22,6 @@ from moa_tui.engine.events import (
     Failure,
     Outcome,
     Reply,
-    ReplyChanged,
-    RunChanged,
     RunEnded,
     Usage,
 )
@@ -33,13 +32,11 @@ from moa_tui.engine.passing import Finished, Passed, answers_among, pass_on, sha
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, facts_unknown, message_tokens, total_cost
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.till import Till
-from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import Event, Message, OutcomeStatus, Stream
     from moa_tui.engine.plan import Cap, ModelFacts
     from moa_tui.engine.recipe import Recipe, Window
@@ -84,7 +81,7 @@ async def run(
     return outcome
 
 
-class _Run:
+class _Run(Alterable):
     """One run's state. Its methods run on one loop, so nothing here needs a lock."""
 
     def __init__(
@@ -117,12 +114,9 @@ class _Run:
         self.notes: list[str] = []
         self.grace: asyncio.TimerHandle | None = None
         self.at_work = 0
-        """The layer whose calls are going."""
         self.going: set[CallId] = set()
         self.excluded: set[CallId] = set()
-        """Calls left out by hand before they had ended."""
         self.begin: Callable[[CallId, Agent], None] | None = None
-        """Begins a call that joins the layer at work; None where none can."""
 
     # --- steering: called by RunControl ---------------------------------------------------------------
 
@@ -146,59 +140,6 @@ class _Run:
         if self._usable(layer):
             self.behind = layer
             self.caller.end_all(Failure("left_behind", why))
-
-    def alter(self, alteration: Alteration) -> bool:
-        """As RunControl.alter. Everything of the layer at work that is not changed goes on."""
-        number = self.at_work
-        if not self.going or self.caller.stopped or self.behind == number:
-            return False
-        added = alteration.added(self.recipe, number)
-        if added is None or (added and self.begin is None):
-            return False
-        answers = {*self._usable(number), *self.going} - alteration.leave_out
-        if alteration.leave_out and not (answers or added):
-            raise UsageError("that is the last answer of its layer: without it there is none")
-        joining = [(CallId(number, index), agent) for index, agent in added]
-        if self.till.is_open:
-            asked = [one for one in joining if one[0] not in alteration.given]
-            self.till.take(sum(self._price(*one, self._read(number)) for one in asked))
-        back = {call: taken_in(call, self._reply_of(call)) for call in sorted(alteration.take_in)}
-        self.recipe = alteration.recipe
-        self.kept = {**self.kept, **alteration.given}
-        self.emit(RunChanged(self.recipe, self.caller.now()))
-        for call in sorted(alteration.leave_out):
-            self._leave_out(call)
-        for call, reply in back.items():
-            self._change_reply(call, reply)
-        for call, agent in joining:
-            self._join(call, agent)
-        return True
-
-    def _join(self, call: CallId, agent: Agent) -> None:
-        # The layer may be about to end without stragglers, which this is none of.
-        if self.grace is not None:
-            self.grace.cancel()
-            self.grace = None
-        if self.begin is not None:
-            self.begin(call, agent)
-
-    def _leave_out(self, call: CallId) -> None:
-        if call not in self.replies:
-            self.excluded.add(call)
-            self.caller.end_call(call, Failure("stopped", LEFT_OUT))
-        elif self.replies[call].status == "done":
-            self._change_reply(call, left_out(call, self.replies[call]))
-
-    def _change_reply(self, call: CallId, reply: Reply) -> None:
-        before = self.replies[call].notes
-        self.notes = [*(note for note in self.notes if note not in before), *reply.notes]
-        self.replies[call] = reply
-        self.emit(ReplyChanged(call, reply))
-
-    def _reply_of(self, call: CallId) -> Reply:
-        if call not in self.replies:
-            raise UsageError(f"{call} has not answered yet")
-        return self.replies[call]
 
     # --- layers ---------------------------------------------------------------------------------------
 
