@@ -181,7 +181,10 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReplyChanged:
-    """A reply that had come was left out by hand, or taken back in: `reply` instead of it, not paid again."""
+    """There is something new about a reply that had come: `reply` instead of it, and nothing is paid again.
+
+    It was left out by hand or taken back in, or its layer has not passed it on.
+    """
 
     call: CallId
     reply: Reply

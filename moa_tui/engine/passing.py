@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from moa_tui.engine.parsing import Closing
     from moa_tui.engine.recipe import Layer, Task
 
+# How the note of a reply begins that no later agent is shown.
+NOT_PASSED_ON = "not passed on"
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -57,6 +60,8 @@ class Passed:
     references: list[Reference]
     used: list[CallId]
     notes: list[str] = field(default_factory=list)
+    gone: dict[CallId, str] = field(default_factory=dict)
+    """The answers that are not passed on, each with the reason."""
     skips: str | None = None
     elected: tuple[Reference, str] | None = None
 
@@ -173,6 +178,7 @@ def _keep(passed: Passed, kept: list[Reference], why: str) -> None:
     gone = [reference for reference in passed.references if reference not in kept]
     if gone:
         passed.notes.append(f"{why}: left out {', '.join(_named(reference) for reference in gone)}")
+        passed.gone |= {one.call: f"{NOT_PASSED_ON}: {why}" for one in gone if one.call is not None}
     passed.references = kept
     passed.used = [call for call in passed.used if call not in {reference.call for reference in gone}]
 
@@ -272,6 +278,8 @@ def _selected(this: Finished, ranked: Sequence[Reference], passed: Passed) -> Pa
     gone = [reference for reference in answers_among(this.read) if reference.call not in calls]
     if gone:
         passed.notes.append(f"layer {this.number}: left out {', '.join(_named(one) for one in gone)}")
+        why = f"{NOT_PASSED_ON}: not among those layer {this.number} chose"
+        passed.gone |= {one.call: why for one in gone if one.call is not None}
     passed.references = [*kept, *(reference for reference in this.read if reference.kind != "answer")]
     return passed
 

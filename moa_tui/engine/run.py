@@ -22,13 +22,14 @@ from moa_tui.engine.events import (
     Failure,
     Outcome,
     Reply,
+    ReplyChanged,
     RunEnded,
     Usage,
 )
 from moa_tui.engine.health import Health
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.metrics import measure
-from moa_tui.engine.passing import Finished, Passed, answers_among, pass_on, share_of
+from moa_tui.engine.passing import NOT_PASSED_ON, Finished, Passed, answers_among, pass_on, share_of
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, facts_unknown, message_tokens, total_cost
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.till import Till
@@ -152,6 +153,10 @@ class _Run(Alterable):
                 return self._outcome("stopped", error=too_much)
             await self._layer(number, references)
             passed = self.passed[number] = self._passed(number, references)
+            for call, why in passed.gone.items():
+                # Said of the layer as a whole in the outcome, and of each answer where it is shown.
+                self.replies[call] = replace(self.replies[call], notes=(*self.replies[call].notes, why))
+                self.emit(ReplyChanged(call, self.replies[call]))
             if self.caller.stopped and not (number == last and self.recipe.writes(number)):
                 return self._outcome("stopped", error=STOPPED)
             if number == last:
@@ -299,8 +304,10 @@ class _Run(Alterable):
     def _take_kept(self, call: CallId, references: Sequence[Reference]) -> None:
         layer = self.recipe.layers[call.layer - 1]
         self.shown[call] = references if layer.window is not None else self._share(call, references)
-        self.notes += self.kept[call].notes
-        self._ended(call, replace(self.kept[call], reused=True))
+        # Whether it is passed on is seen anew: that may be what was changed.
+        notes = tuple(note for note in self.kept[call].notes if not note.startswith(NOT_PASSED_ON))
+        self.notes += notes
+        self._ended(call, replace(self.kept[call], reused=True, notes=notes))
 
     async def _call(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> None:
         self.shown[call] = references

@@ -18,7 +18,7 @@ from moa_tui.engine.events import (
     RunEnded,
     Status,
 )
-from moa_tui.engine.passing import answer_text
+from moa_tui.engine.passing import NOT_PASSED_ON, answer_text
 from moa_tui.wording import GLYPHS, counted, money, one_line
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Failure, Kind, Message, Outcome, Reply
     from moa_tui.engine.recipe import Recipe
+
+# What a pane's frame has room for beside the tokens.
+_LONGEST_NOTE = 26
 
 State = Literal["waiting", "writing", "retrying", "your turn"] | Status
 
@@ -110,7 +113,10 @@ class CallView:
 
 def _reply_numbers(reply: Reply) -> list[str]:
     usage = reply.usage
-    numbers = ["kept"] if reply.reused else []
+    # What was left out, shortened or replaced is worth more than any figure.
+    numbers = [_short_note(reply.notes[0])] if reply.notes else []
+    if reply.reused:
+        numbers.append("kept")
     if reply.text or reply.reasoning:
         numbers.append(f"{'~' if usage.estimated else ''}{usage.completion_tokens} tok")
         if reply.tokens_per_second:
@@ -118,6 +124,12 @@ def _reply_numbers(reply: Reply) -> list[str]:
     if not reply.reused and reply.started is not None:
         numbers.append("price ?" if reply.cost is None else money(reply.cost))
     return [*numbers, f"{reply.seconds:.1f} s"]
+
+
+def _short_note(note: str) -> str:
+    """A note's beginning, without the name of the call or agent it is about."""
+    words = one_line(note if note.startswith(NOT_PASSED_ON) else note.split(": ", 1)[-1])
+    return f"{words[: _LONGEST_NOTE - 1]}…" if len(words) > _LONGEST_NOTE else words
 
 
 class RunState:

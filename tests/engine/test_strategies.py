@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from moa_tui.engine.events import CallEnded, CallId, CallStarted, Event, Message, Outcome
+from moa_tui.engine.events import (
+    CallEnded,
+    CallId,
+    CallStarted,
+    Event,
+    Message,
+    Outcome,
+    ReplyChanged,
+)
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import ModelFacts, plan
 from moa_tui.engine.run import run
@@ -421,6 +430,30 @@ async def test_robust_what_stands_apart_is_kept_from_the_writer_and_named() -> N
     assert "layer 1: stands apart from the majority: left out L1.3 c" in outcome.notes
     assert outcome.metrics.layers[0].used == 2
     assert (len(bench.started), ROBUST.calls, ROBUST.depth) == (4, 4, 2)
+
+
+async def test_what_is_not_passed_on_is_said_of_the_answer_itself_and_seen_anew_when_it_is_kept() -> None:
+    bench = Bench(ROBUST, a=[["Answer: 7"]], b=[["Answer: 42"]], c=[["42"]])
+    outcome = await bench.run()
+    reply = outcome.replies[CallId(1, 1)]
+    assert reply.status == "done"
+    assert reply.notes == ("not passed on: layer 1: stands apart from the majority",)
+    assert ReplyChanged(CallId(1, 1), reply) in bench.events
+    # Another answer is changed by hand, and now this one is not alone.
+    changed = {**outcome.replies, CallId(1, 2): replace(outcome.replies[CallId(1, 2)], text="Answer: 7")}
+    del changed[CallId(2, 1)]
+    again = await Bench(ROBUST).run(kept=changed)
+    assert again.replies[CallId(1, 1)].notes == ()
+    assert again.replies[CallId(1, 3)].notes == ("not passed on: layer 1: stands apart from the majority",)
+
+
+async def test_who_is_not_chosen_by_a_ranker_is_told_so_too() -> None:
+    this = recipe(list("abc"), {"agents": ["judge"], "task": "rank", "top_k": 2}, ["writer"])
+    bench = Bench(this)
+    bench.models = Ranker({"judge": "cab"})
+    outcome = await bench.run()
+    notes = {call.index: reply.notes for call, reply in outcome.replies.items() if call.layer == 1}
+    assert notes == {1: (), 2: ("not passed on: not among those layer 2 chose",), 3: ()}
 
 
 async def test_robust_two_answers_have_no_majority_and_both_are_used() -> None:

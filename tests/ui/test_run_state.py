@@ -18,6 +18,7 @@ from moa_tui.engine.events import (
     Failure,
     Outcome,
     Reply,
+    ReplyChanged,
     RunEnded,
     Usage,
 )
@@ -155,6 +156,20 @@ def test_a_retry_drops_what_was_written_and_says_who_is_asked_next(bench: Bench)
     assert (view.written("text"), view.first_token) == ("now", 8.0)
 
 
+def test_what_is_said_of_an_answer_stands_first_in_its_figures(bench: Bench) -> None:
+    bench.start(A)
+    reply = bench.end(A, 3.0, "done", text="the whole")
+    for note, said in (
+        ("not passed on: layer 1: stands apart", "not passed on: layer 1: s…"),
+        ("L1.1 a: left out by hand", "left out by hand"),
+        ("a: references shortened to 50% to fit its context window", "references shortened to 5…"),
+    ):
+        changed = replace(reply, notes=(note,))
+        bench.state.take(ReplyChanged(A, changed))
+        assert bench.state.view(A).numbers(4.0)[0] == said
+        assert bench.state.view(A).reply is changed
+
+
 @pytest.mark.parametrize("status", ["done", "partial", "failed", "stopped", "excluded"])
 def test_a_call_that_ended_shows_its_reply_whole(bench: Bench, status: Status) -> None:
     bench.start(A)
@@ -164,7 +179,7 @@ def test_a_call_that_ended_shows_its_reply_whole(bench: Bench, status: Status) -
     assert (view.state, view.reply, view.over) == (status, reply, True)
     assert view.written("text") == "the whole"
     assert view.parts == {"text": [], "reasoning": []}
-    assert view.state_words == f"{GLYPHS[status]} {status}"
+    assert view.state_words == f"{GLYPHS[status]} {'left out' if status == 'excluded' else status}"
 
 
 def test_a_reply_without_messages_leaves_those_the_call_was_sent(bench: Bench) -> None:
