@@ -43,6 +43,8 @@ for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     _log = logging.getLogger(_name)
     _log.handlers[:] = [logging.NullHandler()]  # with none at all, Python itself prints warnings
     _log.propagate = False
+# pydantic says so of litellm's own types, in the middle of a call: nothing that belongs on a screen.
+warnings.filterwarnings("ignore", message="Item .* on TypedDict class", category=UserWarning)
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
 
