@@ -238,9 +238,10 @@ class ChatScreen(GuidedActions, CompareActions, BudgetActions):
         then, session.then = session.then, None
         if then is not None and turn is not None:
             await self._quietly(then(turn))
-        elif session.waiting and answered:
+        free = session.running is None
+        if session.waiting and free and answered:
             await self.send(session.waiting.pop(0), waited=True)
-        elif session.waiting:
+        elif session.waiting and free:
             self.put_back_waiting()
             self.say("what waited is back in the prompt, since the run came to no answer")
         self.show_queue()

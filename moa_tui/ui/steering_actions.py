@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -99,10 +100,13 @@ class SteeringActions(ChatActions):
             turn = self._turn_of(run)
             await self.steer(turn, wanted.over(turn))
             return
+        alteration = None
         if wanted.going is not None:
-            alteration = wanted.going(running.turn.recipe)
-            if await asyncio.wrap_future(running.alter(alteration)):
-                return
+            # What a layer cannot take while it is at work, such as a second judge, may still be done after.
+            with suppress(UsageError):
+                alteration = wanted.going(running.turn.recipe)
+        if alteration is not None and await asyncio.wrap_future(running.alter(alteration)):
+            return
         # Before anything is stopped: what cannot be done of the turn is said while it still goes.
         wanted.over(self._as_it_stands(running, run))
 

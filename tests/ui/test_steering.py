@@ -12,7 +12,7 @@ from moa_tui.engine.events import CallId
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.steering_actions import swap_words
-from tests.helpers import wait_until
+from tests.helpers import recipe, wait_until
 from tests.ui.chat import DUO, chat_app
 
 if TYPE_CHECKING:
@@ -248,6 +248,20 @@ async def test_a_run_that_is_too_far_on_is_stopped_and_stays_beside_what_comes_o
         assert second.outcome is not None
         assert second.outcome.status == "done"
         assert bench.chat.turn is second
+        bench.open(gate)
+
+
+async def test_a_lone_agent_of_a_layer_is_asked_again_by_stopping_what_it_writes() -> None:
+    gate = asyncio.Event()
+    judge = {"agents": ["three"], "task": "judge"}
+    judged = recipe(["one", "two"], judge, {"agents": ["judge"], "reads": "all"})
+    async with chat_app(judged, size=(120, 40), three=[["{", gate], ["{}"]]) as bench:
+        await bench.submit("hi")
+        await bench.until_writing("three")
+        await bench.submit("/retry 2.1")
+        await bench.until_shown("‹2/2›")
+        await bench.until_idle()
+        assert [len(bench.models.asked[name]) for name in ("one", "two", "three", "judge")] == [1, 1, 2, 1]
         bench.open(gate)
 
 
