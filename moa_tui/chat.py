@@ -21,6 +21,7 @@ from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.engine.run import run
 from moa_tui.errors import MoaTuiError, ModelError, OpenElsewhereError, StoreError, UsageError
 from moa_tui.running import Running
+from moa_tui.steering import with_seats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,26 +123,38 @@ class Chat:
     def again(self) -> Running:
         """Aggregate the active turn anew by the recipe in force; its proposers are kept, not paid again.
 
-        Raises UsageError where there is nothing to keep, or the recipe in force has other proposers.
+        So are those that were steered into it. Raises UsageError where there is nothing to keep, or the
+        recipe in force is another with other proposers.
         """
         turn = self.turn
         if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet to write again")
-        same = layers_in_common(turn.recipe, self.asked_recipe)
+        recipe = self.asked_recipe
+        if proposers(turn.recipe) != proposers(recipe) and self._is_steered(turn, recipe):
+            recipe = with_seats(turn.recipe, len(recipe.layers), recipe.lineup[-1])
+        same = layers_in_common(turn.recipe, recipe)
         kept = {
             call: reply
             for call, reply in turn.outcome.replies.items()
             # What was left out by hand stays left out.
             if call.layer <= same and reply.status in ("done", "excluded")
         }
-        if proposers(turn.recipe) != proposers(self.recipe):
+        if proposers(turn.recipe) != proposers(recipe):
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
                 "/retry asks them all"
             )
         if not any(reply.status == "done" for reply in kept.values()):
             raise UsageError("no proposer's answer could be kept; /retry asks them all")
-        return self._run(self._next(turn.prompt, turn), kept)
+        return self._run(replace(self._next(turn.prompt, turn), recipe=recipe), kept)
+
+    def _is_steered(self, turn: Turn, recipe: Recipe) -> bool:
+        """Whether the turn began with the proposers of `recipe`, and some joined or were swapped since."""
+        if len(turn.recipe.layers) != len(recipe.layers):
+            return False
+        wanted, own = proposers(recipe), proposers(turn.recipe)
+        joined = len(own) == len(wanted) and all(map(_begins_with, own, wanted))
+        return joined or any(proposers(one.recipe) == wanted for one in self.conversation.siblings(turn))
 
     def steer(self, turn: Turn, change: Change, *, over_budget: bool = False) -> Running:
         """Run what a change of `turn` leaves to be run, as another branch in its place.
@@ -396,3 +409,7 @@ class Chat:
         )
         self._runs = [*self._runs[-_MOST_AT_ONCE:], (self.conversation.id, running)]
         return running
+
+
+def _begins_with(has: tuple[Agent, ...], had: tuple[Agent, ...]) -> bool:
+    return has[: len(had)] == had

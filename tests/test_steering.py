@@ -238,6 +238,20 @@ def test_a_late_proposer_is_asked_and_nobody_before_it_again(chat: Chat, models:
     assert first.recipe is RECIPE
 
 
+def test_who_was_steered_into_a_turn_stays_when_its_answer_is_written_again(
+    chat: Chat, models: FakeModels
+) -> None:
+    first = ended(chat, chat.send("?"))
+    ended(chat, chat.steer(first, steering.add(first, Agent(model="new"))))
+    chat.recipe = recipe(["a", "b", "c"], ["d", "e"], ["other"])
+    again = ended(chat, chat.again())
+    assert asked(models) == {**ONCE, "judge": 2}
+    assert len(models.asked["new"]) == 1
+    assert "new says 1" in seen_by(models, "other"), "the aggregator of the recipe in force reads it"
+    assert again.outcome is not None
+    assert again.outcome.answer == "other says 1"
+
+
 FINAL = ({"agents": ["x"], "task": "critique"}, {"agents": ["y"], "reads": "all"})
 """What follows the answers in another recipe: a critique, and an answer from both."""
 
