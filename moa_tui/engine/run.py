@@ -103,6 +103,8 @@ class _Run(Alterable):
         self.kept = kept
         self.facts = facts
         self.caller = Caller(recipe.limits, history, stream, emit, facts, health)
+        self.unpriced: dict[str, None] = {}
+        """The names of agents whose price is unknown, once there is a cap that it would count against."""
         self.till = Till(recipe.limits.max_cost, caps)
         self.desk = Desk(self.caller, emit, attended=asks)
         self.replies: dict[CallId, Reply] = {}
@@ -365,7 +367,7 @@ class _Run(Alterable):
         if not self.till.is_open:
             return None
         for call, reply in self.replies.items():
-            if reply.cost is None:
+            if reply.cost is None and reply.agent not in self.unpriced:
                 self.notes.append(f"{call} {reply.agent}: cost unknown, not counted against {self.till.name}")
         seats = [(call, agent) for call, agent in self._seats(number) if call not in self.kept]
         expected = sum(self._price(call, agent, references) for call, agent in seats)
@@ -380,7 +382,7 @@ class _Run(Alterable):
             prompt = sum(map(message_tokens, self.caller.prepare(call, layer, one, seen).messages))
             cost = self.facts(one).cost(Usage(prompt, one.max_tokens or ASSUMED_ANSWER_TOKENS))
             if cost is None:
-                self.notes.append(f"{one.name}: price unknown, not counted against {self.till.name}")
+                self.unpriced[one.name] = None
             costs.append(cost or 0.0)
         return max(costs)
 
@@ -430,6 +432,11 @@ class _Run(Alterable):
         last = max((call.layer for call in self.replies), default=1)
         read = [reference.call for reference in self._read(last) if reference.call is not None]
         is_streamed = answered is not None and answered == self.recipe.writer
+        unpriced = (
+            [f"price unknown, not counted against {self.till.name}: {', '.join(self.unpriced)}"]
+            if self.unpriced
+            else []
+        )
         used = {number: passed.used for number, passed in self.passed.items()}
         metrics = measure(self.replies, used, answered, read, answers)
         paid = [reply for reply in self.replies.values() if not reply.reused]
@@ -442,7 +449,7 @@ class _Run(Alterable):
             usage=sum((reply.usage for reply in paid), Usage(estimated=False)),
             cost=total_cost(reply.cost for reply in paid),
             seconds=seconds,
-            notes=tuple(dict.fromkeys(self.notes)),
+            notes=tuple(dict.fromkeys([*self.notes, *unpriced])),
         )
 
 

@@ -264,7 +264,7 @@ def swap_words(words: str, command: str = "/swap N") -> dict[str, object]:
     for word in words.split():
         if match := re.fullmatch(r"temperature=(\d+(?:\.\d+)?)", word):
             changes["temperature"] = float(match[1])
-        elif "=" in word or "model" in changes:
+        elif re.match(r"\w+=", word) or "model" in changes:
             raise UsageError(f"{command} MODEL, {command} temperature=0.3, or both")
         else:
             changes |= _another(word)

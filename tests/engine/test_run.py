@@ -619,7 +619,7 @@ async def test_a_cost_nobody_told_is_said_not_to_count() -> None:
 async def test_a_price_that_is_not_known_is_said_not_to_count() -> None:
     outcome = await Recorder(FakeModels()).run(recipe(["a"], max_cost=1.0))
     assert outcome.status == "done"
-    assert outcome.notes == ("a: price unknown, not counted against max_cost",)
+    assert outcome.notes == ("price unknown, not counted against max_cost: a",)
 
 
 async def test_missing_usage_is_estimated_and_marked_and_its_price_follows() -> None:

@@ -352,3 +352,7 @@ async def test_every_change_has_a_command() -> None:
 def test_words_behind_swap_that_mean_nothing_are_refused(words: str) -> None:
     with pytest.raises(UsageError):
         swap_words(words)
+
+
+def test_a_models_name_may_hold_an_equals_sign() -> None:
+    assert swap_words("lab/model@n=1 temperature=0.5")["model"] == "lab/model@n=1"
