@@ -188,6 +188,8 @@ class ChatBase(Screen[None]):
         cost = total_cost(call.cost for call in plan.calls)
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         self.caps = await asyncio.to_thread(chat.caps)
+        if not self.query(StatusBar):
+            return  # The program was left meanwhile.
         passes = plan.known_cost > min((cap.left for cap in self.caps), default=math.inf)
         warning = " · over budget" if passes else ""
         self.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
