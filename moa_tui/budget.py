@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.engine.plan import Cap
 from moa_tui.errors import StoreError
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from moa_tui.config import Budget
     from moa_tui.engine.events import Reply
-    from moa_tui.store import Store
 
 WARNING_SHARE = 0.8
 
@@ -26,13 +25,20 @@ def today() -> str:
     return date.today().isoformat()
 
 
+class Kept(Protocol):
+    """Where what was paid is kept: the store."""
+
+    def paid_on(self, day: str) -> float:
+        """US dollars paid on that day. Raises StoreError."""
+
+
 class Ledger:
     """What was paid today, by this moa-tui and every other that keeps its conversations in the same place.
 
     What is not kept on disk counts for as long as the program runs. Thread-safe; `caps` waits for the disk.
     """
 
-    def __init__(self, budget: Budget, store: Store | None, day: Callable[[], str] = today) -> None:
+    def __init__(self, budget: Budget, store: Kept | None, day: Callable[[], str] = today) -> None:
         self.budget = budget
         self._store = store
         self._day = day

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -15,16 +14,15 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from moa_tui import __version__
+from moa_tui.cli_machine import choices_of, config, doctor, gateway_of, recipes, settings_in_force
 from moa_tui.cli_sessions import sessions, stats
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from moa_tui.chat import Chat
     from moa_tui.choices import Choices
-    from moa_tui.config import Settings
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.gateway.models import Gateway
     from moa_tui.store import Store
 
 
@@ -150,14 +148,14 @@ def ask(
         raise UsageError("standard output is closed: there is nowhere to write the answer")
     headless.make_tolerant(sys.stdout, sys.stderr)
     text = headless.assemble_prompt(" ".join(prompt), headless.read_piped(sys.stdin), files)
-    settings = _settings()
-    gateway = _gateway(settings)
+    settings = settings_in_force()
+    gateway = gateway_of(settings)
     counts = settings.budget.day is not None and not (over_budget or dry_run)
     store, conversation = _for_ask(_wanted(go_on, session), private=private or dry_run, counts=counts)
     last = conversation.active if conversation is not None else None
     if last is not None:
         system = last.system if system is None else system
-    recipe, why = _recipe(_choices(settings, gateway), recipe_name, last)
+    recipe, why = _recipe(choices_of(settings, gateway), recipe_name, last)
     if max_cost is not None:
         recipe = recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
     request = headless.Request(
@@ -246,147 +244,8 @@ def _leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-main.add_command(sessions)
-main.add_command(stats)
-
-
-@main.group()
-def recipes() -> None:
-    """List, show, check and write recipes."""
-
-
-@recipes.command("list")
-def recipes_list() -> None:
-    """All recipes with their calls and what they are for."""
-    from moa_tui import paths
-    from moa_tui import recipes as shelf
-
-    found = shelf.available(paths.recipes_dir())
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
-    width = max(map(len, [*found, shelf.LOCAL]))
-    broken = []
-    for name, file in found.items():
-        try:
-            recipe = shelf.read(file.path)
-        except FileError as error:
-            broken.append(error)
-            continue
-        first = recipe.description.split(". ")[0].removesuffix(".")
-        origin = "" if file.origin == "built in" else " (yours)"
-        line = f"{name:<{width}}  {recipe.calls:>2} calls  {' '.join(first.split())}{origin}"
-        click.echo(line if len(line) <= columns else f"{line[: columns - 1]}…")
-    click.echo(f"{shelf.LOCAL:<{width}}   ? calls  Made at run time from the models local servers list")
-    for problem in broken:
-        click.echo(f"moa-tui: {problem}", err=True)
-    if broken:
-        sys.exit(1)
-
-
-@recipes.command("show")
-@click.argument("name")
-def recipes_show(name: str) -> None:
-    """Print a recipe as TOML."""
-    from moa_tui.config import Settings
-
-    settings = Settings()  # whatever state the config file is in
-    click.echo(_choices(settings, _gateway(settings)).text(name).rstrip())
-
-
-@recipes.command("explain")
-@click.argument("name")
-def recipes_explain(name: str) -> None:
-    """Draw a recipe's calls, with their number, depth and price."""
-    from moa_tui.plan_view import graph_lines
-
-    settings = _settings()
-    choices = _choices(settings, _gateway(settings))
-    recipe = choices.load(name)
-    click.echo(graph_lines(recipe, choices.plan(recipe)))
-
-
-@recipes.command("new")
-@click.argument("name")
-@click.option("--from", "source", default="duo", show_default=True, metavar="NAME", help="The one to copy.")
-def recipes_new(name: str, source: str) -> None:
-    """Write a recipe of your own, as a copy to change."""
-    from moa_tui.config import Settings
-
-    settings = Settings()  # whatever state the config file is in
-    click.echo(_choices(settings, _gateway(settings)).copy(source, name))
-
-
-@recipes.command("check")
-@click.argument("path")
-def recipes_check(path: str) -> None:
-    """Say whether a recipe is valid, and what it would need here."""
-    from moa_tui.wording import counted
-
-    settings = _settings()
-    gateway = _gateway(settings)
-    recipe = _choices(settings, gateway).load(path)
-    click.echo(
-        f"{recipe.name}: valid, {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
-    )
-    for agent in recipe.every_agent():
-        if gateway.facts(agent).prompt_price is None:
-            click.echo(f"  {agent.model}: price unknown")
-    for variable, models in gateway.missing_keys(recipe.every_agent()).items():
-        click.echo(f"  {variable} is not set; needed by {', '.join(models)}")
-
-
-@main.command()
-def doctor() -> None:
-    """Say what this machine has, what is missing, and which recipe would run."""
-    from moa_tui.doctor import report
-
-    if not report(os.environ, click.echo):
-        sys.exit(1)
-
-
-@main.group()
-def config() -> None:
-    """Show or change the settings."""
-
-
-@config.command("path")
-def config_path() -> None:
-    """Print where the config file is, or would be."""
-    from moa_tui import paths
-
-    click.echo(paths.config_file())
-
-
-@config.command("show")
-def config_show() -> None:
-    """Print the settings in force as TOML."""
-    import tomli_w
-
-    from moa_tui import paths
-
-    path = paths.config_file()
-    click.echo(f"# {path}{'' if path.exists() else ' (not there: defaults)'}")
-    click.echo(tomli_w.dumps(_settings().model_dump(exclude_none=True)).rstrip())
-
-
-@config.command("edit")
-def config_edit() -> None:
-    """Open the config file in your editor ($VISUAL or $EDITOR), and check it afterwards."""
-    from moa_tui import paths
-    from moa_tui.config import TEMPLATE
-
-    path = paths.config_file()
-    try:
-        if not os.path.lexists(path):
-            paths.write_private(path, TEMPLATE)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
-    try:
-        click.edit(filename=str(path))
-    except click.ClickException as error:
-        raise UsageError(
-            f"{error.message}. Set $EDITOR to an editor that is installed, or edit {path}"
-        ) from error
-    _settings()
+for _command in (sessions, stats, recipes, doctor, config):
+    main.add_command(_command)
 
 
 def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, private: bool) -> NoReturn:
@@ -405,7 +264,7 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
         )
     problems = []
     try:
-        settings = _settings()
+        settings = settings_in_force()
     except FileError as error:
         settings = Settings()
         problems.append(f"{error}\nGoing on with the defaults.")
@@ -418,8 +277,8 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
         problems.append(f"{error}\nThis conversation is kept in memory only; /export saves it to a file.")
     if store is not None and wanted is not None:
         conversation = _found(store, wanted)
-    gateway = _gateway(settings)
-    choices = _choices(settings, gateway)
+    gateway = gateway_of(settings)
+    choices = choices_of(settings, gateway)
     try:
         recipe, why = _recipe(choices, recipe_name, conversation.active if conversation is not None else None)
     except MoaTuiError as error:
@@ -481,22 +340,3 @@ def _recipe(choices: Choices, name: str | None, last: Turn | None) -> tuple[Reci
     if name is None and last is not None and (recipe := choices.again(last.recipe)) is not None:
         return recipe, None
     return choices.first(name)
-
-
-def _settings() -> Settings:
-    from moa_tui import config, paths
-
-    return config.load(paths.config_file())
-
-
-def _gateway(settings: Settings) -> Gateway:
-    from moa_tui.gateway.models import Gateway
-
-    return Gateway(settings.endpoints, os.environ)
-
-
-def _choices(settings: Settings, gateway: Gateway) -> Choices:
-    from moa_tui import paths
-    from moa_tui.choices import Choices
-
-    return Choices(settings, gateway, paths.recipes_dir(), os.environ)
