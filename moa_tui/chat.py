@@ -234,19 +234,27 @@ class Chat:
             self.conversation = self.conversation.with_turn(turn)
         return turn
 
-    def caps(self) -> tuple[Cap, ...]:
-        """The budgets that are set, as they stand now; waits for the disk."""
-        return () if self.ledger is None else self.ledger.caps(self.spent)
+    def caps(self, running: Running | None = None) -> tuple[Cap, ...]:
+        """The budgets that are set, as they stand now; waits for the disk.
+
+        `running` is who asks: a run may ask before it is known here that it has begun.
+        """
+        return () if self.ledger is None else self.ledger.caps(self._spent(running))
 
     @property
     def spent(self) -> float:
         """US dollars that the conversation has cost, every branch of it, unknown prices left out."""
+        return self._spent(None)
+
+    def _spent(self, running: Running | None) -> float:
         settled = {turn.id for turn in self.conversation.turns}
-        here = self.conversation.id
-        going = sum(one.cost for id_, one in self._runs if id_ == here and one.turn.id not in settled)
+        here = [one for id_, one in self._runs if id_ == self.conversation.id]
+        going = {one.turn.id: one.cost for one in (*here, running) if one is not None}
         outcomes = [turn.outcome for turn in self.conversation.turns if turn.outcome is not None]
         replies = [reply for outcome in outcomes for reply in outcome.replies.values() if not reply.reused]
-        return going + sum(reply.cost or 0.0 for reply in replies)
+        return sum(cost for id_, cost in going.items() if id_ not in settled) + sum(
+            reply.cost or 0.0 for reply in replies
+        )
 
     def plan(self, prompt: str, *, instead_of: Turn | None = None) -> Plan:
         """What sending `prompt` would take. The first call reads a price list: not on a screen's thread."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import history
@@ -45,7 +46,7 @@ class Running:
         *,
         asks: bool = False,
         ledger: Ledger | None = None,
-        caps: Callable[[], Sequence[Cap]] | None = None,
+        caps: Callable[[Running], Sequence[Cap]] | None = None,
     ) -> None:
         self.turn = turn
         self.cost = 0.0
@@ -78,7 +79,7 @@ class Running:
             facts=gateway.facts,
             health=self._health,
             asks=self._asks,
-            caps=self._caps,
+            caps=None if self._caps is None else partial(self._caps, self),
         )
 
     def _take(self, event: Event) -> None:
