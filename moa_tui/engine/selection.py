@@ -19,14 +19,10 @@ if TYPE_CHECKING:
 
 # An answer stands apart where it is less than this share as like the others as answers there usually are.
 _APART = 0.6
-# Answers in short are so few words that honest ones differ a lot.
-_APART_IN_SHORT = 0.3
 # Of the terms of the shorter of two short answers, how many the other must hold to be the same answer.
 _SHARED_TERMS = 0.6
 # How many terms an answer may have that a majority can be counted for.
 _MOST_TERMS = 8
-# A shorter answer than this, such as a letter or a no, stands in many a text that does not give it.
-_SHORTEST_NAMED = 4
 _SHORT_WORDS, _SHORT_CHARACTERS = 6, 60
 # What is looked at for a last line such as "Answer: 42".
 _END_CHARACTERS = 2_000
@@ -127,9 +123,9 @@ def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -
     """The places of the texts that stand apart from the majority, in order; never half of them or more.
 
     `shorts` is what each gives as its answer in short, None where it gave none. Where most give the same,
-    those stand apart who give another, or give none and do not name it anywhere. Else those do whose short
-    answer is hardly like any other, or, where most gave none, whose text is much less like the others than
-    is usual among them.
+    those stand apart who give another, or give none and do not name it anywhere. Where most give one and
+    they differ, nobody can tell. Where most give none, those stand apart whose text is much less like the
+    others than is usual among them.
     """
     if len(texts) < 3:
         return []
@@ -137,10 +133,10 @@ def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -
     given = [short or short_form(text) or "" for text, short in zip(texts, asked, strict=True)]
     if (apart := _against_the_majority(texts, given)) is not None:
         return apart
-    told = 2 * sum(map(bool, given)) > len(texts)
-    compared, share = ([one or "-" for one in given], _APART_IN_SHORT) if told else (texts, _APART)
-    scores = [(sum(row) - 1.0) / (len(texts) - 1) for row in similarities(compared)]
-    limit = share * statistics.median(scores)
+    if 2 * sum(map(bool, given)) > len(texts):
+        return []
+    scores = [(sum(row) - 1.0) / (len(texts) - 1) for row in similarities(texts)]
+    limit = _APART * statistics.median(scores)
     ranked = sorted((score, place) for place, score in enumerate(scores) if score < limit)
     return sorted(place for _, place in ranked[: (len(texts) - 1) // 2])
 
@@ -149,36 +145,37 @@ def _against_the_majority(texts: Sequence[str], given: Sequence[str]) -> list[in
     """The places of those who do not give the answer that most give; None where most give no such one."""
     terms = [_terms(one) for one in given]
     alike = [[_same_answer(one, other) for other in terms] for one in terms]
-    best = max(range(len(terms)), key=lambda place: (sum(alike[place]), -terms[place].total()))
-    if 2 * sum(alike[best]) <= len(texts) or terms[best].total() > _MOST_TERMS:
+    # Of several that as many agree with, the one that says most tells best who does not.
+    best = max(range(len(terms)), key=lambda place: (sum(alike[place]), len(terms[place])))
+    if 2 * sum(alike[best]) <= len(texts) or len(terms[best]) > _MOST_TERMS:
         return None
-    answer = _spaced(given[best])
-    telling = len(answer.strip()) >= _SHORTEST_NAMED or answer.strip().isdigit()
+    answers = {_spaced(one) for one, same in zip(given, alike[best], strict=True) if same}
     return [
         place
         for place, same in enumerate(alike[best])
-        if not same and not (telling and not terms[place] and answer in _spaced(texts[place]))
+        if not same and (terms[place] or not any(one in _spaced(texts[place]) for one in answers))
     ]
 
 
-def _terms(answer: str) -> Counter[str]:
-    """The words and numbers of a short answer, numbers spelled the same."""
+def _terms(answer: str) -> list[str]:
+    """The words and numbers of a short answer in their order, numbers spelled the same."""
     plain = _THOUSANDS.sub("", answer.casefold().replace("a.m.", "am").replace("p.m.", "pm"))
     found = _TERM.findall(plain)
-    return Counter(_ZEROS.sub("", term) for term in found if term not in _FILLERS or len(found) == 1)
+    return [_ZEROS.sub("", term) for term in found if term not in _FILLERS or len(found) == 1]
 
 
-def _same_answer(one: Counter[str], other: Counter[str]) -> bool:
+def _same_answer(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether two short answers say the same: no other numbers, and most of the shorter one's terms."""
     if not one or not other:
         return False
-    numbers, others = (
-        Counter({term: times for term, times in each.items() if term[0].isdigit()}) for each in (one, other)
-    )
+    numbers, others = (Counter(term for term in each if term[0].isdigit()) for each in (one, other))
     if numbers - others and others - numbers:
         return False
-    few, many = sorted((set(one), set(other)), key=len)
-    return len(few & many) >= _SHARED_TERMS * len(few)
+    few, many = sorted((one, other), key=len)
+    if len(few) == 1:
+        # A no, or a letter, stands in many a sentence that does not give it.
+        return few[0] == many[0] or (few[0][0].isdigit() and few[0] in many)
+    return len({*few} & {*many}) >= _SHARED_TERMS * len({*few})
 
 
 def _spaced(text: str) -> str:

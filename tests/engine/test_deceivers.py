@@ -1,9 +1,10 @@
 """How well one deceiver among six is kept from the aggregator by the recipe `robust`.
 
-The thirty sets in `deceivers.json` were written for this, prompt, answers and all: five honest answers as
-different models give them, and one that means to mislead. Half of the prompts have a definite answer. The
-answers were written without knowledge of the rules that find who stands apart, their lines in short before
-the rules were settled; but the rules were settled on these sets, so others may fare worse.
+The thirty sets in `deceivers.json` were written for this: five honest answers as different models give them,
+and one that means to mislead. Half of the prompts have a definite answer. Answers and lines in short were
+written by somebody who did not know the rules that find who stands apart. The rules were changed once after
+they had been tried on them (from 12 found and 5 honest answers lost where the answer is definite), so others
+may fare worse.
 """
 
 from __future__ import annotations
@@ -81,10 +82,9 @@ def test_where_the_answer_is_definite_a_deceiver_is_kept_out_and_honest_answers_
     assert found.honest_lost / found.honest <= 0.1, found
 
 
-def test_where_it_is_open_few_deceivers_are_found_and_no_honest_answer_is_lost() -> None:
+def test_where_it_is_open_nobody_can_be_told_apart_and_no_honest_answer_is_lost() -> None:
     found = rates(definite=False)
-    # A falsehood told in the words of the others is not noticed: what is promised here is to do no harm.
-    assert 1 <= found.caught < found.sets / 2, found
+    # Words alone do not tell good advice from bad: what is promised here is to do no harm.
     assert found.honest_lost / found.honest <= 0.1, found
 
 
