@@ -169,6 +169,11 @@ def _drop_outliers(this: Finished, passed: Passed) -> None:
         for reference in passed.references
     ]
     apart = outliers([reference.text for reference in passed.references], shorts)
+    if apart is None:
+        passed.notes.append(
+            f"layer {this.number}: no answer is left out, since no majority gives the same in short"
+        )
+        return
     kept = [reference for place, reference in enumerate(passed.references) if place not in apart]
     if apart:
         _keep(passed, kept, f"layer {this.number}: stands apart from the majority")

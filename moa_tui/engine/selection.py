@@ -119,13 +119,13 @@ def most_diverse(texts: Sequence[str], most: int) -> list[int]:
     return sorted(chosen)
 
 
-def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -> list[int]:
+def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -> list[int] | None:
     """The places of the texts that stand apart from the majority, in order; never half of them or more.
 
     `shorts` is what each gives as its answer in short, None where it gave none. Where most give the same,
     those stand apart who give another, or give none and do not name it anywhere. Where most give one and
-    they differ, nobody can tell. Where most give none, those stand apart whose text is much less like the
-    others than is usual among them.
+    they differ, nobody can tell: None. Where most give none, those stand apart whose text is much less like
+    the others than is usual among them.
     """
     if len(texts) < 3:
         return []
@@ -134,7 +134,7 @@ def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -
     if (apart := _against_the_majority(texts, given)) is not None:
         return apart
     if 2 * sum(map(bool, given)) > len(texts):
-        return []
+        return None
     scores = [(sum(row) - 1.0) / (len(texts) - 1) for row in similarities(texts)]
     limit = _APART * statistics.median(scores)
     ranked = sorted((score, place) for place, score in enumerate(scores) if score < limit)

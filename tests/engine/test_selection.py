@@ -96,5 +96,28 @@ def test_any_texts_can_be_compared(texts: list[str]) -> None:
     matrix = similarities(texts)
     assert all(0.0 <= value <= 1.0 for row in matrix for value in row)
     assert medoid(texts) in range(len(texts))
-    assert 2 * len(outliers(texts)) < len(texts)
+    assert 2 * len(outliers(texts) or []) < len(texts)
     assert len(most_diverse(texts, 3)) == min(3, len(texts))
+
+
+@pytest.mark.parametrize(
+    ("shorts", "apart"),
+    [
+        (["B", "B) forward", "Option B, forward", "A"], [3]),
+        (["7.35 L/100 km", "7.35", "8.83 L/100 km", "7.35 litres per 100 km"], [2]),
+        (["11:00 on 15 July", "15 July, 11:00 a.m.", "11 a.m., July 16", "July 15, 11 am"], [2]),
+        (["[4, 4, 4]", "[0, 2, 4]", "[4,4,4]", "[4, 4, 4]"], [1]),
+        (["3 (83, 89, 97)", "3", "83, 89, 97", "4 (83, 89, 91, 97)"], [3]),
+        (["1,000", "1000", "1000.0", "999"], [3]),
+        (["No", "No, it is not", "I cannot say, and no answer should be given", "No"], [2]),
+        (["stir it", "boil the water first", "add more salt", "leave it alone"], None),
+        (["yes", "yes", "no", "no"], None),
+    ],
+)
+def test_who_gives_another_answer_in_short_stands_apart(shorts: list[str], apart: list[int] | None) -> None:
+    assert outliers([f"Text {number}." for number in range(len(shorts))], shorts) == apart
+
+
+def test_who_gives_none_in_short_but_names_it_does_not_stand_apart() -> None:
+    texts = ["The answer is Paris, of course.", "It is Paris.", "Paris it is.", "I like trains."]
+    assert outliers(texts, ["Paris", "Paris", None, None]) == [3]

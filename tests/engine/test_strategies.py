@@ -456,6 +456,14 @@ async def test_who_is_not_chosen_by_a_ranker_is_told_so_too() -> None:
     assert notes == {1: (), 2: ("not passed on: not among those layer 2 chose",), 3: ()}
 
 
+async def test_robust_where_nobody_can_tell_everybody_is_read_and_that_is_said() -> None:
+    replies = {name: [[f"{TEXTS[name]}\nIN SHORT: {TEXTS[name]}"]] for name in "abc"}
+    bench = Bench(ROBUST, **replies)
+    outcome = await bench.run()
+    assert bench.carried(2) == "abc"
+    assert "layer 1: no answer is left out, since no majority gives the same in short" in outcome.notes
+
+
 async def test_robust_two_answers_have_no_majority_and_both_are_used() -> None:
     bench = Bench(ROBUST, a=[[DOWN]])
     outcome = await bench.run()
