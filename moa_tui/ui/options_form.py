@@ -92,6 +92,10 @@ class OptionField(Vertical):
         """Take the focus."""
         self.query_one(f"#{self.option.id}").focus()
 
+    def on_descendant_focus(self, _: events.DescendantFocus) -> None:
+        """Show all of it, and not only the line that is typed into."""
+        self.call_after_refresh(self.scroll_visible, animate=False)
+
     def _help(self, text: str) -> str:
         return self._options.help(self.option, text or self._options.empty(self.option))
 
@@ -142,8 +146,9 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
         box, fields = self.query_one("#box"), self.query_one("#fields")
         around = sum(each.outer_size.height for each in box.children if each is not fields and each.display)
         fields.styles.max_height = max(3, self.size.height - around - box.gutter.height)
-        if self.focused is not None:
-            self.call_after_refresh(self.focused.scroll_visible, animate=False)
+        for field in self._fields:
+            if field.has_focus_within:
+                self.call_after_refresh(field.scroll_visible, animate=False)
 
     @property
     def texts(self) -> dict[str, str]:

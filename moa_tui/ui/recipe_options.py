@@ -55,7 +55,7 @@ LAYER: tuple[Option, ...] = (
     Option("drop_outliers", "Answers apart from the majority are not passed on", "no outliers"),
     Option("enough", "So alike, 0 to 1, and one of them is the answer", "enough {}"),
     Option("confident", "So sure by its own word, 0 to 1: it is the answer", "confident {}"),
-    Option("early_stop", "So like the layer before, 0 to 1: on to the last layer", "early stop {}"),
+    Option("early_stop", "So like the layer before, 0 to 1: on to the last", "early stop {}"),
     Option("quorum", "So many answers are enough", "after {}", "all"),
     Option("grace_seconds", "So long the others may still write", "grace {:g} s", beside="quorum"),
     Option("use_partial", "Whether an answer cut short by a fault is passed on", "partial too"),
@@ -71,7 +71,7 @@ LAYER: tuple[Option, ...] = (
 
 LIMITS: tuple[Option, ...] = (
     Option("max_cost", "US dollars a run may cost", empty="no limit"),
-    Option("one_model_at_a_time", "A layer's calls in turn: for a card that holds one model"),
+    Option("one_model_at_a_time", "Calls in turn: for a card that holds one model"),
     Option("concurrency", "Calls at once to one endpoint", empty="no limit"),
     Option("retries", "How often a call is tried again"),
     Option("first_token_seconds", "How long a call may wait for its first token"),
@@ -85,10 +85,10 @@ TASKS = {
     "synthesize": "Makes one answer of those it reads",
     "revise": "Improves its own answer beside those of the others",
     "critique": "Says what is wrong with each answer",
-    "judge": "Says what they agree on, where they differ, what lacks",
+    "judge": "Says what they agree on, differ in and leave out",
     "checklist": "Draws up points of the answers, for you to tick",
     "rank": "Puts the answers in order, the best first",
-    "moderate": "Picks which answers are read on, and may end it early",
+    "moderate": "Picks which are read on, and may end it early",
     "vote": "Takes the answer most agree on, and asks nobody",
 }
 

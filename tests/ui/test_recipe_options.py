@@ -54,6 +54,10 @@ def test_every_option_of_the_models_has_its_line() -> None:
     }
 
 
+def test_a_line_of_help_is_one_line_at_60_columns() -> None:
+    assert all(len(words) <= 52 for words in (*TASKS.values(), *(one.help for one in (*LAYER, *LIMITS))))
+
+
 def test_choices_are_the_models_own() -> None:
     assert choices(Layer, "task") == get_args(Task)
     assert choices(Layer, "placement") == ("system", "user")
