@@ -27,15 +27,26 @@ if TYPE_CHECKING:
     from moa_tui.ui.recipe_options import Option
 
 
+# On the fields and not on the screen, because the list of fields would scroll at these keys; and on a line of
+# text itself, which has other names for them.
+_MOVES: list[BindingType] = [
+    Binding("down", "app.focus_next", "Next option", id="options.next"),
+    Binding("up", "app.focus_previous", "Option before", id="options.previous", show=False),
+]
+
+
+class OptionLine(Input):
+    """A line of text among options."""
+
+    HELP_TITLE = "Options"
+    BINDINGS: ClassVar[list[BindingType]] = _MOVES
+
+
 class OptionField(Vertical):
     """One option: its name and value, a line of help, and below it what is wrong."""
 
     HELP_TITLE = "Options"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Here and not on the screen, because the list of fields would scroll at these keys.
-        Binding("down", "app.focus_next", "Next option", id="options.next"),
-        Binding("up", "app.focus_previous", "Option before", id="options.previous", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = _MOVES
 
     class Edited(Message):
         """Something was typed or chosen."""
@@ -63,7 +74,7 @@ class OptionField(Vertical):
             area.placeholder = Content(f"default: {empty}")
             self._loaded = area.text  # its line ends may be others than those given
             return area
-        return Input(
+        return OptionLine(
             self._given, placeholder=f"default: {empty}", id=option.id, compact=True, select_on_focus=False
         )
 

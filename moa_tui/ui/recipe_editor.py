@@ -61,7 +61,7 @@ class RecipeEditor(Screen[Recipe | None]):
 
     HELP_TITLE = "Recipe editor"
     CSS_PATH = "recipe_editor.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - so typed in the base
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-middle"), (100, "-wide")]  # noqa: RUF012 - so typed in the base
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f3", "models", "Find model", id="editor.models"),
         Binding("ctrl+t", "try_once", "Try once", id="editor.try_once"),
@@ -338,7 +338,8 @@ class RecipeEditor(Screen[Recipe | None]):
         lines += [TASKS[task]] if task in TASKS else []
         if index and index == len(self._draft.layers) - 1:
             lines.append("Comes last: it gives the answer in the chat.")
-        lines += ["", *(f"{option.label}: {text_of(value)}" for option, value in given(layer))]
+        options = [f"{option.label}: {text_of(value)}" for option, value in given(layer)]
+        lines += ["", *options] if options else []
         return "\n".join([*lines, "", "Enter changes its task and options."])
 
     def _layer(self, index: int) -> Layer:

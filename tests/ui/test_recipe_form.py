@@ -289,6 +289,9 @@ async def test_the_keys_are_named_with_their_ids(choices: Choices) -> None:
             assert f"({name})" in listed
         save = [keys for _, rows in sections for keys, does in rows if "(options.save)" in does]
         assert save == ["^s, ⏎"]
+        await go_to(pilot, screen, "reads")
+        assert "Next option" in str(screen.query_one(KeyBar).content)
+        assert not any("Scroll" in does for _, rows in keys_in_force(screen) for _, does in rows)
 
 
 @pytest.mark.parametrize("theme", ["moa-light", "terminal"])

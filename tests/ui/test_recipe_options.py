@@ -265,6 +265,18 @@ def test_a_last_layer_of_two_says_which_to_remove_and_a_lone_outlier_whom_to_add
     assert draft.remedy(problem) == "add 1 agent"
 
 
+def test_what_to_do_here_is_said_even_if_a_later_layer_is_wrong_too() -> None:
+    draft = RecipeDraft(layers(3, 2, 1))
+    draft.layers[1].kept = {"task": "judge"}
+    draft.layers[2].kept = {"top_k": 1}
+    (problem,) = draft.check()[1]
+    assert draft.remedy(problem) == "remove 1 of its 2 agents"
+    draft.layers[1].agents.pop()
+    (problem,) = draft.check()[1]
+    assert problem.text.startswith("layer 3 reads no answer")
+    assert draft.remedy(problem) == ""
+
+
 def test_what_waits_for_another_place_is_kept() -> None:
     draft = RecipeDraft(layers(2, {"agents": 2, "placement": "user", "quorum": 1}, 1))
     draft.move(Place(1), -1)
