@@ -146,7 +146,8 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
     def on_mount(self) -> None:
         """Show what has a meaning, and begin with the first."""
         self._recheck()
-        next(field for field in self._fields if field.display).enter()
+        for field in [field for field in self._fields if field.display][:1]:
+            field.enter()
 
     def on_resize(self, _: events.Resize) -> None:
         """Leave room for the keys anew."""

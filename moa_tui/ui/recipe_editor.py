@@ -336,8 +336,13 @@ class RecipeEditor(Screen[Recipe | None]):
         task = layer.task or implied_task(index)
         lines = [f"Layer {index + 1}: {task}, {counted(agents, 'agent') if agents else 'no agents'}"]
         lines += [TASKS[task]] if task in TASKS else []
+        if (recipe := self._recipe) is not None:
+            read = [f"L{number}" for number in recipe.read_layers(index + 1, range(1, index + 1))]
+            most = counted(recipe.most_read(index + 1), "reference")
+            each = " each" if agents > 1 else ""
+            lines.append(f"Reads {', '.join(read)}: {most}{each}" if read else "Reads the prompt alone")
         if index and index == len(self._draft.layers) - 1:
-            lines.append("Comes last: it gives the answer in the chat.")
+            lines.append("Comes last: it gives the answer in the chat")
         options = [f"{option.label}: {text_of(value)}" for option, value in given(layer)]
         lines += ["", *options] if options else []
         return "\n".join([*lines, "", "Enter changes its task and options."])

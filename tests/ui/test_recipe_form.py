@@ -113,7 +113,13 @@ async def test_a_task_and_an_option_are_in_the_row_and_nothing_else_in_the_file(
         await pilot.press("2", "enter")
         await wait_until(lambda: app.screen is app.editor)
         assert app.rows[4] == "L2 rank · top 2"
-        assert "top k: 2" in app.words("#layer-words")
+        assert app.words("#layer-words").splitlines()[:5] == [
+            "Layer 2: rank, 1 agent",
+            "Puts the answers in order, the best first",
+            "Reads L1: 3 references",
+            "",
+            "top k: 2",
+        ]
         await wait_until(lambda: app.words("#status").startswith("✓ valid"))
         await pilot.press("ctrl+s", "enter")
         await wait_until(lambda: choices.has("test-copy"))

@@ -7,6 +7,9 @@ from typing import Any, get_args
 
 import pytest
 import tomli_w
+from hypothesis import given as hypothesis_given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from moa_tui import recipes
 from moa_tui.engine.recipe import Layer, Limits, Recipe, Task, Window
@@ -275,6 +278,52 @@ def test_what_to_do_here_is_said_even_if_a_later_layer_is_wrong_too() -> None:
     (problem,) = draft.check()[1]
     assert problem.text.startswith("layer 3 reads no answer")
     assert draft.remedy(problem) == ""
+
+
+TYPED = {
+    **{
+        option.key: choices(Layer, option.key) or ("1", "0.5", "2", "6", "all", "none", "[/]")
+        for option in LAYER
+    },
+    "reads": ("all", "none", "1", "1 2", "9", "them"),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@hypothesis_given(
+    st.sampled_from(["cascade", "debate", "fusion", "robust", "self-moa-seq", "sparse", "tree", "vote"]),
+    st.integers(0, 9),
+    st.lists(st.tuples(st.sampled_from(["remove", "up", "down", "add"]), st.integers(0, 30)), max_size=2),
+    st.lists(st.sampled_from([(key, text) for key in TYPED for text in TYPED[key]]), max_size=3),
+)
+def test_what_a_form_takes_is_right_in_its_layer_wherever_that_stands(
+    name: str, index: int, moves: list[tuple[str, int]], typed: list[tuple[str, str]]
+) -> None:
+    draft = RecipeDraft(recipes.load(name, recipes.BUILT_IN))
+    for move, at in moves:
+        place = draft.places()[at % len(draft.places())]
+        match move:
+            case "remove":
+                draft.remove(place)
+            case "add":
+                draft.add_layer(place)
+            case _:
+                draft.move(place, 1 if move == "down" else -1)
+    index %= len(draft.layers)
+    before = {problem.text for problem in draft.check()[1]}
+    options = LayerOptions(draft, index)
+    texts = {**options.texts, **dict(typed)}
+    if texts["task"] not in options.choices(LAYER[0]):
+        texts["task"] = ""
+    assert options.shown(texts)
+    verdict = options.check(texts)
+    assert verdict.problems.keys() <= texts.keys()
+    if not verdict.problems:
+        draft.layers[index].kept = dict(verdict.table)
+        after = draft.check()[1]
+        assert not [
+            problem.text for problem in after if problem.place == Place(index) and problem.text not in before
+        ]
 
 
 def test_what_waits_for_another_place_is_kept() -> None:
