@@ -81,9 +81,14 @@ class DropScreen(ModalScreen[bool]):
         Binding("escape,enter", "dismiss(False)", "Go on editing", id="drop.keep"),
     ]
 
+    def __init__(self, what: str) -> None:
+        """`what` says in a sentence what would be lost."""
+        super().__init__()
+        self._what = what
+
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static("The recipe was changed and is not saved.", id="title", markup=False)
+            yield Static(self._what, id="title", markup=False)
             yield KeyBar()
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from moa_tui.engine.recipe import FOR_REFERENCES, Recipe
 from moa_tui.errors import UsageError
+from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,17 +108,64 @@ class LayerDraft:
 
     def data(self, number: int) -> dict[str, Any]:
         """Written out as layer `number`, counting from 1, without what has no meaning there."""
-        kept = {key: value for key, value in self.kept.items() if number > 1 or key not in FOR_REFERENCES}
-        reads_nothing = "reads" in kept and not kept["reads"]
-        if kept.get("task") == ("synthesize" if number == 1 else "answer") and not reads_nothing:
-            del kept["task"]
-        if kept.get("quorum", 0) >= self._size():
-            kept.pop("quorum", None)  # All of them, which is what no quorum means.
-        return {**kept, "agents": [agent.reference or agent.data() for agent in self.agents]}
+        agents = [agent.reference or agent.data() for agent in self.agents]
+        return {**settled(self.kept, number, self.size), "agents": agents}
 
-    def _size(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many calls it makes, as far as its agents' counts can be read."""
         counts = [agent.texts["count"].strip() or "1" for agent in self.agents]
-        return sum(int(count) if count.isdecimal() else 1 for count in counts)
+        return sum(int(count) if re.fullmatch(r"\d{1,3}", count) else 1 for count in counts)
+
+
+def settled(kept: Mapping[str, Any], number: int, size: int) -> dict[str, Any]:
+    """The settings of layer `number` without those that have no meaning there, for so many agents."""
+    kept = {key: value for key, value in kept.items() if number > 1 or key not in FOR_REFERENCES}
+    reads_nothing = "reads" in kept and not kept["reads"]
+    if kept.get("task") == ("synthesize" if number == 1 else "answer") and not reads_nothing:
+        del kept["task"]
+    if kept.get("quorum", 0) >= size:
+        kept.pop("quorum", None)  # All of them, which is what no quorum means.
+    return kept
+
+
+def remedy(table: Mapping[str, Any], index: int, size: int) -> str:
+    """What to do where layer `index` of a recipe is wrong only for its number of agents; else nothing.
+
+    The model is asked which number it would take, the nearest first.
+    """
+    for other in sorted({0, 1, 2, 3} - {size}, key=lambda number: abs(number - size)):
+        layers = list(table["layers"])
+        layers[index] = {**layers[index], "agents": [{"model": "any"}] * other}
+        if _is_right({**table, "layers": layers}, index):
+            if other > size:
+                return f"add {counted(other - size, 'agent')}"
+            all_of_them = "its agent" if size == 1 else f"its {size} agents"
+            return f"remove {all_of_them if not other else f'{size - other} of {all_of_them}'}"
+    return ""
+
+
+def _is_right(table: Mapping[str, Any], index: int) -> bool:
+    try:
+        Recipe.model_validate(table)
+    except ValidationError as error:
+        # Layers are checked in turn, so a complaint of a later one means that this one is right.
+        return all(_layer_of(detail, len(table["layers"])) > index for detail in error.errors())
+    return True
+
+
+def _layer_of(detail: Any, layers: int) -> int:
+    """The layer that a problem belongs to, counting from 0; -1 where it is none's."""
+    match detail["loc"]:
+        case ("layers", int(layer), *_):
+            return layer
+        case ():
+            if words(detail).startswith("the last layer"):
+                return layers - 1
+            named = re.match(r"layer (\d+)\b", words(detail))
+            return int(named[1]) - 1 if named else -1
+        case _:
+            return -1
 
 
 class RecipeDraft:
@@ -138,6 +186,7 @@ class RecipeDraft:
             )
             for layer in recipe.layers
         ]
+        self.limits = recipe.limits.model_dump(exclude_defaults=True, exclude_none=True)
         self.unchanged = self.data()
 
     @property
@@ -160,10 +209,11 @@ class RecipeDraft:
         data = self._original.model_dump(exclude_defaults=True, exclude_none=True)
         data["name"] = self.name
         data["layers"] = [layer.data(number) for number, layer in enumerate(self.layers, 1)]
-        if agents := self._agents():
-            data["agents"] = agents
-        else:
-            data.pop("agents", None)
+        for key, table in (("agents", self._agents()), ("limits", self.limits)):
+            if table:
+                data[key] = table
+            else:
+                data.pop(key, None)
         return data
 
     def check(self) -> tuple[Recipe | None, list[Problem]]:
@@ -172,6 +222,14 @@ class RecipeDraft:
             return Recipe.model_validate(self.data()), []
         except ValidationError as error:
             return None, list(self._problems(error))
+
+    def remedy(self, problem: Problem) -> str:
+        """What to do where a layer has not the agents that its task takes; else nothing."""
+        if problem.place is None or problem.place.agent is not None:
+            return ""
+        size = self.layers[problem.place.layer].size
+        # That a layer has no agents says already what to do.
+        return remedy(self.data(), problem.place.layer, size) if size else ""
 
     def agent(self, place: Place) -> Agent:
         """The agent of a seat with the recipe's defaults, ready to be asked. Raises UsageError."""
@@ -183,7 +241,7 @@ class RecipeDraft:
             return Recipe.model_validate(data).lineup[0][0]
         except ValidationError as error:
             details = [detail for detail in error.errors() if detail["loc"]]
-            problems = [f"{detail['loc'][-1]}: {_words(detail)}" for detail in details]
+            problems = [f"{detail['loc'][-1]}: {words(detail)}" for detail in details]
             raise UsageError("\n".join(problems) or str(error)) from error
 
     def seat(self, place: Place) -> AgentDraft | None:
@@ -258,18 +316,19 @@ class RecipeDraft:
                     key = str(rest[-1]) if rest else ""
                     title = self.layers[layer].agents[index].title
                     where = f"layer {layer + 1}, agent {index + 1} ({title})"
-                    yield Problem(f"{where}, {key}: {_words(detail)}", Place(layer, index), key)
+                    yield Problem(f"{where}, {key}: {words(detail)}", Place(layer, index), key)
                 case ("layers", int(layer), *rest):
                     key = ".".join(map(str, rest))
-                    yield Problem(f"layer {layer + 1}, {key}: {_words(detail)}", Place(layer))
+                    yield Problem(f"layer {layer + 1}, {key}: {words(detail)}", Place(layer))
                 case ():
-                    named = re.match(r"layer (\d+)\b", _words(detail))
-                    yield Problem(_words(detail), Place(int(named[1]) - 1) if named else None)
+                    layer = _layer_of(detail, len(self.layers))
+                    yield Problem(words(detail), Place(layer) if layer >= 0 else None)
                 case rest:
-                    yield Problem(f"{'.'.join(map(str, rest))}: {_words(detail)}")
+                    yield Problem(f"{'.'.join(map(str, rest))}: {words(detail)}")
 
 
-def _words(detail: Any) -> str:
+def words(detail: Any) -> str:
+    """What pydantic says, as a person would."""
     if detail["type"] == "missing":
         return "missing"
     return str(detail["msg"]).removeprefix("Value error, ")

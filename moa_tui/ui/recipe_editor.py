@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import on, work
 from textual.binding import Binding
@@ -14,14 +14,17 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 
 from moa_tui.choices import missing_words
-from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.ui.agent_form import AgentForm
 from moa_tui.ui.columns import fit
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.model_screen import ModelScreen
+from moa_tui.ui.option_sets import LayerOptions, LimitOptions, implied_task
+from moa_tui.ui.options_form import OptionsForm
 from moa_tui.ui.recipe_dialogs import DropScreen, NameScreen, TryScreen
-from moa_tui.ui.recipe_draft import FIELDS, AgentDraft, Place, Problem, RecipeDraft
+from moa_tui.ui.recipe_draft import FIELDS, AgentDraft, Place, Problem, RecipeDraft, settled
+from moa_tui.ui.recipe_options import TASKS, given, in_short, text_of
 from moa_tui.wording import counted, money
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ class Lineup(OptionList):
         Binding("a", "screen.add_agent", "Add agent", id="editor.add_agent"),
         Binding("c", "screen.copy_agent", "Copy agent", id="editor.copy_agent"),
         Binding("l", "screen.add_layer", "Add layer", id="editor.add_layer"),
+        Binding("o", "screen.options", "Layer options", id="editor.options"),
+        Binding("r", "screen.limits", "Run limits", id="editor.limits"),
         Binding("d,delete", "screen.remove", "Remove", id="editor.remove"),
         Binding("shift+up,K", "screen.move(-1)", "Move up", id="editor.move_up"),
         Binding("shift+down,J", "screen.move(1)", "Move down", id="editor.move_down"),
@@ -56,7 +61,7 @@ class RecipeEditor(Screen[Recipe | None]):
 
     HELP_TITLE = "Recipe editor"
     CSS_PATH = "recipe_editor.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - so typed in the base
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-middle"), (100, "-wide")]  # noqa: RUF012 - so typed in the base
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f3", "models", "Find model", id="editor.models"),
         Binding("ctrl+t", "try_once", "Try once", id="editor.try_once"),
@@ -125,6 +130,8 @@ class RecipeEditor(Screen[Recipe | None]):
     def _selected(self) -> None:
         if self._place.agent is not None:
             self.query_one("#model").focus()
+        else:
+            self.action_options()
 
     def action_add_agent(self) -> None:
         """Find a model, and put an agent of it behind the highlighted one."""
@@ -146,6 +153,27 @@ class RecipeEditor(Screen[Recipe | None]):
     def action_add_layer(self) -> None:
         """Put a layer behind this one."""
         self._changed_to(self._draft.add_layer(self._place))
+
+    def action_options(self) -> None:
+        """Edit the task and the options of the layer."""
+        layer = self._draft.layers[self._place.layer]
+
+        def keep(options: dict[str, Any] | None) -> None:
+            if options is not None:
+                layer.kept = options
+                self._changed_to(self._place)
+
+        self.app.push_screen(OptionsForm(LayerOptions(self._draft, self._place.layer)), keep)
+
+    def action_limits(self) -> None:
+        """Edit what a run may take."""
+
+        def keep(limits: dict[str, Any] | None) -> None:
+            if limits is not None:
+                self._draft.limits = limits
+                self._changed_to(self._place)
+
+        self.app.push_screen(OptionsForm(LimitOptions(self._draft.limits)), keep)
 
     def action_remove(self) -> None:
         """Take out the highlighted agent or layer."""
@@ -203,7 +231,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 self.dismiss(None)
 
         if self._draft.changed:
-            self.app.push_screen(DropScreen(), leave)
+            self.app.push_screen(DropScreen("The recipe was changed and is not saved."), leave)
         else:
             self.dismiss(None)
 
@@ -256,7 +284,8 @@ class RecipeEditor(Screen[Recipe | None]):
         self.query_one("#title", Static).update(Content(f"Recipe {self._draft.name}{changed}"))
         if self._recipe is None:
             rest = f" (and {len(self._problems) - 1} more)" if len(self._problems) > 1 else ""
-            self._say(f"✗ {self._problems[0].text}{rest}", wrong=True)
+            advice = self._draft.remedy(self._problems[0])
+            self._say(f"✗ {self._problems[0].text}{f'; {advice}' if advice else ''}{rest}", wrong=True)
         else:
             self._weigh(self._recipe)
         self.refresh_bindings()
@@ -295,20 +324,33 @@ class RecipeEditor(Screen[Recipe | None]):
         mark = "✗ " if wrong else ""
         agent = self._draft.seat(place)
         if agent is None:
-            layers = len(self._draft.layers)
-            last = "final" if layers > 1 and place.layer == layers - 1 else ""
-            return f"{mark}Layer {place.layer + 1} {last}"
+            layer = self._layer(place.layer)
+            final = ["final"] if 0 < place.layer == len(self._draft.layers) - 1 else []
+            head = f"{mark}L{place.layer + 1} {layer.task or implied_task(place.layer)}"
+            return " · ".join([head, *in_short(layer), *final])
         count = agent.texts["count"].strip()
         return f"  {mark}{agent.title}{f' ×{count}' if count not in ('', '1') else ''}"
 
     def _layer_words(self, index: int) -> str:
-        layer = self._draft.layers[index]
-        lines = [f"Layer {index + 1}: {counted(len(layer.agents), 'agent')}"]
-        lines.append(f"Reads the answers of layer {index}." if index else "Reads the prompt alone.")
-        if index == len(self._draft.layers) - 1:
-            lines.append("Comes last: one agent, and its answer is the one in the chat.")
-        lines += [f"{key}: {value}" for key, value in layer.kept.items()]
-        return "\n".join(lines)
+        layer, agents = self._layer(index), len(self._draft.layers[index].agents)
+        task = layer.task or implied_task(index)
+        lines = [f"Layer {index + 1}: {task}, {counted(agents, 'agent') if agents else 'no agents'}"]
+        lines += [TASKS[task]] if task in TASKS else []
+        if (recipe := self._recipe) is not None:
+            read = [f"L{number}" for number in recipe.read_layers(index + 1, range(1, index + 1))]
+            most = counted(recipe.most_read(index + 1), "reference")
+            each = " each" if agents > 1 else ""
+            lines.append(f"Reads {', '.join(read)}: {most}{each}" if read else "Reads the prompt alone")
+        if index and index == len(self._draft.layers) - 1:
+            lines.append("Comes last: it gives the answer in the chat")
+        options = [f"{option.label}: {text_of(value)}" for option, value in given(layer)]
+        lines += ["", *options] if options else []
+        return "\n".join([*lines, "", "Enter changes its task and options."])
+
+    def _layer(self, index: int) -> Layer:
+        """The layer's options as they stand, without its agents."""
+        draft = self._draft.layers[index]
+        return Layer.model_validate(settled(draft.kept, index + 1, draft.size))
 
     def _mark(self) -> None:
         wrong = {problem.field for problem in self._problems if problem.place == self._place}

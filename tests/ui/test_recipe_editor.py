@@ -6,102 +6,29 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from textual.app import App
-from textual.widgets import Input, OptionList, Static, TextArea
+from textual.widgets import OptionList, Static, TextArea
 
 from moa_tui import recipes
-from moa_tui.choices import Choices, ModelChoice
-from moa_tui.config import Settings
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import ModelError
-from moa_tui.gateway import discovery
-from moa_tui.gateway.models import Gateway
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.model_screen import ModelScreen, about
 from moa_tui.ui.recipe_dialogs import DropScreen, NameScreen, TryScreen
 from moa_tui.ui.recipe_draft import Place, RecipeDraft
-from moa_tui.ui.recipe_editor import Lineup, RecipeEditor
+from moa_tui.ui.recipe_editor import Lineup
 from tests.helpers import recipe, wait_until
+from tests.ui.editing import HOSTED, LOCAL, TWO, Host, choices_in, opened, put, used
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from textual.pilot import Pilot
-
+    from moa_tui.choices import Choices
     from moa_tui.engine.agent import Agent
-
-LOCAL = ModelChoice("openai/served", "vllm", api_base="http://127.0.0.1:8000/v1")
-HOSTED = ModelChoice("openai/gpt-x", "openai", 128_000, 1e-6, 4e-6, "OPENAI_API_KEY")
-TWO = recipe(["demo/terse", "demo/coder"], ["demo/terse"])
-
-
-class Shelf(Choices):
-    """The real one, with two models."""
-
-    def models(self) -> list[ModelChoice]:
-        return [LOCAL, HOSTED]
 
 
 @pytest.fixture
 def choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choices:
-    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
-    return Shelf(Settings(), Gateway({}, {}), tmp_path / "recipes", {})
-
-
-async def answers(agent: Agent) -> str:
-    return f"{agent.name} at {agent.temperature} answers"
-
-
-class Host(App[None]):
-    """Pushes the editor and keeps what it gave."""
-
-    def __init__(
-        self,
-        choices: Choices,
-        edited: Recipe = TWO,
-        try_once: Callable[[Agent], Awaitable[str]] = answers,
-    ) -> None:
-        super().__init__()
-        self.editor = RecipeEditor(edited, choices, try_once)
-        self.given: list[Recipe | None] = []
-
-    def on_mount(self) -> None:
-        self.push_screen(self.editor, self.given.append)
-
-    def row(self, number: int) -> str:
-        return str(self.editor.query_one(Lineup).get_option_at_index(number).prompt).rstrip()
-
-    @property
-    def rows(self) -> list[str]:
-        return [self.row(number).strip() for number in range(self.editor.query_one(Lineup).option_count)]
-
-    def words(self, selector: str) -> str:
-        return str(self.editor.query_one(selector, Static).content)
-
-    def field(self, key: str) -> Input:
-        return self.editor.query_one(f"#{key}", Input)
-
-
-async def opened(app: Host, pilot: Pilot[None]) -> None:
-    await wait_until(lambda: app.screen is app.editor and app.editor.query("#status"))
-    await wait_until(lambda: app.words("#status"))
-    await pilot.pause()
-
-
-async def put(app: Host, pilot: Pilot[None], key: str, value: str) -> None:
-    """Type `value` over what a field holds."""
-    app.field(key).focus()
-    await pilot.press("end", "ctrl+u", *value)
-    await wait_until(lambda: app.field(key).value == value)
-    await pilot.pause()
-
-
-async def used(app: Host, pilot: Pilot[None]) -> Recipe:
-    await pilot.press("ctrl+g")
-    await wait_until(lambda: app.given)
-    assert app.given[0] is not None
-    return app.given[0]
+    return choices_in(tmp_path, monkeypatch)
 
 
 async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(choices: Choices) -> None:
@@ -201,7 +128,7 @@ async def test_agents_are_copied_moved_and_removed(choices: Choices) -> None:
     app = Host(choices)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
-        assert app.rows == ["Layer 1", "demo/terse", "demo/coder", "Layer 2 final", "demo/terse"]
+        assert app.rows == ["L1 answer", "demo/terse", "demo/coder", "L2 synthesize · final", "demo/terse"]
         await pilot.press("c", "shift+down")
         assert app.rows[1:4] == ["demo/terse", "demo/coder", "demo/terse"]
         await pilot.press("up", "up", "d")
@@ -215,19 +142,21 @@ async def test_layers_are_added_moved_and_removed(choices: Choices) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("down", "l")
-        assert app.rows[3:5] == ["Layer 2", "demo/coder"], "it starts with the agent that was highlighted"
+        assert app.rows[3:5] == ["L2 synthesize", "demo/coder"], (
+            "it starts with the agent that was highlighted"
+        )
         await pilot.press("shift+up")
-        assert app.rows[:3] == ["Layer 1", "demo/coder", "Layer 2"]
+        assert app.rows[:3] == ["L1 answer", "demo/coder", "L2 synthesize"]
         assert app.words("#status").startswith("✓")
         await pilot.press("shift+down", "shift+down")
-        assert app.rows[-2:] == ["Layer 3 final", "demo/coder"]
+        assert app.rows[-2:] == ["L3 synthesize · final", "demo/coder"]
         await pilot.press("d")
-        assert app.rows == ["Layer 1", "demo/terse", "demo/coder", "Layer 2 final", "demo/terse"]
+        assert app.rows == ["L1 answer", "demo/terse", "demo/coder", "L2 synthesize · final", "demo/terse"]
         await pilot.press("d")
         await wait_until(lambda: "the last layer is the aggregator" in app.words("#status"))
         await pilot.press("d")
         await pilot.pause()
-        assert app.rows[0] == "Layer 1", "the last layer stays"
+        assert app.rows[0] == "✗ L1 answer", "the last layer stays"
 
 
 async def test_an_empty_layer_says_what_to_do(choices: Choices) -> None:

@@ -1,0 +1,74 @@
+"""A choice among a few words on one line: a list that opens would hide the help below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.binding import BindingType
+
+
+class ChoiceLine(Static, can_focus=True):
+    """Shows the word chosen; left and right go through all of them, a letter to the next that begins so."""
+
+    ALLOW_SELECT = False
+    HELP_TITLE = "A choice"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,space", "turn(1)", "Next choice", id="choice.next"),
+        Binding("left", "turn(-1)", "Choice before", id="choice.before", show=False),
+    ]
+
+    class Changed(Message):
+        """Another word was chosen."""
+
+        def __init__(self, line: ChoiceLine) -> None:
+            super().__init__()
+            self.line = line
+
+        @property
+        def control(self) -> ChoiceLine:
+            return self.line
+
+    def __init__(self, choices: Sequence[str], value: str, default: str, *, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+        self._choices = choices
+        self._default = default
+        self.value = value
+        self._show()
+
+    def action_turn(self, by: int) -> None:
+        """Go on to the next word, or back."""
+        self._choose((self._choices.index(self.value) + by) % len(self._choices))
+
+    def on_click(self, _: events.Click) -> None:
+        """Go on to the next word."""
+        self.action_turn(1)
+
+    def on_key(self, event: events.Key) -> None:
+        """Go to the next word that begins with the letter typed."""
+        if event.character is None or not event.character.isalpha():
+            return
+        event.stop()
+        now = self._choices.index(self.value)
+        for by in range(1, len(self._choices)):
+            index = (now + by) % len(self._choices)
+            if self._choices[index].startswith(event.character.lower()):
+                self._choose(index)
+                return
+
+    def _choose(self, index: int) -> None:
+        self.value = self._choices[index]
+        self._show()
+        self.post_message(self.Changed(self))
+
+    def _show(self) -> None:
+        default = "  default" if self.value == self._default else ""
+        self.update(Content.assemble(f"‹ {self.value} ›", (default, "dim")))
