@@ -23,6 +23,7 @@ from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_screen import ChatScreen
 from moa_tui.ui.checklist_screen import ChecklistScreen
+from moa_tui.ui.choice_line import ChoiceLine
 from moa_tui.ui.clipboard import copy
 from moa_tui.ui.compare_panes import ComparePanes
 from moa_tui.ui.compare_screen import CompareScreen
@@ -33,8 +34,9 @@ from moa_tui.ui.inspector_screen import InspectorScreen
 from moa_tui.ui.line_filter import ControlFilter
 from moa_tui.ui.link_screen import LinkScreen
 from moa_tui.ui.live_text import LiveText
+from moa_tui.ui.options_form import OptionField, OptionLine, OptionsForm
 from moa_tui.ui.prompt import Prompt
-from moa_tui.ui.recipe_editor import RecipeEditor
+from moa_tui.ui.recipe_editor import Lineup, RecipeEditor
 from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
@@ -288,4 +290,5 @@ _WITH_KEYS = (
     *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
     *(InspectorScreen, RecipeScreen, RecipeEditor, SessionsScreen, TextScreen, FormatScreen, ForkScreen),
     *(StatsScreen, CompareScreen, ComparePanes, ChecklistScreen),
+    *(Lineup, OptionsForm, OptionField, OptionLine, ChoiceLine),
 )

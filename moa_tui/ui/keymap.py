@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EVERYWHERE = {"app", "chat", "run"}
 
 # Screens that take all keys but the app's for themselves.
-_DIALOGS = {"checklist", "compare", "export", "fork", "sessions", "stats", "text"}
+_DIALOGS = {"checklist", "choice", "compare", "export", "fork", "options", "sessions", "stats", "text"}
 
 
 def bindings_of(classes: Iterable[type[DOMNode]]) -> dict[str, Binding]:
