@@ -111,9 +111,13 @@ class ChatScreen(GuidedActions, CompareActions, BudgetActions):
             await self.show_conversation()
         self.session.chat.warm_up()
         self.tell_if_unguided()
-        self.run_worker(self._look_around())
-        self.run_worker(self._quietly(self.recall_prompts()))
+        # Not begun before their time: the program may be left before.
+        self.run_worker(self._look_around)
+        self.run_worker(self._recall)
         self.renew_estimate()
+
+    async def _recall(self) -> None:
+        await self._quietly(self.recall_prompts())
 
     async def _look_around(self) -> None:
         self.situation = await asyncio.to_thread(self.choices.situation)
