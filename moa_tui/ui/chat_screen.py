@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.widgets import Static
@@ -111,14 +112,17 @@ class ChatScreen(GuidedActions, CompareActions, BudgetActions):
             await self.show_conversation()
         self.session.chat.warm_up()
         self.tell_if_unguided()
-        # Not begun before their time: the program may be left before.
-        self.run_worker(self._look_around)
-        self.run_worker(self._recall)
+        self._look_around()
+        self._recall()
         self.renew_estimate()
 
+    # As decorated methods: handed over as coroutines, they would be left unawaited by a program left at once.
+
+    @work(group="recall")
     async def _recall(self) -> None:
         await self._quietly(self.recall_prompts())
 
+    @work(group="look around")
     async def _look_around(self) -> None:
         self.situation = await asyncio.to_thread(self.choices.situation)
         self.renew_welcome()
