@@ -27,9 +27,16 @@ from moa_tui.engine.events import (
     Usage,
 )
 from moa_tui.engine.health import Health
+from moa_tui.engine.layer_result import (
+    NOT_PASSED_ON,
+    FinishedLayer,
+    LayerResult,
+    answers_among,
+    pass_on,
+    share_of,
+)
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.metrics import measure
-from moa_tui.engine.passing import NOT_PASSED_ON, Finished, Passed, answers_among, pass_on, share_of
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, facts_unknown, message_tokens, total_cost
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.till import Till
@@ -109,7 +116,7 @@ class _Run(Alterable):
         self.desk = Desk(self.caller, emit, attended=asks)
         self.replies: dict[CallId, Reply] = {}
         self.prompt = history[-1]["content"]
-        self.passed: dict[int, Passed] = {}
+        self.passed: dict[int, LayerResult] = {}
         """What each layer that ran passes on, in order."""
         self.shown: dict[CallId, Sequence[Reference]] = {}
         self.last_model: str | None = None
@@ -155,7 +162,7 @@ class _Run(Alterable):
                 return self._outcome("stopped", error=too_much)
             await self._layer(number, references)
             passed = self.passed[number] = self._passed(number, references)
-            for call, why in passed.gone.items():
+            for call, why in passed.left_out.items():
                 # Said of the layer as a whole in the outcome, and of each answer where it is shown.
                 self.replies[call] = replace(self.replies[call], notes=(*self.replies[call].notes, why))
                 self.emit(ReplyChanged(call, self.replies[call]))
@@ -182,21 +189,21 @@ class _Run(Alterable):
                 found[reference.call] = reference
         return list(found.values())
 
-    def _following(self, number: int, passed: Passed) -> int:
+    def _following(self, number: int, passed: LayerResult) -> int:
         """The layer to run after `number`."""
         last, named = len(self.recipe.layers), "its last layer"
         if self.recipe.task(last - 1) == "checklist":
             last, named = last - 1, "its checklist"  # How few rounds it took is no reason not to ask.
-        if passed.skips is None or number + 1 >= last:
+        if passed.skip_reason is None or number + 1 >= last:
             return number + 1
         saved = sum(len(agents) for agents in self.recipe.lineup[number : last - 1])
-        self.notes.append(f"{passed.skips}; the run went to {named}, {_saved(saved)}")
+        self.notes.append(f"{passed.skip_reason}; the run went to {named}, {_saved(saved)}")
         return last
 
-    def _passed(self, number: int, references: Sequence[Reference]) -> Passed:
+    def _passed(self, number: int, references: Sequence[Reference]) -> LayerResult:
         before = list(self.passed.values())[-1:]
         return pass_on(
-            Finished(
+            FinishedLayer(
                 number,
                 self.recipe.layers[number - 1],
                 self.recipe.task(number),
@@ -401,7 +408,7 @@ class _Run(Alterable):
         )
         return Failure("no_references", f"no answer of layer {number} can be used:\n{each}")
 
-    def _answer(self, passed: Passed) -> Outcome:
+    def _answer(self, passed: LayerResult) -> Outcome:
         """What the last layer came to: its text, or the answer it chose."""
         last = len(self.recipe.layers)
         if not self.recipe.writes(last):
