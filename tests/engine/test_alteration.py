@@ -9,6 +9,7 @@ import pytest
 
 from moa_tui import steering_live as live
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -21,7 +22,6 @@ from moa_tui.engine.events import (
     RunChanged,
     RunEnded,
 )
-from moa_tui.engine.limits import RunControl
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError, UsageError
 from tests.fakes import FakeModels
@@ -30,7 +30,7 @@ from tests.helpers import recipe, wait_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moa_tui.engine.alteration import Alteration
+    from moa_tui.engine.live_change import Alteration
     from moa_tui.engine.recipe import Recipe
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from moa_tui.engine import limits
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -25,15 +26,16 @@ from moa_tui.engine.events import (
     RunEnded,
     Usage,
 )
-from moa_tui.engine.limits import RunControl
-from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.run import run
+from moa_tui.engine.plan import ModelFacts, facts_unknown
+from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
 from moa_tui.errors import ModelError
 from tests.fakes import DONE, FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
 
@@ -49,8 +51,22 @@ class Recorder:
         self.events: list[Event] = []
         self.control = RunControl()
 
-    async def run(self, this: Recipe, **keywords: object) -> Outcome:
-        return await run(this, ASK, self.models, self.events.append, control=self.control, **keywords)  # type: ignore[arg-type]
+    async def run(
+        self,
+        this: Recipe,
+        *,
+        facts: Callable[[Agent], ModelFacts] = facts_unknown,
+        kept: Mapping[CallId, Reply] = NOTHING_KEPT,
+    ) -> Outcome:
+        return await run(
+            this,
+            ASK,
+            self.models,
+            self.events.append,
+            kept=kept,
+            control=self.control,
+            context=RunContext(facts=facts),
+        )
 
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -653,7 +669,9 @@ async def test_the_history_is_fitted_to_each_agents_own_window() -> None:
         return ModelFacts("x", context_tokens=400 if agent.model == "small" else 1_000_000)
 
     models = FakeModels()
-    outcome = await run(recipe(["small", "large"], ["large"]), talk, models, lambda _: None, facts=facts)
+    outcome = await run(
+        recipe(["small", "large"], ["large"]), talk, models, lambda _: None, context=RunContext(facts=facts)
+    )
     small, large = models.asked["small"][0], models.asked["large"][0]
     assert len(large) == len(talk)
     assert len(small) < len(talk)

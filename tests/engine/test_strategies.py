@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -21,7 +22,6 @@ from moa_tui.engine.events import (
     Outcome,
     ReplyChanged,
 )
-from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import ModelFacts, plan
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError
