@@ -228,11 +228,17 @@ async def test_a_run_that_is_over_or_stopped_is_not_changed() -> None:
 
 async def test_one_that_joins_is_not_left_behind_with_the_stragglers() -> None:
     waits = asyncio.Event()
-    this = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": 0.05}, ["w"])
+    grace_seconds = 0.2
+    this = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": grace_seconds}, ["w"])
     async with Going(this, new=[[waits, "new at last"]]) as going:
         assert going.alter(live.add(going.recipe, NEW))
         await wait_until(lambda: going.count(CallStarted, D))
-        await asyncio.sleep(0.15)  # three times what the stragglers had
+        # A timer that is set later for the same time fires later: by then the stragglers' time is over.
+        grace_is_over = asyncio.Event()
+        asyncio.get_running_loop().call_later(grace_seconds, grace_is_over.set)
+        await wait_until(grace_is_over.is_set)
+        for _ in range(5):
+            await asyncio.sleep(0)  # The turns of the loop in which a call that was ended would end.
         assert not going.count(CallEnded, D)
         waits.set()
         await wait_until(lambda: going.count(CallEnded, D))
