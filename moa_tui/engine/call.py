@@ -139,8 +139,8 @@ class Caller:
         """The reply of one agent after all of its attempts, from which `health` learns."""
         reply = await self._attempted(call, layer, current, references)
         # Health counts this agent's own attempts; others may have been asked before it.
-        own = replace(reply, attempts=reply.attempts - current.attempts_before)
-        self.health.learn(self.facts(current.agent).endpoint, own)
+        own_reply = replace(reply, attempts=reply.attempts - current.attempts_before)
+        self.health.learn(self.facts(current.agent).endpoint, own_reply)
         return reply
 
     async def _attempted(

@@ -90,9 +90,9 @@ def share_of(
     """
     seen = [reference for reference in references if reference.kind != "checklist"]
     if layer.split and seen:
-        at = call.index - 1
-        own = seen[at * len(seen) // seats : (at + 1) * len(seen) // seats]
-        seen = own or [seen[at % len(seen)]]
+        at = call.index - 1  # The place of the agent in its layer.
+        share = seen[at * len(seen) // seats : (at + 1) * len(seen) // seats]
+        seen = share or [seen[at % len(seen)]]
     dropped = 0
     if layer.dropout and seen:
         stays = max(1, len(seen) - round(layer.dropout * len(seen)))
@@ -151,22 +151,23 @@ def answer_text(layer: Layer, text: str) -> str:
 def _elect_the_surest(finished: FinishedLayer, result: LayerResult) -> None:
     """Elect the answer with the highest stated confidence where that reaches `confident` of the layer."""
     needed = finished.layer.confident or 1.0
-    sure: dict[CallId | None, float] = {
-        reference.call: said
+    confidences: dict[CallId | None, float] = {
+        reference.call: confidence
         for reference in result.references
-        if reference.call is not None and (said := finished.closing(reference.call).confidence) is not None
+        if reference.call is not None
+        and (confidence := finished.closing(reference.call).confidence) is not None
     }
-    if silent := [reference for reference in result.references if reference.call not in sure]:
+    if silent := [reference for reference in result.references if reference.call not in confidences]:
         names = ", ".join(map(_named, silent))
         result.notes.append(f"layer {finished.number}: no readable confidence from {names}")
-    surest = max(result.references, key=lambda reference: sure.get(reference.call, -1.0))
-    said = sure.get(surest.call, 0.0)
-    if said >= needed:
-        why = f"layer {finished.number}: sure of it by its own word ({said:.0%}, confident at {needed:.0%})"
-        result.elected = (surest, why)
-    elif sure:
+    surest = max(result.references, key=lambda reference: confidences.get(reference.call, -1.0))
+    confidence = confidences.get(surest.call, 0.0)
+    if confidence >= needed:
+        numbers = f"{confidence:.0%}, confident at {needed:.0%}"
+        result.elected = (surest, f"layer {finished.number}: sure of it by its own word ({numbers})")
+    elif confidences:
         result.notes.append(
-            f"layer {finished.number}: the surest says {said:.0%}, not {needed:.0%}; others are asked"
+            f"layer {finished.number}: the surest says {confidence:.0%}, not {needed:.0%}; others are asked"
         )
 
 

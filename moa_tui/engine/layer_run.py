@@ -130,11 +130,11 @@ class LayerRunner:
     def _use_kept(self, call: CallId, seen: Sequence[Reference]) -> None:
         """End a call with its kept reply instead of asking its agent."""
         self._progress.shown[call] = seen
-        kept = self._progress.kept[call]
+        reply = self._progress.kept[call]
         # Whether the reply is passed on is decided anew, since that may be what was changed.
-        notes = tuple(note for note in kept.notes if not note.startswith(NOT_PASSED_ON))
+        notes = tuple(note for note in reply.notes if not note.startswith(NOT_PASSED_ON))
         self._progress.notes += notes
-        self._progress.end_call(call, replace(kept, reused=True, notes=notes))
+        self._progress.end_call(call, replace(reply, reused=True, notes=notes))
 
     async def _call(self, call: CallId, agent: Agent, seen: Sequence[Reference]) -> None:
         progress = self._progress
