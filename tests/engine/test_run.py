@@ -692,7 +692,7 @@ async def test_the_history_is_fitted_to_each_agents_own_window() -> None:
     assert "question 19" in small[1]["content"]
     assert any(note.startswith("small: ") and "oldest" in note for note in outcome.notes)
     roles = [message["role"] for message in small[1:]]
-    assert all(one != other for one, other in pairwise(roles))
+    assert all(role != following for role, following in pairwise(roles))
 
 
 async def test_a_history_without_a_prompt_is_refused() -> None:

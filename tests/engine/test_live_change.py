@@ -60,7 +60,10 @@ class Going:
         await asyncio.gather(self.task, return_exceptions=True)
 
     def count(self, kind: type, call: CallId | None = None) -> int:
-        return sum(isinstance(one, kind) and call in (None, one.call) for one in self.events)  # type: ignore[attr-defined]
+        return sum(
+            isinstance(event, kind) and call in (None, event.call)  # type: ignore[attr-defined]
+            for event in self.events
+        )
 
     def alter(self, alteration: Alteration) -> bool:
         done = self.control.alter(alteration)
