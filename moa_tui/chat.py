@@ -15,7 +15,7 @@ from moa_tui.engine.events import CallEnded, RunEnded, Usage
 from moa_tui.engine.guided import guided as with_checklist
 from moa_tui.engine.guided import layers_in_common, proposers
 from moa_tui.engine.health import Health
-from moa_tui.engine.passing import answer_text
+from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.engine.run import run

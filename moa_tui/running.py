@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import history
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, RunChanged
-from moa_tui.engine.limits import RunControl
-from moa_tui.engine.run import run
+from moa_tui.engine.run import RunContext, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from moa_tui.budget import Ledger
     from moa_tui.conversation import Turn
-    from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import CallId, Event, Outcome, Reply
     from moa_tui.engine.health import Health
+    from moa_tui.engine.live_change import Alteration
     from moa_tui.engine.plan import Cap
     from moa_tui.gateway.models import Gateway
     from moa_tui.gateway.thread import EngineThread
@@ -76,10 +76,12 @@ class Running:
             self._take,
             kept=self._kept,
             control=self._control,
-            facts=gateway.facts,
-            health=self._health,
-            asks=self._asks,
-            caps=None if self._caps is None else partial(self._caps, self),
+            context=RunContext(
+                facts=gateway.facts,
+                health=self._health,
+                attended=self._asks,
+                caps=None if self._caps is None else partial(self._caps, self),
+            ),
         )
 
     def _take(self, event: Event) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from moa_tui.engine.alteration import left_out, taken_in
 from moa_tui.engine.events import CallId, Reply, Usage
+from moa_tui.engine.live_change import left_out, taken_in
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import UsageError
 

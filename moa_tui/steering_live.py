@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.alteration import Alteration
+from moa_tui.engine.live_change import Alteration
 from moa_tui.errors import UsageError
 from moa_tui.steering import by_hand, with_agent, with_own_answer, with_seats
 

@@ -1,9 +1,9 @@
-"""One call: its tries, its limits, its fallbacks, and the reply it comes to."""
+"""The calls of a run: attempts, limits, fallbacks, and the reply that each call ends with."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ from moa_tui.engine.limits import (
     retry_wait,
     shortened_share,
 )
-from moa_tui.engine.plan import estimate_tokens, message_tokens, total_cost
+from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
+from moa_tui.engine.values import paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import CallId, Event, Message, Status, Stream
@@ -34,7 +35,7 @@ STOPPED = Failure("stopped", "stopped by hand")
 
 
 class Caller:
-    """Makes a run's calls. Its methods run on one loop, so nothing here needs a lock."""
+    """Makes the calls of one run. All methods are called on the run's loop, so there are no locks."""
 
     def __init__(
         self,
@@ -54,31 +55,45 @@ class Caller:
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
         self.endpoints = Endpoints(limits.concurrency, facts)
-        self.scopes: dict[CallId, CallScope] = {}
         self.stopped = False
+        self._scopes: dict[CallId, CallScope] = {}
 
     def now(self) -> float:
         """Seconds since the run began."""
         return self.loop.time() - self.began
 
     def stop(self) -> None:
-        """End every call that is going, and let no other begin."""
+        """End every open call with the failure STOPPED, and let no other begin."""
         self.stopped = True
         self.end_all(STOPPED)
 
-    def stop_call(self, call: CallId) -> None:
-        """End one call, if it is going."""
-        self.end_call(call, STOPPED)
-
     def end_call(self, call: CallId, why: Failure) -> None:
-        """As `stop_call`, for a reason of its own."""
-        if call in self.scopes:
-            self.scopes[call].end(why)
+        """End one call with the failure `why`. A call that is not open is left as it is."""
+        if call in self._scopes:
+            self._scopes[call].end(why)
 
     def end_all(self, why: Failure) -> None:
-        """End every call that is going."""
-        for scope in self.scopes.values():
+        """End every open call with the failure `why`."""
+        for scope in self._scopes.values():
             scope.end(why)
+
+    @property
+    def open_calls(self) -> Collection[CallId]:
+        """The calls that `end_call` and `end_all` can end now."""
+        return self._scopes.keys()
+
+    @asynccontextmanager
+    async def open_scope(self, call: CallId) -> AsyncIterator[CallScope]:
+        """A scope in which `call` is open, so that it can be ended from outside.
+
+        Raises TimeoutError where the scope was ended; `expired` tells that from a TimeoutError of the body.
+        """
+        scope = self._scopes[call] = CallScope()
+        try:
+            async with scope:
+                yield scope
+        finally:
+            del self._scopes[call]
 
     async def call(
         self,
@@ -88,9 +103,10 @@ class Caller:
         references: Sequence[Reference],
         peers: Sequence[Agent] = (),
     ) -> Reply:
-        """Ask the first of `agents`, and each next one where the one before failed.
+        """The reply of the first of `agents`, or of the next one where the one before failed.
 
-        `peers` are the agents of its layer: while one of them can be asked, none is whose endpoint rests.
+        `peers` are the agents of the call's layer: an agent whose endpoint rests is not asked while a peer or
+        a later one of `agents` can be.
         """
         queued = self.now()
         notes: tuple[str, ...] = ()
@@ -100,14 +116,15 @@ class Caller:
                 reply = replace(reply, status="stopped", error=reply.error or STOPPED, ended=self.now())
                 break
             others = [*peers, *agents[agents.index(agent) + 1 :]]
-            live = _Live(agent, queued, reply.attempts, others)
+            current = CallInProgress(agent, queued, reply.attempts, others)
             # What failed before was paid for all the same, and took its time.
             before = reply
-            reply = await self._ask(call, layer, live, references)
+            reply = await self._ask(call, layer, current, references)
+            together = paid((before, reply))
             reply = replace(
                 reply,
-                usage=before.usage + reply.usage,
-                cost=total_cost((before.cost, reply.cost)),
+                usage=together.usage,
+                cost=together.cost,
                 started=reply.started if before.started is None else before.started,
             )
             if reply.status != "failed" or reply.error is None or following is None:
@@ -116,62 +133,68 @@ class Caller:
             self.emit(CallRetried(call, following, reply.attempts + 1, 0.0, reply.error, self.now()))
         return replace(reply, notes=(*notes, *reply.notes))
 
-    async def _ask(self, call: CallId, layer: Layer, live: _Live, references: Sequence[Reference]) -> Reply:
-        """One agent's call with its retries."""
-        reply = await self._tried(call, layer, live, references)
-        # By this agent's own attempts: others may have been asked before it.
-        own = replace(reply, attempts=reply.attempts - live.attempts_before)
-        self.health.took(self.facts(live.agent).endpoint, own)
+    async def _ask(
+        self, call: CallId, layer: Layer, current: CallInProgress, references: Sequence[Reference]
+    ) -> Reply:
+        """The reply of one agent after all of its attempts, from which `health` learns."""
+        reply = await self._attempted(call, layer, current, references)
+        # Health counts this agent's own attempts; others may have been asked before it.
+        own_reply = replace(reply, attempts=reply.attempts - current.attempts_before)
+        self.health.learn(self.facts(current.agent).endpoint, own_reply)
         return reply
 
-    async def _tried(self, call: CallId, layer: Layer, live: _Live, references: Sequence[Reference]) -> Reply:
-        scope = self.scopes[call] = CallScope()
+    async def _attempted(
+        self, call: CallId, layer: Layer, current: CallInProgress, references: Sequence[Reference]
+    ) -> Reply:
         try:
-            async with scope:
-                await self._attempts(call, layer, live, references, scope)
+            async with self.open_scope(call) as scope:
+                await self._attempts(call, layer, current, references, scope)
         except ModelError as error:
-            return self._reply(live, _status_of(error, live), _failure(error))
+            return self._reply(current, current.status_when_cut, _failure(error))
         except TimeoutError:
             if not scope.expired:
                 raise
             if scope.ended_by is not None:
-                return self._reply(live, "stopped", scope.ended_by)
+                return self._reply(current, "stopped", scope.ended_by)
             limit = f"not done after {self.limits.total_seconds:g} s (limits.total_seconds)"
-            return self._reply(live, "partial" if live.has_text else "failed", Failure("timeout", limit))
-        finally:
-            del self.scopes[call]
-        return self._reply(live, "done", None)
+            return self._reply(current, current.status_when_cut, Failure("timeout", limit))
+        return self._reply(current, "done", None)
 
     async def _attempts(
-        self, call: CallId, layer: Layer, live: _Live, references: Sequence[Reference], scope: CallScope
+        self,
+        call: CallId,
+        layer: Layer,
+        current: CallInProgress,
+        references: Sequence[Reference],
+        scope: CallScope,
     ) -> None:
         limits = self.limits
         worked = 0.0
         failed = 0
         share = 1.0
         while True:
-            prepared = self.prepare(call, layer, live.agent, references, share)
-            async with self.endpoints.place(live.agent):
-                self._check_rest(live)
+            prepared = self.prepare(call, layer, current.agent, references, share)
+            async with self.endpoints.place(current.agent):
+                self._check_rest(current)
                 begin = self.loop.time()
                 scope.limit(begin + limits.total_seconds - worked)
-                live.begin(prepared, self.now())
-                self.emit(CallStarted(call, live.agent, prepared.messages, self.now()))
+                current.begin(prepared, self.now())
+                self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
-                    return await self._consume(call, live)
+                    return await self._consume(call, current)
                 except ModelError as caught:
                     error = caught
                 finally:
                     worked += self.loop.time() - begin
             scope.limit(None)
-            if live.received:
+            if current.received:
                 raise error
             if error.kind == "context" and share == 1.0 and references:
-                known = self.facts(live.agent)
+                known = self.facts(current.agent)
                 others = sum(map(message_tokens, prepared.messages)) - sum(
                     estimate_tokens(reference.text) for reference in references
                 )
-                share = shortened_share(references, live.agent, known, others)
+                share = shortened_share(references, current.agent, known, others)
                 wait = 0.0
             else:
                 failed += 1
@@ -185,46 +208,50 @@ class Caller:
                         "limits.total_seconds leaves)",
                         error.status_code,
                     )
-            self.emit(CallRetried(call, live.agent, live.attempts + 1, wait, _failure(error), self.now()))
+            self.emit(
+                CallRetried(call, current.agent, current.attempts + 1, wait, _failure(error), self.now())
+            )
             await asyncio.sleep(wait)
             worked += wait
 
-    def _check_rest(self, live: _Live) -> None:
-        """Raise ModelError where the endpoint rests and there is another that can be asked instead."""
-        endpoint = self.facts(live.agent).endpoint
+    def _check_rest(self, current: CallInProgress) -> None:
+        """Raise ModelError where the agent's endpoint rests and another agent's endpoint does not."""
+        endpoint = self.facts(current.agent).endpoint
         seconds = self.health.rest_seconds(endpoint)
-        if seconds and any(not self.health.rest_seconds(self.facts(other).endpoint) for other in live.others):
+        if seconds and any(
+            not self.health.rest_seconds(self.facts(other).endpoint) for other in current.others
+        ):
             why = rested(endpoint, seconds)
-            live.notes = (*live.notes, f"{live.agent.name}: not asked, {why}")
+            current.notes = (*current.notes, f"{current.agent.name}: not asked, {why}")
             raise ModelError("rested", why)
 
-    async def _consume(self, call: CallId, live: _Live) -> None:
-        """Read one stream to its end under the recipe's first-token and idle limits."""
+    async def _consume(self, call: CallId, current: CallInProgress) -> None:
+        """Read one stream to its end under the recipe's first-token and idle limits. Raises ModelError."""
         limits = self.limits
         time, emit = self.loop.time, self.emit
         try:
             async with (
                 asyncio.timeout(limits.first_token_seconds) as quiet,
-                aclosing(self.stream(live.agent, live.messages)) as chunks,
+                aclosing(self.stream(current.agent, current.messages)) as chunks,
             ):
                 async for chunk in chunks:
                     if isinstance(chunk, Finish):
-                        live.finish = chunk
+                        current.finish = chunk
                         continue
                     quiet.reschedule(time() + limits.idle_seconds)
-                    live.take(chunk.kind, chunk.text, self.now())
+                    current.append(chunk.kind, chunk.text, self.now())
                     emit(Delta(call, chunk.kind, chunk.text))
         except TimeoutError as error:
             if not quiet.expired():
                 raise
-            if live.received:
+            if current.received:
                 why = (
                     f"silent for {limits.idle_seconds:g} s in the middle of its answer (limits.idle_seconds)"
                 )
             else:
                 why = f"no answer began within {limits.first_token_seconds:g} s (limits.first_token_seconds)"
             raise ModelError("timeout", why) from error
-        live.check_complete()
+        current.check_complete()
 
     def prepare(
         self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], share: float = 1.0
@@ -233,39 +260,42 @@ class Caller:
         window = self.facts(agent).context_tokens
         return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
 
-    def _reply(self, live: _Live, status: Status, error: Failure | None) -> Reply:
+    def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         refused = error is not None and (error.status_code is not None or error.kind == "connection")
-        unpaid = live.started is None or (refused and not live.received)
-        usage = Usage(estimated=False) if unpaid else live.usage()
+        unpaid = current.started is None or (refused and not current.received)
+        usage = Usage(estimated=False) if unpaid else current.usage()
         return Reply(
-            agent=live.agent.name,
-            model=live.agent.model,
+            agent=current.agent.name,
+            model=current.agent.model,
             status=status,
-            messages=live.messages,
-            text="".join(live.text),
-            reasoning="".join(live.reasoning),
+            messages=current.messages,
+            text="".join(current.text),
+            reasoning="".join(current.reasoning),
             error=error,
-            finish_reason=live.finish.reason,
+            finish_reason=current.finish.reason,
             usage=usage,
-            cost=0.0 if unpaid else self._cost(live, usage),
-            queued=live.queued,
-            started=live.started,
-            first_token=live.first_token,
+            cost=0.0 if unpaid else self._cost(current, usage),
+            queued=current.queued,
+            started=current.started,
+            first_token=current.first_token,
             ended=self.now(),
-            attempts=live.attempts,
-            notes=live.all_notes(),
+            attempts=current.attempts,
+            notes=current.all_notes(),
         )
 
-    def _cost(self, live: _Live, usage: Usage) -> float | None:
-        if live.finish.cost is not None:
-            return live.finish.cost
-        if live.finish.usage is None and not live.received:
+    def _cost(self, current: CallInProgress, usage: Usage) -> float | None:
+        if current.finish.cost is not None:
+            return current.finish.cost
+        if current.finish.usage is None and not current.received:
             return None  # It may have cost its prompt: nobody said.
-        return self.facts(live.agent).cost(usage)
+        return self.facts(current.agent).cost(usage)
 
 
-class _Live:
-    """One agent's call while it goes."""
+class CallInProgress:
+    """One agent's call while it runs: what was sent, and what has come so far.
+
+    `attempts` counts those of the call's earlier agents too, `others` are agents that can be asked instead.
+    """
 
     def __init__(self, agent: Agent, queued: float, attempts: int, others: Sequence[Agent]) -> None:
         self.agent = agent
@@ -283,20 +313,28 @@ class _Live:
 
     @property
     def received(self) -> bool:
+        """True once any text or reasoning has come."""
         return self.first_token is not None
 
     @property
     def has_text(self) -> bool:
+        """True once any text that is not blank has come."""
         return any(not part.isspace() for part in self.text)
 
+    @property
+    def status_when_cut(self) -> Status:
+        """The status of the reply if the call ended now with a fault."""
+        return "partial" if self.has_text else "failed"
+
     def begin(self, prepared: Prepared, now: float) -> None:
+        """Note that an attempt starts, `now` seconds into the run."""
         self.messages, self.notes = prepared.messages, prepared.notes
         self.attempts += 1
         if self.started is None:
             self.started = now
 
-    def take(self, kind: str, text: str, now: float) -> None:
-        """Keep a piece of the reply. Raises ModelError where the reply has grown beyond any use."""
+    def append(self, kind: str, text: str, now: float) -> None:
+        """Append a piece of the reply. Raises ModelError where it exceeds MAX_REPLY_CHARACTERS."""
         if self.first_token is None:
             self.first_token = now
         (self.text if kind == "text" else self.reasoning).append(text)
@@ -305,7 +343,7 @@ class _Live:
             raise ModelError("too_long", f"stopped at {MAX_REPLY_CHARACTERS:,} characters")
 
     def check_complete(self) -> None:
-        """Raise ModelError unless the stream ended as an answer should."""
+        """Raise ModelError unless the stream ended with a complete answer."""
         reason = self.finish.reason
         if reason == "content_filter":
             raise ModelError("filtered", "the provider's content filter stopped the answer")
@@ -315,6 +353,7 @@ class _Live:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
 
     def usage(self) -> Usage:
+        """The provider's own count of tokens; an estimate where the provider gave none."""
         if self.finish.usage is not None:
             return self.finish.usage
         if not self.received:
@@ -323,6 +362,7 @@ class _Live:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
+        """The notes on the request, and one more where the answer was cut at a token limit."""
         if self.finish.reason != "length":
             return self.notes
         limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
@@ -337,10 +377,6 @@ def _why_empty(reason: str | None, reasoned: bool) -> str:
     if reason is None:
         return "no answer came in the server's stream; is its address (api_base) right, and can it stream?"
     return "the model ended without writing anything"
-
-
-def _status_of(error: ModelError, live: _Live) -> Status:
-    return "partial" if live.has_text else "failed"
 
 
 def _failure(error: ModelError) -> Failure:

@@ -19,7 +19,7 @@ Kind = Literal["text", "reasoning"]
 
 
 class Message(TypedDict):
-    """One message of a chat, as providers take it."""
+    """One message of a chat, in the form that providers accept."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -38,7 +38,7 @@ class CallId:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of a call; `estimated` where the provider did not say."""
+    """The tokens of a call; `estimated` is True where the provider did not count them."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -54,7 +54,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a call or a run did not end as it should, in words for a person."""
+    """The reason why a call or a run did not end normally, in words for a user.
+
+    `status_code` is the HTTP status where a server gave one.
+    """
 
     kind: FailureKind
     message: str
@@ -71,9 +74,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The last thing a stream says: why it ended (None: it did not say), and what it took.
+    """The last item of a stream: why it ended, and what it took.
 
-    `usage` is the provider's own count or None. `cost` is in US dollars, None where it is not known.
+    `reason` is the provider's finish reason and `usage` its own count; both are None where it gave none.
+    `cost` is in US dollars, None where it is unknown.
     """
 
     reason: str | None = None
@@ -82,7 +86,7 @@ class Finish:
 
 
 class Stream(Protocol):
-    """A model: streams chunks, then one Finish. Raises ModelError."""
+    """Asks an agent's model: yields the chunks of its reply, then one Finish. Raises ModelError."""
 
     def __call__(
         self, agent: Agent, messages: Sequence[Message], /
@@ -93,10 +97,10 @@ class Stream(Protocol):
 class Reply:
     """How a call ended.
 
-    `queued` is when it could have begun, `started` when its endpoint had a place, `first_token` when its
-    first text or reasoning came, `ended` when it was over. `cost` is in US dollars, None where unknown.
-    `reused` marks a reply kept from an earlier run, which costs nothing again. `notes` say what was left
-    out or changed on the way.
+    `queued` is the time at which the call could have begun, `started` at which its endpoint had a place,
+    `first_token` at which its first text or reasoning came, and `ended` at which it was over; all are seconds
+    since the run's start. `cost` is in US dollars, None where unknown. `reused` marks a reply of an earlier
+    run, which is not paid again. `notes` say what was left out or changed.
     """
 
     agent: str
@@ -119,19 +123,19 @@ class Reply:
 
     @property
     def seconds(self) -> float:
-        """How long its endpoint worked on it, retries and the waits between them included."""
+        """The seconds that its endpoint worked on it, with retries and the waits between them."""
         return 0.0 if self.started is None else self.ended - self.started
 
     @property
     def first_token_seconds(self) -> float | None:
-        """From its start to its first token."""
+        """The seconds from its start to its first token; None where there was no token."""
         if self.first_token is None or self.started is None:
             return None
         return self.first_token - self.started
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Completion tokens over the time they streamed in."""
+        """The completion tokens per second of streaming; None where nothing was streamed in this run."""
         if self.first_token is None or self.ended <= self.first_token or self.reused:
             return None
         return self.usage.completion_tokens / (self.ended - self.first_token)
@@ -139,7 +143,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
-    """A call's request goes out."""
+    """A request of a call is about to be sent: its first one, or one of a retry."""
 
     call: CallId
     agent: Agent
@@ -158,9 +162,9 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class CallRetried:
-    """A call failed before any text and is tried again in `wait_seconds`, by `agent`.
+    """An attempt failed before any text came; `agent` is asked again, or instead, in `wait_seconds`.
 
-    What was shown of the call so far (reasoning, at most) does not count any more.
+    What came of the call so far, which can only be reasoning, is no longer part of its reply.
     """
 
     call: CallId
@@ -173,7 +177,7 @@ class CallRetried:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """A call is over; `reply` holds all of it."""
+    """A call has ended; `reply` holds all of it."""
 
     call: CallId
     reply: Reply
@@ -181,9 +185,9 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReplyChanged:
-    """There is something new about a reply that had come: `reply` instead of it, and nothing is paid again.
+    """A reply that had come is replaced by `reply`; nothing is paid again.
 
-    It was left out by hand or taken back in, or its layer has not passed it on.
+    The reply was left out by hand or taken back in, or its layer did not pass it on.
     """
 
     call: CallId
@@ -192,7 +196,7 @@ class ReplyChanged:
 
 @dataclass(frozen=True, slots=True)
 class RunChanged:
-    """A person changed the run while it goes: `recipe` from now on, with the calls so far in their places."""
+    """A user has changed the run, which follows `recipe` from now on; the calls so far keep their ids."""
 
     recipe: Recipe
     at: float
@@ -200,7 +204,7 @@ class RunChanged:
 
 @dataclass(frozen=True, slots=True)
 class PointsFound:
-    """A checklist is drawn up; the run waits until its control is told which `points` to keep."""
+    """A checklist has been drawn up; the run waits until `RunControl.decide` says which points to keep."""
 
     call: CallId
     points: tuple[str, ...]
@@ -209,10 +213,11 @@ class PointsFound:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to.
+    """How a run ended.
 
-    `cost` is the sum of the prices known, in US dollars; None where a call's price is not known. `notes`
-    say what was left out, shortened, fell back, or could not be counted.
+    `usage` and `cost` are the sums of `paid` over its replies: `cost` is in US dollars, None where the price
+    of a call is unknown. `seconds` is the time that the run took. `notes` say what was left out or shortened,
+    fell back, or could not be counted.
     """
 
     status: OutcomeStatus

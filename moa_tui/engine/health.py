@@ -1,4 +1,4 @@
-"""Which endpoints are rested: one that failed several times in a row is left alone for a while."""
+"""The health of endpoints: one that failed several times in a row rests, which means it is not asked."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ FAILURES_IN_A_ROW = 3
 _FIRST_REST_SECONDS = 60.0
 _LONGEST_REST_SECONDS = 900.0
 
-# What speaks against a server or the account there. That a model is unknown, or a request too long, does not.
-_ENDPOINTS_OWN: frozenset[FailureKind] = frozenset(
+# Failures of a server or of the account there. An unknown model or a request too long is neither.
+_ENDPOINT_FAILURES: frozenset[FailureKind] = frozenset(
     ("auth", "payment", "rate_limit", "quota", "server", "connection", "timeout", "malformed")
 )
 
@@ -30,21 +30,21 @@ class _Record:
 
 
 class Health:
-    """What was seen of each endpoint, over all runs of a program. Its methods run on one loop.
+    """The failures of each endpoint over all runs of a program. All methods are called on one loop.
 
-    A call counts once, however often it was tried. When a rest is over the endpoint is asked again, and
-    rests twice as long if that fails too.
+    A call counts once, whatever its number of attempts. When a rest is over the endpoint is asked again, and
+    rests twice as long if that call fails too. `clock` gives seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._records: dict[str, _Record] = {}
 
-    def took(self, endpoint: str, reply: Reply) -> None:
-        """Learn from a call that has ended; one that was stopped, or never sent, says nothing."""
+    def learn(self, endpoint: str, reply: Reply) -> None:
+        """Count the reply of a call that has ended. A call that was stopped or never sent does not count."""
         if reply.status == "done":
             self._records.pop(endpoint, None)
-        elif reply.attempts and reply.error is not None and reply.error.kind in _ENDPOINTS_OWN:
+        elif reply.attempts and reply.error is not None and reply.error.kind in _ENDPOINT_FAILURES:
             record = self._records.setdefault(endpoint, _Record())
             record.failures += 1
             if record.failures >= FAILURES_IN_A_ROW and not self.rest_seconds(endpoint):
@@ -53,11 +53,11 @@ class Health:
                 record.until = self._clock() + rest
 
     def rest_seconds(self, endpoint: str) -> float:
-        """How long the endpoint is still to be left alone; 0 where it may be asked."""
+        """The seconds for which the endpoint is not to be asked; 0 where it may be."""
         record = self._records.get(endpoint)
         return 0.0 if record is None else max(0.0, record.until - self._clock())
 
 
 def rested(endpoint: str, seconds: float) -> str:
-    """Why an endpoint is not asked, in words."""
+    """The reason, for a user, why an endpoint that rests for `seconds` more is not asked."""
     return f"{endpoint} failed {FAILURES_IN_A_ROW} times in a row and rests for another {seconds:.0f} s"

@@ -1,11 +1,11 @@
-"""What bounds a call: who may end it, when it is tried again, and how many run at once on one endpoint."""
+"""The bounds of a call: its scope, its retries, and the number of calls at once to one endpoint."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from contextlib import asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import estimate_tokens
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.alteration import Alteration
-    from moa_tui.engine.events import CallId, Failure
+    from moa_tui.engine.events import Failure
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.tasks import Reference
     from moa_tui.errors import ModelError
@@ -30,9 +29,9 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 
 def is_retryable(error: ModelError) -> bool:
-    """Whether the same request may succeed a moment later: 408, 409, 429, 5xx and connection errors.
+    """True where the same request may succeed a moment later: 408, 409, 429, 5xx and connection errors.
 
-    An exhausted quota comes as 429 too, but waiting does not fill it.
+    An exhausted quota comes as 429 too, but is not retryable, since waiting does not refill it.
     """
     if error.kind == "quota":
         return False
@@ -43,9 +42,10 @@ def is_retryable(error: ModelError) -> bool:
 
 
 def retry_wait(error: ModelError, attempt: int) -> float:
-    """Seconds to wait after failed attempt number `attempt`: as the server asked, else longer each time.
+    """The seconds to wait after failed attempt number `attempt`, counting from 1.
 
-    The wait is jittered by a quarter, so that calls refused together do not come back together.
+    They are what the server asked for, or else twice as long each time, up to a limit. The wait varies by a
+    quarter at random, so that calls refused together are not repeated together.
     """
     if error.retry_after is not None:
         return max(0.0, error.retry_after)
@@ -56,9 +56,9 @@ def retry_wait(error: ModelError, attempt: int) -> float:
 def shortened_share(
     references: Sequence[Reference], agent: Agent, facts: ModelFacts, other_tokens: int
 ) -> float:
-    """The share of each reference to keep after a context-window error: half, or less where less fits.
+    """The share of each reference to keep after a context-window error, at most one half.
 
-    `other_tokens` is what the call needs besides the references.
+    `other_tokens` is the size of the request's other messages.
     """
     size = sum(estimate_tokens(reference.text) for reference in references)
     if facts.context_tokens is None or not size:
@@ -68,10 +68,10 @@ def shortened_share(
 
 
 class CallScope:
-    """The scope of one call: a person, its layer or the clock can end it, each only once.
+    """The scope of one call, which a user, the call's layer or a time limit can end.
 
-    A thin cover over `asyncio.timeout`, which counts cancellations correctly: ending the scope cancels
-    what runs inside, and the block around it sees TimeoutError, never a stray CancelledError.
+    It wraps `asyncio.timeout`, which counts cancellations correctly: ending the scope cancels the code inside
+    it, and the code around it sees TimeoutError, never a stray CancelledError.
     """
 
     def __init__(self) -> None:
@@ -91,24 +91,24 @@ class CallScope:
         await self._timeout.__aexit__(kind, error, trace)
 
     def end(self, failure: Failure) -> None:
-        """Cancel what runs inside, for the reason `failure`. The first reason stands."""
+        """Cancel the code inside the scope with the reason `failure`. The first reason stands."""
         if self._open and self.ended_by is None and not self._timeout.expired():
             self.ended_by = failure
             self._timeout.reschedule(0)
 
     def limit(self, at: float | None) -> None:
-        """End by itself at loop time `at`; None lifts the limit."""
+        """Let the scope end at loop time `at` in seconds; None removes the limit."""
         if self._open and self.ended_by is None and not self._timeout.expired():
             self._timeout.reschedule(at)
 
     @property
     def expired(self) -> bool:
-        """Whether it was ended, by whomever."""
+        """True once the scope has been ended, by `end` or by its limit."""
         return self._timeout.expired()
 
 
 class Endpoints:
-    """Places at each endpoint, taken first come, first served."""
+    """The places at each endpoint, given to calls in the order in which they ask."""
 
     def __init__(self, default_concurrency: int | None, facts: Callable[[Agent], ModelFacts]) -> None:
         self._default = default_concurrency
@@ -117,7 +117,7 @@ class Endpoints:
 
     @asynccontextmanager
     async def place(self, agent: Agent) -> AsyncIterator[None]:
-        """A place at the agent's endpoint, held for the length of the block."""
+        """A place at the agent's endpoint for the length of the block; waits until one is free."""
         facts = self._facts(agent)
         size = facts.concurrency or self._default
         places = self._places.setdefault(
@@ -125,76 +125,3 @@ class Endpoints:
         )
         async with places:
             yield
-
-
-class Steerable(Protocol):
-    """What a run lets its control do, on the run's own loop."""
-
-    def stop(self) -> None: ...
-
-    def stop_call(self, call: CallId) -> None: ...
-
-    def proceed(self) -> None: ...
-
-    def alter(self, alteration: Alteration) -> bool: ...
-
-    def decide(self, call: CallId, ticked: frozenset[int]) -> None: ...
-
-
-class RunControl:
-    """Steers one run, from any thread, before or while it goes."""
-
-    def __init__(self) -> None:
-        self._run: Steerable | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopped = False
-
-    def stop(self) -> None:
-        """Stop the run; what was received is kept."""
-        self._stopped = True
-        self._on_loop(lambda run: run.stop())
-
-    def stop_call(self, call: CallId) -> None:
-        """Stop one call; the run goes on without it. No effect on a call that is not running."""
-        self._on_loop(lambda run: run.stop_call(call))
-
-    def proceed(self) -> None:
-        """Go on with the answers that are ready, or with all points of a checklist that waits.
-
-        No effect while there is no answer, or in the last layer.
-        """
-        self._on_loop(lambda run: run.proceed())
-
-    def alter(self, alteration: Alteration) -> bool:
-        """Change the run while it goes; False where it is over, or too far on for this. On its own loop.
-
-        Raises UsageError for what makes no sense at all.
-        """
-        return self._run is not None and self._run.alter(alteration)
-
-    def decide(self, call: CallId, ticked: frozenset[int]) -> None:
-        """Keep these points of the checklist that the run waits with, by their places, the first 0.
-
-        No effect on a call that waits for no choice.
-        """
-        self._on_loop(lambda run: run.decide(call, ticked))
-
-    def _on_loop(self, action: Callable[[Steerable], None]) -> None:
-        loop, run = self._loop, self._run
-        if loop is None or run is None:
-            return
-        try:
-            loop.call_soon_threadsafe(action, run)
-        except RuntimeError:
-            # The loop is closed, so the run is over and there is nothing left to steer.
-            return
-
-    def attach(self, run: Steerable, loop: asyncio.AbstractEventLoop) -> None:
-        """Called by the run as it begins: what was asked before takes effect now."""
-        self._run, self._loop = run, loop
-        if self._stopped:
-            run.stop()
-
-    def detach(self) -> None:
-        """Called by the run as it ends."""
-        self._run = self._loop = None

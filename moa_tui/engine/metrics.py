@@ -1,7 +1,7 @@
-"""Numbers about a finished run, computed from its replies alone: no model is asked. Pure.
+"""The computation of a run's metrics from its replies. Pure functions; no model is asked.
 
-Overlap says how much of the final answer's wording a proposer's answer shares. It is not cause: two models
-can write the same words without having read each other.
+Overlap says how much of the final answer's wording a proposer's answer shares. It does not tell who was read:
+two models can write the same words without having read each other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Words = list[str]
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What one proposer's answer shares with the final one, each from 0 to 1.
+    """How much one proposer's answer shares with the final one; both numbers are from 0 to 1.
 
     `ngram_share` is the share of the final answer's word 3- to 5-grams that stand in the proposer's
     answer, `cosine` the TF-IDF cosine of the two.
@@ -42,7 +42,7 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class LayerMetrics:
-    """One layer: how many answers were asked for and used, its slowest call and that call's seconds."""
+    """The metrics of one layer: the answers asked for and used, its slowest call and the seconds of it."""
 
     number: int
     asked: int
@@ -53,13 +53,13 @@ class LayerMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Of one run; times in seconds from its start, shares from 0 to 1, None where nothing was measured.
+    """The metrics of one run. Times are in seconds from its start; None means that nothing was measured.
 
-    `critical_path_seconds` is the sum over layers of the slowest call: what the run would take if nothing
-    but the models took time. `parallel_saving_seconds` is what running the calls one by one would have
+    `critical_path_seconds` is the sum over layers of the slowest call: the time of the run if nothing but the
+    models took time. `parallel_saving_seconds` is the time that running the calls one by one would have
     added to that. `overlap` has every proposer whose answer was passed on, in order. `diversity` is 1 - the
     mean pairwise cosine of the answers the aggregator read. `novelty` is the share of the final answer's
-    n-grams that stand in no proposer's answer.
+    n-grams that stand in no proposer's answer. Both are from 0 to 1.
     """
 
     layers: tuple[LayerMetrics, ...] = ()
@@ -79,7 +79,7 @@ def measure(
     read: Sequence[CallId] | None = None,
     proposers: Collection[CallId] | None = None,
 ) -> Metrics:
-    """The numbers of a run.
+    """The metrics of a run.
 
     `used` names the calls of each layer that counted, `final` the call that answered, `read` those whose
     answers the last layer read (None: the layer before), `proposers` those that wrote answers (None: all).
@@ -130,7 +130,10 @@ def measure(
 def compare(
     final: str, proposers: Mapping[CallId, str], read: Sequence[CallId]
 ) -> tuple[tuple[Overlap, ...], float | None, float | None]:
-    """Each proposer's overlap with the final text, the diversity of those in `read`, the final's novelty."""
+    """The overlap of each proposer with the final text, the diversity of `read`, and the final's novelty.
+
+    Diversity is None for fewer than two answers in `read`, novelty for a final text without n-grams.
+    """
     final_words = words(final)
     all_words = {call: words(text) for call, text in proposers.items()}
     final_grams = ngrams(final_words)
@@ -141,25 +144,24 @@ def compare(
         for call, vector in zip(proposers, vectors, strict=True)
     )
     by_call = dict(zip(proposers, vectors, strict=True))
-    pairs = [cosine(by_call[one], by_call[other]) for one, other in combinations(read, 2)]
+    pairs = [cosine(by_call[first], by_call[second]) for first, second in combinations(read, 2)]
     diversity = 1.0 - sum(pairs) / len(pairs) if pairs else None
     novelty = 1.0 - _share(final_grams, set().union(*grams.values())) if final_grams else None
     return overlap, diversity, novelty
 
 
 def words(text: str) -> Words:
-    """The first MAX_WORDS words of `text`, case folded; a character each in Chinese and Japanese."""
-    found = []
-    for match in _WORD.finditer(text):
-        found.append(match[0].casefold())
-        if len(found) == MAX_WORDS:
-            break
-    return found
+    """The first MAX_WORDS words of `text`, case folded; in Chinese and Japanese each character is a word."""
+    return [match[0].casefold() for match in islice(_WORD.finditer(text), MAX_WORDS)]
 
 
-def ngrams(own: Words) -> set[tuple[str, ...]]:
-    """All word 3- to 5-grams."""
-    return {tuple(own[start : start + size]) for size in _NGRAM_SIZES for start in range(len(own) - size + 1)}
+def ngrams(text_words: Words) -> set[tuple[str, ...]]:
+    """All 3- to 5-grams of the words, as a set."""
+    return {
+        tuple(text_words[start : start + size])
+        for size in _NGRAM_SIZES
+        for start in range(len(text_words) - size + 1)
+    }
 
 
 def tfidf(texts: Sequence[Words]) -> list[dict[str, float]]:
@@ -176,11 +178,10 @@ def tfidf(texts: Sequence[Words]) -> list[dict[str, float]]:
     return vectors
 
 
-def cosine(one: dict[str, float], other: dict[str, float]) -> float:
+def cosine(vector: dict[str, float], other: dict[str, float]) -> float:
     """The cosine of two unit-length sparse vectors, from 0 to 1."""
-    if len(one) > len(other):
-        one, other = other, one
-    return min(1.0, sum(weight * other[word] for word, weight in one.items() if word in other))
+    shorter, longer = sorted((vector, other), key=len)
+    return min(1.0, sum(weight * longer[word] for word, weight in shorter.items() if word in longer))
 
 
 def _share(part: set[tuple[str, ...]], whole: set[tuple[str, ...]]) -> float:

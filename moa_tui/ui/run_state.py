@@ -18,7 +18,7 @@ from moa_tui.engine.events import (
     RunEnded,
     Status,
 )
-from moa_tui.engine.passing import NOT_PASSED_ON, answer_text
+from moa_tui.engine.layer_result import NOT_PASSED_ON, answer_text
 from moa_tui.wording import GLYPHS, counted, money, one_line
 
 if TYPE_CHECKING:

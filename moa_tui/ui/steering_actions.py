@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from moa_tui.choices import ModelChoice
     from moa_tui.conversation import Turn
-    from moa_tui.engine.alteration import Alteration
     from moa_tui.engine.events import CallId
+    from moa_tui.engine.live_change import Alteration
     from moa_tui.engine.recipe import Recipe
     from moa_tui.running import Running
     from moa_tui.ui.agent_pane import AgentPane

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,21 +13,21 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from moa_tui.engine.checklist import sorted_points, task_list
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallId, CallStarted, PointsFound
 from moa_tui.engine.guided import guided
-from moa_tui.engine.limits import RunControl
 from moa_tui.engine.parsing import LONGEST_POINT, MOST_POINTS, Point, parse_points
 from moa_tui.engine.plan import facts_unknown, plan
 from moa_tui.engine.prompts import CHECKLIST_RULE, PROMPTS
-from moa_tui.engine.run import run
+from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
 from moa_tui.errors import ModelError, UsageError
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from moa_tui.engine.events import Event, Message, Outcome
+    from moa_tui.engine.events import Event, Message, Outcome, Reply
     from moa_tui.engine.recipe import Recipe
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
@@ -45,15 +46,23 @@ class Bench:
         self.events: list[Event] = []
         self.control = RunControl()
 
-    async def run(self, **keywords: Any) -> Outcome:
-        keywords = {"control": self.control, "asks": True, **keywords}
+    async def run(self, *, attended: bool = True, kept: Mapping[CallId, Reply] = NOTHING_KEPT) -> Outcome:
+        context = RunContext(attended=attended)
         # A run that waits for nobody would hang the tests.
         async with asyncio.timeout(5):
-            return await run(self.recipe, ASK, self.models, self.events.append, **keywords)
+            return await run(
+                self.recipe,
+                ASK,
+                self.models,
+                self.events.append,
+                kept=kept,
+                control=self.control,
+                context=context,
+            )
 
-    async def until_asked(self, **keywords: Any) -> asyncio.Task[Outcome]:
+    async def until_asked(self) -> asyncio.Task[Outcome]:
         """The run, once it waits for a choice."""
-        task = asyncio.create_task(self.run(**keywords))
+        task = asyncio.create_task(self.run())
         await wait_until(lambda: self.asked or task.done())
         assert self.asked, "nobody was asked"
         return task
@@ -72,6 +81,12 @@ class Bench:
 
     def sent(self, model: str = "writer") -> str:
         return "\n".join(message["content"] for message in self.models.asked[model][-1])
+
+
+def layers_of(outcome: Outcome) -> list[list[Reply]]:
+    """The replies of each layer."""
+    numbers = sorted({call.layer for call in outcome.replies})
+    return [[reply for call, reply in outcome.replies.items() if call.layer == number] for number in numbers]
 
 
 def checklists(sent: str) -> list[str]:
@@ -114,11 +129,16 @@ async def test_the_time_a_person_takes_is_nobodys_answering_time() -> None:
     bench = Bench()
     task = await bench.until_asked()
     asked_at = bench.asked[0].at
-    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    await wait_until(lambda: time.monotonic() - began > 2 * asked_at)
     bench.control.decide(DRAWN, frozenset())
     outcome = await task
-    assert outcome.replies[DRAWN].ended <= asked_at
-    assert outcome.metrics.critical_path_seconds < 0.3 <= outcome.seconds
+    drawn, written = outcome.replies[DRAWN], outcome.replies[CallId(3, 1)]
+    assert drawn.ended <= asked_at
+    assert written.queued - drawn.ended > 2 * asked_at, "the wait lies between the two"
+    slowest = sum(max(reply.ended - reply.queued for reply in layer) for layer in layers_of(outcome))
+    assert outcome.metrics.critical_path_seconds == pytest.approx(slowest)
+    assert outcome.seconds - slowest > 2 * asked_at
 
 
 async def test_nothing_ticked_is_a_choice_too() -> None:
@@ -142,7 +162,7 @@ async def test_a_choice_for_another_call_or_of_unknown_points_changes_nothing() 
 async def test_a_rule_about_the_checklist_stands_in_a_prompt_of_ones_own_too() -> None:
     own = {"agents": ["writer"], "reads": "all", "prompt": "Write it.\n{references}", "placement": "user"}
     bench = Bench(recipe(["a", "b"], CHECKLIST, own))
-    await bench.run(asks=False)
+    await bench.run(attended=False)
     assert CHECKLIST_RULE in bench.sent().partition("<reference number")[0]
 
 
@@ -156,7 +176,7 @@ async def test_a_checklist_is_never_dropped_out_nor_shared_out() -> None:
     layers = {"agents": ["x", "y"], "reads": "all", "split": True}
     dropping = {"agents": ["writer"], "reads": [1, 2], "dropout": 0.9}
     bench = Bench(recipe(["a", "b", "c"], CHECKLIST, layers, dropping))
-    await bench.run(asks=False)
+    await bench.run(attended=False)
     for model in ("x", "y", "writer"):
         assert len(checklists(bench.sent(model))) == 1, model
 
@@ -205,7 +225,7 @@ async def test_cancelled_from_outside_while_it_waits_leaves_nothing_open() -> No
 
 async def test_with_nobody_to_ask_all_points_are_kept_and_nothing_waits() -> None:
     bench = Bench()
-    outcome = await bench.run(asks=False)
+    outcome = await bench.run(attended=False)
     assert bench.asked == []
     assert outcome.answer == "writer says 1"
     assert checklists(bench.sent())[0].endswith("leave out:\n(nothing)")
@@ -275,7 +295,7 @@ def test_a_huge_reply_gives_a_list_a_person_can_read() -> None:
 
 async def test_a_list_that_was_cut_says_so() -> None:
     many = "\n".join(f"- [ ] point {number}" for number in range(99))
-    outcome = await Bench(lister=[[many]]).run(asks=False)
+    outcome = await Bench(lister=[[many]]).run(attended=False)
     assert "L2.1 lister: a checklist has 30 points at most" in outcome.notes
 
 

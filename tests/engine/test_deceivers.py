@@ -63,34 +63,34 @@ def aggregated(this: dict[str, object]) -> list[bool]:
 
 
 def rates(*, definite: bool) -> Rates:
-    chosen = [one for one in SETS if one["definite"] is definite]
-    shown = [aggregated(one) for one in chosen]
-    caught = sum(not seen[one["deceiver"]] for one, seen in zip(chosen, shown, strict=True))
+    chosen = [case for case in SETS if case["definite"] is definite]
+    shown = [aggregated(case) for case in chosen]
+    caught = sum(not seen[case["deceiver"]] for case, seen in zip(chosen, shown, strict=True))
     lost = sum(seen.count(False) for seen in shown) - caught
     return Rates(len(chosen), caught, 5 * len(chosen), lost)
 
 
 def test_the_sets_are_what_they_are_said_to_be() -> None:
-    assert len(SETS) == len({one["name"] for one in SETS}) == 30
-    assert all(len(set(one["answers"])) == len(one["short"]) == 6 for one in SETS)
-    assert len({one["deceiver"] for one in SETS}) == 6
+    assert len(SETS) == len({case["name"] for case in SETS}) == 30
+    assert all(len(set(case["answers"])) == len(case["short"]) == 6 for case in SETS)
+    assert len({case["deceiver"] for case in SETS}) == 6
 
 
 def test_where_the_answer_is_definite_a_deceiver_is_kept_out_and_honest_answers_are_not() -> None:
-    found = rates(definite=True)
-    assert found.caught / found.sets >= 0.9, found
-    assert found.honest_lost / found.honest <= 0.1, found
+    counts = rates(definite=True)
+    assert counts.caught / counts.sets >= 0.9, counts
+    assert counts.honest_lost / counts.honest <= 0.1, counts
 
 
 def test_where_it_is_open_nobody_can_be_told_apart_and_no_honest_answer_is_lost() -> None:
-    found = rates(definite=False)
+    counts = rates(definite=False)
     # Words alone do not tell good advice from bad: what is promised here is to do no harm.
-    assert found.honest_lost / found.honest <= 0.1, found
+    assert counts.honest_lost / counts.honest <= 0.1, counts
 
 
 @pytest.mark.parametrize("name", ["bird-sex-chromosomes"])
 def test_what_fools_it_is_the_same_words_the_other_way_round(name: str) -> None:
-    (this,) = (one for one in SETS if one["name"] == name)
+    (this,) = (case for case in SETS if case["name"] == name)
     assert aggregated(this)[this["deceiver"]]
 
 

@@ -10,7 +10,7 @@ from moa_tui.engine import limits
 from moa_tui.engine.events import CallId, Message, Outcome
 from moa_tui.engine.health import Health
 from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.run import run
+from moa_tui.engine.run import RunContext, run
 from moa_tui.errors import ModelError
 from tests.fakes import FakeModels
 from tests.helpers import recipe
@@ -52,7 +52,7 @@ def facts(agent: Agent) -> ModelFacts:
 
 
 async def ask(models: FakeModels, health: Health, this: Recipe = TWO) -> Outcome:
-    return await run(this, ASK, models, lambda _: None, facts=facts, health=health)
+    return await run(this, ASK, models, lambda _: None, context=RunContext(facts=facts, health=health))
 
 
 def down(*steps: object) -> FakeModels:

@@ -87,5 +87,5 @@ def test_every_proposer_of_every_layer_is_compared_with_the_final_answer() -> No
         final: reply("one two three", 4, 5, 6),
     }
     numbers = measure(replies, {1: [early], 2: [late], 3: [final]}, final)
-    assert [(one.call, one.ngram_share) for one in numbers.overlap] == [(early, 1.0), (late, 0.0)]
+    assert [(overlap.call, overlap.ngram_share) for overlap in numbers.overlap] == [(early, 1.0), (late, 0.0)]
     assert numbers.novelty == 0.0

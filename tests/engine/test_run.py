@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from moa_tui.engine import limits
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -25,15 +26,16 @@ from moa_tui.engine.events import (
     RunEnded,
     Usage,
 )
-from moa_tui.engine.limits import RunControl
-from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.run import run
+from moa_tui.engine.plan import ModelFacts, facts_unknown
+from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
 from moa_tui.errors import ModelError
 from tests.fakes import DONE, FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
 
@@ -49,11 +51,34 @@ class Recorder:
         self.events: list[Event] = []
         self.control = RunControl()
 
-    async def run(self, this: Recipe, **keywords: object) -> Outcome:
-        return await run(this, ASK, self.models, self.events.append, control=self.control, **keywords)  # type: ignore[arg-type]
+    async def run(
+        self,
+        this: Recipe,
+        *,
+        facts: Callable[[Agent], ModelFacts] = facts_unknown,
+        kept: Mapping[CallId, Reply] = NOTHING_KEPT,
+    ) -> Outcome:
+        return await run(
+            this,
+            ASK,
+            self.models,
+            self.events.append,
+            kept=kept,
+            control=self.control,
+            context=RunContext(facts=facts),
+        )
 
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
+
+
+async def until_handled() -> None:
+    """Return once the loop has handled all that was asked of a run's control before."""
+    handled = asyncio.Event()
+    asyncio.get_running_loop().call_soon_threadsafe(handled.set)
+    await handled.wait()
+    # A call that was ended takes another turn of the loop to be over.
+    await asyncio.sleep(0)
 
 
 def sent(models: FakeModels, model: str, number: int = 0) -> str:
@@ -281,15 +306,14 @@ async def test_waiting_for_a_place_does_not_count_as_working() -> None:
 
     task = asyncio.create_task(recorder.run(this, facts=one_endpoint))
     await wait_until(lambda: models.open == 1)
-    await asyncio.sleep(0.02)
-    assert models.open == 1, "one call at a time"
-    assert "b" not in models.asked
+    assert "b" not in models.asked, "one call at a time"
     slow.set()
     outcome = await task
-    waited = outcome.replies[CallId(1, 2)]
+    first, waited = (outcome.replies[CallId(1, index)] for index in (1, 2))
+    assert first.started is not None
     assert waited.started is not None
-    assert waited.started - waited.queued >= 0.02
-    assert waited.seconds < 0.02
+    assert waited.queued < first.ended <= waited.started, "the second waited for the end of the first"
+    assert waited.seconds < waited.ended - waited.queued
 
 
 async def test_calls_to_one_endpoint_go_in_the_order_of_the_layer() -> None:
@@ -496,9 +520,12 @@ async def test_going_on_with_nothing_ready_changes_nothing() -> None:
     task = asyncio.create_task(recorder.run(recipe(["a"], ["judge"])))
     await wait_until(lambda: models.open)
     recorder.control.proceed()
-    await asyncio.sleep(0.01)
+    await until_handled()
+    assert not recorder.of(CallEnded)
     gate.set()
-    assert (await task).status == "done"
+    outcome = await task
+    assert outcome.status == "done"
+    assert outcome.replies[CallId(1, 1)].status == "done"
 
 
 async def test_cancelling_the_task_itself_closes_every_stream() -> None:
@@ -653,7 +680,9 @@ async def test_the_history_is_fitted_to_each_agents_own_window() -> None:
         return ModelFacts("x", context_tokens=400 if agent.model == "small" else 1_000_000)
 
     models = FakeModels()
-    outcome = await run(recipe(["small", "large"], ["large"]), talk, models, lambda _: None, facts=facts)
+    outcome = await run(
+        recipe(["small", "large"], ["large"]), talk, models, lambda _: None, context=RunContext(facts=facts)
+    )
     small, large = models.asked["small"][0], models.asked["large"][0]
     assert len(large) == len(talk)
     assert len(small) < len(talk)
@@ -663,7 +692,7 @@ async def test_the_history_is_fitted_to_each_agents_own_window() -> None:
     assert "question 19" in small[1]["content"]
     assert any(note.startswith("small: ") and "oldest" in note for note in outcome.notes)
     roles = [message["role"] for message in small[1:]]
-    assert all(one != other for one, other in pairwise(roles))
+    assert all(role != following for role, following in pairwise(roles))
 
 
 async def test_a_history_without_a_prompt_is_refused() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -21,7 +22,6 @@ from moa_tui.engine.events import (
     Outcome,
     ReplyChanged,
 )
-from moa_tui.engine.limits import RunControl
 from moa_tui.engine.plan import ModelFacts, plan
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError
@@ -607,7 +607,7 @@ async def test_dropout_hides_some_from_each_and_says_so() -> None:
     outcome = await bench.run()
     await again.run()
     read = [bench.carried(2, index) for index in (1, 2, 3)]
-    assert all(len(one) == 3 for one in read)
+    assert all(len(references) == 3 for references in read)
     assert len(set(read)) > 1
     assert read == [again.carried(2, index) for index in (1, 2, 3)]
     assert "L2.1 x: 3 of 6 references dropped out" in outcome.notes
@@ -655,21 +655,21 @@ def shapes(
     `size` and `repeat` are of the window, `keep` is how many answers a ranker keeps.
     """
     many = [{"model": f"m{number}"} for number in range(n)]
-    one = ["w"]
+    writer = ["w"]
 
-    def asking(task: str, agents: list[Any] = one, **more: Any) -> dict[str, Any]:
+    def asking(task: str, agents: list[Any] = writer, **more: Any) -> dict[str, Any]:
         return {"agents": agents, "task": task, **more}
 
     moderated = [table for _ in range(layers - 1) for table in (many, asking("moderate"))]
     extra = -(-max(0, n - size) // (size - repeat))
     window = {"size": size, "repeat": repeat}
     return {
-        "moa": (recipe(*[many] * (layers - 1), one), n * (layers - 1) + 1, layers),
+        "moa": (recipe(*[many] * (layers - 1), writer), n * (layers - 1) + 1, layers),
         "rank": (recipe(many, asking("rank")), n + 1, 2),
-        "rank-fuse": (recipe(many, asking("rank", top_k=keep), one), n + 2, 3),
-        "critique": (recipe(many, asking("critique"), {"agents": one, "reads": "all"}), n + 2, 3),
-        "fusion": (recipe(many, asking("judge"), {"agents": one, "reads": "all"}), n + 2, 3),
-        "council": (recipe(many, asking("rank", many), one), 2 * n + 1, 3),
+        "rank-fuse": (recipe(many, asking("rank", top_k=keep), writer), n + 2, 3),
+        "critique": (recipe(many, asking("critique"), {"agents": writer, "reads": "all"}), n + 2, 3),
+        "fusion": (recipe(many, asking("judge"), {"agents": writer, "reads": "all"}), n + 2, 3),
+        "council": (recipe(many, asking("rank", many), writer), 2 * n + 1, 3),
         "debate": (
             recipe(many, *[asking("revise", many)] * (layers - 1), {"task": "vote"}),
             n * layers,
@@ -677,16 +677,20 @@ def shapes(
         ),
         "vote": (recipe(many, {"task": "vote"}), n, 1),
         "self-moa-seq": (
-            recipe(many, {"agents": one, "window": window}),
+            recipe(many, {"agents": writer, "window": window}),
             n + 1 + extra,
             2 + extra,
         ),
-        "slim": (recipe(*[many] * (layers - 1), one, one_model_at_a_time=True), n * (layers - 1) + 1, None),
-        "sparse": (recipe(*moderated, one), (layers - 1) * (n + 1) + 1, 2 * (layers - 1) + 1),
-        "robust": (recipe({"agents": many, "drop_outliers": True}, one), n + 1, 2),
-        "tree": (recipe(many * 9, {"agents": many * 3, "split": True}, one), 12 * n + 1, 3)
+        "slim": (
+            recipe(*[many] * (layers - 1), writer, one_model_at_a_time=True),
+            n * (layers - 1) + 1,
+            None,
+        ),
+        "sparse": (recipe(*moderated, writer), (layers - 1) * (n + 1) + 1, 2 * (layers - 1) + 1),
+        "robust": (recipe({"agents": many, "drop_outliers": True}, writer), n + 1, 2),
+        "tree": (recipe(many * 9, {"agents": many * 3, "split": True}, writer), 12 * n + 1, 3)
         if n > 1
-        else (recipe(many, one), 2, 2),
+        else (recipe(many, writer), 2, 2),
     }
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.config import Endpoint
-from moa_tui.engine.limits import RunControl
-from moa_tui.engine.run import run
+from moa_tui.engine.control import RunControl
+from moa_tui.engine.run import RunContext, run
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
 from tests.model_server import ModelServer
@@ -62,7 +62,7 @@ class Bench:
                 self.gateway.stream,
                 self.events.append,
                 control=self.control,
-                facts=self.gateway.facts,
+                context=RunContext(facts=self.gateway.facts),
                 **keywords,
             )
             others = asyncio.all_tasks() - {asyncio.current_task()}

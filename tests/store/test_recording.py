@@ -24,7 +24,7 @@ from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId, CallRetried, CallStarted, Chunk, Delta, Failure
 from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.run import run
+from moa_tui.engine.run import RunContext, run
 from moa_tui.errors import ModelError, StoreError
 from moa_tui.store import Store, writer
 from moa_tui.store.parts import decoded
@@ -78,7 +78,7 @@ async def asked(
     def facts(agent: Agent) -> ModelFacts:
         return ModelFacts(agent.model, context_tokens=context_tokens)
 
-    outcome = await run(chosen, history(turn), models, recording.take, facts=facts)
+    outcome = await run(chosen, history(turn), models, recording.take, context=RunContext(facts=facts))
     return before.with_turn(replace(turn, outcome=outcome))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from moa_tui import steering_live as live
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
     CallEnded,
     CallId,
@@ -21,7 +22,6 @@ from moa_tui.engine.events import (
     RunChanged,
     RunEnded,
 )
-from moa_tui.engine.limits import RunControl
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError, UsageError
 from tests.fakes import FakeModels
@@ -30,7 +30,7 @@ from tests.helpers import recipe, wait_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moa_tui.engine.alteration import Alteration
+    from moa_tui.engine.live_change import Alteration
     from moa_tui.engine.recipe import Recipe
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
@@ -60,7 +60,10 @@ class Going:
         await asyncio.gather(self.task, return_exceptions=True)
 
     def count(self, kind: type, call: CallId | None = None) -> int:
-        return sum(isinstance(one, kind) and call in (None, one.call) for one in self.events)  # type: ignore[attr-defined]
+        return sum(
+            isinstance(event, kind) and call in (None, event.call)  # type: ignore[attr-defined]
+            for event in self.events
+        )
 
     def alter(self, alteration: Alteration) -> bool:
         done = self.control.alter(alteration)
@@ -228,11 +231,17 @@ async def test_a_run_that_is_over_or_stopped_is_not_changed() -> None:
 
 async def test_one_that_joins_is_not_left_behind_with_the_stragglers() -> None:
     waits = asyncio.Event()
-    this = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": 0.05}, ["w"])
+    grace_seconds = 0.2
+    this = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": grace_seconds}, ["w"])
     async with Going(this, new=[[waits, "new at last"]]) as going:
         assert going.alter(live.add(going.recipe, NEW))
         await wait_until(lambda: going.count(CallStarted, D))
-        await asyncio.sleep(0.15)  # three times what the stragglers had
+        # A timer that is set later for the same time fires later: by then the stragglers' time is over.
+        grace_is_over = asyncio.Event()
+        asyncio.get_running_loop().call_later(grace_seconds, grace_is_over.set)
+        await wait_until(grace_is_over.is_set)
+        for _ in range(5):
+            await asyncio.sleep(0)  # The turns of the loop in which a call that was ended would end.
         assert not going.count(CallEnded, D)
         waits.set()
         await wait_until(lambda: going.count(CallEnded, D))

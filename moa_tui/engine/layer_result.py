@@ -1,0 +1,349 @@
+"""The result of a layer whose calls have ended: the references it passes on, and notes about them.
+
+Pure functions of the replies, one for each task; nothing here asks a model.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.checklist import sorted_points
+from moa_tui.engine.parsing import (
+    parse_closing,
+    parse_judgement,
+    parse_points,
+    parse_ranking,
+    parse_selection,
+)
+from moa_tui.engine.recipe import WRITING_TASKS
+from moa_tui.engine.selection import agreement, likeness, majority, medoid, most_diverse, outliers
+from moa_tui.engine.tasks import Reference, arranged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from moa_tui.engine.events import CallId, Reply
+    from moa_tui.engine.parsing import Closing
+    from moa_tui.engine.recipe import Layer, Task
+
+# The beginning of the note on a reply that no later agent is shown.
+NOT_PASSED_ON = "not passed on"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedLayer:
+    """A layer whose calls have ended, with all that its result is computed from."""
+
+    number: int
+    layer: Layer
+    task: Task
+    prompt: str
+    """The user's prompt, which seeds the order in which references were shown."""
+    read: Sequence[Reference]
+    """The references of the layer as a whole."""
+    shown: Mapping[CallId, Sequence[Reference]]
+    """The references that each call was shown of them."""
+    usable: Mapping[CallId, Reply]
+    """The replies whose text may be passed on, in order."""
+    asked: int
+    """The number of agents in the layer."""
+    earlier_answers: Sequence[str] = ()
+    """The answers passed on by the layer that ran before."""
+
+    def closing(self, call: CallId) -> Closing:
+        """The closing lines of a call's reply, parsed. Raises KeyError for a call that is not usable."""
+        return parse_closing(self.usable[call].text, self.layer.closing_lines)
+
+
+@dataclass(slots=True)
+class LayerResult:
+    """What a layer passes on to the layers after it."""
+
+    references: list[Reference]
+    used: list[CallId]
+    """The calls of the layer whose replies counted."""
+    notes: list[str] = field(default_factory=list)
+    left_out: dict[CallId, str] = field(default_factory=dict)
+    """The answers that are not passed on, each with the reason."""
+    skip_reason: str | None = None
+    """Why the run skips to its last layer; None where it goes on with the next."""
+    elected: tuple[Reference, str] | None = None
+    """The answer that ends the run here, and why; None where the run goes on."""
+
+
+def pass_on(layer: FinishedLayer) -> LayerResult:
+    """The result of a layer, computed as its task asks."""
+    if layer.task in WRITING_TASKS:
+        return _answers(layer)
+    return _BY_TASK[layer.task](layer)
+
+
+def share_of(
+    call: CallId, layer: Layer, seats: int, prompt: str, references: Sequence[Reference]
+) -> tuple[list[Reference], int]:
+    """The references that one agent of a layer reads, and the number of those that dropped out.
+
+    `seats` is the number of agents in the layer, which share the references where the layer has `split`.
+    Every agent reads a checklist, since it binds all of them.
+    """
+    seen = [reference for reference in references if reference.kind != "checklist"]
+    if layer.split and seen:
+        at = call.index - 1  # The place of the agent in its layer.
+        share = seen[at * len(seen) // seats : (at + 1) * len(seen) // seats]
+        seen = share or [seen[at % len(seen)]]
+    dropped = 0
+    if layer.dropout and seen:
+        stays = max(1, len(seen) - round(layer.dropout * len(seen)))
+        places = random.Random(f"dropout {call}:{prompt}").sample(range(len(seen)), stays)
+        dropped = len(seen) - stays
+        seen = [seen[place] for place in sorted(places)]
+    return [*seen, *(reference for reference in references if reference.kind == "checklist")], dropped
+
+
+def answers_among(references: Sequence[Reference]) -> list[Reference]:
+    """The references that are answers, without critiques, comparisons and checklists."""
+    return [reference for reference in references if reference.kind == "answer"]
+
+
+def _answers(finished: FinishedLayer) -> LayerResult:
+    number, layer = finished.number, finished.layer
+    references = [
+        Reference(reply.agent, answer_text(layer, reply.text), call=call)
+        for call, reply in finished.usable.items()
+    ]
+    if layer.window is not None:
+        references = references[-1:]  # Each piece's answer holds what the ones before it had.
+    result = LayerResult(references, list(finished.usable))
+    if len(result.used) < finished.asked and layer.window is None:
+        result.notes.append(f"layer {number}: {len(result.used)} of {finished.asked} used")
+    if not references:
+        return result
+    if layer.drop_outliers:
+        _drop_outliers(finished, result)
+    texts = [reference.text for reference in result.references]
+    if layer.enough is not None and len(texts) > 1 and (alike := agreement(texts)) >= layer.enough:
+        why = f"layer {number}: its answers agree ({alike:.2f}, enough at {layer.enough:g})"
+        result.elected = (result.references[medoid(texts)], why)
+    if layer.confident is not None and result.elected is None:
+        _elect_the_surest(finished, result)
+    if (
+        layer.early_stop is not None
+        and (alike := likeness(texts, finished.earlier_answers)) >= layer.early_stop
+    ):
+        result.skip_reason = (
+            f"layer {number}: its answers are like those before ({alike:.2f}, early_stop at "
+            f"{layer.early_stop:g})"
+        )
+    if layer.top_k is not None and layer.top_k < len(texts):
+        places = most_diverse(texts, layer.top_k)
+        diverse = [result.references[place] for place in places]
+        _keep_only(result, diverse, f"layer {number}: top_k {layer.top_k}")
+    return result
+
+
+def answer_text(layer: Layer, text: str) -> str:
+    """The answer in the text of a reply: all of it but the closing lines that its layer asks for."""
+    return parse_closing(text, layer.closing_lines).answer
+
+
+def _elect_the_surest(finished: FinishedLayer, result: LayerResult) -> None:
+    """Elect the answer with the highest stated confidence where that reaches `confident` of the layer."""
+    needed = finished.layer.confident or 1.0
+    confidences: dict[CallId | None, float] = {
+        reference.call: confidence
+        for reference in result.references
+        if reference.call is not None
+        and (confidence := finished.closing(reference.call).confidence) is not None
+    }
+    if silent := [reference for reference in result.references if reference.call not in confidences]:
+        names = ", ".join(map(_named, silent))
+        result.notes.append(f"layer {finished.number}: no readable confidence from {names}")
+    surest = max(result.references, key=lambda reference: confidences.get(reference.call, -1.0))
+    confidence = confidences.get(surest.call, 0.0)
+    if confidence >= needed:
+        numbers = f"{confidence:.0%}, confident at {needed:.0%}"
+        result.elected = (surest, f"layer {finished.number}: sure of it by its own word ({numbers})")
+    elif confidences:
+        result.notes.append(
+            f"layer {finished.number}: the surest says {confidence:.0%}, not {needed:.0%}; others are asked"
+        )
+
+
+def _drop_outliers(finished: FinishedLayer, result: LayerResult) -> None:
+    if len(result.references) < 3:
+        count = len(result.references)
+        result.notes.append(
+            f"layer {finished.number}: outliers not looked for, {count} answers have no majority"
+        )
+        return
+    shorts = [
+        None if reference.call is None else finished.closing(reference.call).short
+        for reference in result.references
+    ]
+    apart = outliers([reference.text for reference in result.references], shorts)
+    if apart is None:
+        result.notes.append(
+            f"layer {finished.number}: no answer is left out, since no majority gives the same in short"
+        )
+        return
+    if apart:
+        majority_view = [reference for place, reference in enumerate(result.references) if place not in apart]
+        _keep_only(result, majority_view, f"layer {finished.number}: stands apart from the majority")
+
+
+def _keep_only(result: LayerResult, references: list[Reference], why: str) -> None:
+    """Pass on `references` alone, and note the others as left out with the reason `why`."""
+    left_out = [reference for reference in result.references if reference not in references]
+    if left_out:
+        result.notes.append(f"{why}: left out {', '.join(map(_named, left_out))}")
+        result.left_out |= _reasons(left_out, f"{NOT_PASSED_ON}: {why}")
+    result.references = references
+    result.used = [call for call in result.used if call not in {reference.call for reference in left_out}]
+
+
+def _reasons(left_out: Sequence[Reference], why: str) -> dict[CallId, str]:
+    return {reference.call: why for reference in left_out if reference.call is not None}
+
+
+def _critiques(finished: FinishedLayer) -> LayerResult:
+    result = LayerResult([], list(finished.usable))
+    result.references = [
+        Reference(reply.agent, reply.text, "critique", call) for call, reply in finished.usable.items()
+    ]
+    if len(result.used) < finished.asked:
+        came = f"{len(result.used)} of {finished.asked} critiques came"
+        result.notes.append(f"layer {finished.number}: {came}; the run went on without")
+    return result
+
+
+def _judgement(finished: FinishedLayer) -> LayerResult:
+    for call, reply in finished.usable.items():
+        if (findings := parse_judgement(reply.text)) is not None:
+            lines = [
+                "\n".join([f"{key.replace('_', ' ')}:", *(f"- {text}" for text in texts)])
+                for key, texts in findings.items()
+                if texts
+            ]
+            text = "\n\n".join(lines) or "no finding"
+            return LayerResult([Reference(reply.agent, text, "comparison", call)], [call])
+    why = "its reply is not the JSON asked for" if finished.usable else "it gave no reply"
+    note = (
+        f"layer {finished.number}: nothing of the judge is used ({why}), so what follows is a plain synthesis"
+    )
+    return LayerResult([], [], [note])
+
+
+def _checklist(finished: FinishedLayer) -> LayerResult:
+    for call, reply in finished.usable.items():
+        if (points := parse_points(reply.text)) is not None:
+            return LayerResult([Reference(reply.agent, sorted_points(points), "checklist", call)], [call])
+    why = "its reply holds no task list" if finished.usable else "there is none"
+    note = (
+        f"layer {finished.number}: nothing of the checklist is used ({why}), "
+        "so what follows is a plain synthesis"
+    )
+    return LayerResult([], [], [note])
+
+
+def _ranking(finished: FinishedLayer) -> LayerResult:
+    answers = answers_among(finished.read)
+    orders: dict[CallId, list[Reference]] = {}
+    notes = []
+    for call, reply in finished.usable.items():
+        shown = arranged(call, finished.layer, finished.prompt, finished.shown[call])
+        numbers = parse_ranking(reply.text, len(shown))
+        if numbers is None:
+            notes.append(f"{call} {reply.agent}: its ranking is unreadable and does not count")
+        else:
+            orders[call] = answers_among([shown[number - 1] for number in numbers])
+    if len(finished.usable) < finished.asked:
+        notes.append(f"layer {finished.number}: {len(finished.usable)} of {finished.asked} rankings came")
+    if not any(orders.values()):
+        best = answers[medoid([reference.text for reference in answers])]
+        notes.append(
+            f"layer {finished.number}: no ranking to go by; taken is the answer most like the others"
+        )
+        ranked = [best, *(reference for reference in answers if reference is not best)]
+    else:
+        ranked = _by_mean_rank(answers, list(orders.values()))
+    return _selected(finished, ranked, LayerResult([], list(orders), notes))
+
+
+def _by_mean_rank(answers: Sequence[Reference], orders: Sequence[Sequence[Reference]]) -> list[Reference]:
+    """The answers by their mean place over `orders`, best first.
+
+    Answers that an order does not name share its remaining places. Where several agents ranked, each answer
+    carries its mean place as `rank`.
+    """
+    means = []
+    for answer in answers:
+        places = [
+            order.index(answer) + 1.0 if answer in order else (len(order) + 1 + len(answers)) / 2
+            for order in orders
+        ]
+        means.append(sum(places) / len(places))
+    by_mean = sorted(zip(means, answers, strict=True), key=lambda pair: pair[0])
+    return [replace(answer, rank=round(mean, 2)) if len(orders) > 1 else answer for mean, answer in by_mean]
+
+
+def _moderation(finished: FinishedLayer) -> LayerResult:
+    result = LayerResult([], list(finished.usable))
+    for call, reply in finished.usable.items():
+        shown = arranged(call, finished.layer, finished.prompt, finished.shown[call])
+        chosen = parse_selection(reply.text, len(shown))
+        if chosen is not None and (selected := answers_among([shown[number - 1] for number in chosen.keep])):
+            if chosen.enough:
+                result.skip_reason = f"{call} {reply.agent}: says that the answers are enough"
+            return _selected(finished, selected, result)
+    why = (
+        "the moderator's reply is not the JSON asked for"
+        if finished.usable
+        else "the moderator gave no reply"
+    )
+    result.used = []
+    result.notes.append(f"layer {finished.number}: {why}, so every answer goes on")
+    return _selected(finished, answers_among(finished.read), result)
+
+
+def _selected(finished: FinishedLayer, ranked: Sequence[Reference], result: LayerResult) -> LayerResult:
+    """`result` with `ranked`, cut to top_k, and behind it the references that are no answers.
+
+    The answers that are left out are noted.
+    """
+    selected = ranked[: finished.layer.top_k]
+    calls = {reference.call for reference in selected}
+    left_out = [reference for reference in answers_among(finished.read) if reference.call not in calls]
+    if left_out:
+        result.notes.append(f"layer {finished.number}: left out {', '.join(map(_named, left_out))}")
+        why = f"{NOT_PASSED_ON}: not among those layer {finished.number} chose"
+        result.left_out |= _reasons(left_out, why)
+    result.references = [*selected, *(reference for reference in finished.read if reference.kind != "answer")]
+    return result
+
+
+def _vote(finished: FinishedLayer) -> LayerResult:
+    answers = answers_among(finished.read)
+    texts = [reference.text for reference in answers]
+    place = majority(texts)
+    if place is None:
+        place = medoid(texts)
+        note = f"elected: {_named(answers[place])}, the answer most like the others"
+    else:
+        note = f"elected: {_named(answers[place])}, with the answer that most give"
+    return LayerResult([answers[place]], [], [note])
+
+
+def _named(reference: Reference) -> str:
+    return reference.agent if reference.call is None else f"{reference.call} {reference.agent}"
+
+
+_BY_TASK: Mapping[Task, Callable[[FinishedLayer], LayerResult]] = {
+    "critique": _critiques,
+    "judge": _judgement,
+    "checklist": _checklist,
+    "rank": _ranking,
+    "moderate": _moderation,
+    "vote": _vote,
+}

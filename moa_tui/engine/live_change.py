@@ -1,0 +1,143 @@
+"""Live changes: alterations of a run while it runs, and how one is applied to the current layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.events import CallId, Failure, RunChanged
+from moa_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.call import Caller
+    from moa_tui.engine.events import Reply
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.run_in_progress import RunInProgress
+    from moa_tui.engine.spending import SpendingGuard
+
+LEFT_OUT = "left out by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """A change of the layer that is running or of layers to come."""
+
+    recipe: Recipe
+    """The recipe from now on: the run's recipe with agents added at the end of the layer that is running, or
+    with other agents in later layers."""
+    leave_out: frozenset[CallId] = frozenset()
+    """Calls of the layer that is running whose replies are not to be passed on."""
+    take_in: frozenset[CallId] = frozenset()
+    """Calls of the layer that is running that were left out and are to be passed on again."""
+    given: Mapping[CallId, Reply] = field(default_factory=dict)
+    """Replies of added agents, which are used instead of asking them."""
+
+    def added(self, before: Recipe, layer: int) -> list[tuple[int, Agent]] | None:
+        """The agents that join `layer`, the one that is running, with their indexes from 1.
+
+        None where that layer or an earlier one would differ from what it was begun with. Raises UsageError
+        for a call of a layer that has not begun.
+        """
+        for call in self.leave_out | self.take_in:
+            if call.layer > layer:
+                raise UsageError(f"{call} has not been asked yet")
+            if call.layer < layer:
+                return None
+        old, new = before.lineup, self.recipe.lineup
+        if len(old) != len(new) or old[: layer - 1] != new[: layer - 1]:
+            return None
+        seats = len(old[layer - 1])
+        if new[layer - 1][:seats] != old[layer - 1]:
+            return None
+        added = list(enumerate(new[layer - 1], 1))[seats:]
+        changes_layer = bool(added or self.leave_out or self.take_in)
+        # The last layer has one agent and nothing after it: what changes it, changes the whole of it.
+        return None if changes_layer and layer == len(new) else added
+
+
+def left_out(call: CallId, reply: Reply) -> Reply:
+    """The reply as one that was left out by hand, which nobody reads."""
+    note = _left_out_note(call, reply)
+    notes = (*(other for other in reply.notes if other != note), note)
+    return replace(reply, status="excluded", notes=notes)
+
+
+def taken_in(call: CallId, reply: Reply) -> Reply:
+    """The reply as it was before it was left out. Raises UsageError where it was never complete."""
+    if reply.status != "excluded" or reply.error is not None or not reply.text.strip():
+        raise UsageError(f"{call} {reply.agent} has no whole answer to take back in: ask it again")
+    note = _left_out_note(call, reply)
+    return replace(reply, status="done", notes=tuple(other for other in reply.notes if other != note))
+
+
+def _left_out_note(call: CallId, reply: Reply) -> str:
+    return f"{call} {reply.agent}: {LEFT_OUT}"
+
+
+class LiveChange:
+    """Applies alterations to a run. All methods are called on the run's loop."""
+
+    def __init__(self, progress: RunInProgress, caller: Caller, spending: SpendingGuard) -> None:
+        self._progress = progress
+        self._caller = caller
+        self._spending = spending
+
+    def apply(self, alteration: Alteration) -> bool:
+        """Change the run; False, with nothing changed, where it is past what would be changed.
+
+        Every other call of the layer that is running goes on. Raises UsageError, with nothing changed, where
+        the alteration makes no sense or may not be paid.
+        """
+        progress = self._progress
+        number = progress.current_layer
+        if not progress.running or progress.is_cut_short(number):
+            return False
+        added = alteration.added(progress.recipe, number)
+        if added is None or (added and progress.join is None):
+            return False
+        answers = {*progress.usable(number), *progress.running} - alteration.leave_out
+        if alteration.leave_out and not (answers or added):
+            raise UsageError("that is the last answer of its layer: without it there is none")
+        joining = [(CallId(number, index), agent) for index, agent in added]
+        asked = [(call, agent) for call, agent in joining if call not in alteration.given]
+        taken_back = {call: taken_in(call, self._reply_of(call)) for call in sorted(alteration.take_in)}
+        self._spending.admit(asked, progress.references_for(number))
+        progress.recipe = alteration.recipe
+        progress.kept = {**progress.kept, **alteration.given}
+        progress.emit(RunChanged(progress.recipe, self._caller.now()))
+        for call in sorted(alteration.leave_out):
+            self._leave_out(call)
+        for call, reply in taken_back.items():
+            self._change_reply(call, reply)
+        for call, agent in joining:
+            self._join(call, agent)
+        return True
+
+    def _join(self, call: CallId, agent: Agent) -> None:
+        # The layer may be about to end without its stragglers, and a call that joins is none of them.
+        self._progress.cancel_grace()
+        if self._progress.join is not None:
+            self._progress.join(call, agent)
+
+    def _leave_out(self, call: CallId) -> None:
+        reply = self._progress.replies.get(call)
+        if reply is None:
+            self._progress.excluded.add(call)
+            self._caller.end_call(call, Failure("stopped", LEFT_OUT))
+        elif reply.status == "done":
+            self._change_reply(call, left_out(call, reply))
+
+    def _change_reply(self, call: CallId, reply: Reply) -> None:
+        """Change the reply of a call that has ended, and replace its notes among those of the run."""
+        old_notes = self._progress.replies[call].notes
+        other_notes = [note for note in self._progress.notes if note not in old_notes]
+        self._progress.notes = [*other_notes, *reply.notes]
+        self._progress.change_reply(call, reply)
+
+    def _reply_of(self, call: CallId) -> Reply:
+        if call not in self._progress.replies:
+            raise UsageError(f"{call} has not answered yet")
+        return self._progress.replies[call]

@@ -1,0 +1,133 @@
+"""The state of one run while it runs, which the layer loop and live changes both work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.events import CallEnded, CallId, Failure, ReplyChanged
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping, Sequence
+
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.call import Caller
+    from moa_tui.engine.events import Event, Reply
+    from moa_tui.engine.layer_result import LayerResult
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.tasks import Reference
+
+
+class RunInProgress:
+    """The recipe, replies and notes of a run so far, and what its current layer is doing.
+
+    It is used on the run's loop alone, so nothing here needs a lock. Layers count from 1; a layer number of 0
+    is none.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        prompt: str,
+        kept: Mapping[CallId, Reply],
+        caller: Caller,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.recipe = recipe
+        """The recipe that is run; a live change puts another in its place."""
+        self.prompt = prompt
+        self.kept = kept
+        """Replies that are used instead of asking their agents."""
+        self.emit = emit
+        self.replies: dict[CallId, Reply] = {}
+        """The replies of the calls that have ended."""
+        self.shown: dict[CallId, Sequence[Reference]] = {}
+        """The references that each call was shown."""
+        self.results: dict[int, LayerResult] = {}
+        """The results of the layers that ran, by layer number and in order."""
+        self.notes: list[str] = []
+        self.current_layer = 0
+        self.abandoned_layer = 0
+        """The layer that was ended without its stragglers."""
+        self.running: set[CallId] = set()
+        """The calls of the current layer that have begun and not ended."""
+        self.excluded: set[CallId] = set()
+        """Calls that were left out by hand before they ended."""
+        self.join: Callable[[CallId, Agent], None] | None = None
+        """Begins a call that joins the current layer; None where none can join."""
+        self._caller = caller
+        self._grace_timer: asyncio.TimerHandle | None = None
+
+    # Reading
+
+    def seats(self, number: int) -> list[tuple[CallId, Agent]]:
+        """The calls of layer `number` with their agents, in order."""
+        return [
+            (CallId(number, index), agent) for index, agent in enumerate(self.recipe.lineup[number - 1], 1)
+        ]
+
+    def usable(self, number: int) -> list[CallId]:
+        """The calls of layer `number` whose text may be passed on, in order."""
+        return sorted(
+            call for call, reply in self.replies.items() if call.layer == number and self.counts(call, reply)
+        )
+
+    def counts(self, call: CallId, reply: Reply) -> bool:
+        """True where the text of the reply may be passed on."""
+        use_partial = self.recipe.layers[call.layer - 1].use_partial
+        accepted = ("done", "partial") if use_partial else ("done",)
+        return reply.status in accepted and bool(reply.text.strip())
+
+    def references_for(self, number: int) -> list[Reference]:
+        """The references that layer `number` reads; of one that was passed on twice, the newest."""
+        newest: dict[CallId | None, Reference] = {}
+        for layer in self.recipe.read_layers(number, [ran for ran in self.results if ran < number]):
+            for reference in self.results[layer].references:
+                newest.pop(reference.call, None)
+                newest[reference.call] = reference
+        return list(newest.values())
+
+    def is_cut_short(self, number: int) -> bool:
+        """True where layer `number` must begin no further call: it was abandoned, or the run was stopped."""
+        return self._caller.stopped or self.abandoned_layer == number
+
+    # The current layer
+
+    def end_layer(self) -> None:
+        """Note that the calls of the current layer have ended, so that nothing can join it any more."""
+        self.join = None
+        self.cancel_grace()
+
+    def cancel_grace(self) -> None:
+        """Stop the clock that leaves the current layer's stragglers behind."""
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+            self._grace_timer = None
+
+    def end_call(self, call: CallId, reply: Reply) -> None:
+        """Record the reply of a call that has ended; where that fills the quorum, start the grace period."""
+        self.replies[call] = reply
+        self.emit(CallEnded(call, reply))
+        layer = self.recipe.layers[call.layer - 1]
+        if (
+            layer.quorum is None
+            or layer.window is not None
+            or self.recipe.limits.one_model_at_a_time
+            or self._grace_timer is not None
+            or len(self.usable(call.layer)) < layer.quorum
+        ):
+            return
+        why = f"left behind: {layer.quorum} answers were ready {layer.grace_seconds:g} s before"
+        self._grace_timer = self._caller.loop.call_later(layer.grace_seconds, self.leave_behind, why)
+
+    def leave_behind(self, why: str) -> None:
+        """End every open call of the current layer for the reason `why`, unless no answer would be left."""
+        layer = max((call.layer for call in self._caller.open_calls), default=0)
+        if self.usable(layer):
+            self.abandoned_layer = layer
+            self._caller.end_all(Failure("left_behind", why))
+
+    def change_reply(self, call: CallId, reply: Reply) -> None:
+        """Put `reply` in the place of the call's reply, which has ended before."""
+        self.replies[call] = reply
+        self.emit(ReplyChanged(call, reply))
