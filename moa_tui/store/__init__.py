@@ -18,9 +18,9 @@ from moa_tui import paths
 from moa_tui.errors import FileError, StoreError, TakenError
 from moa_tui.store import reader, tables
 from moa_tui.store.figures import figures
-from moa_tui.store.parts import MessageCodec, Parts
 from moa_tui.store.recording import Recording
 from moa_tui.store.schema import connect, explained, open_database
+from moa_tui.store.text_pool import MessageCodec, TextPool
 from moa_tui.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -253,21 +253,21 @@ def _complete(connection: sqlite3.Connection, conversation: Conversation) -> Non
     there = {id_ for (id_,) in connection.execute("SELECT id FROM turns WHERE conversation = ?", (key,))}
     for turn in conversation.turns:
         if turn.id not in there:
-            tables.keep_whole_turn(connection, key, turn, Parts(connection, key))
+            tables.keep_whole_turn(connection, key, turn, TextPool(connection, key))
     active = conversation.active.id if conversation.active is not None else None
     connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
 
 
 def _end_interrupted(connection: sqlite3.Connection, conversation_id: str) -> None:
     key = tables.conversation_key(connection, conversation_id)
-    parts = Parts(connection, key)
+    pool = TextPool(connection, key)
     for turn in reader.load(connection, conversation_id).turns:
         query = "SELECT key FROM turns WHERE conversation = ? AND id = ? AND status IS NULL"
         row = connection.execute(query, (key, turn.id)).fetchone()
         if row is not None and turn.outcome is not None:
             for call, reply in turn.outcome.replies.items():
                 if reply.error == reader.INTERRUPTED:
-                    tables.keep_reply(connection, row[0], call, reply, parts, MessageCodec(turn))
+                    tables.keep_reply(connection, row[0], call, reply, pool, MessageCodec(turn))
 
 
 def _throw_out(connection: sqlite3.Connection) -> None:

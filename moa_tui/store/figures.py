@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.stats import Figures, Group
-from moa_tui.store.parts import decoded
+from moa_tui.store.text_pool import decoded
 
 if TYPE_CHECKING:
     import sqlite3

@@ -15,8 +15,8 @@ from moa_tui.engine.metrics import measure
 from moa_tui.engine.plan import total_cost
 from moa_tui.errors import StoreError
 from moa_tui.preferences import Preference
-from moa_tui.store.parts import KeptMessages, decoded
-from moa_tui.store.words import Wanted
+from moa_tui.store.search_text import SearchQuery
+from moa_tui.store.text_pool import KeptMessages, decoded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -57,8 +57,8 @@ def summaries(connection: sqlite3.Connection, *, archived: bool, deleted: bool) 
 
 def search(connection: sqlite3.Connection, wanted: str, limit: int) -> list[Hit]:
     """The newest places that hold everything wanted, titles and tags first; a few of each conversation."""
-    looked_for = Wanted(wanted)
-    if not looked_for.question:
+    looked_for = SearchQuery(wanted)
+    if not looked_for.match_expression:
         return []
     found: dict[int, Summary] = {}
     hits: list[Hit] = []
@@ -76,7 +76,7 @@ def search(connection: sqlite3.Connection, wanted: str, limit: int) -> list[Hit]
         "JOIN conversations AS o ON o.key = t.conversation "
         "LEFT JOIN calls AS c ON c.turn = p.turn AND c.layer = p.layer AND c.place = p.place "
         "WHERE search MATCH ? AND o.deleted IS NULL ORDER BY search.rowid DESC",
-        (looked_for.question,),
+        (looked_for.match_expression,),
     )
     shown: Counter[int] = Counter()
     for part, layer, turn, conversation, is_answer, agent in rows:

@@ -20,7 +20,7 @@ from moa_tui.engine.events import (
 )
 from moa_tui.errors import StoreError
 from moa_tui.store import tables
-from moa_tui.store.parts import MessageCodec, Parts, encoded
+from moa_tui.store.text_pool import MessageCodec, TextPool, encoded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from moa_tui.store.writer import Writer
 
     # A change to the turn of that key.
-    Change = Callable[[sqlite3.Connection, int, Parts], None]
+    Change = Callable[[sqlite3.Connection, int, TextPool], None]
 
 
 class Recording:
@@ -56,20 +56,20 @@ class Recording:
                 # On the same way as the texts, since it is about those before it and not those behind it.
                 self._written(call, "text", None)
             case CallStarted():
-                self._put(lambda db, turn, parts: tables.keep_started(db, turn, event, parts, self._codec))
+                self._put(lambda db, turn, pool: tables.keep_started(db, turn, event, pool, self._codec))
             case CallEnded(call, reply):
                 self._put(partial(self._keep_reply, call, reply, today()))
             case ReplyChanged(call, reply):
                 self._put(lambda db, turn, _: tables.change_reply(db, turn, call, reply))
             case RunChanged(recipe):
-                self._put(lambda db, turn, parts: tables.change_recipe(db, turn, recipe, parts))
+                self._put(lambda db, turn, pool: tables.change_recipe(db, turn, recipe, pool))
             case RunEnded(outcome):
-                self._put(lambda db, turn, parts: tables.keep_outcome(db, turn, outcome, parts))
+                self._put(lambda db, turn, pool: tables.keep_outcome(db, turn, outcome, pool))
 
     def _keep_reply(
-        self, call: CallId, reply: Reply, day: str, connection: sqlite3.Connection, turn: int, parts: Parts
+        self, call: CallId, reply: Reply, day: str, connection: sqlite3.Connection, turn: int, pool: TextPool
     ) -> None:
-        tables.keep_reply(connection, turn, call, reply, parts, self._codec)
+        tables.keep_reply(connection, turn, call, reply, pool, self._codec)
         if reply.cost and not reply.reused:
             tables.keep_paid(connection, day, reply.cost)
 
@@ -105,19 +105,19 @@ class Recording:
         except StoreError:
             self._lost = True
             raise
-        change(connection, turn, Parts(connection, conversation))
+        change(connection, turn, TextPool(connection, conversation))
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         self._codec = MessageCodec(self._turn)
         first = self._conversation.turns[0] if self._conversation.turns else self._turn
         key = tables.keep_conversation(connection, self._conversation, first)
-        parts = Parts(connection, key)
+        pool = TextPool(connection, key)
         kept = {id_ for (id_,) in connection.execute("SELECT id FROM turns WHERE conversation = ?", (key,))}
         for turn in self._conversation.turns:
             # Another moa-tui may have removed the conversation that goes on here.
             if turn.id not in kept:
-                tables.keep_whole_turn(connection, key, turn, parts)
-        tables.keep_turn(connection, key, self._turn, parts)
+                tables.keep_whole_turn(connection, key, turn, pool)
+        tables.keep_turn(connection, key, self._turn, pool)
         tables.make_active(connection, key, self._turn.id)
 
 
@@ -128,7 +128,7 @@ class _Checkpoint:
     recording: Recording
     fresh: list[tuple[CallId, Kind, str | None]] | None = None
 
-    def __call__(self, connection: sqlite3.Connection, turn: int, parts: Parts) -> None:
+    def __call__(self, connection: sqlite3.Connection, turn: int, pool: TextPool) -> None:
         if self.fresh is None:
             self.fresh = self.recording.fresh()
         pieces: dict[tuple[CallId, Kind], list[str]] = {}

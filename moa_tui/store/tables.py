@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from moa_tui.conversation import name_from
 from moa_tui.document import failure_document, metrics_document, recipe_document
 from moa_tui.errors import StoreError
-from moa_tui.store.parts import MessageCodec, as_json, decoded, encoded
-from moa_tui.store.words import indexed
+from moa_tui.store.search_text import indexed
+from moa_tui.store.text_pool import MessageCodec, as_json, decoded, encoded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import CallId, CallStarted, Failure, Outcome, Reply, Usage
     from moa_tui.engine.recipe import Recipe
     from moa_tui.preferences import Preference
-    from moa_tui.store.parts import Parts
+    from moa_tui.store.text_pool import TextPool
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def keep_tags(connection: sqlite3.Connection, conversation: int, tags: Iterable[
     connection.executemany("INSERT OR IGNORE INTO tags (conversation, tag) VALUES (?, ?)", rows)
 
 
-def keep_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, parts: Parts) -> int:
+def keep_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, pool: TextPool) -> int:
     """A turn as it is sent; the key of its row."""
     insert = (
         "INSERT INTO turns (conversation, id, parent, created, prompt, system, recipe, recipe_name) "
@@ -90,25 +90,25 @@ def keep_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, par
             turn.id,
             turn.parent.id if turn.parent is not None else None,
             turn.created,
-            parts.keep(turn.system) if turn.system is not None else None,
-            parts.keep(recipe),
+            pool.keep(turn.system) if turn.system is not None else None,
+            pool.keep(recipe),
             readable(turn.recipe.name),
         ),
     )
     key = int(made.lastrowid or 0)
-    prompt = parts.keep_found(turn.prompt, key)
+    prompt = pool.keep_found(turn.prompt, key)
     connection.execute("UPDATE turns SET prompt = ? WHERE key = ?", (prompt, key))
     return key
 
 
-def keep_whole_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, parts: Parts) -> None:
+def keep_whole_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, pool: TextPool) -> None:
     """A turn with all that came of it."""
-    key = keep_turn(connection, conversation, turn, parts)
+    key = keep_turn(connection, conversation, turn, pool)
     if turn.outcome is not None:
         codec = MessageCodec(turn)
         for call, reply in turn.outcome.replies.items():
-            keep_reply(connection, key, call, reply, parts, codec)
-        keep_outcome(connection, key, turn.outcome, parts)
+            keep_reply(connection, key, call, reply, pool, codec)
+        keep_outcome(connection, key, turn.outcome, pool)
 
 
 def make_active(connection: sqlite3.Connection, conversation: int, turn: str | None) -> None:
@@ -140,7 +140,7 @@ def unindex(connection: sqlite3.Connection, where: str, value: int) -> None:
 
 
 def keep_started(
-    connection: sqlite3.Connection, turn: int, event: CallStarted, parts: Parts, codec: MessageCodec
+    connection: sqlite3.Connection, turn: int, event: CallStarted, pool: TextPool, codec: MessageCodec
 ) -> None:
     """A call whose request goes out."""
     connection.execute(
@@ -152,14 +152,14 @@ def keep_started(
             event.call.index,
             readable(event.agent.name),
             readable(event.agent.model),
-            codec.write(event.call, event.messages, parts),
+            codec.write(event.call, event.messages, pool),
             event.at,
         ),
     )
 
 
 def keep_reply(
-    connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply, parts: Parts, codec: MessageCodec
+    connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply, pool: TextPool, codec: MessageCodec
 ) -> None:
     """A call that is over, all of it, instead of what was there of it."""
     columns = {
@@ -168,10 +168,10 @@ def keep_reply(
         "place": call.index,
         "agent": readable(reply.agent),
         "model": readable(reply.model),
-        "messages": codec.write(call, reply.messages, parts),
+        "messages": codec.write(call, reply.messages, pool),
         "status": reply.status,
-        "text": parts.keep_found(reply.text, turn, call.layer, call.index),
-        "reasoning": parts.keep(reply.reasoning) if reply.reasoning else None,
+        "text": pool.keep_found(reply.text, turn, call.layer, call.index),
+        "reasoning": pool.keep(reply.reasoning) if reply.reasoning else None,
         "error": _failure(reply.error),
         "finish_reason": readable(reply.finish_reason),
         **_usage(reply.usage),
@@ -205,9 +205,9 @@ def change_reply(connection: sqlite3.Connection, turn: int, call: CallId, reply:
     connection.execute(update, (reply.status, _list(reply.notes), turn, call.layer, call.index))
 
 
-def change_recipe(connection: sqlite3.Connection, turn: int, recipe: Recipe, parts: Parts) -> None:
+def change_recipe(connection: sqlite3.Connection, turn: int, recipe: Recipe, pool: TextPool) -> None:
     """The recipe of a turn that was changed while its run goes."""
-    key = parts.keep(as_json(recipe_document(recipe)))
+    key = pool.keep(as_json(recipe_document(recipe)))
     connection.execute("UPDATE turns SET recipe = ? WHERE key = ?", (key, turn))
 
 
@@ -230,11 +230,11 @@ def drop_pieces(connection: sqlite3.Connection, turn: int, call: CallId) -> None
     connection.execute(delete, (turn, call.layer, call.index))
 
 
-def keep_outcome(connection: sqlite3.Connection, turn: int, outcome: Outcome, parts: Parts) -> None:
+def keep_outcome(connection: sqlite3.Connection, turn: int, outcome: Outcome, pool: TextPool) -> None:
     """What the turn's run came to."""
     columns = {
         "status": outcome.status,
-        "answer": parts.keep(outcome.answer),
+        "answer": pool.keep(outcome.answer),
         "error": _failure(outcome.error),
         "notes": _list(outcome.notes),
         "metrics": as_json(metrics_document(outcome.metrics)),

@@ -27,7 +27,7 @@ from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError, StoreError
 from moa_tui.store import Store, writer
-from moa_tui.store.parts import decoded
+from moa_tui.store.text_pool import decoded
 from tests.conversations import a_conversation, a_recipe, a_turn, texts
 from tests.fakes import FakeModels
 from tests.helpers import recipe

@@ -22,7 +22,7 @@ from moa_tui.document import conversation_document
 from moa_tui.engine.events import CallId, Delta
 from moa_tui.errors import StoreError, TakenError
 from moa_tui.store import Store
-from moa_tui.store.parts import decoded
+from moa_tui.store.text_pool import decoded
 from tests.conversations import (
     HOSTILE_TEXTS,
     NOON,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from moa_tui.conversation import history
-from moa_tui.store.words import indexed
+from moa_tui.store.search_text import indexed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -42,7 +42,7 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-class Parts:
+class TextPool:
     """The texts of one conversation, each kept once, found by what it says."""
 
     def __init__(self, connection: sqlite3.Connection, conversation: int) -> None:
@@ -84,7 +84,7 @@ class MessageCodec:
         """Know the text of an answer, which the next layer may be sent."""
         self._answers[call.layer].add(text)
 
-    def write(self, call: CallId, messages: Iterable[Message], parts: Parts) -> bytes:
+    def write(self, call: CallId, messages: Iterable[Message], pool: TextPool) -> bytes:
         """The messages as JSON: `[first, count]` of the history, or a role and the parts of a content."""
         known = sorted(self._own | self._answers[call.layer - 1], key=len, reverse=True)
         rows: list[list[Any]] = []
@@ -98,13 +98,13 @@ class MessageCodec:
                 due = at + 1
             else:
                 pieces = _split(message["content"], known)
-                rows.append([message["role"], *(_named(piece, parts) for piece in pieces)])
+                rows.append([message["role"], *(_named(piece, pool) for piece in pieces)])
                 due = None
         return encoded(as_json(rows))
 
 
-def _named(piece: str, parts: Parts) -> int | str:
-    return piece if len(piece) < _SHORTEST_PART else parts.keep(piece)
+def _named(piece: str, pool: TextPool) -> int | str:
+    return piece if len(piece) < _SHORTEST_PART else pool.keep(piece)
 
 
 def _identity(message: Message) -> tuple[str, str]:

@@ -35,7 +35,7 @@ def _spelled(emoji: re.Match[str]) -> str:
     return f" u{ord(emoji[0]):x} "
 
 
-class Wanted:
+class SearchQuery:
     """What is looked for: all words, and phrases in quotation marks; the last of them perhaps only begun.
 
     `question` is how the index is asked for it, empty where nothing is.
@@ -46,7 +46,7 @@ class Wanted:
         phrases = [words for phrase in found if (words := _WORD.findall(phrase))][:_MOST_WORDS]
         begun = not wanted.endswith(('"', " "))
         quoted = ['"{}"'.format(" ".join(indexed(" ".join(words)).split())) for words in phrases]
-        self.question = " AND ".join(quoted) + ("*" if begun and quoted else "")
+        self.match_expression = " AND ".join(quoted) + ("*" if begun and quoted else "")
         self._patterns = [_pattern(words) for words in phrases[:-1]]
         self._patterns += [_pattern(words, begun=begun) for words in phrases[-1:]]
 
