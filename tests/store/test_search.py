@@ -13,18 +13,12 @@ from moa_tui.conversation import Conversation
 from moa_tui.store import Store
 from moa_tui.store.search_text import SearchQuery, folded_evenly
 from tests.conversations import a_turn, conversation_of, texts
-from tests.store import Prose
+from tests.store.helpers import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moa_tui.conversation import Hit
-
-
-@pytest.fixture
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store(tmp_path_factory.mktemp("data") / "moa-tui.db") as store:
-        yield store
 
 
 @pytest.fixture(scope="module")

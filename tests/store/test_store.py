@@ -36,31 +36,11 @@ from tests.conversations import (
     with_branches,
 )
 from tests.helpers import recipe
-from tests.store import Prose, replay, size_of
+from tests.store.helpers import Prose, replay, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from moa_tui.conversation import Summary
     from moa_tui.engine.events import Message
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "moa-tui.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with Store(path) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """For tests with many examples, none of which minds the others."""
-    with Store(tmp_path_factory.mktemp("many") / "moa-tui.db") as store:
-        yield store
 
 
 def cleaned(conversation: Conversation) -> Conversation:
