@@ -1,4 +1,4 @@
-"""What calls cost: booked once, as a call ends, onto its turn and its day; all that is read derives from it."""
+"""What calls cost: booked once, as a call ends, onto its turn and its day; what is read derives from it."""
 
 from __future__ import annotations
 

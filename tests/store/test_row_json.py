@@ -131,16 +131,9 @@ def test_what_no_version_wrote_is_refused(read: Callable[[str], object], text: s
         read(text)
 
 
-FORBIDDEN = (
-    "document",
-    "document_reader",
-    "formats",
-    "export",
-    "importing",
-    "import_foreign",
-    "budget",
-    "chat",
-)
+FORBIDDEN = {
+    *("document", "document_reader", "formats", "export", "importing", "import_foreign", "budget", "chat"),
+}
 
 
 @pytest.mark.parametrize(
@@ -156,4 +149,4 @@ def test_the_store_imports_no_format_of_files_and_no_budget(file: Path) -> None:
             assert not node.level, "the names below are whole names"
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     rooms = {name.split(".")[1] for name in imported if name.startswith("moa_tui.")}
-    assert not rooms & set(FORBIDDEN)
+    assert not rooms & FORBIDDEN

@@ -382,6 +382,24 @@ def test_what_one_thread_held_another_lets_go(path: Path) -> None:
         assert store.hold("shared")
 
 
+def test_threads_of_one_program_claim_one_conversation_together(store: Store) -> None:
+    start = threading.Barrier(8)
+    claims: list[bool] = []
+
+    def claim() -> None:
+        start.wait()
+        claims.append(store.hold("shared"))
+
+    for _ in range(10):
+        threads = [threading.Thread(target=claim) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        store.let_go("shared")
+    assert claims == [True] * 80
+
+
 def test_an_id_from_a_strange_file_is_no_path(store: Store, tmp_path: Path) -> None:
     for id_ in ("../../outside", "a\0b", "\ud800", "x" * 5000, "C:\\con", ""):
         assert store.hold(id_)
