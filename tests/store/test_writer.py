@@ -211,6 +211,8 @@ def test_a_listener_that_fails_ends_no_writing_and_is_logged_without_its_words(
     store._writer.put(breaks(KeyError("another secret")))
     store.save(a_conversation(1))
     assert len(store.summaries()) == 1
+    # The listener is called after a change is written: closing waits for the thread itself.
+    assert store.close()
     change, listener = (record.getMessage() for record in caplog.records if record.name == "moa_tui.store")
     assert re.fullmatch(r"a change could not be written: KeyError at test_writer\.py:\d+ in change", change)
     assert re.fullmatch(
