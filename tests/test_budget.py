@@ -16,7 +16,7 @@ from moa_tui.engine.events import CallId, Chunk, Delta, Finish, Reply, Usage
 from moa_tui.engine.plan import Cap
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
-from moa_tui.store import Store, recording
+from moa_tui.store import Store
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe
 
@@ -41,8 +41,8 @@ def engine() -> Iterator[EngineThread]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "kept.db") as store:
+def store(tmp_path: Path, days: Days) -> Iterator[Store]:
+    with Store(tmp_path / "kept.db", today=days) as store:
         yield store
 
 
@@ -62,10 +62,8 @@ class Days:
 
 
 @pytest.fixture
-def days(monkeypatch: pytest.MonkeyPatch) -> Days:
-    made = Days()
-    monkeypatch.setattr(recording, "today", made)
-    return made
+def days() -> Days:
+    return Days()
 
 
 class Shop:

@@ -1,4 +1,7 @@
-"""Looking into the database without changing it: is it whole, and if not, what can be read of it?"""
+"""Looks into the database without changing it: is it whole, and if not, what can be read of it?
+
+Both functions open a read-only connection of their own, and may be called on any thread.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import zlib
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from moa_tui.errors import FileError, StoreError
+from moa_tui.errors import StoreError
 from moa_tui.store import reader
 from moa_tui.store.schema import MIGRATIONS, explained, is_damage, version_of
 
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def check(path: Path) -> tuple[str, str | None]:
-    """How the database stands, in words, and what is wrong with it and how to repair that, or None."""
+    """Return how the database stands, in words, and what is wrong and how to repair it; None for nothing.
+
+    Raises OSError where the file is taken away meanwhile.
+    """
     if not path.exists():
         return "none yet", None
     try:
@@ -41,7 +47,10 @@ def check(path: Path) -> tuple[str, str | None]:
 
 
 def rescued(path: Path) -> Iterator[Conversation | str]:
-    """Every conversation that can still be read; of each other one the id. Raises StoreError for none."""
+    """Yield every conversation that can still be read, and the id of each that cannot.
+
+    Raises StoreError where the file cannot be opened as a database.
+    """
     try:
         connection = _connect(path)
         version_of(connection)
@@ -51,23 +60,23 @@ def rescued(path: Path) -> Iterator[Conversation | str]:
         for conversation_id in _ids(connection):
             try:
                 yield reader.load(connection, conversation_id)
-            except (sqlite3.Error, StoreError, FileError, LookupError, TypeError, ValueError, zlib.error):
+            except (sqlite3.Error, StoreError, LookupError, TypeError, ValueError, zlib.error):
                 yield conversation_id
 
 
 def _ids(connection: sqlite3.Connection) -> list[str]:
-    """The ids that the table or its index still tells of."""
-    found: dict[str, None] = {}
+    """Return the ids that the table or its index still has, each once."""
+    ids: dict[str, None] = {}
     for query in (
         "SELECT id FROM conversations ORDER BY key",
         "SELECT id FROM conversations INDEXED BY sqlite_autoindex_conversations_1 ORDER BY id",
     ):
         try:
             for (conversation_id,) in connection.execute(query):
-                found[conversation_id] = None
+                ids[conversation_id] = None
         except sqlite3.Error:
             continue  # The damage is here; what came before it was read.
-    return list(found)
+    return list(ids)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,4 +1,7 @@
-"""Counting what the kept conversations came to."""
+"""Counts the calls, tokens, costs and times of all conversations, by recipe, model, agent and month.
+
+Costs are the calls' own, `calls.cost`, in US dollars, and times are in seconds.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.stats import Figures, Group
-from moa_tui.store.parts import decoded
+from moa_tui.store.text_pool import decoded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,13 +34,17 @@ _NO_MONTH = "unknown"
 
 
 def figures(connection: sqlite3.Connection, *, since: float | None = None) -> Figures:
-    """What every conversation that is not deleted came to, in the turns sent since a time in Unix seconds."""
+    """Count the turns of every conversation that is not deleted, sent since a time in Unix seconds or ever.
+
+    The caller owns the connection. Raises sqlite3.Error for a file that cannot be read, and LookupError,
+    TypeError, ValueError or zlib.error for rows that make no sense.
+    """
     recent = "" if since is None else " AND t.created >= ?"
     values = () if since is None else (since,)
     flows = _flows(connection)
     count = _Count()
     turns: dict[int, _Turn] = {}
-    seen: set[str] = set()
+    seen_ids: set[str] = set()
     for key, id_, name, recipe, month, status, answer, seconds, metrics in connection.execute(
         "SELECT t.key, t.id, t.recipe_name, t.recipe, "
         "strftime('%Y-%m', t.created, 'unixepoch', 'localtime'), "
@@ -45,12 +52,12 @@ def figures(connection: sqlite3.Connection, *, since: float | None = None) -> Fi
         values,
     ):
         # A fork holds the same turns once more, as does a copy that was read in.
-        if id_ not in seen:
-            seen.add(id_)
+        if id_ not in seen_ids:
+            seen_ids.add(id_)
             turns[key] = _Turn(name, month or _NO_MONTH, flows[recipe], status, answer, seconds, metrics)
             count.sent[name, month or _NO_MONTH] += 1
-    wanted = f"WHERE c.turn IN (SELECT t.key {_COUNTED}{recent})" if since is not None else ""
-    calls = connection.execute(f"{_CALLS} {wanted} ORDER BY c.turn, c.layer, c.place", values)
+    where = f"WHERE c.turn IN (SELECT t.key {_COUNTED}{recent})" if since is not None else ""
+    calls = connection.execute(f"{_CALLS} {where} ORDER BY c.turn, c.layer, c.place", values)
     for key, rows in groupby(calls, itemgetter(0)):
         if (turn := turns.get(key)) is not None:
             count.turn(turn, list(rows))
@@ -60,8 +67,8 @@ def figures(connection: sqlite3.Connection, *, since: float | None = None) -> Fi
 class _Flow(NamedTuple):
     """What a recipe makes of its layers' replies.
 
-    `passes` are the states that an answer of each layer but the last is passed on in, none where the layer
-    writes no answers. `votes` is whether the last layer asks nobody, and chooses among the answers before.
+    `passes` has, for each layer but the last, the statuses in which an answer is passed on; none where the
+    layer writes no answers. `votes` is true where the last layer asks nobody and chooses among the answers.
     """
 
     passes: Sequence[tuple[str, ...]]
@@ -69,22 +76,22 @@ class _Flow(NamedTuple):
 
 
 def _flows(connection: sqlite3.Connection) -> dict[int, _Flow]:
-    """The flow of each recipe, by its key."""
-    found: dict[int, _Flow] = {}
-    known: dict[bytes, _Flow] = {}
+    """Return the flow of each recipe, by the key of its text."""
+    flows: dict[int, _Flow] = {}
+    flows_by_text: dict[bytes, _Flow] = {}
     for key, text in connection.execute(
         "SELECT key, text FROM parts WHERE key IN (SELECT recipe FROM turns)"
     ):
-        # Every conversation has its own copy.
-        if text not in known:
+        # Every conversation has its own copy of a recipe.
+        if text not in flows_by_text:
             layers = json.loads(decoded(text))["layers"]
-            passes = [_states(layer) for layer in layers[:-1]]
-            known[text] = _Flow(passes, layers[-1].get("task") == "vote")
-        found[key] = known[text]
-    return found
+            passes = [_passed_statuses(layer) for layer in layers[:-1]]
+            flows_by_text[text] = _Flow(passes, layers[-1].get("task") == "vote")
+        flows[key] = flows_by_text[text]
+    return flows
 
 
-def _states(layer: Mapping[str, Any]) -> tuple[str, ...]:
+def _passed_statuses(layer: Mapping[str, Any]) -> tuple[str, ...]:
     if layer.get("task", WRITING_TASKS[0]) not in WRITING_TASKS:
         return ()
     return ("done", "partial") if layer.get("use_partial") else ("done",)
@@ -92,6 +99,8 @@ def _states(layer: Mapping[str, Any]) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Turn:
+    """A row of `turns`, with the flow of its recipe; `month` is `2025-06`, `metrics` the stored JSON."""
+
     recipe: str
     month: str
     flow: _Flow
@@ -103,6 +112,8 @@ class _Turn:
 
 @dataclass(slots=True)
 class _Times:
+    """Seconds to the first token and to the end."""
+
     first_token: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
 
@@ -117,7 +128,8 @@ class _Sum:
     estimated: int = 0
     cost: float = 0.0
     unpriced: int = 0
-    states: Counter[str | None] = field(default_factory=Counter)
+    statuses: Counter[str | None] = field(default_factory=Counter)
+    """Calls by status; None for a call that has not ended."""
     times: _Times = field(default_factory=_Times)
     proposed: int = 0
     used: int = 0
@@ -125,7 +137,7 @@ class _Sum:
     taken: int = 0
     overlap: list[float] = field(default_factory=list)
 
-    def take(
+    def add(
         self,
         prompt_tokens: int,
         completion_tokens: int,
@@ -135,7 +147,7 @@ class _Sum:
         first_token: float | None,
         ended: float,
     ) -> None:
-        """A call that was made and is over."""
+        """Add a call that was sent and is over; its times are from the start of the run."""
         self.calls += 1
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
@@ -150,69 +162,68 @@ class _Sum:
 
 
 class _Count:
-    """Sums by recipe, month, model and agent at once; the groups are put together of them at the end."""
+    """Sums by recipe, month, model and agent at once, of which the groups are made at the end."""
 
     def __init__(self) -> None:
         self.sent: Counter[tuple[str, str]] = Counter()
         """Turns by recipe and month."""
-        self._with: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        """Turns by model, and by agent."""
+        self._turns_by_model: Counter[str] = Counter()
+        self._turns_by_agent: Counter[str] = Counter()
         self._times: defaultdict[tuple[str, str], _Times] = defaultdict(_Times)
-        """Of turns, by recipe and month."""
+        """The times of whole turns by recipe and month."""
         self._sums: defaultdict[tuple[str, str, str, str], _Sum] = defaultdict(_Sum)
 
     def turn(self, turn: _Turn, rows: Sequence[tuple[Any, ...]]) -> None:
-        """One turn with its calls, in their order."""
-        models, agents = self._with
-        models.update({row[4] for row in rows})
-        agents.update({row[3] for row in rows})
+        """Count a turn with the rows of its calls, by layer and place."""
+        self._turns_by_model.update({row[4] for row in rows})
+        self._turns_by_agent.update({row[3] for row in rows})
         if all(row[6] for row in rows):
-            # It asked nobody: an answer was taken by hand, and all else is the earlier run's.
-            self._taken(turn, rows)
+            # All replies are reused: an answer was taken by hand, and the rest was counted before.
+            self._count_taken(turn, rows)
             return
-        whose: dict[tuple[int, int], _Sum] = {}
-        # Where no later layer was asked, nobody has read it; a vote reads without being asked.
+        sums: dict[tuple[int, int], _Sum] = {}
+        # An answer is used where a later layer was asked; a vote reads answers without asking anybody.
         read_until = rows[-1][1] + (turn.flow.votes and turn.status == "done")
         for _, layer, place, agent, model, status, reused, _, *numbers in rows:
-            own = whose[layer, place] = self._sums[turn.recipe, turn.month, model, agent]
+            own = sums[layer, place] = self._sums[turn.recipe, turn.month, model, agent]
             if not reused and numbers[4] is not None:
-                own.states[status] += 1
+                own.statuses[status] += 1
                 if status is not None:
-                    own.take(*numbers)
-            if layer <= len(turn.flow.passes) and (states := turn.flow.passes[layer - 1]):
+                    own.add(*numbers)
+            if layer <= len(turn.flow.passes) and (passed := turn.flow.passes[layer - 1]):
                 own.proposed += 1
                 own.left_out += status == "excluded"
-                own.used += layer < read_until and status in states
+                own.used += layer < read_until and status in passed
         metrics = json.loads(turn.metrics or "{}")
-        for one in metrics.get("overlap", ()):
-            if (place_of := (one["layer"], one["index"])) in whose:
-                whose[place_of].overlap.append(one["ngram_share"])
+        for overlap in metrics.get("overlap", ()):
+            if (call := (overlap["layer"], overlap["index"])) in sums:
+                sums[call].overlap.append(overlap["ngram_share"])
         times = self._times[turn.recipe, turn.month]
         if turn.seconds is not None:
             times.whole.append(turn.seconds)
         if (first := metrics.get("first_final_token_seconds")) is not None:
             times.first_token.append(first)
 
-    def _taken(self, turn: _Turn, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _count_taken(self, turn: _Turn, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Count whose answer was made the final one by hand: the first whose text is the turn's answer."""
         for _, layer, _, agent, model, _, _, text, *_ in rows:
             if turn.status == "done" and layer <= len(turn.flow.passes) and text == turn.answer:
                 self._sums[turn.recipe, turn.month, model, agent].taken += 1
                 return
 
     def figures(self, since: float | None) -> Figures:
-        """All of it."""
-        models, agents = self._with
+        """Return all that was counted."""
         return Figures(
             _group("all", self.sent.total(), self._sums.values(), self._times.values()),
             _busiest_first(self._of_turns(0)),
-            _busiest_first(self._of_calls(2, models)),
-            _busiest_first(self._of_calls(3, agents)),
+            _busiest_first(self._of_calls(2, self._turns_by_model)),
+            _busiest_first(self._of_calls(3, self._turns_by_agent)),
             tuple(sorted(self._of_turns(1), key=lambda group: group.name)),
             since,
         )
 
     def _of_turns(self, part: int) -> list[Group]:
-        """The groups of turns by that part of the keys."""
+        """Return the groups by recipe (part 0 of the keys) or by month (part 1)."""
         turns: Counter[str] = Counter()
         for key, count in self.sent.items():
             turns[key[part]] += count
@@ -220,17 +231,18 @@ class _Count:
         return [_group(name, count, sums[name], times[name]) for name, count in turns.items()]
 
     def _of_calls(self, part: int, turns: Mapping[str, int]) -> list[Group]:
-        """The groups of calls by that part of the keys."""
+        """Return the groups by model (part 2 of the keys) or by agent (part 3), given the turns of each."""
         return [
-            _group(name, turns[name], sums, [one.times for one in sums])
+            _group(name, turns[name], sums, [each.times for each in sums])
             for name, sums in _gathered(self._sums, part).items()
         ]
 
 
-def _gathered(found: Mapping[Any, T], part: int) -> defaultdict[str, list[T]]:
+def _gathered(values: Mapping[Any, T], part: int) -> defaultdict[str, list[T]]:
+    """Return the values by one part of their keys."""
     gathered: defaultdict[str, list[T]] = defaultdict(list)
-    for key, one in found.items():
-        gathered[key[part]].append(one)
+    for key, value in values.items():
+        gathered[key[part]].append(value)
     return gathered
 
 
@@ -239,28 +251,28 @@ def _busiest_first(groups: Iterable[Group]) -> tuple[Group, ...]:
 
 
 def _group(name: str, turns: int, sums: Collection[_Sum], times: Collection[_Times]) -> Group:
-    first_tokens = [seconds for one in times for seconds in one.first_token]
-    wholes = [seconds for one in times for seconds in one.whole]
-    overlap = [share for one in sums for share in one.overlap]
-    states = sum((one.states for one in sums), Counter[str | None]())
+    first_tokens = [seconds for each in times for seconds in each.first_token]
+    wholes = [seconds for each in times for seconds in each.whole]
+    overlap = [share for each in sums for share in each.overlap]
+    statuses = sum((each.statuses for each in sums), Counter[str | None]())
     return Group(
         name,
         turns,
-        calls=sum(one.calls for one in sums) + states[None],
-        prompt_tokens=sum(one.prompt_tokens for one in sums),
-        completion_tokens=sum(one.completion_tokens for one in sums),
-        estimated=sum(one.estimated for one in sums),
-        cost=fsum(one.cost for one in sums),
-        unpriced=sum(one.unpriced for one in sums),
-        failed=states["failed"],
-        partial=states["partial"],
-        stopped=states["stopped"],
-        unfinished=states[None],
+        calls=sum(each.calls for each in sums) + statuses[None],
+        prompt_tokens=sum(each.prompt_tokens for each in sums),
+        completion_tokens=sum(each.completion_tokens for each in sums),
+        estimated=sum(each.estimated for each in sums),
+        cost=fsum(each.cost for each in sums),
+        unpriced=sum(each.unpriced for each in sums),
+        failed=statuses["failed"],
+        partial=statuses["partial"],
+        stopped=statuses["stopped"],
+        unfinished=statuses[None],
         first_token_seconds=median(first_tokens) if first_tokens else None,
         seconds=median(wholes) if wholes else None,
-        proposed=sum(one.proposed for one in sums),
-        used=sum(one.used for one in sums),
-        left_out=sum(one.left_out for one in sums),
-        taken=sum(one.taken for one in sums),
+        proposed=sum(each.proposed for each in sums),
+        used=sum(each.used for each in sums),
+        left_out=sum(each.left_out for each in sums),
+        taken=sum(each.taken for each in sums),
         overlap=fmean(overlap) if overlap else None,
     )

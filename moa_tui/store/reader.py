@@ -1,29 +1,36 @@
-"""Conversations read back from their rows."""
+"""Conversations, summaries and search hits read back from the rows.
+
+Each function takes a connection that its caller owns and begins no transaction: what it reads is of one
+moment only where the caller has begun one. All of them raise sqlite3.Error for a file that cannot be read,
+and LookupError, TypeError, ValueError or zlib.error for rows that make no sense.
+"""
 
 from __future__ import annotations
 
 import gc
-import json
 from collections import Counter, defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from moa_tui.conversation import Conversation, Hit, Summary, Turn
-from moa_tui.document_reader import metrics_from, recipe_from
 from moa_tui.engine.events import CallId, Failure, Outcome, Reply, Usage
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.plan import total_cost
 from moa_tui.errors import StoreError
 from moa_tui.preferences import Preference
-from moa_tui.store.parts import KeptMessages, decoded
-from moa_tui.store.words import Wanted
+from moa_tui.store.row_json import failure_from, metrics_from, recipe_from, texts_from
+from moa_tui.store.search_text import SearchQuery
+from moa_tui.store.text_pool import KeptMessages, decoded
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from moa_tui.conversation import Where
+    from moa_tui.engine.events import Kind, Message, OutcomeStatus, Status
     from moa_tui.engine.recipe import Recipe
+
+    Pieces = dict[CallId, dict[Kind, str]]
 
 INTERRUPTED = Failure("interrupted", "moa-tui ended before this answer did")
 _TURN_INTERRUPTED = Failure(
@@ -33,7 +40,7 @@ _TURN_INTERRUPTED = Failure(
     "/again goes on from the answers that are whole, /retry asks all agents anew",
 )
 
-_HITS_EACH = 5
+_HITS_OF_A_CONVERSATION = 5
 
 _SUMMARIES = """
 SELECT c.id, coalesce(nullif(c.title, ''), c.first_line), c.created, c.used, coalesce(t.turns, 0),
@@ -46,7 +53,7 @@ LEFT JOIN (SELECT conversation, count(*) AS turns, total(paid) AS cost, max(key)
 
 
 def summaries(connection: sqlite3.Connection, *, archived: bool, deleted: bool) -> list[Summary]:
-    """Every conversation in use, archived, or deleted: pinned first, then by last use."""
+    """Return the conversations in use, the archived or the deleted ones: pinned first, then by last use."""
     if deleted:
         where = "c.deleted IS NOT NULL ORDER BY c.deleted DESC"
     else:
@@ -55,82 +62,91 @@ def summaries(connection: sqlite3.Connection, *, archived: bool, deleted: bool) 
     return [_summary(row) for row in rows]
 
 
-def search(connection: sqlite3.Connection, wanted: str, limit: int) -> list[Hit]:
-    """The newest places that hold everything wanted, titles and tags first; a few of each conversation."""
-    looked_for = Wanted(wanted)
-    if not looked_for.question:
+def search(connection: sqlite3.Connection, query: str, limit: int) -> list[Hit]:
+    """Return at most `limit` places that hold all that the query asks for.
+
+    Titles and tags come first, then texts, the newest first; of each conversation a few texts at most.
+    """
+    search_query = SearchQuery(query)
+    if not search_query.match_expression:
         return []
-    found: dict[int, Summary] = {}
+    summaries_by_key: dict[int, Summary] = {}
     hits: list[Hit] = []
-    named = connection.execute(
+    titles = connection.execute(
         "SELECT key, title, (SELECT group_concat('#' || tag, ' ') FROM tags WHERE conversation = key) "
         "FROM conversations WHERE deleted IS NULL ORDER BY used DESC"
     )
-    for key, title, tags in named.fetchall():
+    for key, title, tags in titles.fetchall():
         name = " ".join(filter(None, (title, tags)))
-        if len(hits) < limit and name and looked_for.is_in(name):
-            hits.append(Hit(_summary_of(connection, key, found), "", "title", "", *looked_for.context(name)))
+        if len(hits) < limit and name and search_query.is_in(name):
+            summary = _summary_of(connection, key, summaries_by_key)
+            hits.append(Hit(summary, "", "title", "", *search_query.context(name)))
     rows = connection.execute(
         "SELECT p.key, p.layer, t.id, t.conversation, p.key = t.answer, c.agent FROM search "
         "JOIN parts AS p ON p.key = search.rowid JOIN turns AS t ON t.key = p.turn "
         "JOIN conversations AS o ON o.key = t.conversation "
         "LEFT JOIN calls AS c ON c.turn = p.turn AND c.layer = p.layer AND c.place = p.place "
         "WHERE search MATCH ? AND o.deleted IS NULL ORDER BY search.rowid DESC",
-        (looked_for.question,),
+        (search_query.match_expression,),
     )
-    shown: Counter[int] = Counter()
-    for part, layer, turn, conversation, is_answer, agent in rows:
+    hits_by_conversation: Counter[int] = Counter()
+    for text_key, layer, turn, conversation, is_answer, agent in rows:
         if len(hits) >= limit:
             break
-        shown[conversation] += 1
+        hits_by_conversation[conversation] += 1
         # One conversation about the matter must not hide all others.
-        if shown[conversation] <= _HITS_EACH:
+        if hits_by_conversation[conversation] <= _HITS_OF_A_CONVERSATION:
             where: Where = "prompt" if not layer else "answer" if is_answer else "proposer"
-            (text,) = connection.execute("SELECT text FROM parts WHERE key = ?", (part,)).fetchone()
-            summary = _summary_of(connection, conversation, found)
-            hits.append(Hit(summary, turn, where, agent or "", *looked_for.context(decoded(text))))
+            (text,) = connection.execute("SELECT text FROM parts WHERE key = ?", (text_key,)).fetchone()
+            summary = _summary_of(connection, conversation, summaries_by_key)
+            hits.append(Hit(summary, turn, where, agent or "", *search_query.context(decoded(text))))
     return hits
 
 
-def _summary_of(connection: sqlite3.Connection, key: int, found: dict[int, Summary]) -> Summary:
-    if key not in found:
-        one = _SUMMARIES.replace("FROM turns GROUP", "FROM turns WHERE conversation = :key GROUP")
-        found[key] = _summary(connection.execute(f"{one} WHERE c.key = :key", {"key": key}).fetchone())
-    return found[key]
+def _summary_of(connection: sqlite3.Connection, key: int, summaries_by_key: dict[int, Summary]) -> Summary:
+    """Return the summary of one conversation, read once for all of its hits."""
+    if key not in summaries_by_key:
+        query = _SUMMARIES.replace("FROM turns GROUP", "FROM turns WHERE conversation = :key GROUP")
+        row = connection.execute(f"{query} WHERE c.key = :key", {"key": key}).fetchone()
+        summaries_by_key[key] = _summary(row)
+    return summaries_by_key[key]
 
 
 def _summary(row: tuple[Any, ...]) -> Summary:
     id_, name, created, used, turns, recipe, cost, tags, pinned, archived, deleted = row
-    named = tuple(sorted(json.loads(tags)))
+    sorted_tags = tuple(sorted(texts_from(tags)))
     return Summary(
-        id_, name, created, used, turns, recipe, cost, named, bool(pinned), bool(archived), deleted
+        id_, name, created, used, turns, recipe, cost, sorted_tags, bool(pinned), bool(archived), deleted
     )
 
 
 def prompts(connection: sqlite3.Connection, limit: int, longest: int) -> list[str]:
-    """What was asked last, the newest at the end; nothing twice in a row, nothing longer than `longest`."""
+    """Return the prompts among the last `limit` turns, the newest at the end.
+
+    A prompt that was sent twice in a row is there once; one of more than `longest` characters is left out.
+    """
     rows = connection.execute(
         "SELECT p.text FROM turns AS t JOIN parts AS p ON p.key = t.prompt "
         "JOIN conversations AS c ON c.key = t.conversation "
         "WHERE c.deleted IS NULL ORDER BY t.key DESC LIMIT ?",
         (limit,),
     )
-    found: list[str] = []
+    newest_first: list[str] = []
     for (data,) in rows:
         text = decoded(data)
-        if len(text) <= longest and found[-1:] != [text]:
-            found.append(text)
-    return found[::-1]
+        if len(text) <= longest and newest_first[-1:] != [text]:
+            newest_first.append(text)
+    return newest_first[::-1]
 
 
 def preferences(connection: sqlite3.Connection, since: float | None) -> list[Preference]:
-    """The choices among recipes since a time in Unix seconds, or all of them, oldest first."""
+    """Return the preferences given since a time in Unix seconds, or all of them, oldest first."""
     rows = connection.execute(
         "SELECT recipes, chosen, blind, created FROM choices WHERE created >= ? ORDER BY key",
         (float("-inf") if since is None else since,),
     )
     return [
-        Preference(tuple(map(str, json.loads(recipes))), chosen, bool(blind), created)
+        Preference(texts_from(recipes), chosen, bool(blind), created)
         for recipes, chosen, blind, created in rows
     ]
 
@@ -138,7 +154,7 @@ def preferences(connection: sqlite3.Connection, since: float | None) -> list[Pre
 def labels(
     connection: sqlite3.Connection, conversation_id: str
 ) -> tuple[str, tuple[str, ...], bool, bool] | None:
-    """What a conversation's owner has made of it: title, tags, pinned, archived."""
+    """Return a conversation's title, tags, whether it is pinned and archived; None where it is not there."""
     query = "SELECT key, title, pinned, archived FROM conversations WHERE id = ?"
     row = connection.execute(query, (conversation_id,)).fetchone()
     if row is None:
@@ -149,7 +165,10 @@ def labels(
 
 
 def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation:
-    """A conversation with all its turns; one whose run did not end is shown as far as it came."""
+    """Return a conversation with all its turns; a turn whose run did not end has what had come of it.
+
+    Raises StoreError where there is none of that id.
+    """
     row = connection.execute(
         "SELECT key, id, created, title, active, pinned, archived, forked_from FROM conversations "
         "WHERE id = ?",
@@ -158,13 +177,13 @@ def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation:
     if row is None:
         raise StoreError(f"conversation {conversation_id} is not there any more")
     key, id_, created, title, active, pinned, archived, forked_from = row
-    # Nothing made here is to be thrown away: looking for it takes as long again as all the rest.
-    collecting = gc.isenabled()
+    # Nothing made here is garbage, and the collector's search for some takes as long again as all the rest.
+    gc_was_enabled = gc.isenabled()
     gc.disable()
     try:
         turns = _turns(connection, key)
     finally:
-        if collecting:
+        if gc_was_enabled:
             gc.enable()
     tags = connection.execute("SELECT tag FROM tags WHERE conversation = ? ORDER BY rowid", (key,))
     last = next(reversed(turns.values()), None)
@@ -181,155 +200,193 @@ def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation:
     )
 
 
+class _TurnRow(NamedTuple):
+    """A row of `turns`, typed as it is once the run has ended; until then, `status` and the rest are NULL."""
+
+    key: int
+    id: str
+    parent: str | None
+    created: float
+    prompt: int
+    system: int | None
+    recipe: int
+    status: OutcomeStatus | None
+    answer: int
+    error: bytes | None
+    notes: bytes | None
+    metrics: str
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: int
+    cost: float | None
+    seconds: float
+
+
+class _CallRow(NamedTuple):
+    """A row of `calls`, typed as it is once the call has ended; until then, `status` is NULL.
+
+    So is everything behind it then, except `started`.
+    """
+
+    turn: int
+    layer: int
+    place: int
+    agent: str
+    model: str
+    messages: bytes
+    status: Status | None
+    text: int
+    reasoning: int | None
+    error: bytes | None
+    finish_reason: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: int
+    cost: float | None
+    queued: float
+    started: float | None
+    first_token: float | None
+    ended: float
+    attempts: int
+    reused: int
+    notes: bytes | None
+
+
+_SELECT_TURNS = f"SELECT {', '.join(_TurnRow._fields)} FROM turns WHERE conversation = ? ORDER BY key"  # noqa: S608 - own names
+_SELECT_CALLS = (
+    f"SELECT {', '.join(f'c.{name}' for name in _CallRow._fields)} FROM turns AS t "  # noqa: S608 - own names
+    "JOIN calls AS c ON c.turn = t.key WHERE t.conversation = ? ORDER BY c.turn, c.layer, c.place"
+)
+
+
 def _turns(connection: sqlite3.Connection, conversation: int) -> dict[str, Turn]:
-    texts = {
-        key: decoded(text)
-        for key, text in connection.execute(
-            "SELECT key, text FROM parts WHERE conversation = ?", (conversation,)
-        )
-    }
+    """Return the turns of a conversation by id, each after its parent."""
+    pool = connection.execute("SELECT key, text FROM parts WHERE conversation = ?", (conversation,))
+    texts = {key: decoded(text) for key, text in pool}
     recipes: dict[int, Recipe] = {}
     turns: dict[str, Turn] = {}
-    calls = defaultdict(list)
-    for turn_key, *columns in connection.execute(
-        "SELECT c.turn, c.layer, c.place, c.agent, c.model, c.messages, c.status, c.text, c.reasoning, "
-        "c.error, c.finish_reason, c.prompt_tokens, c.completion_tokens, c.estimated, c.cost, c.queued, "
-        "c.started, c.first_token, c.ended, c.attempts, c.reused, c.notes "
-        "FROM turns AS t JOIN calls AS c ON c.turn = t.key WHERE t.conversation = ? "
-        "ORDER BY c.turn, c.layer, c.place",
-        (conversation,),
-    ):
-        calls[turn_key].append(columns)
-    for turn_key, id_, parent, created, prompt, system, recipe, *ended in connection.execute(
-        "SELECT key, id, parent, created, prompt, system, recipe, status, answer, error, notes, metrics, "
-        "prompt_tokens, completion_tokens, estimated, cost, seconds "
-        "FROM turns WHERE conversation = ? ORDER BY key",
-        (conversation,),
-    ).fetchall():
-        if recipe not in recipes:
-            recipes[recipe] = recipe_from(json.loads(texts[recipe]))
-        whose = partial(turns.__getitem__, id_)
+    calls: defaultdict[int, list[_CallRow]] = defaultdict(list)
+    for call in map(_CallRow._make, connection.execute(_SELECT_CALLS, (conversation,))):
+        calls[call.turn].append(call)
+    for row in map(_TurnRow._make, connection.execute(_SELECT_TURNS, (conversation,)).fetchall()):
+        if row.recipe not in recipes:
+            recipes[row.recipe] = recipe_from(texts[row.recipe])
+        recipe = recipes[row.recipe]
+        pieces = _pieces(connection, row.key) if any(call.status is None for call in calls[row.key]) else {}
+        turn_of_messages = partial(turns.__getitem__, row.id)
         replies = {
-            CallId(layer, place): _reply(connection, turn_key, layer, place, rest, texts, whose)
-            for layer, place, *rest in calls[turn_key]
+            (id_ := CallId(call.layer, call.place)): _reply(
+                call, KeptMessages(call.messages, turn_of_messages, texts), texts, pieces.get(id_, {})
+            )
+            for call in calls[row.key]
         }
-        turns[id_] = Turn(
-            texts[prompt],
-            recipes[recipe],
-            _outcome(ended, replies, texts)
-            if ended[0] is not None
-            else _interrupted(recipes[recipe], replies),
-            turns.get(parent),
-            None if system is None else texts[system],
-            id_,
-            created,
+        turns[row.id] = Turn(
+            texts[row.prompt],
+            recipe,
+            _outcome(row, recipe, replies, texts),
+            turns.get(row.parent) if row.parent is not None else None,
+            None if row.system is None else texts[row.system],
+            row.id,
+            row.created,
         )
     return turns
 
 
-def _outcome(row: list[Any], replies: Mapping[CallId, Reply], texts: Mapping[int, str]) -> Outcome:
-    status, answer, error, notes, metrics, prompt_tokens, completion_tokens, estimated, cost, seconds = row
+def _outcome(
+    row: _TurnRow, recipe: Recipe, replies: Mapping[CallId, Reply], texts: Mapping[int, str]
+) -> Outcome:
+    """Return what a run came to, as far as it did."""
+    if row.status is None:
+        return _interrupted(recipe, replies)
     return Outcome(
-        status,
-        texts[answer],
+        row.status,
+        texts[row.answer],
         replies,
-        metrics_from(json.loads(metrics)),
-        _failure(error),
-        Usage(prompt_tokens, completion_tokens, bool(estimated)),
-        cost,
-        seconds,
-        _list(notes),
+        metrics_from(row.metrics),
+        _failure(row.error),
+        Usage(row.prompt_tokens, row.completion_tokens, bool(row.estimated)),
+        row.cost,
+        row.seconds,
+        _notes(row.notes),
     )
 
 
 def _interrupted(recipe: Recipe, replies: Mapping[CallId, Reply]) -> Outcome:
-    """What there is of a run that was never told to have ended."""
-    paid = [reply for reply in replies.values() if not reply.reused]
+    """Return the outcome of a run that was never told to have ended, made of the replies that are there."""
     final = replies.get(recipe.writer) if recipe.writer is not None else None
-    reached = max((call.layer for call in replies), default=0)
+    last_layer = max((call.layer for call in replies), default=0)
     used: dict[int, list[CallId]] = defaultdict(list)
     for call, reply in replies.items():
-        if call.layer < reached and reply.status == "done":
+        if call.layer < last_layer and reply.status == "done":
             used[call.layer].append(call)
+    usage, cost = _paid(replies)
     return Outcome(
         "stopped",
         final.text if final is not None else "",
         replies,
         measure(replies, used, None),
         _TURN_INTERRUPTED,
-        sum((reply.usage for reply in paid), Usage(estimated=False)),
-        total_cost(reply.cost for reply in paid),
+        usage,
+        cost,
         max((reply.ended for reply in replies.values()), default=0.0),
     )
 
 
+def _paid(replies: Mapping[CallId, Reply]) -> tuple[Usage, float | None]:
+    """Return the tokens and US dollars of replies not reused; the cost is None where one is unknown."""
+    fresh = [reply for reply in replies.values() if not reply.reused]
+    return sum((reply.usage for reply in fresh), Usage(estimated=False)), total_cost(r.cost for r in fresh)
+
+
+def _pieces(connection: sqlite3.Connection, turn: int) -> Pieces:
+    """Return what the calls of a turn that have not ended had written at the last checkpoint."""
+    select = "SELECT layer, place, kind, text FROM pieces WHERE turn = ? ORDER BY key"
+    pieces: Pieces = defaultdict(lambda: {"text": "", "reasoning": ""})
+    for layer, place, kind, data in connection.execute(select, (turn,)):
+        pieces[CallId(layer, place)][kind] += decoded(data)
+    return pieces
+
+
 def _reply(
-    connection: sqlite3.Connection,
-    turn: int,
-    layer: int,
-    place: int,
-    row: list[Any],
-    texts: Mapping[int, str],
-    whose: Any,
+    row: _CallRow, messages: Sequence[Message], texts: Mapping[int, str], pieces: Mapping[Kind, str]
 ) -> Reply:
-    (
-        agent,
-        model,
-        messages,
-        status,
-        text,
-        reasoning,
-        error,
-        finish_reason,
-        prompt,
-        completion,
-        estimated,
-        *rest,
-    ) = row
-    cost, queued, started, first_token, ended, attempts, reused, notes = rest
-    sent = KeptMessages(messages, whose, texts)
-    if status is None:
-        written = {"text": "", "reasoning": ""}
-        for kind, piece in connection.execute(
-            "SELECT kind, text FROM pieces WHERE turn = ? AND layer = ? AND place = ? ORDER BY key",
-            (turn, layer, place),
-        ):
-            written[kind] += decoded(piece)
+    """Return how a call ended; one that has not ended is stopped, with the `pieces` that it had written."""
+    if row.status is None:
         return Reply(
-            agent,
-            model,
+            row.agent,
+            row.model,
             "stopped",
-            sent,
-            written["text"],
-            written["reasoning"],
+            messages,
+            pieces.get("text", ""),
+            pieces.get("reasoning", ""),
             INTERRUPTED,
-            started=started,
-            ended=started or 0.0,
+            started=row.started,
+            ended=row.started or 0.0,
         )
     return Reply(
-        agent,
-        model,
-        status,
-        sent,
-        texts[text],
-        "" if reasoning is None else texts[reasoning],
-        _failure(error),
-        finish_reason,
-        Usage(prompt, completion, bool(estimated)),
-        cost,
-        queued,
-        started,
-        first_token,
-        ended,
-        attempts,
-        bool(reused),
-        _list(notes),
+        row.agent,
+        row.model,
+        row.status,
+        messages,
+        texts[row.text],
+        "" if row.reasoning is None else texts[row.reasoning],
+        _failure(row.error),
+        row.finish_reason,
+        Usage(row.prompt_tokens, row.completion_tokens, bool(row.estimated)),
+        row.cost,
+        row.queued,
+        row.started,
+        row.first_token,
+        row.ended,
+        row.attempts,
+        bool(row.reused),
+        _notes(row.notes),
     )
 
 
 def _failure(data: bytes | None) -> Failure | None:
-    return None if data is None else Failure(**json.loads(decoded(data)))
+    return None if data is None else failure_from(decoded(data))
 
 
-def _list(data: bytes | None) -> tuple[str, ...]:
-    return () if data is None else tuple(json.loads(decoded(data)))
+def _notes(data: bytes | None) -> tuple[str, ...]:
+    return () if data is None else texts_from(decoded(data))

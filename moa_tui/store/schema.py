@@ -1,4 +1,17 @@
-"""The database file: its tables, how it grew, and how it is opened without harming it."""
+"""The database file: its tables, how they grew, and how it is opened without harming it.
+
+What a call costs, in US dollars, is written once, when the call ends: `tables.keep_reply` puts it into three
+places in one transaction, the last two by `tables.book_cost`.
+
+- `calls.cost` is the call's own. The figures add these up, by model, agent, recipe and month.
+- `turns.paid` is the sum over the turn's calls that were not reused and whose cost is known. The list of
+  conversations adds these up. The calls would give the same sum, but their rows hold the messages: the list
+  would need an index of its own over them, while `turns_in_short` has the sum already.
+- `spending.paid` is the sum over the calls that ended on a day, by the local clock, whatever becomes of their
+  conversations. The day's budget reads it. Conversations that were read in or copied are not in it.
+
+`turns.cost` and its tokens belong to the outcome, as the engine gave it: NULL where a call's cost is unknown.
+"""
 
 from __future__ import annotations
 
@@ -142,7 +155,10 @@ MIGRATIONS = (_FIRST, _SECOND)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the database as it stands. Raises sqlite3.Error."""
+    """Return a connection to the database as it stands, to be used by one thread at a time.
+
+    Raises sqlite3.Error.
+    """
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         # What is deleted is overwritten: it may have been deleted because nobody was to read it.
@@ -155,9 +171,10 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Make the file or bring it to the newest version, and connect to it. Raises StoreError.
+    """Create the file or bring it to the newest version, and return a connection to it.
 
-    A copy of an older file is put beside it before it is changed.
+    A copy of an older file is put beside it before it is changed. Raises StoreError for a file that cannot be
+    opened, that is not one of moa-tui's, or that a newer moa-tui wrote; it is left as it is then.
     """
     try:
         paths.make_private_dir(path.parent)
@@ -179,7 +196,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Write beside the file first, so that who reads waits for nobody. Raises sqlite3.Error."""
+    """Switch to a write-ahead log, so that readers wait for nobody. Raises sqlite3.Error."""
     end = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -193,12 +210,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """The schema's version; 0 for a file without tables."""
+    """Return the schema's version; 0 for a file without tables. Raises sqlite3.Error."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
-    """The schema's version. Raises StoreError for a file that is not to be touched."""
+    """Return the schema's version. Raises StoreError for a file that is not to be touched."""
     version = version_of(connection)
     if version > len(MIGRATIONS):
         raise StoreError(
@@ -214,6 +231,7 @@ def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Apply the steps that the file has not seen yet, all or none of them. Raises sqlite3.Error."""
     newest = len(MIGRATIONS)
     if version_of(connection) == newest:
         return
@@ -235,37 +253,37 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    """The statements one by one: `executescript` would commit in between."""
-    found = []
+    """Return the statements of a script one by one: `executescript` would commit in between."""
+    statements = []
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
         if sqlite3.complete_statement(statement):
-            found.append(statement)
+            statements.append(statement)
             statement = ""
-    return found
+    return statements
 
 
-def _back_up(path: Path, to: Path) -> None:
+def _back_up(path: Path, copy_path: Path) -> None:
     """Copy the database, whole or not at all."""
-    draft = to.with_name(f".{to.name}.{os.getpid()}.new")
+    draft = copy_path.with_name(f".{copy_path.name}.{os.getpid()}.new")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
         with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(draft)) as copy:
             connection.backup(copy)
-        draft.replace(to)
+        draft.replace(copy_path)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def is_damage(error: OSError | sqlite3.Error) -> bool:
-    """Whether the file itself is broken, not only the way to it."""
+    """Return whether the file itself is broken, not only the way to it."""
     code = getattr(error, "sqlite_errorname", "")
     return "CORRUPT" in code or "NOTADB" in code
 
 
 def explained(error: OSError | sqlite3.Error, path: Path) -> StoreError:
-    """What went wrong with the database and what to do about it."""
+    """Return a StoreError that says what went wrong with the database and what to do about it."""
     words = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     code = getattr(error, "sqlite_errorname", "")
     if is_damage(error):

@@ -1,4 +1,9 @@
-"""Conversations, turns and calls as rows. Every function here runs within a transaction of the writer's."""
+"""Conversations, turns and calls as rows of the database.
+
+Every function here is called on the writer's thread, within a transaction of the writer's, which is rolled
+back where the function raises. A `connection` is the writer's own; a `conversation` or `turn` that is a
+number is the key of its row. All of them raise sqlite3.Error where the disk does not take the change.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +11,34 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from moa_tui.conversation import name_from
-from moa_tui.document import failure_document, metrics_document, recipe_document
 from moa_tui.errors import StoreError
-from moa_tui.store.parts import MessageCodec, as_json, decoded, encoded
-from moa_tui.store.words import indexed
+from moa_tui.store.row_json import failure_json, metrics_json, recipe_json, texts_json
+from moa_tui.store.search_text import indexed
+from moa_tui.store.text_pool import MessageCodec, decoded, encoded
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.events import CallId, CallStarted, Failure, Outcome, Reply, Usage
     from moa_tui.engine.recipe import Recipe
     from moa_tui.preferences import Preference
-    from moa_tui.store.parts import Parts
+    from moa_tui.store.text_pool import TextPool
 
 T = TypeVar("T")
 
 
 def keep_conversation(connection: sqlite3.Connection, conversation: Conversation, first: Turn | None) -> int:
-    """The key of its row, which is made where there is none. `first` is its first turn."""
+    """Return the key of a conversation's row; insert the row where there is none.
+
+    `first` is the conversation's first turn, whose prompt names it in the list as long as it has no title.
+    """
     insert = (
         "INSERT INTO conversations (id, created, used, title, first_line, pinned, archived, forked_from) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
     )
-    made = connection.execute(
+    inserted = connection.execute(
         insert,
         (
             conversation.id,
@@ -44,13 +52,13 @@ def keep_conversation(connection: sqlite3.Connection, conversation: Conversation
         ),
     )
     key = conversation_key(connection, conversation.id)
-    if made.rowcount:
+    if inserted.rowcount:
         keep_tags(connection, key, conversation.tags)
     return key
 
 
 def conversation_key(connection: sqlite3.Connection, conversation_id: str) -> int:
-    """The key of a conversation's row. Raises StoreError where there is none."""
+    """Return the key of a conversation's row. Raises StoreError where there is none."""
     row = connection.execute("SELECT key FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
     if row is None:
         raise StoreError(
@@ -60,7 +68,7 @@ def conversation_key(connection: sqlite3.Connection, conversation_id: str) -> in
 
 
 def turn_key(connection: sqlite3.Connection, conversation: int, turn_id: str) -> int:
-    """The key of a turn's row. Raises StoreError where there is none."""
+    """Return the key of a turn's row. Raises StoreError where there is none."""
     row = connection.execute(
         "SELECT key FROM turns WHERE conversation = ? AND id = ?", (conversation, turn_id)
     ).fetchone()
@@ -70,55 +78,60 @@ def turn_key(connection: sqlite3.Connection, conversation: int, turn_id: str) ->
 
 
 def keep_tags(connection: sqlite3.Connection, conversation: int, tags: Iterable[str]) -> None:
-    """Let it have these tags."""
+    """Replace the tags of a conversation; a tag that is given twice is kept once."""
     connection.execute("DELETE FROM tags WHERE conversation = ?", (conversation,))
     rows = [(conversation, readable(tag)) for tag in dict.fromkeys(tags)]
     connection.executemany("INSERT OR IGNORE INTO tags (conversation, tag) VALUES (?, ?)", rows)
 
 
-def keep_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, parts: Parts) -> int:
-    """A turn as it is sent; the key of its row."""
+def keep_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, pool: TextPool) -> int:
+    """Insert a turn as it is when it is sent, without an outcome, and return the key of its row."""
     insert = (
         "INSERT INTO turns (conversation, id, parent, created, prompt, system, recipe, recipe_name) "
         "VALUES (?, ?, ?, ?, 0, ?, ?, ?)"
     )
-    recipe = as_json(recipe_document(turn.recipe))
-    made = connection.execute(
+    inserted = connection.execute(
         insert,
         (
             conversation,
             turn.id,
             turn.parent.id if turn.parent is not None else None,
             turn.created,
-            parts.keep(turn.system) if turn.system is not None else None,
-            parts.keep(recipe),
+            pool.keep(turn.system) if turn.system is not None else None,
+            pool.keep(recipe_json(turn.recipe)),
             readable(turn.recipe.name),
         ),
     )
-    key = int(made.lastrowid or 0)
-    prompt = parts.keep_found(turn.prompt, key)
+    key = int(inserted.lastrowid or 0)
+    prompt = pool.keep_searchable(turn.prompt, key)
     connection.execute("UPDATE turns SET prompt = ? WHERE key = ?", (prompt, key))
     return key
 
 
-def keep_whole_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, parts: Parts) -> None:
-    """A turn with all that came of it."""
-    key = keep_turn(connection, conversation, turn, parts)
+def keep_whole_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, pool: TextPool) -> None:
+    """Insert a turn with its outcome, if it has one, whose calls were paid for elsewhere or earlier."""
+    key = keep_turn(connection, conversation, turn, pool)
     if turn.outcome is not None:
         codec = MessageCodec(turn)
         for call, reply in turn.outcome.replies.items():
-            keep_reply(connection, key, call, reply, parts, codec)
-        keep_outcome(connection, key, turn.outcome, parts)
+            keep_reply(connection, key, call, reply, pool, codec)
+        keep_outcome(connection, key, turn.outcome, pool)
 
 
 def make_active(connection: sqlite3.Connection, conversation: int, turn: str | None) -> None:
-    """Let `turn` be the last of the branch in view; what is worked on is no longer thrown away."""
-    used = "UPDATE conversations SET active = ?, used = ?, deleted = NULL WHERE key = ?"
-    connection.execute(used, (turn, time.time(), conversation))
+    """Make the turn of that id the last of the branch in view, and note that the conversation was just used.
+
+    A conversation in the bin is taken out of it, because somebody works on it.
+    """
+    update = "UPDATE conversations SET active = ?, used = ?, deleted = NULL WHERE key = ?"
+    connection.execute(update, (turn, time.time(), conversation))
 
 
 def forget_turn(connection: sqlite3.Connection, turn: int, active: str | None) -> None:
-    """Take away a turn that was never answered, and its conversation where it was the only one."""
+    """Delete a turn that was never answered, and its conversation where that has no other turn.
+
+    `active` is the id of the turn that becomes the last of the branch in view, None for none.
+    """
     conversation = connection.execute("SELECT conversation FROM turns WHERE key = ?", (turn,)).fetchone()[0]
     unindex(connection, "turn = ?", turn)
     connection.execute("UPDATE parts SET turn = NULL WHERE turn = ?", (turn,))
@@ -131,8 +144,12 @@ def forget_turn(connection: sqlite3.Connection, turn: int, active: str | None) -
 
 
 def unindex(connection: sqlite3.Connection, where: str, value: int) -> None:
-    """No search finds these parts any more. The index must be told what it was given, to the letter."""
-    texts = connection.execute(f"SELECT key, text FROM parts WHERE turn IS NOT NULL AND {where}", (value,))  # noqa: S608 - own words
+    """Remove from the search index the texts of the rows of `parts` that `where`, SQL with one `?`, selects.
+
+    The index keeps no texts itself: it must be told what it was given, to the letter.
+    """
+    select = f"SELECT key, text FROM parts WHERE turn IS NOT NULL AND {where}"  # noqa: S608 - own words
+    texts = connection.execute(select, (value,))
     connection.executemany(
         "INSERT INTO search (search, rowid, text) VALUES ('delete', ?, ?)",
         [(key, indexed(decoded(text))) for key, text in texts.fetchall()],
@@ -140,9 +157,9 @@ def unindex(connection: sqlite3.Connection, where: str, value: int) -> None:
 
 
 def keep_started(
-    connection: sqlite3.Connection, turn: int, event: CallStarted, parts: Parts, codec: MessageCodec
+    connection: sqlite3.Connection, turn: int, event: CallStarted, pool: TextPool, codec: MessageCodec
 ) -> None:
-    """A call whose request goes out."""
+    """Insert a call whose request goes out, without a reply; an earlier call in its place is replaced."""
     connection.execute(
         "INSERT OR REPLACE INTO calls (turn, layer, place, agent, model, messages, started) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -152,26 +169,35 @@ def keep_started(
             event.call.index,
             readable(event.agent.name),
             readable(event.agent.model),
-            codec.write(event.call, event.messages, parts),
+            codec.write(event.call, event.messages, pool),
             event.at,
         ),
     )
 
 
 def keep_reply(
-    connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply, parts: Parts, codec: MessageCodec
+    connection: sqlite3.Connection,
+    turn: int,
+    call: CallId,
+    reply: Reply,
+    pool: TextPool,
+    codec: MessageCodec,
+    paid_on: str | None = None,
 ) -> None:
-    """A call that is over, all of it, instead of what was there of it."""
+    """Write a call that is over, in the place of what there was of it, and book what it cost.
+
+    `paid_on` is the local day on which it ended, `2026-03-14`; None where it was not paid just now.
+    """
     columns = {
         "turn": turn,
         "layer": call.layer,
         "place": call.index,
         "agent": readable(reply.agent),
         "model": readable(reply.model),
-        "messages": codec.write(call, reply.messages, parts),
+        "messages": codec.write(call, reply.messages, pool),
         "status": reply.status,
-        "text": parts.keep_found(reply.text, turn, call.layer, call.index),
-        "reasoning": parts.keep(reply.reasoning) if reply.reasoning else None,
+        "text": pool.keep_searchable(reply.text, turn, call.layer, call.index),
+        "reasoning": pool.keep(reply.reasoning) if reply.reasoning else None,
         "error": _failure(reply.error),
         "finish_reason": readable(reply.finish_reason),
         **_usage(reply.usage),
@@ -182,42 +208,50 @@ def keep_reply(
         "ended": reply.ended,
         "attempts": reply.attempts,
         "reused": reply.reused,
-        "notes": _list(reply.notes),
+        "notes": _notes(reply.notes),
     }
     codec.learn(call, reply.text)
     marks = ", ".join("?" * len(columns))
     insert = f"INSERT OR REPLACE INTO calls ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - own names
     connection.execute(insert, tuple(columns.values()))
     drop_pieces(connection, turn, call)
-    if not reply.reused and reply.cost:
-        connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (reply.cost, turn))
+    book_cost(connection, turn, reply, paid_on)
 
 
-def keep_paid(connection: sqlite3.Connection, day: str, cost: float) -> None:
-    """What a call cost, on the day it ended."""
-    add = "INSERT INTO spending (day, paid) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET paid = paid + ?"
-    connection.execute(add, (day, cost, cost))
+def book_cost(connection: sqlite3.Connection, turn: int, reply: Reply, day: str | None) -> None:
+    """Add what a call cost, in US dollars, to its turn and to the day on which it was paid.
+
+    This is the only code that books a payment, and both sums change in the one transaction that writes the
+    call. A reply reused from an earlier run was booked with that run, and an unknown cost cannot be booked.
+    `day` is None for the calls of a conversation that was read in or copied, which nobody paid for just now.
+    """
+    if reply.reused or not reply.cost:
+        return
+    connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (reply.cost, turn))
+    if day is not None:
+        add = "INSERT INTO spending (day, paid) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET paid = paid + ?"
+        connection.execute(add, (day, reply.cost, reply.cost))
 
 
 def change_reply(connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply) -> None:
-    """A reply that was left out or taken back in: what it is now, all of it else as it was."""
+    """Update the status and notes of a reply that was left out or taken back in; nothing else changes."""
     update = "UPDATE calls SET status = ?, notes = ? WHERE turn = ? AND layer = ? AND place = ?"
-    connection.execute(update, (reply.status, _list(reply.notes), turn, call.layer, call.index))
+    connection.execute(update, (reply.status, _notes(reply.notes), turn, call.layer, call.index))
 
 
-def change_recipe(connection: sqlite3.Connection, turn: int, recipe: Recipe, parts: Parts) -> None:
-    """The recipe of a turn that was changed while its run goes."""
-    key = parts.keep(as_json(recipe_document(recipe)))
+def change_recipe(connection: sqlite3.Connection, turn: int, recipe: Recipe, pool: TextPool) -> None:
+    """Replace the recipe of a turn whose run was changed on its way."""
+    key = pool.keep(recipe_json(recipe))
     connection.execute("UPDATE turns SET recipe = ? WHERE key = ?", (key, turn))
 
 
 def keep_preference(connection: sqlite3.Connection, preference: Preference) -> None:
-    """A choice among recipes."""
+    """Insert which of several compared recipes was preferred."""
     connection.execute(
         "INSERT INTO choices (created, recipes, chosen, blind) VALUES (?, ?, ?, ?)",
         (
             preference.created,
-            as_json([readable(one) for one in preference.recipes]),
+            texts_json(readable(name) for name in preference.recipes),
             readable(preference.chosen),
             preference.blind,
         ),
@@ -225,19 +259,19 @@ def keep_preference(connection: sqlite3.Connection, preference: Preference) -> N
 
 
 def drop_pieces(connection: sqlite3.Connection, turn: int, call: CallId) -> None:
-    """What a call had written so far does not count any more."""
+    """Delete the checkpoints of what a call has written so far."""
     delete = "DELETE FROM pieces WHERE turn = ? AND layer = ? AND place = ?"
     connection.execute(delete, (turn, call.layer, call.index))
 
 
-def keep_outcome(connection: sqlite3.Connection, turn: int, outcome: Outcome, parts: Parts) -> None:
-    """What the turn's run came to."""
+def keep_outcome(connection: sqlite3.Connection, turn: int, outcome: Outcome, pool: TextPool) -> None:
+    """Write how a turn's run ended; its calls are written by `keep_reply`."""
     columns = {
         "status": outcome.status,
-        "answer": parts.keep(outcome.answer),
+        "answer": pool.keep(outcome.answer),
         "error": _failure(outcome.error),
-        "notes": _list(outcome.notes),
-        "metrics": as_json(metrics_document(outcome.metrics)),
+        "notes": _notes(outcome.notes),
+        "metrics": metrics_json(outcome.metrics),
         **_usage(outcome.usage),
         "cost": outcome.cost,
         "seconds": outcome.seconds,
@@ -256,13 +290,13 @@ def _usage(usage: Usage) -> dict[str, int]:
 
 
 def _failure(failure: Failure | None) -> bytes | None:
-    return None if failure is None else encoded(as_json(failure_document(failure)))
+    return None if failure is None else encoded(failure_json(failure))
 
 
-def _list(notes: Iterable[str]) -> bytes | None:
-    return encoded(as_json(list(notes))) if notes else None
+def _notes(notes: Sequence[str]) -> bytes | None:
+    return encoded(texts_json(notes)) if notes else None
 
 
 def readable(value: T) -> T | str:
-    """A value as SQLite takes it: a text without lone surrogates."""
+    """Return a value that SQLite can store: in a text, each lone surrogate is replaced by `?`."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

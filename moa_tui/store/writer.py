@@ -1,12 +1,19 @@
-"""The one thread that writes the database: neither a screen nor a model's stream waits for the disk."""
+"""The one thread that writes the database, so that neither a screen nor a model's stream waits for the disk.
+
+The thread owns the connection that writes. Everybody else hands it changes: functions that it calls with that
+connection, which nobody else may use.
+"""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
+import traceback
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import StoreError
@@ -14,9 +21,12 @@ from moa_tui.store.schema import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Change = Callable[[sqlite3.Connection], None]
+
+_log = logging.getLogger("moa_tui.store")
+# Without a handler Python would print on the terminal, where a screen is drawn.
+_log.addHandler(logging.NullHandler())
 
 # At most so much of a text in progress is lost when the program is killed.
 _CHECKPOINT_SECONDS = 1.0
@@ -38,22 +48,23 @@ _OWN_FAULTS = {
 
 @dataclass(eq=False)
 class _Awaited:
-    """A change that somebody waits for: told what came of it, and not made behind their back."""
+    """A change that a caller waits for: `fault` says why it failed, and once given up it is not made."""
 
     change: Change
     fault: StoreError | None = None
-    given_up: bool = False
+    is_given_up: bool = False
 
     def __call__(self, connection: sqlite3.Connection) -> None:
-        if not self.given_up:
+        if not self.is_given_up:
             self.change(connection)
 
 
 class Writer:
     """Applies changes in the order they come, many to a transaction, each whole or not at all.
 
-    What the disk does not take is kept and tried again, so a change may be called more than once.
-    `on_problem` is told of trouble on this thread; with None when it is over.
+    Changes that the disk does not take stay queued and are tried again, so a change may be called more than
+    once. `put`, `flush`, `call` and `close` may be called on any thread but the writer's own. `on_problem` is
+    called on the writer's thread, with a StoreError when writing fails and with None when it works again.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -72,7 +83,10 @@ class Writer:
         self._thread.start()
 
     def put(self, change: Change, *, soon: bool = True) -> None:
-        """Apply `change` in its turn, unless closed; `soon` is False for what may wait a second."""
+        """Queue a change and return at once; after `close` nothing is queued any more.
+
+        With `soon` False, the change may wait for up to a second for others.
+        """
         with self._state:
             if self._ended:
                 return
@@ -84,7 +98,10 @@ class Writer:
                 self._state.notify_all()
 
     def flush(self, seconds: float = 10.0) -> bool:
-        """Wait until all that was put so far is written; whether it is."""
+        """Wait until all that was queued so far is written, for so many seconds; return whether it is.
+
+        Returns early where the disk takes nothing just now.
+        """
         with self._state:
             until = self._put
             if self._done < until:
@@ -94,7 +111,10 @@ class Writer:
             return self._done >= until
 
     def call(self, change: Change) -> None:
-        """Apply `change` and wait for it. Raises StoreError where it was not, and then never will be."""
+        """Queue a change and wait until it is written, for a minute at most.
+
+        Raises StoreError where it was not written; it is not written later either then.
+        """
         if self._ended:
             raise StoreError(f"{self._path}: it is closed")
         if self.problem is not None:
@@ -102,27 +122,31 @@ class Writer:
         awaited = _Awaited(change)
         self.put(awaited)
         if not self.flush(60.0):
-            awaited.given_up = True
+            awaited.is_given_up = True
             raise self.problem or StoreError(f"{self._path}: another program holds it; close that one")
         if awaited.fault is not None:
             raise awaited.fault
 
     def close(self, seconds: float = 5.0) -> bool:
-        """Write what waits and end; whether all was written."""
+        """Write what is queued and end the thread; return whether all was written within so many seconds."""
         with self._state:
             self._closing = True
             self._state.notify_all()
         self._thread.join(seconds)
         return self._done >= self._put
 
+    # On the writer's thread
+
     def _run(self) -> None:
+        """Write what is queued, again and again, until closed."""
+        # How many changes are in the write-ahead log but not in the file itself.
         behind = 0
         try:
             while True:
                 with self._state:
                     idle = _IDLE_SECONDS if behind else None
-                    wanted = self._state.wait_for(lambda: self._changes or self._closing, idle)
-                if not wanted or behind > _MOST_BEHIND:
+                    is_due = self._state.wait_for(lambda: self._changes or self._closing, idle)
+                if not is_due or behind > _MOST_BEHIND:
                     self._merge()
                     behind = 0
                     continue
@@ -131,7 +155,7 @@ class Writer:
                     self._state.wait_for(lambda: self._closing or (self._urgent and not self.problem), wait)
                     self._urgent = False
                     count, closing = len(self._changes), self._closing
-                    # In one with the look at what waits: what comes later is not taken any more.
+                    # Set while the queue is known to be empty: `put` takes nothing from here on.
                     self._ended = not count
                 if self._ended or (not self._apply(count) and closing):
                     return
@@ -144,18 +168,21 @@ class Writer:
                 self._state.notify_all()
 
     def _merge(self) -> None:
-        """Move what was written to the log into the file itself, while nobody waits for a change."""
-        # What goes wrong here goes wrong again with the next change, which tells of it.
+        """Move the write-ahead log into the file itself, while nobody waits for a change."""
+        # What goes wrong here goes wrong again with the next change, which reports it.
         with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _apply(self, count: int) -> bool:
-        """Write the first `count` changes in one transaction; they stay if the disk does not take them."""
+        """Write the first `count` changes in one transaction and return whether the disk took them.
+
+        They stay in the queue where it did not.
+        """
         faults: list[StoreError] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for at in range(count):
-                change = self._changes[at]
+            for position in range(count):
+                change = self._changes[position]
                 fault = self._apply_one(change)
                 if isinstance(change, _Awaited):
                     change.fault = fault
@@ -165,20 +192,23 @@ class Writer:
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-            self._trouble(explained(error, self._path))
+            self._set_problem(explained(error, self._path))
             return False
         with self._state:
             for _ in range(count):
                 self._changes.popleft()
             self._done += count
             self._state.notify_all()
-        self._trouble(None)
+        self._set_problem(None)
         for fault in faults:
-            self._tell(fault)
+            self._report(fault)
         return True
 
     def _apply_one(self, change: Change) -> StoreError | None:
-        """Apply one change; why it can never be applied, if so. Raises sqlite3.Error for a bad file."""
+        """Apply one change and return why it can never be applied, None where it was.
+
+        Raises sqlite3.Error where the file or the disk is at fault.
+        """
         self._connection.execute("SAVEPOINT change")
         fault = None
         try:
@@ -189,7 +219,8 @@ class Writer:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
             if code & 0xFF not in _OWN_FAULTS:
                 raise
-            # To be told, but not to keep everything that comes after it from the disk.
+            # A bug of ours is reported, but must not keep all later changes from the disk.
+            _log_bug("a change could not be written", error)
             words = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
             fault = StoreError(f"moa-tui has a fault, please report it: a change could not be kept: {words}")
         if fault is not None:
@@ -197,14 +228,23 @@ class Writer:
         self._connection.execute("RELEASE change")
         return fault
 
-    def _trouble(self, problem: StoreError | None) -> None:
+    def _set_problem(self, problem: StoreError | None) -> None:
         with self._state:
             before, self.problem = self.problem, problem
             self._state.notify_all()
         if str(before) != str(problem):
-            self._tell(problem)
+            self._report(problem)
 
-    def _tell(self, problem: StoreError | None) -> None:
-        # Whoever listens may have ended already; keeping goes on all the same.
-        with suppress(Exception):
+    def _report(self, problem: StoreError | None) -> None:
+        """Call `on_problem`; whatever it raises is logged, and writing goes on."""
+        try:
             self.on_problem(problem)
+        except Exception as error:
+            _log_bug("a listener for problems failed", error)
+
+
+def _log_bug(what: str, error: Exception) -> None:
+    """Log the type and the place of an error, without its message, which may quote a conversation."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+    _log.error("%s: %s at %s", what, type(error).__name__, place)

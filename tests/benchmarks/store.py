@@ -24,9 +24,9 @@ from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
 from moa_tui.engine.tasks import Reference, prepare
 from moa_tui.store import Store
 from moa_tui.store.figures import figures as count_figures
-from moa_tui.store.parts import decoded
 from moa_tui.store.schema import connect
-from moa_tui.store.words import Wanted
+from moa_tui.store.search_text import SearchQuery
+from moa_tui.store.text_pool import decoded
 from moa_tui.ui.transcript import Transcript
 from tests.benchmarks.figures import figure, percentile
 from tests.helpers import recipe
@@ -328,7 +328,7 @@ def searching(store: Store, words: Words) -> list[Measured]:
     ask = "SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT 50"
 
     def alone(wanted: str) -> object:
-        return bare.execute(ask, (Wanted(wanted).question,)).fetchall()
+        return bare.execute(ask, (SearchQuery(wanted).match_expression,)).fetchall()
 
     asked = queries(words, store)
     took: dict[str, list[list[float]]] = {kind: [] for kind in asked}

@@ -20,20 +20,13 @@ from tests.conversations import NOON, a_conversation, a_recipe, a_reply, a_turn,
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from moa_tui.engine.events import Reply
     from moa_tui.engine.recipe import Recipe
     from moa_tui.stats import Figures, Group
 
 ONE, TWO, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "kept.db") as store:
-        yield store
 
 
 def counted(store: Store, since: float | None = None) -> Figures:

@@ -27,15 +27,13 @@ from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import RunContext, run
 from moa_tui.errors import ModelError, StoreError
 from moa_tui.store import Store, writer
-from moa_tui.store.parts import decoded
+from moa_tui.store.text_pool import decoded
 from tests.conversations import a_conversation, a_recipe, a_turn, texts
 from tests.fakes import FakeModels
 from tests.helpers import recipe
-from tests.store import Prose, replay, started
+from tests.store.helpers import Prose, replay, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from moa_tui.engine.events import Outcome
     from moa_tui.engine.recipe import Recipe
 
@@ -45,19 +43,6 @@ ONE, TWO, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "moa-tui.db") as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """For tests with many examples, none of which minds the others."""
-    with Store(tmp_path_factory.mktemp("many") / "moa-tui.db") as store:
-        yield store
 
 
 async def asked(

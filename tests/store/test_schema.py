@@ -21,7 +21,7 @@ from moa_tui.document import conversation_document
 from moa_tui.errors import StoreError
 from moa_tui.store import Store, schema
 from tests.conversations import a_conversation, with_branches
-from tests.store import Prose
+from tests.store.helpers import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,7 @@ INSERT INTO nowhere VALUES (1);
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """In a folder that is there already, since most tests put a file there themselves."""
     return tmp_path / "moa-tui.db"
 
 

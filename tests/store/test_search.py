@@ -11,20 +11,14 @@ from hypothesis import strategies as st
 
 from moa_tui.conversation import Conversation
 from moa_tui.store import Store
-from moa_tui.store.words import Wanted, folded_evenly
+from moa_tui.store.search_text import SearchQuery, folded_evenly
 from tests.conversations import a_turn, conversation_of, texts
-from tests.store import Prose
+from tests.store.helpers import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moa_tui.conversation import Hit
-
-
-@pytest.fixture
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store(tmp_path_factory.mktemp("data") / "moa-tui.db") as store:
-        yield store
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +160,7 @@ def test_no_question_breaks_the_search(library: Store, wanted: str) -> None:
 
 def test_of_a_pasted_page_the_first_words_are_looked_for() -> None:
     words = Prose().text(10_000).split()
-    assert Wanted(" ".join(words)).question.count(" AND ") == 49
+    assert SearchQuery(" ".join(words)).match_expression.count(" AND ") == 49
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -256,14 +250,14 @@ def test_a_title_holds_all_words_or_is_not_found(store: Store, wanted: str, foun
     ],
 )
 def test_exactly_what_was_wanted_is_marked(wanted: str, text: str, marks: list[str]) -> None:
-    shown, places = Wanted(wanted).context(text)
+    shown, places = SearchQuery(wanted).context(text)
     assert shown == text
     assert [shown[start:end] for start, end in places] == marks
 
 
 def test_the_surroundings_are_on_one_line_and_cut_at_words() -> None:
     text = f"{'before ' * 50}\nthe\tword\x85here\n{'after ' * 50}"
-    shown, places = Wanted("word").context(text)
+    shown, places = SearchQuery("word").context(text)
     assert shown.startswith("…before before")
     assert shown.endswith("…")
     assert "the word here after" in shown

@@ -22,7 +22,7 @@ from moa_tui.document import conversation_document
 from moa_tui.engine.events import CallId, Delta
 from moa_tui.errors import StoreError, TakenError
 from moa_tui.store import Store
-from moa_tui.store.parts import decoded
+from moa_tui.store.text_pool import decoded
 from tests.conversations import (
     HOSTILE_TEXTS,
     NOON,
@@ -36,31 +36,11 @@ from tests.conversations import (
     with_branches,
 )
 from tests.helpers import recipe
-from tests.store import Prose, replay, size_of
+from tests.store.helpers import Prose, replay, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from moa_tui.conversation import Summary
     from moa_tui.engine.events import Message
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "moa-tui.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with Store(path) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """For tests with many examples, none of which minds the others."""
-    with Store(tmp_path_factory.mktemp("many") / "moa-tui.db") as store:
-        yield store
 
 
 def cleaned(conversation: Conversation) -> Conversation:
@@ -400,6 +380,24 @@ def test_what_one_thread_held_another_lets_go(path: Path) -> None:
         assert not store.hold("shared")
     with Store(path) as store:
         assert store.hold("shared")
+
+
+def test_threads_of_one_program_claim_one_conversation_together(store: Store) -> None:
+    start = threading.Barrier(8)
+    claims: list[bool] = []
+
+    def claim() -> None:
+        start.wait()
+        claims.append(store.hold("shared"))
+
+    for _ in range(10):
+        threads = [threading.Thread(target=claim) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        store.let_go("shared")
+    assert claims == [True] * 80
 
 
 def test_an_id_from_a_strange_file_is_no_path(store: Store, tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,10 @@ from moa_tui.engine.events import CallId, Delta
 from moa_tui.errors import StoreError
 from moa_tui.store import Store, writer
 from tests.conversations import a_conversation, a_recipe, a_turn
-from tests.store import Prose, replay, started
+from tests.store.helpers import Prose, replay, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -46,12 +46,6 @@ class Told:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_CHECKPOINT_SECONDS", 0.02)
     monkeypatch.setattr(writer, "_RETRY_SECONDS", 0.02)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "moa-tui.db") as store:
-        yield store
 
 
 @pytest.fixture
@@ -207,14 +201,35 @@ def test_a_fault_in_what_is_awaited_is_raised_there(store: Store, told: Told) ->
     assert told.all == []
 
 
-def test_a_listener_that_has_ended_does_not_end_the_writing(store: Store) -> None:
+def test_a_listener_that_fails_ends_no_writing_and_is_logged_without_its_words(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     def gone(_: StoreError | None) -> None:
-        raise RuntimeError("the loop is closed")
+        raise RuntimeError("a secret prompt")
 
     store.on_problem(gone)
-    store._writer.put(breaks(KeyError("agent")))
+    store._writer.put(breaks(KeyError("another secret")))
     store.save(a_conversation(1))
     assert len(store.summaries()) == 1
+    # The listener is called after a change is written: closing waits for the thread itself.
+    assert store.close()
+    change, listener = (record.getMessage() for record in caplog.records if record.name == "moa_tui.store")
+    assert re.fullmatch(r"a change could not be written: KeyError at test_writer\.py:\d+ in change", change)
+    assert re.fullmatch(
+        r"a listener for problems failed: RuntimeError at test_writer\.py:\d+ in gone", listener
+    )
+    assert "secret" not in caplog.text
+
+
+def test_a_fault_of_the_disk_or_of_the_user_is_no_bug_to_log(
+    store: Store, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    store._writer.put(breaks(StoreError("the turn is not there any more")))
+    with FullDisk(store):
+        replay(store.record(a_conversation(0), turn := Prose().turn(a_recipe())), turn)
+        told.wait(2)
+    told.wait(3)
+    assert caplog.records == []
 
 
 # --- order and waiting ------------------------------------------------------------------------------------
@@ -310,23 +325,29 @@ def test_after_the_end_nothing_hangs(store: Store) -> None:
     store.save(made)
     recording = store.record(made, turn)
     assert store.close()
-    began = time.monotonic()
-    recording.take(started(turn, CallId(1, 1)))
-    recording.take(Delta(CallId(1, 1), "text", "too late"))
-    replay(store.record(made, turn), a_turn())
-    store.choose(made.id, None)
-    for use in (
-        lambda: store.save(a_conversation(1)),
-        lambda: store.change(made.id, pinned=True),
-        lambda: store.purge(made.id),
-        lambda: store.load(made.id),
-        lambda: store.search("question", 5),
-        store.summaries,
-    ):
-        with pytest.raises(StoreError, match="closed"):
-            use()
-    assert store.close()
-    assert time.monotonic() - began < 5
+    done = threading.Event()
+
+    def use_it_all() -> None:
+        recording.take(started(turn, CallId(1, 1)))
+        recording.take(Delta(CallId(1, 1), "text", "too late"))
+        replay(store.record(made, turn), a_turn())
+        store.choose(made.id, None)
+        for use in (
+            lambda: store.save(a_conversation(1)),
+            lambda: store.change(made.id, pinned=True),
+            lambda: store.purge(made.id),
+            lambda: store.load(made.id),
+            lambda: store.search("question", 5),
+            store.summaries,
+        ):
+            with pytest.raises(StoreError, match="closed"):
+                use()
+        assert store.close()
+        done.set()
+
+    thread = threading.Thread(target=use_it_all, daemon=True)
+    thread.start()
+    assert done.wait(5)
 
 
 def test_who_waits_as_the_end_comes_is_not_left_waiting(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Searching: how a text is indexed, how a question to the index is put, and what is shown of a hit."""
+"""Full-text search: how a text is indexed, how a query is put to the index, what is shown of a hit. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AFTER = 120
 
 
 def indexed(text: str) -> str:
-    """A text as the index takes it."""
+    """Return a text as it is given to the index, whose tokens are words, single CJK characters and emoji."""
     clean = text.encode("utf-8", "replace").decode()
     return _EMOJI_ONE.sub(_spelled, _UNSPACED_ONE.sub(r" \1 ", clean))
 
@@ -35,30 +35,35 @@ def _spelled(emoji: re.Match[str]) -> str:
     return f" u{ord(emoji[0]):x} "
 
 
-class Wanted:
-    """What is looked for: all words, and phrases in quotation marks; the last of them perhaps only begun.
+class SearchQuery:
+    """A query as a person writes it: words, and phrases in quotation marks, all of which a text must hold.
 
-    `question` is how the index is asked for it, empty where nothing is.
+    The last word may be only the beginning of one, unless a space or a quotation mark follows.
+    `match_expression` is the query in the syntax of FTS5, empty where it asks for nothing.
     """
 
-    def __init__(self, wanted: str) -> None:
-        found = [match[1] if match[1] is not None else match[2] for match in _QUOTED.finditer(wanted)]
-        phrases = [words for phrase in found if (words := _WORD.findall(phrase))][:_MOST_WORDS]
-        begun = not wanted.endswith(('"', " "))
+    def __init__(self, query: str) -> None:
+        quoted_or_not = [m[1] if m[1] is not None else m[2] for m in _QUOTED.finditer(query)]
+        phrases = [words for phrase in quoted_or_not if (words := _WORD.findall(phrase))][:_MOST_WORDS]
+        begun = not query.endswith(('"', " "))
         quoted = ['"{}"'.format(" ".join(indexed(" ".join(words)).split())) for words in phrases]
-        self.question = " AND ".join(quoted) + ("*" if begun and quoted else "")
+        self.match_expression = " AND ".join(quoted) + ("*" if begun and quoted else "")
         self._patterns = [_pattern(words) for words in phrases[:-1]]
         self._patterns += [_pattern(words, begun=begun) for words in phrases[-1:]]
 
     def is_in(self, text: str) -> bool:
-        """Whether all of it stands in a text that is in no index."""
+        """Return whether a text that is in no index holds all that the query asks for."""
         folded = folded_evenly(text)
         return bool(self._patterns) and all(pattern.search(folded) for pattern in self._patterns)
 
     def context(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-        """The surroundings of the first place of something wanted, on one line, and what to mark there."""
+        """Return the surroundings of the first match on one line, and the matches in it.
+
+        Each match is `(start, end)`, in characters of the line that is returned.
+        """
         folded = folded_evenly(text)
-        first = min((match.start() for each in self._patterns if (match := each.search(folded))), default=0)
+        matches = (pattern.search(folded) for pattern in self._patterns)
+        first = min((match.start() for match in matches if match), default=0)
         start = max(0, first - _BEFORE)
         if start and (space := text.find(" ", start, first)) >= 0:
             start = space + 1
@@ -68,38 +73,38 @@ class Wanted:
         offset = len(lead) - start
         marks = {
             (match.start() + offset, match.end() + offset)
-            for each in self._patterns
-            for match in each.finditer(folded, start, end)
+            for pattern in self._patterns
+            for match in pattern.finditer(folded, start, end)
         }
         return shown, tuple(sorted(marks))
 
 
 def _pattern(words: list[str], *, begun: bool = False) -> re.Pattern[str]:
-    """Where these words stand one after another; the last may be only `begun`."""
-    found = ""
+    """Return a pattern of these words one after another; with `begun`, the last may go on."""
+    pattern = ""
     spaced_before = False
     for at, word in enumerate(words):
         spaced = re.match(_LETTER, word) is not None
         if at:
-            found += r"[\W_]+" if spaced and spaced_before else r"[\W_]*"
-        letters = [re.escape(one) for one in folded_evenly(word) if not unicodedata.combining(one)]
-        found += letters[0]
+            pattern += r"[\W_]+" if spaced and spaced_before else r"[\W_]*"
+        letters = [re.escape(char) for char in folded_evenly(word) if not unicodedata.combining(char)]
+        pattern += letters[0]
         if spaced and not at:
-            # Looked at behind the letter, since a letter is found faster than a boundary.
-            found += f"(?<!{_LETTER}{letters[0]})"
+            # The boundary is checked behind the letter, since a letter is found faster than a boundary.
+            pattern += f"(?<!{_LETTER}{letters[0]})"
         if spaced:
-            found += "".join(f"{_ACCENT}*{one}" for one in letters[1:]) + f"{_ACCENT}*"
+            pattern += "".join(f"{_ACCENT}*{letter}" for letter in letters[1:]) + f"{_ACCENT}*"
         spaced_before = spaced
-    return re.compile(found if begun or not spaced_before else f"{found}(?!{_LETTER})")
+    return re.compile(pattern if begun or not spaced_before else f"{pattern}(?!{_LETTER})")
 
 
 def folded_evenly(text: str) -> str:
-    """`text` without case and accents, of the same length."""
+    """Return `text` without case and accents, of the same length."""
     return text.lower() if text.isascii() else text.translate(_Folding())
 
 
 class _Folding(dict[int, str]):
-    """Each character in lower case and without its marks, one for one, so that places stay places."""
+    """Maps each character to one without case and marks, so that positions in a text stay the same."""
 
     def __missing__(self, code: int) -> str:
         self[code] = _folded(code)

@@ -1,4 +1,7 @@
-"""How texts and messages are kept so that none is there twice, and how they are put together again."""
+"""The texts and messages of a conversation, written so that no text is there twice, and read back.
+
+`TextPool` and `MessageCodec` write, on the writer's thread; `decoded` and `KeptMessages` read, on any.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from moa_tui.conversation import history
-from moa_tui.store.words import indexed
+from moa_tui.store.row_json import to_json
+from moa_tui.store.search_text import indexed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,42 +28,43 @@ _SHORTEST_PART = 100
 
 
 def encoded(text: str) -> bytes:
-    """A text as it is kept: at half its size, and with lone surrogates, which no other encoding takes."""
+    """Return a text compressed, to about half its size; lone surrogates, which may stand in it, are kept."""
     return zlib.compress(_utf8(text))
 
 
 def decoded(data: bytes) -> str:
-    """The text of `encoded`."""
+    """Return the text of `encoded`. Raises zlib.error or UnicodeDecodeError for anything else."""
     return zlib.decompress(data).decode("utf-8", "surrogatepass")
-
-
-def as_json(value: Any) -> str:
-    """A value as JSON. Nothing is escaped: two lone surrogates would come back as one character."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-class Parts:
-    """The texts of one conversation, each kept once, found by what it says."""
+class TextPool:
+    """The texts of one conversation in the table `parts`, each there once, found by its hash.
+
+    Used within a transaction of the writer's.
+    """
 
     def __init__(self, connection: sqlite3.Connection, conversation: int) -> None:
         self._connection = connection
         self._conversation = conversation
 
     def keep(self, text: str) -> int:
-        """The key of `text`, kept from now on."""
+        """Return the key of a text; insert it where it is not there yet."""
         values = (self._conversation, hashlib.blake2b(_utf8(text), digest_size=16).digest())
-        found = self._connection.execute("SELECT key FROM parts WHERE conversation = ? AND hash = ?", values)
-        if row := found.fetchone():
+        select = "SELECT key FROM parts WHERE conversation = ? AND hash = ?"
+        if row := self._connection.execute(select, values).fetchone():
             return int(row[0])
         insert = "INSERT INTO parts (conversation, hash, text) VALUES (?, ?, ?)"
         return int(self._connection.execute(insert, (*values, encoded(text))).lastrowid or 0)
 
-    def keep_found(self, text: str, turn: int, layer: int = 0, place: int = 0) -> int:
-        """As `keep`; and a search finds it, at that call of the turn, or as its prompt."""
+    def keep_searchable(self, text: str, turn: int, layer: int = 0, place: int = 0) -> int:
+        """Do as `keep`, and put the text into the search index where it is not there yet.
+
+        A hit is shown at that call of the turn, or as the turn's prompt where `layer` and `place` are 0.
+        """
         key = self.keep(text)
         where = "UPDATE parts SET turn = ?, layer = ?, place = ? WHERE key = ? AND turn IS NULL"
         if text.strip() and self._connection.execute(where, (turn, layer, place, key)).rowcount:
@@ -68,10 +73,11 @@ class Parts:
 
 
 class MessageCodec:
-    """Writes down the messages of one turn's calls by what is kept already.
+    """Encodes the messages of one turn's calls by reference to texts that are in the pool already.
 
-    Each call is sent the whole conversation so far: that is named by its place in it. Prompts and the answers
-    of the layer before are named by their parts, and only what stands between them is written out.
+    Each call is sent the whole conversation so far: a message of that is written as its place in the history.
+    In any other message, the prompts and the answers of the layer before are written as their keys in the
+    pool, and only what stands between them is written out. Used on the writer's thread.
     """
 
     def __init__(self, turn: Turn) -> None:
@@ -81,30 +87,34 @@ class MessageCodec:
         self._answers: dict[int, set[str]] = defaultdict(set)
 
     def learn(self, call: CallId, text: str) -> None:
-        """Know the text of an answer, which the next layer may be sent."""
+        """Remember the text of an answer, which the calls of the next layer may be sent."""
         self._answers[call.layer].add(text)
 
-    def write(self, call: CallId, messages: Iterable[Message], parts: Parts) -> bytes:
-        """The messages as JSON: `[first, count]` of the history, or a role and the parts of a content."""
+    def write(self, call: CallId, messages: Iterable[Message], pool: TextPool) -> bytes:
+        """Return the messages of a call as compressed JSON, a list for each row.
+
+        A row is `[first, count]`, so many messages of the history from the place `first` on, or a role and
+        the pieces of one message's content, each a text or the key of a text in the pool.
+        """
         known = sorted(self._own | self._answers[call.layer - 1], key=len, reverse=True)
         rows: list[list[Any]] = []
-        due = None
+        next_place = None
         for message in messages:
-            if due is not None and due < len(self._history) and self._history[due] == message:
+            if next_place is not None and self._history[next_place : next_place + 1] == [message]:
                 rows[-1][1] += 1
-                due += 1
+                next_place += 1
             elif (at := self._places.get(_identity(message))) is not None:
                 rows.append([at, 1])
-                due = at + 1
+                next_place = at + 1
             else:
                 pieces = _split(message["content"], known)
-                rows.append([message["role"], *(_named(piece, parts) for piece in pieces)])
-                due = None
-        return encoded(as_json(rows))
+                rows.append([message["role"], *(_named(piece, pool) for piece in pieces)])
+                next_place = None
+        return encoded(to_json(rows))
 
 
-def _named(piece: str, parts: Parts) -> int | str:
-    return piece if len(piece) < _SHORTEST_PART else parts.keep(piece)
+def _named(piece: str, pool: TextPool) -> int | str:
+    return piece if len(piece) < _SHORTEST_PART else pool.keep(piece)
 
 
 def _identity(message: Message) -> tuple[str, str]:
@@ -112,7 +122,7 @@ def _identity(message: Message) -> tuple[str, str]:
 
 
 def _split(content: str, known: Sequence[str]) -> list[str]:
-    """`content` cut around every known text in it; the longest come first."""
+    """Return `content` cut around every text of `known`, which has the longest first, that stands in it."""
     pieces = [content]
     whole: set[str] = set()
     for text in known:
@@ -135,12 +145,14 @@ _NO_MESSAGES = encoded("[]")
 
 
 class KeptMessages(Sequence["Message"]):
-    """The messages of a call, put together each time they are looked at.
+    """The messages of a call as MessageCodec wrote them, decoded each time they are read.
 
     A long conversation is in the messages of each of its calls: held as lists, they would fill the memory.
+    Safe to read on any thread: nothing in it changes.
     """
 
     def __init__(self, rows: bytes, turn: Callable[[], Turn], texts: Mapping[int, str]) -> None:
+        """Hold the compressed `rows`; `turn` returns the call's turn, `texts` are the pool's, by key."""
         self._rows = rows
         self._turn = turn
         self._texts = texts
@@ -149,16 +161,16 @@ class KeptMessages(Sequence["Message"]):
         return self._rows != _NO_MESSAGES
 
     def _all(self) -> list[Message]:
-        found: list[Message] = []
-        so_far: list[Message] | None = None
+        messages: list[Message] = []
+        turn_history: list[Message] | None = None
         for first, *rest in json.loads(decoded(self._rows)):
             if isinstance(first, int):
-                so_far = history(self._turn()) if so_far is None else so_far
-                found += so_far[first : first + rest[0]]
+                turn_history = history(self._turn()) if turn_history is None else turn_history
+                messages += turn_history[first : first + rest[0]]
             else:
                 content = "".join(piece if isinstance(piece, str) else self._texts[piece] for piece in rest)
-                found.append({"role": first, "content": content})
-        return found
+                messages.append({"role": first, "content": content})
+        return messages
 
     @overload
     def __getitem__(self, index: int) -> Message: ...

@@ -1,0 +1,310 @@
+"""The kept conversations: an SQLite file, one thread that writes it, and a connection that reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+import zlib
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from filelock import FileLock, Timeout
+
+from moa_tui import paths
+from moa_tui.errors import StoreError, TakenError
+from moa_tui.store import reader, tables
+from moa_tui.store.figures import figures
+from moa_tui.store.recording import Recording, local_day
+from moa_tui.store.schema import connect, explained, open_database
+from moa_tui.store.text_pool import MessageCodec, TextPool
+from moa_tui.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from moa_tui.conversation import Conversation, Hit, Summary, Turn
+    from moa_tui.preferences import Preference
+    from moa_tui.stats import Figures
+
+T = TypeVar("T")
+
+_IN_BIN_SECONDS = 7 * 24 * 3600.0
+
+
+class Store:
+    """The kept conversations, for one program; several programs may use one file at once.
+
+    Methods may be called on any thread. `record`, `choose` and `prefer` queue what is to be written and
+    return at once; all others wait for the disk, so they are not for a thread that draws. The connection that
+    writes belongs to the writer's thread. The connection that reads, and the claims, are used by the callers'
+    threads, one at a time, each under its lock.
+
+    Methods that wait and read or change conversations raise StoreError where the file cannot be used.
+    """
+
+    def __init__(self, path: Path, today: Callable[[], str] = local_day) -> None:
+        """Open or create the database. Raises StoreError.
+
+        `today` returns the day on which the cost of a call is booked when it ends, `2026-03-14`; it is called
+        on the thread that records.
+        """
+        self.path = path
+        self._today = today
+        connection = open_database(path)
+        try:
+            self._reading = connect(path)
+        except sqlite3.Error as error:
+            connection.close()
+            raise explained(error, path) from error
+        self._writer = Writer(connection, path)
+        self._read_lock = threading.Lock()
+        self._claims: dict[str, FileLock] = {}
+        self._claims_lock = threading.Lock()
+        self._writer.put(_empty_bin, soon=False)
+        self._end_interrupted_runs()
+
+    def _end_interrupted_runs(self) -> None:
+        """End the calls of runs that were cut off, so that a search finds what they had written."""
+        query = (
+            "SELECT DISTINCT c.id FROM pieces AS p JOIN turns AS t ON t.key = p.turn "
+            "JOIN conversations AS c ON c.key = t.conversation"
+        )
+        for (conversation_id,) in self._read(lambda connection: connection.execute(query).fetchall()):
+            # Where another program holds it, it is not cut off: a run of it goes on there.
+            if self.hold(conversation_id):
+                self._writer.put(partial(_end_interrupted, conversation_id=conversation_id))
+                self.let_go(conversation_id)
+
+    @property
+    def problem(self) -> StoreError | None:
+        """Why nothing can be written just now, or None; what is queued is written once it can be."""
+        return self._writer.problem
+
+    def on_problem(self, listener: Callable[[StoreError | None], None]) -> None:
+        """Call `listener` with each problem of writing, and with None once it is over.
+
+        It is called on the writer's thread, and replaces an earlier listener.
+        """
+        self._writer.on_problem = listener
+
+    # Writing
+
+    def record(self, conversation: Conversation, turn: Turn) -> Recording:
+        """Write a turn that is being sent, and return what writes the events of its run. Does not wait."""
+        return Recording(self._writer, conversation, turn, self._today)
+
+    def save(self, conversation: Conversation) -> None:
+        """Write a whole conversation that was made elsewhere; its costs are booked on no day.
+
+        Raises TakenError where a conversation of its id is there already.
+        """
+
+        def change(connection: sqlite3.Connection) -> None:
+            taken = "SELECT deleted FROM conversations WHERE id = ?"
+            if row := connection.execute(taken, (conversation.id,)).fetchone():
+                deleted = f"; it was deleted: `moa-tui sessions restore {conversation.id}` brings it back"
+                raise TakenError(
+                    f'"{conversation.name}" is there already{deleted if row[0] else "; it was left as it is"}'
+                )
+            _complete(connection, conversation)
+
+        self._writer.call(change)
+
+    def complete(self, conversation: Conversation) -> None:
+        """Write the turns of a conversation that are not there yet; their costs are booked on no day."""
+        self._writer.call(lambda connection: _complete(connection, conversation))
+
+    def choose(self, conversation_id: str, turn: Turn | None) -> None:
+        """Make `turn` the last of the branch in view. Does not wait; does nothing where it is not there."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            with suppress(StoreError):  # The conversation is not written yet, or was purged.
+                key = tables.conversation_key(connection, conversation_id)
+                tables.make_active(connection, key, turn.id if turn is not None else None)
+
+        self._writer.put(change)
+
+    def prefer(self, preference: Preference) -> None:
+        """Write which of several compared recipes was preferred. Does not wait."""
+        self._writer.put(lambda connection: tables.keep_preference(connection, preference))
+
+    def change(self, conversation_id: str, **values: Any) -> None:
+        """Set `title`, `tags`, `pinned`, `archived` or `deleted` (Unix seconds or None) of a conversation."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            key = tables.conversation_key(connection, conversation_id)
+            for name, value in values.items():
+                if name == "tags":
+                    tables.keep_tags(connection, key, value)
+                else:
+                    update = f"UPDATE conversations SET {name} = ? WHERE key = ?"  # noqa: S608 - own names
+                    connection.execute(update, (tables.readable(value), key))
+
+        self._writer.call(change)
+
+    def purge(self, conversation_id: str) -> None:
+        """Delete a conversation for good; its texts are overwritten in the file."""
+        self._writer.call(
+            lambda connection: _purge(connection, [tables.conversation_key(connection, conversation_id)])
+        )
+        # The write-ahead log holds its texts too; it is emptied later where others are reading.
+        self._read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), "")
+
+    # Reading
+
+    def summaries(self, *, archived: bool = False, deleted: bool = False) -> list[Summary]:
+        """Return the conversations in use, archived or deleted: pinned first, then by last use."""
+        return self._read(lambda connection: reader.summaries(connection, archived=archived, deleted=deleted))
+
+    def search(self, query: str, limit: int) -> list[Hit]:
+        """Return the newest places that hold every word of `query`; its last word may be only begun."""
+        return self._read(lambda connection: reader.search(connection, query, limit))
+
+    def figures(self, since: float | None) -> Figures:
+        """Count what was asked, answered and paid since a time in Unix seconds, or ever."""
+        self._writer.flush()
+        # A connection of its own: counting takes a while, and a search must not wait for it.
+        with self._read_errors(), closing(connect(self.path)) as connection:
+            return figures(connection, since=since)
+
+    def preferences(self, since: float | None = None) -> list[Preference]:
+        """Return the preferences given since a time in Unix seconds, or all of them, oldest first."""
+        return self._read(lambda connection: reader.preferences(connection, since))
+
+    def paid_on(self, day: str) -> float:
+        """Return the US dollars paid on a day, `2026-03-14`, whatever has become of the conversations."""
+        query = "SELECT paid FROM spending WHERE day = ?"
+        row = self._read(lambda connection: connection.execute(query, (day,)).fetchone())
+        return 0.0 if row is None else float(row[0])
+
+    def prompts(self, limit: int, longest: int) -> list[str]:
+        """Return the last `limit` prompts, the newest at the end, without those over `longest` characters."""
+        return self._read(lambda connection: reader.prompts(connection, limit, longest))
+
+    def labels(self, conversation_id: str) -> tuple[str, tuple[str, ...], bool, bool] | None:
+        """Return title, tags, whether pinned and whether archived; None where it is not kept."""
+        return self._read(lambda connection: reader.labels(connection, conversation_id))
+
+    def load(self, conversation_id: str) -> Conversation:
+        """Return a conversation with all its turns. Raises StoreError where there is none of that id."""
+        return self._read(lambda connection: reader.load(connection, conversation_id))
+
+    def _read(self, query: Callable[[sqlite3.Connection], T], begin: str = "BEGIN") -> T:
+        """Return what `query` returns; it sees all that was queued before, in one state of the file."""
+        self._writer.flush()
+        with self._read_lock, self._read_errors():
+            try:
+                # Without a transaction, what is written meanwhile would show in half of what is read.
+                self._reading.execute(begin)
+                return query(self._reading)
+            finally:
+                with suppress(sqlite3.Error):
+                    self._reading.execute("ROLLBACK")
+
+    @contextmanager
+    def _read_errors(self) -> Iterator[None]:
+        """Turn whatever is wrong with what is read into a StoreError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise explained(error, self.path) from error
+        except (LookupError, TypeError, ValueError, zlib.error) as error:
+            raise StoreError(
+                f"{self.path}: what is in it makes no sense ({type(error).__name__}: {error}); "
+                "`moa-tui doctor` looks into it"
+            ) from error
+
+    # Claims, where several programs use the file
+
+    def hold(self, conversation_id: str) -> bool:
+        """Claim a conversation for this program; return False where another has it open."""
+        # An id may come from a file of anybody's, and be no name for a file.
+        name = hashlib.blake2b(conversation_id.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+        folder = self.path.parent / "open"
+        with self._claims_lock:
+            if conversation_id in self._claims:
+                return True
+            try:
+                paths.make_private_dir(folder)
+                # It may be claimed on one thread and given up on another.
+                lock = FileLock(folder / f"{name}.lock", timeout=0, mode=0o600, thread_local=False)
+                lock.acquire()
+            except Timeout:
+                return False
+            except OSError:
+                return True  # Where nothing can be written nobody else can go on with it either.
+            self._claims[conversation_id] = lock
+            return True
+
+    def let_go(self, conversation_id: str) -> None:
+        """Give up the claim to a conversation, once what is queued of it is written."""
+        self._writer.flush(2.0)
+        with self._claims_lock:
+            if lock := self._claims.pop(conversation_id, None):
+                # Deleted while it is locked, so that nobody who waits for it gets a lock on a deleted file.
+                with suppress(OSError):
+                    Path(lock.lock_file).unlink()
+                lock.release()
+
+    def close(self) -> bool:
+        """Write what is queued, close the file and give up all claims; return whether all was written."""
+        written = self._writer.close()
+        with self._read_lock:
+            self._reading.close()
+        for conversation_id in list(self._claims):
+            self.let_go(conversation_id)
+        return written
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _complete(connection: sqlite3.Connection, conversation: Conversation) -> None:
+    """Insert the conversation and its turns as far as they are not there yet."""
+    first = conversation.turns[0] if conversation.turns else None
+    key = tables.keep_conversation(connection, conversation, first)
+    rows = connection.execute("SELECT id FROM turns WHERE conversation = ?", (key,))
+    stored_ids = {turn_id for (turn_id,) in rows}
+    for turn in conversation.turns:
+        if turn.id not in stored_ids:
+            tables.keep_whole_turn(connection, key, turn, TextPool(connection, key))
+    active = conversation.active.id if conversation.active is not None else None
+    connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
+
+
+def _end_interrupted(connection: sqlite3.Connection, conversation_id: str) -> None:
+    """Write the calls that were cut off as ended, with what they had written."""
+    key = tables.conversation_key(connection, conversation_id)
+    pool = TextPool(connection, key)
+    for turn in reader.load(connection, conversation_id).turns:
+        query = "SELECT key FROM turns WHERE conversation = ? AND id = ? AND status IS NULL"
+        row = connection.execute(query, (key, turn.id)).fetchone()
+        if row is not None and turn.outcome is not None:
+            for call, reply in turn.outcome.replies.items():
+                if reply.error == reader.INTERRUPTED:
+                    tables.keep_reply(connection, row[0], call, reply, pool, MessageCodec(turn))
+
+
+def _empty_bin(connection: sqlite3.Connection) -> None:
+    """Purge the conversations that were deleted long ago."""
+    expired = connection.execute(
+        "SELECT key FROM conversations WHERE deleted < ?", (time.time() - _IN_BIN_SECONDS,)
+    ).fetchall()
+    if expired:
+        _purge(connection, [key for (key,) in expired])
+
+
+def _purge(connection: sqlite3.Connection, keys: list[int]) -> None:
+    """Delete conversations by the keys of their rows, and what the search index knows of them."""
+    for key in keys:
+        tables.unindex(connection, "conversation = ?", key)
+        connection.execute("DELETE FROM conversations WHERE key = ?", (key,))
+    # The words leave the index only when its parts are merged.
+    connection.execute("INSERT INTO search (search) VALUES ('optimize')")
