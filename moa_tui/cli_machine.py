@@ -108,7 +108,7 @@ def recipes_new(name: str, source: str) -> None:
 @click.argument("path")
 def recipes_check(path: str) -> None:
     """Say whether a recipe is valid, and what it would need here."""
-    from moa_tui.wording import counted
+    from moa_tui.text.wording import counted
 
     settings = settings_in_force()
     gateway = gateway_of(settings)

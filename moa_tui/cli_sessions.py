@@ -205,7 +205,7 @@ def _table(found: Sequence[Summary]) -> None:
     if not found:
         click.echo("no conversations", err=True)
         return
-    from moa_tui.wording import counted, money
+    from moa_tui.text.wording import counted, money
 
     for one in found:
         marks = " ".join([*(["pinned"] if one.pinned else []), *(f"#{tag}" for tag in one.tags)])

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS
-from moa_tui.wording import counted, money
+from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

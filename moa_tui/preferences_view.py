@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from moa_tui.preferences import ELO_MEAN
 from moa_tui.stats import Table, fit, shown
-from moa_tui.wording import counted
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

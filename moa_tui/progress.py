@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta
-from moa_tui.wording import GLYPHS, describe, money, one_line
+from moa_tui.text.wording import GLYPHS, describe, money, one_line
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from moa_tui.wording import counted, money, one_line
+from moa_tui.text.wording import counted, money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence

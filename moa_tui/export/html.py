@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from moa_tui.export.markdown import LONGEST_MARKDOWN
 from moa_tui.export.svg import timeline
 from moa_tui.export.text import known_cost, run_lines, shown, told, unknown_costs, when
-from moa_tui.wording import GLYPHS, counted, describe, money, one_line
+from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 
 from moa_tui.export.text import known_cost, run_lines, shown, told, unknown_costs, when
-from moa_tui.wording import GLYPHS, describe, one_line
+from moa_tui.text.wording import GLYPHS, describe, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

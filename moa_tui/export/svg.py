@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from moa_tui.export.text import shown
-from moa_tui.wording import GLYPHS, one_line
+from moa_tui.text.wording import GLYPHS, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

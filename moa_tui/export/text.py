@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import path
-from moa_tui.wording import counted, summary
+from moa_tui.text.wording import counted, summary
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Conversation, Turn

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from moa_tui.text.wording import GLYPHS, money, one_line
 from moa_tui.ui.agent_pane import frame_words
 from moa_tui.ui.line_filter import visible
 from moa_tui.ui.live_text import LiveText
-from moa_tui.wording import GLYPHS, money, one_line
 
 if TYPE_CHECKING:
     from moa_tui.ui.run_state import RunState

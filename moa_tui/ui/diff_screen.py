@@ -12,13 +12,13 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from moa_tui.text.wording import counted
 from moa_tui.ui.columns import fit
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.line_filter import visible
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.text_rows import MUTED
 from moa_tui.ui.word_diff import SIGNS, STYLES, Diff, diff, side_by_side, unified
-from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

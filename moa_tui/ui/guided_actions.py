@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.recipe_edit import has_checklist, with_checklist
 from moa_tui.errors import UsageError
+from moa_tui.text.wording import counted
 from moa_tui.ui.checklist_screen import ChecklistScreen
 from moa_tui.ui.session_actions import SessionActions
-from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe

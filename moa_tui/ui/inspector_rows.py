@@ -11,11 +11,11 @@ from textual.content import Content
 from textual.style import Style
 
 from moa_tui.engine.plan import estimate_tokens, message_tokens
+from moa_tui.text.wording import GLYPHS, counted, money
 from moa_tui.ui.markdown_rows import Rendered
 from moa_tui.ui.text_rows import HEADING, MUTED, Row, prefixed, wrap
 from moa_tui.ui.timeline import layer_began
 from moa_tui.ui.word_diff import as_shown
-from moa_tui.wording import GLYPHS, counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,6 +13,7 @@ from textual.style import Style
 from textual.widgets import Static
 
 from moa_tui.engine.events import CallId
+from moa_tui.text.wording import one_line
 from moa_tui.ui.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.influence_screen import InfluenceScreen
 from moa_tui.ui.inspector_rows import (
@@ -32,7 +33,6 @@ from moa_tui.ui.rows_widget import RowsWidget
 from moa_tui.ui.text_rows import MUTED
 from moa_tui.ui.timeline import layer_began
 from moa_tui.ui.timeline_screen import TimelineScreen
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moa_tui.engine.recipe import FOR_REFERENCES
 from moa_tui.engine.recipe_edit import validated
 from moa_tui.errors import UsageError
-from moa_tui.wording import counted
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

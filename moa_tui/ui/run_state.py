@@ -19,7 +19,7 @@ from moa_tui.engine.events import (
     Status,
 )
 from moa_tui.engine.passing import NOT_PASSED_ON, answer_text
-from moa_tui.wording import GLYPHS, counted, money, one_line
+from moa_tui.text.wording import GLYPHS, counted, money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

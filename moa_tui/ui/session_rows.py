@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.visual import Visual
 
 from moa_tui.conversation import Summary
+from moa_tui.text.wording import money
 from moa_tui.ui.columns import fit
 from moa_tui.ui.line_filter import visible
 from moa_tui.ui.text_rows import MUTED
-from moa_tui.wording import money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

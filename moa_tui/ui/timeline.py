@@ -10,10 +10,10 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from moa_tui.engine.metrics import measure
+from moa_tui.text.wording import GLYPHS
 from moa_tui.ui.columns import fit
 from moa_tui.ui.line_filter import visible
 from moa_tui.ui.text_rows import MUTED, Row, wrap
-from moa_tui.wording import GLYPHS
 
 if TYPE_CHECKING:
     from moa_tui.engine.events import CallId

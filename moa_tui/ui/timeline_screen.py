@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from moa_tui.text.wording import one_line
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.line_filter import visible
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.timeline import timeline
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
