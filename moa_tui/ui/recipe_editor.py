@@ -16,9 +16,9 @@ from textual.widgets import OptionList, Static
 from moa_tui.choices import missing_words
 from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.text.cells import fit
 from moa_tui.text.wording import counted, money
 from moa_tui.ui.agent_form import AgentForm
-from moa_tui.ui.columns import fit
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.option_sets import LayerOptions, LimitOptions, implied_task
