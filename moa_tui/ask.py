@@ -22,7 +22,7 @@ from moa_tui.engine.events import CallEnded, Delta, RunEnded
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.progress import LinesProgress, NoProgress, TableProgress
-from moa_tui.wording import summary
+from moa_tui.text.wording import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

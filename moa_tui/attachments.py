@@ -32,12 +32,6 @@ _PUNCTUATION = ".,;:!?'\")]}>"
 # The spaces in a token are no-break spaces: the same words typed by hand are no token.
 _TOKEN = re.compile("\\[paste\u00a0\\d+:\u00a0[\\d,]+\u00a0\\w+\\]")
 
-_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
-_SEQUENCES = re.compile(
-    r"\x1b\[[0-?]{0,256}[ -/]{0,8}[@-~]"  # colours and cursor movement
-    r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"  # titles, links, clipboard
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
-)
 _ODD = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd]")
 
 
@@ -156,11 +150,6 @@ def _word(path: str, *, is_folder: bool) -> str:
     if mentioned(f'@"{path}"') == [path]:
         return f'"{path}' if is_folder else f'"{path}"'
     return ""
-
-
-def clean(text: str) -> str:
-    """`text` with one kind of line end, without escape sequences and control characters but tab."""
-    return _SEQUENCES.sub("", _LINE_ENDS.sub("\n", text))
 
 
 def is_binary(text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.engine.plan import Cap
 from moa_tui.errors import StoreError
-from moa_tui.wording import money
+from moa_tui.text.wording import money
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,16 +12,14 @@ from moa_tui.comparison import Comparison
 from moa_tui.conversation import Conversation, Turn, history, name_from, path
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallEnded, RunEnded, Usage
-from moa_tui.engine.guided import guided as with_checklist
-from moa_tui.engine.guided import layers_in_common, proposers
 from moa_tui.engine.health import Health
 from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Layer, Recipe
+from moa_tui.engine.recipe_edit import count_common_layers, proposers_by_layer, with_checklist, with_seats
 from moa_tui.engine.run import run
 from moa_tui.errors import MoaTuiError, ModelError, OpenElsewhereError, StoreError, UsageError
 from moa_tui.running import Running
-from moa_tui.steering import with_seats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,16 +128,16 @@ class Chat:
         if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet to write again")
         recipe = self.asked_recipe
-        if proposers(turn.recipe) != proposers(recipe) and self._is_steered(turn, recipe):
+        if proposers_by_layer(turn.recipe) != proposers_by_layer(recipe) and self._is_steered(turn, recipe):
             recipe = with_seats(turn.recipe, len(recipe.layers), recipe.lineup[-1])
-        same = layers_in_common(turn.recipe, recipe)
+        same = count_common_layers(turn.recipe, recipe)
         kept = {
             call: reply
             for call, reply in turn.outcome.replies.items()
             # What was left out by hand stays left out.
             if call.layer <= same and reply.status in ("done", "excluded")
         }
-        if proposers(turn.recipe) != proposers(recipe):
+        if proposers_by_layer(turn.recipe) != proposers_by_layer(recipe):
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
                 "/retry asks them all"
@@ -152,9 +150,11 @@ class Chat:
         """Whether the turn began with the proposers of `recipe`, and some joined or were swapped since."""
         if len(turn.recipe.layers) != len(recipe.layers):
             return False
-        wanted, own = proposers(recipe), proposers(turn.recipe)
+        wanted, own = proposers_by_layer(recipe), proposers_by_layer(turn.recipe)
         joined = len(own) == len(wanted) and all(map(_begins_with, own, wanted))
-        return joined or any(proposers(one.recipe) == wanted for one in self.conversation.siblings(turn))
+        return joined or any(
+            proposers_by_layer(sibling.recipe) == wanted for sibling in self.conversation.siblings(turn)
+        )
 
     def steer(self, turn: Turn, change: Change, *, over_budget: bool = False) -> Running:
         """Run what a change of `turn` leaves to be run, as another branch in its place.

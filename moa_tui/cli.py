@@ -17,6 +17,7 @@ from moa_tui import __version__
 from moa_tui.cli_machine import choices_of, config, doctor, gateway_of, recipes, settings_in_force
 from moa_tui.cli_sessions import sessions, stats
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
+from moa_tui.text.safe import safe_text
 
 if TYPE_CHECKING:
     from moa_tui.chat import Chat
@@ -26,20 +27,11 @@ if TYPE_CHECKING:
     from moa_tui.store import Store
 
 
-def _safe(text: str) -> str:
-    """A message as a terminal may be given it: a title of an imported file may be in it."""
-    if text.isprintable():
-        return text
-    from moa_tui.export.text import shown
-
-    return shown(text)
-
-
 class _Reported(click.ClickException):
     """An error of ours, shown as one message; exit code 2 where the call itself was wrong, else 1."""
 
     def __init__(self, error: MoaTuiError) -> None:
-        super().__init__(_safe(str(error)))
+        super().__init__(safe_text(str(error)))
         self.exit_code = 2 if isinstance(error, UsageError | FileError) else 1  # type: ignore[misc]
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -329,7 +321,7 @@ def _open(chat: Chat, conversation_id: str) -> None:
     try:
         chat.open(conversation_id)
     except OpenElsewhereError as error:
-        click.echo(f"moa-tui: {_safe(str(error))}", err=True)
+        click.echo(f"moa-tui: {safe_text(str(error))}", err=True)
         if not click.confirm("Fork it?", err=True):
             _leave(1)
         chat.fork(conversation_id)

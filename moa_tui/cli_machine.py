@@ -49,10 +49,11 @@ def recipes_list() -> None:
     """All recipes with their calls and what they are for."""
     from moa_tui import paths
     from moa_tui import recipes as shelf
+    from moa_tui.text.cells import cell_len, pad, shorten
 
     found = shelf.available(paths.recipes_dir())
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
-    width = max(map(len, [*found, shelf.LOCAL]))
+    width = max(map(cell_len, [*found, shelf.LOCAL]))
     broken = []
     for name, file in found.items():
         try:
@@ -62,9 +63,9 @@ def recipes_list() -> None:
             continue
         first = recipe.description.split(". ")[0].removesuffix(".")
         origin = "" if file.origin == "built in" else " (yours)"
-        line = f"{name:<{width}}  {recipe.calls:>2} calls  {' '.join(first.split())}{origin}"
-        click.echo(line if len(line) <= columns else f"{line[: columns - 1]}…")
-    click.echo(f"{shelf.LOCAL:<{width}}   ? calls  Made at run time from the models local servers list")
+        line = f"{pad(name, width)}  {recipe.calls:>2} calls  {' '.join(first.split())}{origin}"
+        click.echo(shorten(line, columns))
+    click.echo(f"{pad(shelf.LOCAL, width)}   ? calls  Made at run time from the models local servers list")
     for problem in broken:
         click.echo(f"moa-tui: {problem}", err=True)
     if broken:
@@ -108,7 +109,7 @@ def recipes_new(name: str, source: str) -> None:
 @click.argument("path")
 def recipes_check(path: str) -> None:
     """Say whether a recipe is valid, and what it would need here."""
-    from moa_tui.wording import counted
+    from moa_tui.text.wording import counted
 
     settings = settings_in_force()
     gateway = gateway_of(settings)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from moa_tui.text.safe import safe_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,15 +61,15 @@ def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
         return
     for hit in hits:
         who = f"{hit.where} {hit.agent}".rstrip()
-        click.echo(_safe(f"{hit.summary.id}  {_day(hit.summary.used)}  {hit.summary.name[:60]}"))
+        click.echo(safe_text(f"{hit.summary.id}  {_day(hit.summary.used)}  {hit.summary.name[:60]}"))
         pieces = []
         end = 0
         for start, stop in hit.marks:
             # Marks may lie within each other, as those of "art" and "article" do.
-            found = _safe(hit.context[max(end, start) : stop])
-            pieces += [_safe(hit.context[end:start]), click.style(found, bold=True)]
+            found = safe_text(hit.context[max(end, start) : stop])
+            pieces += [safe_text(hit.context[end:start]), click.style(found, bold=True)]
             end = max(end, stop)
-        click.echo(f"    {_safe(who)}: {''.join(pieces)}{_safe(hit.context[end:])}")
+        click.echo(f"    {safe_text(who)}: {''.join(pieces)}{safe_text(hit.context[end:])}")
     if not hits:
         click.echo("nothing found", err=True)
         sys.exit(1)
@@ -85,7 +87,7 @@ def show(name: str, format_: str, as_json: bool) -> None:
         conversation = library.load(library.find(name).id)
     text = export.render([conversation], "json" if as_json else format_)
     # What a model wrote must not steer the terminal; in a file it is as it was.
-    click.echo(_safe(text) if sys.stdout.isatty() else text, nl=False)
+    click.echo(safe_text(text) if sys.stdout.isatty() else text, nl=False)
 
 
 @sessions.command("export")
@@ -111,7 +113,7 @@ def import_(files: tuple[Path, ...]) -> None:
     with _library() as library:
         for file in files:
             for note in library.read_in(file):
-                click.echo(_safe(f"{file}: {note}"))
+                click.echo(safe_text(f"{file}: {note}"))
 
 
 @sessions.command()
@@ -146,7 +148,7 @@ def delete(names: tuple[str, ...], now: bool) -> None:
                 library.purge(one.id)
             else:
                 library.delete(one.id)
-            click.echo(_safe(f"{one.id}  {one.name}: {'gone for good' if now else 'deleted'}"))
+            click.echo(safe_text(f"{one.id}  {one.name}: {'gone for good' if now else 'deleted'}"))
 
 
 @sessions.command()
@@ -156,7 +158,7 @@ def restore(name: str) -> None:
     with _library() as library:
         one = library.find(name, deleted=True)
         library.restore(one.id)
-        click.echo(_safe(f"{one.id}  {one.name}: there again"))
+        click.echo(safe_text(f"{one.id}  {one.name}: there again"))
 
 
 @sessions.command()
@@ -181,9 +183,9 @@ def stats(since: datetime | None, as_json: bool) -> None:
         click.echo(json.dumps(stats_document(figures)))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-    click.echo(_safe(stats_lines(figures, width)))
+    click.echo(safe_text(stats_lines(figures, width)))
     if figures.preferences is not None:
-        click.echo(_safe(f"\n{preference_lines(figures.preferences, width)}"))
+        click.echo(safe_text(f"\n{preference_lines(figures.preferences, width)}"))
 
 
 class _library:
@@ -205,12 +207,12 @@ def _table(found: Sequence[Summary]) -> None:
     if not found:
         click.echo("no conversations", err=True)
         return
-    from moa_tui.wording import counted, money
+    from moa_tui.text.wording import counted, money
 
     for one in found:
         marks = " ".join([*(["pinned"] if one.pinned else []), *(f"#{tag}" for tag in one.tags)])
         numbers = f"{counted(one.turns, 'turn')}, {one.recipe}, {money(one.cost)}"
-        click.echo(_safe(f"{one.id}  {_day(one.used)}  {one.name}  ({numbers})  {marks}".rstrip()))
+        click.echo(safe_text(f"{one.id}  {_day(one.used)}  {one.name}  ({numbers})  {marks}".rstrip()))
 
 
 def _day(seconds: float) -> str:
@@ -218,9 +220,3 @@ def _day(seconds: float) -> str:
         return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
     except (OverflowError, ValueError, OSError):
         return "at an unknown time"  # An imported file may tell of any year.
-
-
-def _safe(text: str) -> str:
-    from moa_tui.export.text import shown
-
-    return shown(text)

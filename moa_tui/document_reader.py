@@ -11,6 +11,7 @@ from moa_tui.document import FORMAT, SCHEMA
 from moa_tui.engine.events import CallId, Failure, Outcome, OutcomeStatus, Reply, Status, Usage
 from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
 from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.recipe_edit import problems_of
 from moa_tui.errors import FailureKind, FileError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def recipe_from(document: object, where: str = "the recipe") -> Recipe:
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise FileError(f"{where}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+        raise FileError(f"{where}: {problems_of(error)[0].message}") from error
 
 
 def outcome_from(table: _Table) -> Outcome:

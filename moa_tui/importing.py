@@ -16,7 +16,7 @@ from moa_tui.document import FORMAT, recipe_document
 from moa_tui.document_reader import conversation_from
 from moa_tui.errors import FileError
 from moa_tui.import_foreign import LATEST, from_chatgpt, from_messages, from_sharegpt
-from moa_tui.wording import counted
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

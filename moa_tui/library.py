@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from moa_tui import export, importing
 from moa_tui.errors import StoreError, TakenError, UsageError
 from moa_tui.preferences import preferences
-from moa_tui.wording import counted
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

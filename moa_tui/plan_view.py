@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS
-from moa_tui.wording import counted, money
+from moa_tui.text.cells import cell_len, pad
+from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,15 +28,15 @@ _THEN = " → "
 def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> str:
     """The calls layer by layer with context and price, then what is missing."""
     lines = [f"{recipe.name}: {counted(len(plan.layers), 'layer')}, {counted(len(plan.calls), 'call')}"]
-    name_width = max(len(call.agent.name) for call in plan.calls)
-    model_width = max(len(call.agent.model) for call in plan.calls)
+    name_width = max(cell_len(call.agent.name) for call in plan.calls)
+    model_width = max(cell_len(call.agent.model) for call in plan.calls)
     for layer in plan.layers:
         lines.append(f"layer {layer.number}: {layer.task}, {counted(len(layer.calls), 'call')}")
         for call in layer.calls:
             window = call.facts.context_tokens
             context = f"of {window:,}" if window else "of unknown"
             lines.append(
-                f"  {call.agent.name:<{name_width}}  {call.agent.model:<{model_width}}"
+                f"  {pad(call.agent.name, name_width)}  {pad(call.agent.model, model_width)}"
                 f"  {call.usage.prompt_tokens:>7,} {context:<12} in  {call.usage.completion_tokens:>6,} out"
                 f"  {money(call.cost)}"
             )

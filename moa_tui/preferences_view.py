@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
 from moa_tui.preferences import ELO_MEAN
-from moa_tui.stats import Table, fit, shown
-from moa_tui.wording import counted
+from moa_tui.stats import NO_NAME, Table
+from moa_tui.text.cells import cell_len, fit
+from moa_tui.text.safe import safe_line
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ _FIRST = ("win rate", "95 % interval", "strength", "pairs", "won", "lost", "tied
 
 def preference_table(found: Preferences, width: int) -> Table:
     """A line for each recipe, the best first; where there is room, its interval drawn from 0 to 100 %."""
-    names = [shown(one.recipe) for one in found.standings]
+    names = [safe_line(one.recipe) or NO_NAME for one in found.standings]
     name_cells = min(max(map(cell_len, [HEADING, *names])), max(_NAME_CELLS, width // 4))
     cells = {
         name: max(len(name), *(len(written(one)) for one in found.standings)) + len(_GAP)
@@ -96,7 +96,7 @@ def preference_notes(found: Preferences) -> list[str]:
         )
         if len({one.group for one in found.standings}) > 1:
             notes.append("Strengths of recipes that never met, not even by way of others, do not compare.")
-    return [*notes, *(f"No strength for {shown(why)}" for why in found.without_strength)]
+    return [*notes, *(f"No strength for {safe_line(why)}" for why in found.without_strength)]
 
 
 def preference_lines(found: Preferences, width: int) -> str:

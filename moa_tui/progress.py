@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta
-from moa_tui.wording import GLYPHS, describe, money, one_line
+from moa_tui.text.cells import cell_len, cut, fit, shorten
+from moa_tui.text.wording import GLYPHS, describe, money, one_line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -184,8 +184,8 @@ def table_lines(rows: dict[CallId, _Row], width: int, height: int) -> list[str]:
     longest = max((cell_len(row.name) for row in rows.values()), default=0)
     # Half of what the numbers leave goes to the name, the other half to what went wrong.
     names = min(longest, max(8, (width - _NUMBERS) // 2, min(16, width - _NUMBERS)))
-    title = f"{'':<6}{set_cell_size('agent', names)} {'state':<11}{'tokens':>7}{'s':>7}{'price':>9}"
-    lines = [set_cell_size(title, min(width, cell_len(title)))]
+    title = f"{'':<6}{fit('agent', names)} {'state':<11}{'tokens':>7}{'s':>7}{'price':>9}"
+    lines = [cut(title, width)]
     every = len(rows) + 1 <= height
     shown: list[tuple[bool, str]] = []
     for number in sorted({call.layer for call in rows}):
@@ -217,12 +217,7 @@ def _line(call: CallId, row: _Row, names: int, width: int) -> str:
         seconds = f"{row.reply.seconds:.1f}"
     elif row.began is not None:
         seconds = f"{time.monotonic() - row.began:.1f}"
-    line = f"{call!s:<6}{_fitted(row.name, names)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
+    line = f"{call!s:<6}{fit(row.name, names)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
     detail = one_line(row.detail)
     room = width - cell_len(line) - 2
-    return f"{line}  {_fitted(detail, min(room, cell_len(detail)))}" if detail and room > 8 else line
-
-
-def _fitted(text: str, size: int) -> str:
-    """`text` in exactly `size` columns, cut with an ellipsis where it is longer."""
-    return set_cell_size(text, size) if cell_len(text) <= size else f"{set_cell_size(text, size - 1)}…"
+    return f"{line}  {shorten(detail, room)}" if detail and room > 8 else line

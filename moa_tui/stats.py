@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from rich.cells import cell_len, set_cell_size
-
-from moa_tui.wording import counted, money, one_line
+from moa_tui.text.cells import cell_len, fit
+from moa_tui.text.safe import safe_line
+from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -25,6 +25,7 @@ Role = Literal["head", "chosen", "name", "figure", "bar", "muted"]
 Line = list[tuple[str, Role]]
 """A line in pieces, each with what it is, so that a screen can tell them apart."""
 
+NO_NAME = "(no name)"
 _GAP = "  "
 _NAME_CELLS = 16
 _BAR_CELLS, _LONGEST_BAR = 8, 30
@@ -208,7 +209,7 @@ def table(kind: Kind, groups: Sequence[Group], width: int, by: str = "name") -> 
     highest = {one: max((_value(one, group) for group in ordered), default=0.0) for one in barred}
     # A bar beside no other says nothing.
     barred = [one for one in barred if len(ordered) > 1 and highest[one] > 0]
-    names = [shown(group.name) for group in ordered]
+    names = [safe_line(group.name) or NO_NAME for group in ordered]
     longest = max(map(cell_len, [_heading(kind), *names]))
     name_cells = min(longest, max(_NAME_CELLS, width // 4))
     cells = {
@@ -278,19 +279,6 @@ def bar(part: float, cells: int) -> str:
         eighths = max(1, eighths)
     full, rest = divmod(eighths, 8)
     return "█" * full + (_EIGHTHS[rest] if rest else "")
-
-
-def fit(text: str, width: int) -> str:
-    """`text` exactly `width` cells wide; what is cut off is marked by an ellipsis."""
-    if width <= 0:
-        return ""
-    return set_cell_size(set_cell_size(text, width - 1) + "…" if cell_len(text) > width else text, width)
-
-
-def shown(name: str) -> str:
-    """A name on one line, as a terminal can show it: whatever it might obey is replaced."""
-    line = "".join(character if character.isprintable() else "�" for character in one_line(name))
-    return line or "(no name)"
 
 
 def headline(figures: Figures) -> str:

@@ -8,11 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import ValidationError
-
 from moa_tui.engine.events import CallId, Reply, Usage
 from moa_tui.engine.live_change import left_out, taken_in
 from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.recipe_edit import (
+    answering_layer,
+    with_agent,
+    with_layers_of,
+    with_own_seat,
+    with_prompt,
+    with_seats,
+)
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +26,13 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Turn
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
 
 BY_HAND = "written by hand"
 
 
 # What of a turn's replies is kept where only what follows them is done anew.
 _WHOLE = ("done", "excluded")
-# What may end a run before what it is now to end with.
-_SHORT_CUTS = {"early_stop", "enough", "confident"}
 
 
 class Change(NamedTuple):
@@ -105,18 +110,14 @@ def aggregate(turn: Turn, by: Recipe) -> Change:
     kept = {one: its for one, its in replies.items() if one.layer <= last and its.status in _WHOLE}
     if not any(its.status == "done" and one.layer == last for one, its in kept.items()):
         raise UsageError("no proposer's answer could be kept; /retry asks them all")
-    if len(by.layers) < 2:
-        raise UsageError(f"recipe {by.name} has one layer: nothing in it reads answers")
-    return Change(_grafted(turn.recipe, last, by), kept)
+    return Change(with_layers_of(turn.recipe, last, by), kept)
 
 
 def reword(turn: Turn, prompt: str) -> Change:
     """Let the last layer work by other instructions, its references kept. Raises UsageError."""
     replies = _replies(turn)
-    last = len(turn.recipe.layers)
-    if last < 2 or not turn.recipe.lineup[-1]:
-        raise UsageError(f"recipe {turn.recipe.name} has no agent at its end that reads answers")
-    recipe = _with_layer(turn.recipe, last, {"prompt": prompt})
+    recipe = with_prompt(turn.recipe, prompt)
+    last = len(recipe.layers)
     kept = {one: its for one, its in replies.items() if one.layer < last and its.status in _WHOLE}
     return Change(recipe, kept)
 
@@ -148,24 +149,11 @@ def _until(replies: Mapping[CallId, Reply], call: CallId) -> dict[CallId, Reply]
     return {one: reply for one, reply in replies.items() if one.layer <= call.layer}
 
 
-def answering_layer(recipe: Recipe) -> int:
-    """The last layer before the final one whose agents write answers, and may be joined by others.
-
-    Raises UsageError where there is none.
-    """
-    for number in range(len(recipe.layers) - 1, 0, -1):
-        if recipe.writes(number) and recipe.layers[number - 1].window is None:
-            return number
-    raise UsageError(f"recipe {recipe.name} has one layer: nobody in it reads answers")
-
-
 def with_own_answer(recipe: Recipe, text: str) -> tuple[Recipe, CallId, Reply]:
     """`recipe` with a place for an answer written by hand, the place, and the answer. Raises UsageError."""
     if not text.strip():
         raise UsageError("an answer is needed, as in /propose The moa died out around 1440.")
-    # A seat needs a model to be valid; since its reply is there, none is asked.
-    first = recipe.lineup[answering_layer(recipe) - 1][0]
-    changed, call = with_agent(recipe, first.model_copy(update={"name": "you"}))
+    changed, call = with_own_seat(recipe, "you")
     return changed, call, by_hand(call, changed.lineup[call.layer - 1][-1].name, text, BY_HAND)
 
 
@@ -173,63 +161,3 @@ def by_hand(call: CallId, name: str, text: str, how: str) -> Reply:
     """A reply that a person wrote, which says so."""
     note = f"{call} {name}: {how}"
     return Reply(name, BY_HAND, "done", text=text, usage=Usage(estimated=False), cost=0.0, notes=(note,))
-
-
-def with_agent(recipe: Recipe, agent: Agent, layer: int | None = None) -> tuple[Recipe, CallId]:
-    """`recipe` with one more agent in a layer, the answering one if none is named; and its place.
-
-    Raises UsageError where the layer cannot have it.
-    """
-    layer = answering_layer(recipe) if layer is None else layer
-    seats = recipe.lineup[layer - 1]
-    name = agent.name or agent.model.rsplit("/", 1)[-1]
-    taken = {seat.name for seat in seats}
-    names = [name, *(f"{name} ({number})" for number in range(2, len(seats) + 3))]
-    free = next(one for one in names if one not in taken)
-    joined = agent.model_copy(update={"name": free, "count": 1, "fallback": ()})
-    return with_seats(recipe, layer, (*seats, joined)), CallId(layer, len(seats) + 1)
-
-
-def _grafted(recipe: Recipe, last: int, by: Recipe) -> Recipe:
-    """The first `last` layers of `recipe`, and the layers of `by` after its first, reading on from there."""
-    layers = []
-    for number, layer in enumerate(recipe.layers[:last], 1):
-        table = layer.model_dump(exclude_unset=True, exclude=_SHORT_CUTS)
-        layers.append({**table, "agents": recipe.lineup[number - 1], "task": recipe.task(number)})
-    for number, layer in enumerate(by.layers[1:], 2):
-        reads = tuple(range(1, number)) if layer.reads == "all" else layer.reads
-        if isinstance(reads, tuple):
-            reads = tuple(one + last - 1 for one in reads)
-        # Through a window the one agent is asked as often as there is something to read.
-        seats = by.lineup[number - 1][: 1 if layer.window is not None else None]
-        table = layer.model_dump(exclude_unset=True)
-        layers.append({**table, "agents": seats, "task": by.task(number), "reads": reads})
-    return _checked(
-        {
-            "name": f"{recipe.name} + {by.name}",
-            "agents": {name: agent.given_defaults(by.defaults) for name, agent in by.agents.items()},
-            "layers": layers,
-            "limits": by.limits,
-        },
-        recipe.name,
-    )
-
-
-def with_seats(recipe: Recipe, layer: int, seats: tuple[Agent, ...]) -> Recipe:
-    """`recipe` with these agents in a layer. Raises UsageError where it cannot have them."""
-    return _with_layer(recipe, layer, {"agents": seats})
-
-
-def _with_layer(recipe: Recipe, number: int, changes: Mapping[str, object]) -> Recipe:
-    layers = list(recipe.layers)
-    layers[number - 1] = layers[number - 1].model_copy(update=dict(changes))
-    changed = recipe.model_copy(update={"layers": tuple(layers)})
-    return _checked(changed.model_dump(exclude_unset=True), recipe.name)
-
-
-def _checked(table: Mapping[str, object], name: str) -> Recipe:
-    try:
-        return Recipe.model_validate(table)
-    except ValidationError as error:
-        why = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
-        raise UsageError(f"recipe {name} cannot be changed like that: {why}") from error

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.live_change import Alteration
+from moa_tui.engine.recipe_edit import with_agent, with_seats
 from moa_tui.errors import UsageError
-from moa_tui.steering import by_hand, with_agent, with_own_answer, with_seats
+from moa_tui.steering import by_hand, with_own_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,6 @@ from moa_tui.attachments import (
     MAX_FILE_BYTES,
     Pastes,
     attachment,
-    clean,
     is_binary,
     is_long,
     mentioned,
@@ -121,12 +120,6 @@ def test_no_more_paths_are_given_than_asked_for(folder: Path) -> None:
 def test_a_folder_that_cannot_be_listed_is_an_error(folder: Path, prefix: str) -> None:
     with pytest.raises(UsageError, match="cannot be listed"):
         paths_for(prefix, folder)
-
-
-def test_a_paste_is_cleaned_of_all_but_text() -> None:
-    assert clean("a\r\nb\rc\u2028d") == "a\nb\nc\nd"
-    assert clean("\x1b[31mred\x1b[0m \x1b]52;c;aGk=\x07x\0\x9by\x1b\tz\ud800") == "red xy\tz"
-    assert clean("\x1b]never ended\ntext") == "]never ended\ntext"
 
 
 def test_what_is_mostly_no_text_is_binary() -> None:

@@ -104,7 +104,7 @@ def as_shown(text: str) -> str:
             shown += "␡"
         elif "\x80" <= one < "\xa0" or one in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
             shown += "\ufffd"
-        else:
+        elif one not in "\u061c\u200e\u200f":
             shown += one
     return shown
 

@@ -13,8 +13,8 @@ from moa_tui.config import Settings
 from moa_tui.document import conversation_document, event_document
 from moa_tui.document_reader import conversation_from
 from moa_tui.engine.events import CallId, PointsFound
-from moa_tui.engine.guided import guided
 from moa_tui.engine.plan import facts_unknown, plan
+from moa_tui.engine.recipe_edit import with_checklist
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.plan_view import graph_lines, plan_lines
@@ -102,7 +102,7 @@ def test_documents_hold_the_checklist(engine: EngineThread) -> None:
     text = json.dumps(conversation_document(chat.conversation))
     again = conversation_from(json.loads(text))
     assert json.dumps(conversation_document(again)) == text
-    assert again.turns[0].recipe == guided(DUO)
+    assert again.turns[0].recipe == with_checklist(DUO)
     event = event_document(PointsFound(DRAWN, ("one", "two"), 1.5), "?", DUO)
     assert event == {"event": "points_found", "layer": 2, "index": 1, "points": ["one", "two"], "at": 1.5}
 

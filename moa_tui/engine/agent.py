@@ -73,7 +73,7 @@ class Agent(Sampling):
     name: str = ""
     """What panes and messages call it; the last part of the model's name where not given."""
     count: Annotated[int, Field(ge=1, le=64)] = 1
-    """How many times it is asked in its layer (Self-MoA: one model, n samples)."""
+    """How many times the agent is asked in its layer (Self-MoA: one model, n samples)."""
     fallback: tuple[str, ...] = ()
     """Names of agents asked in turn when this one fails without any text and its layer has no other agent."""
 
@@ -83,7 +83,7 @@ class Agent(Sampling):
         return checked_label(value)
 
     def given_defaults(self, defaults: Sampling) -> Agent:
-        """Itself, with every setting it leaves open taken from `defaults`."""
+        """This agent with every setting that it leaves open taken from `defaults`."""
         filled = {
             key: value
             for key, value in defaults

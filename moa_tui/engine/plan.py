@@ -115,8 +115,8 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
             prompt = prompt_tokens + own_system + overhead
             usage = Usage(prompt, agent.max_tokens or ASSUMED_ANSWER_TOKENS)
             costs = [
-                facts(one).cost(Usage(prompt, one.max_tokens or ASSUMED_ANSWER_TOKENS))
-                for one in recipe.candidates(number, agent)
+                facts(candidate).cost(Usage(prompt, candidate.max_tokens or ASSUMED_ANSWER_TOKENS))
+                for candidate in recipe.candidates(number, agent)
             ]
             dearest = None if None in costs else max(cost for cost in costs if cost is not None)
             calls.append(PlannedCall(agent, facts(agent), usage, dearest))

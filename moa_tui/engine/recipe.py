@@ -75,7 +75,7 @@ class Layer(Table):
     split: bool = False
     """Whether each agent reads a share of the references that is its alone."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Which part of the references each agent does not see, drawn for each anew."""
+    """The share of the references that each agent does not see, drawn anew for each agent."""
     window: Window | None = None
     """Read the references piece by piece, for models with short contexts."""
     top_k: Annotated[int, Field(ge=1)] | None = None
@@ -83,15 +83,15 @@ class Layer(Table):
     drop_outliers: bool = False
     """Whether answers that stand apart from the majority are not passed on."""
     early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
-    """As similar as this to the layer before, and the run goes on with the last layer."""
+    """Similarity to the layer before, from 0 to 1, from which on the run goes on with the last layer."""
     enough: Annotated[float, Field(gt=0, le=1)] | None = None
-    """As similar as this among themselves, and the answer most like the others is the run's."""
+    """Similarity of its answers from which on the one most like the others is taken as the run's answer."""
     confident: Annotated[float, Field(gt=0, le=1)] | None = None
-    """As sure as this by its own word, and the surest answer is the run's; its agents are asked how sure."""
+    """Stated confidence from which on its surest answer is the run's; agents are asked to state it."""
 
     @property
     def closing_lines(self) -> tuple[ClosingLine, ...]:
-        """What its agents are asked for behind their answers."""
+        """The lines that its agents are asked to write behind their answers."""
         short: tuple[ClosingLine, ...] = ("in short",) if self.drop_outliers else ()
         return (*short, "confidence") if self.confident is not None else short
 
@@ -309,8 +309,8 @@ class Recipe(Table):
         for number, layer in enumerate(self.layers, 1):
             task = self.task(number)
             before = [flow[ran - 1] for ran in self.read_layers(number, range(1, number))]
-            sources = tuple(dict.fromkeys(call for one in before for call in one.passes))
-            most = min(len(sources), sum(one.most_passed for one in before))
+            sources = tuple(dict.fromkeys(call for read in before for call in read.passes))
+            most = min(len(sources), sum(read.most_passed for read in before))
             seats = len(self._members(number))
             if layer.window is not None:
                 seats = layer.window.pieces(most)
@@ -340,7 +340,7 @@ class Recipe(Table):
         """Every agent a run may call, fallbacks of lone agents included, in order of first use."""
         seen: dict[str, Agent] = {}
         for number, agents in enumerate(self.lineup, 1):
-            for agent in (one for seat in agents for one in self.candidates(number, seat)):
+            for agent in (candidate for seat in agents for candidate in self.candidates(number, seat)):
                 seen.setdefault(repr(agent.model_copy(update={"name": "", "count": 1})), agent)
         return tuple(seen.values())
 

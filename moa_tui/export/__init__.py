@@ -14,8 +14,9 @@ from moa_tui.document import conversation_document, failure_document
 from moa_tui.errors import FileError, UsageError
 from moa_tui.export.html import html_page
 from moa_tui.export.markdown import markdown
-from moa_tui.export.text import as_json_unicode, as_unicode, told
+from moa_tui.export.text import told
 from moa_tui.paths import make_private_dir, write_private
+from moa_tui.text.safe import as_json_unicode, as_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

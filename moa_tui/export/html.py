@@ -15,8 +15,9 @@ from markdown_it.token import Token
 
 from moa_tui.export.markdown import LONGEST_MARKDOWN
 from moa_tui.export.svg import timeline
-from moa_tui.export.text import known_cost, run_lines, shown, told, unknown_costs, when
-from moa_tui.wording import GLYPHS, counted, describe, money, one_line
+from moa_tui.export.text import known_cost, run_lines, told, unknown_costs, when
+from moa_tui.text.safe import safe_text
+from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,7 +203,7 @@ def _rendered(text: str, parser: MarkdownIt) -> Iterator[str]:
     elif len(text) > LONGEST_MARKDOWN:
         yield f'<div class="text plain" dir="auto">{_text(text)}</div>'
     else:
-        tokens = parser.parse(shown(text))
+        tokens = parser.parse(safe_text(text))
         for token in tokens:
             token.children = _without_images(token.children) if token.children else token.children
             if token.type in ("heading_open", "heading_close"):
@@ -247,8 +248,8 @@ def _list(name: str, items: list[str]) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(shown(text))
+    return escape(safe_text(text))
 
 
 def _line(text: str) -> str:
-    return escape(one_line(shown(text)))
+    return escape(one_line(safe_text(text)))

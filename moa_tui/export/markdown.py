@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 
-from moa_tui.export.text import known_cost, run_lines, shown, told, unknown_costs, when
-from moa_tui.wording import GLYPHS, describe, one_line
+from moa_tui.export.text import known_cost, run_lines, told, unknown_costs, when
+from moa_tui.text.safe import safe_text
+from moa_tui.text.wording import GLYPHS, describe, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ def markdown(conversation: Conversation) -> str:
     """The file's text."""
     first, rest = told(conversation)
     parsers = (MarkdownIt("commonmark"), MarkdownIt("commonmark").enable(["table", "strikethrough"]))
-    name = one_line(shown(conversation.name)) or "Conversation"
+    name = one_line(safe_text(conversation.name)) or "Conversation"
     parts = [_front_matter(conversation, name), f"# {_escaped(name)}"]
     parts += [part for one in first for part in _turn(one, parsers)]
     if rest:
@@ -55,7 +56,7 @@ def contained(text: str, parsers: Sequence[MarkdownIt]) -> str:
     Its headings are moved down and its HTML is escaped. Where that is not enough, or a fence is left open,
     it becomes a code block, to the letter.
     """
-    text = shown(text).strip("\n")
+    text = safe_text(text).strip("\n")
     if not text.strip():
         return "*no text*"
     if len(text) <= LONGEST_MARKDOWN:
@@ -170,14 +171,14 @@ def _has_html(token: Token) -> bool:
 
 def _quoted(text: str) -> str:
     """`text` as a double-quoted YAML scalar."""
-    plain = json.dumps(shown(text), ensure_ascii=False)
+    plain = json.dumps(safe_text(text), ensure_ascii=False)
     return _NOT_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", plain)
 
 
 def _escaped(text: str) -> str:
     """`text` in one line in which nothing is Markdown."""
-    return _LIST_OR_RULE.sub(r"\1\\\2", _PUNCTUATION.sub(r"\\\1", one_line(shown(text))))
+    return _LIST_OR_RULE.sub(r"\1\\\2", _PUNCTUATION.sub(r"\\\1", one_line(safe_text(text))))
 
 
 def _one_html_line(text: str) -> str:
-    return html.escape(one_line(shown(text)), quote=False)
+    return html.escape(one_line(safe_text(text)), quote=False)

@@ -6,8 +6,8 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from moa_tui.export.text import shown
-from moa_tui.wording import GLYPHS, one_line
+from moa_tui.text.safe import safe_text
+from moa_tui.text.wording import GLYPHS, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def timeline(recipe: Recipe, outcome: Outcome) -> Iterator[str]:
 def _row(
     top: int, call: CallId, reply: Reply, seconds: float, *, slowest: bool, asked: bool
 ) -> Iterator[str]:
-    label = escape(one_line(shown(f"{call} {reply.agent}")))
+    label = escape(one_line(safe_text(f"{call} {reply.agent}")))
     weight = ' class="slowest"' if slowest else ""
     base, middle = top + 16, top + 6
     mark = f'<text x="0" y="{base}"{weight}>◆</text>' if slowest else ""

@@ -1,22 +1,17 @@
-"""What the readable exports have in common: text that any file can hold, and the order turns are told in."""
+"""What the readable exports have in common: times, sums, and the order turns are told in."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import path
-from moa_tui.wording import counted, summary
+from moa_tui.text.safe import safe_text
+from moa_tui.text.wording import counted, summary
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Conversation, Turn
-
-_SURROGATE = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
-_LINE_END = re.compile("\r\n|[\r\x85\u2028\u2029]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_CONTROL_PICTURES = 0x2400
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +25,6 @@ class Told:
     turn: Turn
     place: str = ""
     system: str = ""
-
-
-def as_unicode(text: str) -> str:
-    """`text` as UTF-8 can hold it: surrogates that make a pair are joined, lone ones become U+FFFD."""
-    return _SURROGATE.sub(lambda match: _joined(match[0]) or "\ufffd", text)
-
-
-def as_json_unicode(text: str) -> str:
-    """JSON text as UTF-8 can hold it, with nothing lost: lone surrogates as `\\udXXX`.
-
-    Two that make a pair are joined here too, as every reader of JSON would take them.
-    """
-    return _SURROGATE.sub(lambda match: _joined(match[0]) or f"\\u{ord(match[0]):04x}", text)
-
-
-def shown(text: str) -> str:
-    """`text` as a reader may safely be shown it.
-
-    Line ends become newlines, control characters their pictures (U+2400 and on), and what has none, like
-    the controls that turn the direction of writing around, U+FFFD.
-    """
-    return _CONTROL.sub(_picture, _LINE_END.sub("\n", as_unicode(text)))
 
 
 def when(seconds: float) -> str:
@@ -79,7 +52,7 @@ def run_lines(turn: Turn) -> list[str]:
     """How a turn's run went: its numbers, its tokens, its notes."""
     if turn.outcome is None:
         return [f"{turn.recipe.name}: not ended"]
-    first, *notes = (line.strip() for line in shown(summary(turn.recipe, turn.outcome)).split("\n"))
+    first, *notes = (line.strip() for line in safe_text(summary(turn.recipe, turn.outcome)).split("\n"))
     usage = turn.outcome.usage
     about = "about " if usage.estimated else ""
     tokens = f"{about}{counted(usage.prompt_tokens, 'token')} sent, {usage.completion_tokens} written"
@@ -100,20 +73,6 @@ def known_cost(conversation: Conversation) -> float:
 def unknown_costs(conversation: Conversation) -> int:
     """Of how many turns the price is not known."""
     return sum(turn.outcome is not None and turn.outcome.cost is None for turn in conversation.turns)
-
-
-def _joined(surrogates: str) -> str:
-    """The character that a pair of surrogates stands for; empty for one alone."""
-    if len(surrogates) == 1:
-        return ""
-    return surrogates.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-
-
-def _picture(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x20:
-        return chr(_CONTROL_PICTURES + code)
-    return "\u2421" if code == 0x7F else "\ufffd"
 
 
 def _parent(turn: Turn) -> str | None:

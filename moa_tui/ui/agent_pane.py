@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
+from moa_tui.text.cells import cell_len, shorten
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.rows_widget import MARKS
 
@@ -197,7 +197,7 @@ class AgentPane(LiveText):
 def frame_words(name: str, state: str, numbers: Sequence[str], room: int) -> list[str]:
     """What stands in a frame above and below, in `room` cells: the name gives way, then the last numbers."""
     if cell_len(name) + cell_len(state) + 1 > room:
-        name = set_cell_size(name, max(4, room - cell_len(state) - 2)).rstrip() + "…"
+        name = shorten(name, max(5, room - cell_len(state) - 1))
     told = list(numbers)
     while len(told) > 1 and cell_len(" · ".join(told)) > room:
         told.pop()

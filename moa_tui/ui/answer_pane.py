@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import GLYPHS, money, one_line
 from moa_tui.ui.agent_pane import frame_words
-from moa_tui.ui.line_filter import visible
 from moa_tui.ui.live_text import LiveText
-from moa_tui.wording import GLYPHS, money, one_line
 
 if TYPE_CHECKING:
     from moa_tui.ui.run_state import RunState
@@ -50,7 +50,7 @@ class AnswerPane(LiveText):
         """`1 duo`, or `1 A` while the names are hidden."""
         if self.hidden:
             return f"{self.number} {chr(ord('A') + self.number - 1)}"
-        return f"{self.number} {visible(one_line(self.run_state.recipe.name)) or '(no name)'}"
+        return f"{self.number} {without_controls(one_line(self.run_state.recipe.name)) or '(no name)'}"
 
     @property
     def state_words(self) -> str:

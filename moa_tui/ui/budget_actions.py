@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from moa_tui import steering
 from moa_tui.budget import cap_words
 from moa_tui.errors import UsageError
+from moa_tui.text.wording import money
 from moa_tui.ui.session import Draft
 from moa_tui.ui.steering_actions import SteeringActions
-from moa_tui.wording import money
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Turn

@@ -6,11 +6,10 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from textual.actions import SkipAction
 
 from moa_tui.engine.events import CallId
-from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.recipe_edit import with_aggregator
 from moa_tui.errors import UsageError
 from moa_tui.ui import clipboard
 from moa_tui.ui.chat_base import ChatBase
@@ -24,7 +23,6 @@ from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.session import Draft
 from moa_tui.ui.turn_view import TurnView
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from moa_tui.choices import ModelChoice
     from moa_tui.conversation import Turn
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.rows_widget import RowsWidget
 
@@ -257,20 +256,7 @@ class ChatActions(ChatBase):
     ) -> None:
         """Let another model write the answer from now on. Raises UsageError."""
         recipe = self.session.chat.recipe
-        if not recipe.lineup[-1]:
-            raise UsageError(f"recipe {recipe.name} ends with a vote: no model writes its answer")
-        final = recipe.lineup[-1][0].model_copy(
-            update={"model": model, "name": "", "fallback": (), "api_key_env": None}
-            | {"api_base": api_base, "extra": dict(extra or {})}
-        )
-        layers = (*recipe.layers[:-1], recipe.layers[-1].model_copy(update={"agents": (final,)}))
-        try:
-            table = recipe.model_copy(update={"layers": layers}).model_dump(exclude_unset=True)
-            changed = Recipe.model_validate(table)
-        except ValidationError as error:
-            why = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
-            raise UsageError(f'"{one_line(model)}" cannot be the aggregator: {why}') from error
-        self.use_recipe(changed)
+        self.use_recipe(with_aggregator(recipe, model, api_base=api_base, extra=extra))
 
     def action_history(self) -> None:
         prompt = self.box.prompt

@@ -16,13 +16,13 @@ from moa_tui.budget import cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.engine.plan import total_cost
 from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.text.wording import counted, money, one_line
 from moa_tui.ui.prompt_box import PromptBox
 from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.status_bar import StatusBar
 from moa_tui.ui.title_bar import TitleBar
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.welcome import Welcome
-from moa_tui.wording import counted, money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyperclip
 
-from moa_tui.wording import counted
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from textual.app import App

@@ -9,12 +9,12 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import one_line
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.inspector_screen import InspectorScreen
 from moa_tui.ui.key_bar import KeyBar
-from moa_tui.ui.line_filter import visible
 from moa_tui.ui.run_panel import RunPanel
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class ComparePanes(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        name = visible(one_line(self.run_state.recipe.name))
+        name = without_controls(one_line(self.run_state.recipe.name))
         self.query_one("#compare-title", Static).update(Content.assemble(("Agents of ", "bold"), name))
         self.query_one(RunPanel).look_at(self.run_state)
         self.set_interval(_SECONDS_BETWEEN_LOOKS, self._tick)

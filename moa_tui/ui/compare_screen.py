@@ -12,12 +12,12 @@ from textual.style import Style
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
+from moa_tui.text.wording import one_line
 from moa_tui.ui.answer_pane import AnswerPane
 from moa_tui.ui.compare_panes import ComparePanes
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.session import drain
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,13 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from moa_tui.ui.columns import fit
+from moa_tui.text.cells import fit
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import counted
 from moa_tui.ui.key_bar import KeyBar
-from moa_tui.ui.line_filter import visible
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.text_rows import MUTED
 from moa_tui.ui.word_diff import SIGNS, STYLES, Diff, diff, side_by_side, unified
-from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -160,7 +160,7 @@ class DiffScreen(Screen[None]):
         view = self.run_state.view(self.calls[side])
         layer = self.run_state.layer_name(view.call.layer)
         alone = len(self.run_state.layers[view.call.layer - 1]) == 1
-        return visible(f"{layer} {view.label.partition(' ')[2] if alone else view.label}")
+        return without_controls(f"{layer} {view.label.partition(' ')[2] if alone else view.label}")
 
     def _show_titles(self) -> None:
         room = max(20, self.app.size.width // 2 - 4)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from moa_tui.attachments import clean
 from moa_tui.errors import UsageError
+from moa_tui.text.safe import without_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def edit(app: App[object], text: str) -> str | None:
             raise UsageError(f"{name}: what {command[0]} left cannot be read: {error}") from error
     if not text.endswith("\n"):
         edited = edited.removesuffix("\n")  # Most editors end the last line.
-    return None if edited == text else clean(edited)
+    return None if edited == text else without_escapes(edited)
 
 
 def _editor() -> tuple[str, list[str]]:

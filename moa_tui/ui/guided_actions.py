@@ -6,11 +6,11 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.guided import guided, has_checklist
+from moa_tui.engine.recipe_edit import has_checklist, with_checklist
 from moa_tui.errors import UsageError
+from moa_tui.text.wording import counted
 from moa_tui.ui.checklist_screen import ChecklistScreen
 from moa_tui.ui.session_actions import SessionActions
-from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
@@ -37,7 +37,7 @@ class GuidedActions(SessionActions):
         if has_checklist(chat.recipe):
             raise UsageError(f"recipe {chat.recipe.name} has a checklist of its own, and goes by that")
         if not chat.guided:
-            guided(chat.recipe)
+            with_checklist(chat.recipe)
         chat.guided = not chat.guided
         self.renew_title()
         self.renew_estimate()
@@ -57,7 +57,7 @@ class GuidedActions(SessionActions):
         chat = self.session.chat
         if chat.guided:
             try:
-                guided(chat.recipe)
+                with_checklist(chat.recipe)
             except UsageError as error:
                 self.say(f"not guided: {error}")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from textual.content import Content
 
-from moa_tui.ui.columns import fit
-from moa_tui.ui.line_filter import visible
+from moa_tui.text.cells import fit
+from moa_tui.text.safe import without_controls
 from moa_tui.ui.text_rows import HEADING, MUTED, Row, prefixed, wrap
 from moa_tui.ui.timeline import call_label
 
@@ -32,7 +32,7 @@ def influence_rows(run: RunState, width: int) -> list[Row]:
         return wrap(Content(why or ""), width)
     metrics = run.outcome.metrics
     by_share = sorted(metrics.overlap, key=lambda one: one.ngram_share, reverse=True)
-    labels = [visible(call_label(run.view(one.call))) for one in by_share]
+    labels = [without_controls(call_label(run.view(one.call))) for one in by_share]
     label_cells = max(_NAME_CELLS, min(max(map(cell_len, labels)), width // 3))
     bar_cells = max(4, min(50, width - label_cells - 1 - len(_FIGURES)))
     rows = wrap(Content("What each answer shares with the final one").stylize(HEADING), width)
@@ -96,7 +96,7 @@ def _left_out(run: RunState, shown: set[CallId], width: int) -> list[Row]:
     absent = [view for layer in run.layers[:-1] for view in layer if view.call not in shown]
     if not absent:
         return []
-    named = ", ".join(f"{visible(call_label(view))} {view.state_words}" for view in absent)
+    named = ", ".join(f"{without_controls(call_label(view))} {view.state_words}" for view in absent)
     return wrap(Content(f"Not passed on: {named}").stylize(MUTED), width)
 
 

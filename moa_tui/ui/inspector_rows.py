@@ -6,16 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 
 from moa_tui.engine.plan import estimate_tokens, message_tokens
+from moa_tui.text.cells import cell_len, pad
+from moa_tui.text.wording import GLYPHS, counted, money
 from moa_tui.ui.markdown_rows import Rendered
 from moa_tui.ui.text_rows import HEADING, MUTED, Row, prefixed, wrap
 from moa_tui.ui.timeline import layer_began
 from moa_tui.ui.word_diff import as_shown
-from moa_tui.wording import GLYPHS, counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -222,7 +222,7 @@ def figure_rows(known: Figures, width: int) -> list[Row]:
         if not value:
             rows += [Row(Content()), Row(Content(name).stylize(HEADING))]
             continue
-        first = Content(name.ljust(names)).stylize(MUTED)
+        first = Content(pad(name, names)).stylize(MUTED)
         rows += prefixed(plain_rows(value, max(4, width - names)), first)
     return rows
 

@@ -13,6 +13,8 @@ from textual.style import Style
 from textual.widgets import Static
 
 from moa_tui.engine.events import CallId
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import one_line
 from moa_tui.ui.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.influence_screen import InfluenceScreen
 from moa_tui.ui.inspector_rows import (
@@ -26,13 +28,11 @@ from moa_tui.ui.inspector_rows import (
     silence,
 )
 from moa_tui.ui.key_bar import KeyBar
-from moa_tui.ui.line_filter import visible
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.rows_widget import RowsWidget
 from moa_tui.ui.text_rows import MUTED
 from moa_tui.ui.timeline import layer_began
 from moa_tui.ui.timeline_screen import TimelineScreen
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -225,8 +225,8 @@ class InspectorScreen(Screen[None]):
                 " ",
                 where,
                 "  ",
-                (visible(one_line(name)), "bold"),
-                (f"  {visible(one_line(model))}", MUTED),
+                (without_controls(one_line(name)), "bold"),
+                (f"  {without_controls(one_line(model))}", MUTED),
             ),
         )
         state = "– not asked" if run.over and view.reply is None else view.state_words

@@ -5,26 +5,15 @@ The gateway's border cleans what models send. This one holds even where a widget
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual.filter import LineFilter
 
+from moa_tui.text.safe import with_blanked_controls
+
 if TYPE_CHECKING:
     from textual.color import Color
-
-# Controls of both widths, what changes a reader's direction, and what nobody can see. The joiners U+200C and
-# U+200D stay: scripts and emoji need them, and they steer nothing.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e001f]"
-)
-
-
-def visible(text: str) -> str:
-    """`text` without the characters a terminal would obey or a reader could not see."""
-    return _UNSAFE.sub("", text) if _UNSAFE.search(text) else text
 
 
 class ControlFilter(LineFilter):
@@ -34,10 +23,10 @@ class ControlFilter(LineFilter):
         clean = []
         for segment in segments:
             text, style, control = segment
-            # Printable is less than what is let through, and far quicker to know.
-            if not text.isprintable() and _UNSAFE.search(text):
-                # One cell for one character: what stands behind keeps its column.
-                segment = Segment(_UNSAFE.sub(" ", text), style, control)
+            # One cell for one character: what stands behind keeps its column.
+            safe = with_blanked_controls(text)
+            if safe is not text:
+                segment = Segment(safe, style, control)
             if style is not None and style.link:
                 segment = Segment(segment.text, style.update_link(None), control)
             clean.append(segment)

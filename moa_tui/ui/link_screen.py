@@ -13,6 +13,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, OptionList, Static
 
+from moa_tui.text.safe import spelled_out
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -105,9 +107,9 @@ class LinkScreen(ModalScreen[bool]):
             with VerticalScroll(id="link-url", can_focus=False):
                 shown, hidden = self._url[:LONGEST], len(self._url) - LONGEST
                 more = f" … and {hidden:,} more characters" if hidden > 0 else ""
-                yield Static(Content(_printable(shown) + more))
+                yield Static(Content(spelled_out(shown) + more))
             if where.host:
-                yield Static(Content.assemble("host  ", (_printable(where.host), "bold")), id="link-host")
+                yield Static(Content.assemble("host  ", (spelled_out(where.host), "bold")), id="link-host")
             if where.ascii_host:
                 yield Static(
                     Content.assemble("that is  ", (where.ascii_host, "bold"), "  in ASCII letters"),
@@ -115,11 +117,11 @@ class LinkScreen(ModalScreen[bool]):
                 )
             if where.user:
                 yield Static(
-                    Content(f'"{_printable(where.user)}" before the @ is a user name, not the host'),
+                    Content(f'"{spelled_out(where.user)}" before the @ is a user name, not the host'),
                     id="link-user",
                 )
             if where.refused:
-                yield Static(Content(f"Not opened: {_printable(where.refused)}."), id="link-refused")
+                yield Static(Content(f"Not opened: {spelled_out(where.refused)}."), id="link-refused")
             with Horizontal(id="link-buttons"):
                 if not where.refused:
                     yield Button("Open", id="open", compact=True, action="screen.answer(True)")
@@ -139,7 +141,7 @@ class LinkScreen(ModalScreen[bool]):
         self.query_one("#link-url").scroll_relative(y=rows, animate=False)
 
     def action_copy(self) -> None:
-        self.app.copy_to_clipboard(_printable(self._url))
+        self.app.copy_to_clipboard(spelled_out(self._url))
         self.app.notify("the link was sent to the terminal's clipboard", markup=False)
         self.dismiss(False)
 
@@ -175,10 +177,5 @@ class LinkListScreen(ModalScreen[str | None]):
 
 
 def _choice(text: str, url: str) -> Content:
-    title, address = (_printable(" ".join(part.split()))[:500] for part in (text, url))
+    title, address = (spelled_out(" ".join(part.split()))[:500] for part in (text, url))
     return Content.assemble((title or address, "bold"), "\n", (address, "dim"))
-
-
-def _printable(text: str) -> str:
-    """`text` with every control and direction character written out."""
-    return "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in text)

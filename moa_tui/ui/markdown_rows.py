@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
-from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.highlight import HighlightTheme, highlight
 from textual.style import Style
 
+from moa_tui.text.cells import cut
 from moa_tui.ui.text_rows import CODE, HEADING, MUTED, Row, prefixed, wrap
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class _Layout:
         # Without a name the library would guess, in time that grows with the square of the length.
         known = language if language and len(code) <= _LONGEST_HIGHLIGHTED else "text"
         text = _highlighted(code, known) if known != "text" else Content(code).stylize(CODE)
-        title = set_cell_size(language, min(cell_len(language), max(0, width - 10)))
+        title = cut(language, width - 10)
         button = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
         head = Content.assemble((f"┌ {title}{' ' if title else ''}", MUTED), button.stylize_before(MUTED))
         bar = Content("│ ").stylize(MUTED)

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from moa_tui.choices import ModelChoice
-from moa_tui.ui.columns import fit
+from moa_tui.text.cells import fit
 from moa_tui.ui.key_bar import KeyBar
 
 if TYPE_CHECKING:

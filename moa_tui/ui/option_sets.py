@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import ValidationError
 
 from moa_tui.engine.recipe import FOR_REFERENCES, Layer, Limits, Recipe
-from moa_tui.ui.recipe_draft import remedy, settled, words
+from moa_tui.engine.recipe_edit import problems_of, validated
+from moa_tui.ui.recipe_draft import remedy, settled
 from moa_tui.ui.recipe_options import (
     LAYER,
     LIMITS,
@@ -25,6 +26,7 @@ from moa_tui.ui.recipe_options import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from moa_tui.engine.recipe_edit import RecipeProblem
     from moa_tui.ui.recipe_draft import RecipeDraft
 
 # Some value for every option is among them, so that the model can be asked whether it takes one.
@@ -94,7 +96,7 @@ class LimitOptions:
         try:
             limits = Limits.model_validate(table_of(Limits, texts))
         except ValidationError as error:
-            return Verdict({}, _by_option(error, self.options, 0))
+            return Verdict({}, _by_option(problems_of(error), self.options, 0))
         return Verdict({**self._unseen, **_plain(limits)})
 
 
@@ -159,12 +161,11 @@ class LayerOptions:
     def check(self, texts: Mapping[str, str]) -> Verdict:
         table = table_of(Layer, texts)
         place = self._place(table) or self._plain_place()
-        try:
-            Recipe.model_validate(self._with(place, table))
-        except ValidationError as error:
-            if any(detail["loc"] for detail in error.errors()):
-                return Verdict({}, _by_option(error, LAYER, 2))
-            return self._misfit(texts, table, place, words(error.errors()[0]))
+        _, problems = validated(self._with(place, table))
+        if any(problem.location for problem in problems):
+            return Verdict({}, _by_option(problems, LAYER, 2))
+        if problems:
+            return self._misfit(texts, table, place, problems[0].message)
         return Verdict({**self._unseen, **_plain(Layer.model_validate(table))})
 
     def _misfit(
@@ -238,11 +239,8 @@ class LayerOptions:
     def _problem(
         self, place: list[dict[str, Any]], table: Mapping[str, Any], size: int | None = None
     ) -> str | None:
-        try:
-            Recipe.model_validate(self._with(place, table, size))
-        except ValidationError as error:
-            return words(error.errors()[0])
-        return None
+        _, problems = validated(self._with(place, table, size))
+        return problems[0].message if problems else None
 
     def _with(
         self, place: list[dict[str, Any]], table: Mapping[str, Any], size: int | None = None
@@ -275,14 +273,14 @@ def _recipe(layers: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": "any", "layers": layers}
 
 
-def _by_option(error: ValidationError, options: Iterable[Option], depth: int) -> dict[str, str]:
+def _by_option(problems: Iterable[RecipeProblem], options: Iterable[Option], depth: int) -> dict[str, str]:
     """The first that the model says of each option; `depth` is how far its keys are from the top."""
-    found: dict[str, str] = {}
-    for detail in error.errors(include_url=False):
-        loc = detail["loc"][depth:]
-        keys = [".".join(map(str, loc[:2])), str(loc[0])] if loc else []
+    messages: dict[str, str] = {}
+    for location, message in problems:
+        path = location[depth:]
+        keys = [".".join(map(str, path[:2])), str(path[0])] if path else []
         for option in options:
             if option.key in keys or option.key.partition(".")[0] in keys[1:]:
-                found.setdefault(option.key, words(detail))
+                messages.setdefault(option.key, message)
                 break
-    return found
+    return messages

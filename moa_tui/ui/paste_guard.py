@@ -19,7 +19,8 @@ from textual import events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
-from moa_tui.attachments import clean, is_binary
+from moa_tui.attachments import is_binary
+from moa_tui.text.safe import without_escapes
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -111,7 +112,7 @@ class GuardedDriver(LinuxDriver):
                     if isinstance(message, events.Paste):
                         text = guard.pastes.popleft()
                         # A binary one stays as it is: whoever takes it says what is wrong with it.
-                        message = events.Paste(text if is_binary(text) else clean(text))
+                        message = events.Paste(text if is_binary(text) else without_escapes(text))
                     self.process_message(message)
             for message in parser.tick():
                 self.process_message(message)

@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Selection
 
-from moa_tui.attachments import Pastes, clean, is_binary, is_long, paste_label
+from moa_tui.attachments import Pastes, is_binary, is_long, paste_label
+from moa_tui.text.safe import without_escapes
 
 if TYPE_CHECKING:
     from textual import events
@@ -85,14 +86,14 @@ class Prompt(TextArea):
 
     def fill(self, text: str) -> None:
         """Put `text` in the place of all that is there, the cursor behind it."""
-        self.load_text(self._foldable(clean(text)))
+        self.load_text(self._foldable(without_escapes(text)))
         self.move_cursor(self.document.end)
         self._dismiss()
 
     def put_back(self, text: str) -> None:
         """Put `text` in front of what is being typed, on lines of its own; the cursor stays where it is."""
         is_empty = not self.text
-        text = clean(text)
+        text = without_escapes(text)
         self.insert((self._folded(text) if is_long(text) else text) + ("" if is_empty else "\n"), (0, 0))
         if is_empty:
             self.move_cursor(self.document.end)
@@ -118,7 +119,7 @@ class Prompt(TextArea):
             message = "What was pasted is no text; nothing of it was taken. Attach files with @."
             self.notify(message, severity="warning", markup=False)
             return
-        text = clean(text)
+        text = without_escapes(text)
         if is_long(text):
             text = self._folded(text)
         if text:

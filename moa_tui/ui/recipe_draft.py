@@ -7,16 +7,17 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from moa_tui.engine.recipe import FOR_REFERENCES, Recipe
+from moa_tui.engine.recipe import FOR_REFERENCES
+from moa_tui.engine.recipe_edit import validated
 from moa_tui.errors import UsageError
-from moa_tui.wording import counted
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.recipe_edit import RecipeProblem
 
 # What the form shows of an agent, in its order.
 FIELDS = ("model", "name", "count", "temperature", "max_tokens", "system")
@@ -146,23 +147,20 @@ def remedy(table: Mapping[str, Any], index: int, size: int) -> str:
 
 
 def _is_right(table: Mapping[str, Any], index: int) -> bool:
-    try:
-        Recipe.model_validate(table)
-    except ValidationError as error:
-        # Layers are checked in turn, so a complaint of a later one means that this one is right.
-        return all(_layer_of(detail, len(table["layers"])) > index for detail in error.errors())
-    return True
+    _, problems = validated(table)
+    # Layers are checked in turn, so a complaint of a later one means that this one is right.
+    return all(_layer_of(problem, len(table["layers"])) > index for problem in problems)
 
 
-def _layer_of(detail: Any, layers: int) -> int:
+def _layer_of(problem: RecipeProblem, layers: int) -> int:
     """The layer that a problem belongs to, counting from 0; -1 where it is none's."""
-    match detail["loc"]:
+    match problem.location:
         case ("layers", int(layer), *_):
             return layer
         case ():
-            if words(detail).startswith("the last layer"):
+            if problem.message.startswith("the last layer"):
                 return layers - 1
-            named = re.match(r"layer (\d+)\b", words(detail))
+            named = re.match(r"layer (\d+)\b", problem.message)
             return int(named[1]) - 1 if named else -1
         case _:
             return -1
@@ -218,10 +216,8 @@ class RecipeDraft:
 
     def check(self) -> tuple[Recipe | None, list[Problem]]:
         """The recipe, or what is wrong with it."""
-        try:
-            return Recipe.model_validate(self.data()), []
-        except ValidationError as error:
-            return None, list(self._problems(error))
+        recipe, problems = validated(self.data())
+        return recipe, list(self._placed(problems))
 
     def remedy(self, problem: Problem) -> str:
         """What to do where a layer has not the agents that its task takes; else nothing."""
@@ -237,12 +233,12 @@ class RecipeDraft:
         if seat is None:
             raise UsageError("choose an agent: a layer cannot be asked")
         data = {**self.data(), "layers": [{"agents": [{**seat.data(), "count": 1}]}]}
-        try:
-            return Recipe.model_validate(data).lineup[0][0]
-        except ValidationError as error:
-            details = [detail for detail in error.errors() if detail["loc"]]
-            problems = [f"{detail['loc'][-1]}: {words(detail)}" for detail in details]
-            raise UsageError("\n".join(problems) or str(error)) from error
+        recipe, problems = validated(data)
+        if recipe is None:
+            # What concerns the whole is told where nothing is wrong with a field.
+            of_fields = [f"{location[-1]}: {message}" for location, message in problems if location]
+            raise UsageError("\n".join(of_fields or [message for _, message in problems]))
+        return recipe.lineup[0][0]
 
     def seat(self, place: Place) -> AgentDraft | None:
         """The agent at a place; None at a layer's own."""
@@ -309,26 +305,20 @@ class RecipeDraft:
             if name in used
         }
 
-    def _problems(self, error: ValidationError) -> Iterator[Problem]:
-        for detail in error.errors(include_url=False):
-            match detail["loc"]:
+    def _placed(self, problems: Sequence[RecipeProblem]) -> Iterator[Problem]:
+        """The problems with the places in the draft where they can be mended."""
+        for problem in problems:
+            match problem.location:
                 case ("layers", int(layer), "agents", int(index), *rest):
                     key = str(rest[-1]) if rest else ""
                     title = self.layers[layer].agents[index].title
                     where = f"layer {layer + 1}, agent {index + 1} ({title})"
-                    yield Problem(f"{where}, {key}: {words(detail)}", Place(layer, index), key)
+                    yield Problem(f"{where}, {key}: {problem.message}", Place(layer, index), key)
                 case ("layers", int(layer), *rest):
                     key = ".".join(map(str, rest))
-                    yield Problem(f"layer {layer + 1}, {key}: {words(detail)}", Place(layer))
+                    yield Problem(f"layer {layer + 1}, {key}: {problem.message}", Place(layer))
                 case ():
-                    layer = _layer_of(detail, len(self.layers))
-                    yield Problem(words(detail), Place(layer) if layer >= 0 else None)
+                    layer = _layer_of(problem, len(self.layers))
+                    yield Problem(problem.message, Place(layer) if layer >= 0 else None)
                 case rest:
-                    yield Problem(f"{'.'.join(map(str, rest))}: {words(detail)}")
-
-
-def words(detail: Any) -> str:
-    """What pydantic says, as a person would."""
-    if detail["type"] == "missing":
-        return "missing"
-    return str(detail["msg"]).removeprefix("Value error, ")
+                    yield Problem(f"{'.'.join(map(str, rest))}: {problem.message}")

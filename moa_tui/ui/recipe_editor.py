@@ -16,8 +16,9 @@ from textual.widgets import OptionList, Static
 from moa_tui.choices import missing_words
 from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.text.cells import fit
+from moa_tui.text.wording import counted, money
 from moa_tui.ui.agent_form import AgentForm
-from moa_tui.ui.columns import fit
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.option_sets import LayerOptions, LimitOptions, implied_task
@@ -25,7 +26,6 @@ from moa_tui.ui.options_form import OptionsForm
 from moa_tui.ui.recipe_dialogs import DropScreen, NameScreen, TryScreen
 from moa_tui.ui.recipe_draft import FIELDS, AgentDraft, Place, Problem, RecipeDraft, settled
 from moa_tui.ui.recipe_options import TASKS, given, in_short, text_of
-from moa_tui.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

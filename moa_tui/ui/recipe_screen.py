@@ -15,10 +15,10 @@ from textual.widgets import Input, OptionList, Static
 from moa_tui.choices import missing_words
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import MoaTuiError
-from moa_tui.ui.columns import fit
+from moa_tui.text.cells import fit
+from moa_tui.text.wording import counted, money
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.recipe_editor import RecipeEditor
-from moa_tui.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

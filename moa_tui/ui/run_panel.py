@@ -11,8 +11,8 @@ from textual.message import Message
 from textual.style import Style
 from textual.widgets import Static
 
+from moa_tui.text.wording import GLYPHS
 from moa_tui.ui.agent_pane import AgentPane
-from moa_tui.wording import GLYPHS
 
 if TYPE_CHECKING:
     from textual import events

@@ -19,7 +19,8 @@ from moa_tui.engine.events import (
     Status,
 )
 from moa_tui.engine.layer_result import NOT_PASSED_ON, answer_text
-from moa_tui.wording import GLYPHS, counted, money, one_line
+from moa_tui.text.cells import shorten
+from moa_tui.text.wording import GLYPHS, counted, money, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -129,7 +130,7 @@ def _reply_numbers(reply: Reply) -> list[str]:
 def _short_note(note: str) -> str:
     """A note's beginning, without the name of the call or agent it is about."""
     words = one_line(note if note.startswith(NOT_PASSED_ON) else note.split(": ", 1)[-1])
-    return f"{words[: _LONGEST_NOTE - 1]}…" if len(words) > _LONGEST_NOTE else words
+    return shorten(words, _LONGEST_NOTE)
 
 
 class RunState:

@@ -6,15 +6,14 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from rich.cells import cell_len
 from textual.content import Content
 from textual.visual import Visual
 
 from moa_tui.conversation import Summary
-from moa_tui.ui.columns import fit
-from moa_tui.ui.line_filter import visible
+from moa_tui.text.cells import cell_len, fit, shorten, shorten_start
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import money
 from moa_tui.ui.text_rows import MUTED
-from moa_tui.wording import money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,11 +132,7 @@ def _context(hit: Hit, width: int) -> Content:
     parts[0] = (parts[0][0][-_LONGEST_LINE:], parts[0][1])
     clean = [(_clean(text[:_LONGEST_LINE]), style) for text, style in parts]
     before, style = clean[0]
-    if cell_len(before) > width // 2:
-        kept = before[-(width // 2) :]
-        while cell_len(kept) >= width // 2:
-            kept = kept[1:]
-        clean[0] = (f"…{kept}", style)
+    clean[0] = (shorten_start(before, width // 2), style)
     return Content.assemble(*clean).truncate(width, ellipsis=True)
 
 
@@ -183,16 +178,15 @@ def line(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    return visible(re.sub(r"\s+", " ", text))
+    return without_controls(re.sub(r"\s+", " ", text))
 
 
 def _lines(text: str) -> str:
     """The beginning of a text as harmless lines."""
     more = "…" if len(text) > _LONGEST_PREVIEW else ""
-    return "\n".join(visible(line) for line in text[:_LONGEST_PREVIEW].splitlines()) + more
+    return "\n".join(without_controls(line) for line in text[:_LONGEST_PREVIEW].splitlines()) + more
 
 
 def short(one: Summary) -> str:
     """Its title for a sentence."""
-    name = line(one.name)
-    return f'"{name if cell_len(name) <= 40 else fit(name, 40)}"'
+    return f'"{shorten(line(one.name), 40)}"'

@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 
 from moa_tui.conversation import Summary
 from moa_tui.errors import MoaTuiError
+from moa_tui.text.wording import counted
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
 from moa_tui.ui.session_rows import (
@@ -28,7 +29,6 @@ from moa_tui.ui.session_rows import (
     summary_of,
     summary_row,
 )
-from moa_tui.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

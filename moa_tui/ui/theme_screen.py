@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from moa_tui.wording import GLYPHS
+from moa_tui.text.wording import GLYPHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from textual.theme import Theme
 import moa_tui
 from moa_tui import toml_file
 from moa_tui.errors import FileError
-from moa_tui.ui.line_filter import visible
+from moa_tui.text.safe import without_controls
 
 
 def _checked_colour(value: str) -> str:
@@ -124,7 +124,7 @@ def load(*folders: Path) -> tuple[dict[str, Theme], list[str]]:
                 problems += str(error).splitlines()
             else:
                 themes[theme.name] = theme
-    return themes, [visible(problem) for problem in problems]
+    return themes, [without_controls(problem) for problem in problems]
 
 
 def _read(path: Path) -> Theme:

@@ -10,10 +10,10 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from moa_tui.engine.metrics import measure
-from moa_tui.ui.columns import fit
-from moa_tui.ui.line_filter import visible
+from moa_tui.text.cells import fit
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import GLYPHS
 from moa_tui.ui.text_rows import MUTED, Row, wrap
-from moa_tui.wording import GLYPHS
 
 if TYPE_CHECKING:
     from moa_tui.engine.events import CallId
@@ -61,7 +61,7 @@ def timeline(run: RunState, width: int) -> Timeline:
     """The run so far, in rows of `width` cells at most."""
     views = list(run.views)
     spans = {view.call: span for view in views if (span := call_span(run, view)) is not None}
-    labels = [visible(call_label(view)) for view in views]
+    labels = [without_controls(call_label(view)) for view in views]
     label_cells = max(8, min(max(map(cell_len, labels)), width // 4, 28))
     cells = max(10, width - 2 - label_cells - 1 - 1 - _SECONDS_CELLS - _RETRY_CELLS)
     seconds = max([run.now, 0.1, *(span.end for span in spans.values())])

@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import one_line
 from moa_tui.ui.key_bar import KeyBar
-from moa_tui.ui.line_filter import visible
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.timeline import timeline
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -64,7 +64,7 @@ class RunScreen(Screen[None]):
 
     def set_texts(self, title: str, head: Content, foot: Content) -> None:
         """Show what stands above and below the rows."""
-        name = visible(one_line(self.run_state.recipe.name))
+        name = without_controls(one_line(self.run_state.recipe.name))
         wanted = {
             "title": Content.assemble((title, "bold"), f"  {name}"),
             "head": head,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.widget import Widget
+
+from moa_tui.text.cells import cell_len, cut, shorten
 
 
 class TitleBar(Widget):
@@ -24,12 +25,10 @@ class TitleBar(Widget):
 
     def render(self) -> Content:
         width = self.size.width
-        recipe = self._recipe
-        if cell_len(recipe) > width:
-            recipe = set_cell_size(recipe, width)
+        recipe = cut(self._recipe, width)
         room = width - cell_len(recipe) - 2
         title = self._title
         if cell_len(title) > room:
-            title = set_cell_size(title, room - 1).rstrip() + "…" if room > 8 else ""
+            title = shorten(title, room) if room > 8 else ""
         gap = max(0, width - cell_len(title) - cell_len(recipe))
         return Content.assemble((title, "bold"), " " * gap, (recipe, "$text-primary"))

@@ -12,9 +12,9 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
+from moa_tui.text.wording import one_line
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.turn_view import TurnView
-from moa_tui.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

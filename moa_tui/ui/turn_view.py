@@ -10,10 +10,10 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
+from moa_tui.text.wording import GLYPHS, counted, summary
 from moa_tui.ui.markdown_rows import Rendered, block_end, render
 from moa_tui.ui.rows_widget import MARKS, RowsWidget
 from moa_tui.ui.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
-from moa_tui.wording import GLYPHS, counted, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

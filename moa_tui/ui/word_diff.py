@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from textual.content import Content, Span
 
-from moa_tui.ui.line_filter import visible
+from moa_tui.text.safe import with_replaced_controls
 from moa_tui.ui.text_rows import Row, cuts
 
 if TYPE_CHECKING:
@@ -282,7 +282,4 @@ def _by_line(text: str) -> list[str]:
 
 def as_shown(text: str) -> str:
     """`text` with one cell for what a terminal would obey or nobody could see, and tabs as spaces."""
-    text = text.replace("\t", "    ")
-    if visible(text) == text:
-        return text
-    return "".join(character if character == "\n" else visible(character) or "�" for character in text)
+    return with_replaced_controls(text.replace("\t", "    "))

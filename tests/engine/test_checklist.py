@@ -15,12 +15,11 @@ from pydantic import ValidationError
 from moa_tui.engine.checklist import sorted_points, task_list
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallId, CallStarted, PointsFound
-from moa_tui.engine.guided import guided
 from moa_tui.engine.parsing import LONGEST_POINT, MOST_POINTS, Point, parse_points
-from moa_tui.engine.plan import facts_unknown, plan
 from moa_tui.engine.prompts import CHECKLIST_RULE, PROMPTS
+from moa_tui.engine.recipe_edit import with_checklist
 from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
-from moa_tui.errors import ModelError, UsageError
+from moa_tui.errors import ModelError
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
 
@@ -380,67 +379,10 @@ def test_a_recipe_in_which_a_checklist_makes_no_sense_is_refused(layers: list[An
     assert said in str(caught.value)
 
 
-def test_guided_puts_the_checklist_before_the_last_synthesis() -> None:
-    plain = recipe(
-        ["a", "b"], ["c", "d"], ["w"], agents={"w": {"model": "w", "temperature": 0.9, "fallback": ["a"]}}
-    )
-    this = guided(plain)
-    assert [this.task(number) for number in (1, 2, 3, 4)] == [
-        "answer",
-        "synthesize",
-        "checklist",
-        "synthesize",
-    ]
-    assert [this.read_layers(number, range(1, number)) for number in (2, 3, 4)] == [(1,), (2,), (2, 3)]
-    drawer, writer = this.lineup[2][0], this.lineup[3][0]
-    assert (drawer.model, drawer.temperature, drawer.fallback) == ("w", 0.0, ("a",))
-    assert writer == plain.lineup[2][0]
-    assert this.calls == plain.calls + 1 == len(plan(this, ASK, facts_unknown).calls)
-    assert this.name == plain.name
-    assert guided(this) is this
-
-
-def test_guided_leaves_what_a_layer_reads_as_it_was() -> None:
-    critique = {"agents": ["k"], "task": "critique"}
-    rank = {"agents": ["k"], "task": "rank"}
-    for layers, reads in (
-        ([["a"], critique, {"agents": ["w"], "reads": "all"}], (1, 2, 3)),
-        ([["a"], ["b"], {"agents": ["w"], "reads": [1, 2]}], (1, 2, 3)),
-        ([["a"], ["b"], {"agents": ["w"], "reads": [1]}], (1, 3)),
-        ([["a", "b"], rank, ["w"]], (2, 3)),
-    ):
-        plain = recipe(*layers)
-        this = guided(plain)
-        assert this.read_layers(4, (1, 2, 3)) == reads
-        assert this.sources(3) == plain.sources(3)
-        assert set(this.sources(4)) == {*plain.sources(3), CallId(3, 1)}
-
-
-def test_guided_keeps_how_references_are_placed() -> None:
-    plain = recipe(["a"], {"agents": ["w"], "placement": "user", "anonymous": False, "prompt": "Mine."})
-    drawing = guided(plain).layers[1]
-    assert (drawing.placement, drawing.anonymous, drawing.prompt) == ("user", False, None)
-
-
-@pytest.mark.parametrize(
-    ("this", "said"),
-    [
-        (recipe(["a"]), "has one layer"),
-        (recipe(["a", "b"], {"task": "vote"}), "ends with the task vote"),
-        (recipe(["a", "b"], {"agents": ["k"], "task": "rank"}), "ends with the task rank"),
-        (recipe(["a", "b"], {"agents": ["k"], "task": "revise"}), "ends with the task revise"),
-        (recipe(["a"], {"agents": ["k"], "window": {}}), "piece by piece"),
-    ],
-)
-def test_guided_refuses_what_has_no_synthesis_of_answers_at_its_end(this: Recipe, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        guided(this)
-
-
 async def test_a_guided_run_that_skips_rounds_still_asks_and_still_reads_answers() -> None:
     same = [["the moa was a large bird of new zealand"]]
     plain = recipe(["a"], {"agents": ["a"], "early_stop": 0.5}, ["b"], ["b"], ["lister"])
-    bench = Bench(guided(plain), a=same, lister=[[LIST], ["the answer"]])
+    bench = Bench(with_checklist(plain), a=same, lister=[[LIST], ["the answer"]])
     task = await bench.until_asked()
     assert bench.asked[0].call == CallId(5, 1)
     bench.control.decide(CallId(5, 1), frozenset({0}))

@@ -24,8 +24,8 @@ from moa_tui.engine.events import (
 )
 from moa_tui.engine.metrics import Metrics
 from moa_tui.engine.run import run
+from moa_tui.text.wording import GLYPHS
 from moa_tui.ui.run_state import RunState
-from moa_tui.wording import GLYPHS
 from tests.fakes import FakeModels
 from tests.helpers import recipe
 

@@ -8,7 +8,7 @@ import pytest
 
 from moa_tui.engine.events import CallId, Failure, Outcome, Reply, Status, Usage
 from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
-from moa_tui.wording import GLYPHS, counted, describe, money, one_line, summary
+from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line, summary
 from tests.helpers import recipe
 
 RECIPE = recipe(["a", "b"], ["judge"])

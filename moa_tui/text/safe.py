@@ -1,0 +1,119 @@
+"""Text that may hold anything, made safe to show or to send.
+
+A terminal obeys control characters; direction controls and invisible characters deceive a reader. What is
+done about them depends on where a text goes:
+
+    without_controls        a label on a screen: they are left out
+    with_blanked_controls   a line that is laid out already: each becomes a space, so that columns hold
+    with_replaced_controls  a text that is compared: each becomes U+FFFD, newlines stay
+    safe_line               a name in a table or sentence: one line, each becomes U+FFFD
+    safe_text               a message in a terminal, a file: newlines and tabs stay, each becomes its picture
+    spelled_out             an address: each is written out, as in <U+202E>
+    without_escapes         what is typed, pasted or read to be sent: escape sequences are left out whole
+    as_unicode              what is stored or written as UTF-8: only lone surrogates are replaced
+"""
+
+from __future__ import annotations
+
+import re
+
+# Controls of both widths, what changes a reader's direction, and what nobody can see. The joiners U+200C and
+# U+200D stay: scripts and emoji need them, and they steer nothing.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e001f]"
+)
+
+_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
+_LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_DIRECTION_MARKS = re.compile("[\u061c\u200e\u200f]")
+_CONTROL_PICTURES = 0x2400
+
+_INPUT_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]{0,256}[ -/]{0,8}[@-~]"  # colours and cursor movement
+    r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"  # titles, links, clipboard
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+)
+
+
+def without_controls(text: str) -> str:
+    """`text` without control, direction and invisible characters; line ends and tabs go as well."""
+    return _UNSAFE.sub("", text) if _UNSAFE.search(text) else text
+
+
+def with_blanked_controls(text: str) -> str:
+    """`text` with a space for each character that `without_controls` leaves out; its length is the same."""
+    # Fewer characters count as printable than are let through, and far more quickly.
+    if text.isprintable() or not _UNSAFE.search(text):
+        return text
+    return _UNSAFE.sub(" ", text)
+
+
+def with_replaced_controls(text: str) -> str:
+    """`text` with U+FFFD for each character that `without_controls` leaves out, except newlines."""
+    return _UNSAFE.sub(lambda match: "\n" if match[0] == "\n" else "\ufffd", text)
+
+
+def safe_line(text: str) -> str:
+    """`text` on one line, runs of white space as one space, with U+FFFD for all that cannot be printed.
+
+    That is more than the other functions replace: joiners, soft hyphens and unassigned characters as well.
+    """
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)
+
+
+def safe_text(text: str) -> str:
+    """`text` as a terminal or a reader of a file may be shown it; tabs stay, line ends become newlines.
+
+    Control characters become their pictures (U+2400 and on). What has none, like the controls that turn the
+    direction of writing around, becomes U+FFFD. The direction marks, which turn nothing around and cannot be
+    seen, are left out.
+    """
+    if text.isprintable():
+        return text
+    text = _LINE_ENDS.sub("\n", as_unicode(text))
+    return _CONTROLS.sub(_picture, _DIRECTION_MARKS.sub("", text))
+
+
+def spelled_out(text: str) -> str:
+    """`text` with each character that cannot be printed written out by its number, as in `<U+202E>`."""
+    return "".join(
+        character if character.isprintable() else f"<U+{ord(character):04X}>" for character in text
+    )
+
+
+def without_escapes(text: str) -> str:
+    """`text` with newlines as its line ends, without escape sequences and control characters but tab."""
+    return _ESCAPES.sub("", _INPUT_LINE_ENDS.sub("\n", text))
+
+
+def as_unicode(text: str) -> str:
+    """`text` as UTF-8 can hold it: surrogates that make a pair are joined, lone ones become U+FFFD."""
+    return _SURROGATES.sub(lambda match: _joined(match[0]) or "\ufffd", text)
+
+
+def as_json_unicode(text: str) -> str:
+    """JSON text as UTF-8 can hold it, with nothing lost: lone surrogates as `\\udXXX`.
+
+    Two that make a pair are joined here too, as every reader of JSON would take them.
+    """
+    return _SURROGATES.sub(lambda match: _joined(match[0]) or f"\\u{ord(match[0]):04x}", text)
+
+
+def _joined(surrogates: str) -> str:
+    """The character that a pair of surrogates stands for; empty for one alone."""
+    if len(surrogates) == 1:
+        return ""
+    return surrogates.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(_CONTROL_PICTURES + code)
+    return "\u2421" if code == 0x7F else "\ufffd"
