@@ -15,8 +15,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from moa_tui.chat.library import Library
     from moa_tui.conversation import Summary
-    from moa_tui.library import Library
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
 
@@ -191,7 +191,7 @@ class _library:
 
     def __enter__(self) -> Library:
         from moa_tui import paths
-        from moa_tui.library import Library
+        from moa_tui.chat.library import Library
         from moa_tui.store import Store
 
         self._store = Store(paths.database_file())

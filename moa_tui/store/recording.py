@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moa_tui.budget import today
+from moa_tui.chat.ledger import today
 from moa_tui.engine.events import (
     CallEnded,
     CallId,

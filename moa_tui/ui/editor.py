@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from moa_tui.attachments import clean
+from moa_tui.chat.attachments import clean
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:

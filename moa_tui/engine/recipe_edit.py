@@ -1,0 +1,256 @@
+"""Recipes made from recipes: each change gives a new, validated Recipe and leaves the old one as it was.
+
+Every function named `with_...` returns the recipe with that change, and raises UsageError where no valid
+recipe comes of it. The message is one sentence that names the recipe.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
+
+from moa_tui.engine.events import CallId
+from moa_tui.engine.recipe import Layer, Recipe
+from moa_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from moa_tui.engine.agent import Agent
+
+# Layer settings that may end a run before the layers that a change has put behind them.
+_EARLY_ENDINGS = {"early_stop", "enough", "confident"}
+
+
+# Validation
+
+
+class RecipeProblem(NamedTuple):
+    """One reason why a table is no valid recipe.
+
+    `location` holds the keys and indexes (from 0) that lead to the value; it is empty where the layers do not
+    fit together. `message` is in plain words, without the location.
+    """
+
+    location: tuple[int | str, ...]
+    message: str
+
+
+def problems_of(error: ValidationError) -> tuple[RecipeProblem, ...]:
+    """What pydantic found wrong, in its order, without its own way of speaking."""
+    return tuple(
+        RecipeProblem(
+            detail["loc"],
+            "missing" if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, "),
+        )
+        for detail in error.errors(include_url=False)
+    )
+
+
+def validated(table: Mapping[str, object]) -> tuple[Recipe | None, tuple[RecipeProblem, ...]]:
+    """The recipe that `table` describes and no problems; None and its problems where it is not valid."""
+    try:
+        return Recipe.model_validate(table), ()
+    except ValidationError as error:
+        return None, problems_of(error)
+
+
+def checked(table: Mapping[str, object], refusal: str) -> Recipe:
+    """The recipe that `table` describes.
+
+    Raises UsageError with `refusal`, a clause that names the recipe, and the reasons behind it.
+    """
+    recipe, problems = validated(table)
+    if recipe is None:
+        raise UsageError(f"{refusal}: {'; '.join(problem.message for problem in problems)}")
+    return recipe
+
+
+# Questions about a recipe
+
+
+def has_checklist(recipe: Recipe) -> bool:
+    """Whether a layer of the recipe draws up a checklist."""
+    return any(recipe.task(number) == "checklist" for number in range(1, len(recipe.layers) + 1))
+
+
+def proposers_by_layer(recipe: Recipe) -> tuple[tuple[Agent, ...], ...]:
+    """The agents of each layer before the last; layers that only draw up a checklist are left out."""
+    return tuple(
+        agents for number, agents in enumerate(recipe.lineup[:-1], 1) if recipe.task(number) != "checklist"
+    )
+
+
+def count_common_layers(recipe: Recipe, other: Recipe) -> int:
+    """How many layers with the same tasks two recipes begin with, their last layers not counted.
+
+    The agents are not compared: compare `proposers_by_layer` for that.
+    """
+    numbers = range(1, min(len(recipe.layers), len(other.layers)))
+    return len(list(takewhile(lambda number: recipe.task(number) == other.task(number), numbers)))
+
+
+def answering_layer(recipe: Recipe) -> int:
+    """The number of the last layer before the final one whose agents write answers and may be joined.
+
+    Raises UsageError where there is none.
+    """
+    for number in range(len(recipe.layers) - 1, 0, -1):
+        if recipe.writes(number) and recipe.layers[number - 1].window is None:
+            return number
+    raise UsageError(f"recipe {recipe.name} has one layer: nobody in it reads answers")
+
+
+# Changed recipes
+
+
+def with_checklist(recipe: Recipe) -> Recipe:
+    """The guided recipe: a checklist of what the last layer reads, which that layer then reads too.
+
+    The aggregator draws the list itself, at temperature 0. A recipe with a checklist of its own is returned
+    as it is. Raises UsageError where the last layer is no synthesis of answers, or reads them piece by piece.
+    """
+    if has_checklist(recipe):
+        return recipe
+    last = len(recipe.layers)
+    final = recipe.layers[-1]
+    if last == 1:
+        raise UsageError(f"recipe {recipe.name} has one layer: there are no answers to draw points from")
+    if recipe.task(last) != "synthesize":
+        raise UsageError(
+            f"recipe {recipe.name} ends with the task {recipe.task(last)}: only a synthesis reads a checklist"
+        )
+    if final.window is not None:
+        raise UsageError(
+            f"recipe {recipe.name} reads its answers piece by piece: a checklist needs all of them at once"
+        )
+    drawer = recipe.lineup[-1][0].model_copy(update={"temperature": 0.0})
+    reading = final.model_dump(include={"placement", "anonymous", "reads"}, exclude_unset=True)
+    read_before = (last - 1,) if final.reads == "previous" else final.reads
+    # The checklist takes the last layer's number, so the numbers that layer reads stay right.
+    reads = "all" if read_before == "all" else (*read_before, last)
+    checklist = Layer(task="checklist", agents=(drawer,), **reading)
+    synthesis = final.model_copy(update={"task": "synthesize", "reads": reads})
+    return _with_layers(
+        recipe,
+        (*recipe.layers[:-1], checklist, synthesis),
+        f"recipe {recipe.name} cannot be guided",
+    )
+
+
+def with_agent(recipe: Recipe, agent: Agent, layer: int | None = None) -> tuple[Recipe, CallId]:
+    """The recipe with one more agent at the end of a layer, and the place of that agent.
+
+    The layer is the answering one where none is given. The agent gets a name that is free in its layer, and
+    is asked once. Raises UsageError where the layer cannot have it.
+    """
+    layer = answering_layer(recipe) if layer is None else layer
+    agents = recipe.lineup[layer - 1]
+    name = agent.name or agent.model.rsplit("/", 1)[-1]
+    taken_names = {other.name for other in agents}
+    names = [name, *(f"{name} ({number})" for number in range(2, len(agents) + 3))]
+    free_name = next(candidate for candidate in names if candidate not in taken_names)
+    joined = agent.model_copy(update={"name": free_name, "count": 1, "fallback": ()})
+    return with_seats(recipe, layer, (*agents, joined)), CallId(layer, len(agents) + 1)
+
+
+def with_own_seat(recipe: Recipe, name: str) -> tuple[Recipe, CallId]:
+    """The recipe with a place in its answering layer for an answer written by hand, and that place.
+
+    `name` is what the writer is called there. The place holds an agent, because a recipe needs a model in
+    each; that agent is not asked as long as the run is given a reply for its place. Raises UsageError where
+    the recipe has no answering layer.
+    """
+    first = recipe.lineup[answering_layer(recipe) - 1][0]
+    return with_agent(recipe, first.model_copy(update={"name": name}))
+
+
+def with_seats(recipe: Recipe, layer: int, agents: tuple[Agent, ...]) -> Recipe:
+    """The recipe with these agents in a layer, counting from 1, in the place of those it had."""
+    return _with_layer(recipe, layer, {"agents": agents})
+
+
+def with_prompt(recipe: Recipe, prompt: str) -> Recipe:
+    """The recipe whose last layer works by `prompt` instead of its instructions.
+
+    Raises UsageError where no agent at the end reads answers.
+    """
+    last = len(recipe.layers)
+    if last < 2 or not recipe.lineup[-1]:
+        raise UsageError(f"recipe {recipe.name} has no agent at its end that reads answers")
+    return _with_layer(recipe, last, {"prompt": prompt})
+
+
+def with_aggregator(
+    recipe: Recipe, model: str, *, api_base: str | None = None, extra: Mapping[str, object] | None = None
+) -> Recipe:
+    """The recipe whose answer another model writes, at the server `api_base` or its provider's own.
+
+    The aggregator keeps its sampling settings and system prompt, but neither key nor fallback: those belong to
+    the old model. Raises UsageError where the recipe ends with a vote, or `model` is no name of a model.
+    """
+    if not recipe.lineup[-1]:
+        raise UsageError(f"recipe {recipe.name} ends with a vote: no model writes its answer")
+    aggregator = recipe.lineup[-1][0].model_copy(
+        update={
+            "model": model,
+            "name": "",
+            "fallback": (),
+            "api_key_env": None,
+            "api_base": api_base,
+            "extra": dict(extra or {}),
+        }
+    )
+    final = recipe.layers[-1].model_copy(update={"agents": (aggregator,)})
+    return _with_layers(
+        recipe,
+        (*recipe.layers[:-1], final),
+        f'"{" ".join(model.split())}" cannot be the aggregator of recipe {recipe.name}',
+    )
+
+
+def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
+    """The first `last` layers of the recipe, and behind them the layers of `other` after its first.
+
+    What those read is counted on from layer `last`, which stands for the first layer of `other`. Settings that
+    could end the run before they are reached are left out. Raises UsageError where `other` has one layer.
+    """
+    if len(other.layers) < 2:
+        raise UsageError(f"recipe {other.name} has one layer: nothing in it reads answers")
+    layers = []
+    for number, layer in enumerate(recipe.layers[:last], 1):
+        table = layer.model_dump(exclude_unset=True, exclude=_EARLY_ENDINGS)
+        layers.append({**table, "agents": recipe.lineup[number - 1], "task": recipe.task(number)})
+    for number, layer in enumerate(other.layers[1:], 2):
+        reads = tuple(range(1, number)) if layer.reads == "all" else layer.reads
+        if isinstance(reads, tuple):
+            reads = tuple(read_number + last - 1 for read_number in reads)
+        # Through a window the one agent is asked as often as there is something to read.
+        agents = other.lineup[number - 1][: 1 if layer.window is not None else None]
+        table = layer.model_dump(exclude_unset=True)
+        layers.append({**table, "agents": agents, "task": other.task(number), "reads": reads})
+    return checked(
+        {
+            "name": f"{recipe.name} + {other.name}",
+            # The fallbacks of the agents that came with their layers.
+            "agents": {name: agent.given_defaults(other.defaults) for name, agent in other.agents.items()},
+            "layers": layers,
+            "limits": other.limits,
+        },
+        f"recipe {recipe.name} cannot be continued by {other.name}",
+    )
+
+
+def _with_layer(recipe: Recipe, number: int, settings: Mapping[str, object]) -> Recipe:
+    layers: Sequence[Layer] = [
+        layer.model_copy(update=dict(settings)) if place == number else layer
+        for place, layer in enumerate(recipe.layers, 1)
+    ]
+    return _with_layers(recipe, layers, f"recipe {recipe.name} cannot be changed like that")
+
+
+def _with_layers(recipe: Recipe, layers: Iterable[Layer], refusal: str) -> Recipe:
+    changed = recipe.model_copy(update={"layers": tuple(layers)})
+    return checked(changed.model_dump(exclude_unset=True), refusal)
