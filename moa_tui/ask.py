@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -13,9 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
 
-from moa_tui.attachments import attach
-from moa_tui.budget import cap_words, is_near
-from moa_tui.chat import Chat
+from moa_tui.chat.attachments import attach
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.conversations import Conversations
+from moa_tui.chat.ledger import CapWarnings, Ledger, cap_words
+from moa_tui.chat.prompt_text import PromptText
+from moa_tui.chat.session import ChatSession
+from moa_tui.config import Budget
 from moa_tui.conversation import Turn, history
 from moa_tui.document import event_document, outcome_document
 from moa_tui.engine.events import CallEnded, Delta, RunEnded
@@ -28,13 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from moa_tui.budget import Ledger
+    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Conversation
     from moa_tui.engine.events import Event, Message, Outcome
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.models import Gateway
     from moa_tui.progress import Progress
-    from moa_tui.running import Running
     from moa_tui.store import Store
 
 Output = Literal["text", "json", "events"]
@@ -93,36 +98,37 @@ def ask(
     not wait. Raises UsageError where the answer cannot be written.
     """
     with EngineThread() as engine:
-        chat = Chat(gateway, engine, request.recipe, store=store, ledger=ledger)
-        if request.conversation is not None and store is not None:
-            chat.open(request.conversation.id)
-        elif request.conversation is not None:
-            chat.go_on_with(request.conversation)
-        chat.system = request.system
-        told = _warn_of_budgets(chat, err, set())
-        running = chat.send(request.prompt)
-        with _Signals(running.stop) as signals:
+        backend = Backend(gateway, engine, store, ledger or Ledger(Budget(), None))
+        session = ChatSession(Chat(backend, request.recipe))
+        conversations, conversation = Conversations(session), request.conversation
+        if conversation is not None:
+            opening = conversations.open(conversation.id) if store else conversations.go_on_with(conversation)
+            asyncio.run(opening)
+        session.chat.system = request.system
+        warnings = CapWarnings()
+        _warn_of_budgets(session.chat, err, warnings)
+        session.send(PromptText(request.prompt))
+        run = session.require_run()
+        with _Signals(session.stop) as signals:
             try:
-                turn = _follow(request, running, out, err)
+                turn = _follow(request, run, out, err)
             except OSError as error:
                 if isinstance(error, BrokenPipeError):
                     return FAILED  # Whoever read the answer has read enough.
                 raise UsageError(f"the answer cannot be written: {error.strerror or error}") from error
-        _warn_of_budgets(chat, err, told)
+        _warn_of_budgets(session.chat, err, warnings)
     if signals.received is not None:
         return 128 + signals.received
     return ANSWERED if turn is not None and turn.outcome and turn.outcome.status == "done" else FAILED
 
 
-def _warn_of_budgets(chat: Chat, err: TextIO, told: set[str]) -> set[str]:
-    """Say which budgets are nearly used up, but those `told` before."""
-    near = {cap.name: cap for cap in chat.caps() if is_near(cap)}
-    for name in near.keys() - told:
-        err.write(f"moa-tui: budget: {cap_words(near[name])} is spent\n")
-    return told | near.keys()
+def _warn_of_budgets(chat: Chat, err: TextIO, warnings: CapWarnings) -> None:
+    """Say which budgets are nearly used up, each once."""
+    for cap in warnings.due(chat.backend.ledger.caps(chat.conversation.id)):
+        err.write(f"moa-tui: budget: {cap_words(cap)} is spent\n")
 
 
-def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> Turn | None:
+def _follow(request: Request, running: RunHandle, out: TextIO, err: TextIO) -> Turn | None:
     """Write each event as it comes, until the run has ended; the turn it made, if it came to one."""
     progress = _progress(request, out, err)
     writer = _Writer(request, out, err, progress)
@@ -139,7 +145,7 @@ def _follow(request: Request, running: Running, out: TextIO, err: TextIO) -> Tur
     return turn
 
 
-def _next(running: Running) -> Event | Literal["nothing"] | None:
+def _next(running: RunHandle) -> Event | Literal["nothing"] | None:
     """The next event, "nothing" where none came within a moment, None at the end."""
     try:
         return running.events.get(timeout=_TICK_SECONDS)

@@ -20,7 +20,7 @@ from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreErro
 from moa_tui.text.safe import safe_text
 
 if TYPE_CHECKING:
-    from moa_tui.chat import Chat
+    from moa_tui.chat.session import ChatSession
     from moa_tui.choices import Choices
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.recipe import Recipe
@@ -134,7 +134,7 @@ def ask(
     What is piped in is put below the prompt. Exit code: 0 answered, 1 failed, 2 wrong usage, 130 interrupted.
     """
     from moa_tui import ask as headless
-    from moa_tui.budget import Ledger
+    from moa_tui.chat.ledger import Ledger
 
     if sys.stdout is None:
         raise UsageError("standard output is closed: there is nowhere to write the answer")
@@ -220,7 +220,7 @@ def _for_ask(wanted: str | None, *, private: bool, counts: bool) -> tuple[Store 
 
 def _found(store: Store, wanted: str) -> Conversation:
     from moa_tui import paths
-    from moa_tui.library import Library
+    from moa_tui.chat.library import Library
 
     library = Library(store, paths.exports_dir())
     return library.load((library.find(wanted) if wanted else library.last()).id)
@@ -282,29 +282,24 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
             "the configured recipe cannot be used, so these answers are simulated",
         )
 
-    from moa_tui.budget import Ledger
-    from moa_tui.chat import Chat
+    from moa_tui.chat.backend import Backend
+    from moa_tui.chat.chat import Chat
+    from moa_tui.chat.ledger import Ledger
+    from moa_tui.chat.library import Library
+    from moa_tui.chat.session import ChatSession
     from moa_tui.gateway.thread import EngineThread
-    from moa_tui.library import Library
     from moa_tui.ui.app import MoaApp
 
     with EngineThread() as engine:
-        chat = Chat(
-            gateway,
-            engine,
-            recipe,
-            system,
-            store,
-            private=private,
-            asks=True,
-            guided=settings.guided,
-            ledger=Ledger(settings.budget, store),
+        backend = Backend(gateway, engine, store, Ledger(settings.budget, store))
+        session = ChatSession(
+            Chat(backend, recipe, system, private=private, attended=True, guided=settings.guided)
         )
         if conversation is not None:
-            _open(chat, conversation.id)
-            chat.system = chat.system if system is None else system
+            _open(session, conversation.id)
+            session.chat.system = session.chat.system if system is None else system
         library = Library(store, paths.exports_dir())
-        app = MoaApp(chat, choices, library, settings, why=why, problems=problems)
+        app = MoaApp(session, choices, library, settings, why=why, problems=problems)
         if store is not None:
             store.on_problem(app.tell_of_the_disk)
         app.run()
@@ -316,15 +311,20 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
     _leave(app.return_code or 0)
 
 
-def _open(chat: Chat, conversation_id: str) -> None:
+def _open(session: ChatSession, conversation_id: str) -> None:
     """Go on with it, or with a fork where another moa-tui has it open and the person wants one."""
+    import asyncio
+
+    from moa_tui.chat.conversations import Conversations
+
+    conversations = Conversations(session)
     try:
-        chat.open(conversation_id)
+        asyncio.run(conversations.open(conversation_id))
     except OpenElsewhereError as error:
         click.echo(f"moa-tui: {safe_text(str(error))}", err=True)
         if not click.confirm("Fork it?", err=True):
             _leave(1)
-        chat.fork(conversation_id)
+        asyncio.run(conversations.fork(conversation_id))
 
 
 def _recipe(choices: Choices, name: str | None, last: Turn | None) -> tuple[Recipe, str | None]:

@@ -17,8 +17,8 @@ from moa_tui.text.safe import safe_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from moa_tui.chat.library import Library
     from moa_tui.conversation import Summary
-    from moa_tui.library import Library
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
 
@@ -193,7 +193,7 @@ class _library:
 
     def __enter__(self) -> Library:
         from moa_tui import paths
-        from moa_tui.library import Library
+        from moa_tui.chat.library import Library
         from moa_tui.store import Store
 
         self._store = Store(paths.database_file())

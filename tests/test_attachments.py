@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from moa_tui.attachments import (
+from moa_tui.chat.attachments import (
     MAX_FILE_BYTES,
     Pastes,
     attachment,

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from moa_tui import steering, steering_live
-from moa_tui.budget import Ledger, is_near
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.changes import AddAgent, Resume, Retry
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.conversations import Conversations
+from moa_tui.chat.ledger import Ledger, is_near
+from moa_tui.chat.session import ChatSession
 from moa_tui.config import Budget
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId, Chunk, Delta, Finish, Reply, Usage
@@ -24,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
     from moa_tui.gateway.models import Gateway
-    from moa_tui.running import Running
 
 # Each answer costs five cents, far more than the tokens it was expected to take.
 RECIPE = recipe(["a", "b"], ["w"], agents={name: {"model": name, "max_tokens": 10} for name in "abw"})
@@ -76,14 +79,8 @@ class Shop:
 
     def chat(self, *, private: bool = False, **budget: float) -> Chat:
         ledger = Ledger(Budget(**budget), self.store, self.days)
-        return Chat(
-            cast("Gateway", self.gateway),
-            self.engine,
-            RECIPE,
-            store=self.store,
-            private=private,
-            ledger=ledger,
-        )
+        backend = Backend(cast("Gateway", self.gateway), self.engine, self.store, ledger)
+        return Chat(backend, RECIPE, private=private)
 
     @property
     def asked(self) -> str:
@@ -95,12 +92,16 @@ def shop(engine: EngineThread, models: FakeModels, store: Store, days: Days) -> 
     return Shop(engine, models, store, days)
 
 
-def ended(chat: Chat, running: Running) -> Turn:
+def ended(chat: Chat, running: RunHandle) -> Turn:
     while running.events.get(timeout=15) is not None:
         pass
     turn = chat.settle(running)
     assert turn is not None
     return turn
+
+
+def caps_of(chat: Chat) -> tuple[Cap, ...]:
+    return chat.backend.ledger.caps(chat.conversation.id)
 
 
 def why(turn: Turn) -> tuple[str, str]:
@@ -133,7 +134,7 @@ def test_nothing_at_all_is_asked_where_the_first_layer_would_pass_it(shop: Shop)
 def test_going_on_over_the_budget_asks_only_what_was_missing(shop: Shop) -> None:
     chat = shop.chat(day=0.11)
     stopped = ended(chat, chat.send("?"))
-    turn = ended(chat, chat.steer(stopped, steering.resume(stopped), over_budget=True))
+    turn = ended(chat, chat.rerun(stopped, Resume().of_turn(stopped), over_budget=True))
     assert turn.outcome is not None
     assert (turn.outcome.status, turn.outcome.answer) == ("done", "w answers")
     assert shop.asked == "abw"
@@ -170,10 +171,10 @@ def test_an_agent_that_joins_a_run_must_be_within_it_too(shop: Shop) -> None:
     running = chat.send("?")
     while not isinstance(event := running.events.get(timeout=15), Delta) or event.call != CallId(1, 2):
         assert event is not None
-    dear = steering_live.add(running.turn.recipe, Agent(model="new", max_tokens=1000))
+    dear = AddAgent(Agent(model="new", max_tokens=1000)).of_run(running.progress())
     with pytest.raises(UsageError, match="would pass what may still be spent"):
         running.alter(dear).result(15)
-    assert running.alter(steering_live.add(running.turn.recipe, Agent(model="new", max_tokens=1))).result(15)
+    assert running.alter(AddAgent(Agent(model="new", max_tokens=1)).of_run(running.progress())).result(15)
     running.stop()
     ended(chat, running)
 
@@ -187,12 +188,12 @@ def test_a_day_holds_over_conversations_programs_and_restarts_and_ends_at_midnig
     first = shop.chat(day=0.3)
     ended(first, first.send("?"))
     other = shop.chat(day=0.3)
-    assert other.caps() == (Cap("day", 0.3, pytest.approx(0.15)),)
+    assert caps_of(other) == (Cap("day", 0.3, pytest.approx(0.15)),)
     ended(other, other.send("?"))
-    assert first.caps()[0].spent == pytest.approx(0.3)
+    assert caps_of(first)[0].spent == pytest.approx(0.3)
     assert why(ended(first, first.send("?")))[0] == "budget"
     days.day = "2026-03-15"
-    assert first.caps()[0].spent == 0
+    assert caps_of(first)[0].spent == 0
     turn = ended(first, first.send("?"))
     assert turn.outcome is not None
     assert turn.outcome.status == "done"
@@ -206,15 +207,14 @@ def test_what_was_paid_stays_paid_when_its_conversation_goes(shop: Shop, store: 
     assert store.paid_on(days.day) == pytest.approx(0.15)
 
 
-def test_nothing_is_counted_twice(shop: Shop, store: Store, days: Days) -> None:
+async def test_nothing_is_counted_twice(shop: Shop, store: Store, days: Days) -> None:
     chat = shop.chat(day=5.0)
     turn = ended(chat, chat.send("?"))
-    chat.use(CallId(1, 1))
-    ended(chat, chat.steer(turn, steering.retry(turn, CallId(2, 1))))
-    chat.fork()
+    chat.use_answer(CallId(1, 1))
+    ended(chat, chat.rerun(turn, Retry(CallId(2, 1)).of_turn(turn)))
+    await Conversations(ChatSession(chat)).fork()
     assert store.paid_on(days.day) == pytest.approx(0.2)
-    assert chat.ledger is not None
-    assert chat.ledger.paid_today() == pytest.approx(0.2)
+    assert chat.backend.ledger.paid_today() == pytest.approx(0.2)
 
 
 def test_a_private_conversation_counts_while_the_program_runs_and_writes_nothing(
@@ -222,7 +222,7 @@ def test_a_private_conversation_counts_while_the_program_runs_and_writes_nothing
 ) -> None:
     chat = shop.chat(private=True, day=0.3)
     ended(chat, chat.send("?"))
-    assert chat.caps()[0].spent == pytest.approx(0.15)
+    assert caps_of(chat)[0].spent == pytest.approx(0.15)
     assert store.paid_on(days.day) == 0
     ended(chat, chat.send("?"))
     assert why(ended(chat, chat.send("?")))[0] == "budget"
@@ -240,18 +240,18 @@ def test_while_the_disk_takes_nothing_what_was_paid_is_not_forgotten(
 ) -> None:
     chat = shop.chat(day=1.0)
     ended(chat, chat.send("?"))
-    assert chat.caps()[0].spent == pytest.approx(0.15)
+    assert caps_of(chat)[0].spent == pytest.approx(0.15)
     monkeypatch.setattr(store, "paid_on", lambda day: 0.0)
     ended(chat, chat.send("?"))
-    assert chat.caps()[0].spent == pytest.approx(0.3)
+    assert caps_of(chat)[0].spent == pytest.approx(0.3)
 
 
-def test_a_conversations_spending_is_that_of_all_its_branches(shop: Shop) -> None:
+async def test_a_conversations_spending_is_that_of_all_its_branches(shop: Shop) -> None:
     chat = shop.chat(conversation=5.0)
     turn = ended(chat, chat.send("?"))
-    ended(chat, chat.steer(turn, steering.retry(turn, CallId(2, 1))))
+    ended(chat, chat.rerun(turn, Retry(CallId(2, 1)).of_turn(turn)))
     assert chat.spent == pytest.approx(0.2)
-    chat.new()
+    await Conversations(ChatSession(chat)).new()
     assert chat.spent == 0
 
 
@@ -269,8 +269,8 @@ def test_runs_side_by_side_share_a_conversations_budget(shop: Shop) -> None:
 
 def test_a_reply_without_a_price_or_of_an_earlier_run_adds_nothing(days: Days) -> None:
     ledger = Ledger(Budget(day=1.0), None, days)
-    ledger.took(Reply("a", "a", "done", cost=None), kept=True)
-    ledger.took(Reply("a", "a", "done", cost=0.5, reused=True), kept=True)
+    ledger.add("conversation", Reply("a", "a", "done", cost=None), is_kept=True)
+    ledger.add("conversation", Reply("a", "a", "done", cost=0.5, reused=True), is_kept=True)
     assert ledger.paid_today() == 0
 
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.conversations import Conversations
+from moa_tui.chat.session import ChatSession
 from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallEnded, CallId, CallStarted, Delta, RunEnded
@@ -19,10 +22,10 @@ from tests.helpers import recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.running import Running
 
 RECIPE = recipe(["a", "b"], ["judge"])
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
@@ -49,10 +52,10 @@ def gateway(models: FakeModels) -> FakeGateway:
 
 @pytest.fixture
 def chat(gateway: FakeGateway, engine: EngineThread) -> Chat:
-    return Chat(gateway, engine, RECIPE)  # type: ignore[arg-type]
+    return Chat(Backend(gateway, engine), RECIPE)  # type: ignore[arg-type]
 
 
-def events_of(running: Running) -> list[Event]:
+def events_of(running: RunHandle) -> list[Event]:
     """Every event, once the run is over."""
     found = []
     while (event := running.events.get(timeout=5)) is not None:
@@ -60,7 +63,7 @@ def events_of(running: Running) -> list[Event]:
     return found
 
 
-def settled(chat: Chat, running: Running) -> Turn:
+def settled(chat: Chat, running: RunHandle) -> Turn:
     events_of(running)
     turn = chat.settle(running)
     assert turn is not None
@@ -153,7 +156,7 @@ def test_the_recipe_in_force_when_it_is_sent_answers(chat: Chat, models: FakeMod
 # --- steering ---------------------------------------------------------------------------------------
 
 
-def wait_for_text(running: Running, *calls: CallId) -> None:
+def wait_for_text(running: RunHandle, *calls: CallId) -> None:
     left = set(calls)
     while left:
         event = running.events.get(timeout=5)
@@ -219,7 +222,7 @@ def test_aggregating_again_keeps_the_proposers_and_pays_them_not_again(
     chat: Chat, models: FakeModels
 ) -> None:
     first = answered(chat)
-    second = settled(chat, chat.again())
+    second = settled(chat, chat.aggregate_again())
     assert first.outcome is not None
     assert second.outcome is not None
     assert (second.prompt, second.parent) == (first.prompt, first.parent)
@@ -233,14 +236,14 @@ def test_aggregating_again_keeps_the_proposers_and_pays_them_not_again(
 def test_another_aggregator_can_write_the_answer_again(chat: Chat, models: FakeModels) -> None:
     answered(chat)
     chat.recipe = recipe(["a", "b"], ["other"])
-    assert answer_of(settled(chat, chat.again())) == "other says 1"
+    assert answer_of(settled(chat, chat.aggregate_again())) == "other says 1"
     assert len(models.asked["a"]) == 1
 
 
 def test_a_proposer_that_failed_is_asked_again(chat: Chat, models: FakeModels) -> None:
     models.scripts = {"a": [[ModelError("auth", "no")], ["late"]]}
     answered(chat)
-    turn = settled(chat, chat.again())
+    turn = settled(chat, chat.aggregate_again())
     assert turn.outcome is not None
     assert [turn.outcome.replies[call].reused for call in (A, B)] == [False, True]
     assert turn.outcome.replies[A].text == "late"
@@ -248,14 +251,14 @@ def test_a_proposer_that_failed_is_asked_again(chat: Chat, models: FakeModels) -
 
 def test_without_an_answer_there_is_nothing_to_aggregate_again(chat: Chat) -> None:
     with pytest.raises(UsageError, match="no answer yet"):
-        chat.again()
+        chat.aggregate_again()
 
 
 def test_other_proposers_cannot_be_kept(chat: Chat) -> None:
     answered(chat)
     chat.recipe = recipe(["a", "c"], ["judge"])
     with pytest.raises(UsageError, match="other proposers"):
-        chat.again()
+        chat.aggregate_again()
 
 
 def test_where_every_proposer_failed_there_is_none_to_keep(chat: Chat, models: FakeModels) -> None:
@@ -263,14 +266,14 @@ def test_where_every_proposer_failed_there_is_none_to_keep(chat: Chat, models: F
     models.scripts = {"a": broken, "b": broken}
     answered(chat)
     with pytest.raises(UsageError, match="no proposer's answer could be kept"):
-        chat.again()
+        chat.aggregate_again()
 
 
 def test_a_recipe_of_one_layer_has_no_proposers_to_keep(chat: Chat) -> None:
     chat.recipe = recipe(["a"])
     answered(chat)
     with pytest.raises(UsageError, match="no proposer's answer could be kept"):
-        chat.again()
+        chat.aggregate_again()
 
 
 # --- use, new ---------------------------------------------------------------------------------------
@@ -280,7 +283,7 @@ def test_one_agents_answer_can_be_taken_as_the_turns_and_is_what_later_turns_see
     chat: Chat, models: FakeModels
 ) -> None:
     before = answered(chat, "one")
-    turn = chat.use(A)
+    turn = chat.use_answer(A)
     assert answer_of(turn) == "a says 1"
     assert turn.outcome is not None
     assert turn.outcome.notes[-1] == "the answer is L1.1 a's, taken by hand"
@@ -295,7 +298,7 @@ def test_an_answer_taken_by_hand_mends_a_run_that_failed(chat: Chat, models: Fak
     failed = answered(chat)
     assert failed.outcome is not None
     assert failed.outcome.status == "failed"
-    turn = chat.use(B)
+    turn = chat.use_answer(B)
     assert turn.outcome is not None
     assert (turn.outcome.status, turn.outcome.error, turn.outcome.answer) == ("done", None, "b says 1")
 
@@ -303,18 +306,18 @@ def test_an_answer_taken_by_hand_mends_a_run_that_failed(chat: Chat, models: Fak
 @pytest.mark.parametrize("call", [CallId(1, 9), CallId(9, 1), A])
 def test_an_answer_that_is_not_there_cannot_be_taken(chat: Chat, models: FakeModels, call: CallId) -> None:
     with pytest.raises(UsageError, match="no answer"):
-        chat.use(call)
+        chat.use_answer(call)
     models.scripts = {"a": [[ModelError("auth", "no")]]}
     turn = answered(chat)
     with pytest.raises(UsageError, match="no answer"):
-        chat.use(call)
+        chat.use_answer(call)
     assert chat.turn is turn
 
 
-def test_another_conversation_knows_nothing_of_the_former(chat: Chat, models: FakeModels) -> None:
+async def test_another_conversation_knows_nothing_of_the_former(chat: Chat, models: FakeModels) -> None:
     chat.system = "Be brief."
     answered(chat, "one")
-    chat.new()
+    await Conversations(ChatSession(chat)).new()
     assert chat.turn is None
     assert answered(chat, "two").parent is None
     assert asked(models, "a") == [("system", "Be brief."), ("user", "two")]
@@ -324,18 +327,18 @@ def test_another_conversation_knows_nothing_of_the_former(chat: Chat, models: Fa
 # --- plan, try_agent --------------------------------------------------------------------------------
 
 
-def test_a_plan_has_every_call_and_what_it_costs_and_asks_nobody(chat: Chat, models: FakeModels) -> None:
-    plan = chat.plan("?")
+async def test_a_plan_has_every_call_and_its_costs_and_asks_nobody(chat: Chat, models: FakeModels) -> None:
+    plan = await chat.plan("?")
     assert len(plan.calls) == 3
     assert plan.cost is not None
     assert plan.cost > 0
     assert not models.asked
 
 
-def test_a_plan_counts_the_conversation_before_it(chat: Chat) -> None:
-    alone = chat.plan("two").cost
+async def test_a_plan_counts_the_conversation_before_it(chat: Chat) -> None:
+    alone = (await chat.plan("two")).cost
     answered(chat, "one " * 500)
-    behind, instead = chat.plan("two").cost, chat.plan("two", instead_of=chat.turn).cost
+    behind, instead = (await chat.plan("two")).cost, (await chat.plan("two", instead_of=chat.turn)).cost
     assert alone is not None
     assert behind is not None
     assert instead == alone

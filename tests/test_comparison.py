@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.library import Library
 from moa_tui.conversation import history
 from moa_tui.engine.events import Delta
 from moa_tui.errors import MissingKeyError
 from moa_tui.gateway.thread import EngineThread
-from moa_tui.library import Library
 from moa_tui.store import Store
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from moa_tui.comparison import Comparison
+    from moa_tui.chat.comparison import Comparison
+    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.running import Running
 
 
 def named(name: str, *layers: object) -> Recipe:
@@ -55,18 +56,18 @@ def gateway() -> FakeGateway:
 
 @pytest.fixture
 def chat(gateway: FakeGateway, engine: EngineThread, store: Store) -> Chat:
-    return Chat(gateway, engine, SOLO, store=store)  # type: ignore[arg-type]
+    return Chat(Backend(gateway, engine, store), SOLO)  # type: ignore[arg-type]
 
 
-def wait_for(*runs: Running) -> None:
+def wait_for(*runs: RunHandle) -> None:
     for running in runs:
         while running.events.get(timeout=5) is not None:
             pass
 
 
-def settled(comparison: Comparison) -> list[Turn]:
+def settled(chat: Chat, comparison: Comparison) -> list[Turn]:
     wait_for(*comparison.runs)
-    return comparison.settle()
+    return chat.settle_comparison(comparison)
 
 
 def answers(turns: list[Turn]) -> list[str]:
@@ -76,7 +77,7 @@ def answers(turns: list[Turn]) -> list[str]:
 def test_each_recipe_answers_in_the_same_place(chat: Chat) -> None:
     wait_for(first := chat.send("before"))
     chat.settle(first)
-    turns = settled(chat.compare("What is a moa?", [SOLO, PAIR, TALL]))
+    turns = settled(chat, chat.compare("What is a moa?", [SOLO, PAIR, TALL]))
     assert [turn.recipe.name for turn in turns] == ["solo", "pair", "tall"]
     assert answers(turns) == ["a says 2", "judge says 1", "e says 1"]
     assert {turn.parent.id for turn in turns if turn.parent} == {first.turn.id}
@@ -98,14 +99,14 @@ def test_all_run_at_once_on_the_one_engine(chat: Chat, gateway: FakeGateway, eng
         gate.set()
 
     engine.submit(open_it()).result(timeout=5)
-    assert len(settled(comparison)) == 3
+    assert len(settled(chat, comparison)) == 3
 
 
 def test_the_chosen_one_is_gone_on_with_here_and_after_the_next_start(chat: Chat, store: Store) -> None:
     comparison = chat.compare("?", [SOLO, PAIR, TALL])
     wait_for(*comparison.runs)
     assert comparison.choose(comparison.runs[1], comparison.runs)
-    turns = comparison.settle()
+    turns = chat.settle_comparison(comparison)
     assert chat.turn is turns[1]
     kept = store.load(chat.conversation.id)
     assert [turn.recipe.name for turn in kept.turns] == ["solo", "pair", "tall"]
@@ -119,7 +120,7 @@ def test_none_is_a_choice_after_which_the_first_stays(chat: Chat, store: Store) 
     wait_for(*comparison.runs)
     comparison.choose(None, comparison.runs)
     assert chat.conversation.turns == ()
-    turns = comparison.settle()
+    turns = chat.settle_comparison(comparison)
     assert chat.turn is turns[0]
     (kept,) = store.preferences()
     assert (kept.recipes, kept.chosen, kept.blind) == (("solo", "pair"), None, False)
@@ -129,7 +130,7 @@ def test_without_a_choice_nothing_is_counted_and_the_first_answer_stays(
     chat: Chat, gateway: FakeGateway, store: Store
 ) -> None:
     gateway.stream.scripts = {"a": [[""]]}
-    turns = settled(chat.compare("?", [SOLO, PAIR]))
+    turns = settled(chat, chat.compare("?", [SOLO, PAIR]))
     assert answers(turns) == ["", "judge says 1"]
     assert chat.turn is turns[1]
     assert store.preferences() == []
@@ -138,7 +139,7 @@ def test_without_a_choice_nothing_is_counted_and_the_first_answer_stays(
 def test_it_takes_the_place_of_a_turn(chat: Chat, store: Store) -> None:
     wait_for(first := chat.send("?"))
     turn = chat.settle(first)
-    turns = settled(chat.compare("?", [PAIR, TALL], instead_of=turn))
+    turns = settled(chat, chat.compare("?", [PAIR, TALL], instead_of=turn))
     assert [one.id for one in chat.conversation.siblings(turns[0])] == [first.turn.id, *(t.id for t in turns)]
     assert chat.path == (turns[0],)
     assert len(store.load(chat.conversation.id).turns) == 3
@@ -161,9 +162,9 @@ def test_what_kept_a_run_from_beginning_does_not_lose_the_others(
 
     monkeypatch.setattr(gateway, "prepare", prepare)
     comparison = chat.compare("?", [SOLO, PAIR])
-    turns = settled(comparison)
+    turns = settled(chat, comparison)
     assert [turn.recipe.name for turn in turns] == ["pair"]
-    assert [str(fault) for fault in comparison.faults] == ["LATE_KEY is not set"]
+    assert [str(fault) for fault in comparison.faults()] == ["LATE_KEY is not set"]
     assert [turn.id for turn in store.load(chat.conversation.id).turns] == [turns[0].id]
 
 
@@ -173,7 +174,7 @@ def test_what_never_began_leaves_everything_as_it_was(chat: Chat, gateway: FakeG
     gateway.ready = asyncio.Event()
     comparison = chat.compare("other", [SOLO, PAIR])
     comparison.stop()
-    assert settled(comparison) == []
+    assert settled(chat, comparison) == []
     assert chat.turn is not None
     assert chat.turn.id == first.turn.id
     kept = store.load(chat.conversation.id)
@@ -187,24 +188,24 @@ def test_blind_the_order_is_drawn(chat: Chat, monkeypatch: pytest.MonkeyPatch, s
     assert [running.turn.recipe.name for running in comparison.runs] == ["tall", "pair", "solo"]
     wait_for(*comparison.runs)
     comparison.choose(comparison.runs[2], comparison.runs)
-    comparison.settle()
+    chat.settle_comparison(comparison)
     (kept,) = store.preferences()
     assert (kept.chosen, kept.blind) == ("solo", True)
     open_one = chat.compare("?", [SOLO, PAIR])
     assert [running.turn.recipe.name for running in open_one.runs] == ["solo", "pair"]
-    settled(open_one)
+    settled(chat, open_one)
 
 
 def test_only_answers_that_were_seen_are_compared(chat: Chat, store: Store) -> None:
     comparison = chat.compare("?", [SOLO, PAIR, TALL])
     wait_for(*comparison.runs)
     assert not comparison.choose(comparison.runs[0], comparison.runs[:1])
-    comparison.settle()
+    chat.settle_comparison(comparison)
     assert store.preferences() == []
     again = chat.compare("?", [SOLO, PAIR, TALL])
     wait_for(*again.runs)
     assert again.choose(again.runs[0], again.runs[:2])
-    again.settle()
+    chat.settle_comparison(again)
     assert [kept.recipes for kept in store.preferences()] == [("solo", "pair")]
 
 
@@ -215,7 +216,7 @@ def test_of_a_private_conversation_no_choice_and_no_turn_is_written(
     comparison = chat.compare("?", [SOLO, PAIR])
     wait_for(*comparison.runs)
     assert not comparison.choose(comparison.runs[1], comparison.runs)
-    turns = comparison.settle()
+    turns = chat.settle_comparison(comparison)
     assert chat.turn is turns[1]
     assert store.preferences() == []
     assert store.summaries() == []
@@ -228,7 +229,7 @@ def test_choices_are_read_back_since_a_time_and_added_up(chat: Chat, store: Stor
         comparison = chat.compare("?", [SOLO, PAIR])
         wait_for(*comparison.runs)
         comparison.choose(comparison.runs[at], comparison.runs)
-        comparison.settle()
+        chat.settle_comparison(comparison)
     (first, second) = store.preferences()
     assert first.created <= second.created
     assert [one.chosen for one in (first, second)] == ["solo", "pair"]
@@ -247,7 +248,7 @@ def test_an_odd_name_comes_back_as_far_as_a_file_can_hold_it(chat: Chat, store: 
     comparison = chat.compare("?", [odd, PAIR])
     wait_for(*comparison.runs)
     comparison.choose(comparison.runs[0], comparison.runs)
-    comparison.settle()
+    chat.settle_comparison(comparison)
     (kept,) = store.preferences()
     assert kept.recipes == ('a "b" ? ✓', "pair")
     assert kept.chosen == kept.recipes[0]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from moa_tui import steering
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.changes import EditAnswer, Retry
+from moa_tui.chat.chat import Chat
 from moa_tui.config import Settings
 from moa_tui.document import conversation_document, event_document
 from moa_tui.document_reader import conversation_from
@@ -24,9 +25,9 @@ from tests.helpers import recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
     from moa_tui.gateway.models import Gateway
-    from moa_tui.running import Running
 
 DUO = recipe(["a", "b"], ["writer"])
 OWN = recipe(["a", "b"], {"agents": ["lister"], "task": "checklist"}, {"agents": ["writer"], "reads": "all"})
@@ -40,7 +41,7 @@ def engine() -> Iterator[EngineThread]:
         yield thread
 
 
-def ended(chat: Chat, running: Running, ticked: frozenset[int] | None = None) -> Turn:
+def ended(chat: Chat, running: RunHandle, ticked: frozenset[int] | None = None) -> Turn:
     """The turn once it is over; what is asked is answered with `ticked`."""
     while (event := running.events.get(timeout=5)) is not None:
         if isinstance(event, PointsFound):
@@ -53,7 +54,7 @@ def ended(chat: Chat, running: Running, ticked: frozenset[int] | None = None) ->
 
 def test_a_script_is_asked_nothing_and_keeps_every_point(engine: EngineThread) -> None:
     gateway = FakeGateway(FakeModels(lister=[[LIST]]))
-    chat = Chat(cast("Gateway", gateway), engine, OWN)
+    chat = Chat(Backend(cast("Gateway", gateway), engine), OWN)
     outcome = ended(chat, chat.send("What is a moa?")).outcome
     assert outcome is not None
     assert (outcome.status, outcome.answer) == ("done", "writer says 1")
@@ -67,28 +68,28 @@ def test_guided_begins_as_configured_and_is_off_by_default() -> None:
 
 def test_a_changed_aggregator_keeps_the_ticks_on_again(engine: EngineThread) -> None:
     models = FakeModels(writer=[[LIST], ["Mine."]])
-    chat = Chat(cast("Gateway", FakeGateway(models)), engine, DUO, asks=True, guided=True)
+    chat = Chat(Backend(cast("Gateway", FakeGateway(models)), engine), DUO, attended=True, guided=True)
     ended(chat, chat.send("?"), frozenset({1}))
     chat.recipe = recipe(["a", "b"], ["other"])
-    again = ended(chat, chat.again())
+    again = ended(chat, chat.aggregate_again())
     assert again.outcome is not None
     assert again.outcome.answer == "other says 1"
     assert again.outcome.replies[DRAWN].text == "- [ ] It was a bird.\n- [x] It could fly."
     assert len(models.asked["other"]) == len(models.asked["a"]) == 1
     chat.recipe = recipe(["a", "c"], ["other"])
     with pytest.raises(UsageError, match="other proposers"):
-        chat.again()
+        chat.aggregate_again()
 
 
 def test_a_list_can_be_ticked_anew_afterwards_by_asking_or_by_hand(engine: EngineThread) -> None:
     models = FakeModels(lister=[[LIST]])
-    chat = Chat(cast("Gateway", FakeGateway(models)), engine, OWN, asks=True)
+    chat = Chat(Backend(cast("Gateway", FakeGateway(models)), engine), OWN, attended=True)
     turn = ended(chat, chat.send("?"), frozenset({1}))
-    turn = ended(chat, chat.steer(turn, steering.retry(turn, DRAWN)), frozenset({0}))
+    turn = ended(chat, chat.rerun(turn, Retry(DRAWN).of_turn(turn)), frozenset({0}))
     assert turn.outcome is not None
     assert turn.outcome.replies[DRAWN].text == "- [x] It was a bird.\n- [ ] It could fly."
-    by_hand = steering.amend(turn, DRAWN, "- [x] It swam.\n- [ ] It flew.")
-    turn = ended(chat, chat.steer(turn, by_hand))
+    by_hand = EditAnswer(DRAWN, "- [x] It swam.\n- [ ] It flew.").of_turn(turn)
+    turn = ended(chat, chat.rerun(turn, by_hand))
     assert turn.outcome is not None
     sent = models.asked["writer"][-1][0]["content"]
     assert "keep:\n- It swam.\n\nleave out:\n- It flew." in sent
@@ -97,7 +98,7 @@ def test_a_list_can_be_ticked_anew_afterwards_by_asking_or_by_hand(engine: Engin
 
 def test_documents_hold_the_checklist(engine: EngineThread) -> None:
     models = FakeModels(writer=[[LIST], ["Mine."]])
-    chat = Chat(cast("Gateway", FakeGateway(models)), engine, DUO, asks=True, guided=True)
+    chat = Chat(Backend(cast("Gateway", FakeGateway(models)), engine), DUO, attended=True, guided=True)
     ended(chat, chat.send("?"), frozenset({1}))
     text = json.dumps(conversation_document(chat.conversation))
     again = conversation_from(json.loads(text))

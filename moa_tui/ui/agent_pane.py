@@ -8,9 +8,11 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
+from moa_tui.chat.changes import LeaveOut, Retry
 from moa_tui.text.cells import cell_len, shorten
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.rows_widget import MARKS
+from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
+    from moa_tui.chat.changes import Change
     from moa_tui.engine.events import CallId, Kind
     from moa_tui.ui.run_state import CallView
 
@@ -30,11 +33,11 @@ class AgentPane(LiveText):
         Binding("enter", "inspect", "Inspect", id="pane.inspect"),
         Binding("s", "stop_call", "Stop it", id="pane.stop"),
         Binding("y", "copy_answer", "Copy", id="pane.copy"),
-        Binding("r", "steer('retry')", "Ask again", id="pane.retry"),
-        Binding("x", "steer('leave out')", "Leave out", id="pane.leave_out"),
-        Binding("e", "steer('amend')", "Edit it", id="pane.amend"),
-        Binding("m", "steer('model')", "Other model", id="pane.model"),
-        Binding("u", "steer('use')", "Use as the answer", id="pane.use"),
+        Binding("r", "retry", "Ask again", id="pane.retry"),
+        Binding("x", "leave_out", "Leave out", id="pane.leave_out"),
+        Binding("e", "edit_answer", "Edit it", id="pane.amend"),
+        Binding("m", "swap_model", "Other model", id="pane.model"),
+        Binding("u", "use_answer", "Use as the answer", id="pane.use"),
     ]
     DEFAULT_CSS = """
     AgentPane {
@@ -48,37 +51,46 @@ class AgentPane(LiveText):
     }
     """
 
-    class Inspect(Message):
+    @frozen_message
+    class InspectRequested(Message):
         """The person wants to see this call alone."""
 
-        def __init__(self, call: CallId) -> None:
-            self.call = call
-            super().__init__()
+        call: CallId
 
-    class StopCall(Message):
+    @frozen_message
+    class StopRequested(Message):
         """The person wants this call to stop."""
 
-        def __init__(self, call: CallId) -> None:
-            self.call = call
-            super().__init__()
+        call: CallId
 
-    class Steer(Message):
-        """The person wants something changed about this call: what, in a word."""
+    @frozen_message
+    class ChangeRequested(Message):
+        """The person wants this changed in the turn."""
 
-        def __init__(self, call: CallId, what: str) -> None:
-            self.call = call
-            self.what = what
-            super().__init__()
+        change: Change
 
-    class Copy(Message):
-        """The person wants this text."""
+    @frozen_message
+    class EditRequested(Message):
+        """The person wants to edit the answer of this call."""
 
-        def __init__(self, text: str) -> None:
-            self.text = text
-            super().__init__()
+        call: CallId
 
-    def __init__(self) -> None:
+    @frozen_message
+    class SwapRequested(Message):
+        """The person wants to choose another model for this call."""
+
+        call: CallId
+
+    @frozen_message
+    class UseRequested(Message):
+        """The person wants the answer of this call as the turn's."""
+
+        call: CallId
+
+    def __init__(self, *, can_change: bool = True) -> None:
+        """`can_change` is False where the turn that the call belongs to cannot be changed."""
         super().__init__()
+        self._can_change = can_change
         self.view: CallView | None = None
         self._kind: Kind = "text"
         self._seen = 0
@@ -166,28 +178,47 @@ class AgentPane(LiveText):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what is being written can be stopped, only what is written edited or used."""
         view = self.view
-        if action == "stop_call":
-            return view is not None and not view.over
-        if action == "steer":
-            over = view is not None and view.over and bool(view.written("text"))
-            return over if parameters[0] in ("amend", "use") else view is not None
-        return True
+        match action:
+            case "stop_call":
+                return view is not None and not view.over
+            case "retry" | "leave_out" | "swap_model":
+                return self._can_change and view is not None
+            case "edit_answer" | "use_answer":
+                return self._can_change and view is not None and view.over and bool(view.written("text"))
+            case _:
+                return True
 
     def action_inspect(self) -> None:
         if self.view is not None:
-            self.post_message(self.Inspect(self.view.call))
+            self.post_message(self.InspectRequested(self.view.call))
 
     def action_stop_call(self) -> None:
         if self.view is not None and not self.view.over:
-            self.post_message(self.StopCall(self.view.call))
+            self.post_message(self.StopRequested(self.view.call))
 
-    def action_steer(self, what: str) -> None:
+    def action_retry(self) -> None:
         if self.view is not None:
-            self.post_message(self.Steer(self.view.call, what))
+            self.post_message(self.ChangeRequested(Retry(self.view.call)))
+
+    def action_leave_out(self) -> None:
+        if self.view is not None:
+            self.post_message(self.ChangeRequested(LeaveOut(self.view.call)))
+
+    def action_edit_answer(self) -> None:
+        if self.view is not None:
+            self.post_message(self.EditRequested(self.view.call))
+
+    def action_swap_model(self) -> None:
+        if self.view is not None:
+            self.post_message(self.SwapRequested(self.view.call))
+
+    def action_use_answer(self) -> None:
+        if self.view is not None:
+            self.post_message(self.UseRequested(self.view.call))
 
     def action_copy_answer(self) -> None:
         if self.view is not None:
-            self.post_message(self.Copy(self.view.written(self._kind)))
+            self.post_message(self.CopyRequested(self.view.written(self._kind)))
 
     def on_click(self, event: events.Click) -> None:
         if event.chain == 2 and not event.style.meta.keys() & MARKS:

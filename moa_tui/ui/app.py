@@ -21,7 +21,7 @@ from moa_tui import config, paths
 from moa_tui.errors import FileError, UsageError
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
-from moa_tui.ui.chat_screen import ChatScreen
+from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.checklist_screen import ChecklistScreen
 from moa_tui.ui.choice_line import ChoiceLine
 from moa_tui.ui.clipboard import copy
@@ -60,11 +60,12 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
     from textual.screen import Screen
 
-    from moa_tui.chat import Chat
+    from moa_tui.chat.library import Library
+    from moa_tui.chat.session import ChatSession
     from moa_tui.choices import Choices
     from moa_tui.config import Settings
     from moa_tui.errors import StoreError
-    from moa_tui.library import Library
+    from moa_tui.ui.chat.requests import AttentionRequested, LinkRequested, ThemeRequested
     from moa_tui.ui.rows_widget import RowsWidget
 
 _QUIT_WITHIN_SECONDS = 3.0
@@ -78,7 +79,7 @@ class MoaApp(App[None]):
     # Textual reads no CSS_PATH of an app's default screen, so it stands here.
     CSS_PATH = [  # noqa: RUF012 - as the library has it
         Path(__file__).with_name("app.tcss"),
-        Path(__file__).with_name("chat_screen.tcss"),
+        Path(__file__).parent / "chat" / "screen.tcss",
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before a dialog, which lets no other key through to here.
@@ -90,7 +91,7 @@ class MoaApp(App[None]):
 
     def __init__(
         self,
-        chat: Chat,
+        session: ChatSession,
         choices: Choices,
         library: Library,
         settings: Settings,
@@ -99,7 +100,7 @@ class MoaApp(App[None]):
         problems: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self._chat_screen = ChatScreen(chat, choices, library, settings, why)
+        self._chat_screen = ChatScreen(session, choices, library, settings, why)
         self._settings = settings
         self._problems = list(problems)
         self._quit_until = 0.0
@@ -191,22 +192,23 @@ class MoaApp(App[None]):
 
     # What the chat screen leaves to the app
 
-    async def on_chat_base_wish(self, event: ChatScreen.Wish) -> None:
-        match event.what:
-            case "help":
-                self.action_help()
-            case "quit":
-                await self.action_quit()
-            case "theme" if event.argument:
-                self.use_theme(event.argument)
-            case "theme":
-                self.choose_theme()
-            case "link":
-                self.ask_to_open(event.argument)
-            case "ended":
-                self.tell_elsewhere("the run has ended")
-            case "asks":
-                self.tell_elsewhere("points wait for you")
+    def on_help_requested(self) -> None:
+        self.action_help()
+
+    async def on_quit_requested(self) -> None:
+        await self.action_quit()
+
+    def on_theme_requested(self, event: ThemeRequested) -> None:
+        if event.name:
+            self.use_theme(event.name)
+        else:
+            self.choose_theme()
+
+    def on_link_requested(self, event: LinkRequested) -> None:
+        self.ask_to_open(event.address)
+
+    def on_attention_requested(self, event: AttentionRequested) -> None:
+        self.tell_elsewhere(event.words)
 
     def on_rows_widget_link_clicked(self, event: RowsWidget.LinkClicked) -> None:
         self.ask_to_open(event.address)
@@ -217,7 +219,7 @@ class MoaApp(App[None]):
     def action_to_prompt(self) -> None:
         self.clear_notifications()
         if self.screen is self._chat_screen:
-            self._chat_screen.focus_prompt()
+            self._chat_screen.view.focus_prompt()
 
     async def action_copy_or_quit(self) -> None:
         """Copy what is selected; with nothing selected, a second press within moments quits."""
@@ -237,9 +239,9 @@ class MoaApp(App[None]):
     async def action_quit(self) -> None:
         """Leave; where that would lose a conversation, only when it is asked once more."""
         try:
-            self._chat_screen.may_leave()
+            self._chat_screen.controllers.switching.require_may_leave()
         except UsageError as error:
-            self._chat_screen.complain(error)
+            self._chat_screen.view.complain(error)
             return
         self.exit()
 
@@ -275,7 +277,8 @@ class MoaApp(App[None]):
     def tell_of_the_disk(self, problem: StoreError | None) -> None:
         """Conversations cannot be written, or, with None, can be again. May be called on any thread."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._chat_screen.tell_of_the_disk, problem)
+            tell = self._chat_screen.controllers.switching.tell_of_the_disk
+            self._loop.call_soon_threadsafe(tell, problem)
 
     def tell_elsewhere(self, words: str) -> None:
         """Tell whoever is looking elsewhere, as the settings say; `words` are none of a model's."""

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-Said = Literal["go on", "stop"]
+Decision = Literal["go on", "stop"]
 
 
-class ChecklistScreen(ModalScreen[Said | None]):
+class ChecklistScreen(ModalScreen[Decision | None]):
     """Lets the person tick points, in the set handed in, and gives what the run should do; None: wait on."""
 
     HELP_TITLE = "The checklist"

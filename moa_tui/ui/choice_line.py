@@ -9,6 +9,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from moa_tui.ui.terminal.message import frozen_message
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,12 +28,11 @@ class ChoiceLine(Static, can_focus=True):
         Binding("left", "turn(-1)", "Choice before", id="choice.before", show=False),
     ]
 
+    @frozen_message
     class Changed(Message):
         """Another word was chosen."""
 
-        def __init__(self, line: ChoiceLine) -> None:
-            super().__init__()
-            self.line = line
+        line: ChoiceLine
 
         @property
         def control(self) -> ChoiceLine:

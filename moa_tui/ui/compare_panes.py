@@ -23,25 +23,11 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.events import CallId
+    from moa_tui.ui.agent_pane import AgentPane
+    from moa_tui.ui.rows_widget import RowsWidget
     from moa_tui.ui.run_state import RunState
 
 _SECONDS_BETWEEN_LOOKS = 0.1
-
-
-class _Pane(AgentPane):
-    """One whose agent cannot be changed: that makes another turn, once the comparison is in the chat."""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "steer" and super().check_action(action, parameters)
-
-
-class _Panel(RunPanel):
-    """Such panes, and nobody can join them."""
-
-    pane_class = _Pane
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "add_agent" and super().check_action(action, parameters)
 
 
 class ComparePanes(Screen[None]):
@@ -65,7 +51,8 @@ class ComparePanes(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(id="compare-title", markup=False)
-        yield _Panel()
+        # Changing an agent makes another turn, which can be done once the comparison is in the chat.
+        yield RunPanel(can_change=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -83,15 +70,15 @@ class ComparePanes(Screen[None]):
         if self.is_current:
             self.query_one(RunPanel).tick()
 
-    def on_agent_pane_inspect(self, event: AgentPane.Inspect) -> None:
+    def on_agent_pane_inspect_requested(self, event: AgentPane.InspectRequested) -> None:
         self.app.push_screen(
             InspectorScreen(self.run_state, event.call, copy=self._copy, stop_call=self._stop_call)
         )
 
-    def on_agent_pane_stop_call(self, event: AgentPane.StopCall) -> None:
+    def on_agent_pane_stop_requested(self, event: AgentPane.StopRequested) -> None:
         self._stop_call(event.call)
 
-    def on_agent_pane_copy(self, event: AgentPane.Copy) -> None:
+    def on_rows_widget_copy_requested(self, event: RowsWidget.CopyRequested) -> None:
         self._copy(event.text)
 
     def action_reasoning(self) -> None:

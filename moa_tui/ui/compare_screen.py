@@ -14,10 +14,10 @@ from textual.widgets import Static
 from moa_tui.errors import MoaTuiError
 from moa_tui.text.wording import one_line
 from moa_tui.ui.answer_pane import AnswerPane
+from moa_tui.ui.chat.state import drain
 from moa_tui.ui.compare_panes import ComparePanes
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.run_state import RunState
-from moa_tui.ui.session import drain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.comparison import Comparison
-    from moa_tui.running import Running
+    from moa_tui.chat.comparison import Comparison
+    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.ui.rows_widget import RowsWidget
 
 # Each tick takes one column's turn, so that a key never waits for all of them: 10 Hz for each.
@@ -61,21 +61,21 @@ class CompareScreen(Screen[None]):
         prompt: str,
         *,
         copy: Callable[[str], None],
-        ended: Callable[[], None],
+        on_end: Callable[[], None],
     ) -> None:
-        """`copy` puts a text on the clipboard and says so; `ended` is told once no run goes on any more."""
+        """`copy` puts a text on the clipboard and says so; `on_end` is called once every run is over."""
         super().__init__()
         self.comparison = comparison
         self.current = 0
         """The column the person looks at, from 0."""
         self._prompt = prompt
         self._copy = copy
-        self._tell_ended = ended
+        self._on_end = on_end
         self._panes = [
-            AnswerPane(RunState(running.turn.recipe), number, hidden=comparison.blind)
+            AnswerPane(RunState(running.turn.recipe), number, hidden=comparison.is_blind)
             for number, running in enumerate(comparison.runs, 1)
         ]
-        self._going_on: set[Running] = set(comparison.runs)
+        self._going_on: set[RunHandle] = set(comparison.runs)
         self._ticks = 0
         self._stopping = self._leaving = False
         self._said = ""
@@ -90,7 +90,7 @@ class CompareScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        mode = "Blind comparison" if self.comparison.blind else "Comparison"
+        mode = "Blind comparison" if self.comparison.is_blind else "Comparison"
         title = Content.assemble((mode, "bold"), f"  {one_line(self._prompt[:500])}")
         self.query_one("#compare-title", Static).update(title)
         self._panes[0].focus()
@@ -118,7 +118,7 @@ class CompareScreen(Screen[None]):
             # Nothing moves any more.
             self._ticker.pause()
 
-    def _end(self, running: Running, pane: AnswerPane) -> None:
+    def _end(self, running: RunHandle, pane: AnswerPane) -> None:
         self._going_on.discard(running)
         if not pane.run_state.over:
             fault = self.comparison.fault(running)
@@ -126,7 +126,7 @@ class CompareScreen(Screen[None]):
         self.refresh_bindings()
         self._draw_words()
         if not self._going_on:
-            self._tell_ended()
+            self._on_end()
 
     # What is shown
 
@@ -175,7 +175,7 @@ class CompareScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action, parameters:
             case "choose", (int(number),):
-                if self.comparison.decided or number > len(self._panes):
+                if self.comparison.is_decided or number > len(self._panes):
                     return False
                 one = self._panes[number - 1 : number] if number else self._panes
                 return any(pane.is_answered for pane in one) or None
@@ -204,7 +204,7 @@ class CompareScreen(Screen[None]):
         counts = self.comparison.choose(
             self.comparison.runs[number - 1] if chosen is not None else None, seen
         )
-        was_blind = self.comparison.blind
+        was_blind = self.comparison.is_blind
         letters = [pane.name_words.partition(" ")[2] for pane in self._panes]
         if chosen is not None:
             chosen.chosen = True
@@ -230,9 +230,9 @@ class CompareScreen(Screen[None]):
     def action_copy_answer(self) -> None:
         self._copy(self._panes[self.current].answer)
 
-    def on_rows_widget_code_clicked(self, event: RowsWidget.CodeClicked) -> None:
+    def on_rows_widget_copy_requested(self, event: RowsWidget.CopyRequested) -> None:
         event.stop()
-        self._copy(event.code)
+        self._copy(event.text)
 
     def action_leave(self) -> None:
         """Stop what runs; where nothing does, or the choice is made, leave."""
@@ -240,5 +240,5 @@ class CompareScreen(Screen[None]):
             self.dismiss()
             return
         self.comparison.stop()
-        self._leaving = self._stopping or self.comparison.decided
+        self._leaving = self._stopping or self.comparison.is_decided
         self._stopping = True

@@ -14,8 +14,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 
-from moa_tui.attachments import paths_for
+from moa_tui.chat.attachments import paths_for
 from moa_tui.errors import UsageError
+from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -126,12 +127,11 @@ class CompletionList(OptionList, can_focus=False):
     }
     """
 
+    @frozen_message
     class Chosen(Message):
         """A choice was clicked."""
 
-        def __init__(self, choice: Choice) -> None:
-            super().__init__()
-            self.choice = choice
+        choice: Choice
 
     def __init__(self, commands: Sequence[CommandHint] = (), folder: Path | None = None) -> None:
         super().__init__(markup=False)

@@ -9,6 +9,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from moa_tui.ui.terminal.message import frozen_message
+
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -32,13 +34,12 @@ class FindBar(Horizontal):
     }
     """
 
+    @frozen_message
     class Step(Message):
-        """Go to the next place, older (-1) or newer (1); 0: the text has changed, begin at the newest."""
+        """Go to the next place of `text`, older (-1) or newer (1); 0: it has changed, begin at the newest."""
 
-        def __init__(self, wanted: str, step: int) -> None:
-            self.wanted = wanted
-            self.step = step
-            super().__init__()
+        text: str
+        step: int
 
     class Closed(Message):
         """The search is over."""

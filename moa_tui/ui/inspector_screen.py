@@ -319,10 +319,10 @@ class InspectorScreen(Screen[None]):
         else:
             self.notify(f"{self.tab}: there is nothing to copy.", markup=False)
 
-    @on(RowsWidget.CodeClicked)
-    def _copy_clicked(self, event: RowsWidget.CodeClicked) -> None:
+    @on(RowsWidget.CopyRequested)
+    def _copy_clicked(self, event: RowsWidget.CopyRequested) -> None:
         event.stop()
-        self._copy(event.code)
+        self._copy(event.text)
 
     def action_stop_call(self) -> None:
         self._stop_call(self.call)

@@ -19,7 +19,7 @@ from textual import events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
-from moa_tui.attachments import is_binary
+from moa_tui.chat.attachments import is_binary
 from moa_tui.text.safe import without_escapes
 
 if TYPE_CHECKING:

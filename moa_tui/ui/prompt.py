@@ -11,8 +11,9 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Selection
 
-from moa_tui.attachments import Pastes, is_binary, is_long, paste_label
+from moa_tui.chat.attachments import Pastes, is_binary, is_long, paste_label
 from moa_tui.text.safe import without_escapes
+from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
     from textual import events
@@ -51,12 +52,11 @@ class Prompt(TextArea):
     Prompt:focus { border-left: heavy $border; }
     """
 
+    @frozen_message
     class Submitted(Message):
         """`text`, pastes and all, is to be sent; the prompt keeps it until `reset`."""
 
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
+        text: str
 
     def __init__(self, completions: CompletionList) -> None:
         self.pastes = Pastes()  # Looked at as soon as there is a cursor.

@@ -13,11 +13,13 @@ from textual.message import Message
 from textual.style import Style
 from textual.widgets import Label, Static, TextArea
 
-from moa_tui.attachments import Attachment, attachment, mentioned, paste_label
+from moa_tui.chat.attachments import Attachment, attachment, mentioned, paste_label
+from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
 from moa_tui.ui.completion import CompletionList
 from moa_tui.ui.editor import edit
 from moa_tui.ui.prompt import Prompt
+from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +36,7 @@ _EDITED_AFTER_SECONDS = 0.3
 
 
 class PromptBox(Vertical):
-    """Sends what is written together with the files it mentions, and keeps it until `clear`."""
+    """Sends what is written together with the files it mentions, which leaves the box once they are read."""
 
     DEFAULT_CSS = """
     PromptBox {
@@ -49,13 +51,11 @@ class PromptBox(Vertical):
     }
     """
 
+    @frozen_message
     class Submitted(Message):
-        """`text` is to be sent: `shown`, what was written, pastes and all, with the files below it."""
+        """`prompt` is to be sent; it has left the box."""
 
-        def __init__(self, text: str, shown: str) -> None:
-            super().__init__()
-            self.text = text
-            self.shown = shown
+        prompt: PromptText
 
     class Edited(Message):
         """The text has changed, and nothing was typed for a moment."""
@@ -78,7 +78,6 @@ class PromptBox(Vertical):
         self._is_reading = False
         self._refused: str | None = None
         self._command_names = {hint.name for hint in commands if not hint.takes_message}
-        self._taken = ""
 
     def compose(self) -> ComposeResult:
         """The list lies over what is above, the rest stands in rows."""
@@ -89,10 +88,9 @@ class PromptBox(Vertical):
             yield self._estimate
 
     @property
-    def whole(self) -> str:
+    def draft(self) -> PromptText:
         """What would be sent: the text with its pastes, and the files it names as far as they were read."""
-        found = [each.text for each in self._mentions.values() if isinstance(each, Attachment)]
-        return "\n\n".join([self.prompt.expanded, *found])
+        return PromptText(self.prompt.expanded, _readable(self._mentions))
 
     @property
     def estimate(self) -> str:
@@ -103,13 +101,12 @@ class PromptBox(Vertical):
     def estimate(self, text: str) -> None:
         self._estimate.update(text)
 
-    def clear(self) -> None:
-        """Empty the prompt, once what was written has been taken on; what was typed since then stays."""
-        text, taken = self.prompt.text, self._taken
+    def _clear(self, submitted: str) -> None:
+        """Empty the prompt of what was submitted; what was typed behind it since then stays."""
+        text = self.prompt.text
         self.prompt.reset()
-        if taken and text != taken and text.startswith(taken):
-            self.prompt.fill(text.removeprefix(taken))
-        self._taken = ""
+        if text != submitted and text.startswith(submitted):
+            self.prompt.fill(text.removeprefix(submitted))
         self._mentions = {}
         self._refused = None
         self._show_chips()
@@ -149,7 +146,7 @@ class PromptBox(Vertical):
             self._is_reading = True
             self.run_worker(self._send(self.prompt.text, event.text), group="send")
 
-    async def _send(self, written: str, shown: str) -> None:
+    async def _send(self, written: str, expanded: str) -> None:
         try:
             mentions = await self._read(self._mentioned(written))
         finally:
@@ -163,9 +160,8 @@ class PromptBox(Vertical):
             message = "\n".join([*errors, "Nothing was sent. Enter again sends it without."])
             self.notify(message, severity="error", markup=False)
             return
-        blocks = [found.text for found in mentions.values() if isinstance(found, Attachment)]
-        self._taken = written
-        self.post_message(self.Submitted("\n\n".join([shown, *blocks]), shown))
+        self._clear(written)
+        self.post_message(self.Submitted(PromptText(expanded, _readable(mentions))))
 
     def _look_again(self) -> None:
         self.post_message(self.Edited())
@@ -207,12 +203,11 @@ class Chips(Static):
     }
     """
 
+    @frozen_message
     class Opened(Message):
         """The chip of a paste was clicked."""
 
-        def __init__(self, token: str) -> None:
-            super().__init__()
-            self.token = token
+        token: str
 
     def show(self, mentions: Mentions, tokens: Iterable[str]) -> None:
         """Show one chip for each; no row where there are none."""
@@ -239,6 +234,10 @@ def _paste_chip(token: str) -> Content:
 
 def _thousands(number: int) -> str:
     return str(number) if number < 1000 else f"{number / 1000:.1f}k"
+
+
+def _readable(mentions: Mentions) -> tuple[Attachment, ...]:
+    return tuple(mention for mention in mentions.values() if isinstance(mention, Attachment))
 
 
 def _attachments(words: list[str], folder: Path) -> Mentions:

@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from moa_tui.ui.terminal.message import frozen_message
 from moa_tui.ui.text_rows import extract
 
 if TYPE_CHECKING:
@@ -29,19 +30,17 @@ class RowsWidget(Widget):
 
     ALLOW_SELECT = True
 
+    @frozen_message
     class LinkClicked(Message):
         """A link was clicked; nothing is opened yet."""
 
-        def __init__(self, address: str) -> None:
-            self.address = address
-            super().__init__()
+        address: str
 
-    class CodeClicked(Message):
-        """The copy mark of a code block was clicked."""
+    @frozen_message
+    class CopyRequested(Message):
+        """The person wants this text on the clipboard."""
 
-        def __init__(self, code: str) -> None:
-            self.code = code
-            super().__init__()
+        text: str
 
     found: Mapping[int, Sequence[tuple[int, int]]] = {}
     """Row -> the character ranges a search has found in it."""
@@ -118,4 +117,4 @@ class RowsWidget(Widget):
             self.post_message(self.LinkClicked(str(meta["link"])))
         elif "code" in meta and int(meta["code"]) < len(self.code):
             event.stop()
-            self.post_message(self.CodeClicked(self.code[int(meta["code"])]))
+            self.post_message(self.CopyRequested(self.code[int(meta["code"])]))

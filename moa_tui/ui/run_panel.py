@@ -47,13 +47,13 @@ class RunPanel(Vertical):
     }
     """
 
-    class AddAgent(Message):
+    class AgentRequested(Message):
         """The person wants one more agent to answer."""
 
-    pane_class: ClassVar[type[AgentPane]] = AgentPane
-
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, can_change: bool = True, id: str | None = None) -> None:
+        """`can_change` is False where the turns that are shown cannot be changed."""
         super().__init__(id=id)
+        self._can_change = can_change
         self.run: RunState | None = None
         self.kind: Kind = "text"
         self._layer = 1
@@ -111,6 +111,9 @@ class RunPanel(Vertical):
         self.kind = kind
         self._arrange()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "add_agent" or self._can_change
+
     def action_layer(self, step: int) -> None:
         if self.run is not None:
             number = min(max(1, self._layer + step), len(self.run.layers))
@@ -118,7 +121,7 @@ class RunPanel(Vertical):
 
     def action_add_agent(self) -> None:
         if self.run is not None:
-            self.post_message(self.AddAgent())
+            self.post_message(self.AgentRequested())
 
     def pick(self, layer: int, page: int = 0) -> None:
         """Show this layer, and no longer follow the run."""
@@ -162,7 +165,7 @@ class RunPanel(Vertical):
         grid.styles.grid_size_columns = self._columns
         panes = list(self.query(AgentPane))
         if len(page) > len(panes):
-            grid.mount_all([self.pane_class() for _ in range(len(page) - len(panes))])
+            grid.mount_all([AgentPane(can_change=self._can_change) for _ in range(len(page) - len(panes))])
             panes = list(self.query(AgentPane))
         for number, pane in enumerate(panes):
             pane.display = number < len(page)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from moa_tui.chat.library import Library
     from moa_tui.conversation import Conversation, Hit
-    from moa_tui.library import Library
     from moa_tui.ui.session_rows import Kind
 
 # From one to the next by a key.

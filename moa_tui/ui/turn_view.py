@@ -13,6 +13,7 @@ from textual.message import Message
 from moa_tui.text.wording import GLYPHS, counted, summary
 from moa_tui.ui.markdown_rows import Rendered, block_end, render
 from moa_tui.ui.rows_widget import MARKS, RowsWidget
+from moa_tui.ui.terminal.message import frozen_message
 from moa_tui.ui.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
 
 if TYPE_CHECKING:
@@ -58,48 +59,36 @@ class TurnView(RowsWidget, can_focus=True):
     }
     """
 
-    class PanesWanted(Message):
-        """The person wants to see this turn's panes."""
+    @frozen_message
+    class PanesRequested(Message):
+        """The person wants to see the panes of this turn's run, or to close them."""
 
-        def __init__(self, view: TurnView) -> None:
-            self.view = view
-            super().__init__()
+        run: RunState
 
-    class CopyWanted(Message):
-        """The person wants one of these texts."""
-
-        def __init__(self, texts: Sequence[str]) -> None:
-            self.texts = texts
-            super().__init__()
-
-    class LinksWanted(Message):
+    @frozen_message
+    class LinksRequested(Message):
         """The person wants to choose one of these links, each its text and address."""
 
-        def __init__(self, links: Sequence[tuple[str, str]]) -> None:
-            self.links = links
-            super().__init__()
+        links: Sequence[tuple[str, str]]
 
-    class AlternativeWanted(Message):
+    @frozen_message
+    class AlternativeRequested(Message):
         """The person wants to see the turn that is `step` from this one among those in its place."""
 
-        def __init__(self, turn: Turn, step: int) -> None:
-            self.turn = turn
-            self.step = step
-            super().__init__()
+        turn: Turn
+        step: int
 
-    class BranchWanted(Message):
+    @frozen_message
+    class BranchRequested(Message):
         """The person wants to ask this turn's prompt in another way."""
 
-        def __init__(self, turn: Turn) -> None:
-            self.turn = turn
-            super().__init__()
+        turn: Turn
 
-    class ForkWanted(Message):
+    @frozen_message
+    class ForkRequested(Message):
         """The person wants to go on from this turn in a new conversation."""
 
-        def __init__(self, turn: Turn) -> None:
-            self.turn = turn
-            super().__init__()
+        turn: Turn
 
     def __init__(self, turn: Turn, run: RunState, *, place: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
@@ -316,28 +305,28 @@ class TurnView(RowsWidget, can_focus=True):
         return self.paint(y, self.size.width)
 
     def action_panes(self) -> None:
-        self.post_message(self.PanesWanted(self))
+        self.post_message(self.PanesRequested(self.run))
 
     def action_copy_answer(self) -> None:
-        self.post_message(self.CopyWanted([self.answer]))
+        self.post_message(self.CopyRequested(self.answer))
 
     def action_copy_code(self) -> None:
-        self.post_message(self.CopyWanted(self.code))
+        self.post_message(self.CopyRequested("\n\n".join(self.code)))
 
     def action_links(self) -> None:
-        self.post_message(self.LinksWanted(self._rendered.links))
+        self.post_message(self.LinksRequested(self._rendered.links))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "alternative" or self.place[1] > 1
 
     def action_alternative(self, step: int) -> None:
-        self.post_message(self.AlternativeWanted(self.turn, step))
+        self.post_message(self.AlternativeRequested(self.turn, step))
 
     def action_branch(self) -> None:
-        self.post_message(self.BranchWanted(self.turn))
+        self.post_message(self.BranchRequested(self.turn))
 
     def action_fork(self) -> None:
-        self.post_message(self.ForkWanted(self.turn))
+        self.post_message(self.ForkRequested(self.turn))
 
     def action_expand(self) -> None:
         self.whole_prompt = not self.whole_prompt

@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moa_tui import config, paths
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.library import Library
+from moa_tui.chat.prompt_text import PromptText
+from moa_tui.chat.session import ChatSession
 from moa_tui.choices import Choices
 from moa_tui.conversation import Turn
 from moa_tui.engine.events import CallId, Outcome, Reply
 from moa_tui.engine.metrics import Metrics
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
-from moa_tui.library import Library
 from moa_tui.store import Store
 from moa_tui.ui.app import MoaApp
-from moa_tui.ui.chat_actions import ChatActions
-from moa_tui.ui.session import Draft
+from moa_tui.ui.chat.screen import ChatScreen
 from tests.benchmarks.figures import percentile
 
 if TYPE_CHECKING:
@@ -46,18 +48,18 @@ class Watched(MoaApp):
         self.run_worker(work())
 
     @property
-    def chat_screen(self) -> ChatActions:
-        assert isinstance(self.screen, ChatActions)
+    def chat_screen(self) -> ChatScreen:
+        assert isinstance(self.screen, ChatScreen)
         return self.screen
 
     def report(self, **figures: float) -> None:
         self.result.write_text(json.dumps(figures))
 
     async def watch_stream(self) -> None:
-        session = self.chat_screen.session
-        while session.run is None or session.run.layer_words(1).count("●") == 0:
+        state = self.chat_screen.state
+        while state.run_view is None or state.run_view.layer_words(1).count("●") == 0:
             await asyncio.sleep(0.01)
-        run, late = session.run, []
+        run, late = state.run_view, []
         begin, cpu = time.monotonic(), time.process_time()
         while not all(view.over for view in run.layers[0]):
             before = time.perf_counter()
@@ -86,18 +88,18 @@ class Watched(MoaApp):
         screen = self.chat_screen
         screen.remove_class("-empty")
         begin = time.perf_counter()
-        await screen.transcript.open(turns)
+        await screen.view.transcript.open(turns)
         screen.call_after_refresh(painted.set)
         await painted.wait()
-        self.report(seconds=time.perf_counter() - begin, mounted=len(screen.transcript.views))
+        self.report(seconds=time.perf_counter() - begin, mounted=len(screen.view.transcript.views))
 
     async def run_turns(self) -> None:
         """A hundred turns, one after another."""
         screen = self.chat_screen
         memory = [resident_megabytes()]
         for number in range(100):
-            await screen.send(Draft(f"question {number}", ""))
-            while screen.session.running is not None:
+            await screen.controllers.asking.submit(PromptText(f"question {number}"))
+            while screen.session.is_running:
                 await asyncio.sleep(0.01)
             if number == 9:
                 memory.append(resident_megabytes())
@@ -117,8 +119,8 @@ def main() -> None:
     recipe: Recipe = choices.load(rest[0] if rest else "demo")
     with EngineThread() as engine:
         store = Store(Path(result).with_suffix(".db"))
-        chat = Chat(gateway, engine, recipe, store=store)
-        app = Watched(chat, choices, Library(store, Path(result).parent), settings)
+        chat = Chat(Backend(gateway, engine, store), recipe)
+        app = Watched(ChatSession(chat), choices, Library(store, Path(result).parent), settings)
         app.case, app.result = case, Path(result)
         app.run()
     os._exit(0)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moa_tui import steering_live as live
+from moa_tui.chat.changes import AddAgent, AddAnswer, EditAnswer, LeaveOut, Retry, SwapModel
+from moa_tui.chat.run_handle import RunProgress
+from moa_tui.conversation import Turn
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
@@ -18,6 +20,7 @@ from moa_tui.engine.events import (
     Event,
     Message,
     Outcome,
+    Reply,
     ReplyChanged,
     RunChanged,
     RunEnded,
@@ -30,12 +33,22 @@ from tests.helpers import recipe, wait_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from moa_tui.chat.changes import Change
     from moa_tui.engine.live_change import Alteration
     from moa_tui.engine.recipe import Recipe
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
 A, B, C, D = (CallId(1, index) for index in (1, 2, 3, 4))
 NEW = Agent(model="new")
+
+
+def altered(change: Change, recipe: Recipe, *, layer: int = 1, left_out: CallId | None = None) -> Alteration:
+    """The change of a run whose layer `layer` is at work, `left_out` being an answer left out before."""
+    replies = {} if left_out is None else {left_out: Reply("", "", "excluded")}
+    progress = RunProgress(Turn("?", recipe), replies, {CallId(layer, 1): recipe.lineup[layer - 1][0]})
+    alteration = change.of_run(progress)
+    assert alteration is not None
+    return alteration
 
 
 class Going:
@@ -88,7 +101,7 @@ EACH_ONCE = dict.fromkeys("abcdew", 1)
 
 async def test_one_more_proposer_joins_the_layer_at_work_and_is_read() -> None:
     async with Going(recipe(["a", "b", "c"], ["w"])) as going:
-        assert going.alter(live.add(going.recipe, NEW))
+        assert going.alter(altered(AddAgent(NEW), going.recipe))
         outcome = await going.end()
     assert outcome.status == "done"
     assert outcome.replies[D].text == "new says 1"
@@ -101,10 +114,10 @@ async def test_one_more_proposer_joins_the_layer_at_work_and_is_read() -> None:
 
 async def test_an_answer_that_came_is_left_out_and_taken_back_in_while_others_write() -> None:
     async with Going() as going:
-        assert going.alter(live.leave_out(going.recipe, A))
+        assert going.alter(altered(LeaveOut(A), going.recipe))
         assert going.events[-1] == ReplyChanged(A, going.events[-1].reply)  # type: ignore[union-attr]
-        assert going.alter(live.leave_out(going.recipe, C))
-        assert going.alter(live.take_in(going.recipe, C))
+        assert going.alter(altered(LeaveOut(C), going.recipe))
+        assert going.alter(altered(LeaveOut(C), going.recipe, left_out=C))
         outcome = await going.end()
     assert [outcome.replies[call].status for call in (A, B, C)] == ["excluded", "done", "done"]
     assert "a says 1" not in going.sent("d")
@@ -116,7 +129,7 @@ async def test_an_answer_that_came_is_left_out_and_taken_back_in_while_others_wr
 
 async def test_an_answer_being_written_is_stopped_and_left_out_what_came_stays_to_be_seen() -> None:
     async with Going() as going:
-        assert going.alter(live.leave_out(going.recipe, B))
+        assert going.alter(altered(LeaveOut(B), going.recipe))
         outcome = await asyncio.wait_for(going.task, 5)
     reply = outcome.replies[B]
     assert (reply.status, reply.text) == ("excluded", "b begins ")
@@ -127,15 +140,15 @@ async def test_an_answer_being_written_is_stopped_and_left_out_what_came_stays_t
 
 async def test_what_was_stopped_in_the_middle_cannot_be_taken_back_in() -> None:
     async with Going(recipe(["a", "b", "c", "slow"], ["w"]), slow=[[asyncio.Event()]]) as going:
-        going.alter(live.leave_out(going.recipe, B))
+        going.alter(altered(LeaveOut(B), going.recipe))
         await wait_until(lambda: going.count(CallEnded, B))
         with pytest.raises(UsageError, match="ask it again"):
-            going.alter(live.take_in(going.recipe, B))
+            going.alter(altered(LeaveOut(B), going.recipe, left_out=B))
 
 
 async def test_one_that_has_answered_is_asked_again_and_its_first_answer_stays_to_be_seen() -> None:
     async with Going() as going:
-        assert going.alter(live.retry(going.recipe, A))
+        assert going.alter(altered(Retry(A), going.recipe))
         await wait_until(lambda: going.count(CallEnded, D))
         outcome = await going.end()
     assert [outcome.replies[call].text for call in (A, D)] == ["a says 1", "a says 2"]
@@ -148,7 +161,7 @@ async def test_one_that_has_answered_is_asked_again_and_its_first_answer_stays_t
 
 async def test_another_model_takes_the_place_of_one_that_is_writing() -> None:
     async with Going() as going:
-        assert going.alter(live.swap(going.recipe, B, {"model": "new", "name": ""}, 1))
+        assert going.alter(altered(SwapModel(B, {"model": "new", "name": ""}), going.recipe, layer=1))
         outcome = await asyncio.wait_for(going.task, 5)
     assert [outcome.replies[call].status for call in (A, B, C, D)] == ["done", "excluded", "done", "done"]
     assert outcome.replies[D].model == "new"
@@ -157,7 +170,9 @@ async def test_another_model_takes_the_place_of_one_that_is_writing() -> None:
 
 async def test_a_later_layers_agent_is_swapped_before_it_is_asked() -> None:
     async with Going() as going:
-        assert going.alter(live.swap(going.recipe, CallId(3, 1), {"model": "new", "name": ""}, 1))
+        assert going.alter(
+            altered(SwapModel(CallId(3, 1), {"model": "new", "name": ""}), going.recipe, layer=1)
+        )
         outcome = await going.end()
     assert outcome.answer == "new says 1"
     assert going.asked == {**dict.fromkeys("abcde", 1), "new": 1}
@@ -165,7 +180,7 @@ async def test_a_later_layers_agent_is_swapped_before_it_is_asked() -> None:
 
 async def test_an_answer_changed_by_hand_is_read_instead_and_marked() -> None:
     async with Going() as going:
-        assert going.alter(live.amend(going.recipe, A, "a, but right"))
+        assert going.alter(altered(EditAnswer(A, "a, but right"), going.recipe))
         outcome = await going.end()
     assert "a, but right" in going.sent("d")
     assert "a says 1" not in going.sent("d")
@@ -176,7 +191,7 @@ async def test_an_answer_changed_by_hand_is_read_instead_and_marked() -> None:
 
 async def test_an_answer_of_ones_own_waits_for_the_layer_it_is_for() -> None:
     async with Going() as going:
-        assert going.alter(live.propose(going.recipe, "my own view"))
+        assert going.alter(altered(AddAnswer("my own view"), going.recipe))
         outcome = await going.end()
     assert outcome.replies[CallId(2, 3)].text == "my own view"
     assert "my own view" in going.sent("w")
@@ -190,12 +205,12 @@ async def test_what_is_further_on_than_the_change_is_refused_and_nothing_is_touc
         await wait_until(lambda: going.count(CallStarted, CallId(2, 1)))
         before = list(going.events)
         for alteration in (
-            live.leave_out(going.recipe, A),
-            live.retry(going.recipe, A),
-            live.add(going.recipe, NEW),
-            live.propose(going.recipe, "mine"),
-            live.retry(going.recipe, CallId(2, 1)),
-            live.swap(going.recipe, CallId(2, 1), {"model": "new"}, 2),
+            altered(LeaveOut(A), going.recipe),
+            altered(Retry(A), going.recipe),
+            altered(AddAgent(NEW), going.recipe),
+            altered(AddAnswer("mine"), going.recipe),
+            altered(Retry(CallId(2, 1)), going.recipe),
+            altered(SwapModel(CallId(2, 1), {"model": "new"}), going.recipe, layer=2),
         ):
             assert not going.alter(alteration)
         assert going.events == before
@@ -205,27 +220,27 @@ async def test_what_is_further_on_than_the_change_is_refused_and_nothing_is_touc
 async def test_what_makes_no_sense_is_said() -> None:
     async with Going() as going:
         with pytest.raises(UsageError, match=r"L2\.1 has not been asked yet"):
-            going.alter(live.leave_out(going.recipe, CallId(2, 1)))
+            going.alter(altered(LeaveOut(CallId(2, 1)), going.recipe))
     async with Going(recipe(["a", "b", "c"], ["w"]), a=[[ModelError("auth", "no", 401)]]) as going:
-        going.alter(live.leave_out(going.recipe, C))
+        going.alter(altered(LeaveOut(C), going.recipe))
         with pytest.raises(UsageError, match="last answer"):
-            going.alter(live.leave_out(going.recipe, B))
+            going.alter(altered(LeaveOut(B), going.recipe))
 
 
 async def test_a_recipe_that_is_not_the_runs_own_is_refused() -> None:
     async with Going() as going:
-        assert not going.alter(live.add(recipe(["a", "b", "c"], ["w"]), NEW))
-        assert not going.alter(live.add(recipe(["a", "x", "c"], ["d", "e"], ["w"]), NEW))
+        assert not going.alter(altered(AddAgent(NEW), recipe(["a", "b", "c"], ["w"])))
+        assert not going.alter(altered(AddAgent(NEW), recipe(["a", "x", "c"], ["d", "e"], ["w"])))
 
 
 async def test_a_run_that_is_over_or_stopped_is_not_changed() -> None:
     async with Going() as going:
         await going.end()
-        assert not going.alter(live.add(going.recipe, NEW))
+        assert not going.alter(altered(AddAgent(NEW), going.recipe))
     async with Going() as going:
         going.control.stop()
         await asyncio.sleep(0)
-        assert not going.alter(live.add(going.recipe, NEW))
+        assert not going.alter(altered(AddAgent(NEW), going.recipe))
         assert (await going.task).status == "stopped"
 
 
@@ -234,7 +249,7 @@ async def test_one_that_joins_is_not_left_behind_with_the_stragglers() -> None:
     grace_seconds = 0.2
     this = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": grace_seconds}, ["w"])
     async with Going(this, new=[[waits, "new at last"]]) as going:
-        assert going.alter(live.add(going.recipe, NEW))
+        assert going.alter(altered(AddAgent(NEW), going.recipe))
         await wait_until(lambda: going.count(CallStarted, D))
         # A timer that is set later for the same time fires later: by then the stragglers' time is over.
         grace_is_over = asyncio.Event()
@@ -256,8 +271,8 @@ async def test_with_one_model_at_a_time_it_joins_the_queue_and_what_waits_can_be
     going = Going(this)
     going.task = asyncio.create_task(run(this, ASK, going.models, going.events.append, control=going.control))
     await wait_until(lambda: going.count(Delta, first))
-    assert going.alter(live.add(going.recipe, NEW))
-    assert going.alter(live.leave_out(going.recipe, third))
+    assert going.alter(altered(AddAgent(NEW), going.recipe))
+    assert going.alter(altered(LeaveOut(third), going.recipe))
     outcome = await going.end()
     started = [event.call for event in going.events if isinstance(event, CallStarted)]
     assert started == [first, CallId(1, 2), CallId(1, 4), CallId(2, 1)]
@@ -267,7 +282,7 @@ async def test_with_one_model_at_a_time_it_joins_the_queue_and_what_waits_can_be
 
 async def test_the_events_tell_the_run_in_its_order() -> None:
     async with Going() as going:
-        going.alter(live.retry(going.recipe, A))
+        going.alter(altered(Retry(A), going.recipe))
         await going.end()
     kinds = [type(event) for event in going.events]
     assert kinds.index(RunChanged) < kinds.index(ReplyChanged)

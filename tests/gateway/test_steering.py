@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui import steering
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.changes import (
+    AddAgent,
+    AddAnswer,
+    AggregateBy,
+    EditAnswer,
+    LeaveOut,
+    Retry,
+    Reword,
+    SwapModel,
+)
+from moa_tui.chat.chat import Chat
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Recipe
@@ -16,9 +26,9 @@ from moa_tui.engine.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from moa_tui.chat.changes import Rerun
+    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
-    from moa_tui.running import Running
-    from moa_tui.steering import Change
     from tests.gateway.conftest import Bench
     from tests.model_server import Request
 
@@ -52,7 +62,7 @@ def read_by(request: Request) -> str:
     return "".join(re.findall(r"Answer of (\w)\.", text(request)))
 
 
-def ended(chat: Chat, running: Running) -> Turn:
+def ended(chat: Chat, running: RunHandle) -> Turn:
     while running.events.get(timeout=30) is not None:
         pass
     turn = chat.settle(running)
@@ -63,40 +73,40 @@ def ended(chat: Chat, running: Running) -> Turn:
 @pytest.fixture
 def chat(bench: Bench) -> Chat:
     bench.server.responder = says
-    return Chat(bench.gateway, bench.engine, THREE)
+    return Chat(Backend(bench.gateway, bench.engine), THREE)
 
 
-def without_b(turn: Turn) -> Change:
-    return steering.leave_out(turn, B)
+def without_b(turn: Turn) -> Rerun:
+    return LeaveOut(B).of_turn(turn)
 
 
 @pytest.mark.parametrize(
     ("change", "sent"),
     [
-        (lambda turn: steering.retry(turn, B), {"b": "", "d": "abc", "e": "abc", "w": "de"}),
-        (lambda turn: steering.retry(turn, D), {"d": "abc", "w": "de"}),
-        (lambda turn: steering.retry(turn, JUDGE), {"w": "de"}),
+        (lambda turn: Retry(B).of_turn(turn), {"b": "", "d": "abc", "e": "abc", "w": "de"}),
+        (lambda turn: Retry(D).of_turn(turn), {"d": "abc", "w": "de"}),
+        (lambda turn: Retry(JUDGE).of_turn(turn), {"w": "de"}),
         (without_b, {"d": "ac", "e": "ac", "w": "de"}),
-        (lambda turn: steering.leave_out(turn, D), {"w": "e"}),
-        (lambda turn: steering.amend(turn, A, "By hand."), {"d": "bc", "e": "bc", "w": "de"}),
-        (lambda turn: steering.propose(turn, "Answer of me."), {"w": "de"}),
-        (lambda turn: steering.add(turn, Agent(model=model("z"))), {"z": "abc", "w": "dez"}),
+        (lambda turn: LeaveOut(D).of_turn(turn), {"w": "e"}),
+        (lambda turn: EditAnswer(A, "By hand.").of_turn(turn), {"d": "bc", "e": "bc", "w": "de"}),
+        (lambda turn: AddAnswer("Answer of me.").of_turn(turn), {"w": "de"}),
+        (lambda turn: AddAgent(Agent(model=model("z"))).of_turn(turn), {"z": "abc", "w": "dez"}),
         (
-            lambda turn: steering.swap(turn, B, {"model": model("z"), "name": ""}),
+            lambda turn: SwapModel(B, {"model": model("z"), "name": ""}).of_turn(turn),
             {"z": "", "d": "azc", "e": "azc", "w": "de"},
         ),
-        (lambda turn: steering.swap(turn, D, {"temperature": 0.25}), {"d": "abc", "w": "de"}),
-        (lambda turn: steering.aggregate(turn, CRITIQUE), {"x": "de", "y": "dex"}),
-        (lambda turn: steering.reword(turn, "Make it a table."), {"w": "de"}),
+        (lambda turn: SwapModel(D, {"temperature": 0.25}).of_turn(turn), {"d": "abc", "w": "de"}),
+        (lambda turn: AggregateBy(CRITIQUE).of_turn(turn), {"x": "de", "y": "dex"}),
+        (lambda turn: Reword("Make it a table.").of_turn(turn), {"w": "de"}),
     ],
 )
 def test_only_what_is_downstream_of_a_change_is_asked_and_carries_it(
-    bench: Bench, chat: Chat, change: Callable[[Turn], Change], sent: dict[str, str]
+    bench: Bench, chat: Chat, change: Callable[[Turn], Rerun], sent: dict[str, str]
 ) -> None:
     first = ended(chat, chat.send("hello"))
     before = len(bench.server.requests)
     assert before == 6
-    turn = ended(chat, chat.steer(first, change(first)))
+    turn = ended(chat, chat.rerun(first, change(first)))
     after = bench.server.requests[before:]
     assert {one.key: read_by(one) for one in after} == sent
     assert len(after) == len(sent)
@@ -108,9 +118,9 @@ def test_only_what_is_downstream_of_a_change_is_asked_and_carries_it(
 
 def test_an_answer_taken_back_in_is_carried_again(bench: Bench, chat: Chat) -> None:
     turn = ended(chat, chat.send("hello"))
-    turn = ended(chat, chat.steer(turn, without_b(turn)))
+    turn = ended(chat, chat.rerun(turn, without_b(turn)))
     before = len(bench.server.requests)
-    ended(chat, chat.steer(turn, steering.leave_out(turn, B)))
+    ended(chat, chat.rerun(turn, LeaveOut(B).of_turn(turn)))
     assert {one.key: read_by(one) for one in bench.server.requests[before:]} == {
         "d": "abc",
         "e": "abc",
@@ -120,17 +130,17 @@ def test_an_answer_taken_back_in_is_carried_again(bench: Bench, chat: Chat) -> N
 
 def test_what_is_written_by_hand_reaches_the_next_layer_word_for_word(bench: Bench, chat: Chat) -> None:
     turn = ended(chat, chat.send("hello"))
-    ended(chat, chat.steer(turn, steering.amend(turn, A, "The moa, by hand.")))
+    ended(chat, chat.rerun(turn, EditAnswer(A, "The moa, by hand.").of_turn(turn)))
     asked = [one for one in bench.server.requests if one.key == "d"]
     assert "The moa, by hand." in text(asked[-1])
-    ended(chat, chat.steer(turn, steering.propose(turn, "Mine too.")))
+    ended(chat, chat.rerun(turn, AddAnswer("Mine too.").of_turn(turn)))
     assert "Mine too." in text(bench.server.requests[-1])
 
 
 def test_an_answer_used_as_the_answer_asks_nobody(bench: Bench, chat: Chat) -> None:
     ended(chat, chat.send("hello"))
     before = len(bench.server.requests)
-    used = chat.use(B)
+    used = chat.use_answer(B)
     assert used.outcome is not None
     assert used.outcome.answer == "Answer of b."
     assert len(bench.server.requests) == before
@@ -138,6 +148,6 @@ def test_an_answer_used_as_the_answer_asks_nobody(bench: Bench, chat: Chat) -> N
 
 def test_a_new_temperature_is_what_is_sent(bench: Bench, chat: Chat) -> None:
     turn = ended(chat, chat.send("hello"))
-    ended(chat, chat.steer(turn, steering.swap(turn, D, {"temperature": 0.25})))
+    ended(chat, chat.rerun(turn, SwapModel(D, {"temperature": 0.25}).of_turn(turn)))
     asked = [one for one in bench.server.requests if one.key == "d"]
     assert [one.body.get("temperature") for one in asked] == [None, 0.25]

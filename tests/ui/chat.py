@@ -13,8 +13,12 @@ import pytest
 from textual.widgets import Static
 
 from moa_tui import paths
-from moa_tui.budget import Ledger
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.conversations import Conversations
+from moa_tui.chat.ledger import Ledger
+from moa_tui.chat.library import Library
+from moa_tui.chat.session import ChatSession
 from moa_tui.choices import Choices
 from moa_tui.config import Settings
 from moa_tui.conversation import Turn
@@ -22,10 +26,10 @@ from moa_tui.engine.run import run
 from moa_tui.gateway import discovery
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
-from moa_tui.library import Library
 from moa_tui.store import Store
-from moa_tui.ui import chat_screen, clipboard
+from moa_tui.ui import clipboard
 from moa_tui.ui.app import MoaApp
+from moa_tui.ui.chat import screen as chat_screen
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
 
@@ -38,11 +42,11 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Recipe
     from moa_tui.ui.agent_pane import AgentPane
-    from moa_tui.ui.chat_screen import ChatScreen
+    from moa_tui.ui.chat.screen import ChatScreen
+    from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.prompt import Prompt
     from moa_tui.ui.run_panel import RunPanel
     from moa_tui.ui.run_state import RunState
-    from moa_tui.ui.session import Session
     from moa_tui.ui.transcript import Transcript
     from moa_tui.ui.turn_view import TurnView
     from tests.fakes import Step
@@ -118,17 +122,21 @@ class Bench:
         return self.app._chat_screen
 
     @property
-    def session(self) -> Session:
+    def session(self) -> ChatSession:
         return self.screen.session
 
     @property
+    def state(self) -> ChatState:
+        return self.screen.state
+
+    @property
     def run(self) -> RunState:
-        assert self.session.run is not None
-        return self.session.run
+        assert self.state.run_view is not None
+        return self.state.run_view
 
     @property
     def panel(self) -> RunPanel:
-        return self.screen.panel
+        return self.screen.view.panel
 
     @property
     def panes(self) -> list[AgentPane]:
@@ -136,7 +144,7 @@ class Bench:
 
     @property
     def transcript(self) -> Transcript:
-        return self.screen.transcript
+        return self.screen.view.transcript
 
     @property
     def turn(self) -> TurnView:
@@ -145,7 +153,7 @@ class Bench:
 
     @property
     def prompt(self) -> Prompt:
-        return self.screen.box.prompt
+        return self.screen.view.box.prompt
 
     @property
     def queue(self) -> str:
@@ -181,21 +189,21 @@ class Bench:
 
     async def ask(self, text: str = "What is a moa?") -> None:
         """Send `text` and wait until the run is over."""
-        before = self.session.run
+        before = self.state.run_view
         await self.submit(text)
-        await wait_until(lambda: self.session.run is not before)
+        await wait_until(lambda: self.state.run_view is not before)
         await self.until_idle()
 
     async def until_idle(self) -> None:
         """Wait until no run goes on, nothing waits, and all that came is on screen."""
-        await wait_until(lambda: self.session.running is None and not self.session.waiting)
+        await wait_until(lambda: self.session.run is None and not self.session.queue)
         await self.settle()
 
     async def until_writing(self, *models: str) -> None:
         """Wait until a call of each of these models has written some text."""
 
         def has_text(model: str) -> bool:
-            views = self.session.run.views if self.session.run else ()
+            views = self.state.run_view.views if self.state.run_view else ()
             return any(view.agent.model == model and view.written("text") for view in views)
 
         await wait_until(lambda: all(map(has_text, models)))
@@ -269,22 +277,16 @@ async def chat_app(
         patch.setattr(chat_screen, "_TICK_SECONDS", 0.02)
         patch.setattr(clipboard, "copy", copy)
         patch.setattr("moa_tui.ui.app.copy", copy)
-        chat = Chat(
-            cast("Gateway", gateway),
-            engine,
-            this,
-            store=store if kept else None,
-            private=private,
-            asks=True,
-            guided=settings.guided,
-            ledger=Ledger(settings.budget, store if kept else None),
-        )
+        kept_in = store if kept else None
+        backend = Backend(cast("Gateway", gateway), engine, kept_in, Ledger(settings.budget, kept_in))
+        chat = Chat(backend, this, private=private, attended=True, guided=settings.guided)
+        session = ChatSession(chat)
         if conversation is not None:
             store.save(conversation)
-            chat.open(conversation.id)
+            await Conversations(session).open(conversation.id)
         library = Library(store if kept else None, Path(folder) / "exports")
         choices = Choices(settings, Gateway({}, {}), paths.recipes_dir(), {})
-        app = WatchedApp(chat, choices, library, settings, why=why, problems=problems)
+        app = WatchedApp(session, choices, library, settings, why=why, problems=problems)
         store.on_problem(app.tell_of_the_disk)
         async with app.run_test(size=size, notifications=True) as pilot:
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input, OptionList, TextArea
 
 from moa_tui import recipes
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.library import Library
+from moa_tui.chat.session import ChatSession
 from moa_tui.choices import Choices
 from moa_tui.config import Settings
 from moa_tui.engine.events import (
@@ -29,11 +32,8 @@ from moa_tui.engine.events import (
 from moa_tui.engine.metrics import measure
 from moa_tui.gateway.catalog import Catalog, ModelInfo
 from moa_tui.gateway.models import Gateway
-from moa_tui.library import Library
 from moa_tui.ui.app import MoaApp
-from moa_tui.ui.chat_screen import ChatScreen
-from moa_tui.ui.run_state import RunState
-from moa_tui.ui.session import Session
+from moa_tui.ui.chat.screen import ChatScreen
 from tests.helpers import wait_until
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Event, Message
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.discovery import LocalServer
+    from moa_tui.ui.run_state import RunState
 
 QUESTION = "Why did the moa, a bird without enemies for millions of years, die out so fast?"
 KEY = {"OPENAI_API_KEY": "no-key"}
@@ -94,7 +95,7 @@ class Clock:
 
 
 class HeldRun:
-    """A run to which nothing happens by itself; in the place of `chat.Running`."""
+    """A run to which nothing happens by itself; in the place of `chat.RunHandle`."""
 
     def __init__(self, turn: object) -> None:
         self.turn = turn
@@ -123,19 +124,8 @@ class HeldChat(Chat):
     def warm_up(self) -> None:
         """Nothing will be needed."""
 
-    def _run(self, turn: object, kept: object = None) -> HeldRun:  # type: ignore[override]
+    def _start(self, turn: object, *_: object, **__: object) -> HeldRun:  # type: ignore[override]
         return HeldRun(turn)
-
-
-class HeldSession(Session):
-    """Follows its runs by a clock that a test sets."""
-
-    clock: Clock
-
-    def begin(self, running: object) -> RunState:
-        super().begin(running)  # type: ignore[arg-type]
-        self.run = RunState(self.chat.recipe, self.clock)
-        return self.run
 
 
 class FixedCatalog(Catalog):
@@ -162,12 +152,11 @@ def held_app(theme: str = "moa-dark", environ: Mapping[str, str] | None = None) 
     gateway = Gateway({}, environ or {}, FixedCatalog(Path("none")))
     choices = FixedChoices(settings, gateway, Path("none"), environ or {})
     recipe = recipes.load("demo", Path("none"))
-    chat = HeldChat(gateway, None, recipe)  # type: ignore[arg-type]
+    session = ChatSession(HeldChat(Backend(gateway, None), recipe))  # type: ignore[arg-type]
     library = Library(None, Path("none"))
-    app = MoaApp(chat, choices, library, settings, why="no key was found, so these answers are simulated")
-    session = HeldSession(chat)
-    session.clock = Clock()
-    app.get_default_screen().session = session  # type: ignore[attr-defined]
+    why = "no key was found, so these answers are simulated"
+    app = MoaApp(session, choices, library, settings, why=why)
+    app.get_default_screen().state.clock = Clock()  # type: ignore[attr-defined]
     return app
 
 
@@ -198,24 +187,23 @@ async def ask(pilot: Pilot[None]) -> RunState:
     assert isinstance(app, MoaApp)
     screen = chat_screen(app)
     await at_rest(pilot)
-    screen.box.prompt.insert(QUESTION)
+    screen.view.box.prompt.insert(QUESTION)
     await pilot.press("enter")
-    await wait_until(lambda: screen.session.running is not None and screen.session.shown)
-    assert screen.session.run is not None
-    return screen.session.run
+    await wait_until(lambda: screen.session.is_running and screen.state.is_shown)
+    assert screen.state.run_view is not None
+    return screen.state.run_view
 
 
 async def happen(pilot: Pilot[None], script: Iterable[tuple[float, Event]]) -> None:
     """Let a run come as far as `script` goes: seconds and events. Ends it where the last event does."""
     app = pilot.app
     assert isinstance(app, MoaApp)
-    session = chat_screen(app).session
-    assert isinstance(session, HeldSession)
-    running = session.running
-    assert session.run is not None
+    screen = chat_screen(app)
+    clock, running = screen.state.clock, screen.session.run
+    assert isinstance(clock, Clock)
     assert isinstance(running, HeldRun)
     for seconds, events in groupby(script, key=lambda each: each[0]):
-        session.clock.seconds = seconds
+        clock.seconds = seconds
         for _, event in events:
             if isinstance(event, RunEnded):
                 running.ended = replace(running.turn, outcome=event.outcome)  # type: ignore[type-var]
@@ -223,7 +211,7 @@ async def happen(pilot: Pilot[None], script: Iterable[tuple[float, Event]]) -> N
         await wait_until(running.events.empty)
     if running.ended is not None:
         running.events.put(None)
-        await wait_until(lambda: session.running is None)
+        await wait_until(lambda: screen.session.run is None)
     for _ in range(12):  # Every pane has its turn within so many ticks.
         await chat_screen(app)._tick()
     await at_rest(pilot)

@@ -13,13 +13,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.library import Library
+from moa_tui.chat.session import ChatSession
 from moa_tui.config import Settings
 from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Recipe
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
-from moa_tui.library import Library
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.inspector_screen import InspectorScreen
 from tests.helpers import wait_until
@@ -46,16 +48,16 @@ async def asked(size: tuple[int, int]) -> AsyncIterator[tuple[Pilot[None], RunSt
     demo = choices.load("demo").model_dump(exclude_unset=True)
     demo["defaults"] = {"extra": {"tokens_per_second": TOKENS_PER_SECOND}}
     with EngineThread() as engine:
-        chat = Chat(gateway, engine, Recipe.model_validate(demo), private=True)
-        app = MoaApp(chat, choices, Library(None, Path("none")), settings)
+        chat = Chat(Backend(gateway, engine), Recipe.model_validate(demo), private=True)
+        app = MoaApp(ChatSession(chat), choices, Library(None, Path("none")), settings)
         async with app.run_test(size=size) as pilot:
             screen = chat_screen(app)
             await at_rest(pilot)
-            screen.box.prompt.insert(QUESTION)
+            screen.view.box.prompt.insert(QUESTION)
             await pilot.press("enter")
-            await wait_until(lambda: screen.session.run is not None)
-            assert screen.session.run is not None
-            yield pilot, screen.session.run
+            await wait_until(lambda: screen.state.run_view is not None)
+            assert screen.state.run_view is not None
+            yield pilot, screen.state.run_view
 
 
 async def _writing(run: RunState, layer: int) -> None:
@@ -68,7 +70,7 @@ async def _writing(run: RunState, layer: int) -> None:
 async def _ended(pilot: Pilot[None]) -> None:
     """Wait until the answer is there and laid out."""
     screen = chat_screen(pilot.app)  # type: ignore[arg-type]
-    await wait_until(lambda: screen.session.running is None, _LONGEST_SECONDS)
+    await wait_until(lambda: screen.session.run is None, _LONGEST_SECONDS)
     await at_rest(pilot)
 
 

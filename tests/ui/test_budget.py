@@ -44,7 +44,7 @@ async def test_from_four_fifths_on_it_is_told_once_and_stands_at_the_bottom() ->
         await bench.until_told("Budget: conversation 83 % of $0.18 is spent")
         await bench.until_shown("conversation 83 % of $0.18")
         told = len([one for one in bench.app.notices if "Budget" in one.message])
-        bench.screen.renew_estimate()
+        bench.screen.controllers.labels.renew_estimate()
         await bench.settle()
         assert len([one for one in bench.app.notices if "Budget" in one.message]) == told == 1
         await bench.press("ctrl+n")
@@ -56,7 +56,7 @@ async def test_before_it_is_sent_a_prompt_is_said_to_be_too_dear() -> None:
         await bench.settle()
         assert "over budget" not in bench.shown()
         bench.gateway.price = 0.001
-        bench.screen.renew_estimate()
+        bench.screen.controllers.labels.renew_estimate()
         await bench.until_shown("· over budget")
 
 

@@ -18,7 +18,7 @@ from moa_tui.errors import ModelError
 from moa_tui.ui import keymap
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.app import MoaApp
-from moa_tui.ui.chat_screen import ChatScreen
+from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.help_screen import HelpScreen
 from moa_tui.ui.history_screen import HistoryScreen
@@ -94,7 +94,7 @@ async def test_a_prompt_of_only_spaces_is_not_sent() -> None:
     async with chat_app() as bench:
         await bench.submit("   \n  ")
         assert not bench.models.asked
-        assert bench.session.running is None
+        assert bench.session.run is None
 
 
 async def test_the_next_question_carries_the_conversation() -> None:
@@ -164,7 +164,7 @@ async def test_escape_takes_the_waiting_message_back_first_and_stops_the_run_aft
         assert bench.prompt.has_focus
         await bench.press("escape")
         assert bench.prompt.text == "second\nthird"
-        assert bench.session.running is not None
+        assert bench.session.run is not None
         assert bench.queue == ""
         await bench.press("escape")
         await bench.until_idle()
@@ -226,9 +226,9 @@ async def test_a_message_that_cannot_be_sent_after_the_run_does_not_keep_those_b
         await bench.submit("third")
         bench.gateway.missing["alone"] = "ALONE_KEY"
         bench.open(gate)
-        await wait_until(lambda: bench.session.running is None)
+        await wait_until(lambda: bench.session.run is None)
         await bench.until_told("ALONE_KEY")
-        await wait_until(lambda: not bench.session.waiting)
+        await wait_until(lambda: not bench.session.queue)
         assert bench.prompt.text == "second\nthird"
         assert bench.queue == ""
 
@@ -312,7 +312,7 @@ async def test_ctrl_o_inspects_the_focused_pane_or_else_the_answer() -> None:
         await bench.until_shown("two says 1")
         await bench.press("escape")
         assert bench.app.screen is bench.screen
-        bench.screen.open_panel(False)
+        bench.screen.view.open_panel(False)
         for widget in (bench.prompt, bench.turn):
             widget.focus()
             await bench.press("ctrl+o")
@@ -412,7 +412,7 @@ async def test_ctrl_l_shows_the_panes_with_the_focus_in_them_and_hides_them_agai
         await bench.press("ctrl+l")
         assert not bench.is_open
         await bench.ask()
-        bench.screen.open_panel(False)
+        bench.screen.view.open_panel(False)
         await bench.press("ctrl+l")
         assert bench.is_open
         await wait_until(lambda: bench.panel.has_focus_within)
@@ -577,7 +577,7 @@ async def test_escape_in_the_find_bar_closes_it_and_lets_the_run_go_on() -> None
         await bench.until_writing("alone")
         await bench.press("f3", "escape")
         assert bench.prompt.has_focus
-        assert bench.session.running is not None
+        assert bench.session.run is not None
         bench.open(gate)
         await bench.until_idle()
         assert bench.run.outcome is not None
@@ -635,7 +635,7 @@ async def test_ctrl_n_begins_another_conversation_but_not_during_a_run() -> None
         await bench.press("ctrl+n")
         assert bench.transcript.turns == []
         assert not bench.is_open
-        assert bench.session.tokens == 0
+        assert bench.state.tokens == 0
         await bench.until_shown("Several models answer", "moa-tui")
         assert "second" not in bench.shown()
         status = bench.shown().splitlines()[-1]
@@ -781,7 +781,7 @@ async def test_enter_on_a_past_turn_opens_its_panes_as_they_ended_and_closes_the
     async with chat_app(one=[["old one"], ["new one"]], size=(120, 40)) as bench:
         await bench.ask("first")
         await bench.ask("second")
-        bench.screen.open_panel(False)
+        bench.screen.view.open_panel(False)
         bench.transcript.views[0].focus()
         await bench.press("enter")
         assert bench.is_open
@@ -796,7 +796,7 @@ async def test_enter_on_a_past_turn_opens_its_panes_as_they_ended_and_closes_the
 async def test_a_click_on_a_turns_strip_opens_its_panes() -> None:
     async with chat_app(size=(120, 40)) as bench:
         await bench.ask("first")
-        bench.screen.open_panel(False)
+        bench.screen.view.open_panel(False)
         await bench.settle()
         row = next(y for y, row in enumerate(bench.turn.rows) if "L1 ✓✓" in row.content.plain)
         await bench.pilot.click(bench.turn, offset=(6, row))
@@ -887,7 +887,7 @@ async def test_keys_of_ones_own_are_in_force_and_shown() -> None:
         await bench.until_writing("one")
         assert "^b stop" in bench.shown()
         await bench.press("escape")
-        assert bench.session.running is not None
+        assert bench.session.run is not None
         await bench.press("ctrl+b")
         await bench.until_idle()
         assert bench.run.outcome is not None
@@ -1085,7 +1085,7 @@ async def test_what_is_sent_while_a_run_that_never_began_is_taken_away_is_a_run_
         assert bench.prompt.text == "first"
         bench.gateway.fails = None
         await bench.press("enter")
-        await wait_until(lambda: bench.session.running is not None)
+        await wait_until(lambda: bench.session.run is not None)
         go_on.set()
         await bench.until_idle()
         assert [turn.prompt for turn in bench.transcript.turns] == ["before", "first"]

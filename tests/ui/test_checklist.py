@@ -87,7 +87,7 @@ async def test_back_in_the_chat_the_run_waits_and_its_ticks_are_kept() -> None:
         await bench.until_told("ctrl+g goes on with 2 of 3 points")
         assert bench.app.screen is bench.screen
         await bench.until_shown("? 3 points for you to tick", "f8 tick points", "^g go on now", "esc stop")
-        assert bench.session.running is not None
+        assert bench.session.run is not None
         await bench.press("f8")
         await bench.until_shown("[ ] It was a bird.", "2 of 3 points")
         await bench.press("escape")
@@ -144,10 +144,10 @@ async def test_while_it_waits_nothing_ticks() -> None:
     async with chat_app(DUO, settings=GUIDED, judge=LISTED) as bench:
         await bench.submit("hi")
         await until_asked(bench)
-        await wait_until(lambda: not bench.screen.ticker._active.is_set())
-        ticks, now = bench.screen._ticks, bench.run.now
+        await wait_until(lambda: not bench.screen.view.ticker._active.is_set())
+        ticks, now = bench.screen.controllers.following._ticks, bench.run.now
         await asyncio.sleep(0.2)
-        assert (bench.screen._ticks, bench.run.now) == (ticks, now)
+        assert (bench.screen.controllers.following._ticks, bench.run.now) == (ticks, now)
         await bench.press("enter")
         await bench.until_idle()
         await bench.until_shown("The answer.")
@@ -157,7 +157,7 @@ async def test_a_run_that_ends_behind_the_dialog_takes_it_away() -> None:
     async with chat_app(DUO, settings=GUIDED, judge=LISTED) as bench:
         await bench.submit("hi")
         await until_asked(bench)
-        bench.screen.stop_run()
+        bench.session.stop()
         await bench.until_idle()
         await wait_until(lambda: bench.app.screen is bench.screen)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from moa_tui import paths
+from moa_tui.chat.prompt_text import PromptText
 from moa_tui.choices import ModelChoice
 from moa_tui.config import Settings
 from moa_tui.engine.events import CallId
 from moa_tui.errors import ModelError, UsageError
-from moa_tui.ui.chat_actions import call_named
-from moa_tui.ui.commands import COMMANDS, parse
+from moa_tui.ui.chat.changing import call_named
+from moa_tui.ui.chat.commands import COMMANDS, parse
 from moa_tui.ui.help_screen import HelpScreen
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.recipe_screen import RecipeScreen
@@ -68,12 +69,12 @@ def test_every_command_has_a_test() -> None:
     ["/unknown word", "/path/like/this", "/", "//", "/ help", "help", "a /help", "/helping", "/help-x"],
 )
 def test_what_is_no_command_is_a_message(text: str) -> None:
-    assert parse(text) is None
+    assert parse(PromptText(text)) is None
 
 
 @pytest.mark.parametrize("text", ["/stop 2", "/STOP 2", "/stop   2  ", "/stop\n2"])
 def test_a_command_is_known_by_its_name_in_any_case(text: str) -> None:
-    assert parse(text) == (COMMANDS["stop"], "2")
+    assert parse(PromptText(text)) == (COMMANDS["stop"], PromptText("2"))
 
 
 async def test_an_unknown_word_behind_a_slash_goes_to_the_models_as_text() -> None:
@@ -268,10 +269,10 @@ async def test_again_asks_only_the_aggregator_and_says_that_the_others_were_kept
     async with chat_app(size=(120, 40), settings=STAY) as bench:
         await refused(bench, "/again", "no answer yet to write again")
         await bench.ask()
-        spent = bench.session.spent
+        spent = bench.state.spent
         await bench.ask("/again")
         assert [len(bench.models.asked[name]) for name in ("one", "two", "judge")] == [1, 1, 2]
-        assert bench.session.spent == pytest.approx(spent * 4 / 3)
+        assert bench.state.spent == pytest.approx(spent * 4 / 3)
         await bench.until_shown("judge says 2", "1 of 3 calls")
         bench.panel.pick(1)
         await bench.until_shown("one says 1", "kept · 5 tok")

@@ -15,7 +15,7 @@ from moa_tui.config import Settings
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.ui import keymap
 from moa_tui.ui.answer_pane import AnswerPane
-from moa_tui.ui.compare_actions import Wanted, compare_words
+from moa_tui.ui.chat.comparing import CompareWords, compare_words
 from moa_tui.ui.compare_panes import ComparePanes
 from moa_tui.ui.compare_screen import CompareScreen
 from moa_tui.ui.help_screen import HelpScreen
@@ -107,7 +107,7 @@ async def leave(bench: Bench) -> None:
 
 
 async def until_back(bench: Bench) -> None:
-    await wait_until(lambda: bench.app.screen is bench.screen and not bench.screen.switching)
+    await wait_until(lambda: bench.app.screen is bench.screen and not bench.session._is_switching)
     await bench.settle()
 
 
@@ -138,18 +138,21 @@ KNOWN = {"solo", "pair", "tall", "vote"}
 @pytest.mark.parametrize(
     ("typed", "wanted"),
     [
-        ("solo pair", Wanted(False, ("solo", "pair"), "")),
-        ("solo pair tall", Wanted(False, ("solo", "pair", "tall"), "")),
-        ("blind solo pair", Wanted(True, ("solo", "pair"), "")),
-        ("BLIND solo pair hi", Wanted(True, ("solo", "pair"), "hi")),
-        ("solo pair What is  a moa?\n  code", Wanted(False, ("solo", "pair"), "What is  a moa?\n  code")),
-        ("solo pair tall vote for me", Wanted(False, ("solo", "pair", "tall"), "vote for me")),
-        ("solo pair -- vote for me", Wanted(False, ("solo", "pair"), "vote for me")),
-        ("solo pair tall -- vote", Wanted(False, ("solo", "pair", "tall"), "vote")),
-        ("solo\npair\nhi", Wanted(False, ("solo", "pair"), "hi")),
+        ("solo pair", CompareWords(False, ("solo", "pair"), "")),
+        ("solo pair tall", CompareWords(False, ("solo", "pair", "tall"), "")),
+        ("blind solo pair", CompareWords(True, ("solo", "pair"), "")),
+        ("BLIND solo pair hi", CompareWords(True, ("solo", "pair"), "hi")),
+        (
+            "solo pair What is  a moa?\n  code",
+            CompareWords(False, ("solo", "pair"), "What is  a moa?\n  code"),
+        ),
+        ("solo pair tall vote for me", CompareWords(False, ("solo", "pair", "tall"), "vote for me")),
+        ("solo pair -- vote for me", CompareWords(False, ("solo", "pair"), "vote for me")),
+        ("solo pair tall -- vote", CompareWords(False, ("solo", "pair", "tall"), "vote")),
+        ("solo\npair\nhi", CompareWords(False, ("solo", "pair"), "hi")),
     ],
 )
-def test_names_come_first_and_the_rest_is_the_prompt(typed: str, wanted: Wanted) -> None:
+def test_names_come_first_and_the_rest_is_the_prompt(typed: str, wanted: CompareWords) -> None:
     assert compare_words(typed, KNOWN.__contains__) == wanted
 
 
@@ -327,7 +330,7 @@ async def test_the_chosen_answer_is_what_the_chat_goes_on_with(number: int) -> N
         await bench.until_shown(f"You  ‹{number}/3›", "What is a moa?", name)
         (kept,) = bench.store.preferences()
         assert (kept.recipes, kept.chosen, kept.blind) == (tuple(RECIPES), name, False)
-        assert bench.session.tokens == 6 * 15
+        assert bench.state.tokens == 6 * 15
         await bench.ask("and then?")
         assert [turn.prompt for turn in bench.chat.path] == ["What is a moa?", "and then?"]
         assert bench.chat.path[0].recipe.name == name
@@ -360,7 +363,7 @@ async def test_an_answer_can_be_chosen_while_another_is_written_and_both_are_kep
         await begin(bench, BOTH)
         await bench.until_shown("alone says 1", "half")
         await bench.press("2")
-        assert not screen_of(bench).comparison.decided
+        assert not screen_of(bench).comparison.is_decided
         await bench.press("1")
         await bench.until_shown("Chosen: solo.")
         await leave(bench)
@@ -388,7 +391,7 @@ async def test_what_failed_says_why_and_is_no_choice() -> None:
         await compared(bench, BOTH)
         await bench.until_shown("1 solo ✗ failed", "the key was [/] refused")
         await bench.press("1")
-        assert not screen_of(bench).comparison.decided
+        assert not screen_of(bench).comparison.is_decided
         await bench.press("2")
         await leave(bench)
         assert active_recipe(bench) == "pair"
@@ -551,9 +554,9 @@ async def test_its_keys_can_be_bound_anew() -> None:
     async with bench_of(settings=settings) as bench:
         await compared(bench, BOTH)
         await bench.press("2")
-        assert not screen_of(bench).comparison.decided
+        assert not screen_of(bench).comparison.is_decided
         await bench.press("b")
-        assert screen_of(bench).comparison.decided
+        assert screen_of(bench).comparison.is_decided
 
 
 @pytest.mark.parametrize("settings", [Settings(theme="moa-light"), Settings(reduced_motion=True)])

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from moa_tui.chat.library import Library
 from moa_tui.config import Settings
 from moa_tui.errors import ModelError, StoreError, UsageError
-from moa_tui.library import Library
 from moa_tui.store import Store
+from moa_tui.ui.chat.switching import export_words
 from moa_tui.ui.fork_screen import ForkScreen
 from moa_tui.ui.help_screen import HelpScreen
-from moa_tui.ui.session_actions import export_words
 from moa_tui.ui.sessions_screen import SessionsScreen
 from tests.conversations import a_conversation, conversation_of, with_branches
 from tests.helpers import wait_until
@@ -94,7 +94,7 @@ async def test_a_conversation_opened_at_the_start_is_shown_and_gone_on_with() ->
     async with chat_app(ALONE, conversation=a_conversation(3)) as bench:
         await bench.until_shown("Question 3?", "The answer to question 3.")
         assert not bench.screen.has_class("-empty")
-        assert bench.session.spent == pytest.approx(3 * 3 * 0.002)
+        assert bench.state.spent == pytest.approx(3 * 3 * 0.002)
         await bench.ask("and then?")
         sent = [message["content"] for message in bench.models.asked["alone"][0]]
         assert sent[-3:] == ["Question 3?", "The answer to question 3.", "and then?"]
@@ -125,7 +125,7 @@ async def test_what_is_not_on_disk_is_left_only_when_the_person_says_so_twice() 
         assert prompts(bench) == ["hi"]
         await bench.press("ctrl+n")
         await wait_until(lambda: prompts(bench) == [])
-        bench.screen._leave_until = 0.0
+        bench.screen.controllers.switching._may_leave_until = 0.0
         await bench.ask("again")
         await bench.press("ctrl+q")
         await bench.settle()
@@ -299,10 +299,10 @@ async def test_nothing_is_asked_while_another_conversation_is_on_its_way(
         def again(recipe: object) -> None:
             gate.wait(5)
 
-        monkeypatch.setattr(bench.screen.choices, "again", again)
+        monkeypatch.setattr(bench.screen.controllers.choosing._choices, "again", again)
         bench.chat.recipe = bench.chat.recipe.model_copy(update={"name": "another"})
-        bench.app.run_worker(bench.screen.open_kept("birds"))
-        await wait_until(lambda: bench.screen.switching and bench.chat.conversation.id == other.id)
+        bench.app.run_worker(bench.screen.controllers.switching.open("birds"))
+        await wait_until(lambda: bench.session._is_switching and bench.chat.conversation.id == other.id)
         await bench.submit("for here, not for there")
         await bench.until_told("just being opened")
         assert bench.prompt.text == "for here, not for there"
@@ -383,7 +383,7 @@ async def test_b_on_an_earlier_turn_asks_it_in_another_way_and_keeps_the_old_bra
         await bench.press("b")
         await wait_until(lambda: bench.prompt.text == "Question 2?")
         await bench.press("backspace", "!", "enter")
-        await wait_until(lambda: bench.session.running is None and bench.session.run is not None)
+        await wait_until(lambda: bench.session.run is None and bench.state.run_view is not None)
         await bench.until_idle()
         assert prompts(bench) == ["Question 1?", "Question 2!"]
         await bench.until_shown("You  ‹2/2›", "Question 2!")
@@ -489,7 +489,7 @@ async def test_an_interrupted_turn_shows_what_came_and_again_goes_on_from_there(
         bench.open(gate)
         await bench.until_idle()
         bench.chat.conversation = found
-        await bench.screen.show_conversation()
+        await bench.screen.controllers.switching.show_conversation()
         await bench.until_shown("this turn has no end", "/again")
         before = len(bench.models.asked["one"])
         await bench.ask("/again")
@@ -559,7 +559,7 @@ async def test_what_was_asked_in_other_conversations_is_there_to_step_back_to() 
         await asyncio.to_thread(
             bench.store.save, conversation_of(("one", "x"), ("two", "x"), ("y" * 5000, "x"))
         )
-        await bench.screen.recall_prompts()
+        await bench.screen.controllers.switching.recall_prompts()
         await bench.ask("three")
         await bench.press("up", "up")
         assert bench.prompt.text == "two"

@@ -37,8 +37,8 @@ class Host(App[None]):
     def on_rows_widget_link_clicked(self, event: LiveText.LinkClicked) -> None:
         self.links.append(event.address)
 
-    def on_rows_widget_code_clicked(self, event: LiveText.CodeClicked) -> None:
-        self.codes.append(event.code)
+    def on_rows_widget_copy_requested(self, event: LiveText.CopyRequested) -> None:
+        self.codes.append(event.text)
 
 
 def drawn(text: LiveText) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,7 @@ class Host(App[None]):
         yield self.box
 
     def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
-        self.sent.append((event.text, event.shown))
+        self.sent.append((event.prompt.sent, event.prompt.written))
 
     def on_prompt_box_edited(self) -> None:
         self.edited += 1
@@ -63,14 +64,34 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_what_is_written_is_sent_and_stays_until_it_is_cleared(folder: Path) -> None:
+async def test_what_is_written_is_sent_and_leaves_the_box(folder: Path) -> None:
     app = Host(folder)
     async with app.run_test() as pilot:
         await pilot.press(*"hi", "enter")
         await wait_until(lambda: app.sent == [("hi", "hi")])
-        assert app.box.prompt.text == "hi"
-        app.box.clear()
         assert app.box.prompt.text == ""
+
+
+async def test_what_is_typed_while_files_are_read_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    read = prompt_box.attachment
+
+    def slow(*arguments: Path) -> object:
+        gate.wait(5)
+        return read(*arguments)
+
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("@notes.md")
+        monkeypatch.setattr(prompt_box, "attachment", slow)
+        await pilot.press("enter", *" next")
+        assert app.sent == []
+        gate.set()
+        await wait_until(lambda: app.sent)
+        assert app.sent[0][1] == "@notes.md"
+        assert app.box.prompt.text == " next"
 
 
 async def test_mentioned_files_go_along_below_what_was_written(folder: Path) -> None:
@@ -105,9 +126,11 @@ async def test_chips_name_files_with_their_tokens_and_pastes_with_their_lines(fo
             "✓ notes.md · ~1.3k tokens   ✗ gone.txt: no such file   "
             f"✗ {folder / 'binary'} is a binary file   ▸ paste 1 · 214 lines"
         )
-        app.box.clear()
-        await pilot.pause()
-        assert not app.query_one(Chips).display
+        # Nothing was sent of it the first time, since two of the words name no file that can be read.
+        await pilot.press("enter")
+        await wait_until(lambda: len(app._notifications))
+        await pilot.press("enter")
+        await wait_until(lambda: app.sent and not app.query_one(Chips).display)
 
 
 async def test_a_file_is_not_complained_of_while_its_name_is_typed(folder: Path) -> None:

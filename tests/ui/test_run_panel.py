@@ -148,7 +148,7 @@ async def test_panes_keep_their_text_and_their_page_is_kept_in_range_when_the_te
 async def test_panes_opened_after_a_resize_fit_the_new_size() -> None:
     async with chat_app(SIX, size=(160, 40), settings=STAY) as bench:
         await bench.ask()
-        bench.screen.open_panel(False)
+        bench.screen.view.open_panel(False)
         await bench.pilot.resize_terminal(80, 24)
         await bench.settle()
         await bench.press("ctrl+l")
@@ -205,7 +205,7 @@ async def test_panes_opened_again_while_the_answer_is_written_stay_open() -> Non
     async with chat_app(judge=retried) as bench:
         await bench.submit("hi")
         await wait_until(lambda: not bench.is_open and bench.run.final.state == "writing")
-        bench.screen.open_panel(True)
+        bench.screen.view.open_panel(True)
         bench.open(gate)
         await bench.until_writing("judge")
         assert bench.is_open

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from textual.content import Content
     from textual.pilot import Pilot
 
-    from moa_tui.library import Library
+    from moa_tui.chat.library import Library
     from moa_tui.ui.help_screen import Section
 
 NOW = time.time()

@@ -48,8 +48,8 @@ async def finish(pilot: Pilot[None]) -> None:
 async def inspect(pilot: Pilot[None]) -> None:
     await finish(pilot)
     screen = chat_screen(pilot.app)  # type: ignore[arg-type]
-    assert screen.session.run is not None
-    screen.inspect(screen.session.run, CallId(2, 2))
+    assert screen.state.run_view is not None
+    screen.controllers.looking.inspect(screen.state.run_view, CallId(2, 2))
     await until(pilot, InspectorScreen)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from moa_tui.engine.events import CallId
 from moa_tui.errors import ModelError, UsageError
+from moa_tui.ui.chat.changing import agent_settings
 from moa_tui.ui.model_screen import ModelScreen
-from moa_tui.ui.steering_actions import swap_words
 from tests.helpers import recipe, wait_until
 from tests.ui.chat import DUO, chat_app
 
@@ -50,9 +50,9 @@ async def in_pane(bench: Bench, number: int, press: str) -> None:
     await bench.settle()
     bench.panes[number - 1].focus()
     await bench.settle()
-    before = bench.session.run
+    before = bench.state.run_view
     await bench.press(press)
-    await wait_until(lambda: bench.session.run is not before)
+    await wait_until(lambda: bench.state.run_view is not before)
     await bench.until_idle()
 
 
@@ -109,9 +109,9 @@ async def test_m_in_a_pane_asks_for_a_model_to_take_its_place() -> None:
         await wait_until(lambda: isinstance(bench.app.screen, ModelScreen))
         await bench.press(*"demo/terse")
         await bench.until_shown("demo/terse")
-        before = bench.session.run
+        before = bench.state.run_view
         await bench.press("enter")
-        await wait_until(lambda: bench.session.run is not before)
+        await wait_until(lambda: bench.state.run_view is not before)
         await bench.until_idle()
         assert asked(bench) == [1, 1, 2]
         assert len(bench.models.asked["demo/terse"]) == 1
@@ -141,9 +141,9 @@ async def test_a_in_the_panes_asks_one_more_model() -> None:
         await wait_until(lambda: isinstance(bench.app.screen, ModelScreen))
         await bench.press(*"demo/terse")
         await bench.until_shown("demo/terse")
-        before = bench.session.run
+        before = bench.state.run_view
         await bench.press("enter")
-        await wait_until(lambda: bench.session.run is not before)
+        await wait_until(lambda: bench.state.run_view is not before)
         await bench.until_idle()
         assert asked(bench) == [1, 1, 2]
         assert "demo/terse says 1" in bench.models.asked["judge"][-1][0]["content"]
@@ -170,7 +170,7 @@ async def test_while_a_layer_writes_an_agent_joins_it_in_a_pane_of_its_own() -> 
         await bench.until_shown("3 new", "new says 1")
         bench.open(gate)
         await bench.until_idle()
-        assert bench.session.run is run
+        assert bench.state.run_view is run
         assert asked(bench) == [1, 1, 1]
         assert "new says 1" in bench.models.asked["judge"][0][0]["content"]
         await bench.until_shown("L1 ✓✓✓")
@@ -277,7 +277,7 @@ async def test_what_cannot_be_done_stops_nothing() -> None:
         await refused(bench, "/use 2", "has no answer that could be used")
         await refused(bench, "/add", "a model or a temperature is needed")
         await refused(bench, "/again", "a run is going on")
-        assert bench.session.running is not None
+        assert bench.session.run is not None
         bench.open(gate)
         await bench.until_idle()
         assert asked(bench) == [1, 1, 1]
@@ -351,8 +351,8 @@ async def test_every_change_has_a_command() -> None:
 @pytest.mark.parametrize("words", ["", "a b", "top_p=1", "temperature=hot"])
 def test_words_behind_swap_that_mean_nothing_are_refused(words: str) -> None:
     with pytest.raises(UsageError):
-        swap_words(words)
+        agent_settings(words)
 
 
 def test_a_models_name_may_hold_an_equals_sign() -> None:
-    assert swap_words("lab/model@n=1 temperature=0.5")["model"] == "lab/model@n=1"
+    assert agent_settings("lab/model@n=1 temperature=0.5")["model"] == "lab/model@n=1"

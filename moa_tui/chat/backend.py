@@ -1,0 +1,34 @@
+"""What conversations run on: the models, the engine's thread, the disk and what has been spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from moa_tui.chat.ledger import Ledger
+from moa_tui.config import Budget
+from moa_tui.engine.health import Health
+
+if TYPE_CHECKING:
+    from moa_tui.gateway.models import Gateway
+    from moa_tui.gateway.thread import EngineThread
+    from moa_tui.store import Store
+
+
+def _no_budget() -> Ledger:
+    return Ledger(Budget(), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The parts of the program that every conversation shares. All of them may be used from any thread.
+
+    Without a store nothing is kept on disk. `health` is what runs have seen of the endpoints; the engine's
+    thread alone reads and changes it.
+    """
+
+    gateway: Gateway
+    engine: EngineThread
+    store: Store | None = None
+    ledger: Ledger = field(default_factory=_no_budget)
+    health: Health = field(default_factory=Health)

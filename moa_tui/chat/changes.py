@@ -1,0 +1,327 @@
+"""What a person changes in a turn, whether it is over or being answered. Pure.
+
+Every change knows both: `of_turn` gives the recipe and the replies of the turn that comes of it, and whatever
+does not stand downstream of the change is kept, so neither asked nor paid again. `of_run` gives an alteration
+of the run while it goes: what was answered is never written over, so an answer that something else takes the
+place of is left out and stays to be seen, and what takes its place joins its layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from moa_tui.engine.events import CallId, Reply, Usage
+from moa_tui.engine.live_change import Alteration, left_out, taken_in
+from moa_tui.engine.recipe_edit import (
+    answering_layer,
+    with_agent,
+    with_layers_of,
+    with_own_seat,
+    with_prompt,
+    with_seats,
+)
+from moa_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from moa_tui.chat.run_handle import RunProgress
+    from moa_tui.conversation import Turn
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
+
+BY_HAND = "written by hand"
+# The replies that are kept where only what follows them is done anew.
+_WHOLE = ("done", "excluded")
+
+
+class Rerun(NamedTuple):
+    """What is left to run of a changed turn: its recipe, and the replies that need no call."""
+
+    recipe: Recipe
+    kept: Mapping[CallId, Reply]
+
+
+class Change(Protocol):
+    """Something a person changes in a turn."""
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """What has to be run for it once the turn is over. Raises UsageError for what makes no sense."""
+
+    def of_run(self, progress: RunProgress) -> Alteration | None:
+        """The same of a run that goes; None for what can be done only once it is over.
+
+        Where the run is further on than the call's layer, the engine refuses. Raises UsageError for what
+        cannot be done now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Ask an agent again."""
+
+    call: CallId
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """Everything but the agent's reply and what follows it is kept."""
+        replies = _replies(turn)
+        _reply(replies, self.call)
+        return Rerun(turn.recipe, _others_until(replies, self.call))
+
+    def of_run(self, progress: RunProgress) -> Alteration:
+        """Ask the agent once more beside its answer, which is left out."""
+        return _in_place_of(progress.turn.recipe, self.call, _agent(progress.turn.recipe, self.call))
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOut:
+    """Go on without an agent's answer; or take it back in, where it was left out before."""
+
+    call: CallId
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """The layers after the agent's are run anew. Raises UsageError for the last answer of a layer."""
+        replies = _replies(turn)
+        reply = _reply(replies, self.call)
+        name = f"{self.call} {reply.agent}"
+        if self.call.layer == len(turn.recipe.layers):
+            raise UsageError(f"{name} wrote the answer: there is nothing after it to go without it")
+        if reply.status == "excluded":
+            changed = taken_in(self.call, reply)
+        elif reply.status == "done" and reply.text.strip():
+            changed = left_out(self.call, reply)
+        else:
+            raise UsageError(f"{name} has no answer that could be left out")
+        kept = {**_until(replies, self.call), self.call: changed}
+        if not any(reply.status == "done" for call, reply in kept.items() if call.layer == self.call.layer):
+            raise UsageError(f"{name} is the last answer of its layer: without it there is none")
+        return Rerun(turn.recipe, kept)
+
+    def of_run(self, progress: RunProgress) -> Alteration:
+        """An agent of the layer at work, whether it has answered or is writing."""
+        reply = progress.replies.get(self.call)
+        calls = frozenset((self.call,))
+        if reply is not None and reply.status == "excluded":
+            return Alteration(progress.turn.recipe, take_in=calls)
+        return Alteration(progress.turn.recipe, leave_out=calls)
+
+
+@dataclass(frozen=True, slots=True)
+class EditAnswer:
+    """Put a text of one's own in the place of an agent's answer."""
+
+    call: CallId
+    text: str
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """The layers after the agent's are run anew."""
+        replies = _replies(turn)
+        reply = _reply(replies, self.call)
+        name = f"{self.call} {reply.agent}"
+        if self.call.layer == len(turn.recipe.layers):
+            raise UsageError(f"{name} wrote the answer itself; nothing comes after it")
+        _refuse_empty(self.text)
+        notes = (*reply.notes, f"{name}: edited by hand")
+        changed = replace(reply, text=self.text, status="done", error=None, notes=notes)
+        return Rerun(turn.recipe, {**_until(replies, self.call), self.call: changed})
+
+    def of_run(self, progress: RunProgress) -> Alteration:
+        """The text joins the layer at work beside the answer, which is left out."""
+        _refuse_empty(self.text)
+        recipe = progress.turn.recipe
+        agent = _agent(recipe, self.call)
+        edited = agent.model_copy(update={"name": f"{agent.name}, edited"})
+        changed, seat = with_agent(recipe, edited, self.call.layer)
+        reply = _written(seat, changed, self.text, "edited by hand")
+        return Alteration(changed, leave_out=frozenset((self.call,)), given={seat: reply})
+
+
+@dataclass(frozen=True, slots=True)
+class AddAnswer:
+    """Add an answer of one's own beside those that the last layer reads."""
+
+    text: str
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """The layers that read it are run anew."""
+        replies = _replies(turn)
+        recipe, call, reply = self._seated(turn.recipe)
+        return Rerun(recipe, {**_until(replies, call), call: reply})
+
+    def of_run(self, progress: RunProgress) -> Alteration:
+        """It joins its layer at once."""
+        recipe, call, reply = self._seated(progress.turn.recipe)
+        return Alteration(recipe, given={call: reply})
+
+    def _seated(self, recipe: Recipe) -> tuple[Recipe, CallId, Reply]:
+        """`recipe` with a seat for the answer, the seat, and the answer as its reply."""
+        if not self.text.strip():
+            raise UsageError("an answer is needed, as in /propose The moa died out around 1440.")
+        changed, seat = with_own_seat(recipe, "you")
+        return changed, seat, _written(seat, changed, self.text, BY_HAND)
+
+
+@dataclass(frozen=True, slots=True)
+class AddAgent:
+    """Ask one more agent, beside those that the last layer reads. It is given the recipe's defaults."""
+
+    agent: Agent
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """The agent is asked, and the layers that read it are run anew."""
+        replies = _replies(turn)
+        recipe, call = with_agent(turn.recipe, self._agent(turn.recipe))
+        return Rerun(recipe, _until(replies, call))
+
+    def of_run(self, progress: RunProgress) -> Alteration:
+        """The agent joins its layer at once."""
+        recipe = progress.turn.recipe
+        return Alteration(with_agent(recipe, self._agent(recipe))[0])
+
+    def _agent(self, recipe: Recipe) -> Agent:
+        return self.agent.given_defaults(recipe.defaults)
+
+
+@dataclass(frozen=True, slots=True)
+class SwapModel:
+    """Ask another model, or the same one with other settings, in an agent's place.
+
+    `settings` has what is to change, by the names of Agent's fields.
+    """
+
+    call: CallId
+    settings: Mapping[str, object]
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """The new agent is asked, and what follows it is run anew."""
+        replies = _replies(turn)
+        _reply(replies, self.call)
+        return Rerun(self._swapped(turn.recipe), _others_until(replies, self.call))
+
+    def of_run(self, progress: RunProgress) -> Alteration:
+        """In the layer at work the new agent joins beside the old one; in a later one it takes its seat."""
+        recipe = progress.turn.recipe
+        if self.call.layer <= progress.layer:
+            agent = _agent(recipe, self.call).model_copy(update=dict(self.settings))
+            return _in_place_of(recipe, self.call, agent)
+        return Alteration(self._swapped(recipe))
+
+    def _swapped(self, recipe: Recipe) -> Recipe:
+        agents = list(recipe.lineup[self.call.layer - 1])
+        agents[self.call.index - 1] = agents[self.call.index - 1].model_copy(update=dict(self.settings))
+        return with_seats(recipe, self.call.layer, tuple(agents))
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateBy:
+    """Let the answers that are there be aggregated by another recipe's layers after its first."""
+
+    recipe: Recipe
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """Raises UsageError where there is no answer to keep, or nothing in the recipe that reads answers."""
+        last = answering_layer(turn.recipe)
+        kept = {
+            call: reply
+            for call, reply in _replies(turn).items()
+            if call.layer <= last and reply.status in _WHOLE
+        }
+        if not any(reply.status == "done" and call.layer == last for call, reply in kept.items()):
+            raise UsageError("no proposer's answer could be kept; /retry asks them all")
+        return Rerun(with_layers_of(turn.recipe, last, self.recipe), kept)
+
+    def of_run(self, progress: RunProgress) -> None:
+        """Only a turn that is over is aggregated by another recipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reword:
+    """Let the last layer work by other instructions, its references kept."""
+
+    prompt: str
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """Only the last layer is run anew."""
+        recipe = with_prompt(turn.recipe, self.prompt)
+        kept = {
+            call: reply
+            for call, reply in _replies(turn).items()
+            if call.layer < len(recipe.layers) and reply.status in _WHOLE
+        }
+        return Rerun(recipe, kept)
+
+    def of_run(self, progress: RunProgress) -> None:
+        """Only a turn that is over is written by other instructions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on where a run was stopped."""
+
+    def of_turn(self, turn: Turn) -> Rerun:
+        """Every whole answer is kept."""
+        replies = _replies(turn)
+        return Rerun(turn.recipe, {call: reply for call, reply in replies.items() if reply.status in _WHOLE})
+
+    def of_run(self, progress: RunProgress) -> None:
+        """A run that goes has nothing to resume."""
+
+
+def model_settings(
+    model: str, api_base: str | None = None, extra: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The settings of an agent that is to ask another model: all that hung on its old one is gone."""
+    return {
+        "model": model,
+        "name": "",
+        "fallback": (),
+        "api_base": api_base,
+        "api_key_env": None,
+        "extra": dict(extra or {}),
+    }
+
+
+def _replies(turn: Turn) -> Mapping[CallId, Reply]:
+    if turn.outcome is None:
+        raise UsageError("the run has not ended: wait for it, or stop it with Esc")
+    return turn.outcome.replies
+
+
+def _reply(replies: Mapping[CallId, Reply], call: CallId) -> Reply:
+    if call not in replies:
+        raise UsageError(f"{call} was not asked in this turn")
+    return replies[call]
+
+
+def _until(replies: Mapping[CallId, Reply], last: CallId) -> dict[CallId, Reply]:
+    """Everything that does not stand downstream of `last`."""
+    return {call: reply for call, reply in replies.items() if call.layer <= last.layer}
+
+
+def _others_until(replies: Mapping[CallId, Reply], last: CallId) -> dict[CallId, Reply]:
+    return {call: reply for call, reply in _until(replies, last).items() if call != last}
+
+
+def _refuse_empty(text: str) -> None:
+    if not text.strip():
+        raise UsageError("an empty answer helps nobody; leave it out instead")
+
+
+def _agent(recipe: Recipe, call: CallId) -> Agent:
+    return recipe.lineup[call.layer - 1][call.index - 1]
+
+
+def _written(call: CallId, recipe: Recipe, text: str, how: str) -> Reply:
+    """A reply that a person wrote for a seat of `recipe`; its note says so."""
+    name = _agent(recipe, call).name
+    note = f"{call} {name}: {how}"
+    return Reply(name, BY_HAND, "done", text=text, usage=Usage(estimated=False), cost=0.0, notes=(note,))
+
+
+def _in_place_of(recipe: Recipe, call: CallId, agent: Agent) -> Alteration:
+    calls = frozenset((call,))
+    if call.layer == len(recipe.layers):
+        # One agent writes the answer, so none can join it: the engine refuses, whatever is asked of it.
+        return Alteration(recipe, leave_out=calls)
+    return Alteration(with_agent(recipe, agent, call.layer)[0], leave_out=calls)

@@ -1,0 +1,222 @@
+"""Which conversation a session is about: beginning, opening, forking, naming and keeping conversations."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from moa_tui.chat.titles import title_in, title_prompt
+from moa_tui.conversation import Conversation, path
+from moa_tui.engine.agent import Agent
+from moa_tui.engine.values import paid
+from moa_tui.errors import OpenElsewhereError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from moa_tui.chat.session import ChatSession
+    from moa_tui.choices import Choices
+    from moa_tui.conversation import Turn
+    from moa_tui.store import Store
+
+
+class Resumed(Enum):
+    """Which recipe answers in a conversation that was opened."""
+
+    SAME = auto()
+    """The one in force before, which answered the last turn too."""
+    CHANGED = auto()
+    """The one that the last turn was answered by."""
+    IMPORTED = auto()
+    """The one in force before: nobody's recipe answered the last turn, which was imported."""
+
+
+class Conversations:
+    """Changes which conversation a session is about, and what is kept of it.
+
+    The disk is read and written on other threads; the session's chat is changed on its own. Every method
+    raises UsageError while a run goes on, and StoreError where the database cannot be used.
+    """
+
+    def __init__(self, session: ChatSession) -> None:
+        self._session = session
+        self._chat = session.chat
+        self.disk_problem: StoreError | None = None
+        """Why conversations cannot be written just now."""
+
+    @property
+    def _store(self) -> Store | None:
+        return self._chat.backend.store
+
+    @property
+    def is_at_risk(self) -> bool:
+        """True where the conversation should be on disk and is not."""
+        unkept = not self._chat.is_kept or self.disk_problem is not None
+        return not self._chat.private and unkept
+
+    async def new(self) -> None:
+        """Begin another conversation, with the same recipe and system prompt, as private as this one."""
+        self._session.require_idle()
+        with self._session.switching():
+            await self._go_on_with(Conversation())
+
+    async def open(self, conversation_id: str) -> None:
+        """Go on with a kept conversation. Raises OpenElsewhereError where another moa-tui has it open."""
+        self._session.require_idle()
+        store = self._store
+        if store is None:
+            raise UsageError("no conversations are kept")
+        if conversation_id != self._chat.conversation.id:
+            with self._session.switching():
+                await self._go_on_with(await asyncio.to_thread(_claimed, store, conversation_id))
+
+    async def go_on_with(self, conversation: Conversation) -> None:
+        """As `open`, with one that is not to be added to on disk, or that is held already."""
+        self._session.require_idle()
+        with self._session.switching():
+            await self._go_on_with(conversation)
+
+    async def fork(self, conversation_id: str | None = None, turn: Turn | None = None) -> None:
+        """Go on in a new conversation that holds the branch up to `turn`.
+
+        Without arguments, of what is in view. Raises UsageError without a turn.
+        """
+        self._session.require_idle()
+        store = self._store
+        with self._session.switching():
+            source = self._chat.conversation
+            if conversation_id is not None and store is not None:
+                source = await asyncio.to_thread(store.load, conversation_id)
+            last = turn or source.active
+            if last is None:
+                raise UsageError("there is nothing yet to fork")
+            forked = Conversation(
+                path(last), last, title=f"{source.name} (fork)", tags=source.tags, forked_from=source.id
+            )
+            if store is not None and self._chat.is_kept:
+                await asyncio.to_thread(_keep_new, store, forked)
+            await self._go_on_with(forked)
+
+    async def _go_on_with(self, conversation: Conversation) -> None:
+        if self._store is not None:
+            await asyncio.to_thread(self._store.let_go, self._chat.conversation.id)
+        self._chat.conversation = conversation
+        if conversation.active is not None:
+            self._chat.system = conversation.active.system
+        self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns))
+        self._session.start_over()
+
+    async def resume_recipe(self, catalog: Choices) -> Resumed:
+        """Answer by the recipe that the last turn was answered by, from now on."""
+        turn = self._chat.turn
+        if turn is None or turn.recipe.name == self._chat.recipe.name:
+            return Resumed.SAME
+        with self._session.switching():
+            recipe = await asyncio.to_thread(catalog.again, turn.recipe)
+        if recipe is None:
+            return Resumed.IMPORTED
+        self._chat.use_recipe(recipe)
+        return Resumed.CHANGED
+
+    def show_branch(self, turn: Turn, step: int) -> Turn:
+        """Look at the turn that is `step` from `turn` among those in its place; that turn."""
+        self._session.require_idle()
+        siblings = self._chat.conversation.siblings(turn)
+        place = next(place for place, sibling in enumerate(siblings) if sibling.id == turn.id)
+        wanted = siblings[(place + step) % len(siblings)]
+        self._chat.choose(wanted)
+        self._session.start_over()
+        return wanted
+
+    def show_turn(self, turn_id: str) -> Turn | None:
+        """Look at the branch that a turn is in; None where the conversation has no such turn."""
+        self._session.require_idle()
+        turns = {turn.id: turn for turn in self._chat.conversation.turns}
+        turn = turns.get(turn_id)
+        if turn is not None and all(each.id != turn_id for each in self._chat.path):
+            self._chat.choose(turn)
+            self._session.start_over()
+        return turn
+
+    # What is said of a conversation
+
+    async def reread_labels(self) -> None:
+        """Take over title, tags and marks as they are on disk."""
+        store, conversation = self._store, self._chat.conversation
+        if store is None:
+            return
+        labels = await asyncio.to_thread(store.labels, conversation.id)
+        if labels is not None and conversation.id == self._chat.conversation.id:
+            title, tags, pinned, archived = labels
+            self._chat.conversation = replace(
+                self._chat.conversation, title=title, tags=tags, pinned=pinned, archived=archived
+            )
+
+    async def rename(self, title: str) -> None:
+        """Give the conversation a title. Raises UsageError for an empty one."""
+        title = " ".join(title.split())
+        if not title:
+            raise UsageError("a title is needed, as in /rename Trip to Lisbon")
+        conversation_id = self._chat.conversation.id
+        if self._store is not None and self._chat.is_kept:
+            await asyncio.to_thread(_rename, self._store, conversation_id, title)
+        if conversation_id == self._chat.conversation.id:
+            self._chat.conversation = replace(self._chat.conversation, title=title)
+
+    async def name_by(self, model: str) -> bool:
+        """Have a model give the conversation a title after its first turn, where it has none; True if so.
+
+        Nothing is asked of a private conversation. Raises ModelError, MissingKeyError.
+        """
+        conversation = self._chat.conversation
+        if self._chat.private or conversation.title or len(conversation.turns) != 1:
+            return False
+        reply = await self._chat.try_agent(Agent(model=model), title_prompt(conversation.turns[0]))
+        now = self._chat.conversation
+        # Meanwhile the person may have gone elsewhere, or named it.
+        if not title_in(reply) or now.id != conversation.id or now.title:
+            return False
+        await self.rename(title_in(reply))
+        return True
+
+    async def set_private(self, private: bool) -> None:
+        """Keep what is sent from now on in memory only, or on disk with all that was private before."""
+        self._session.require_idle()
+        if not private and self._store is not None and self._chat.conversation.turns:
+            await asyncio.to_thread(_keep_all, self._store, self._chat.conversation)
+        self._chat.private = private
+
+
+def paid_for(turns: tuple[Turn, ...]) -> float:
+    """US dollars that turns have cost, unknown prices left out."""
+    outcomes = [turn.outcome for turn in turns if turn.outcome is not None]
+    return paid(reply for outcome in outcomes for reply in outcome.replies.values()).known_cost
+
+
+def _claimed(store: Store, conversation_id: str) -> Conversation:
+    # Held before it is read: from then on nobody else adds to it.
+    if not store.hold(conversation_id):
+        name = store.load(conversation_id).name
+        raise OpenElsewhereError(
+            f'"{name}" is open in another moa-tui: go on with it there, or with a fork of it here'
+        )
+    try:
+        return store.load(conversation_id)
+    except StoreError:
+        store.let_go(conversation_id)
+        raise
+
+
+def _keep_new(store: Store, conversation: Conversation) -> None:
+    store.save(conversation)
+    store.hold(conversation.id)
+
+
+def _keep_all(store: Store, conversation: Conversation) -> None:
+    store.complete(conversation)
+    store.hold(conversation.id)
+
+
+def _rename(store: Store, conversation_id: str, title: str) -> None:
+    if store.labels(conversation_id) is not None:
+        store.change(conversation_id, title=title)

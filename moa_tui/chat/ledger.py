@@ -1,0 +1,125 @@
+"""What may be spent, in a conversation and on a day, and what was."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+from moa_tui.engine.plan import Cap
+from moa_tui.errors import StoreError
+from moa_tui.text.wording import money
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from moa_tui.config import Budget
+    from moa_tui.engine.events import Reply
+
+WARNING_SHARE = 0.8
+
+
+def today() -> str:
+    """The day as the person's clock has it, `2026-03-14`."""
+    return date.today().isoformat()
+
+
+class SpendingStore(Protocol):
+    """Where the sum of a day's payments is kept: the store."""
+
+    def paid_on(self, day: str) -> float:
+        """US dollars paid on that day. Raises StoreError."""
+
+
+class Ledger:
+    """Counts what every call cost, by conversation and by day.
+
+    A day's sum holds what every moa-tui paid that keeps its conversations in the same place. What is not kept
+    on disk counts for as long as the program runs. All methods may be called from any thread.
+    """
+
+    def __init__(self, budget: Budget, store: SpendingStore | None, day: Callable[[], str] = today) -> None:
+        self.budget = budget
+        self._store = store
+        self._day = day
+        self._lock = threading.Lock()
+        self._by_conversation: defaultdict[str, float] = defaultdict(float)
+        self._on_disk: defaultdict[str, float] = defaultdict(float)
+        """By day, what this program has paid for conversations that are kept."""
+        self._in_memory: defaultdict[str, float] = defaultdict(float)
+        """By day, what it has paid for those that are not."""
+        self._paid_before: dict[str, float] = {}
+        """By day, what others had paid before anything of this program's was on disk."""
+
+    @property
+    def is_open(self) -> bool:
+        """True where any budget is set."""
+        return self.budget.conversation is not None or self.budget.day is not None
+
+    def start_conversation(self, conversation_id: str, paid: float) -> None:
+        """Count for a conversation from `paid` on, the US dollars that its turns have cost so far."""
+        with self._lock:
+            self._by_conversation[conversation_id] = paid
+
+    def add(self, conversation_id: str, reply: Reply, *, is_kept: bool) -> None:
+        """Count what a call cost, unless it was counted with an earlier run."""
+        if reply.reused or not reply.cost:
+            return
+        with self._lock:
+            self._by_conversation[conversation_id] += reply.cost
+            (self._on_disk if is_kept else self._in_memory)[self._day()] += reply.cost
+
+    def spent(self, conversation_id: str) -> float:
+        """US dollars that a conversation has cost, all its branches, unknown prices left out."""
+        with self._lock:
+            return self._by_conversation.get(conversation_id, 0.0)
+
+    def paid_today(self) -> float:
+        """US dollars, unknown prices left out. Waits for the disk."""
+        day = self._day()
+        with self._lock:
+            on_disk, in_memory = self._on_disk[day], self._in_memory[day]
+        stored = 0.0
+        if self._store is not None:
+            try:
+                stored = self._store.paid_on(day)
+            except StoreError:
+                stored = 0.0  # The chat tells of the disk itself; what is known here still counts.
+        with self._lock:
+            before = self._paid_before.setdefault(day, max(0.0, stored - on_disk))
+        # While the disk takes nothing, what this program paid is not there yet.
+        return max(stored, before + on_disk) + in_memory
+
+    def caps(self, conversation_id: str) -> tuple[Cap, ...]:
+        """The budgets that are set, as they stand for that conversation now. Waits for the disk."""
+        caps = []
+        if (total := self.budget.conversation) is not None:
+            caps.append(Cap("conversation", total, self.spent(conversation_id)))
+        if (total := self.budget.day) is not None:
+            caps.append(Cap("day", total, self.paid_today()))
+        return tuple(caps)
+
+
+class CapWarnings:
+    """Remembers which budgets a person was warned of, so that each warning comes once."""
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+
+    def due(self, caps: Iterable[Cap]) -> list[Cap]:
+        """Those nearly used up that nobody was warned of yet. A budget that had room again warns anew."""
+        near = {cap.name: cap for cap in caps if is_near(cap)}
+        due = [cap for name, cap in near.items() if name not in self._warned]
+        self._warned = set(near)
+        return due
+
+
+def cap_words(cap: Cap) -> str:
+    """`day 83 % of $5.00`."""
+    return f"{cap.name} {cap.spent / cap.total:.0%} of {money(cap.total)}".replace("%", " %")
+
+
+def is_near(cap: Cap) -> bool:
+    """True where 80 % of the budget or more is spent."""
+    return cap.spent >= WARNING_SHARE * cap.total

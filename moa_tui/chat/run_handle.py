@@ -1,0 +1,224 @@
+"""A turn that is being answered: its run on the engine's thread, and what can be done to it meanwhile.
+
+Threads: whoever made the handle calls its methods; the engine's thread calls `_take` and `_ended`. What both
+need (the recipe as it was changed, the calls so far) is read and written under one lock and handed over as
+values. Events go through a queue that any one thread may read.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from moa_tui.conversation import history
+from moa_tui.engine.control import RunControl
+from moa_tui.engine.events import (
+    CallEnded,
+    CallId,
+    CallRetried,
+    CallStarted,
+    Outcome,
+    Reply,
+    ReplyChanged,
+    RunChanged,
+)
+from moa_tui.engine.metrics import Metrics
+from moa_tui.engine.run import RunContext, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from moa_tui.chat.backend import Backend
+    from moa_tui.conversation import Turn
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.live_change import Alteration
+    from moa_tui.store.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How one run is to go.
+
+    `kept` are replies that need no call. `attended`: somebody is there to tick the points of a checklist.
+    `over_budget`: the budgets do not hold for it.
+    """
+
+    kept: Mapping[CallId, Reply]
+    attended: bool = False
+    over_budget: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run has come: its turn as changed so far, the replies that are there, who is being asked."""
+
+    turn: Turn
+    replies: Mapping[CallId, Reply]
+    asked: Mapping[CallId, Agent]
+    """The calls that have begun and not ended, each with the agent that is asked."""
+
+    @property
+    def layer(self) -> int:
+        """The number of the layer at work: the last that any call of has begun in; 0 before the first."""
+        return max((call.layer for call in (*self.replies, *self.asked)), default=0)
+
+    def as_stopped(self) -> Turn:
+        """The turn as it would be if the run were stopped now."""
+        replies = dict(self.replies)
+        for call, agent in self.asked.items():
+            replies.setdefault(call, Reply(agent.name, agent.model, "stopped"))
+        return replace(self.turn, outcome=Outcome("stopped", "", dict(sorted(replies.items())), Metrics()))
+
+
+class RunHandle:
+    """A turn on its way. `events` gives every event of the run in order, then None.
+
+    None comes whether the run ended, failed or was cancelled.
+    """
+
+    def __init__(
+        self,
+        turn: Turn,
+        conversation_id: str,
+        backend: Backend,
+        recording: Recording | None,
+        options: RunOptions,
+    ) -> None:
+        """Start the run. `recording` keeps it on disk; None for what stays in memory."""
+        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._conversation_id = conversation_id
+        self._backend = backend
+        self._recording = recording
+        self._options = options
+        self._lock = threading.Lock()
+        self._turn = turn
+        self._replies: dict[CallId, Reply] = {}
+        self._asked: dict[CallId, Agent] = {}
+        self._wake: Callable[[], None] | None = None
+        self._control = RunControl()
+        self._began = threading.Event()
+        self._future: Future[Outcome] = backend.engine.submit(self._answer(turn))
+        self._future.add_done_callback(self._ended)
+
+    @property
+    def turn(self) -> Turn:
+        """The turn without its outcome, with the recipe as it was changed so far."""
+        with self._lock:
+            return self._turn
+
+    def progress(self) -> RunProgress:
+        """How far the run has come, as the engine knows it."""
+        with self._lock:
+            return RunProgress(self._turn, dict(self._replies), dict(self._asked))
+
+    # On the engine's thread
+
+    async def _answer(self, turn: Turn) -> Outcome:
+        gateway, ledger = self._backend.gateway, self._backend.ledger
+        await gateway.prepare(turn.recipe)
+        self._began.set()
+        limited = ledger.is_open and not self._options.over_budget
+        return await run(
+            turn.recipe,
+            history(turn),
+            gateway.stream,
+            self._take,
+            kept=self._options.kept,
+            control=self._control,
+            context=RunContext(
+                facts=gateway.facts,
+                health=self._backend.health,
+                attended=self._options.attended,
+                caps=partial(ledger.caps, self._conversation_id) if limited else None,
+            ),
+        )
+
+    def _take(self, event: Event) -> None:
+        self._follow(event)
+        if isinstance(event, CallEnded):
+            is_kept = self._recording is not None
+            self._backend.ledger.add(self._conversation_id, event.reply, is_kept=is_kept)
+        # Recorded first: what a person has seen is on its way to the disk.
+        if self._recording is not None:
+            self._recording.take(event)
+        self.events.put(event)
+        self._rouse()
+
+    def _follow(self, event: Event) -> None:
+        with self._lock:
+            match event:
+                case RunChanged(recipe):
+                    self._turn = replace(self._turn, recipe=recipe)
+                case CallStarted(call, agent) | CallRetried(call, agent):
+                    self._asked[call] = agent
+                case CallEnded(call, reply) | ReplyChanged(call, reply):
+                    self._asked.pop(call, None)
+                    self._replies[call] = reply
+
+    def _ended(self, _: Future[Outcome]) -> None:
+        if self._recording is not None and not self._began.is_set():
+            self._recording.withdraw()
+        self.events.put(None)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        with self._lock:
+            wake, self._wake = self._wake, None
+        if wake is not None:
+            wake()
+
+    # On the thread of whoever follows it
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called once, on any thread, as soon as `events` holds something.
+
+        For a reader that stops looking while the run waits for a person.
+        """
+        with self._lock:
+            self._wake = wake
+        if not self.events.empty():
+            self._rouse()
+
+    def stop(self) -> None:
+        """Stop the run; what was received is kept."""
+        if self._began.is_set():
+            self._control.stop()
+        else:
+            self._future.cancel()
+
+    def stop_call(self, call: CallId) -> None:
+        """Stop one call; the run goes on without it."""
+        self._control.stop_call(call)
+
+    def proceed(self) -> None:
+        """Go on with the answers that are ready, or with all points of a checklist that waits."""
+        self._control.proceed()
+
+    def decide(self, call: CallId, ticked: frozenset[int]) -> None:
+        """Keep these points of the checklist that the run waits with, by their places, the first 0."""
+        self._control.decide(call, ticked)
+
+    def alter(self, alteration: Alteration) -> Future[bool]:
+        """Change the run while it goes; False where it is over, or too far on for this: then stop it first.
+
+        The future raises UsageError for what makes no sense, MissingKeyError before anything is changed.
+        """
+        return self._backend.engine.submit(self._alter(alteration))
+
+    async def _alter(self, alteration: Alteration) -> bool:
+        await self._backend.gateway.prepare(alteration.recipe)
+        return self._control.alter(alteration)
+
+    def result(self) -> Turn | None:
+        """The turn with its outcome, once `events` has given None; None where it was stopped before it began.
+
+        Raises MissingKeyError, or whatever bug ended the run.
+        """
+        if self._future.cancelled():
+            return None
+        return replace(self.turn, outcome=self._future.result())

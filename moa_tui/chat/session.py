@@ -1,0 +1,378 @@
+"""One person's use of a chat: one run at a time, what waits behind it, and what follows when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from moa_tui.chat.changes import AggregateBy, Resume, Reword
+from moa_tui.chat.prompt_text import PromptText
+from moa_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from moa_tui.chat.changes import Change
+    from moa_tui.chat.chat import Chat
+    from moa_tui.chat.comparison import Comparison
+    from moa_tui.chat.run_handle import RunHandle, RunProgress
+    from moa_tui.conversation import Turn
+    from moa_tui.engine.events import CallId
+    from moa_tui.engine.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn that is on its way into the conversation, or has just come into it.
+
+    `run` answers it; None where nothing had to be asked. `instead_of` is the turn whose place it takes, None
+    where it stands behind the last one.
+    """
+
+    turn: Turn
+    run: RunHandle | None = None
+    instead_of: Turn | None = None
+
+
+class Effect(Enum):
+    """What a change of a running turn has come to, where no new turn has begun."""
+
+    ALTERED = auto()
+    """The run goes on, changed."""
+    STOPPING = auto()
+    """The run was too far on: it is stopped, and `ChatSession.follow_up` begins what is left to run."""
+
+
+class ChatSession:
+    """What a person can do with a chat, and whether it can be done now.
+
+    Every method that asks models raises UsageError while a run goes on, unless it says otherwise, and
+    MissingKeyError before any call. Like its chat, a session belongs to one thread.
+    """
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.run: RunHandle | None = None
+        """The run that goes on."""
+        self.queue: list[PromptText] = []
+        """Prompts to send when the run is over, oldest first."""
+        self.instead_of: Turn | None = None
+        """The turn in whose place the next prompt is asked; behind the last one where None."""
+        self._unsent: tuple[PromptText, Turn | None] | None = None
+        """What was typed for the run, and the turn it replaces, until the run has begun."""
+        self._written: dict[str, PromptText] = {}
+        """Prompts as they were typed, by the ids of their turns."""
+        self._after_stop: Callable[[Turn], NewTurn] | None = None
+        self._is_switching = False
+        self._is_comparing = False
+
+    # Whether something can be done
+
+    @property
+    def is_running(self) -> bool:
+        """True while a run goes on."""
+        return self.run is not None
+
+    def require_idle(self) -> None:
+        """Raise UsageError while a run goes on or another conversation is being opened."""
+        if self.run is not None:
+            raise UsageError("a run is going on: wait for it, or stop it with Esc")
+        self._require_settled()
+
+    def _require_settled(self) -> None:
+        if self._is_comparing:
+            raise UsageError("a comparison is going on: finish it first")
+        if self._is_switching:
+            raise UsageError("another conversation is just being opened; send it once it is there")
+
+    @contextmanager
+    def switching(self) -> Iterator[None]:
+        """Refuse everything while another conversation or branch is on its way to whoever shows it.
+
+        What is sent meanwhile must not land in a conversation that the person does not see yet.
+        """
+        self._is_switching = True
+        try:
+            yield
+        finally:
+            self._is_switching = False
+
+    def require_run(self) -> RunHandle:
+        """The run that goes on. Raises UsageError where none does."""
+        if self.run is None:
+            raise UsageError("no run is going on")
+        return self.run
+
+    def is_being_answered(self, turn: Turn) -> bool:
+        """True where the run that goes on answers `turn`."""
+        return self.run is not None and self.run.turn.id == turn.id
+
+    # Sending
+
+    def submit(self, prompt: PromptText) -> NewTurn | None:
+        """Send a prompt, or put it at the end of the queue while a run goes on; None where it waits."""
+        if self.run is not None:
+            self.queue.append(prompt)
+            return None
+        return self.send(prompt)
+
+    def send(self, prompt: PromptText) -> NewTurn:
+        """Ask a prompt now: behind the last turn, or in the place of the one that is being edited."""
+        self.require_idle()
+        instead_of = self.instead_of
+        started = self._begin(self.chat.send(prompt.sent, instead_of=instead_of), instead_of, prompt)
+        self.instead_of = None
+        return started
+
+    def retry(self) -> NewTurn:
+        """Ask the last prompt again, beside its turn."""
+        self.require_idle()
+        turn = self.chat.turn
+        if turn is None:
+            raise UsageError("there is nothing to ask again yet")
+        return self._begin(self.chat.send(turn.prompt, instead_of=turn), turn)
+
+    def edit(self, turn: Turn) -> PromptText:
+        """Have the next prompt take the place of `turn`; that turn's prompt as it was written.
+
+        The files it names are read again when it is sent.
+        """
+        self.require_idle()
+        self.instead_of = turn
+        return self.written(turn)
+
+    def written(self, turn: Turn) -> PromptText:
+        """The prompt of a turn as it was typed, as far as that is known, else as it was sent."""
+        return self._written.get(turn.id) or PromptText(turn.prompt)
+
+    def take_back(self) -> PromptText | None:
+        """Remove and return the newest queued prompt."""
+        return self.queue.pop() if self.queue else None
+
+    def take_back_all(self) -> list[PromptText]:
+        """Remove and return every queued prompt, oldest first."""
+        prompts, self.queue = self.queue, []
+        return prompts
+
+    def _begin(self, run: RunHandle, instead_of: Turn | None, typed: PromptText | None = None) -> NewTurn:
+        self.run = run
+        self._unsent = None if typed is None else (typed, instead_of)
+        written = typed
+        if written is None and instead_of is not None:
+            written = self._written.get(instead_of.id)
+        if written is not None:
+            self._written[run.turn.id] = written
+        return NewTurn(run.turn, run, instead_of)
+
+    # While a run goes on
+
+    def stop(self) -> None:
+        """Stop the run; what was received stays. Raises UsageError where none goes on."""
+        self.require_run().stop()
+
+    def stop_call(self, call: CallId) -> None:
+        """Stop one agent; the run goes on without it. Raises UsageError where no run goes on."""
+        self.require_run().stop_call(call)
+
+    # When a run is over
+
+    def settle_run(self) -> Turn | None:
+        """The turn that the ended run has made, which is the active one from now on.
+
+        None where it never began: `take_back_unsent` gives what was typed for it. Raises MissingKeyError, or
+        whatever bug ended the run.
+        """
+        run, self.run = self.run, None
+        if run is None:
+            return None
+        turn = self.chat.settle(run)
+        if turn is not None:
+            self._unsent = None
+        return turn
+
+    def take_back_unsent(self) -> PromptText | None:
+        """Remove and return what was typed for a run that never began; it can be sent as before."""
+        unsent, self._unsent, self._after_stop = self._unsent, None, None
+        if unsent is None:
+            return None
+        prompt, self.instead_of = unsent
+        return prompt
+
+    def follow_up(self, turn: Turn) -> NewTurn | None:
+        """Begin what a change wanted that had to stop the run of `turn` first. Raises MoaTuiError."""
+        after_stop, self._after_stop = self._after_stop, None
+        return after_stop(turn) if after_stop is not None else None
+
+    def advance_queue(self, turn: Turn | None) -> NewTurn | Sequence[PromptText]:
+        """Send the next queued prompt, once the run of `turn` is over and came to an answer.
+
+        Where it came to none, the whole queue is given back unsent. So it is empty where nothing waits or
+        another run goes on already. Raises MoaTuiError where the prompt cannot be sent; it is still queued.
+        """
+        if self.run is not None or not self.queue:
+            return ()
+        if not has_answer(turn):
+            return self.take_back_all()
+        started = self.send(self.queue[0])
+        del self.queue[0]
+        return started
+
+    # Changing a turn
+
+    async def change(self, change: Change, turn: Turn | None = None) -> NewTurn | Effect:
+        """Change a turn, by default the one that is being answered, else the last one.
+
+        A run that goes is altered. Where it is too far on for that it is stopped, and stays beside what comes
+        of the change; of a turn that is over only what stands downstream of the change is run again. Raises
+        MoaTuiError.
+        """
+        run = self._run_of(turn)
+        if run is None:
+            return self._change_ended(change, self._ended(turn))
+        progress = _begun(run)
+        alteration = None
+        # What a layer cannot take while it is at work, such as a second judge, may still be done after.
+        with suppress(UsageError):
+            alteration = change.of_run(progress)
+        if alteration is not None and await asyncio.wrap_future(run.alter(alteration)):
+            return Effect.ALTERED
+        # Before anything is stopped: what cannot be done of the turn is said while it still goes.
+        change.of_turn(run.progress().as_stopped())
+        return self._stop_first(run, lambda stopped: self._change_ended(change, stopped))
+
+    async def aggregate_again(
+        self, *, by: Recipe | None = None, prompt: str | None = None
+    ) -> NewTurn | Effect:
+        """Aggregate the last turn's answers again, as recipe `by` does it or by other instructions.
+
+        Without either, by the recipe in force. Raises MoaTuiError.
+        """
+        if by is not None:
+            return await self.change(AggregateBy(by))
+        if prompt is not None:
+            return await self.change(Reword(prompt))
+        self.require_idle()
+        turn = self.chat.turn
+        return self._begin(self.chat.aggregate_again(), turn)
+
+    def use_answer(self, call: CallId, turn: Turn | None = None) -> NewTurn | Effect:
+        """Take one agent's answer as a turn's, by default of the one that is answered, else the last.
+
+        A run that goes is stopped first. Raises UsageError where the agent has no answer, or has not ended.
+        """
+        run = self._run_of(turn)
+        if run is None:
+            return self._use_ended(call, self._ended(turn))
+        reply = _begun(run).replies.get(call)
+        if reply is None:
+            raise UsageError(f"{call} is not over: wait for it, or stop it, and use what it has written")
+        if not reply.text.strip():
+            raise UsageError(f"{call} has no answer that could be used")
+        return self._stop_first(run, lambda stopped: self._use_ended(call, stopped))
+
+    def _change_ended(self, change: Change, turn: Turn, *, over_budget: bool = False) -> NewTurn:
+        self.require_idle()
+        return self._begin(self.chat.rerun(turn, change.of_turn(turn), over_budget=over_budget), turn)
+
+    def _use_ended(self, call: CallId, turn: Turn) -> NewTurn:
+        self.require_idle()
+        return NewTurn(self.chat.use_answer(call, turn), None, turn)
+
+    def _stop_first(self, run: RunHandle, then: Callable[[Turn], NewTurn]) -> Effect:
+        self._after_stop = then
+        run.stop()
+        return Effect.STOPPING
+
+    def _run_of(self, turn: Turn | None) -> RunHandle | None:
+        return self.run if turn is None or self.is_being_answered(turn) else None
+
+    def _ended(self, turn: Turn | None) -> Turn:
+        """A turn of the branch in view that is over, the last one by default. Raises UsageError."""
+        self.require_idle()
+        if turn is None:
+            turn = self.chat.turn
+            if turn is None:
+                raise UsageError("there is no answer yet")
+            return turn
+        # As it is in the conversation now: whoever shows it may hold an earlier value of it.
+        current = next((each for each in self.chat.path if each.id == turn.id), None)
+        if current is None:
+            raise UsageError("these panes are of a turn that is not in the conversation any more")
+        return current
+
+    # Budgets
+
+    @property
+    def turn_over_budget(self) -> Turn | None:
+        """The last turn, where a budget has stopped it."""
+        turn = self.chat.turn
+        error = turn.outcome.error if turn is not None and turn.outcome is not None else None
+        return turn if error is not None and error.kind == "budget" and self.run is None else None
+
+    def go_on_over_budget(self) -> NewTurn:
+        """Go on with the turn that a budget has stopped: this once, whatever it costs."""
+        turn = self.turn_over_budget
+        if turn is None:
+            raise UsageError("no budget has stopped the last turn")
+        return self._change_ended(Resume(), turn, over_budget=True)
+
+    # Comparing
+
+    def compare(self, prompt: PromptText | None, recipes: Sequence[Recipe], *, blind: bool) -> Comparison:
+        """Ask a prompt of several recipes at once; None asks the last turn's again, beside it.
+
+        Nothing else can be done until `settle_comparison`.
+        """
+        self.require_idle()
+        instead_of = self.instead_of
+        if prompt is None:
+            instead_of = self.chat.turn
+            if instead_of is None:
+                raise UsageError("there is no prompt yet to compare by")
+            prompt = self.written(instead_of)
+            sent = instead_of.prompt
+        else:
+            sent = prompt.sent
+        comparison = self.chat.compare(sent, recipes, blind=blind, instead_of=instead_of)
+        for run in comparison.runs:
+            self._written[run.turn.id] = prompt
+        self._unsent, self.instead_of = (prompt, instead_of), None
+        self._is_comparing = True
+        return comparison
+
+    def settle_comparison(self, comparison: Comparison) -> tuple[NewTurn | None, Sequence[Turn]]:
+        """Once all its runs have ended: the turn the conversation goes on from, and all that were made.
+
+        Where no run began there is none, and the next prompt takes the place that they were to have.
+        """
+        self._is_comparing = False
+        unsent, self._unsent = self._unsent, None
+        turns = self.chat.settle_comparison(comparison)
+        instead_of = unsent[1] if unsent is not None else None
+        if not turns or self.chat.turn is None:
+            self.instead_of = instead_of
+            return None, ()
+        return NewTurn(self.chat.turn, None, instead_of), turns
+
+    # Another conversation
+
+    def start_over(self) -> None:
+        """Forget what belonged to the conversation or branch that was left."""
+        self.instead_of, self._unsent, self._after_stop = None, None, None
+        self.queue.clear()
+
+
+def has_answer(turn: Turn | None) -> bool:
+    """True where a run came to an answer, be it cut off."""
+    return turn is not None and turn.outcome is not None and turn.outcome.status in ("done", "partial")
+
+
+def _begun(run: RunHandle) -> RunProgress:
+    """How far the run has come. Raises UsageError where it has not really begun."""
+    progress = run.progress()
+    if not progress.layer:
+        raise UsageError("the run is only getting ready: nobody has been asked yet")
+    return progress

@@ -1,0 +1,99 @@
+"""Which recipe answers, which model writes, and whether a checklist comes before."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.recipe_edit import has_checklist
+from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.ui.model_screen import ModelScreen
+from moa_tui.ui.recipe_screen import RecipeScreen
+
+if TYPE_CHECKING:
+    from moa_tui.choices import Choices, ModelChoice
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.ui.chat.labels import Labels
+    from moa_tui.ui.chat.state import ChatState
+    from moa_tui.ui.chat.view import ChatView
+
+# Short to answer, and an answer shows that the model understood.
+_TRIAL = "In one short sentence: what are you good at?"
+
+
+class Choosing:
+    """Changes by what the next prompt is answered. Methods raise MoaTuiError."""
+
+    def __init__(self, state: ChatState, view: ChatView, choices: Choices, labels: Labels) -> None:
+        self._chat = state.session.chat
+        self._view = view
+        self._choices = choices
+        self._labels = labels
+
+    async def look_around(self) -> None:
+        """Find the keys and local servers of this machine, for the welcome."""
+        self._labels.renew_welcome(await asyncio.to_thread(self._choices.situation))
+
+    async def use_recipe(self, name: str) -> None:
+        """Answer by the recipe of that name or path from now on; let the person choose where it is empty."""
+        if not name:
+            self.show_recipes()
+            return
+        self._chat.use_recipe(await asyncio.to_thread(self._choices.load, name))
+        self._tell_recipe()
+
+    def show_recipes(self) -> None:
+        """Let the person choose, edit and try recipes."""
+
+        def chosen(recipe: Recipe | None) -> None:
+            if recipe is not None:
+                self._chat.use_recipe(recipe)
+                self._tell_recipe()
+
+        self._view.show_dialog(RecipeScreen(self._choices, self._chat.recipe.name, self._try), chosen)
+
+    async def _try(self, agent: Agent) -> str:
+        return await self._chat.try_agent(agent, _TRIAL)
+
+    def use_aggregator(self, model: str) -> None:
+        """Let another model write the answers; let the person choose one where `model` is empty."""
+        if not model:
+            self._view.show_dialog(ModelScreen(self._choices), self._model_chosen)
+            return
+        self._chat.use_aggregator(model)
+        self._tell_recipe()
+
+    def _model_chosen(self, choice: ModelChoice | None) -> None:
+        if choice is None:
+            return
+        try:
+            self._chat.use_aggregator(choice.name, api_base=choice.api_base, extra=choice.extra)
+        except MoaTuiError as error:
+            self._view.complain(error)
+        else:
+            self._tell_recipe()
+
+    def _tell_recipe(self) -> None:
+        self._labels.renew_title()
+        self._labels.renew_estimate()
+        self._labels.renew_welcome()
+        self._view.say(f"recipe {self._chat.recipe.name} from now on")
+        self._labels.tell_if_unguided()
+
+    def toggle_guided(self) -> None:
+        """Have a checklist before the synthesis of what is asked next, or not."""
+        chat = self._chat
+        if has_checklist(chat.recipe):
+            raise UsageError(f"recipe {chat.recipe.name} has a checklist of its own, and goes by that")
+        if not chat.guided:
+            chat.guided_recipe()
+        chat.guided = not chat.guided
+        self._labels.renew_title()
+        self._labels.renew_estimate()
+        self._labels.renew_welcome()
+        self._view.say(
+            "guided from now on: you tick what the answer keeps, for one call more; /guided ends it"
+            if chat.guided
+            else "no checklist from now on"
+        )

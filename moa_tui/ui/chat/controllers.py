@@ -1,0 +1,49 @@
+"""The controllers of the chat, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moa_tui.chat.conversations import Conversations
+from moa_tui.ui.chat.asking import Asking
+from moa_tui.ui.chat.changing import Changing
+from moa_tui.ui.chat.checklist import Checklist
+from moa_tui.ui.chat.choosing import Choosing
+from moa_tui.ui.chat.comparing import Comparing
+from moa_tui.ui.chat.following import Following
+from moa_tui.ui.chat.labels import Labels
+from moa_tui.ui.chat.looking import Looking
+from moa_tui.ui.chat.switching import Switching
+
+if TYPE_CHECKING:
+    from moa_tui.chat.library import Library
+    from moa_tui.choices import Choices
+    from moa_tui.config import Settings
+    from moa_tui.ui.chat.state import ChatState
+    from moa_tui.ui.chat.view import ChatView
+
+
+class Controllers:
+    """What a person can do on the chat screen, by subject."""
+
+    def __init__(
+        self,
+        state: ChatState,
+        view: ChatView,
+        choices: Choices,
+        library: Library,
+        settings: Settings,
+        recipe_reason: str | None,
+    ) -> None:
+        self.state = state
+        self.view = view
+        conversations = Conversations(state.session)
+        self.labels = Labels(state, view, conversations, recipe_reason)
+        self.switching = Switching(state, view, conversations, choices, library, self.labels)
+        self.following = Following(state, view, self.labels, settings, self.switching.name_by)
+        self.asking = Asking(state, view, self.labels, self.following)
+        self.changing = Changing(state, view, choices, self.following)
+        self.comparing = Comparing(state, view, choices, self.following)
+        self.checklist = Checklist(state, view, self.following)
+        self.choosing = Choosing(state, view, choices, self.labels)
+        self.looking = Looking(state, view)

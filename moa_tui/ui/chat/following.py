@@ -1,0 +1,176 @@
+"""How a run gets to the screen, and what happens there when it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moa_tui.chat.session import NewTurn, has_answer
+from moa_tui.errors import MoaTuiError
+from moa_tui.ui.chat.faults import fault_of
+from moa_tui.ui.chat.requests import AttentionRequested
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from moa_tui.chat.prompt_text import PromptText
+    from moa_tui.config import Settings
+    from moa_tui.conversation import Turn
+    from moa_tui.ui.chat.labels import Labels
+    from moa_tui.ui.chat.state import ChatState
+    from moa_tui.ui.chat.view import ChatView
+    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.turn_view import TurnView
+
+_PANES_AT_FULL_RATE = 8
+
+
+class Following:
+    """Shows new turns and keeps the widgets of a running one up to date, tick by tick."""
+
+    def __init__(
+        self,
+        state: ChatState,
+        view: ChatView,
+        labels: Labels,
+        settings: Settings,
+        name_conversation: Callable[[str], Awaitable[object]],
+    ) -> None:
+        """`name_conversation` has a model, named by its argument, find a title."""
+        self._state = state
+        self._session = state.session
+        self._view = view
+        self._labels = labels
+        self._settings = settings
+        self._name_conversation = name_conversation
+        self._ticks = 0
+
+    async def show(self, new: NewTurn, *, jump: bool = True) -> None:
+        """Show a turn that has begun, or that came as it is; `jump` takes the reader there."""
+        self._view.set_empty(False)
+        state, transcript = self._state, self._view.transcript
+        run_view = state.begin(new.run) if new.run is not None else state.show_ended(new)
+        await transcript.add(
+            new.turn, run_view, instead_of=new.instead_of, place=self._place_of(new.turn), follow=jump
+        )
+        self._view.panel.look_at(run_view)
+        if new.run is not None:
+            state.is_shown = True
+            self._view.set_ticking(True)
+            self._view.open_panel(len(run_view.layers) > 1 or len(run_view.layers[0]) > 1)
+        else:
+            self._labels.renew_numbers()
+            self._labels.renew_estimate()
+        self._labels.renew_title()
+        self._view.keys_changed()
+
+    def _place_of(self, turn: Turn) -> tuple[int, int]:
+        """Which of how many alternatives a turn is, or is going to be."""
+        return self._session.chat.conversation.with_turn(turn).places()[turn.id]
+
+    def put_back(self, prompts: Sequence[PromptText]) -> None:
+        """Put prompts that were not sent back where they were written, before what is being typed."""
+        if written := [prompt.written for prompt in prompts if prompt.written]:
+            self._view.box.prompt.put_back("\n".join(written))
+        self._labels.renew_queue()
+
+    # While it goes
+
+    async def tick(self) -> None:
+        """Take in what the engine has said since, and draw the part of it whose turn it is."""
+        self._ticks += 1
+        run_view = self._state.run_view
+        if self._session.is_running and run_view is not None:
+            was_proposing = not run_view.answering
+            has_ended, answer_restarted = self._state.advance()
+            turn_view = self._turn_view_of(run_view)
+            if turn_view is not None and answer_restarted:
+                turn_view.restart()
+            if turn_view is not None and (has_ended or self._ticks % 3 == 0):
+                turn_view.tick()
+            if was_proposing and run_view.answering and not self._settings.keep_panes_open:
+                self._fold_panes(run_view)
+            if has_ended:
+                await self._end(run_view)
+        panel = self._view.panel
+        # A few panes at each tick: drawing all at once would keep a key waiting for as long.
+        every = 3 if len(panel.panes) <= _PANES_AT_FULL_RATE else 6
+        panel.tick(self._ticks % every, every)
+        self._labels.renew_numbers()
+        if not self._session.is_running:
+            # Nothing moves any more: an idle chat should take no time at all.
+            panel.tick()
+            self._view.set_ticking(False)
+
+    def tick_all(self) -> None:
+        """Draw everything of the run at once, before the clock rests."""
+        run_view = self._state.run_view
+        if run_view is not None and (turn_view := self._turn_view_of(run_view)) is not None:
+            turn_view.tick()
+        self._view.panel.tick()
+
+    def _turn_view_of(self, run_view: RunState) -> TurnView | None:
+        return next((view for view in self._view.transcript.views if view.run is run_view), None)
+
+    def _fold_panes(self, run_view: RunState) -> None:
+        """Give the answer that begins the room the panes had, unless the person is in them."""
+        panel = self._view.panel
+        if panel.run is run_view and not panel.has_focus_within and not self._view.is_side_by_side:
+            self._view.open_panel(False)
+
+    # When it is over
+
+    async def _end(self, run_view: RunState) -> None:
+        turn = self._settle()
+        if turn is None:
+            await self._take_away(run_view)
+        else:
+            if self._view.is_side_by_side:
+                # Beside the answer, what it was made from says more than itself once more.
+                self._view.panel.look_at(run_view)
+            self._view.panel.tick()
+        self._view.keys_changed()
+        self._view.post(AttentionRequested("the run has ended"))
+        self._labels.renew_estimate()
+        if has_answer(turn) and (model := self._settings.title_model) is not None:
+            self._view.start(lambda: self._name_conversation(model), "title")
+        if turn is not None:
+            await self._view.attempt(self._follow_up(turn))
+        await self._view.attempt(self._advance_queue(turn))
+        self._labels.renew_queue()
+
+    def _settle(self) -> Turn | None:
+        try:
+            return self._state.settle()
+        except MoaTuiError as error:
+            self._view.complain(error)
+        except Exception as error:  # a fault of ours must not take the conversation with it
+            self._view.complain(fault_of(error))
+        return None
+
+    async def _take_away(self, run_view: RunState) -> None:
+        """Remove a turn that never began, and put back what was typed for it."""
+        # First all that must not wait: while the turn is taken away, the next may be begun.
+        self._view.panel.run = None
+        self._view.open_panel(False)
+        unsent = self._session.take_back_unsent()
+        self.put_back([] if unsent is None else [unsent])
+        await self._view.transcript.drop(run_view)
+        self._view.set_empty(not self._view.transcript.turns)
+        self._labels.renew_title()
+
+    async def _follow_up(self, turn: Turn) -> None:
+        new = self._session.follow_up(turn)
+        if new is not None:
+            await self.show(new)
+
+    async def _advance_queue(self, turn: Turn | None) -> None:
+        try:
+            next_turn = self._session.advance_queue(turn)
+        except MoaTuiError:
+            self.put_back(self._session.take_back_all())
+            raise
+        if isinstance(next_turn, NewTurn):
+            await self.show(next_turn, jump=False)
+        elif next_turn:
+            self.put_back(next_turn)
+            self._view.say("what waited is back in the prompt, since the run came to no answer")

@@ -1,0 +1,142 @@
+"""What stands around the conversation and says how it is: title, welcome, estimate, queue and numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
+from moa_tui.conversation import name_from
+from moa_tui.engine.plan import total_cost
+from moa_tui.errors import UsageError
+from moa_tui.text.wording import counted, money, one_line
+
+if TYPE_CHECKING:
+    from moa_tui.chat.conversations import Conversations
+    from moa_tui.choices import Situation
+    from moa_tui.engine.plan import Cap
+    from moa_tui.ui.chat.state import ChatState
+    from moa_tui.ui.chat.view import ChatView
+
+_SHOWN_PROMPT_CHARACTERS = 500
+
+
+class Labels:
+    """Brings the words around the conversation up to date."""
+
+    def __init__(
+        self, state: ChatState, view: ChatView, conversations: Conversations, recipe_reason: str | None
+    ) -> None:
+        """`recipe_reason` says why the chat began with its recipe; None where a person named it."""
+        self._state = state
+        self._chat = state.session.chat
+        self._view = view
+        self._conversations = conversations
+        self._recipe_reason = recipe_reason
+        self._first_recipe = self._chat.recipe
+        self._situation: Situation | None = None
+        self._caps: tuple[Cap, ...] = ()
+        self._warnings = CapWarnings()
+
+    def renew(self) -> None:
+        """Bring all of them up to date, after the conversation or its recipe has changed."""
+        self.renew_title()
+        self.renew_welcome()
+        self.renew_numbers()
+        self.renew_queue()
+        self.renew_estimate()
+
+    def renew_title(self) -> None:
+        """Say what the conversation is about and which recipe is in force."""
+        chat = self._chat
+        recipe = chat.asked_recipe
+        turns = self._view.transcript.turns
+        title = chat.conversation.title or (name_from(turns[0].prompt) if turns else "moa-tui")
+        if chat.private:
+            title = f"private: {one_line(title)}"
+        elif self._conversations.is_at_risk:
+            title = f"NOT SAVED: {one_line(title)}"
+        shape = [counted(len(recipe.layers), "layer"), counted(recipe.calls, "call")]
+        guided = ["guided"] if recipe is not chat.recipe else []
+        self._view.title.show(one_line(title), " · ".join([recipe.name, *guided, *shape]))
+
+    def renew_welcome(self, situation: Situation | None = None) -> None:
+        """Say what an empty conversation should know of the recipe in force.
+
+        `situation` is what was found on this machine, once it was looked for.
+        """
+        self._situation = situation or self._situation
+        reason = self._recipe_reason if self._chat.recipe is self._first_recipe else None
+        self._view.welcome.tell(self._chat.asked_recipe, reason, self._situation)
+
+    def renew_queue(self) -> None:
+        """Show which prompts wait for the run to end."""
+        waiting = self._state.session.queue
+        lines = [f"waits: {one_line(prompt.written[:_SHOWN_PROMPT_CHARACTERS])}" for prompt in waiting]
+        if lines:
+            lines[-1] += "  (Esc takes it back)"
+        self._view.queue.set_class(bool(lines), "-some")
+        self._view.queue.update(Content("\n".join(lines)))
+
+    # Costs
+
+    def renew_estimate(self) -> None:
+        """Say beside the prompt what sending it would take."""
+        self._view.start(self._estimate, "estimate")
+
+    async def _estimate(self) -> None:
+        session = self._state.session
+        plan = await self._chat.plan(self._view.box.draft.sent, instead_of=session.instead_of)
+        self._caps = await self._chat.caps()
+        if self._view.is_gone:
+            return
+        cost = total_cost(call.cost for call in plan.calls)
+        price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
+        passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
+        warning = " · over budget" if passes else ""
+        self._view.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
+        for cap in self._warnings.due(self._caps):
+            self._view.say(f"Budget: {cap_words(cap)} is spent", severity="warning")
+        self.renew_numbers()
+
+    async def tell_cost(self) -> None:
+        """Tell what the conversation has taken so far, and what is left of the budgets."""
+        state = self._state
+        lines = [f"{state.tokens:,} tokens, {money(state.spent)}; prices that are unknown are not in it"]
+        lines += [f"budget: {cap_words(cap)}" for cap in await self._chat.caps()]
+        self._view.say("\n".join(lines))
+
+    def renew_numbers(self) -> None:
+        """Say at the bottom what the run and the conversation have taken."""
+        self._view.status.show(self._numbers())
+
+    def _numbers(self) -> list[str]:
+        state = self._state
+        run = state.run_view
+        numbers = []
+        if run is not None and state.session.is_running:
+            numbers.append(run.stage())
+            if run.choice is not None:
+                return numbers  # The room is for the keys that end the wait.
+            numbers += [f"{run.now:.0f} s", f"~{run.tokens:,} tok"]
+            if run.cost:
+                numbers.append(money(run.cost))
+        if state.tokens:
+            numbers.append(f"conversation {state.tokens:,} tok")
+        if state.spent:
+            numbers.append(money(state.spent))
+        if near := [cap for cap in self._caps if is_near(cap)]:
+            numbers.insert(0, cap_words(max(near, key=lambda cap: cap.spent / cap.total)))
+        return numbers
+
+    # Checklists
+
+    def tell_if_unguided(self) -> None:
+        """Say so where a checklist is wanted and the recipe can have none."""
+        if self._chat.guided:
+            try:
+                self._chat.guided_recipe()
+            except UsageError as error:
+                self._view.say(f"not guided: {error}")

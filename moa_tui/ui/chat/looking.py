@@ -1,0 +1,147 @@
+"""Looking at what is there: panes, one agent alone, a text in the conversation; and taking it along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.ui.chat.requests import LinkRequested
+from moa_tui.ui.inspector_screen import InspectorScreen
+from moa_tui.ui.link_screen import LinkListScreen
+from moa_tui.ui.markdown_rows import render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.widget import Widget
+
+    from moa_tui.engine.events import CallId
+    from moa_tui.ui.chat.state import ChatState
+    from moa_tui.ui.chat.view import ChatView
+    from moa_tui.ui.run_state import RunState
+
+# Code blocks are found in the same way at any width.
+_WIDTH = 80
+
+
+class Looking:
+    """Shows parts of the conversation and copies them. Nothing is changed."""
+
+    def __init__(self, state: ChatState, view: ChatView) -> None:
+        self._state = state
+        self._session = state.session
+        self._view = view
+
+    @property
+    def has_run(self) -> bool:
+        """True where there is anything to look at."""
+        return self._state.run_view is not None or bool(self._view.transcript.turns)
+
+    # Panes
+
+    def toggle_panes(self) -> None:
+        """Open the panes of the run last looked at, or close them."""
+        panel = self._view.panel
+        run = panel.run or self._state.run_view or self._view.transcript.last_run
+        if run is None:
+            return
+        is_opening = not panel.has_class("-open")
+        if is_opening:
+            panel.look_at(run)
+        self._view.open_panel(is_opening)
+        if is_opening:
+            panel.call_after_refresh(self._focus_first_pane)
+
+    def _focus_first_pane(self) -> None:
+        if self._view.panel.panes:
+            self._view.panel.panes[0].focus()
+
+    def toggle_panes_of(self, run: RunState) -> None:
+        """Open the panes of a turn's run, or close them where they are open."""
+        panel = self._view.panel
+        is_shown = panel.run is run and panel.has_class("-open")
+        panel.look_at(run)
+        self._view.open_panel(not is_shown)
+
+    def toggle_reasoning(self) -> None:
+        """Show the agents' reasoning instead of their texts, or the texts again."""
+        panel = self._view.panel
+        panel.show_kind("text" if panel.kind == "reasoning" else "reasoning")
+
+    # One agent
+
+    def inspect_shown(self, focused_run: RunState | None) -> None:
+        """Show one agent alone: of the focused turn, of the open panes, or of the newest run."""
+        panel = self._view.panel
+        is_open = panel.has_class("-open")
+        run = focused_run or (panel.run if is_open else self._state.run_view)
+        if run is not None:
+            call = panel.selected if panel.run is run and is_open else None
+            self.inspect(run, call or run.final.call)
+
+    def inspect_pane(self, call: CallId) -> None:
+        """Show the agent of a pane alone."""
+        if self._view.panel.run is not None:
+            self.inspect(self._view.panel.run, call)
+
+    def inspect(self, run: RunState, call: CallId) -> None:
+        """Show one agent alone."""
+        self._view.show_dialog(InspectorScreen(run, call, copy=self._view.copy, stop_call=self.stop_call))
+
+    def stop_call(self, call: CallId) -> None:
+        """Stop an agent of the run that goes; it may just have ended."""
+        try:
+            self._session.stop_call(call)
+        except MoaTuiError as error:
+            self._view.complain(error)
+
+    def stop_pane(self, call: CallId) -> None:
+        """Stop the agent of a pane, where its run is the one that goes."""
+        if self._view.panel.run is self._state.run_view:
+            self.stop_call(call)
+
+    # Finding
+
+    async def find(self, text: str, step: int) -> None:
+        """Go to the next place of a text, `step` places on."""
+        number, total = await self._view.transcript.find(text, step)
+        words = f"{number} of {total}" if total else "nowhere"
+        self._view.find_bar.tell(words if text else "")
+
+    async def end_find(self) -> None:
+        """Take the marks of the search away."""
+        await self._view.transcript.find("", 0)
+        self._view.focus_prompt()
+
+    def may_page(self, focused: Widget | None) -> bool:
+        """True where page up and down are meant for the conversation."""
+        return focused is None or focused is self._view.box.prompt
+
+    # Taking along
+
+    def copy_last(self, what: str) -> None:
+        """Copy the last answer, or with `code` its code blocks. Raises UsageError."""
+        turn = self._session.chat.turn
+        if turn is None or turn.outcome is None:
+            raise UsageError("there is no answer yet")
+        if what == "code":
+            blocks = render(turn.outcome.answer, _WIDTH).code
+            if not blocks:
+                raise UsageError("there is no code in this answer")
+            self._view.copy("\n\n".join(blocks))
+        elif what:
+            raise UsageError(f'/copy copies the answer and /copy code its code, but no "{what}"')
+        else:
+            self._view.copy(turn.outcome.answer)
+
+    def choose_link(self, links: Sequence[tuple[str, str]]) -> None:
+        """Let the person choose one of these links, each its text and address."""
+        if not links:
+            self._view.say("there is no link in this answer")
+            return
+
+        def chosen(address: str | None) -> None:
+            if address:
+                self._view.post(LinkRequested(address))
+
+        self._view.show_dialog(LinkListScreen(links), chosen)

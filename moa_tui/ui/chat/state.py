@@ -1,0 +1,106 @@
+"""What a chat screen knows of its session: the run that it shows, and what the conversation has taken."""
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from moa_tui.engine.events import CallRetried
+from moa_tui.engine.values import paid
+from moa_tui.ui.run_state import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from moa_tui.chat.run_handle import RunHandle
+    from moa_tui.chat.session import ChatSession, NewTurn
+    from moa_tui.conversation import Turn
+    from moa_tui.ui.run_state import Choice
+
+_LONGEST_DRAIN_SECONDS = 0.02
+
+
+class Advance(NamedTuple):
+    ended: bool = False
+    answer_restarted: bool = False
+
+
+def drain(running: RunHandle, run: RunState) -> Advance:
+    again = False
+    until = time.monotonic() + _LONGEST_DRAIN_SECONDS
+    while time.monotonic() < until:
+        try:
+            event = running.events.get_nowait()
+        except queue.Empty:
+            break
+        if event is None:
+            return Advance(True, again)
+        again = again or (isinstance(event, CallRetried) and event.call == run.recipe.writer)
+        run.take(event)
+    return Advance(False, again)
+
+
+class ChatState:
+    """One session on a screen."""
+
+    def __init__(self, session: ChatSession) -> None:
+        self.session = session
+        self.run_view: RunState | None = None
+        """The run of the newest turn that is on the screen, going or over."""
+        self.is_shown = False
+        """True once a widget shows the run that goes: before, none of its events is taken in."""
+        self.spent = 0.0
+        """US dollars of the conversation's ended runs, unknown prices left out."""
+        self.tokens = 0
+        self.clock: Callable[[], float] = time.monotonic
+        """Seconds, by which the views of runs tell how long each call takes."""
+        self._view_before: RunState | None = None
+
+    @property
+    def points(self) -> Choice | None:
+        """The points that the run waits with for the person; None where it waits for nobody."""
+        return self.run_view.choice if self.run_view is not None and self.session.is_running else None
+
+    def begin(self, run: RunHandle) -> RunState:
+        """The view of a run that has just been started, which is followed from now on."""
+        self._view_before = self.run_view
+        self.run_view = RunState(run.turn.recipe, self.clock)
+        self.is_shown = False
+        return self.run_view
+
+    def advance(self) -> Advance:
+        """Take in what the engine has said since the last look."""
+        if self.session.run is None or self.run_view is None or not self.is_shown:
+            return Advance()
+        return drain(self.session.run, self.run_view)
+
+    def settle(self) -> Turn | None:
+        """Settle the ended run; None where it never began. Raises what kept it from beginning."""
+        before, self._view_before = self._view_before, None
+        turn = None
+        try:
+            turn = self.session.settle_run()
+        finally:
+            if turn is None:
+                self.run_view = before
+        if turn is not None:
+            self.count([turn])
+        return turn
+
+    def show_ended(self, new: NewTurn) -> RunState:
+        """The view of a turn that came into the conversation as it is, without being followed."""
+        self.run_view = RunState.of(new.turn)
+        return self.run_view
+
+    def start_over(self) -> None:
+        """The session has another conversation, or another branch of it, from now on."""
+        self.run_view, self.spent, self.tokens = None, 0.0, 0
+        self.count(self.session.chat.conversation.turns)
+
+    def count(self, turns: Sequence[Turn]) -> None:
+        """Add what these turns took."""
+        outcomes = [turn.outcome for turn in turns if turn.outcome is not None]
+        total = paid(reply for outcome in outcomes for reply in outcome.replies.values())
+        self.spent += total.known_cost
+        self.tokens += total.tokens

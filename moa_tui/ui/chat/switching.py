@@ -1,0 +1,233 @@
+"""Which conversation, and which branch of it, is on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moa_tui.chat.conversations import Resumed
+from moa_tui.errors import OpenElsewhereError, UsageError
+from moa_tui.export import FORMATS
+from moa_tui.ui.fork_screen import ForkScreen
+from moa_tui.ui.run_state import RunState
+from moa_tui.ui.sessions_screen import SessionsScreen
+from moa_tui.ui.stats_screen import StatsScreen
+
+if TYPE_CHECKING:
+    from moa_tui.chat.conversations import Conversations
+    from moa_tui.chat.library import Library
+    from moa_tui.choices import Choices
+    from moa_tui.conversation import Turn
+    from moa_tui.errors import StoreError
+    from moa_tui.ui.chat.labels import Labels
+    from moa_tui.ui.chat.state import ChatState
+    from moa_tui.ui.chat.view import ChatView
+
+_LEAVE_WITHIN_SECONDS = 10.0
+
+
+class Switching:
+    """Opens, begins, forks and exports conversations. Methods raise MoaTuiError."""
+
+    def __init__(
+        self,
+        state: ChatState,
+        view: ChatView,
+        conversations: Conversations,
+        choices: Choices,
+        library: Library,
+        labels: Labels,
+    ) -> None:
+        self._state = state
+        self._session = state.session
+        self._chat = state.session.chat
+        self._view = view
+        self._conversations = conversations
+        self._choices = choices
+        self._library = library
+        self._labels = labels
+        self._may_leave_until = 0.0
+
+    # Showing
+
+    async def show_conversation(self, turn: Turn | None = None) -> None:
+        """Show what the chat has now, from its end, or around `turn`."""
+        with self._session.switching():
+            self._state.start_over()
+            turns = self._chat.path
+            await self._view.transcript.open(turns, self._chat.conversation.places())
+            last_run = self._view.transcript.last_run
+            self._state.run_view = last_run or (RunState.of(turns[-1]) if turns else None)
+            self._view.panel.run = None
+            self._view.open_panel(False)
+            self._view.set_empty(not turns)
+            self._labels.renew()
+            self._view.keys_changed()
+            if turn is not None:
+                await self._view.transcript.focus_on(turn)
+            else:
+                self._view.focus_prompt()
+
+    async def _show_opened(self, turn_id: str = "") -> None:
+        resumed = await self._conversations.resume_recipe(self._choices)
+        name = self._chat.recipe.name
+        if resumed is Resumed.CHANGED:
+            self._view.say(f"recipe {name} from now on")
+            self._labels.tell_if_unguided()
+        elif resumed is Resumed.IMPORTED:
+            self._view.say(f"what answered there was imported; recipe {name} answers from now on")
+        await self.show_conversation(self._conversations.show_turn(turn_id))
+
+    async def show_alternative(self, turn: Turn, step: int) -> None:
+        """Look at the branch that is `step` from `turn`."""
+        await self.show_conversation(self._conversations.show_branch(turn, step))
+
+    async def recall_prompts(self) -> None:
+        """Have what was asked in other conversations to step back to."""
+        if self._library.keeps:
+            self._view.box.prompt.earlier[:0] = await asyncio.to_thread(self._library.prompts)
+
+    # Other conversations
+
+    async def begin(self) -> None:
+        """Begin a new conversation."""
+        self._session.require_idle()
+        self.require_may_leave()
+        await self._conversations.new()
+        await self.show_conversation()
+
+    def show_list(self) -> None:
+        """Let the person choose among all conversations."""
+
+        def chosen(result: tuple[str, str] | None) -> None:
+            self._view.start(partial(self.open, *result) if result else self._reread_labels, "open")
+
+        self._view.show_dialog(SessionsScreen(self._library, self._chat.conversation.id), chosen)
+
+    async def _reread_labels(self) -> None:
+        """Take over what was done to this conversation in the list."""
+        await self._conversations.reread_labels()
+        self._labels.renew_title()
+
+    async def open(self, name: str, turn_id: str = "") -> None:
+        """Go on with a kept conversation, by its id or title, and show that turn."""
+        self._session.require_idle()
+        summary = await asyncio.to_thread(self._library.find, name)
+        if summary.id == self._chat.conversation.id:
+            if not turn_id:
+                self._view.say("that is the conversation that is open")
+            elif (turn := self._conversations.show_turn(turn_id)) is not None:
+                await self.show_conversation(turn)
+            return
+        self.require_may_leave()
+        try:
+            await self._conversations.open(summary.id)
+        except OpenElsewhereError as error:
+            self._view.show_dialog(ForkScreen(str(error)), partial(self._fork_other, summary.id))
+            return
+        await self._show_opened(turn_id)
+
+    def _fork_other(self, conversation_id: str, is_wanted: bool | None) -> None:
+        async def fork() -> None:
+            await self._conversations.fork(conversation_id)
+            await self._show_opened()
+
+        if is_wanted:
+            self._view.start(fork, "open")
+
+    async def fork(self, turn: Turn | None = None) -> None:
+        """Go on in a new conversation that holds this branch, up to `turn`."""
+        await self._conversations.fork(turn=turn)
+        await self._show_opened()
+        self._view.say("this is a conversation of its own now; the other one stays as it is")
+
+    async def rename(self, title: str) -> None:
+        """Give the conversation a title."""
+        await self._conversations.rename(title)
+        self._labels.renew_title()
+
+    async def name_by(self, model: str) -> None:
+        """Have a model give the conversation a title, where it has none yet."""
+        if await self._conversations.name_by(model):
+            self._labels.renew_title()
+
+    async def toggle_private(self) -> None:
+        """Keep what is sent in memory only from now on, or all of it on disk."""
+        await self._conversations.set_private(not self._chat.private)
+        self._labels.renew_title()
+        self._view.say(
+            "private: from now on nothing is written to disk, here and in conversations begun from here"
+            if self._chat.private
+            else "this conversation is kept on disk from now on, all of it"
+        )
+
+    async def export(self, words: str) -> None:
+        """Write the conversation to a file: a format, a path, or both."""
+        conversation = self._chat.conversation
+        if self._session.run is not None:
+            conversation = conversation.with_turn(self._session.run.turn)
+        if not conversation.turns:
+            raise UsageError("there is nothing yet to export")
+        format_, path, may_replace = export_words(words)
+        if path is None and self._conversations.is_at_risk:
+            # The usual place is on the disk that fails.
+            path = Path.cwd()
+        write = partial(self._library.export, conversation, format_, path, replace=may_replace)
+        self._view.say(str(await asyncio.to_thread(write)), title="Written", seconds=15)
+
+    def show_stats(self) -> None:
+        """Show what all conversations took."""
+        self._view.show_dialog(StatsScreen(self._library.figures))
+
+    # Trouble with the disk
+
+    def require_may_leave(self) -> None:
+        """Raise UsageError, once, where leaving the conversation would lose it against its owner's will."""
+        now = time.monotonic()
+        has_turns = bool(self._chat.conversation.turns)
+        if has_turns and self._conversations.is_at_risk and now > self._may_leave_until:
+            self._may_leave_until = now + _LEAVE_WITHIN_SECONDS
+            raise UsageError(
+                "this conversation is not on disk: /export saves it. The same once more leaves it"
+            )
+
+    def tell_of_the_disk(self, problem: StoreError | None) -> None:
+        """Say that conversations cannot be written just now, or, with None, can be again."""
+        self._conversations.disk_problem = problem
+        self._labels.renew_title()
+        if problem is None:
+            self._view.say("conversations are written to disk again; nothing was lost")
+        else:
+            self._view.say(
+                f"{problem}\nThe chat goes on and is kept in memory meanwhile; /export saves it elsewhere.",
+                title="Not written to disk",
+                severity="error",
+                seconds=30,
+            )
+
+
+def export_words(words: str) -> tuple[str, Path | None, bool]:
+    """`[FORMAT] [PATH] [!]`: the format, where to, and whether a file that is there may be replaced.
+
+    A path that ends as a format's files do needs no format. Raises UsageError.
+    """
+    try:
+        parts = shlex.split(words)
+    except ValueError as error:
+        raise UsageError(f"{words}: a quotation mark is missing") from error
+    may_replace = parts[-1:] == ["!"]
+    parts = parts[:-1] if may_replace else parts
+    format_ = parts.pop(0) if parts and parts[0] in FORMATS else None
+    if len(parts) > 1:
+        raise UsageError(f"/export [{' | '.join(FORMATS)}] [PATH] [!]; quote a path with spaces")
+    path = Path(parts[0]).expanduser() if parts else None
+    if format_ is None and path is not None:
+        by_suffix = {each.suffix: name for name, each in reversed(FORMATS.items())}
+        format_ = by_suffix.get("".join(path.suffixes[-2:])) or by_suffix.get(path.suffix)
+        if format_ is None:
+            raise UsageError(f"{path}: which format? One of {', '.join(FORMATS)} before the path says it")
+    return format_ or "markdown", path, may_replace
