@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.events import CallId, Kind
-    from moa_tui.ui.run_state import CallView
+    from moa_tui.ui.run.run_view import CallState
 
 
 class AgentPane(LiveText):
@@ -79,7 +79,7 @@ class AgentPane(LiveText):
 
     def __init__(self) -> None:
         super().__init__()
-        self.view: CallView | None = None
+        self.view: CallState | None = None
         self._kind: Kind = "text"
         self._seen = 0
         self._generation = 0
@@ -87,7 +87,7 @@ class AgentPane(LiveText):
         self._framed: list[str] = []
         self._now = 0.0
 
-    def look_at(self, view: CallView, kind: Kind) -> None:
+    def look_at(self, view: CallState, kind: Kind) -> None:
         """Show another call, or the other of its texts, from its beginning."""
         if view is self.view and kind == self._kind:
             return
@@ -127,7 +127,7 @@ class AgentPane(LiveText):
         if self.view is not None:
             self._frame(self.view, self._now)
 
-    def _end(self, view: CallView) -> None:
+    def _end(self, view: CallState) -> None:
         text = view.written(self._kind)
         if text.strip():
             self.remove_class("-still")
@@ -151,7 +151,7 @@ class AgentPane(LiveText):
         self.remove_class("-still")
         super().append(text)
 
-    def _frame(self, view: CallView, now: float) -> None:
+    def _frame(self, view: CallState, now: float) -> None:
         room = self.size.width - 2
         if room <= 0:
             return
@@ -204,7 +204,7 @@ def frame_words(name: str, state: str, numbers: Sequence[str], room: int) -> lis
     return [f"{name} {state}", " · ".join(told)]
 
 
-def _waiting_words(view: CallView, kind: Kind) -> str:
+def _waiting_words(view: CallState, kind: Kind) -> str:
     match view.state:
         case _ if view.passed_over:
             return "was not asked: the run ended before"

@@ -12,7 +12,7 @@ from moa_tui.ui.live_text import LiveText
 from moa_tui.wording import GLYPHS, money, one_line
 
 if TYPE_CHECKING:
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 
 class AnswerPane(LiveText):
@@ -32,7 +32,7 @@ class AnswerPane(LiveText):
     }
     """
 
-    def __init__(self, run: RunState, number: int, *, hidden: bool) -> None:
+    def __init__(self, run: RunView, number: int, *, hidden: bool) -> None:
         """`number` counts the columns from 1; `hidden` is whether the recipe's name is not to be told yet."""
         super().__init__()
         self.run_state = run

@@ -21,7 +21,7 @@ from moa_tui.ui.link_screen import LinkListScreen
 from moa_tui.ui.markdown_rows import render
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.recipe_screen import RecipeScreen
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.session import Draft
 from moa_tui.ui.turn_view import TurnView
 from moa_tui.wording import one_line
@@ -61,7 +61,7 @@ class ChatActions(ChatBase):
         self._idle()
         before = before or self.session.chat.turn
         turn = self.session.chat.use(call, before)
-        run = self.session.run = RunState.of(turn)
+        run = self.session.run = RunView.of(turn)
         await self.transcript.add(turn, run, instead_of=before, place=self._place_of(turn))
         self.panel.look_at(run)
 
@@ -153,7 +153,7 @@ class ChatActions(ChatBase):
             call = self.panel.selected if self.panel.run is run and self.panel.has_class("-open") else None
             self.inspect(run, call or run.final.call)
 
-    def inspect(self, run: RunState, call: CallId) -> None:
+    def inspect(self, run: RunView, call: CallId) -> None:
         """Show one agent alone."""
         self.app.push_screen(InspectorScreen(run, call, copy=self.copy, stop_call=self.stop_call_quietly))
 
@@ -324,7 +324,7 @@ class ChatActions(ChatBase):
         self.copy(event.code)
 
 
-def call_named(run: RunState | None, text: str) -> CallId:
+def call_named(run: RunView | None, text: str) -> CallId:
     """The call that `3` (of the layer at work) or `L2.3` means. Raises UsageError."""
     match = re.fullmatch(r"(?:[Ll]?(\d+)\.)?(\d+)", text)
     if run is None or match is None:

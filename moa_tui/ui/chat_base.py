@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.plan import Cap
     from moa_tui.errors import StoreError
     from moa_tui.running import Running
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.session import Draft, Session
 
 
@@ -84,7 +84,7 @@ class ChatBase(Screen[None]):
         return self.query_one(Transcript)
 
     @property
-    def shown_run(self) -> RunState | None:
+    def shown_run(self) -> RunView | None:
         """The run whose panes are open, else the newest."""
         return self.panel.run if self.panel.has_class("-open") else self.session.run
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from moa_tui.choices import Choices
     from moa_tui.config import Settings
     from moa_tui.library import Library
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 # Each tick draws a third of the panes, or a sixth of many: 10 Hz for a pane, 5 Hz beyond eight.
 _TICK_SECONDS = 1 / 30
@@ -207,12 +207,12 @@ class ChatScreen(GuidedActions, CompareActions, BudgetActions):
             self.ticker.pause()
         self.attend()
 
-    def _fold(self, run: RunState) -> None:
+    def _fold(self, run: RunView) -> None:
         """The final answer begins: give it the room the panes had, unless the person is in them."""
         if self.panel.run is run and not self.panel.has_focus_within and not self.has_class("-side"):
             self.open_panel(False)
 
-    async def _end_run(self, run: RunState) -> None:
+    async def _end_run(self, run: RunView) -> None:
         session = self.session
         turn = None
         try:
@@ -254,7 +254,7 @@ class ChatScreen(GuidedActions, CompareActions, BudgetActions):
             self.say("what waited is back in the prompt, since the run came to no answer")
         self.show_queue()
 
-    def _view_of(self, run: RunState) -> TurnView | None:
+    def _view_of(self, run: RunView) -> TurnView | None:
         return next((view for view in self.query_one(Transcript).views if view.run is run), None)
 
     def on_resize(self, event: events.Resize) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.ui.compare_screen import CompareScreen
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.session import NOTHING, Draft
 from moa_tui.ui.session_actions import SessionActions
 
@@ -89,7 +89,7 @@ class CompareActions(SessionActions):
         turn = self.session.chat.turn
         if turn is None:
             return
-        run = self.session.run = RunState.of(turn)
+        run = self.session.run = RunView.of(turn)
         self.remove_class("-empty")
         await self.transcript.add(turn, run, instead_of=instead_of, place=self._place_of(turn))
         self.panel.look_at(run)

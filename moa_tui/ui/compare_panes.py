@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.events import CallId
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -55,7 +55,7 @@ class ComparePanes(Screen[None]):
     ]
 
     def __init__(
-        self, run: RunState, *, copy: Callable[[str], None], stop_call: Callable[[CallId], None]
+        self, run: RunView, *, copy: Callable[[str], None], stop_call: Callable[[CallId], None]
     ) -> None:
         """`copy` puts a text on the clipboard and says so; `stop_call` ends a call of this run."""
         super().__init__()

@@ -15,7 +15,7 @@ from moa_tui.errors import MoaTuiError
 from moa_tui.ui.answer_pane import AnswerPane
 from moa_tui.ui.compare_panes import ComparePanes
 from moa_tui.ui.key_bar import KeyBar
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.session import drain
 from moa_tui.wording import one_line
 
@@ -72,7 +72,7 @@ class CompareScreen(Screen[None]):
         self._copy = copy
         self._tell_ended = ended
         self._panes = [
-            AnswerPane(RunState(running.turn.recipe), number, hidden=comparison.blind)
+            AnswerPane(RunView(running.turn.recipe), number, hidden=comparison.blind)
             for number, running in enumerate(comparison.runs, 1)
         ]
         self._going_on: set[Running] = set(comparison.runs)

@@ -15,7 +15,7 @@ from moa_tui.wording import counted
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.ui.checklist_screen import Said
-    from moa_tui.ui.run_state import Choice
+    from moa_tui.ui.run.run_view import PointsChoice
 
 
 class GuidedActions(SessionActions):
@@ -24,7 +24,7 @@ class GuidedActions(SessionActions):
     _checklist: ChecklistScreen | None = None
 
     @property
-    def choice(self) -> Choice | None:
+    def choice(self) -> PointsChoice | None:
         """What the run waits with; None where it waits for nobody."""
         run = self.session.run
         return run.choice if run is not None and self.session.running is not None else None
@@ -87,7 +87,7 @@ class GuidedActions(SessionActions):
 
         running.wake_with(wake)
 
-    def _offer(self, choice: Choice) -> None:
+    def _offer(self, choice: PointsChoice) -> None:
         self.wish("asks")
         if self.app.screen is self and not self.box.whole.strip():
             self.show_points()
@@ -108,7 +108,7 @@ class GuidedActions(SessionActions):
         self._checklist = ChecklistScreen(choice.points, choice.ticked)
         self.app.push_screen(self._checklist, take)
 
-    def _take(self, choice: Choice, said: Said | None) -> None:
+    def _take(self, choice: PointsChoice, said: Said | None) -> None:
         running = self.session.running
         if choice is not self.choice or running is None:
             return

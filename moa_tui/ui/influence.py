@@ -15,7 +15,7 @@ from moa_tui.ui.timeline import call_label
 if TYPE_CHECKING:
     from moa_tui.engine.events import CallId
     from moa_tui.engine.metrics import Overlap
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 NOT_CAUSE = (
     "This is overlap of wording, not cause. A high bar does not show that the final answer was taken from "
@@ -26,7 +26,7 @@ _FIGURES = "  100 %  cosine 0.00"
 _NAME_CELLS = 10
 
 
-def influence_rows(run: RunState, width: int) -> list[Row]:
+def influence_rows(run: RunView, width: int) -> list[Row]:
     """The run's overlap, diversity and novelty in rows of `width` cells at most; or why there are none."""
     if (why := why_nothing(run)) is not None or run.outcome is None:
         return wrap(Content(why or ""), width)
@@ -66,7 +66,7 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def why_nothing(run: RunState) -> str | None:
+def why_nothing(run: RunView) -> str | None:
     """Why there is no overlap to show, in a sentence; None if there is."""
     if run.recipe.calls == 1:
         return "This recipe has one agent: there is no other answer to share words with."
@@ -91,7 +91,7 @@ def _bar(one: Overlap, label: str, label_cells: int, bar_cells: int) -> Content:
     )
 
 
-def _left_out(run: RunState, shown: set[CallId], width: int) -> list[Row]:
+def _left_out(run: RunView, shown: set[CallId], width: int) -> list[Row]:
     """The agents before the last layer whose answers were not passed on."""
     absent = [view for layer in run.layers[:-1] for view in layer if view.call not in shown]
     if not absent:

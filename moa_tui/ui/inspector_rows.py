@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Kind, Message, Reply
-    from moa_tui.ui.run_state import CallView, RunState
+    from moa_tui.ui.run.run_view import CallState, RunView
 
 Figures = list[tuple[str, str]]
 """Names and values; a name without a value is a heading."""
@@ -37,7 +37,7 @@ _SHORTENED = "[… shortened]"
 _NAME_CELLS = 24
 
 
-def silence(run: RunState, view: CallView, kind: Kind) -> str:
+def silence(run: RunView, view: CallState, kind: Kind) -> str:
     """Why there is no text or reasoning to show."""
     if view.reply is not None:
         if kind == "reasoning":
@@ -77,7 +77,7 @@ def messages_text(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
 
 
-def message_rows(run: RunState, view: CallView, width: int) -> Rendered:
+def message_rows(run: RunView, view: CallState, width: int) -> Rendered:
     """Each message whole under its role, references titled; a title's copy mark gives the exact text."""
     rendered = Rendered()
     holder = _references_holder(run, view)
@@ -135,7 +135,7 @@ def _title(name: str, size: str, number: int, width: int, rule: str, style: str)
     return wrap(line + Content(rule * max(0, width - line.cell_length)).stylize(MUTED), width)
 
 
-def _references_holder(run: RunState, view: CallView) -> int | None:
+def _references_holder(run: RunView, view: CallState) -> int | None:
     """The number of the message that the engine has put references in."""
     if view.call.layer == 1 or not view.messages:
         return None
@@ -143,7 +143,7 @@ def _references_holder(run: RunState, view: CallView) -> int | None:
     return len(view.messages) - 1 if at_end else 0
 
 
-def _authors(run: RunState, view: CallView) -> list[tuple[str, str]]:
+def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
     """Names and texts of the layers before, the nearest first, the texts as they are known again."""
     layers = run.layers[: view.call.layer - 1]
     before = [*(one for layer in reversed(layers) for one in layer), *_earlier_pieces(run, view)]
@@ -154,7 +154,7 @@ def _authors(run: RunState, view: CallView) -> list[tuple[str, str]]:
     ]
 
 
-def _earlier_pieces(run: RunState, view: CallView) -> list[CallView]:
+def _earlier_pieces(run: RunView, view: CallState) -> list[CallState]:
     """Where a layer reads piece by piece, the calls of it that came before."""
     window = run.recipe.layers[view.call.layer - 1].window
     return run.layers[view.call.layer - 1][: view.call.index - 1] * window.repeat if window else []
@@ -171,7 +171,7 @@ def _author(reference: str, authors: list[tuple[str, str]]) -> str:
     return ""
 
 
-def _judge(run: RunState, view: CallView, opened: str) -> str:
+def _judge(run: RunView, view: CallState, opened: str) -> str:
     """Who compared the answers, or listed their points: what is passed on is not the reply's own text."""
     task = next((task for kind, task in _MADE_ANEW.items() if f' kind="{kind}"' in opened), None)
     if task is None:
@@ -181,7 +181,7 @@ def _judge(run: RunState, view: CallView, opened: str) -> str:
     return ", ".join(f"{one.call} {one.reply.agent}" for one in judges if one.reply is not None)
 
 
-def _no_agent(run: RunState, view: CallView) -> str:
+def _no_agent(run: RunView, view: CallState) -> str:
     read = run.recipe.read_layers(view.call.layer, range(1, view.call.layer))
     return f"no agent of layer {' or '.join(map(str, read))}"
 
@@ -193,7 +193,7 @@ def _known_again(text: str) -> str:
 # --- numbers ------------------------------------------------------------------------------------------------
 
 
-def figures(run: RunState, view: CallView) -> Figures:
+def figures(run: RunView, view: CallState) -> Figures:
     """All that is known of the call, by name."""
     agent = _asked_agent(run, view)
     model = view.reply.model if view.reply else view.agent.model
@@ -263,7 +263,7 @@ def _of_reply(reply: Reply) -> Figures:
     return known
 
 
-def _so_far(run: RunState, view: CallView) -> Figures:
+def _so_far(run: RunView, view: CallState) -> Figures:
     """What is known of a call that is not over."""
     known: Figures = []
     if view.started is None:
@@ -290,7 +290,7 @@ def _so_far(run: RunState, view: CallView) -> Figures:
     return known
 
 
-def _asked_agent(run: RunState, view: CallView) -> Agent | None:
+def _asked_agent(run: RunView, view: CallState) -> Agent | None:
     """Who was asked in the end: a fallback has settings of its own."""
     if view.reply is None:
         return view.agent
@@ -317,7 +317,7 @@ def _settings(agent: Agent) -> Figures:
 # --- error --------------------------------------------------------------------------------------------------
 
 
-def error_text(run: RunState, view: CallView) -> str:
+def error_text(run: RunView, view: CallState) -> str:
     """The failure whole; empty where there is none."""
     if view.failure is not None:
         status = "" if view.failure.status_code is None else f", status code {view.failure.status_code}"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.events import Kind, Message
-    from moa_tui.ui.run_state import CallView, RunState
+    from moa_tui.ui.run.run_view import CallState, RunView
     from moa_tui.ui.text_rows import Row
 
 Tab = Literal["Answer", "Reasoning", "Messages", "Numbers", "Error"]
@@ -78,7 +78,7 @@ class InspectorScreen(Screen[None]):
 
     def __init__(
         self,
-        run: RunState,
+        run: RunView,
         call: CallId,
         *,
         copy: Callable[[str], None],
@@ -101,7 +101,7 @@ class InspectorScreen(Screen[None]):
         self._can_stop = False
 
     @property
-    def _view(self) -> CallView:
+    def _view(self) -> CallState:
         return self.run_state.view(self.call)
 
     def compose(self) -> ComposeResult:

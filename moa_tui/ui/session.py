@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui.engine.events import CallRetried
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,7 @@ class Draft(NamedTuple):
 NOTHING = Draft("", "")
 
 
-def drain(running: Running, run: RunState) -> tuple[bool, bool]:
+def drain(running: Running, run: RunView) -> tuple[bool, bool]:
     """Take in what the engine has said of a run: whether it has ended, and whether its answer began anew."""
     again = False
     until = time.monotonic() + _LONGEST_DRAIN_SECONDS
@@ -53,7 +53,7 @@ class Session:
 
     chat: Chat
     running: Running | None = None
-    run: RunState | None = None
+    run: RunView | None = None
     draft: Draft = NOTHING
     """What the run was begun with."""
     shown: bool = False
@@ -69,13 +69,13 @@ class Session:
     spent: float = 0.0
     """US dollars of the conversation so far, unknown prices left out."""
     tokens: int = 0
-    _before: tuple[RunState | None, Turn | None] = (None, None)
+    _before: tuple[RunView | None, Turn | None] = (None, None)
 
-    def begin(self, running: Running) -> RunState:
+    def begin(self, running: Running) -> RunView:
         """Follow a run that was just started."""
         self._before = (self.run, self.instead_of)
         self.running, self.instead_of = running, None
-        self.run = RunState(running.turn.recipe)
+        self.run = RunView(running.turn.recipe)
         self.shown = False
         return self.run
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from moa_tui.errors import OpenElsewhereError, StoreError, UsageError
 from moa_tui.export import FORMATS
 from moa_tui.ui.fork_screen import ForkScreen
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.sessions_screen import SessionsScreen
 from moa_tui.ui.stats_screen import StatsScreen
 from moa_tui.ui.steering_actions import SteeringActions
@@ -40,7 +40,7 @@ class SessionActions(SteeringActions):
         turns = chat.path
         await self.transcript.open(turns, chat.conversation.places())
         last = self.transcript.last_run
-        self.session.run = last or (RunState.of(turns[-1]) if turns else None)
+        self.session.run = last or (RunView.of(turns[-1]) if turns else None)
         self.panel.run = None
         self.open_panel(False)
         self.set_class(not turns, "-empty")

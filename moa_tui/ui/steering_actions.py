@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.running import Running
     from moa_tui.ui.agent_pane import AgentPane
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.run_panel import RunPanel
-    from moa_tui.ui.run_state import RunState
 
 
 class Steer(NamedTuple):
@@ -79,7 +79,7 @@ class SteeringActions(ChatActions):
 
         return taken
 
-    async def _swapped(self, run: RunState, call: CallId, changes: dict[str, object]) -> None:
+    async def _swapped(self, run: RunView, call: CallId, changes: dict[str, object]) -> None:
         await self.change(run, _swap(call, changes, run.layer))
 
     async def _added(self, changes: dict[str, object]) -> None:
@@ -89,7 +89,7 @@ class SteeringActions(ChatActions):
 
     # Doing it
 
-    async def change(self, run: RunState, wanted: Steer) -> None:
+    async def change(self, run: RunView, wanted: Steer) -> None:
         """Change the run while it goes, or run what a change of its turn leaves to be run.
 
         A run that goes and is too far on is stopped, and stays beside what comes of the change. Raises
@@ -115,7 +115,7 @@ class SteeringActions(ChatActions):
 
         self._after_stop(running, branch)
 
-    async def _use(self, run: RunState, call: CallId) -> None:
+    async def _use(self, run: RunView, call: CallId) -> None:
         running = self._running_of(run)
         if running is None:
             await self.use_answer(call, self._turn_of(run))
@@ -179,13 +179,13 @@ class SteeringActions(ChatActions):
         await self.change(self._last_run, wanted)
 
     @property
-    def _last_run(self) -> RunState:
+    def _last_run(self) -> RunView:
         run = self.session.run if self.session.running is not None else self.transcript.last_run
         if run is None:
             raise UsageError("there is no answer yet")
         return run
 
-    def _running_of(self, run: RunState) -> Running | None:
+    def _running_of(self, run: RunView) -> Running | None:
         """The run itself, where it still goes. Raises UsageError where it has not really begun."""
         running = self.session.running
         if running is None or self.session.run is not run:
@@ -194,7 +194,7 @@ class SteeringActions(ChatActions):
             raise UsageError("the run is only getting ready: nobody has been asked yet")
         return running
 
-    def _as_it_stands(self, running: Running, run: RunState) -> Turn:
+    def _as_it_stands(self, running: Running, run: RunView) -> Turn:
         """The turn as if it were stopped now."""
         replies = {
             view.call: view.reply or Reply(view.agent.name, view.agent.model, "stopped")
@@ -209,7 +209,7 @@ class SteeringActions(ChatActions):
         self.say("the run was too far on for that: it is stopped, and goes on as changed, beside it")
         running.stop()
 
-    def _turn_of(self, run: RunState) -> Turn:
+    def _turn_of(self, run: RunView) -> Turn:
         """The turn whose panes are open, running or over. Raises UsageError."""
         if (running := self._running_of(run)) is not None:
             return running.turn
@@ -220,7 +220,7 @@ class SteeringActions(ChatActions):
             raise UsageError("these panes are of a turn that is not in the conversation any more")
         return found
 
-    def _leave_out(self, run: RunState, call: CallId) -> Steer:
+    def _leave_out(self, run: RunView, call: CallId) -> Steer:
         live = steering_live.take_in if run.view(call).state == "excluded" else steering_live.leave_out
         return Steer(partial(live, call=call), partial(steering.leave_out, call=call))
 
@@ -246,7 +246,7 @@ def _swap(call: CallId, changes: dict[str, object], at_work: int) -> Steer:
     )
 
 
-def _add(run: RunState, changes: dict[str, object]) -> Steer:
+def _add(run: RunView, changes: dict[str, object]) -> Steer:
     """One more agent, with the recipe's defaults, as the others of its layer have them."""
     if "model" not in changes:
         raise UsageError("a model is needed, as in /add gpt-6-luna")

@@ -17,7 +17,7 @@ from moa_tui.wording import GLYPHS
 
 if TYPE_CHECKING:
     from moa_tui.engine.events import CallId
-    from moa_tui.ui.run_state import CallView, RunState
+    from moa_tui.ui.run.run_view import CallState, RunView
 
 QUEUED, ASKED, WRITING = "░", "▒", "█"
 STYLES = {QUEUED: MUTED, ASKED: "$text-warning", WRITING: "$text-primary"}
@@ -57,7 +57,7 @@ class Timeline:
     notes: list[Row]
 
 
-def timeline(run: RunState, width: int) -> Timeline:
+def timeline(run: RunView, width: int) -> Timeline:
     """The run so far, in rows of `width` cells at most."""
     views = list(run.views)
     spans = {view.call: span for view in views if (span := call_span(run, view)) is not None}
@@ -89,12 +89,12 @@ def timeline(run: RunState, width: int) -> Timeline:
     return Timeline(_axis(step, seconds, cells, 3 + label_cells), rows, notes)
 
 
-def call_label(view: CallView) -> str:
+def call_label(view: CallState) -> str:
     """`L1.2 thorough`."""
     return f"{view.call} {view.reply.agent if view.reply else view.agent.name}"
 
 
-def call_span(run: RunState, view: CallView) -> Span | None:
+def call_span(run: RunView, view: CallState) -> Span | None:
     """The call's times so far; None if this run has not asked it."""
     if (reply := view.reply) is not None:
         return None if reply.reused else Span(reply.queued, reply.started, reply.first_token, reply.ended)
@@ -104,7 +104,7 @@ def call_span(run: RunState, view: CallView) -> Span | None:
     return Span(queued, view.started, view.first_token, max(queued, run.now))
 
 
-def layer_began(run: RunState, number: int) -> float | None:
+def layer_began(run: RunView, number: int) -> float | None:
     """When the layer's calls could begin: once those of the layer before were over; None if they are not."""
     if number == 1:
         return 0.0
@@ -114,14 +114,14 @@ def layer_began(run: RunState, number: int) -> float | None:
     return max([0.0, *(reply.ended for reply in before if reply and not reply.reused)])
 
 
-def why_no_bar(run: RunState, view: CallView) -> str:
+def why_no_bar(run: RunView, view: CallState) -> str:
     """Why a call has no times in this run."""
     if view.reply is not None:
         return "kept from before"
     return "not asked" if run.over else f"waits for layer {view.call.layer - 1}"
 
 
-def critical_path(run: RunState) -> set[CallId]:
+def critical_path(run: RunView) -> set[CallId]:
     """The slowest call of each layer that is over."""
     over = {
         view.call: view.reply
@@ -134,7 +134,7 @@ def critical_path(run: RunState) -> set[CallId]:
     return {layer.slowest for layer in measure(over, {}, None).layers if layer.slowest is not None}
 
 
-def _bar(span: Span, view: CallView, cells: int, seconds: float) -> Content:
+def _bar(span: Span, view: CallState, cells: int, seconds: float) -> Content:
     """The call's bar and how it ended, with blanks before and behind, one cell more than `cells`."""
     scale = cells / seconds
     begin = min(int(span.queued * scale), cells - 1)
@@ -166,7 +166,7 @@ def _axis(step: float, seconds: float, cells: int, margin: int) -> list[Row]:
     return [Row(Content(" " * margin + line).stylize(MUTED)) for line in lines]
 
 
-def _summary(run: RunState) -> tuple[str, ...]:
+def _summary(run: RunView) -> tuple[str, ...]:
     if run.outcome is None:
         return run.stage(), f"{run.now:.0f} s"
     critical = run.outcome.metrics.critical_path_seconds

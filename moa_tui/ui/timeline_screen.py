@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 _SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -30,7 +30,7 @@ class RunScreen(Screen[None]):
 
     CSS_PATH = "timeline_screen.tcss"
 
-    def __init__(self, run: RunState) -> None:
+    def __init__(self, run: RunView) -> None:
         super().__init__()
         self.run_state = run
         self._drawn: object = None

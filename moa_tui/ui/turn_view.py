@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from moa_tui.conversation import Turn
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 # A longer prompt shows its beginning until the person opens it.
 _SHOWN_PROMPT_LINES = 20
@@ -101,7 +101,7 @@ class TurnView(RowsWidget, can_focus=True):
             self.turn = turn
             super().__init__()
 
-    def __init__(self, turn: Turn, run: RunState, *, place: tuple[int, int] = (1, 1)) -> None:
+    def __init__(self, turn: Turn, run: RunView, *, place: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
         self.turn = turn
         self.run = run

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.chat_screen import ChatScreen
     from moa_tui.ui.prompt import Prompt
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.run_panel import RunPanel
-    from moa_tui.ui.run_state import RunState
     from moa_tui.ui.session import Session
     from moa_tui.ui.transcript import Transcript
     from moa_tui.ui.turn_view import TurnView
@@ -122,7 +122,7 @@ class Bench:
         return self.screen.session
 
     @property
-    def run(self) -> RunState:
+    def run(self) -> RunView:
         assert self.session.run is not None
         return self.session.run
 

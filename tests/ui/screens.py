@@ -32,7 +32,7 @@ from moa_tui.gateway.models import Gateway
 from moa_tui.library import Library
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat_screen import ChatScreen
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.session import Session
 from tests.helpers import wait_until
 
@@ -132,9 +132,9 @@ class HeldSession(Session):
 
     clock: Clock
 
-    def begin(self, running: object) -> RunState:
+    def begin(self, running: object) -> RunView:
         super().begin(running)  # type: ignore[arg-type]
-        self.run = RunState(self.chat.recipe, self.clock)
+        self.run = RunView(self.chat.recipe, self.clock)
         return self.run
 
 
@@ -192,7 +192,7 @@ async def at_rest(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-async def ask(pilot: Pilot[None]) -> RunState:
+async def ask(pilot: Pilot[None]) -> RunView:
     """Send the question; the run then stands at its beginning."""
     app = pilot.app
     assert isinstance(app, MoaApp)
