@@ -29,14 +29,14 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class _Pane(AgentPane):
-    """One whose agent cannot be changed: that makes another turn, once the comparison is in the chat."""
+    """Pane of an agent that cannot be changed: a change makes a new turn, and a comparison has none."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "steer" and super().check_action(action, parameters)
 
 
 class _Panel(RunPanel):
-    """Such panes, and nobody can join them."""
+    """Run panel of one compared recipe; agents cannot be added to it."""
 
     pane_class = _Pane
 
@@ -45,7 +45,7 @@ class _Panel(RunPanel):
 
 
 class ComparePanes(Screen[None]):
-    """Looks at one run while the comparison goes on."""
+    """Shows the agents of one run while the comparison goes on."""
 
     HELP_TITLE = "A recipe's agents"
     CSS_PATH = "compare_screen.tcss"

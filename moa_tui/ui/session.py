@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from moa_tui.engine.events import CallRetried
+from moa_tui.ui.run.follower import RunFollower
 from moa_tui.ui.run.run_view import RunView
 
 if TYPE_CHECKING:
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
     from moa_tui.chat import Chat
     from moa_tui.conversation import Turn
     from moa_tui.running import Running
-
-# What came in a burst is taken in over several ticks, so that a key never waits long.
-_LONGEST_DRAIN_SECONDS = 0.02
 
 
 class Draft(NamedTuple):
@@ -29,22 +24,6 @@ class Draft(NamedTuple):
 
 
 NOTHING = Draft("", "")
-
-
-def drain(running: Running, run: RunView) -> tuple[bool, bool]:
-    """Take in what the engine has said of a run: whether it has ended, and whether its answer began anew."""
-    again = False
-    until = time.monotonic() + _LONGEST_DRAIN_SECONDS
-    while time.monotonic() < until:
-        try:
-            event = running.events.get_nowait()
-        except queue.Empty:
-            break
-        if event is None:
-            return True, again
-        again = again or (isinstance(event, CallRetried) and event.call == run.recipe.writer)
-        run.take(event)
-    return False, again
 
 
 @dataclass
@@ -83,7 +62,8 @@ class Session:
         """Take in what the engine has said: whether the run has ended, and whether the answer began anew."""
         if self.running is None or self.run is None or not self.shown:
             return False, False
-        return drain(self.running, self.run)
+        advance = RunFollower(self.running, self.run).advance()
+        return advance.ended, advance.answer_restarted
 
     def end(self) -> Turn | None:
         """Settle the ended run; None where it never began. Raises what stopped it from beginning."""

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from moa_tui.ui.markdown_rows import Rendered, block_end, render
 from moa_tui.ui.rows_widget import MARKS, RowsWidget
+from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
 from moa_tui.ui.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
 from moa_tui.wording import GLYPHS, counted, summary
 
@@ -110,7 +111,7 @@ class TurnView(RowsWidget, can_focus=True):
         """Which of how many alternatives it is, counting from 1."""
         self._answer = GrowingText()
         self._rendered = Rendered()
-        self._seen = 0
+        self._cursor = AnswerCursor(run)
         self._above: list[Row] = []
         self._below: list[Row] = []
         self._rows: list[Row] = []
@@ -134,20 +135,16 @@ class TurnView(RowsWidget, can_focus=True):
 
     @property
     def answer(self) -> str:
-        """What there is of the answer."""
-        outcome = self.run.outcome
-        if outcome is not None:
-            return outcome.answer
-        writer = self.run.writer
-        return writer.written("text") if writer is not None else ""
+        """The answer as far as it is written."""
+        return self.run.answer
 
     def lay_out(self, width: int) -> None:
-        """Lay the turn out; what is over is rendered before it is first shown."""
+        """Lay the turn out in `width` cells; a run that is over is rendered before it is first shown."""
         first = not self._answer.width
         self._answer.resize(width)
         if self.run.over and self.answer:
+            self._cursor.news()  # Told once: the whole answer is laid out here, not at the next tick.
             self._answer.replace(self.answer)
-            self._seen = -1
             # At another width, only what the reader sees is worth keeping him waiting for.
             if len(self.answer) > _LONGEST_AT_ONCE or not (first or self.is_on_screen):
                 self._settle(len(self.answer))
@@ -161,31 +158,33 @@ class TurnView(RowsWidget, can_focus=True):
         self.forget()
 
     def tick(self) -> None:
-        """Take in what the run has written since."""
+        """Show what the run has written since the last tick."""
         width = self._answer.width
         if not width:
             return
-        view = self.run.writer
-        unchanged = changed = len(self._rows) + 1
-        if self.run.over or view is None or view.over:
-            if self._seen >= 0 and self.run.over:
-                self._seen = -1
-                self._answer.replace(self.answer)
-                self._settle(len(self.answer))
+        changed: int | None = None
+        match self._cursor.news():
+            case Begun(text):
+                self._answer.replace(text)
+                changed = len(self._above)
+                self._settle_blocks()
+            case Appended(text):
+                changed = len(self._above) + self._answer.append(text)
+                self._settle_blocks()
+            case Whole(text):
+                self._answer.replace(text)
+                self._settle(len(text))
                 changed = 0
-        else:
-            parts = view.parts["text"]
-            if self._seen < len(parts):
-                new = "".join(parts[self._seen :])
-                self._seen = len(parts)
-                changed = len(self._above) + self._answer.append(new)
-                end = block_end(self._answer.source, self._answer.settled)
-                if end > self._answer.settled and not self._busy:
-                    self._settle(end)
         if self._frame(width):
             changed = 0
-        if changed < unchanged:
+        if changed is not None:
             self._redraw(changed)
+
+    def _settle_blocks(self) -> None:
+        """Render the blocks that are whole, unless a thread renders at the moment."""
+        end = block_end(self._answer.source, self._answer.settled)
+        if end > self._answer.settled and not self._busy:
+            self._settle(end)
 
     def show_found(self, wanted: str) -> list[int]:
         """Mark every place of `wanted`; the row each begins in. An empty text takes the marks away."""
@@ -206,10 +205,8 @@ class TurnView(RowsWidget, can_focus=True):
         return places
 
     def restart(self) -> None:
-        """What was written does not count any more."""
-        self._seen = 0
-        self._answer.replace("")
-        self._redraw()
+        """Show at once that the answer is written anew."""
+        self.tick()
 
     def _redraw(self, changed: int = 0) -> None:
         """Draw the rows from `changed` on anew; lay the screen out only where their number changed."""

@@ -101,18 +101,6 @@ async def test_no_event_is_taken_in_before_there_is_something_to_show_it(session
     assert session.run.over
 
 
-async def test_what_comes_in_a_burst_is_taken_in_over_several_ticks(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("moa_tui.ui.session._LONGEST_DRAIN_SECONDS", 0.0)
-    begin(session)
-    assert session.running is not None
-    await wait_until(lambda: session.running is None or session.running.events.qsize() > 5)
-    waiting = session.running.events.qsize()
-    session.drain()
-    assert session.running.events.qsize() >= waiting - 1
-
-
 async def test_an_answer_that_begins_anew_is_told(session: Session, models: FakeModels) -> None:
     models.scripts = {"judge": [[ModelError("connection", "refused")], ["better"]]}
     begin(session)

@@ -94,7 +94,7 @@ class CallState:
         return f"{GLYPHS['excluded' if self.passed_over else self.state]} {word}"
 
     def numbers(self, now: float) -> list[str]:
-        """The call's figures, most telling first: tokens, tokens/s, price, seconds. `now` is the run's time."""
+        """The call's figures at `now`, seconds since the run's start, most telling first."""
         if self.state == "waiting":
             return []
         if self.state == "retrying":
@@ -208,7 +208,7 @@ class RunView:
                     view.passed_over = view.reply is None
 
     def _change_recipe(self, recipe: Recipe) -> None:
-        """Follow a recipe that was changed while it runs: calls are added, waiting ones get their new agents."""
+        """Follow a change of the running recipe: add new calls, and give waiting ones their new agents."""
         self.recipe = recipe
         for views, agents in zip(self.layers, (agents for agents in recipe.lineup if agents), strict=True):
             for view, agent in zip(views, agents, strict=False):
@@ -247,6 +247,13 @@ class RunView:
             and answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
         ]
         return answering[-1] if answering else self.writer or self.layers[-1][-1]
+
+    @property
+    def answer(self) -> str:
+        """The answer as far as it is written."""
+        if self.outcome is not None:
+            return self.outcome.answer
+        return self.writer.written("text") if self.writer is not None else ""
 
     @property
     def answering(self) -> bool:
