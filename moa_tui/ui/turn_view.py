@@ -108,7 +108,7 @@ class TurnView(RowsWidget, can_focus=True):
         self.run = run
         self.whole_prompt = False
         self.place = place
-        """Which of how many alternatives it is, counting from 1."""
+        """The turn's number among its alternatives, counted from 1, and how many there are."""
         self._answer = GrowingText()
         self._rendered = Rendered()
         self._cursor = AnswerCursor(run)
@@ -123,7 +123,7 @@ class TurnView(RowsWidget, can_focus=True):
         return self._rows
 
     def _assemble(self) -> int:
-        """Put the parts together; how many rows there were before."""
+        """Join the rows of all parts, and return how many rows there were before."""
         before = len(self._rows)
         answer = self._answer.rows if self._answer.source else []
         self._rows = [*self._above, *answer, *self._below]
@@ -186,15 +186,15 @@ class TurnView(RowsWidget, can_focus=True):
         if end > self._answer.settled and not self._busy:
             self._settle(end)
 
-    def show_found(self, wanted: str) -> list[int]:
-        """Mark every place of `wanted`; the row each begins in. An empty text takes the marks away."""
+    def show_found(self, text: str) -> list[int]:
+        """Mark every occurrence of `text`, and return the row of each. An empty text removes the marks."""
         places: list[int] = []
         marks: dict[int, list[tuple[int, int]]] = {}
-        if wanted:
-            self.whole_prompt = self.whole_prompt or wanted.casefold() in self.turn.prompt.casefold()
+        if text:
+            self.whole_prompt = self.whole_prompt or text.casefold() in self.turn.prompt.casefold()
             self._frame(self._answer.width)
             self._redraw()
-            for place in find(self._rows, wanted):
+            for place in find(self._rows, text):
                 places.append(place[0][0])
                 for row, start, end in place:
                     marks.setdefault(row, []).append((start, end))
@@ -209,7 +209,7 @@ class TurnView(RowsWidget, can_focus=True):
         self.tick()
 
     def _redraw(self, changed: int = 0) -> None:
-        """Draw the rows from `changed` on anew; lay the screen out only where their number changed."""
+        """Redraw the rows from `changed` on; the screen is laid out only where their number changed."""
         before = self._assemble()
         self.forget(changed)
         self.refresh(layout=before != len(self._rows))
@@ -220,7 +220,7 @@ class TurnView(RowsWidget, can_focus=True):
 
     @work(exclusive=True)
     async def _render_to(self, end: int) -> None:
-        """Render up to `end`, on a thread; what is settled already stays, unless all is rendered anew."""
+        """Render the answer up to `end` on a thread; blocks already rendered stay unless `end` is its end."""
         answer, width = self._answer, self._answer.width
         whole = end == len(answer.source)
         start = 0 if whole else answer.settled
@@ -241,7 +241,7 @@ class TurnView(RowsWidget, can_focus=True):
         self._redraw(len(self._above) + len(done))
 
     def _frame(self, width: int) -> bool:
-        """Lay out what stands above and below the answer; whether it changed."""
+        """Lay out what stands above and below the answer, and return whether it changed."""
         above = [*self._prompt_rows(width), *self._strip_rows(width)]
         below = self._end_rows(width)
         words = [row.content.plain for row in (*above, *below)]
