@@ -173,7 +173,7 @@ def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: Markdown
             yield from _call(call, reply, last and reply.text == outcome.answer, parser)
         yield "</div>"
     yield "</details>\n<details>\n<summary>Timeline</summary>"
-    yield from timeline(recipe, outcome)
+    yield from timeline(outcome)
     yield "</details>"
 
 

@@ -12,6 +12,7 @@ from moa_tui.chat.changes import LeaveOut, Retry
 from moa_tui.text.cells import cell_len, shorten
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.rows_widget import MARKS
+from moa_tui.ui.run.follower import Appended, Begun, Nothing, TextCursor, Whole
 from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.changes import Change
     from moa_tui.engine.events import CallId, Kind
-    from moa_tui.ui.run_state import CallView
+    from moa_tui.ui.run.run_view import CallState
 
 
 class AgentPane(LiveText):
-    """Shows the call it is looking at, running or over."""
+    """Shows one call, running or over."""
 
     HELP_TITLE = "An agent's pane"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -91,46 +92,43 @@ class AgentPane(LiveText):
         """`can_change` is False where the turn that the call belongs to cannot be changed."""
         super().__init__()
         self._can_change = can_change
-        self.view: CallView | None = None
+        self.view: CallState | None = None
         self._kind: Kind = "text"
-        self._seen = 0
-        self._generation = 0
-        self._shown: object = None
+        self._cursor: TextCursor | None = None
+        self._notice = ""
+        """The words that stand in the place of a text; empty where a text stands."""
         self._framed: list[str] = []
         self._now = 0.0
 
-    def look_at(self, view: CallView, kind: Kind) -> None:
+    def look_at(self, view: CallState, kind: Kind) -> None:
         """Show another call, or the other of its texts, from its beginning."""
         if view is self.view and kind == self._kind:
             return
         self.view, self._kind = view, kind
-        self._seen, self._generation, self._shown = 0, view.generation, None
+        self._cursor, self._notice = TextCursor(view, kind), ""
         self.show("", follow=True)
         self._frame(view, self._now)
 
     def tick(self, now: float) -> None:
         """Bring text and frame up to date; `now` in seconds of the run."""
-        view, self._now = self.view, now
-        if view is None:
+        view, cursor, self._now = self.view, self._cursor, now
+        if view is None or cursor is None:
             return
-        if view.over:
-            if self._shown is not view.reply:
-                self._shown = view.reply
-                self._end(view)
-        elif view.generation != self._generation:
-            self._seen, self._generation, self._shown = 0, view.generation, None
-            self.show("", follow=True)
-        elif self._seen < len(new := view.parts[self._kind]):
-            if self._seen == 0:
-                self.show("", follow=True)
-            text = "".join(new[self._seen :])
-            self._seen = len(new)
-            self._shown = None
-            self.append(text)
-        else:
-            self.settle_thumb()
-        if not view.over and self._seen == 0:
-            self._still(_waiting_words(view, self._kind))
+        match cursor.news():
+            case Begun(text):
+                self._show_text()
+                self.show(text, follow=True)
+            case Appended(text):
+                self.append(text)
+            case Whole(text) if cursor.has_text:
+                self._show_text()
+                self.finish(text)
+            case Nothing() if not view.over:
+                self.settle_thumb()
+        if not cursor.has_text:
+            self._show_notice(
+                _ended_words(view, self._kind) if view.over else _waiting_words(view, self._kind)
+            )
         self._frame(view, now)
 
     def on_resize(self) -> None:
@@ -139,31 +137,19 @@ class AgentPane(LiveText):
         if self.view is not None:
             self._frame(self.view, self._now)
 
-    def _end(self, view: CallView) -> None:
-        text = view.written(self._kind)
-        if text.strip():
-            self.remove_class("-still")
-            self.finish(text)
-            return
-        error = view.reply.error if view.reply else None
-        why = f"{view.state_words}: {error.message}" if error else f"{view.state_words}, without any text"
-        if self._kind == "reasoning":
-            why = "no reasoning was sent"
-        self.add_class("-still")
-        self.show(why)
+    def _show_text(self) -> None:
+        """Make room for a text where a notice may stand."""
+        self._notice = ""
+        self.remove_class("-still")
 
-    def _still(self, words: str) -> None:
-        """Say why there is no text yet."""
-        if self._shown != words:
-            self._shown = words
+    def _show_notice(self, words: str) -> None:
+        """Say why there is no text."""
+        if self._notice != words:
+            self._notice = words
             self.add_class("-still")
             self.show(words)
 
-    def append(self, text: str) -> None:
-        self.remove_class("-still")
-        super().append(text)
-
-    def _frame(self, view: CallView, now: float) -> None:
+    def _frame(self, view: CallState, now: float) -> None:
         room = self.size.width - 2
         if room <= 0:
             return
@@ -226,16 +212,25 @@ class AgentPane(LiveText):
 
 
 def frame_words(name: str, state: str, numbers: Sequence[str], room: int) -> list[str]:
-    """What stands in a frame above and below, in `room` cells: the name gives way, then the last numbers."""
+    """A frame's title and subtitle, fitted to `room` cells: first the name is cut, then numbers go."""
     if cell_len(name) + cell_len(state) + 1 > room:
         name = shorten(name, max(5, room - cell_len(state) - 1))
-    told = list(numbers)
-    while len(told) > 1 and cell_len(" · ".join(told)) > room:
-        told.pop()
-    return [f"{name} {state}", " · ".join(told)]
+    fitting = list(numbers)
+    while len(fitting) > 1 and cell_len(" · ".join(fitting)) > room:
+        fitting.pop()
+    return [f"{name} {state}", " · ".join(fitting)]
 
 
-def _waiting_words(view: CallView, kind: Kind) -> str:
+def _ended_words(view: CallState, kind: Kind) -> str:
+    """Why a call that is over has no text."""
+    if kind == "reasoning":
+        return "no reasoning was sent"
+    error = view.reply.error if view.reply else None
+    return f"{view.state_words}: {error.message}" if error else f"{view.state_words}, without any text"
+
+
+def _waiting_words(view: CallState, kind: Kind) -> str:
+    """Why a call that is not over has no text yet."""
     match view.state:
         case _ if view.passed_over:
             return "was not asked: the run ended before"

@@ -10,9 +10,10 @@ from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import GLYPHS, money, one_line
 from moa_tui.ui.agent_pane import frame_words
 from moa_tui.ui.live_text import LiveText
+from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Nothing, Whole
 
 if TYPE_CHECKING:
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 
 class AnswerPane(LiveText):
@@ -32,8 +33,8 @@ class AnswerPane(LiveText):
     }
     """
 
-    def __init__(self, run: RunState, number: int, *, hidden: bool) -> None:
-        """`number` counts the columns from 1; `hidden` is whether the recipe's name is not to be told yet."""
+    def __init__(self, run: RunView, number: int, *, hidden: bool) -> None:
+        """`number` counts the columns from 1; `hidden` keeps the recipe's name back until `reveal`."""
         super().__init__()
         self.run_state = run
         self.number = number
@@ -41,20 +42,21 @@ class AnswerPane(LiveText):
         self.chosen = False
         self.why_not: str | None = None
         """Why the run never began, once that is known."""
-        self._seen = 0
-        self._shown: object = None
+        self._cursor = AnswerCursor(run)
+        self._notice = ""
+        """The words that stand in the place of an answer; empty where an answer stands."""
         self._framed: list[str] = []
 
     @property
     def name_words(self) -> str:
-        """`1 duo`, or `1 A` while the names are hidden."""
+        """The column's number and recipe: `1 duo`, or `1 A` while the names are hidden."""
         if self.hidden:
             return f"{self.number} {chr(ord('A') + self.number - 1)}"
         return f"{self.number} {without_controls(one_line(self.run_state.recipe.name)) or '(no name)'}"
 
     @property
     def state_words(self) -> str:
-        """How the run stands, glyph and word: `● L1 3/6`."""
+        """The run's state as glyph and word: `● L1 3/6`."""
         run = self.run_state
         if self.why_not is not None:
             return f"{GLYPHS['stopped']} not asked"
@@ -85,11 +87,8 @@ class AnswerPane(LiveText):
 
     @property
     def answer(self) -> str:
-        """What there is of the answer."""
-        run = self.run_state
-        if run.outcome is not None:
-            return run.outcome.answer
-        return run.writer.written("text") if run.writer is not None else ""
+        """The answer as far as it is written."""
+        return self.run_state.answer
 
     @property
     def is_answered(self) -> bool:
@@ -97,51 +96,48 @@ class AnswerPane(LiveText):
         return self.run_state.over and bool(self.answer.strip())
 
     def reveal(self) -> None:
-        """Tell the name and all that was hidden with it."""
+        """Show the recipe's name and all that was hidden with it."""
         self.hidden = False
-        self._shown, self._framed = None, []
+        self._framed = []
         self.tick()
-
-    def restart(self) -> None:
-        """What was written does not count any more."""
-        self._seen, self._shown = 0, None
 
     def tick(self) -> None:
         """Bring text and frame up to date."""
-        run = self.run_state
-        if run.over or self.why_not is not None:
-            self._end()
-        elif run.writer is not None and self._seen < len(parts := run.writer.parts["text"]):
-            if self._seen == 0:
-                self.show("", follow=True)
-            text = "".join(parts[self._seen :])
-            self._seen, self._shown = len(parts), None
-            self.remove_class("-still")
-            self.append(text)
-        elif self._seen == 0:
-            self._still("no answer yet" if self.hidden else "\n".join(run.strip()))
-        else:
-            self.settle_thumb()
+        match self._cursor.news():
+            case Begun(text):
+                self._show_text()
+                self.show(text, follow=True)
+            case Appended(text):
+                self.append(text)
+            case Whole(text) if self._cursor.has_text:
+                self._show_text()
+                self.finish(text)
+            case Nothing() if self._cursor.has_text and not self.run_state.over:
+                self.settle_thumb()
+        if not self._cursor.has_text:
+            self._show_notice(self._why_no_answer())
         self._frame()
 
-    def _end(self) -> None:
-        if self.answer.strip():
-            if self._shown is not self.run_state.outcome:
-                self._shown = self.run_state.outcome
-                self.remove_class("-still")
-                self.finish(self.answer)
-        elif self.hidden:
+    def _why_no_answer(self) -> str:
+        """Why there is no answer to show, or not yet."""
+        run = self.run_state
+        if not run.over and self.why_not is None:
+            return "no answer yet" if self.hidden else "\n".join(run.strip())
+        if self.hidden:
             # What went wrong would name a model.
-            self._still("no answer; why is told with the names")
-        else:
-            outcome = self.run_state.outcome
-            error = outcome.error.message if outcome is not None and outcome.error is not None else ""
-            self._still(self.why_not or error or "no answer")
+            return "no answer; why is told with the names"
+        error = run.outcome.error.message if run.outcome is not None and run.outcome.error is not None else ""
+        return self.why_not or error or "no answer"
 
-    def _still(self, words: str) -> None:
-        """Say why there is no text."""
-        if self._shown != words:
-            self._shown = words
+    def _show_text(self) -> None:
+        """Make room for an answer where a notice may stand."""
+        self._notice = ""
+        self.remove_class("-still")
+
+    def _show_notice(self, words: str) -> None:
+        """Say why there is no answer."""
+        if self._notice != words:
+            self._notice = words
             self.add_class("-still")
             self.show(words)
 
@@ -155,8 +151,8 @@ class AnswerPane(LiveText):
             # As Content: a name must not be read as markup.
             self.border_title, self.border_subtitle = map(Content, frame)
         status = self.run_state.outcome.status if self.run_state.outcome is not None else None
-        for one in ("done", "failed", "partial", "stopped"):
-            self.set_class(status == one, f"-{one}")
+        for end in ("done", "failed", "partial", "stopped"):
+            self.set_class(status == end, f"-{end}")
         self.set_class(self.chosen, "-chosen")
 
     def on_resize(self) -> None:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import CallId
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.rows_widget import RowsWidget
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class ComparePanes(Screen[None]):
-    """Looks at one run while the comparison goes on."""
+    """Shows the agents of one run while the comparison goes on."""
 
     HELP_TITLE = "A recipe's agents"
     CSS_PATH = "compare_screen.tcss"
@@ -41,7 +41,7 @@ class ComparePanes(Screen[None]):
     ]
 
     def __init__(
-        self, run: RunState, *, copy: Callable[[str], None], stop_call: Callable[[CallId], None]
+        self, run: RunView, *, copy: Callable[[str], None], stop_call: Callable[[CallId], None]
     ) -> None:
         """`copy` puts a text on the clipboard and says so; `stop_call` ends a call of this run."""
         super().__init__()

@@ -14,10 +14,10 @@ from textual.widgets import Static
 from moa_tui.errors import MoaTuiError
 from moa_tui.text.wording import one_line
 from moa_tui.ui.answer_pane import AnswerPane
-from moa_tui.ui.chat.state import drain
 from moa_tui.ui.compare_panes import ComparePanes
 from moa_tui.ui.key_bar import KeyBar
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.follower import RunFollower
+from moa_tui.ui.run.run_view import RunView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,19 +67,23 @@ class CompareScreen(Screen[None]):
         super().__init__()
         self.comparison = comparison
         self.current = 0
-        """The column the person looks at, from 0."""
+        """The column that has the focus, from 0."""
         self._prompt = prompt
         self._copy = copy
         self._on_end = on_end
         self._panes = [
-            AnswerPane(RunState(running.turn.recipe), number, hidden=comparison.is_blind)
+            AnswerPane(RunView(running.turn.recipe), number, hidden=comparison.is_blind)
             for number, running in enumerate(comparison.runs, 1)
+        ]
+        self._followers = [
+            RunFollower(running, pane.run_state)
+            for running, pane in zip(comparison.runs, self._panes, strict=True)
         ]
         self._going_on: set[RunHandle] = set(comparison.runs)
         self._ticks = 0
         self._stopping = self._leaving = False
         self._said = ""
-        """What came of the choice."""
+        """The words about the choice; empty before it is made."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="compare-title", markup=False)
@@ -104,12 +108,8 @@ class CompareScreen(Screen[None]):
         number = self._ticks % _MOST_RECIPES
         if number < len(self._panes):
             running, pane = self.comparison.runs[number], self._panes[number]
-            if running in self._going_on:
-                ended, again = drain(running, pane.run_state)
-                if again:
-                    pane.restart()
-                if ended:
-                    self._end(running, pane)
+            if running in self._going_on and self._followers[number].advance().ended:
+                self._end(running, pane)
             pane.tick()
             self._draw_tabs()
         if not self._going_on and self._ticks % _MOST_RECIPES == 0:
@@ -147,9 +147,10 @@ class CompareScreen(Screen[None]):
         if not tabs.display:
             return
         items = []
-        for at, pane in enumerate(self._panes):
-            shown = at == self.current
-            style = Style(bold=shown, reverse=shown) + Style.from_meta({"@click": f"screen.show({at})"})
+        for column, pane in enumerate(self._panes):
+            is_current = column == self.current
+            click = Style.from_meta({"@click": f"screen.show({column})"})
+            style = Style(bold=is_current, reverse=is_current) + click
             items.append(Content(f" {pane.name_words} {pane.state_words} ").stylize(style))
         content = Content("│").join(items)
         if tabs.content != content:
@@ -162,8 +163,8 @@ class CompareScreen(Screen[None]):
 
     def _show_columns(self) -> None:
         narrow = self.has_class("-narrow")
-        for at, pane in enumerate(self._panes):
-            pane.display = not narrow or at == self.current
+        for column, pane in enumerate(self._panes):
+            pane.display = not narrow or column == self.current
         self.call_after_refresh(self._draw_tabs)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
@@ -177,24 +178,24 @@ class CompareScreen(Screen[None]):
             case "choose", (int(number),):
                 if self.comparison.is_decided or number > len(self._panes):
                     return False
-                one = self._panes[number - 1 : number] if number else self._panes
-                return any(pane.is_answered for pane in one) or None
+                choosable = self._panes[number - 1 : number] if number else self._panes
+                return any(pane.is_answered for pane in choosable) or None
             case "panes", _:
                 return not self._panes[self.current].hidden
             case _:
                 return True
 
-    def action_show(self, at: int) -> None:
-        self.current = at
+    def action_show(self, column: int) -> None:
+        self.current = column
         self._show_columns()
-        self._panes[at].focus()
+        self._panes[column].focus()
         self.refresh_bindings()
 
     def action_column(self, step: int) -> None:
         self.action_show((self.current + step) % len(self._panes))
 
     def action_choose(self, number: int) -> None:
-        """Take the answer of that column for the best; 0 for none of them."""
+        """Choose the answer of that column, counted from 1; 0 chooses none of them."""
         seen = [
             running
             for running, pane in zip(self.comparison.runs, self._panes, strict=True)
@@ -213,8 +214,8 @@ class CompareScreen(Screen[None]):
         names = [pane.name_words.partition(" ")[2] for pane in self._panes]
         said = f"Chosen: {names[number - 1]}." if chosen is not None else "None is better."
         if was_blind:
-            told = [f"{letter} is {name}" for letter, name in zip(letters, names, strict=True)]
-            said += f" {', '.join(told)}."
+            revealed = [f"{letter} is {name}" for letter, name in zip(letters, names, strict=True)]
+            said += f" {', '.join(revealed)}."
         if not counts:
             few = "fewer than two answers were there" if len(seen) < 2 else "nothing is kept of it"
             said += f" Not counted: {few}."
@@ -235,7 +236,7 @@ class CompareScreen(Screen[None]):
         self._copy(event.text)
 
     def action_leave(self) -> None:
-        """Stop what runs; where nothing does, or the choice is made, leave."""
+        """Stop the runs that go on; leave once none does, or once the choice is made."""
         if not self._going_on:
             self.dismiss()
             return

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.events import CallId
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.text_rows import Row
     from moa_tui.ui.word_diff import Side
 
@@ -34,7 +34,7 @@ _TWO_COLUMNS_FROM = 100
 _SECONDS_BETWEEN_TEXTS, _SECONDS_BETWEEN_LOOKS = 2.0, 0.1
 
 
-def default_pair(run: RunState, call: CallId) -> tuple[CallId, CallId]:
+def default_pair(run: RunView, call: CallId) -> tuple[CallId, CallId]:
     """What a call is compared with at first: the final answer, and that with the first it was made from."""
     if call != run.final.call:
         return call, run.final.call
@@ -58,7 +58,7 @@ class DiffScreen(Screen[None]):
         Binding("x", "swap", "Swap sides", id="diff.swap"),
     ]
 
-    def __init__(self, run: RunState, left: CallId, right: CallId) -> None:
+    def __init__(self, run: RunView, left: CallId, right: CallId) -> None:
         super().__init__()
         self.run_state = run
         self.calls: dict[Side, CallId] = {"left": left, "right": right}

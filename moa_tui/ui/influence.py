@@ -15,7 +15,7 @@ from moa_tui.ui.timeline import call_label
 if TYPE_CHECKING:
     from moa_tui.engine.events import CallId
     from moa_tui.engine.metrics import Overlap
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 NOT_CAUSE = (
     "This is overlap of wording, not cause. A high bar does not show that the final answer was taken from "
@@ -26,20 +26,21 @@ _FIGURES = "  100 %  cosine 0.00"
 _NAME_CELLS = 10
 
 
-def influence_rows(run: RunState, width: int) -> list[Row]:
-    """The run's overlap, diversity and novelty in rows of `width` cells at most; or why there are none."""
+def influence_rows(run: RunView, width: int) -> list[Row]:
+    """The run's overlap, diversity and novelty in rows of `width` cells at most, or why there are none."""
     if (why := why_nothing(run)) is not None or run.outcome is None:
         return wrap(Content(why or ""), width)
     metrics = run.outcome.metrics
-    by_share = sorted(metrics.overlap, key=lambda one: one.ngram_share, reverse=True)
-    labels = [without_controls(call_label(run.view(one.call))) for one in by_share]
+    by_share = sorted(metrics.overlap, key=lambda overlap: overlap.ngram_share, reverse=True)
+    labels = [without_controls(call_label(run.view(overlap.call))) for overlap in by_share]
     label_cells = max(_NAME_CELLS, min(max(map(cell_len, labels)), width // 3))
     bar_cells = max(4, min(50, width - label_cells - 1 - len(_FIGURES)))
     rows = wrap(Content("What each answer shares with the final one").stylize(HEADING), width)
     rows += [
-        Row(_bar(one, label, label_cells, bar_cells)) for one, label in zip(by_share, labels, strict=True)
+        Row(_bar(overlap, label, label_cells, bar_cells))
+        for overlap, label in zip(by_share, labels, strict=True)
     ]
-    rows += _left_out(run, {one.call for one in metrics.overlap}, width)
+    rows += _left_out(run, {overlap.call for overlap in metrics.overlap}, width)
     meanings = (
         ("bar", "the share of the final answer's phrases of 3 to 5 words that stand in this answer too"),
         ("cosine", "how alike the two texts' words are, rare words weighing more: 0 nothing, 1 the same"),
@@ -62,11 +63,11 @@ def influence_rows(run: RunState, width: int) -> list[Row]:
 
 
 def percent(share: float) -> str:
-    """`41 %`."""
+    """A share from 0 to 1 in words: `41 %`."""
     return f"{share * 100:.0f} %"
 
 
-def why_nothing(run: RunState) -> str | None:
+def why_nothing(run: RunView) -> str | None:
     """Why there is no overlap to show, in a sentence; None if there is."""
     if run.recipe.calls == 1:
         return "This recipe has one agent: there is no other answer to share words with."
@@ -77,22 +78,22 @@ def why_nothing(run: RunState) -> str | None:
     return None
 
 
-def _bar(one: Overlap, label: str, label_cells: int, bar_cells: int) -> Content:
-    full = round(one.ngram_share * bar_cells)
-    if one.ngram_share > 0:
+def _bar(overlap: Overlap, label: str, label_cells: int, bar_cells: int) -> Content:
+    full = round(overlap.ngram_share * bar_cells)
+    if overlap.ngram_share > 0:
         full = max(1, full)
     return Content.assemble(
         fit(label, label_cells),
         " ",
         (_FULL * full, "$text-primary"),
         (_EMPTY * (bar_cells - full), MUTED),
-        f"  {percent(one.ngram_share):>5}",
-        (f"  cosine {one.cosine:.2f}", MUTED),
+        f"  {percent(overlap.ngram_share):>5}",
+        (f"  cosine {overlap.cosine:.2f}", MUTED),
     )
 
 
-def _left_out(run: RunState, shown: set[CallId], width: int) -> list[Row]:
-    """The agents before the last layer whose answers were not passed on."""
+def _left_out(run: RunView, shown: set[CallId], width: int) -> list[Row]:
+    """Rows that name the agents before the last layer whose answers were not passed on."""
     absent = [view for layer in run.layers[:-1] for view in layer if view.call not in shown]
     if not absent:
         return []

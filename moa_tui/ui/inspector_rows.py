@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Kind, Message, Reply
-    from moa_tui.ui.run_state import CallView, RunState
+    from moa_tui.ui.run.run_view import CallState, RunView
 
 Figures = list[tuple[str, str]]
 """Names and values; a name without a value is a heading."""
@@ -31,14 +31,14 @@ Figures = list[tuple[str, str]]
 _FENCE = re.compile(
     r'^<reference number="([0-9]+)"(?: [a-z-]+="[^"<>\n]*")*>\n|\n</reference>$', re.MULTILINE
 )
-# Where the engine defuses a forged fence it changes these; a text is known again without them.
+# What the engine changes where it defuses a forged fence; texts are compared without it.
 _OPENERS = re.compile(r"[<＜﹤‹]\s*")
 _SHORTENED = "[… shortened]"
 _NAME_CELLS = 24
 
 
-def silence(run: RunState, view: CallView, kind: Kind) -> str:
-    """Why there is no text or reasoning to show."""
+def silence(run: RunView, view: CallState, kind: Kind) -> str:
+    """A sentence on why a call has no text or reasoning to show."""
     if view.reply is not None:
         if kind == "reasoning":
             return "No reasoning was sent."
@@ -59,7 +59,7 @@ def silence(run: RunState, view: CallView, kind: Kind) -> str:
 
 
 def plain_rows(text: str, width: int, style: str = "") -> list[Row]:
-    """A text as it is written."""
+    """The rows of a text as it is written, without Markdown."""
     shown = as_shown(text)
     return [row for line in shown.split("\n") for row in wrap(Content(line).stylize(style), width)]
 
@@ -77,7 +77,7 @@ def messages_text(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
 
 
-def message_rows(run: RunState, view: CallView, width: int) -> Rendered:
+def message_rows(run: RunView, view: CallState, width: int) -> Rendered:
     """Each message whole under its role, references titled; a title's copy mark gives the exact text."""
     rendered = Rendered()
     holder = _references_holder(run, view)
@@ -135,7 +135,7 @@ def _title(name: str, size: str, number: int, width: int, rule: str, style: str)
     return wrap(line + Content(rule * max(0, width - line.cell_length)).stylize(MUTED), width)
 
 
-def _references_holder(run: RunState, view: CallView) -> int | None:
+def _references_holder(run: RunView, view: CallState) -> int | None:
     """The number of the message that the engine has put references in."""
     if view.call.layer == 1 or not view.messages:
         return None
@@ -143,82 +143,84 @@ def _references_holder(run: RunState, view: CallView) -> int | None:
     return len(view.messages) - 1 if at_end else 0
 
 
-def _authors(run: RunState, view: CallView) -> list[tuple[str, str]]:
-    """Names and texts of the layers before, the nearest first, the texts as they are known again."""
+def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
+    """Names and comparable texts of the calls in the layers before, the nearest layer first."""
     layers = run.layers[: view.call.layer - 1]
-    before = [*(one for layer in reversed(layers) for one in layer), *_earlier_pieces(run, view)]
+    earlier = [*(call for layer in reversed(layers) for call in layer), *_earlier_pieces(run, view)]
     return [
-        (f"{one.call} {one.reply.agent}", _known_again(one.reply.text))
-        for one in before
-        if one.reply is not None and one.reply.text
+        (f"{call.call} {call.reply.agent}", _comparable(call.reply.text))
+        for call in earlier
+        if call.reply is not None and call.reply.text
     ]
 
 
-def _earlier_pieces(run: RunState, view: CallView) -> list[CallView]:
-    """Where a layer reads piece by piece, the calls of it that came before."""
+def _earlier_pieces(run: RunView, view: CallState) -> list[CallState]:
+    """The earlier calls of a layer that reads piece by piece; empty for other layers."""
     window = run.recipe.layers[view.call.layer - 1].window
     return run.layers[view.call.layer - 1][: view.call.index - 1] * window.repeat if window else []
 
 
 def _author(reference: str, authors: list[tuple[str, str]]) -> str:
-    """Who wrote the reference, taken off the list, so that equal texts are given to one agent each."""
-    known = _known_again(reference)
-    cut = known.endswith(_SHORTENED)
+    """The reference's author, removed from `authors`: equal texts are given to one agent each."""
+    comparable = _comparable(reference)
+    is_cut = comparable.endswith(_SHORTENED)
     for number, (name, text) in enumerate(authors):
-        if text == known or (cut and text.startswith(known.removesuffix(_SHORTENED).rstrip())):
+        if text == comparable or (is_cut and text.startswith(comparable.removesuffix(_SHORTENED).rstrip())):
             del authors[number]
             return name
     return ""
 
 
-def _judge(run: RunState, view: CallView, opened: str) -> str:
-    """Who compared the answers, or listed their points: what is passed on is not the reply's own text."""
+def _judge(run: RunView, view: CallState, opened: str) -> str:
+    """The agents that compared answers or listed points; what is passed on of them is not their own text."""
     task = next((task for kind, task in _MADE_ANEW.items() if f' kind="{kind}"' in opened), None)
     if task is None:
         return ""
-    earlier = [one for layer in run.layers[: view.call.layer - 1] for one in layer]
-    judges = [one for one in earlier if run.recipe.task(one.call.layer) == task]
-    return ", ".join(f"{one.call} {one.reply.agent}" for one in judges if one.reply is not None)
+    earlier = [call for layer in run.layers[: view.call.layer - 1] for call in layer]
+    judges = [call for call in earlier if run.recipe.task(call.call.layer) == task]
+    return ", ".join(f"{judge.call} {judge.reply.agent}" for judge in judges if judge.reply is not None)
 
 
-def _no_agent(run: RunState, view: CallView) -> str:
+def _no_agent(run: RunView, view: CallState) -> str:
+    """Words for a reference that none of the read layers' agents wrote."""
     read = run.recipe.read_layers(view.call.layer, range(1, view.call.layer))
     return f"no agent of layer {' or '.join(map(str, read))}"
 
 
-def _known_again(text: str) -> str:
+def _comparable(text: str) -> str:
+    """The text without what the engine changes in a forged fence, to be compared with a reply."""
     return _OPENERS.sub("‹", text)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
 
 
-def figures(run: RunState, view: CallView) -> Figures:
-    """All that is known of the call, by name."""
+def figures(run: RunView, view: CallState) -> Figures:
+    """All figures of a call, by name."""
     agent = _asked_agent(run, view)
     model = view.reply.model if view.reply else view.agent.model
-    known: Figures = [
+    entries: Figures = [
         ("agent", view.reply.agent if view.reply else view.agent.name),
         ("model", model),
         ("state", "not asked" if run.over and view.reply is None else view.state_words),
     ]
-    known += _of_reply(view.reply) if view.reply else _so_far(run, view)
-    known += [("settings", ""), *(_settings(agent) if agent else [("", "not in the recipe any more")])]
+    entries += _of_reply(view.reply) if view.reply else _so_far(run, view)
+    entries += [("settings", ""), *(_settings(agent) if agent else [("", "not in the recipe any more")])]
     if view.reply and view.reply.notes:
-        known += [("notes", ""), *(("", note) for note in view.reply.notes)]
-    return known
+        entries += [("notes", ""), *(("", note) for note in view.reply.notes)]
+    return entries
 
 
-def figures_text(known: Figures) -> str:
+def figures_text(entries: Figures) -> str:
     """The figures to copy, a line each."""
-    return "\n".join(f"{name}: {value}" if name and value else f"{name}{value}" for name, value in known)
+    return "\n".join(f"{name}: {value}" if name and value else f"{name}{value}" for name, value in entries)
 
 
-def figure_rows(known: Figures, width: int) -> list[Row]:
+def figure_rows(entries: Figures, width: int) -> list[Row]:
     """The figures in two columns."""
     rows: list[Row] = []
-    names = min(max(cell_len(name) for name, _ in known) + 2, _NAME_CELLS + 2, width // 2)
-    for name, value in known:
+    names = min(max(cell_len(name) for name, _ in entries) + 2, _NAME_CELLS + 2, width // 2)
+    for name, value in entries:
         if not value:
             rows += [Row(Content()), Row(Content(name).stylize(HEADING))]
             continue
@@ -229,46 +231,46 @@ def figure_rows(known: Figures, width: int) -> list[Row]:
 
 def _of_reply(reply: Reply) -> Figures:
     about = "~" if reply.usage.estimated else ""
-    known: Figures = [("attempts", str(reply.attempts))]
-    known.append(("finish reason", reply.finish_reason or "the provider gave none"))
+    entries: Figures = [("attempts", str(reply.attempts))]
+    entries.append(("finish reason", reply.finish_reason or "the provider gave none"))
     if reply.reused:
-        known.append(("kept", "from an earlier run: it was not asked again and costs nothing again"))
-    known += [
+        entries.append(("kept", "from an earlier run: it was not asked again and costs nothing again"))
+    entries += [
         ("tokens and price", ""),
         ("tokens in", f"{about}{reply.usage.prompt_tokens:,}"),
         ("tokens out", f"{about}{reply.usage.completion_tokens:,}"),
     ]
     if about:
-        known.append(("", "~ estimated: the provider did not count them"))
-    known.append(("price", money(reply.cost) + (" in the earlier run" if reply.reused else "")))
+        entries.append(("", "~ estimated: the provider did not count them"))
+    entries.append(("price", money(reply.cost) + (" in the earlier run" if reply.reused else "")))
     rate = reply.tokens_per_second
-    known.append(("tokens/s", "not known" if rate is None else f"{about}{rate:.1f}"))
-    known.append(("seconds since the start" + (" of the earlier run" if reply.reused else ""), ""))
+    entries.append(("tokens/s", "not known" if rate is None else f"{about}{rate:.1f}"))
+    entries.append(("seconds since the start" + (" of the earlier run" if reply.reused else ""), ""))
     for name, at in (
         ("queued", reply.queued),
         ("started", reply.started),
         ("first token", reply.first_token),
         ("ended", reply.ended),
     ):
-        known.append((name, "never" if at is None else f"{at:.2f} s"))
+        entries.append((name, "never" if at is None else f"{at:.2f} s"))
     placed = reply.ended if reply.started is None else reply.started
-    known += [("seconds spent", ""), ("waiting for endpoint", f"{placed - reply.queued:.2f} s")]
+    entries += [("seconds spent", ""), ("waiting for endpoint", f"{placed - reply.queued:.2f} s")]
     if reply.started is not None:
         first = reply.ended if reply.first_token is None else reply.first_token
         retries = f", {GLYPHS['retrying']} retries included" if reply.attempts > 1 else ""
-        known.append(("waiting for first token", f"{first - reply.started:.2f} s{retries}"))
+        entries.append(("waiting for first token", f"{first - reply.started:.2f} s{retries}"))
     if reply.first_token is not None:
-        known.append(("streaming", f"{reply.ended - reply.first_token:.2f} s"))
-    known.append(("in all", f"{reply.ended - reply.queued:.2f} s"))
-    return known
+        entries.append(("streaming", f"{reply.ended - reply.first_token:.2f} s"))
+    entries.append(("in all", f"{reply.ended - reply.queued:.2f} s"))
+    return entries
 
 
-def _so_far(run: RunState, view: CallView) -> Figures:
+def _so_far(run: RunView, view: CallState) -> Figures:
     """What is known of a call that is not over."""
-    known: Figures = []
+    entries: Figures = []
     if view.started is None:
-        return known
-    known += [
+        return entries
+    entries += [
         ("attempts", str(view.generation + 1)),
         ("tokens and price", ""),
         ("tokens in", f"~{sum(map(message_tokens, view.messages)):,}"),
@@ -282,16 +284,16 @@ def _so_far(run: RunState, view: CallView) -> Figures:
     ]
     queued = layer_began(run, view.call.layer)
     if queued is not None:
-        known.append(("waiting for endpoint", f"{max(0.0, view.started - queued):.1f} s"))
+        entries.append(("waiting for endpoint", f"{max(0.0, view.started - queued):.1f} s"))
     first = run.now if view.first_token is None else view.first_token
-    known.append(("waiting for first token", f"{first - view.started:.1f} s"))
+    entries.append(("waiting for first token", f"{first - view.started:.1f} s"))
     if view.first_token is not None:
-        known.append(("streaming", f"{run.now - view.first_token:.1f} s so far"))
-    return known
+        entries.append(("streaming", f"{run.now - view.first_token:.1f} s so far"))
+    return entries
 
 
-def _asked_agent(run: RunState, view: CallView) -> Agent | None:
-    """Who was asked in the end: a fallback has settings of its own."""
+def _asked_agent(run: RunView, view: CallState) -> Agent | None:
+    """The agent that was asked in the end: a fallback has settings of its own."""
     if view.reply is None:
         return view.agent
     seat = run.recipe.lineup[view.call.layer - 1][view.call.index - 1]
@@ -317,8 +319,8 @@ def _settings(agent: Agent) -> Figures:
 # --- error --------------------------------------------------------------------------------------------------
 
 
-def error_text(run: RunState, view: CallView) -> str:
-    """The failure whole; empty where there is none."""
+def error_text(run: RunView, view: CallState) -> str:
+    """The whole text of the call's failure; empty where there is none."""
     if view.failure is not None:
         status = "" if view.failure.status_code is None else f", status code {view.failure.status_code}"
         again = ""

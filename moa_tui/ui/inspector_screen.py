@@ -30,6 +30,7 @@ from moa_tui.ui.inspector_rows import (
 from moa_tui.ui.key_bar import KeyBar
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.rows_widget import RowsWidget
+from moa_tui.ui.run.follower import Appended, Begun, TextCursor, Whole
 from moa_tui.ui.text_rows import MUTED
 from moa_tui.ui.timeline import layer_began
 from moa_tui.ui.timeline_screen import TimelineScreen
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.engine.events import Kind, Message
-    from moa_tui.ui.run_state import CallView, RunState
+    from moa_tui.engine.events import Message
+    from moa_tui.ui.run.run_view import CallState, RunView
     from moa_tui.ui.text_rows import Row
 
 Tab = Literal["Answer", "Reasoning", "Messages", "Numbers", "Error"]
@@ -52,7 +53,7 @@ _FIGURES_A_SECOND = 2
 
 
 class InspectorScreen(Screen[None]):
-    """Looks at one call of a run, running or over, and follows it while it writes."""
+    """Shows one call of a run, running or over, and follows it while it writes."""
 
     HELP_TITLE = "Inspector"
     CSS_PATH = "inspector_screen.tcss"
@@ -78,7 +79,7 @@ class InspectorScreen(Screen[None]):
 
     def __init__(
         self,
-        run: RunState,
+        run: RunView,
         call: CallId,
         *,
         copy: Callable[[str], None],
@@ -93,15 +94,12 @@ class InspectorScreen(Screen[None]):
         self._copy = copy
         self._stop_call = stop_call
         self._shown: object = None
-        """What the body shows of a text that is whole; None while it is written."""
-        self._fresh = True
-        """Whether the body still shows another tab or call."""
-        self._seen = 0
-        self._generation = 0
+        """What the body's rows were made from; None where the body shows the call's text."""
+        self._cursor = self._new_cursor()
         self._can_stop = False
 
     @property
-    def _view(self) -> CallView:
+    def _view(self) -> CallState:
         return self.run_state.view(self.call)
 
     def compose(self) -> ComposeResult:
@@ -122,15 +120,17 @@ class InspectorScreen(Screen[None]):
 
     def _look_anew(self) -> None:
         """Show another tab or call from its beginning."""
-        self._shown, self._fresh, self._seen = None, True, 0
-        self._generation = self._view.generation
+        self._shown, self._cursor = None, self._new_cursor()
         body = self.query_one(LiveText)
         body.show("", follow=self.tab in ("Answer", "Reasoning") and not self._view.over)
         self.refresh_bindings()
         self.tick()
 
+    def _new_cursor(self) -> TextCursor:
+        return TextCursor(self._view, "reasoning" if self.tab == "Reasoning" else "text")
+
     def tick(self) -> None:
-        """Bring everything up to date."""
+        """Bring the head and the shown tab up to date."""
         body = self.query_one(LiveText)
         width = body.scrollable_content_region.width
         if width <= 0 or not self.is_current:
@@ -138,12 +138,12 @@ class InspectorScreen(Screen[None]):
         self._show_head()
         match self.tab:
             case "Answer" | "Reasoning":
-                self._follow_text(body, "text" if self.tab == "Answer" else "reasoning", width)
+                self._follow_text(body, width)
             case "Messages":
                 self._show_messages(body, self._view.messages, width)
             case "Numbers":
-                time = None if self._view.over else int(self.run_state.now * _FIGURES_A_SECOND)
-                if self._is_new((time, self._view.reply, self.run_state.outcome, width)):
+                moment = None if self._view.over else int(self.run_state.now * _FIGURES_A_SECOND)
+                if self._is_new((moment, self._view.reply, self.run_state.outcome, width)):
                     body.show_rows(figure_rows(figures(self.run_state, self._view), width))
             case "Error":
                 error = error_text(self.run_state, self._view)
@@ -151,37 +151,32 @@ class InspectorScreen(Screen[None]):
                     body.show_rows(plain_rows(error, width) if error else _note("No error.", width))
 
     def _is_new(self, shown: object) -> bool:
-        """Whether the body shows something else than `shown`; takes note of it."""
+        """Whether the body's rows were made from something else than `shown`, which is noted."""
         if self._shown == shown:
             return False
-        self._shown, self._fresh = shown, False
+        self._shown = shown
         return True
 
-    def _follow_text(self, body: LiveText, kind: Kind, width: int) -> None:
-        view = self._view
-        if view.over:
-            fresh = self._fresh
-            text = view.written(kind)
-            if not text.strip():
-                self._say(body, silence(self.run_state, view, kind), width)
-            elif self._is_new((view.reply, self.raw)):
-                self._show_whole(body, text, markdown=kind == "text" and not self.raw, fresh=fresh)
-            return
-        if view.generation != self._generation:
-            self._generation, self._seen, self._shown = view.generation, 0, None
-        pieces = view.parts[kind]
-        if len(pieces) > self._seen:
-            if self._seen == 0:
-                body.show("", follow=True)
-            text = "".join(pieces[self._seen :])
-            self._seen, self._shown, self._fresh = len(pieces), None, False
-            body.append(text)
-        elif self._seen == 0:
-            self._say(body, silence(self.run_state, view, kind), width)
+    def _follow_text(self, body: LiveText, width: int) -> None:
+        """Show what is new of the call's text or reasoning, or why there is none."""
+        cursor = self._cursor
+        match cursor.news():
+            case Begun(text):
+                self._shown = None
+                body.show(text, follow=True)
+            case Appended(text):
+                body.append(text)
+            case Whole(text) if cursor.has_text:
+                self._shown = None
+                self._show_whole(body, text)
+        if not cursor.has_text:
+            self._say(body, silence(self.run_state, self._view, cursor.kind), width)
 
-    def _show_whole(self, body: LiveText, text: str, *, markdown: bool, fresh: bool) -> None:
+    def _show_whole(self, body: LiveText, text: str) -> None:
+        """Show a text that is whole; the reader's place is kept where a part of the text stood before."""
+        markdown = self.tab == "Answer" and not self.raw
         place = body.scroll_y
-        if fresh:
+        if not body.source:
             body.show(text, markdown=markdown)
         elif markdown:
             body.finish(text)
@@ -203,9 +198,10 @@ class InspectorScreen(Screen[None]):
             body.show_rows(_note(f"Nothing has been sent. {why}", width))
 
     @work(exclusive=True)
-    async def _lay_out_messages(self, body: LiveText, wanted: object, width: int) -> None:
+    async def _lay_out_messages(self, body: LiveText, awaited: object, width: int) -> None:
+        """Lay the messages out on a thread; show them unless the body shows something else by then."""
         rendered = await asyncio.to_thread(message_rows, self.run_state, self._view, width)
-        if self._shown == wanted:
+        if self._shown == awaited:
             body.show_rows(rendered.rows, rendered.code)
 
     def _show_head(self) -> None:
@@ -299,6 +295,8 @@ class InspectorScreen(Screen[None]):
 
     def action_raw(self) -> None:
         self.raw = not self.raw
+        if self._cursor.has_text and self._view.over:
+            self._show_whole(self.query_one(LiveText), self._view.written("text"))
         self.tick()
 
     def action_copy_shown(self) -> None:

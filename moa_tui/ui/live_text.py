@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
-    """Append-only text that follows its end until the person scrolls up, and again once they are back."""
+    """Append-only text. It scrolls with its end, except while the user has scrolled away from there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", "Up", id="text.up", show=False),
@@ -64,16 +64,16 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def source(self) -> str:
-        """The whole text as it came."""
+        """The whole text, as it was given."""
         return self._text.source
 
     def append(self, text: str) -> None:
-        """Show more of the text, as it is written."""
+        """Add `text` to what is shown, without Markdown."""
         self.forget(self._text.append(text))
         self._grown()
 
     def show(self, text: str, *, markdown: bool = False, follow: bool = False) -> None:
-        """Show another text, whole: as Markdown, or as it is written."""
+        """Show another text, as Markdown or as it is written. `follow` scrolls to its end as it grows."""
         self._markdown = markdown
         self._follow = follow
         self._given_rows = False
@@ -86,7 +86,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._lay_out()
 
     def finish(self, text: str) -> None:
-        """The text is whole: `text` is all of it. Lays it out as Markdown, the reader's place kept."""
+        """Show the whole `text` as Markdown, and keep the reader's place in it."""
         if text != self._text.source:
             self._text.replace(text)
             self.forget()
@@ -95,9 +95,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._lay_out()
 
     def show_rows(self, rows: Sequence[Row], code: Sequence[str] = ()) -> None:
-        """Show rows laid out elsewhere, the reader's place kept; another width leaves them as they are.
+        """Show rows that were laid out elsewhere, and keep the reader's place. They keep their width.
 
-        `code` is what the rows' copy marks give.
+        `code` holds the texts that the rows' copy marks copy, by the marks' numbers.
         """
         self._markdown = self._follow = False
         self._given_rows = True
@@ -126,7 +126,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self.settle_thumb()
 
     def _grown(self) -> None:
-        """Take the rows' number as the height, without the layout pass that setting it would cause."""
+        """Take over the number of rows as the height, without the layout pass that setting it would cause."""
         count = len(self._text.rows)
         self.set_reactive(Widget.virtual_size, Size(self._text.width, count))
         self.show_vertical_scrollbar = count > self.size.height
@@ -147,7 +147,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
             self.settle_thumb()
 
     def settle_thumb(self) -> None:
-        """Have the thumb stand where it belongs to a part of a row, once the text rests."""
+        """Draw the scrollbar's thumb in its exact place, once the text rests."""
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
             self.vertical_scrollbar.position = self.scroll_y

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.events import CallId, Kind
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 # A column narrower than this breaks prose into crumbs.
 _NARROWEST_COLUMN = 38
@@ -54,7 +54,7 @@ class RunPanel(Vertical):
         """`can_change` is False where the turns that are shown cannot be changed."""
         super().__init__(id=id)
         self._can_change = can_change
-        self.run: RunState | None = None
+        self.run: RunView | None = None
         self.kind: Kind = "text"
         self._layer = 1
         self._picked = False
@@ -67,7 +67,7 @@ class RunPanel(Vertical):
         yield Static(id="tabs", markup=False)
         yield Container(id="grid")
 
-    def look_at(self, run: RunState) -> None:
+    def look_at(self, run: RunView) -> None:
         """Show another run."""
         if run is not self.run:
             self.run, self._picked, self._page = run, False, 0
@@ -173,7 +173,7 @@ class RunPanel(Vertical):
                 pane.look_at(page[number], self.kind)
         self.call_after_refresh(self.tick)
 
-    def _draw_tabs(self, run: RunState) -> None:
+    def _draw_tabs(self, run: RunView) -> None:
         layers = []
         for number in range(1, len(run.layers) + 1):
             shown = number == self._layer

@@ -170,11 +170,6 @@ class GrowingText:
             self._parts = ["".join(self._parts)]
         return self._parts[0] if self._parts else ""
 
-    @property
-    def tail_row(self) -> int:
-        """The first row that the next append may change."""
-        return self._row_of_line[-1]
-
     def append(self, text: str) -> int:
         """Add `text`; the first row that changed."""
         self._parts.append(text)

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 _SECONDS_BETWEEN_LOOKS = 0.25
 
 
 class RunScreen(Screen[None]):
-    """Rows about a whole run between a head and a foot; drawn anew while the run goes and when resized."""
+    """Rows about a whole run between a head and a foot, drawn anew while the run goes on and when resized."""
 
     CSS_PATH = "timeline_screen.tcss"
 
-    def __init__(self, run: RunState) -> None:
+    def __init__(self, run: RunView) -> None:
         super().__init__()
         self.run_state = run
         self._drawn: object = None
@@ -63,14 +63,14 @@ class RunScreen(Screen[None]):
         """Show the run as it stands, in rows of `width` cells at most."""
 
     def set_texts(self, title: str, head: Content, foot: Content) -> None:
-        """Show what stands above and below the rows."""
+        """Show the title, and the texts above and below the rows; an empty one takes no room."""
         name = without_controls(one_line(self.run_state.recipe.name))
-        wanted = {
+        contents = {
             "title": Content.assemble((title, "bold"), f"  {name}"),
             "head": head,
             "foot": foot,
         }
-        for part, content in wanted.items():
+        for part, content in contents.items():
             widget = self.query_one(f"#run-{part}", Static)
             if widget.content != content:
                 widget.update(content)
@@ -81,7 +81,7 @@ class RunScreen(Screen[None]):
 
 
 class TimelineScreen(RunScreen):
-    """When each call waited and wrote, side by side."""
+    """Shows when each call of a run waited and wrote."""
 
     HELP_TITLE = "Timeline"
     BINDINGS: ClassVar[list[BindingType]] = [

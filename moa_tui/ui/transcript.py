@@ -13,7 +13,7 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 
 from moa_tui.text.wording import one_line
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.turn_view import TurnView
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 @dataclass
 class _Entry:
     turn: Turn
-    run: RunState | None = None
+    run: RunView | None = None
     view: TurnView | None = None
     place: tuple[int, int] = (1, 1)
     replaced: list[_Entry] = field(default_factory=list)
@@ -79,11 +79,11 @@ class Transcript(VerticalScroll, can_focus=False):
         return [entry.turn for entry in self._entries]
 
     @property
-    def last_run(self) -> RunState | None:
+    def last_run(self) -> RunView | None:
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
 
-    def turn_of(self, run: RunState) -> Turn | None:
+    def turn_of(self, run: RunView) -> Turn | None:
         """The turn that is shown by that run."""
         return next((entry.turn for entry in self._entries if entry.run is run), None)
 
@@ -99,7 +99,7 @@ class Transcript(VerticalScroll, can_focus=False):
     async def add(
         self,
         turn: Turn,
-        run: RunState,
+        run: RunView,
         *,
         instead_of: Turn | None = None,
         place: tuple[int, int] = (1, 1),
@@ -126,7 +126,7 @@ class Transcript(VerticalScroll, can_focus=False):
                 await self._show_around(len(self._entries) - 1)
         self.anchor()
 
-    async def drop(self, run: RunState) -> None:
+    async def drop(self, run: RunView) -> None:
         """Take away the turn of a run that never began; what it was to replace stands again.
 
         The list is right before anything is waited for: the next turn may be added meanwhile.
@@ -183,7 +183,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _make(self, number: int) -> TurnView:
         entry = self._entries[number]
-        entry.run = entry.run or RunState.of(entry.turn)
+        entry.run = entry.run or RunView.of(entry.turn)
         entry.view = TurnView(entry.turn, entry.run, place=entry.place)
         return entry.view
 

@@ -13,6 +13,7 @@ from textual.message import Message
 from moa_tui.text.wording import GLYPHS, counted, summary
 from moa_tui.ui.markdown_rows import Rendered, block_end, render
 from moa_tui.ui.rows_widget import MARKS, RowsWidget
+from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
 from moa_tui.ui.terminal.message import frozen_message
 from moa_tui.ui.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from moa_tui.conversation import Turn
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 # A longer prompt shows its beginning until the person opens it.
 _SHOWN_PROMPT_LINES = 20
@@ -63,7 +64,7 @@ class TurnView(RowsWidget, can_focus=True):
     class PanesRequested(Message):
         """The person wants to see the panes of this turn's run, or to close them."""
 
-        run: RunState
+        run: RunView
 
     @frozen_message
     class LinksRequested(Message):
@@ -90,16 +91,16 @@ class TurnView(RowsWidget, can_focus=True):
 
         turn: Turn
 
-    def __init__(self, turn: Turn, run: RunState, *, place: tuple[int, int] = (1, 1)) -> None:
+    def __init__(self, turn: Turn, run: RunView, *, place: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
         self.turn = turn
         self.run = run
         self.whole_prompt = False
         self.place = place
-        """Which of how many alternatives it is, counting from 1."""
+        """The turn's number among its alternatives, counted from 1, and how many there are."""
         self._answer = GrowingText()
         self._rendered = Rendered()
-        self._seen = 0
+        self._cursor = AnswerCursor(run)
         self._above: list[Row] = []
         self._below: list[Row] = []
         self._rows: list[Row] = []
@@ -111,7 +112,7 @@ class TurnView(RowsWidget, can_focus=True):
         return self._rows
 
     def _assemble(self) -> int:
-        """Put the parts together; how many rows there were before."""
+        """Join the rows of all parts, and return how many rows there were before."""
         before = len(self._rows)
         answer = self._answer.rows if self._answer.source else []
         self._rows = [*self._above, *answer, *self._below]
@@ -123,20 +124,16 @@ class TurnView(RowsWidget, can_focus=True):
 
     @property
     def answer(self) -> str:
-        """What there is of the answer."""
-        outcome = self.run.outcome
-        if outcome is not None:
-            return outcome.answer
-        writer = self.run.writer
-        return writer.written("text") if writer is not None else ""
+        """The answer as far as it is written."""
+        return self.run.answer
 
     def lay_out(self, width: int) -> None:
-        """Lay the turn out; what is over is rendered before it is first shown."""
+        """Lay the turn out in `width` cells; a run that is over is rendered before it is first shown."""
         first = not self._answer.width
         self._answer.resize(width)
         if self.run.over and self.answer:
+            self._cursor.news()  # Told once: the whole answer is laid out here, not at the next tick.
             self._answer.replace(self.answer)
-            self._seen = -1
             # At another width, only what the reader sees is worth keeping him waiting for.
             if len(self.answer) > _LONGEST_AT_ONCE or not (first or self.is_on_screen):
                 self._settle(len(self.answer))
@@ -150,41 +147,43 @@ class TurnView(RowsWidget, can_focus=True):
         self.forget()
 
     def tick(self) -> None:
-        """Take in what the run has written since."""
+        """Show what the run has written since the last tick."""
         width = self._answer.width
         if not width:
             return
-        view = self.run.writer
-        unchanged = changed = len(self._rows) + 1
-        if self.run.over or view is None or view.over:
-            if self._seen >= 0 and self.run.over:
-                self._seen = -1
-                self._answer.replace(self.answer)
-                self._settle(len(self.answer))
+        changed: int | None = None
+        match self._cursor.news():
+            case Begun(text):
+                self._answer.replace(text)
+                changed = len(self._above)
+                self._settle_blocks()
+            case Appended(text):
+                changed = len(self._above) + self._answer.append(text)
+                self._settle_blocks()
+            case Whole(text):
+                self._answer.replace(text)
+                self._settle(len(text))
                 changed = 0
-        else:
-            parts = view.parts["text"]
-            if self._seen < len(parts):
-                new = "".join(parts[self._seen :])
-                self._seen = len(parts)
-                changed = len(self._above) + self._answer.append(new)
-                end = block_end(self._answer.source, self._answer.settled)
-                if end > self._answer.settled and not self._busy:
-                    self._settle(end)
         if self._frame(width):
             changed = 0
-        if changed < unchanged:
+        if changed is not None:
             self._redraw(changed)
 
-    def show_found(self, wanted: str) -> list[int]:
-        """Mark every place of `wanted`; the row each begins in. An empty text takes the marks away."""
+    def _settle_blocks(self) -> None:
+        """Render the blocks that are whole, unless a thread renders at the moment."""
+        end = block_end(self._answer.source, self._answer.settled)
+        if end > self._answer.settled and not self._busy:
+            self._settle(end)
+
+    def show_found(self, text: str) -> list[int]:
+        """Mark every occurrence of `text`, and return the row of each. An empty text removes the marks."""
         places: list[int] = []
         marks: dict[int, list[tuple[int, int]]] = {}
-        if wanted:
-            self.whole_prompt = self.whole_prompt or wanted.casefold() in self.turn.prompt.casefold()
+        if text:
+            self.whole_prompt = self.whole_prompt or text.casefold() in self.turn.prompt.casefold()
             self._frame(self._answer.width)
             self._redraw()
-            for place in find(self._rows, wanted):
+            for place in find(self._rows, text):
                 places.append(place[0][0])
                 for row, start, end in place:
                     marks.setdefault(row, []).append((start, end))
@@ -194,14 +193,8 @@ class TurnView(RowsWidget, can_focus=True):
             self.refresh()
         return places
 
-    def restart(self) -> None:
-        """What was written does not count any more."""
-        self._seen = 0
-        self._answer.replace("")
-        self._redraw()
-
     def _redraw(self, changed: int = 0) -> None:
-        """Draw the rows from `changed` on anew; lay the screen out only where their number changed."""
+        """Redraw the rows from `changed` on; the screen is laid out only where their number changed."""
         before = self._assemble()
         self.forget(changed)
         self.refresh(layout=before != len(self._rows))
@@ -212,7 +205,7 @@ class TurnView(RowsWidget, can_focus=True):
 
     @work(exclusive=True)
     async def _render_to(self, end: int) -> None:
-        """Render up to `end`, on a thread; what is settled already stays, unless all is rendered anew."""
+        """Render the answer up to `end` on a thread; blocks already rendered stay unless `end` is its end."""
         answer, width = self._answer, self._answer.width
         whole = end == len(answer.source)
         start = 0 if whole else answer.settled
@@ -233,7 +226,7 @@ class TurnView(RowsWidget, can_focus=True):
         self._redraw(len(self._above) + len(done))
 
     def _frame(self, width: int) -> bool:
-        """Lay out what stands above and below the answer; whether it changed."""
+        """Lay out what stands above and below the answer, and return whether it changed."""
         above = [*self._prompt_rows(width), *self._strip_rows(width)]
         below = self._end_rows(width)
         words = [row.content.plain for row in (*above, *below)]

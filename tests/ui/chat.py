@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.screen import ChatScreen
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.prompt import Prompt
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.run_panel import RunPanel
-    from moa_tui.ui.run_state import RunState
     from moa_tui.ui.transcript import Transcript
     from moa_tui.ui.turn_view import TurnView
     from tests.fakes import Step
@@ -130,7 +130,7 @@ class Bench:
         return self.screen.state
 
     @property
-    def run(self) -> RunState:
+    def run(self) -> RunView:
         assert self.state.run_view is not None
         return self.state.run_view
 

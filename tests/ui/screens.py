@@ -34,6 +34,7 @@ from moa_tui.gateway.catalog import Catalog, ModelInfo
 from moa_tui.gateway.models import Gateway
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat.screen import ChatScreen
+from moa_tui.ui.run.run_view import RunView
 from tests.helpers import wait_until
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Event, Message
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.discovery import LocalServer
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 QUESTION = "Why did the moa, a bird without enemies for millions of years, die out so fast?"
 KEY = {"OPENAI_API_KEY": "no-key"}
@@ -181,7 +182,7 @@ async def at_rest(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-async def ask(pilot: Pilot[None]) -> RunState:
+async def ask(pilot: Pilot[None]) -> RunView:
     """Send the question; the run then stands at its beginning."""
     app = pilot.app
     assert isinstance(app, MoaApp)

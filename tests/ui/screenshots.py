@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 QUESTION = "Should a web shop cache database queries or whole pages?"
 TOKENS_PER_SECOND = 90
@@ -40,7 +40,7 @@ _LONGEST_SECONDS = 60.0
 
 
 @asynccontextmanager
-async def asked(size: tuple[int, int]) -> AsyncIterator[tuple[Pilot[None], RunState]]:
+async def asked(size: tuple[int, int]) -> AsyncIterator[tuple[Pilot[None], RunView]]:
     """The program at that size, with the question just sent."""
     settings = Settings(reduced_motion=True)
     gateway = Gateway({}, {})
@@ -60,7 +60,7 @@ async def asked(size: tuple[int, int]) -> AsyncIterator[tuple[Pilot[None], RunSt
             yield pilot, screen.state.run_view
 
 
-async def _writing(run: RunState, layer: int) -> None:
+async def _writing(run: RunView, layer: int) -> None:
     """Wait until every agent of the layer has written something to look at."""
     await wait_until(
         lambda: all(view.over or view.characters > 400 for view in run.layers[layer - 1]), _LONGEST_SECONDS

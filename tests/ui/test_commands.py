@@ -18,7 +18,7 @@ from moa_tui.ui.chat.commands import COMMANDS, parse
 from moa_tui.ui.help_screen import HelpScreen
 from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.recipe_screen import RecipeScreen
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.theme_screen import ThemeScreen
 from tests.helpers import wait_until
 from tests.ui import test_budget, test_checklist, test_compare, test_conversations, test_steering
@@ -106,14 +106,14 @@ async def test_words_behind_a_command_that_takes_none_are_not_lost() -> None:
 def test_an_agent_is_named_by_its_number_in_the_layer_at_work_or_by_layer_and_number(
     text: str, call: tuple[int, int]
 ) -> None:
-    run = RunState(TRIO)
+    run = RunView(TRIO)
     run.view(CallId(2, 1)).state = "writing"
     assert call_named(run, text) == CallId(*call)
 
 
 @pytest.mark.parametrize("text", ["", "two", "L1", "1.", ".1", "0", "3", "L4.1", "L0.1", "-1", "1.2.3", "²"])
 def test_what_names_no_agent_is_told(text: str) -> None:
-    run = RunState(TRIO)
+    run = RunView(TRIO)
     with pytest.raises(UsageError):
         call_named(run, text)
 

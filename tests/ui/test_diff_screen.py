@@ -10,7 +10,7 @@ from textual.app import App
 from moa_tui.engine.events import CallEnded, CallId, CallStarted, Delta, Reply
 from moa_tui.ui.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.live_text import LiveText
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ TEXTS = {
 }
 
 
-def state_of(texts: dict[CallId, str]) -> RunState:
-    state = RunState(recipe(["a", "b", "c"], ["judge"]))
+def state_of(texts: dict[CallId, str]) -> RunView:
+    state = RunView(recipe(["a", "b", "c"], ["judge"]))
     for call, text in texts.items():
         state.take(CallEnded(call, Reply(state.view(call).agent.name, "model", "done", text=text)))
     return state
 
 
 class DiffApp(App[None]):
-    def __init__(self, state: RunState, left: CallId, right: CallId) -> None:
+    def __init__(self, state: RunView, left: CallId, right: CallId) -> None:
         super().__init__()
         self.wanted = DiffScreen(state, left, right)
 
@@ -160,7 +160,7 @@ async def test_other_sides_are_told_even_where_their_texts_are_alike() -> None:
 
 
 async def test_a_run_of_one_agent_has_nothing_to_compare() -> None:
-    state = RunState(recipe(["a"]))
+    state = RunView(recipe(["a"]))
     app = DiffApp(state, *default_pair(state, CallId(1, 1)))
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(lambda: "one agent" in app.head)

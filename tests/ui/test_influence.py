@@ -13,7 +13,7 @@ from moa_tui.errors import ModelError
 from moa_tui.ui.influence import influence_rows, why_nothing
 from moa_tui.ui.influence_screen import InfluenceScreen
 from moa_tui.ui.live_text import LiveText
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
 
@@ -24,13 +24,13 @@ COPIED = "the moa was a large flightless bird of New Zealand"
 OTHER = "nobody here has ever seen one alive I fear"
 
 
-async def state_of(this: Recipe, **scripts: object) -> RunState:
-    state = RunState(this)
+async def state_of(this: Recipe, **scripts: object) -> RunView:
+    state = RunView(this)
     await run(this, [{"role": "user", "content": "?"}], FakeModels(**scripts), state.take)  # type: ignore[arg-type]
     return state
 
 
-def lines(state: RunState, width: int = 76) -> list[str]:
+def lines(state: RunView, width: int = 76) -> list[str]:
     return [row.content.plain for row in influence_rows(state, width)]
 
 
@@ -68,7 +68,7 @@ async def test_a_very_short_answer_has_no_novelty() -> None:
 
 
 async def test_before_the_end_it_says_that_the_run_is_still_going() -> None:
-    assert "still going" in (why_nothing(RunState(recipe(["a"], ["judge"]))) or "")
+    assert "still going" in (why_nothing(RunView(recipe(["a"], ["judge"]))) or "")
 
 
 async def test_with_one_agent_it_says_that_there_is_no_other_answer() -> None:
@@ -95,7 +95,7 @@ async def test_every_row_fits_and_bars_end_in_one_column_whatever_the_names(widt
 
 
 class InfluenceApp(App[None]):
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunView) -> None:
         super().__init__()
         self.state = state
 
@@ -109,7 +109,7 @@ class InfluenceApp(App[None]):
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
 async def test_the_screen_says_why_it_is_empty_and_fills_when_the_run_ends(theme: str) -> None:
-    state = RunState(recipe(["a", "b"], ["judge"]))
+    state = RunView(recipe(["a", "b"], ["judge"]))
     app = InfluenceApp(state)
     async with app.run_test(size=(60, 20)) as pilot:
         app.theme = theme

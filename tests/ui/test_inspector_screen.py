@@ -34,7 +34,7 @@ from moa_tui.ui.influence_screen import InfluenceScreen
 from moa_tui.ui.inspector_rows import error_text, figures, message_rows, messages_text, silence
 from moa_tui.ui.inspector_screen import TABS, InspectorScreen
 from moa_tui.ui.live_text import LiveText
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.timeline_screen import TimelineScreen
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
@@ -58,22 +58,22 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
 
 
-async def ended(this: Recipe, history: list[Message] = ASK, **scripts: object) -> RunState:
+async def ended(this: Recipe, history: list[Message] = ASK, **scripts: object) -> RunView:
     """A run that is over."""
-    state = RunState(this)
+    state = RunView(this)
     await run(this, history, FakeModels(**scripts), state.take)  # type: ignore[arg-type]
     return state
 
 
-def begun(layers: int = 2, *, call: CallId = FIRST) -> RunState:
+def begun(layers: int = 2, *, call: CallId = FIRST) -> RunView:
     """A run of `a` and `b`, then a judge, with one call under way."""
-    state = RunState(recipe(["a", "b"], *[["judge"]] * (layers - 1)))
+    state = RunView(recipe(["a", "b"], *[["judge"]] * (layers - 1)))
     state.take(CallStarted(call, state.view(call).agent, tuple(ASK), 0.0))
     return state
 
 
 class InspectorApp(App[None]):
-    def __init__(self, state: RunState, call: CallId = FIRST) -> None:
+    def __init__(self, state: RunView, call: CallId = FIRST) -> None:
         super().__init__()
         self.copied: list[str] = []
         self.stopped: list[CallId] = []
@@ -386,7 +386,7 @@ async def test_a_retry_starts_over() -> None:
 
 async def test_a_whole_run_is_followed_from_its_first_token_to_its_end() -> None:
     gate = asyncio.Event()
-    state = RunState(recipe(["a", "b"], ["judge"]))
+    state = RunView(recipe(["a", "b"], ["judge"]))
     models = FakeModels(judge=[["the ", gate, "answer"]])
     app = InspectorApp(state, FINAL)
     async with app.run_test(size=(80, 24)) as pilot:

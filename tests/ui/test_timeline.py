@@ -13,7 +13,7 @@ from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, D
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError
 from moa_tui.ui.live_text import LiveText
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.timeline import ASKED, LEGEND, QUEUED, SLOWEST, TRIED_AGAIN, WRITING, critical_path, timeline
 from moa_tui.ui.timeline_screen import TimelineScreen
 from tests.fakes import FakeModels
@@ -58,15 +58,15 @@ def clock_at(seconds: float) -> Callable[[], float]:
     return lambda: times.pop() if len(times) > 1 else times[0]
 
 
-def two_layers() -> RunState:
+def two_layers() -> RunView:
     """Two agents and a judge at second 40; only the two are over."""
-    state = RunState(recipe(["a", "b"], ["judge"]), clock_at(40.0))
+    state = RunView(recipe(["a", "b"], ["judge"]), clock_at(40.0))
     state.take(CallEnded(CallId(1, 1), reply("a", 0, 5, 10, 20)))
     state.take(CallEnded(CallId(1, 2), reply("b", 0, 0, 20, 30, attempts=3)))
     return state
 
 
-def bars(state: RunState, width: int = 80) -> list[str]:
+def bars(state: RunView, width: int = 80) -> list[str]:
     return [row.content.plain for row in timeline(state, width).calls]
 
 
@@ -80,7 +80,7 @@ def test_the_three_ways_to_spend_time_are_told_apart_by_character() -> None:
 
 
 def test_a_bar_ends_with_the_glyph_of_its_call() -> None:
-    state = RunState(recipe(["a", "b", "c"], ["judge"]))
+    state = RunView(recipe(["a", "b", "c"], ["judge"]))
     for index, status in enumerate(("done", "failed", "stopped"), 1):
         state.take(CallEnded(CallId(1, index), reply("x", 0, 0, 1, 2, status)))  # type: ignore[arg-type]
     assert [glyph in row for glyph, row in zip("✓✗■", bars(state), strict=False)] == [True] * 3
@@ -93,7 +93,7 @@ def test_retries_are_marked_and_counted() -> None:
 
 
 def test_retries_of_a_running_call_are_marked() -> None:
-    state = RunState(recipe(["a"], ["judge"]))
+    state = RunView(recipe(["a"], ["judge"]))
     agent = state.recipe.lineup[0][0]
     state.take(CallStarted(CallId(1, 1), agent, (), 0.0))
     state.take(CallRetried(CallId(1, 1), agent, 2, 9.0, Failure("server", "no"), 1.0))
@@ -104,7 +104,7 @@ def test_the_slowest_call_of_each_layer_that_is_over_is_the_critical_path() -> N
     state = two_layers()
     assert critical_path(state) == {CallId(1, 2)}
     assert [row.startswith(SLOWEST) for row in bars(state)] == [False, True, False]
-    half = RunState(recipe(["a", "b"], ["judge"]))
+    half = RunView(recipe(["a", "b"], ["judge"]))
     half.take(CallEnded(CallId(1, 1), reply("a", 0, 5, 10, 20)))
     assert critical_path(half) == set()
 
@@ -116,13 +116,13 @@ def test_a_call_that_waits_for_its_endpoint_is_drawn_so_once_its_layer_can_begin
 
 
 def test_a_layer_that_cannot_begin_yet_says_what_it_waits_for() -> None:
-    state = RunState(recipe(["a", "b"], ["judge"]))
+    state = RunView(recipe(["a", "b"], ["judge"]))
     state.take(CallEnded(CallId(1, 1), reply("a", 0, 0, 1, 2)))
     assert "waits for layer 1" in bars(state)[2]
 
 
 def test_a_kept_reply_has_no_times_in_this_run() -> None:
-    state = RunState(recipe(["a"], ["judge"]))
+    state = RunView(recipe(["a"], ["judge"]))
     state.take(CallEnded(CallId(1, 1), reply("a", 0, 1, 100, 200, reused=True)))
     assert "kept from before" in bars(state)[0]
     assert "200" not in bars(state)[0]
@@ -130,7 +130,7 @@ def test_a_kept_reply_has_no_times_in_this_run() -> None:
 
 @pytest.mark.parametrize("width", [56, 76, 116, 216])
 def test_rows_axis_and_notes_fit_the_width(width: int) -> None:
-    state = RunState(recipe([LONG_NAME, "[/]🦤", "plain"], ["judge"]))
+    state = RunView(recipe([LONG_NAME, "[/]🦤", "plain"], ["judge"]))
     state.take(CallEnded(CallId(1, 1), reply(LONG_NAME, 0, 1, 2, 1000.5, attempts=9)))
     state.take(CallEnded(CallId(1, 2), reply("[/]🦤", 0, 0.001, None, 0.002, "failed")))
     shown = timeline(state, width)
@@ -155,12 +155,12 @@ def test_the_axis_has_its_ticks_over_the_bars() -> None:
 
 
 def test_a_run_without_any_time_is_drawn_without_a_fault() -> None:
-    state = RunState(recipe(["a"], ["judge"]), clock=lambda: 0.0)
+    state = RunView(recipe(["a"], ["judge"]), clock=lambda: 0.0)
     assert len(bars(state)) == 2
 
 
 class TimelineApp(App[None]):
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunView) -> None:
         super().__init__()
         self.state = state
 
@@ -174,7 +174,7 @@ class TimelineApp(App[None]):
 
 async def test_the_screen_follows_a_run_and_sums_it_up_at_its_end() -> None:
     gate = asyncio.Event()
-    state = RunState(recipe(["a", "b"], ["judge"]))
+    state = RunView(recipe(["a", "b"], ["judge"]))
     models = FakeModels(b=[[ModelError("auth", "no [/]", 401)]], judge=[["the ", gate, "answer"]])
     app = TimelineApp(state)
     async with app.run_test(size=(60, 20)) as pilot:
@@ -193,7 +193,7 @@ async def test_the_screen_follows_a_run_and_sums_it_up_at_its_end() -> None:
 
 
 async def test_more_calls_than_rows_are_scrolled_through_and_their_place_is_kept() -> None:
-    state = RunState(recipe([f"agent{number}" for number in range(40)], ["judge"]))
+    state = RunView(recipe([f"agent{number}" for number in range(40)], ["judge"]))
     app = TimelineApp(state)
     async with app.run_test(size=(60, 20)) as pilot:
         await wait_until(lambda: "L1.40" in app.text)
@@ -208,7 +208,7 @@ async def test_more_calls_than_rows_are_scrolled_through_and_their_place_is_kept
 
 
 async def test_a_new_width_is_drawn_anew_even_when_the_run_is_over() -> None:
-    state = RunState(recipe(["a"], ["judge"]))
+    state = RunView(recipe(["a"], ["judge"]))
     await run(state.recipe, ASK, FakeModels(), state.take)
     app = TimelineApp(state)
     async with app.run_test(size=(120, 40)) as pilot:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.following import Following
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 
 class Changing:
@@ -96,7 +96,7 @@ class Changing:
             raise UsageError("there is no run yet that an agent could join")
         return turn
 
-    def _turn_of(self, run: RunState) -> Turn | None:
+    def _turn_of(self, run: RunView) -> Turn | None:
         if run is self._state.run_view and self._session.run is not None:
             return self._session.run.turn
         return self._view.transcript.turn_of(run)
@@ -180,7 +180,7 @@ class Changing:
             )
 
 
-def call_named(run: RunState | None, text: str) -> CallId:
+def call_named(run: RunView | None, text: str) -> CallId:
     """The call that `3` (of the layer at work) or `L2.3` means. Raises UsageError."""
     match = re.fullmatch(r"(?:[Ll]?(\d+)\.)?(\d+)", text)
     if run is None or match is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
     from moa_tui.ui.checklist_screen import Decision
-    from moa_tui.ui.run_state import Choice
+    from moa_tui.ui.run.run_view import PointsChoice
 
 
 class Checklist:
@@ -50,7 +50,7 @@ class Checklist:
 
         run.wake_with(wake)
 
-    def _offer(self, points: Choice) -> None:
+    def _offer(self, points: PointsChoice) -> None:
         self._view.post(AttentionRequested("points wait for you"))
         if self._view.is_in_front and not self._view.box.draft.sent.strip():
             self.show()
@@ -72,7 +72,7 @@ class Checklist:
         self._screen = ChecklistScreen(points.points, points.ticked)
         self._view.show_dialog(self._screen, decided)
 
-    def _decide(self, points: Choice, decision: Decision | None) -> None:
+    def _decide(self, points: PointsChoice, decision: Decision | None) -> None:
         run = self._session.run
         if points is not self._state.points or run is None:
             return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.labels import Labels
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.turn_view import TurnView
 
 _PANES_AT_FULL_RATE = 8
@@ -81,15 +81,13 @@ class Following:
         run_view = self._state.run_view
         if self._session.is_running and run_view is not None:
             was_proposing = not run_view.answering
-            has_ended, answer_restarted = self._state.advance()
+            advance = self._state.advance()
             turn_view = self._turn_view_of(run_view)
-            if turn_view is not None and answer_restarted:
-                turn_view.restart()
-            if turn_view is not None and (has_ended or self._ticks % 3 == 0):
+            if turn_view is not None and (advance.ended or self._ticks % 3 == 0):
                 turn_view.tick()
             if was_proposing and run_view.answering and not self._settings.keep_panes_open:
                 self._fold_panes(run_view)
-            if has_ended:
+            if advance.ended:
                 await self._end(run_view)
         panel = self._view.panel
         # A few panes at each tick: drawing all at once would keep a key waiting for as long.
@@ -108,10 +106,10 @@ class Following:
             turn_view.tick()
         self._view.panel.tick()
 
-    def _turn_view_of(self, run_view: RunState) -> TurnView | None:
+    def _turn_view_of(self, run_view: RunView) -> TurnView | None:
         return next((view for view in self._view.transcript.views if view.run is run_view), None)
 
-    def _fold_panes(self, run_view: RunState) -> None:
+    def _fold_panes(self, run_view: RunView) -> None:
         """Give the answer that begins the room the panes had, unless the person is in them."""
         panel = self._view.panel
         if panel.run is run_view and not panel.has_focus_within and not self._view.is_side_by_side:
@@ -119,7 +117,7 @@ class Following:
 
     # When it is over
 
-    async def _end(self, run_view: RunState) -> None:
+    async def _end(self, run_view: RunView) -> None:
         turn = self._settle()
         if turn is None:
             await self._take_away(run_view)
@@ -147,7 +145,7 @@ class Following:
             self._view.complain(fault_of(error))
         return None
 
-    async def _take_away(self, run_view: RunState) -> None:
+    async def _take_away(self, run_view: RunView) -> None:
         """Remove a turn that never began, and put back what was typed for it."""
         # First all that must not wait: while the turn is taken away, the next may be begun.
         self._view.panel.run = None

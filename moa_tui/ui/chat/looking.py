@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import CallId
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
-    from moa_tui.ui.run_state import RunState
+    from moa_tui.ui.run.run_view import RunView
 
 # Code blocks are found in the same way at any width.
 _WIDTH = 80
@@ -56,7 +56,7 @@ class Looking:
         if self._view.panel.panes:
             self._view.panel.panes[0].focus()
 
-    def toggle_panes_of(self, run: RunState) -> None:
+    def toggle_panes_of(self, run: RunView) -> None:
         """Open the panes of a turn's run, or close them where they are open."""
         panel = self._view.panel
         is_shown = panel.run is run and panel.has_class("-open")
@@ -70,7 +70,7 @@ class Looking:
 
     # One agent
 
-    def inspect_shown(self, focused_run: RunState | None) -> None:
+    def inspect_shown(self, focused_run: RunView | None) -> None:
         """Show one agent alone: of the focused turn, of the open panes, or of the newest run."""
         panel = self._view.panel
         is_open = panel.has_class("-open")
@@ -84,7 +84,7 @@ class Looking:
         if self._view.panel.run is not None:
             self.inspect(self._view.panel.run, call)
 
-    def inspect(self, run: RunState, call: CallId) -> None:
+    def inspect(self, run: RunView, call: CallId) -> None:
         """Show one agent alone."""
         self._view.show_dialog(InspectorScreen(run, call, copy=self._view.copy, stop_call=self.stop_call))
 

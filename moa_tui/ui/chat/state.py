@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import queue
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import CallRetried
 from moa_tui.engine.values import paid
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.follower import Advance, RunFollower
+from moa_tui.ui.run.run_view import RunView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,29 +15,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.run_handle import RunHandle
     from moa_tui.chat.session import ChatSession, NewTurn
     from moa_tui.conversation import Turn
-    from moa_tui.ui.run_state import Choice
-
-_LONGEST_DRAIN_SECONDS = 0.02
-
-
-class Advance(NamedTuple):
-    ended: bool = False
-    answer_restarted: bool = False
-
-
-def drain(running: RunHandle, run: RunState) -> Advance:
-    again = False
-    until = time.monotonic() + _LONGEST_DRAIN_SECONDS
-    while time.monotonic() < until:
-        try:
-            event = running.events.get_nowait()
-        except queue.Empty:
-            break
-        if event is None:
-            return Advance(True, again)
-        again = again or (isinstance(event, CallRetried) and event.call == run.recipe.writer)
-        run.take(event)
-    return Advance(False, again)
+    from moa_tui.ui.run.run_view import PointsChoice
 
 
 class ChatState:
@@ -46,7 +23,7 @@ class ChatState:
 
     def __init__(self, session: ChatSession) -> None:
         self.session = session
-        self.run_view: RunState | None = None
+        self.run_view: RunView | None = None
         """The run of the newest turn that is on the screen, going or over."""
         self.is_shown = False
         """True once a widget shows the run that goes: before, none of its events is taken in."""
@@ -55,25 +32,27 @@ class ChatState:
         self.tokens = 0
         self.clock: Callable[[], float] = time.monotonic
         """Seconds, by which the views of runs tell how long each call takes."""
-        self._view_before: RunState | None = None
+        self._view_before: RunView | None = None
+        self._follower: RunFollower | None = None
 
     @property
-    def points(self) -> Choice | None:
+    def points(self) -> PointsChoice | None:
         """The points that the run waits with for the person; None where it waits for nobody."""
         return self.run_view.choice if self.run_view is not None and self.session.is_running else None
 
-    def begin(self, run: RunHandle) -> RunState:
+    def begin(self, run: RunHandle) -> RunView:
         """The view of a run that has just been started, which is followed from now on."""
         self._view_before = self.run_view
-        self.run_view = RunState(run.turn.recipe, self.clock)
+        self.run_view = RunView(run.turn.recipe, self.clock)
+        self._follower = RunFollower(run, self.run_view)
         self.is_shown = False
         return self.run_view
 
     def advance(self) -> Advance:
         """Take in what the engine has said since the last look."""
-        if self.session.run is None or self.run_view is None or not self.is_shown:
-            return Advance()
-        return drain(self.session.run, self.run_view)
+        if self.session.run is None or self._follower is None or not self.is_shown:
+            return Advance(ended=False, answer_restarted=False)
+        return self._follower.advance()
 
     def settle(self) -> Turn | None:
         """Settle the ended run; None where it never began. Raises what kept it from beginning."""
@@ -88,9 +67,9 @@ class ChatState:
             self.count([turn])
         return turn
 
-    def show_ended(self, new: NewTurn) -> RunState:
+    def show_ended(self, new: NewTurn) -> RunView:
         """The view of a turn that came into the conversation as it is, without being followed."""
-        self.run_view = RunState.of(new.turn)
+        self.run_view = RunView.of(new.turn)
         return self.run_view
 
     def start_over(self) -> None:

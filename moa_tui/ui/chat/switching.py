@@ -13,7 +13,7 @@ from moa_tui.chat.conversations import Resumed
 from moa_tui.errors import OpenElsewhereError, UsageError
 from moa_tui.export import FORMATS
 from moa_tui.ui.fork_screen import ForkScreen
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.sessions_screen import SessionsScreen
 from moa_tui.ui.stats_screen import StatsScreen
 
@@ -61,7 +61,7 @@ class Switching:
             turns = self._chat.path
             await self._view.transcript.open(turns, self._chat.conversation.places())
             last_run = self._view.transcript.last_run
-            self._state.run_view = last_run or (RunState.of(turns[-1]) if turns else None)
+            self._state.run_view = last_run or (RunView.of(turns[-1]) if turns else None)
             self._view.panel.run = None
             self._view.open_panel(False)
             self._view.set_empty(not turns)

@@ -1,4 +1,4 @@
-"""A run as a screen shows it: engine events in, what each call and layer looks like out. No widgets."""
+"""A run as screens show it: made from the engine's events, without any widget."""
 
 from __future__ import annotations
 
@@ -37,20 +37,23 @@ State = Literal["waiting", "writing", "retrying", "your turn"] | Status
 
 
 @dataclass
-class Choice:
-    """Points that wait for the person, and those ticked so far, by their places. `at` is since when."""
+class PointsChoice:
+    """The points of an open checklist. `ticked` holds the places, from 0, of those ticked so far.
+
+    `at` is when the run began to wait for the user, in seconds since its start.
+    """
 
     call: CallId
     points: Sequence[str]
     at: float
     ticked: set[int]
     offered: bool = False
-    """Whether the person knows."""
+    """True once the checklist has been shown to the user."""
 
 
 @dataclass
-class CallView:
-    """One call: what it has written so far and how it stands. Times in seconds since the run's start."""
+class CallState:
+    """The state of one call and what it has written so far. Times are seconds since the run's start."""
 
     call: CallId
     agent: Agent
@@ -62,36 +65,37 @@ class CallView:
     failure: Failure | None = None
     reply: Reply | None = None
     generation: int = 0
-    """Rises when what was written so far does not count any more."""
+    """How often the call was asked anew: what it wrote before the last time does not count any more."""
     parts: dict[Kind, list[str]] = field(default_factory=lambda: {"text": [], "reasoning": []})
+    """What came so far, piece by piece; empty once there is a reply."""
     characters: int = 0
     passed_over: bool = False
-    """Whether the run ended without asking it."""
+    """True where the run ended without asking this call."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the call has ended."""
         return self.reply is not None
 
     def written(self, kind: Kind) -> str:
-        """All of its text or reasoning so far."""
+        """The whole text or reasoning that the call has written so far."""
         if self.reply is not None:
             return self.reply.text if kind == "text" else self.reply.reasoning
         return "".join(self.parts[kind])
 
     @property
     def label(self) -> str:
-        """`2 thorough`: its place in the layer and its name."""
+        """The call's place in its layer and its agent's name: `2 thorough`."""
         return f"{self.call.index} {one_line(self.reply.agent if self.reply else self.agent.name)}"
 
     @property
     def state_words(self) -> str:
-        """`● writing`: glyph and word."""
+        """The call's state as glyph and word: `● writing`."""
         word = "not asked" if self.passed_over else "left out" if self.state == "excluded" else self.state
         return f"{GLYPHS['excluded' if self.passed_over else self.state]} {word}"
 
     def numbers(self, now: float) -> list[str]:
-        """What is known of it in figures, most telling first: tokens, tokens/s, price, seconds."""
+        """The call's figures at `now`, seconds since the run's start, most telling first."""
         if self.state == "waiting":
             return []
         if self.state == "retrying":
@@ -133,17 +137,17 @@ def _short_note(note: str) -> str:
     return shorten(words, _LONGEST_NOTE)
 
 
-class RunState:
+class RunView:
     """All calls of one run, running or over."""
 
     def __init__(self, recipe: Recipe, clock: Callable[[], float] = time.monotonic) -> None:
         self.recipe = recipe
         self.outcome: Outcome | None = None
-        self.choice: Choice | None = None
-        """What the run waits with, for the person."""
+        self.choice: PointsChoice | None = None
+        """The open checklist that the run waits for; None while it waits for nobody."""
         # A vote has no calls, so there is nothing of it to show.
-        self.layers: list[list[CallView]] = [
-            [CallView(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
+        self.layers: list[list[CallState]] = [
+            [CallState(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
             for number, agents in enumerate(recipe.lineup, 1)
             if agents
         ]
@@ -152,8 +156,8 @@ class RunState:
         self._ended: float | None = None
 
     @classmethod
-    def of(cls, turn: Turn) -> RunState:
-        """A turn that is over, as it ended."""
+    def of(cls, turn: Turn) -> RunView:
+        """The run of a turn that is over."""
         state = cls(turn.recipe)
         if turn.outcome is not None:
             for call, reply in turn.outcome.replies.items():
@@ -162,7 +166,7 @@ class RunState:
         return state
 
     def take(self, event: Event) -> None:
-        """What the engine says has happened."""
+        """Bring the run up to date with one event of the engine."""
         match event:
             case CallStarted(call, _, messages, at):
                 view = self.view(call)
@@ -185,7 +189,7 @@ class RunState:
                 view.generation += 1
             case PointsFound(call, points, at):
                 self.view(call).state = "your turn"
-                self.choice = Choice(call, points, at, set(range(len(points))))
+                self.choice = PointsChoice(call, points, at, set(range(len(points))))
             case CallEnded(call, reply):
                 view = self.view(call)
                 self.choice = None if self.choice is not None and self.choice.call == call else self.choice
@@ -197,69 +201,76 @@ class RunState:
                 view = self.view(call)
                 view.state, view.reply = reply.status, reply
             case RunChanged(recipe):
-                self._take_on(recipe)
+                self._change_recipe(recipe)
             case RunEnded(outcome):
                 self.outcome, self.choice = outcome, None
                 self._ended = outcome.seconds
                 for view in self.views:
                     view.passed_over = view.reply is None
 
-    def _take_on(self, recipe: Recipe) -> None:
-        """Have the calls of a recipe that was changed while it is run."""
+    def _change_recipe(self, recipe: Recipe) -> None:
+        """Follow a change of the running recipe: add new calls, and give waiting ones their new agents."""
         self.recipe = recipe
         for views, agents in zip(self.layers, (agents for agents in recipe.lineup if agents), strict=True):
             for view, agent in zip(views, agents, strict=False):
                 view.agent = agent if view.state == "waiting" else view.agent
             number = views[0].call.layer
             views += [
-                CallView(CallId(number, index), agent)
+                CallState(CallId(number, index), agent)
                 for index, agent in list(enumerate(agents, 1))[len(views) :]
             ]
 
-    def view(self, call: CallId) -> CallView:
-        """The call of that name."""
+    def view(self, call: CallId) -> CallState:
+        """The state of one call."""
         return self.layers[call.layer - 1][call.index - 1]
 
     @property
-    def views(self) -> Iterator[CallView]:
-        """Every call, in order."""
+    def views(self) -> Iterator[CallState]:
+        """Every call of the run, in order."""
         return (view for layer in self.layers for view in layer)
 
     @property
-    def writer(self) -> CallView | None:
-        """The call that writes the answer as it comes; None where the answer is chosen among others."""
+    def writer(self) -> CallState | None:
+        """The call that writes the answer; None where the answer is chosen among the calls' replies."""
         return self.view(self.recipe.writer) if self.recipe.writer is not None else None
 
     @property
-    def final(self) -> CallView:
-        """The call whose text is the answer; while nobody knows which that will be, the last one."""
+    def final(self) -> CallState:
+        """The call whose text is the answer; the last call of the run while that is not decided."""
         if self.writer is not None and (self.outcome is None or self.writer.over):
             return self.writer
         answer = self.outcome.answer if self.outcome is not None else ""
-        same = [
+        answering = [
             view
             for view in self.views
             if answer
             and view.reply
             and answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
         ]
-        return same[-1] if same else self.writer or self.layers[-1][-1]
+        return answering[-1] if answering else self.writer or self.layers[-1][-1]
+
+    @property
+    def answer(self) -> str:
+        """The answer as far as it is written."""
+        if self.outcome is not None:
+            return self.outcome.answer
+        return self.writer.written("text") if self.writer is not None else ""
 
     @property
     def answering(self) -> bool:
-        """Whether the answer is being written, or is there."""
+        """Whether the answer is being written, or the run is over."""
         return self.over or (self.writer is not None and self.writer.state != "waiting")
 
     @property
     def now(self) -> float:
-        """Seconds since the run's start; where it ended, once it has, or where it waits for the person."""
+        """Seconds since the run's start. The time stands still at the run's end and at an open checklist."""
         if self.choice is not None:
             return self.choice.at
         return self._clock() - self._zero if self._ended is None else self._ended
 
     @property
     def tokens(self) -> int:
-        """About how many tokens the agents have written so far."""
+        """Estimated number of tokens that the agents have written so far."""
         return sum(
             view.reply.usage.completion_tokens if view.reply else (view.characters + 3) // 4
             for view in self.views
@@ -267,8 +278,9 @@ class RunState:
 
     @property
     def cost(self) -> float:
-        """US dollars of the calls that are over, unknown prices left out."""
-        return sum(view.reply.cost or 0.0 for view in self.views if view.reply and not view.reply.reused)
+        """US dollars of the calls that are over; unknown prices and reused replies are left out."""
+        replies = [view.reply for view in self.views if view.reply is not None]
+        return sum(reply.cost or 0.0 for reply in replies if not reply.reused)
 
     @property
     def over(self) -> bool:
@@ -277,27 +289,27 @@ class RunState:
 
     @property
     def layer(self) -> int:
-        """The number of the layer at work: the last that any call of has begun in."""
+        """The number of the layer at work: the last in which a call has begun."""
         begun = [view.call.layer for view in self.views if view.state != "waiting"]
         return max(begun, default=1)
 
     @property
     def proposing(self) -> int:
-        """The number of the layer whose answers the last one is made from."""
+        """The number of the layer whose answers the last layer is made from."""
         before = range(1, len(self.recipe.layers))
         return max((number for number in before if self.recipe.writes(number)), default=1)
 
     def layer_name(self, number: int) -> str:
-        """`L1`, or `Final` for the last of several."""
+        """The layer's short name: `L1`, or `Final` for the last of several layers."""
         last = len(self.recipe.layers)
         return "Final" if number == last and last > 1 else f"L{number}"
 
     def glyphs(self, number: int) -> str:
-        """The states of a layer's calls, a glyph each."""
+        """The states of a layer's calls, one glyph for each call."""
         return "".join(view.state_words[0] for view in self.layers[number - 1])
 
     def layer_words(self, number: int) -> str:
-        """A layer in a few words: `L1 ✓✓✗ 9.1 s`."""
+        """A layer's name, glyphs and seconds: `L1 ✓✓✗ 9.1 s`."""
         views = self.layers[number - 1]
         words = f"{self.layer_name(number)} {self.glyphs(number)}"
         if all(view.over for view in views):
@@ -309,11 +321,11 @@ class RunState:
         return words
 
     def strip(self) -> list[str]:
-        """Each layer in a few words."""
+        """The words of every layer, in order."""
         return [self.layer_words(number) for number in range(1, len(self.layers) + 1)]
 
     def stage(self) -> str:
-        """What the run is at: `● layer 1 of 3: 2 of 4 answers`."""
+        """What the run does at the moment: `● layer 1 of 3: 2 of 4 answers`."""
         number = self.layer
         views = self.layers[number - 1]
         ready = sum(view.over for view in views)

@@ -25,7 +25,7 @@ from moa_tui.engine.events import (
 from moa_tui.engine.metrics import Metrics
 from moa_tui.engine.run import run
 from moa_tui.text.wording import GLYPHS
-from moa_tui.ui.run_state import RunState
+from moa_tui.ui.run.run_view import RunView
 from tests.fakes import FakeModels
 from tests.helpers import recipe
 
@@ -58,7 +58,7 @@ class Bench:
     def __init__(self) -> None:
         self.recipe = recipe(["a", "b"], ["judge"])
         self.clock = Clock()
-        self.state = RunState(self.recipe, self.clock)
+        self.state = RunView(self.recipe, self.clock)
 
     def start(self, call: CallId, at: float = 0.0) -> None:
         self.clock.at(at)
@@ -100,7 +100,7 @@ def bench() -> Bench:
     return Bench()
 
 
-def states(state: RunState) -> list[str]:
+def states(state: RunView) -> list[str]:
     return [view.state for view in state.views]
 
 
@@ -295,7 +295,7 @@ def test_a_layers_time_begins_when_its_first_call_could_have(bench: Bench) -> No
 
 
 def test_a_run_of_one_layer_has_no_final_one() -> None:
-    state = RunState(recipe(["a"]))
+    state = RunView(recipe(["a"]))
     assert (state.layer_name(1), state.final.call) == ("L1", A)
 
 
@@ -317,9 +317,9 @@ def test_the_stage_follows_the_run(bench: Bench) -> None:
 
 async def test_a_turn_that_is_over_looks_as_its_run_did_at_the_end() -> None:
     wanted = recipe(["a", "b"], ["judge"])
-    live = RunState(wanted)
+    live = RunView(wanted)
     outcome = await run(wanted, ASK, FakeModels(), live.take)
-    state = RunState.of(Turn("?", wanted, outcome))
+    state = RunView.of(Turn("?", wanted, outcome))
     assert state.over
     assert states(state) == states(live) == ["done"] * 3
     assert state.strip() == live.strip()
@@ -330,7 +330,7 @@ async def test_a_turn_that_is_over_looks_as_its_run_did_at_the_end() -> None:
 
 
 def test_a_turn_without_an_outcome_waits() -> None:
-    state = RunState.of(Turn("?", recipe(["a"], ["judge"])))
+    state = RunView.of(Turn("?", recipe(["a"], ["judge"])))
     assert not state.over
     assert states(state) == ["waiting"] * 2
 
@@ -344,16 +344,16 @@ async def test_a_stopped_turn_shows_what_was_never_asked() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    state = RunState(wanted)
+    state = RunView(wanted)
     for event in events:
         state.take(event)  # type: ignore[arg-type]
     assert state.view(A).written("text") == "half"
     assert state.final.state == "waiting"
 
 
-async def played(this: Recipe, models: FakeModels) -> RunState:
+async def played(this: Recipe, models: FakeModels) -> RunView:
     """A run that is over, as its events told it."""
-    state = RunState(this)
+    state = RunView(this)
     await run(this, ASK, models, state.take)
     return state
 
@@ -362,7 +362,7 @@ RANK = recipe(["a", "b"], {"agents": ["judge"], "task": "rank"})
 
 
 async def test_a_ranker_is_shown_but_its_text_is_not_the_answer() -> None:
-    state = RunState(RANK)
+    state = RunView(RANK)
     for event in (
         CallStarted(JUDGE, RANK.lineup[1][0], tuple(ASK), 0.0),
         Delta(JUDGE, "text", "RANKING: 2"),
@@ -383,7 +383,7 @@ async def test_the_answer_of_a_ranked_run_is_the_call_that_was_chosen() -> None:
 
 async def test_a_vote_has_no_calls_and_no_layer_of_its_own() -> None:
     this = recipe(["a", "b"], {"task": "vote"})
-    state = RunState(this)
+    state = RunView(this)
     assert (len(state.layers), state.writer, state.final.call) == (1, None, B)
     assert state.layer_name(1) == "L1"
     assert "writing the answer" not in state.stage()
@@ -401,6 +401,6 @@ async def test_a_run_that_ends_before_its_last_layer_has_its_answer_where_it_was
 
 def test_the_last_of_the_calls_that_read_piece_by_piece_writes_the_answer() -> None:
     this = recipe(["a", "b", "c"], {"agents": ["judge"], "window": {"size": 2, "repeat": 1}})
-    state = RunState(this)
+    state = RunView(this)
     assert state.writer is not None
     assert state.writer.call == CallId(2, 2)

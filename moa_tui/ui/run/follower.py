@@ -1,0 +1,174 @@
+"""Following a run while it grows: taking in its events, and telling each view what is new of its text.
+
+`RunFollower` brings a `RunView` up to date from the run's queue. A view holds a cursor, `TextCursor` for one
+call or `AnswerCursor` for the answer, and asks it for the news at each tick. How much of a text a view has
+drawn is known to its cursor alone.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from moa_tui.engine.events import CallRetried
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moa_tui.engine.events import Event, Kind, Outcome, Reply
+    from moa_tui.ui.run.run_view import CallState, RunView
+
+# A burst of events is taken in over several ticks, so that a key never waits long.
+_LONGEST_ADVANCE_SECONDS = 0.02
+
+
+class EventSource(Protocol):
+    """A run that reports its events."""
+
+    @property
+    def events(self) -> queue.SimpleQueue[Event | None]:
+        """Every event of the run in order, then None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What one step of following a run came upon."""
+
+    ended: bool
+    """True in the step that took in the run's end."""
+    answer_restarted: bool
+    """True where the call that writes the answer was asked anew: its text so far does not count any more."""
+
+
+class RunFollower:
+    """Brings the view of one run up to date from the run's events."""
+
+    def __init__(
+        self, running: EventSource, run: RunView, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._running = running
+        self._run = run
+        self._clock = clock
+
+    def advance(self) -> Advance:
+        """Take in the events that are waiting, for at most 20 ms."""
+        answer_restarted = False
+        deadline = self._clock() + _LONGEST_ADVANCE_SECONDS
+        while True:
+            try:
+                event = self._running.events.get_nowait()
+            except queue.Empty:
+                return Advance(ended=False, answer_restarted=answer_restarted)
+            if event is None:
+                return Advance(ended=True, answer_restarted=answer_restarted)
+            if isinstance(event, CallRetried) and event.call == self._run.recipe.writer:
+                answer_restarted = True
+            self._run.take(event)
+            if self._clock() >= deadline:
+                return Advance(ended=False, answer_restarted=answer_restarted)
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The text begins with `text`, in place of all that was shown before.
+
+    `text` is empty where the call was asked anew and has written nothing since.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The text goes on with `text`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The text is complete: `text` is all of it, and may be blank."""
+
+    text: str
+
+
+News = Nothing | Begun | Appended | Whole
+_NOTHING = Nothing()
+
+
+class TextCursor:
+    """Tells one view what is new of one call's text or reasoning."""
+
+    def __init__(self, call: CallState, kind: Kind) -> None:
+        self.call = call
+        self.kind: Kind = kind
+        self.has_text = False
+        """True once the news told so far leave a text to show; False where a notice stands in its place."""
+        self._parts_told = 0
+        self._generation = call.generation
+        self._reply_told: Reply | None = None
+
+    def news(self) -> News:
+        """What is new since the last look. A reply is told once, and again when it has changed."""
+        call = self.call
+        if call.reply is not None:
+            return self._whole(call.reply)
+        parts = call.parts[self.kind]
+        is_anew = call.generation != self._generation
+        if is_anew:
+            self._generation, self._parts_told = call.generation, 0
+        if len(parts) == self._parts_told:
+            self.has_text = self.has_text and not is_anew
+            return Begun("") if is_anew else _NOTHING
+        is_first = self._parts_told == 0
+        text = "".join(parts[self._parts_told :])
+        self._parts_told, self.has_text = len(parts), True
+        return Begun(text) if is_first else Appended(text)
+
+    def _whole(self, reply: Reply) -> News:
+        if reply is self._reply_told:
+            return _NOTHING
+        self._reply_told = reply
+        text = self.call.written(self.kind)
+        self.has_text = bool(text.strip())
+        return Whole(text)
+
+
+class AnswerCursor:
+    """Tells one view what is new of a run's answer: its writer's text, and in the end the answer itself."""
+
+    def __init__(self, run: RunView) -> None:
+        self.has_text = False
+        """True once the news told so far leave a text to show."""
+        self._run = run
+        self._writer: TextCursor | None = None
+        self._outcome_told: Outcome | None = None
+
+    def news(self) -> News:
+        """What is new since the last look. The whole answer is told once, when the run has ended."""
+        outcome = self._run.outcome
+        if outcome is not None:
+            if outcome is self._outcome_told:
+                return _NOTHING
+            self._outcome_told = outcome
+            self.has_text = bool(outcome.answer.strip())
+            return Whole(outcome.answer)
+        writer = self._run.writer
+        # The writer's reply may be another text than the answer, which comes a moment later.
+        if writer is None or writer.over:
+            return _NOTHING
+        if self._writer is None or self._writer.call is not writer:
+            self._writer = TextCursor(writer, "text")
+            if self.has_text:
+                self.has_text = False
+                return Begun("")
+        news = self._writer.news()
+        self.has_text = self._writer.has_text
+        return news
