@@ -7,9 +7,14 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Self
 
+from moa_tui.engine.values import paid
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from moa_tui.engine.events import Message, Outcome
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Paid
 
 Where = Literal["title", "prompt", "answer", "proposer"]
 
@@ -136,6 +141,12 @@ def name_from(prompt: str) -> str:
     """The first line of a prompt with something on it, as a name."""
     line = next((line for line in prompt.splitlines() if line.strip()), "")
     return " ".join(line[: 2 * _LONGEST_NAME].split())[:_LONGEST_NAME]
+
+
+def paid_for(turns: Iterable[Turn]) -> Paid:
+    """What the calls of turns took together; a reply that was reused counts with the run it came from."""
+    outcomes = (turn.outcome for turn in turns if turn.outcome is not None)
+    return paid(reply for outcome in outcomes for reply in outcome.replies.values())
 
 
 def path(turn: Turn) -> tuple[Turn, ...]:

@@ -8,9 +8,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.titles import title_in, title_prompt
-from moa_tui.conversation import Conversation, path
+from moa_tui.conversation import Conversation, paid_for, path
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.values import paid
 from moa_tui.errors import OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ class Conversations:
         self._chat.conversation = conversation
         if conversation.active is not None:
             self._chat.system = conversation.active.system
-        self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns))
+        self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns).known_cost)
         self._session.start_over()
 
     async def resume_recipe(self, catalog: Choices) -> Resumed:
@@ -185,12 +184,6 @@ class Conversations:
         if not private and self._store is not None and self._chat.conversation.turns:
             await asyncio.to_thread(_keep_all, self._store, self._chat.conversation)
         self._chat.private = private
-
-
-def paid_for(turns: tuple[Turn, ...]) -> float:
-    """US dollars that turns have cost, unknown prices left out."""
-    outcomes = [turn.outcome for turn in turns if turn.outcome is not None]
-    return paid(reply for outcome in outcomes for reply in outcome.replies.values()).known_cost
 
 
 def _claimed(store: Store, conversation_id: str) -> Conversation:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.engine.plan import Cap
+from moa_tui.engine.values import paid
 from moa_tui.errors import StoreError
 from moa_tui.text.wording import money
 
@@ -64,11 +65,12 @@ class Ledger:
 
     def add(self, conversation_id: str, reply: Reply, *, is_kept: bool) -> None:
         """Count what a call cost, unless it was counted with an earlier run."""
-        if reply.reused or not reply.cost:
+        cost = paid([reply]).known_cost
+        if not cost:
             return
         with self._lock:
-            self._by_conversation[conversation_id] += reply.cost
-            (self._on_disk if is_kept else self._in_memory)[self._day()] += reply.cost
+            self._by_conversation[conversation_id] += cost
+            (self._on_disk if is_kept else self._in_memory)[self._day()] += cost
 
     def spent(self, conversation_id: str) -> float:
         """US dollars that a conversation has cost, all its branches, unknown prices left out."""

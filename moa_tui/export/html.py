@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from moa_tui.conversation import paid_for
 from moa_tui.export.markdown import LONGEST_MARKDOWN
 from moa_tui.export.svg import timeline
-from moa_tui.export.text import known_cost, run_lines, told, unknown_costs, when
+from moa_tui.export.text import run_lines, told, unknown_costs, when
 from moa_tui.text.safe import safe_text
 from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line
 
@@ -132,7 +133,8 @@ def _meta(conversation: Conversation) -> str:
     items = [
         when(conversation.created),
         counted(len(conversation.turns), "turn"),
-        money(known_cost(conversation)) + (f" and {counted(unknown, 'unknown price')}" if unknown else ""),
+        money(paid_for(conversation.turns).known_cost)
+        + (f" and {counted(unknown, 'unknown price')}" if unknown else ""),
         *conversation.tags,
         f"id {conversation.id}",
     ]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 
-from moa_tui.export.text import known_cost, run_lines, told, unknown_costs, when
+from moa_tui.conversation import paid_for
+from moa_tui.export.text import run_lines, told, unknown_costs, when
 from moa_tui.text.safe import safe_text
 from moa_tui.text.wording import GLYPHS, describe, one_line
 
@@ -77,7 +78,7 @@ def _front_matter(conversation: Conversation, name: str) -> str:
         f"created: {_quoted(when(conversation.created))}",
         f"recipes: [{', '.join(map(_quoted, recipes))}]",
         f"turns: {len(conversation.turns)}",
-        f"cost_usd: {known_cost(conversation):.6f}",
+        f"cost_usd: {paid_for(conversation.turns).known_cost:.6f}",
     ]
     if unknown := unknown_costs(conversation):
         lines.append(f"turns_of_unknown_cost: {unknown}")

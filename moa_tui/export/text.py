@@ -59,17 +59,6 @@ def run_lines(turn: Turn) -> list[str]:
     return [first, tokens, *(note for note in notes if note)]
 
 
-def known_cost(conversation: Conversation) -> float:
-    """The sum of the prices known, in US dollars."""
-    return sum(
-        reply.cost or 0.0
-        for turn in conversation.turns
-        if turn.outcome
-        for reply in turn.outcome.replies.values()
-        if not reply.reused
-    )
-
-
 def unknown_costs(conversation: Conversation) -> int:
     """Of how many turns the price is not known."""
     return sum(turn.outcome is not None and turn.outcome.cost is None for turn in conversation.turns)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from moa_tui.conversation import Conversation, Hit, Summary, Turn
 from moa_tui.engine.events import CallId, Failure, Outcome, Reply, Usage
 from moa_tui.engine.metrics import measure
-from moa_tui.engine.plan import total_cost
+from moa_tui.engine.values import paid
 from moa_tui.errors import StoreError
 from moa_tui.preferences import Preference
 from moa_tui.store.row_json import failure_from, metrics_from, recipe_from, texts_from
@@ -319,23 +319,17 @@ def _interrupted(recipe: Recipe, replies: Mapping[CallId, Reply]) -> Outcome:
     for call, reply in replies.items():
         if call.layer < last_layer and reply.status == "done":
             used[call.layer].append(call)
-    usage, cost = _paid(replies)
+    total = paid(replies.values())
     return Outcome(
         "stopped",
         final.text if final is not None else "",
         replies,
         measure(replies, used, None),
         _TURN_INTERRUPTED,
-        usage,
-        cost,
+        total.usage,
+        total.cost,
         max((reply.ended for reply in replies.values()), default=0.0),
     )
-
-
-def _paid(replies: Mapping[CallId, Reply]) -> tuple[Usage, float | None]:
-    """Return the tokens and US dollars of replies not reused; the cost is None where one is unknown."""
-    fresh = [reply for reply in replies.values() if not reply.reused]
-    return sum((reply.usage for reply in fresh), Usage(estimated=False)), total_cost(r.cost for r in fresh)
 
 
 def _pieces(connection: sqlite3.Connection, turn: int) -> Pieces:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from moa_tui.conversation import name_from
+from moa_tui.engine.values import paid
 from moa_tui.errors import StoreError
 from moa_tui.store.row_json import failure_json, metrics_json, recipe_json, texts_json
 from moa_tui.store.search_text import indexed
@@ -225,12 +226,13 @@ def book_cost(connection: sqlite3.Connection, turn: int, reply: Reply, day: str 
     call. A reply reused from an earlier run was booked with that run, and an unknown cost cannot be booked.
     `day` is None for the calls of a conversation that was read in or copied, which nobody paid for just now.
     """
-    if reply.reused or not reply.cost:
+    cost = paid([reply]).known_cost
+    if not cost:
         return
-    connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (reply.cost, turn))
+    connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (cost, turn))
     if day is not None:
         add = "INSERT INTO spending (day, paid) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET paid = paid + ?"
-        connection.execute(add, (day, reply.cost, reply.cost))
+        connection.execute(add, (day, cost, cost))
 
 
 def change_reply(connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply) -> None:

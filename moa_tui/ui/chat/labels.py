@@ -9,7 +9,6 @@ from textual.content import Content
 
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
-from moa_tui.engine.plan import total_cost
 from moa_tui.errors import UsageError
 from moa_tui.text.wording import counted, money, one_line
 
@@ -92,7 +91,7 @@ class Labels:
         self._caps = await self._chat.caps()
         if self._view.is_gone:
             return
-        cost = total_cost(call.cost for call in plan.calls)
+        cost = plan.cost
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""

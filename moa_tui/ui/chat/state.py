@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.values import paid
+from moa_tui.conversation import paid_for
 from moa_tui.ui.run.follower import Advance, RunFollower
 from moa_tui.ui.run.run_view import RunView
 
@@ -79,7 +79,6 @@ class ChatState:
 
     def count(self, turns: Sequence[Turn]) -> None:
         """Add what these turns took."""
-        outcomes = [turn.outcome for turn in turns if turn.outcome is not None]
-        total = paid(reply for outcome in outcomes for reply in outcome.replies.values())
+        total = paid_for(turns)
         self.spent += total.known_cost
         self.tokens += total.tokens

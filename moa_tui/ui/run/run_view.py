@@ -19,6 +19,7 @@ from moa_tui.engine.events import (
     Status,
 )
 from moa_tui.engine.layer_result import NOT_PASSED_ON, answer_text
+from moa_tui.engine.values import paid
 from moa_tui.text.cells import shorten
 from moa_tui.text.wording import GLYPHS, counted, money, one_line
 
@@ -279,8 +280,8 @@ class RunView:
     @property
     def cost(self) -> float:
         """US dollars of the calls that are over; unknown prices and reused replies are left out."""
-        replies = [view.reply for view in self.views if view.reply is not None]
-        return sum(reply.cost or 0.0 for reply in replies if not reply.reused)
+        replies = (view.reply for view in self.views if view.reply is not None)
+        return paid(replies).known_cost
 
     @property
     def over(self) -> bool:
