@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Conversation
-    from moa_tui.engine.events import Event, Message, Outcome
+    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message, Outcome
     from moa_tui.gateway.models import Gateway
     from moa_tui.progress import Progress
     from moa_tui.store import Store

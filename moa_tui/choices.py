@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from moa_tui.config import Settings
-    from moa_tui.engine.events import Message
     from moa_tui.engine.plan import Plan
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
     from moa_tui.gateway.discovery import LocalModel, LocalServer
     from moa_tui.gateway.models import Gateway
 

@@ -12,9 +12,8 @@ from moa_tui.engine.values import paid
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from moa_tui.engine.events import Message, Outcome
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Paid
+    from moa_tui.engine.values import Message, Outcome, Paid
 
 Where = Literal["title", "prompt", "answer", "proposer"]
 

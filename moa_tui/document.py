@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.events import (
     CallEnded,
-    CallId,
     CallRetried,
     CallStarted,
     Delta,
@@ -22,9 +21,9 @@ from moa_tui.engine.events import (
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Conversation
-    from moa_tui.engine.events import Event, Failure, Outcome, Reply
-    from moa_tui.engine.metrics import Metrics
+    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import CallId, Failure, Metrics, Outcome, Reply
 
 SCHEMA = 1
 FORMAT = "moa-tui conversation"

@@ -8,14 +8,24 @@ from pydantic import ValidationError
 
 from moa_tui.conversation import Conversation, Turn
 from moa_tui.document import FORMAT, SCHEMA
-from moa_tui.engine.events import CallId, Failure, Outcome, OutcomeStatus, Reply, Status, Usage
-from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import problems_of
+from moa_tui.engine.values import (
+    CallId,
+    Failure,
+    LayerMetrics,
+    Metrics,
+    Outcome,
+    OutcomeStatus,
+    Overlap,
+    Reply,
+    Status,
+    Usage,
+)
 from moa_tui.errors import FailureKind, FileError
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import Message
+    from moa_tui.engine.values import Message
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.conversation import Conversation, Turn
-from moa_tui.engine.events import CallId, Outcome, Reply
-from moa_tui.engine.metrics import Metrics, measure
+from moa_tui.engine.metrics import measure
 from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 
 if TYPE_CHECKING:
     from collections import Counter

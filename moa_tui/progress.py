@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta
+from moa_tui.engine.values import CallId
 from moa_tui.text.cells import cell_len, cut, fit, shorten
 from moa_tui.text.wording import GLYPHS, describe, money, one_line
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from moa_tui.engine.events import Event, Reply
+    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Reply
 
 
 class Progress(Protocol):

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from hypothesis import strategies as st
 
 from moa_tui.conversation import Conversation, Turn, history, new_id
-from moa_tui.engine.events import CallId, Failure, Message, Outcome, OutcomeStatus, Reply, Status, Usage
-from moa_tui.engine.metrics import Metrics, measure
+from moa_tui.engine.metrics import measure
+from moa_tui.engine.values import (
+    CallId,
+    Failure,
+    Message,
+    Metrics,
+    Outcome,
+    OutcomeStatus,
+    Reply,
+    Status,
+    Usage,
+)
 from moa_tui.errors import FailureKind
 from tests.helpers import recipe
 

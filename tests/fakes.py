@@ -6,16 +6,16 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import Chunk, Finish, Usage
 from moa_tui.engine.plan import ModelFacts
+from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import MissingKeyError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
 
 Step = str | Chunk | Finish | Exception | asyncio.Event
 DONE = Finish("stop", Usage(10, 5, estimated=False), 0.001)

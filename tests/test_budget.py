@@ -15,8 +15,9 @@ from moa_tui.chat.ledger import Ledger, is_near
 from moa_tui.chat.session import ChatSession
 from moa_tui.config import Budget
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId, Chunk, Delta, Finish, Reply, Usage
+from moa_tui.engine.events import Delta
 from moa_tui.engine.plan import Cap
+from moa_tui.engine.values import CallId, Chunk, Finish, Reply, Usage
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.store import Store

@@ -18,7 +18,8 @@ from moa_tui.gateway.discovery import ONE_KEY_RECIPES
 from moa_tui.gateway.models import Gateway
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import Event, Message
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.values import Message
 
 FILES = recipes.available(Path("/nonexistent"))
 CALLS = {"moa": 13, "moa-lite": 7, "moa-frontier": 13, "self-moa": 7, "duo": 3, "demo": 9}

@@ -13,7 +13,8 @@ from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallEnded, CallId, CallStarted, Delta, RunEnded
+from moa_tui.engine.events import CallEnded, CallStarted, Delta, RunEnded
+from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway.thread import EngineThread
 from tests.fakes import FakeGateway, FakeModels

@@ -16,7 +16,7 @@ from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession, Effect, NewTurn
 from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, OpenElsewhereError, UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.store import Store

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from moa_tui.conversation import Conversation
-from moa_tui.engine.events import CallId, Failure
+from moa_tui.engine.values import CallId, Failure
 from moa_tui.export import render
 from tests.conversations import (
     HOSTILE_TEXTS,

@@ -13,9 +13,10 @@ from moa_tui.chat.chat import Chat
 from moa_tui.config import Settings
 from moa_tui.document import conversation_document, event_document
 from moa_tui.document_reader import conversation_from
-from moa_tui.engine.events import CallId, PointsFound
+from moa_tui.engine.events import PointsFound
 from moa_tui.engine.plan import facts_unknown, plan
 from moa_tui.engine.recipe_edit import with_checklist
+from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.plan_view import graph_lines, plan_lines

@@ -22,7 +22,8 @@ from moa_tui.chat.changes import (
 from moa_tui.chat.chat import Chat
 from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId, Delta
+from moa_tui.engine.events import Delta
+from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway.thread import EngineThread
 from tests.fakes import FakeGateway, FakeModels

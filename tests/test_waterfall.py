@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from moa_tui.engine.events import CallId, Reply
 from moa_tui.engine.metrics import measure
+from moa_tui.engine.values import CallId, Reply
 from moa_tui.export.waterfall import Span, Tick, TimedCall, critical_path, lay_out, reply_span
 
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)

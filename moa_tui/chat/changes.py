@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from moa_tui.engine.events import CallId, Reply, Usage
 from moa_tui.engine.live_change import Alteration, left_out, taken_in
 from moa_tui.engine.recipe_edit import (
     answering_layer,
@@ -21,6 +20,7 @@ from moa_tui.engine.recipe_edit import (
     with_prompt,
     with_seats,
 )
+from moa_tui.engine.values import CallId, Reply, Usage
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:

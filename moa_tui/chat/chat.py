@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from moa_tui.chat.comparison import Comparison
 from moa_tui.chat.run_handle import RunHandle, RunOptions
 from moa_tui.conversation import Conversation, Turn, history, path
-from moa_tui.engine.events import CallEnded, RunEnded, Usage
+from moa_tui.engine.events import CallEnded, RunEnded
 from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Layer, Recipe
@@ -24,6 +24,7 @@ from moa_tui.engine.recipe_edit import (
     with_seats,
 )
 from moa_tui.engine.run import run
+from moa_tui.engine.values import Usage
 from moa_tui.errors import MoaTuiError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from moa_tui.chat.backend import Backend
     from moa_tui.chat.changes import Rerun
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import CallId, Reply
     from moa_tui.engine.plan import Cap, Plan
+    from moa_tui.engine.values import CallId, Reply
     from moa_tui.preferences import Preference
     from moa_tui.store.recording import Recording
 

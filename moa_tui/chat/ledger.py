@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from moa_tui.config import Budget
-    from moa_tui.engine.events import Reply
+    from moa_tui.engine.values import Reply
 
 WARNING_SHARE = 0.8
 

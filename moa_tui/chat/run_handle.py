@@ -15,18 +15,9 @@ from typing import TYPE_CHECKING
 
 from moa_tui.conversation import history
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallRetried,
-    CallStarted,
-    Outcome,
-    Reply,
-    ReplyChanged,
-    RunChanged,
-)
-from moa_tui.engine.metrics import Metrics
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChanged, RunChanged
 from moa_tui.engine.run import RunContext, run
+from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

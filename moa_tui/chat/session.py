@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from moa_tui.chat.comparison import Comparison
     from moa_tui.chat.run_handle import RunHandle, RunProgress
     from moa_tui.conversation import Turn
-    from moa_tui.engine.events import CallId
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import CallId
 
 
 @dataclass(frozen=True, slots=True)

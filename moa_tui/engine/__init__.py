@@ -7,9 +7,9 @@ no disk and no provider: it imports the standard library, pydantic and `moa_tui.
 The engine is used as a library with a stream of one's own:
 
     >>> import asyncio
-    >>> from moa_tui.engine.events import Chunk, Finish
     >>> from moa_tui.engine.recipe import Recipe
     >>> from moa_tui.engine.run import run
+    >>> from moa_tui.engine.values import Chunk, Finish
 
     >>> async def stream(agent, messages):
     ...     yield Chunk("text", f"{agent.name} has read {len(messages)} messages")

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import CallRetried, CallStarted, Delta, Failure, Finish, Reply, Usage
+from moa_tui.engine.events import CallRetried, CallStarted, Delta
 from moa_tui.engine.health import rested
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
@@ -19,17 +19,18 @@ from moa_tui.engine.limits import (
 )
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
-from moa_tui.engine.values import paid
+from moa_tui.engine.values import Failure, Finish, Reply, Usage, paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import CallId, Event, Message, Status, Stream
+    from moa_tui.engine.events import Event, Stream
     from moa_tui.engine.health import Health
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.recipe import Layer, Limits
+    from moa_tui.engine.values import CallId, Message, Status
 
 STOPPED = Failure("stopped", "stopped by hand")
 

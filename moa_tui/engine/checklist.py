@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from moa_tui.engine.call import Caller
-    from moa_tui.engine.events import CallId, Event, Reply
+    from moa_tui.engine.events import Event
     from moa_tui.engine.parsing import Point
+    from moa_tui.engine.values import CallId, Reply
 
 
 def task_list(points: Sequence[str], ticked: Collection[int]) -> str:

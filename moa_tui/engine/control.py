@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from moa_tui.engine.events import CallId
     from moa_tui.engine.live_change import Alteration
+    from moa_tui.engine.values import CallId
 
 
 class Steerable(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moa_tui.engine.events import Reply
+    from moa_tui.engine.values import Reply
     from moa_tui.errors import FailureKind
 
 FAILURES_IN_A_ROW = 3

@@ -24,9 +24,9 @@ from moa_tui.engine.tasks import Reference, arranged
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from moa_tui.engine.events import CallId, Reply
     from moa_tui.engine.parsing import Closing
     from moa_tui.engine.recipe import Layer, Task
+    from moa_tui.engine.values import CallId, Reply
 
 # The beginning of the note on a reply that no later agent is shown.
 NOT_PASSED_ON = "not passed on"

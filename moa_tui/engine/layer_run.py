@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import Reply, Usage
 from moa_tui.engine.layer_result import NOT_PASSED_ON, share_of
 from moa_tui.engine.live_change import left_out
 from moa_tui.engine.tasks import Reference
+from moa_tui.engine.values import Reply, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.call import Caller
     from moa_tui.engine.checklist import ChecklistGate
-    from moa_tui.engine.events import CallId
     from moa_tui.engine.recipe import Window
     from moa_tui.engine.run_in_progress import RunInProgress
+    from moa_tui.engine.values import CallId
 
 
 class LayerRunner:

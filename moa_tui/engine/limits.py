@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Failure
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.tasks import Reference
+    from moa_tui.engine.values import Failure
     from moa_tui.errors import ModelError
 
 # An answer is a few thousand characters; a stream that never ends must not take all memory.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import CallId, Failure, RunChanged
+from moa_tui.engine.events import RunChanged
+from moa_tui.engine.values import CallId, Failure
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.call import Caller
-    from moa_tui.engine.events import Reply
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.run_in_progress import RunInProgress
     from moa_tui.engine.spending import SpendingGuard
+    from moa_tui.engine.values import Reply
 
 LEFT_OUT = "left out by hand"
 

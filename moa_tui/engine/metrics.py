@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import TYPE_CHECKING
+
+from moa_tui.engine.values import LayerMetrics, Metrics, Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from moa_tui.engine.events import CallId, Reply
+    from moa_tui.engine.values import CallId, Reply
 
 # Texts beyond this many words are compared by their beginnings, so that a runaway answer costs no time.
 MAX_WORDS = 20_000
@@ -25,51 +26,6 @@ _NGRAM_SIZES = (3, 4, 5)
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 
 Words = list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """How much one proposer's answer shares with the final one; both numbers are from 0 to 1.
-
-    `ngram_share` is the share of the final answer's word 3- to 5-grams that stand in the proposer's
-    answer, `cosine` the TF-IDF cosine of the two.
-    """
-
-    call: CallId
-    ngram_share: float
-    cosine: float
-
-
-@dataclass(frozen=True, slots=True)
-class LayerMetrics:
-    """The metrics of one layer: the answers asked for and used, its slowest call and the seconds of it."""
-
-    number: int
-    asked: int
-    used: int
-    slowest: CallId | None
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """The metrics of one run. Times are in seconds from its start; None means that nothing was measured.
-
-    `critical_path_seconds` is the sum over layers of the slowest call: the time of the run if nothing but the
-    models took time. `parallel_saving_seconds` is the time that running the calls one by one would have
-    added to that. `overlap` has every proposer whose answer was passed on, in order. `diversity` is 1 - the
-    mean pairwise cosine of the answers the aggregator read. `novelty` is the share of the final answer's
-    n-grams that stand in no proposer's answer. Both are from 0 to 1.
-    """
-
-    layers: tuple[LayerMetrics, ...] = ()
-    critical_path_seconds: float = 0.0
-    parallel_saving_seconds: float = 0.0
-    first_proposer_token_seconds: float | None = None
-    first_final_token_seconds: float | None = None
-    overlap: tuple[Overlap, ...] = ()
-    diversity: float | None = None
-    novelty: float | None = None
 
 
 def measure(

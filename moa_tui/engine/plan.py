@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import CallId, Usage
+from moa_tui.engine.values import CallId, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Recipe, Task
+    from moa_tui.engine.values import Message
 
 # What an agent without max_tokens is taken to write at most, the paper's own setting.
 ASSUMED_ANSWER_TOKENS = 2048

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from moa_tui.engine.agent import Agent, Sampling, Table, checked_label
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

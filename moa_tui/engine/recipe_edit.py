@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Layer, Recipe
+from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.call import STOPPED, Caller
 from moa_tui.engine.checklist import ChecklistGate
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import CallId, Failure, Outcome, Reply, RunEnded
+from moa_tui.engine.events import RunEnded
 from moa_tui.engine.health import Health
 from moa_tui.engine.layer_result import FinishedLayer, LayerResult, answers_among, pass_on
 from moa_tui.engine.layer_run import LayerRunner
@@ -24,17 +24,18 @@ from moa_tui.engine.metrics import measure
 from moa_tui.engine.plan import facts_unknown
 from moa_tui.engine.run_in_progress import RunInProgress
 from moa_tui.engine.spending import SpendingGuard
-from moa_tui.engine.values import paid
+from moa_tui.engine.values import CallId, Failure, Outcome, Reply, paid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Event, Message, OutcomeStatus, Stream
+    from moa_tui.engine.events import Event, Stream
     from moa_tui.engine.live_change import Alteration
     from moa_tui.engine.plan import Cap, ModelFacts
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.tasks import Reference
+    from moa_tui.engine.values import Message, OutcomeStatus
 
 NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
 

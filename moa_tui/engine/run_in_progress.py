@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import CallEnded, CallId, Failure, ReplyChanged
+from moa_tui.engine.events import CallEnded, ReplyChanged
+from moa_tui.engine.values import CallId, Failure
 
 if TYPE_CHECKING:
     import asyncio
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.call import Caller
-    from moa_tui.engine.events import Event, Reply
+    from moa_tui.engine.events import Event
     from moa_tui.engine.layer_result import LayerResult
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.tasks import Reference
+    from moa_tui.engine.values import Reply
 
 
 class RunInProgress:

@@ -6,10 +6,9 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import Failure, Usage
 from moa_tui.engine.layer_result import share_of
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, Cap, message_tokens
-from moa_tui.engine.values import paid
+from moa_tui.engine.values import Failure, Usage, paid
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.call import Caller
-    from moa_tui.engine.events import CallId
     from moa_tui.engine.run_in_progress import RunInProgress
     from moa_tui.engine.tasks import Reference
+    from moa_tui.engine.values import CallId
 
 # The name of the recipe's own cap in messages.
 MAX_COST = "max_cost"

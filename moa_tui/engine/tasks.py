@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import CallId, Message
     from moa_tui.engine.recipe import Layer
+    from moa_tui.engine.values import CallId, Message
 
 ReferenceKind = Literal["answer", "critique", "comparison", "checklist", "your own answer"]
 

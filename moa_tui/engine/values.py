@@ -1,16 +1,202 @@
-"""The values of a run. Times are in seconds since its start, costs in US dollars."""
+"""The values of a run: its calls, replies, outcome and metrics, and the sum of what replies cost.
+
+Frozen values that know nothing of ids, SQL or widgets. Times are in seconds since the start of the run, costs
+in US dollars.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from moa_tui.engine.events import Usage
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from moa_tui.engine.events import Reply
+    from moa_tui.errors import FailureKind
+
+Status = Literal["done", "partial", "failed", "stopped", "excluded"]
+OutcomeStatus = Literal["done", "partial", "failed", "stopped"]
+Kind = Literal["text", "reasoning"]
+
+
+class Message(TypedDict):
+    """One message of a chat, in the form that providers accept."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CallId:
+    """One agent's request in one run; layer and index count from 1."""
+
+    layer: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"L{self.layer}.{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens of a call; `estimated` is True where the provider did not count them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = True
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The reason why a call or a run did not end normally, in words for a user.
+
+    `status_code` is the HTTP status where a server gave one.
+    """
+
+    kind: FailureKind
+    message: str
+    status_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a streamed reply."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last item of a stream: why it ended, and what it took.
+
+    `reason` is the provider's finish reason and `usage` its own count; both are None where it gave none.
+    `cost` is in US dollars, None where it is unknown.
+    """
+
+    reason: str | None = None
+    usage: Usage | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a call ended.
+
+    `queued` is the time at which the call could have begun, `started` at which its endpoint had a place,
+    `first_token` at which its first text or reasoning came, and `ended` at which it was over; all are seconds
+    since the run's start. `cost` is in US dollars, None where unknown. `reused` marks a reply of an earlier
+    run, which is not paid again. `notes` say what was left out or changed.
+    """
+
+    agent: str
+    model: str
+    status: Status
+    messages: Sequence[Message] = ()
+    text: str = ""
+    reasoning: str = ""
+    error: Failure | None = None
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    cost: float | None = None
+    queued: float = 0.0
+    started: float | None = None
+    first_token: float | None = None
+    ended: float = 0.0
+    attempts: int = 0
+    reused: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that its endpoint worked on it, with retries and the waits between them."""
+        return 0.0 if self.started is None else self.ended - self.started
+
+    @property
+    def first_token_seconds(self) -> float | None:
+        """The seconds from its start to its first token; None where there was no token."""
+        if self.first_token is None or self.started is None:
+            return None
+        return self.first_token - self.started
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The completion tokens per second of streaming; None where nothing was streamed in this run."""
+        if self.first_token is None or self.ended <= self.first_token or self.reused:
+            return None
+        return self.usage.completion_tokens / (self.ended - self.first_token)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much one proposer's answer shares with the final one; both numbers are from 0 to 1.
+
+    `ngram_share` is the share of the final answer's word 3- to 5-grams that stand in the proposer's
+    answer, `cosine` the TF-IDF cosine of the two.
+    """
+
+    call: CallId
+    ngram_share: float
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMetrics:
+    """The metrics of one layer: the answers asked for and used, its slowest call and the seconds of it."""
+
+    number: int
+    asked: int
+    used: int
+    slowest: CallId | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The metrics of one run. Times are in seconds from its start; None means that nothing was measured.
+
+    `critical_path_seconds` is the sum over layers of the slowest call: the time of the run if nothing but the
+    models took time. `parallel_saving_seconds` is the time that running the calls one by one would have
+    added to that. `overlap` has every proposer whose answer was passed on, in order. `diversity` is 1 - the
+    mean pairwise cosine of the answers the aggregator read. `novelty` is the share of the final answer's
+    n-grams that stand in no proposer's answer. Both are from 0 to 1.
+    """
+
+    layers: tuple[LayerMetrics, ...] = ()
+    critical_path_seconds: float = 0.0
+    parallel_saving_seconds: float = 0.0
+    first_proposer_token_seconds: float | None = None
+    first_final_token_seconds: float | None = None
+    overlap: tuple[Overlap, ...] = ()
+    diversity: float | None = None
+    novelty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    `usage` and `cost` are the sums of `paid` over its replies: `cost` is in US dollars, None where the price
+    of a call is unknown. `seconds` is the time that the run took. `notes` say what was left out or shortened,
+    fell back, or could not be counted.
+    """
+
+    status: OutcomeStatus
+    answer: str
+    replies: Mapping[CallId, Reply]
+    metrics: Metrics
+    error: Failure | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost: float | None = None
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

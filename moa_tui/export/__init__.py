@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.conversation import Conversation, Turn
-    from moa_tui.engine.events import Message
+    from moa_tui.engine.values import Message
 
 # Bytes of a file name's parts. Most systems allow 255 for the whole, some sync tools about half of that.
 _LONGEST_NAME, _LONGEST_ID = 80, 24

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moa_tui.conversation import Conversation
-    from moa_tui.engine.events import CallId, Failure, Outcome, Reply
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import CallId, Failure, Outcome, Reply
     from moa_tui.export.text import Told
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
     from moa_tui.conversation import Conversation
-    from moa_tui.engine.events import CallId, Reply
+    from moa_tui.engine.values import CallId, Reply
     from moa_tui.export.text import Told
 
 # A longer text is kept as it stands in a code block: to parse it could take seconds.

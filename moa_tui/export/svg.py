@@ -20,7 +20,7 @@ from moa_tui.text.wording import GLYPHS, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from moa_tui.engine.events import CallId, Outcome, Reply
+    from moa_tui.engine.values import CallId, Outcome, Reply
     from moa_tui.export.waterfall import Bar, Waterfall
 
 # In units of the drawing, of which a screen shows about one a pixel.

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from moa_tui.engine.events import CallId, Reply
-    from moa_tui.engine.metrics import Metrics
+    from moa_tui.engine.values import CallId, Metrics, Reply
 
 Phase = Literal["queued", "asked", "writing"]
 PHASES: dict[Phase, str] = {

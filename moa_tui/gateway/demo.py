@@ -13,19 +13,19 @@ import re
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from moa_tui.engine.events import Chunk, Finish, Usage
 from moa_tui.engine.metrics import words
 from moa_tui.engine.plan import estimate_tokens
 from moa_tui.engine.prompts import FORMS, PROMPTS
 from moa_tui.engine.tasks import Reference
+from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Kind, Message
     from moa_tui.engine.tasks import ReferenceKind
+    from moa_tui.engine.values import Kind, Message
 
 QUOTE_SIZE, PHRASE_SIZE, BURST_TOKENS = 80, 60, 4_000
 # What is looked at of a prompt and of a reference, in characters: a huge one must not hold up the loop.

@@ -17,7 +17,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.events import Chunk, Finish, Usage
+from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
 
 # Both are read while litellm is imported: its map comes from its own package instead of the network, and a
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Message
+    from moa_tui.engine.values import Message
     from moa_tui.errors import FailureKind
 
 litellm.suppress_debug_info = True

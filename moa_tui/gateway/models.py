@@ -11,8 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import Chunk, Finish
 from moa_tui.engine.plan import ModelFacts
+from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from moa_tui.gateway import demo
 from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, Catalog
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from moa_tui.config import Endpoint
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
 
 # Some clients insist on a key; a server without one ignores it.
 _NO_KEY = "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from moa_tui.engine.events import Chunk
+from moa_tui.engine.values import Chunk
 
 _OPEN, _CLOSE = "<think>", "</think>"
 

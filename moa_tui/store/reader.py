@@ -13,9 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from moa_tui.conversation import Conversation, Hit, Summary, Turn
-from moa_tui.engine.events import CallId, Failure, Outcome, Reply, Usage
 from moa_tui.engine.metrics import measure
-from moa_tui.engine.values import paid
+from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage, paid
 from moa_tui.errors import StoreError
 from moa_tui.preferences import Preference
 from moa_tui.store.row_json import failure_from, metrics_from, recipe_from, texts_from
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from moa_tui.conversation import Where
-    from moa_tui.engine.events import Kind, Message, OutcomeStatus, Status
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Kind, Message, OutcomeStatus, Status
 
     Pieces = dict[CallId, dict[Kind, str]]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.events import (
     CallEnded,
-    CallId,
     CallRetried,
     CallStarted,
     Delta,
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from moa_tui.conversation import Conversation, Turn
-    from moa_tui.engine.events import Event, Kind
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.values import CallId, Kind
     from moa_tui.store.writer import Writer
 
     # A change to the turn of that key.

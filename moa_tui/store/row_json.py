@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from moa_tui.engine.events import CallId, Failure
-from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
 from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.values import CallId, Failure, LayerMetrics, Metrics, Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from moa_tui.conversation import Conversation, Turn
-    from moa_tui.engine.events import CallId, CallStarted, Failure, Outcome, Reply, Usage
+    from moa_tui.engine.events import CallStarted
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage
     from moa_tui.preferences import Preference
     from moa_tui.store.text_pool import TextPool
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from moa_tui.conversation import Turn
-    from moa_tui.engine.events import CallId, Message
+    from moa_tui.engine.values import CallId, Message
 
 # A shorter text costs less where it stands than as a part of its own.
 _SHORTEST_PART = 100

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.plan import estimate_tokens
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import Outcome, Reply
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Outcome, Reply
 
 # State -> glyph; the word always stands beside it, so nothing hangs on colour or font.
 GLYPHS = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.chat.changes import Change
-    from moa_tui.engine.events import CallId, Kind
+    from moa_tui.engine.values import CallId, Kind
     from moa_tui.ui.run.run_view import CallState
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.engine.events import CallId
+    from moa_tui.engine.values import CallId
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.rows_widget import RowsWidget
     from moa_tui.ui.run.run_view import RunView

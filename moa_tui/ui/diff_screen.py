@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.engine.events import CallId
+    from moa_tui.engine.values import CallId
     from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.text_rows import Row
     from moa_tui.ui.word_diff import Side

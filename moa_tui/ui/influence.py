@@ -13,8 +13,7 @@ from moa_tui.ui.text_rows import HEADING, MUTED, Row, prefixed, wrap
 from moa_tui.ui.timeline import call_label
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import CallId
-    from moa_tui.engine.metrics import Overlap
+    from moa_tui.engine.values import CallId, Overlap
     from moa_tui.ui.run.run_view import RunView
 
 NOT_CAUSE = (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Kind, Message, Reply
+    from moa_tui.engine.values import Kind, Message, Reply
     from moa_tui.ui.run.run_view import CallState, RunView
 
 Figures = list[tuple[str, str]]

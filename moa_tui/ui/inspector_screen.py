@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Static
 
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import one_line
 from moa_tui.ui.diff_screen import DiffScreen, default_pair
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.engine.events import Message
+    from moa_tui.engine.values import Message
     from moa_tui.ui.run.run_view import CallState, RunView
     from moa_tui.ui.text_rows import Row
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.engine.events import CallId, Kind
+    from moa_tui.engine.values import CallId, Kind
     from moa_tui.ui.run.run_view import RunView
 
 # A column narrower than this breaks prose into crumbs.

@@ -17,7 +17,7 @@ from moa_tui.text.wording import GLYPHS
 from moa_tui.ui.text_rows import MUTED, Row, wrap
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import CallId
+    from moa_tui.engine.values import CallId
     from moa_tui.export.waterfall import Bar, Phase, Waterfall
     from moa_tui.ui.run.run_view import CallState, RunView
 

@@ -15,8 +15,8 @@ from tests.benchmarks.figures import figure, remote_server
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
     from tests.benchmarks.figures import Figure, RemoteServer
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]

@@ -21,8 +21,7 @@ from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession
 from moa_tui.choices import Choices
 from moa_tui.conversation import Turn
-from moa_tui.engine.events import CallId, Outcome, Reply
-from moa_tui.engine.metrics import Metrics
+from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.store import Store

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 
 from moa_tui.conversation import Conversation, Turn, history, path
-from moa_tui.engine.events import CallEnded, CallId, CallStarted, Outcome, Reply, Usage
-from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
+from moa_tui.engine.events import CallEnded, CallStarted
 from moa_tui.engine.tasks import Reference, prepare
+from moa_tui.engine.values import CallId, LayerMetrics, Metrics, Outcome, Overlap, Reply, Usage
 from moa_tui.store import Store
 from moa_tui.store.figures import figures as count_figures
 from moa_tui.store.schema import connect

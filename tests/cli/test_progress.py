@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from moa_tui.engine.events import CallId, Reply, Usage
+from moa_tui.engine.values import CallId, Reply, Usage
 from moa_tui.progress import _Row, table_lines
 
 DONE = Reply(

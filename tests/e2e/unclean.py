@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from moa_tui import cli
-from moa_tui.engine.events import Chunk
+from moa_tui.engine.values import Chunk
 from moa_tui.errors import ModelError
 from moa_tui.gateway import models
 from tests.fakes import DONE
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Finish, Message
+    from moa_tui.engine.values import Finish, Message
 
 
 class Unclean(models.Gateway):

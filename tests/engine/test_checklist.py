@@ -14,11 +14,12 @@ from pydantic import ValidationError
 
 from moa_tui.engine.checklist import sorted_points, task_list
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import CallEnded, CallId, CallStarted, PointsFound
+from moa_tui.engine.events import CallEnded, CallStarted, PointsFound
 from moa_tui.engine.parsing import LONGEST_POINT, MOST_POINTS, Point, parse_points
 from moa_tui.engine.prompts import CHECKLIST_RULE, PROMPTS
 from moa_tui.engine.recipe_edit import with_checklist
 from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
+from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
@@ -26,8 +27,9 @@ from tests.helpers import recipe, wait_until
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from moa_tui.engine.events import Event, Message, Outcome, Reply
+    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message, Outcome, Reply
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
 LIST = "Here are the points:\n\n- [ ] It was a bird.\n* [x] It could fly.\n1. [ ] It lived in New Zealand.\n"

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import pytest
 
 from moa_tui import recipes
-from moa_tui.engine.events import CallId
 from moa_tui.engine.run import run
+from moa_tui.engine.values import CallId
 from tests.fakes import FakeModels
 
 ROBUST = recipes.read(recipes.BUILT_IN / "robust.toml")

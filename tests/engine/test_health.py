@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.engine import limits
-from moa_tui.engine.events import CallId, Message, Outcome
 from moa_tui.engine.health import Health
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import RunContext, run
+from moa_tui.engine.values import CallId, Message, Outcome
 from moa_tui.errors import ModelError
 from tests.fakes import FakeModels
 from tests.helpers import recipe

@@ -12,20 +12,9 @@ from moa_tui.chat.run_handle import RunProgress
 from moa_tui.conversation import Turn
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallStarted,
-    Delta,
-    Event,
-    Message,
-    Outcome,
-    Reply,
-    ReplyChanged,
-    RunChanged,
-    RunEnded,
-)
+from moa_tui.engine.events import CallEnded, CallStarted, Delta, Event, ReplyChanged, RunChanged, RunEnded
 from moa_tui.engine.run import run
+from moa_tui.engine.values import CallId, Message, Outcome, Reply
 from moa_tui.errors import ModelError, UsageError
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until

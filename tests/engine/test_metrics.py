@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from moa_tui.engine.events import CallId, Reply, Usage
 from moa_tui.engine.metrics import MAX_WORDS, compare, measure, words
+from moa_tui.engine.values import CallId, Reply, Usage
 
 ONE, TWO, FINAL = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 

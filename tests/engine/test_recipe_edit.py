@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId
 from moa_tui.engine.plan import facts_unknown, plan
 from moa_tui.engine.recipe_edit import (
     answering_layer,
@@ -24,14 +23,15 @@ from moa_tui.engine.recipe_edit import (
     with_prompt,
     with_seats,
 )
+from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
 
 PROMPT: list[Message] = [{"role": "user", "content": "What is a moa?"}]
 THREE = recipe(["a", "b"], ["d", "e"], ["judge"])

@@ -10,25 +10,11 @@ import pytest
 
 from moa_tui.engine import limits
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallRetried,
-    CallStarted,
-    Chunk,
-    Delta,
-    Event,
-    Failure,
-    Finish,
-    Message,
-    Outcome,
-    Reply,
-    RunEnded,
-    Usage,
-)
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, RunEnded
 from moa_tui.engine.plan import ModelFacts, facts_unknown
 from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
+from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Outcome, Reply, Usage
 from moa_tui.errors import ModelError
 from tests.fakes import DONE, FakeModels
 from tests.helpers import recipe, wait_until

@@ -13,17 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallStarted,
-    Event,
-    Message,
-    Outcome,
-    ReplyChanged,
-)
+from moa_tui.engine.events import CallEnded, CallStarted, Event, ReplyChanged
 from moa_tui.engine.plan import ModelFacts, plan
 from moa_tui.engine.run import run
+from moa_tui.engine.values import CallId, Message, Outcome
 from moa_tui.errors import ModelError
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until

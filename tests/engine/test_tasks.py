@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId, Message
 from moa_tui.engine.recipe import Layer
 from moa_tui.engine.tasks import (
     SHORTENED,
@@ -16,6 +15,7 @@ from moa_tui.engine.tasks import (
     render_references,
     shorten,
 )
+from moa_tui.engine.values import CallId, Message
 
 CALL = CallId(2, 1)
 AGENT = Agent(model="m", name="m")

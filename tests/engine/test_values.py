@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from moa_tui.engine.events import Reply, Usage
-from moa_tui.engine.values import Paid, paid
+from moa_tui.engine.values import Paid, Reply, Usage, paid
 
 
 def reply(cost: float | None, usage: Usage | None = None, *, reused: bool = False) -> Reply:

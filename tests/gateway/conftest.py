@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
-    from moa_tui.engine.events import Event, Message, Outcome
+    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message, Outcome
 
 
 @pytest.fixture(scope="session")

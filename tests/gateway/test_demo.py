@@ -12,11 +12,11 @@ from itertools import pairwise
 import pytest
 
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId, Chunk, Finish, Message
 from moa_tui.engine.parsing import parse_judgement, parse_points, parse_ranking, parse_selection
 from moa_tui.engine.plan import estimate_tokens
 from moa_tui.engine.recipe import Layer
 from moa_tui.engine.tasks import Reference, prepare, render_references
+from moa_tui.engine.values import CallId, Chunk, Finish, Message
 from moa_tui.errors import ModelError
 from moa_tui.gateway.demo import MODELS, inert, parse_references, read_messages, schedule, stream, write
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.engine import limits
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, Delta
+from moa_tui.engine.events import CallEnded, CallRetried, Delta
+from moa_tui.engine.values import CallId
 from tests.helpers import recipe
 
 if TYPE_CHECKING:

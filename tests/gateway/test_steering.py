@@ -20,8 +20,8 @@ from moa_tui.chat.changes import (
 )
 from moa_tui.chat.chat import Chat
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.values import CallId
 
 if TYPE_CHECKING:
     from collections.abc import Callable

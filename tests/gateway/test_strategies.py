@@ -15,7 +15,7 @@ from moa_tui.engine.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from moa_tui.engine.events import Outcome
+    from moa_tui.engine.values import Outcome
     from tests.gateway.conftest import Bench
     from tests.model_server import Request
 

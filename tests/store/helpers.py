@@ -7,13 +7,14 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import Conversation, Turn, history
-from moa_tui.engine.events import CallEnded, CallId, CallStarted, RunEnded
+from moa_tui.engine.events import CallEnded, CallStarted, RunEnded
 from moa_tui.engine.tasks import Reference, prepare
+from moa_tui.engine.values import CallId
 from tests.conversations import NOON, a_reply, an_outcome
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import Reply
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Reply
     from moa_tui.store.recording import Recording
 
 _SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo zy star bran clif dron".split()  # noqa: SIM905

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.conversation import Conversation, Turn
-from moa_tui.engine.events import CallEnded, CallId
+from moa_tui.engine.events import CallEnded
+from moa_tui.engine.values import CallId
 from moa_tui.store import Store
 from tests.conversations import a_conversation, a_recipe, a_reply
 from tests.store.helpers import started
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from moa_tui.engine.events import Reply
+    from moa_tui.engine.values import Reply
 
 ONE, TWO = CallId(1, 1), CallId(1, 2)
 

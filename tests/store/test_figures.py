@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moa_tui.conversation import Conversation, Turn
-from moa_tui.engine.events import CallEnded, CallId, CallStarted, Usage
+from moa_tui.engine.events import CallEnded, CallStarted
+from moa_tui.engine.values import CallId, Usage
 from moa_tui.stats import KINDS
 from moa_tui.store import Store
 from moa_tui.store.figures import figures
@@ -22,8 +23,8 @@ from tests.helpers import recipe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from moa_tui.engine.events import Reply
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Reply
     from moa_tui.stats import Figures, Group
 
 ONE, TWO, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)

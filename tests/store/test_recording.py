@@ -22,9 +22,10 @@ from moa_tui.conversation import Conversation, Turn, history
 from moa_tui.document import conversation_document
 from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId, CallRetried, CallStarted, Chunk, Delta, Failure
+from moa_tui.engine.events import CallRetried, CallStarted, Delta
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import RunContext, run
+from moa_tui.engine.values import CallId, Chunk, Failure
 from moa_tui.errors import ModelError, StoreError
 from moa_tui.store import Store, writer
 from moa_tui.store.text_pool import decoded
@@ -34,8 +35,8 @@ from tests.helpers import recipe
 from tests.store.helpers import Prose, replay, started
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import Outcome
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Outcome
 
 ONE, TWO, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 
@@ -320,7 +321,8 @@ _RUNS = """
 import asyncio, sys
 from pathlib import Path
 from moa_tui.conversation import Conversation, Turn, history
-from moa_tui.engine.events import CallEnded, Chunk, Delta, Finish
+from moa_tui.engine.events import CallEnded, Delta
+from moa_tui.engine.values import Chunk, Finish
 from moa_tui.engine.run import run
 from moa_tui.store import Store
 from tests.helpers import recipe

@@ -13,8 +13,7 @@ import pytest
 
 import moa_tui.store
 from moa_tui.conversation import Conversation, Turn
-from moa_tui.engine.events import CallId, Failure, Outcome, Usage
-from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
+from moa_tui.engine.values import CallId, Failure, LayerMetrics, Metrics, Outcome, Overlap, Usage
 from moa_tui.preferences import Preference
 from moa_tui.store import row_json
 from moa_tui.store.text_pool import decoded

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, example, given, settings
 
 from moa_tui.conversation import Conversation, Turn, history
 from moa_tui.document import conversation_document
-from moa_tui.engine.events import CallId, Delta
+from moa_tui.engine.events import Delta
+from moa_tui.engine.values import CallId
 from moa_tui.errors import StoreError, TakenError
 from moa_tui.store import Store
 from moa_tui.store.text_pool import decoded
@@ -40,7 +41,7 @@ from tests.store.helpers import Prose, replay, size_of
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Summary
-    from moa_tui.engine.events import Message
+    from moa_tui.engine.values import Message
 
 
 def cleaned(conversation: Conversation) -> Conversation:

@@ -12,7 +12,8 @@ import pytest
 
 from moa_tui.conversation import Turn
 from moa_tui.document import conversation_document
-from moa_tui.engine.events import CallId, Delta
+from moa_tui.engine.events import Delta
+from moa_tui.engine.values import CallId
 from moa_tui.errors import StoreError
 from moa_tui.store import Store, writer
 from tests.conversations import a_conversation, a_recipe, a_turn

@@ -6,8 +6,17 @@ from typing import get_args
 
 import pytest
 
-from moa_tui.engine.events import CallId, Failure, Outcome, Reply, Status, Usage
-from moa_tui.engine.metrics import LayerMetrics, Metrics, Overlap
+from moa_tui.engine.values import (
+    CallId,
+    Failure,
+    LayerMetrics,
+    Metrics,
+    Outcome,
+    Overlap,
+    Reply,
+    Status,
+    Usage,
+)
 from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line, summary
 from tests.helpers import recipe
 

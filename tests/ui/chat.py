@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from moa_tui.conversation import Conversation
-    from moa_tui.engine.events import Message
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
     from moa_tui.ui.agent_pane import AgentPane
     from moa_tui.ui.chat.screen import ChatScreen
     from moa_tui.ui.chat.state import ChatState

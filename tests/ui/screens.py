@@ -17,19 +17,9 @@ from moa_tui.chat.library import Library
 from moa_tui.chat.session import ChatSession
 from moa_tui.choices import Choices
 from moa_tui.config import Settings
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallRetried,
-    CallStarted,
-    Delta,
-    Failure,
-    Outcome,
-    Reply,
-    RunEnded,
-    Usage,
-)
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, RunEnded
 from moa_tui.engine.metrics import measure
+from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage
 from moa_tui.gateway.catalog import Catalog, ModelInfo
 from moa_tui.gateway.models import Gateway
 from moa_tui.ui.app import MoaApp
@@ -42,8 +32,9 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from moa_tui.engine.events import Event, Message
+    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
     from moa_tui.gateway.discovery import LocalServer
     from moa_tui.ui.run.run_view import RunView
 

@@ -18,8 +18,8 @@ from moa_tui.chat.chat import Chat
 from moa_tui.chat.library import Library
 from moa_tui.chat.session import ChatSession
 from moa_tui.config import Settings
-from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.values import CallId
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.ui.app import MoaApp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moa_tui.config import Budget, Settings
-from moa_tui.engine.events import Finish, Usage
+from moa_tui.engine.values import Finish, Usage
 from tests.helpers import wait_until
 from tests.ui.chat import DUO, Bench, chat_app
 

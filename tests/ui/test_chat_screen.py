@@ -13,7 +13,7 @@ from textual.command import CommandList, CommandPalette
 from textual.widgets import Input, Static
 
 from moa_tui.config import Settings
-from moa_tui.engine.events import CallId, Chunk
+from moa_tui.engine.values import CallId, Chunk
 from moa_tui.errors import ModelError
 from moa_tui.ui import keymap
 from moa_tui.ui.agent_pane import AgentPane

@@ -9,7 +9,7 @@ import pytest
 
 from moa_tui.config import Settings
 from moa_tui.document import outcome_document as document
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.ui.checklist_screen import ChecklistScreen
 from moa_tui.ui.help_screen import HelpScreen
 from tests.helpers import recipe, wait_until

@@ -11,7 +11,7 @@ from moa_tui import paths
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.choices import ModelChoice
 from moa_tui.config import Settings
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.ui.chat.changing import call_named
 from moa_tui.ui.chat.commands import COMMANDS, parse

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.app import App
 
-from moa_tui.engine.events import CallEnded, CallId, CallStarted, Delta, Reply
+from moa_tui.engine.events import CallEnded, CallStarted, Delta
+from moa_tui.engine.values import CallId, Reply
 from moa_tui.ui.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.run.run_view import RunView

@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallRetried,
-    CallStarted,
-    Delta,
-    Failure,
-    Outcome,
-    Reply,
-    ReplyChanged,
-    RunEnded,
-)
-from moa_tui.engine.metrics import Metrics
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, ReplyChanged, RunEnded
+from moa_tui.engine.values import CallId, Failure, Metrics, Outcome, Reply
 from moa_tui.ui.run.follower import (
     Advance,
     AnswerCursor,
@@ -36,7 +25,8 @@ from tests.helpers import recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from moa_tui.engine.events import Event, Kind
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.values import Kind
 
 A, JUDGE = CallId(1, 1), CallId(2, 1)
 GOING_ON, RESTARTED = Advance(False, False), Advance(False, True)

@@ -10,24 +10,10 @@ from rich.cells import cell_len
 from textual.app import App
 
 from moa_tui.engine import limits
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallRetried,
-    CallStarted,
-    Chunk,
-    Delta,
-    Failure,
-    Finish,
-    Message,
-    Outcome,
-    Reply,
-    RunEnded,
-    Usage,
-)
-from moa_tui.engine.metrics import Metrics
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, RunEnded
 from moa_tui.engine.run import run
 from moa_tui.engine.tasks import Reference, render_references
+from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Metrics, Outcome, Reply, Usage
 from moa_tui.errors import ModelError
 from moa_tui.ui.diff_screen import DiffScreen
 from moa_tui.ui.influence_screen import InfluenceScreen

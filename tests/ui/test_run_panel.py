@@ -9,7 +9,7 @@ import pytest
 
 from moa_tui.config import Settings
 from moa_tui.engine import limits
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError
 from tests.helpers import recipe, wait_until
 from tests.ui.chat import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app

@@ -9,29 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.conversation import Turn
-from moa_tui.engine.events import (
-    CallEnded,
-    CallId,
-    CallRetried,
-    CallStarted,
-    Delta,
-    Failure,
-    Outcome,
-    Reply,
-    ReplyChanged,
-    RunEnded,
-    Usage,
-)
-from moa_tui.engine.metrics import Metrics
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, ReplyChanged, RunEnded
 from moa_tui.engine.run import run
+from moa_tui.engine.values import CallId, Failure, Metrics, Outcome, Reply, Usage
 from moa_tui.text.wording import GLYPHS
 from moa_tui.ui.run.run_view import RunView
 from tests.fakes import FakeModels
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from moa_tui.engine.events import Kind, Message, Status
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Kind, Message, Status
 
 ASK: list[Message] = [{"role": "user", "content": "?"}]
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)

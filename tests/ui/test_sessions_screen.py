@@ -15,8 +15,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from moa_tui.conversation import Conversation, Hit, Summary, Turn
-from moa_tui.engine.events import Outcome
-from moa_tui.engine.metrics import Metrics
+from moa_tui.engine.values import Metrics, Outcome
 from moa_tui.errors import FileError, StoreError, UsageError
 from moa_tui.ui import sessions_screen
 from moa_tui.ui.help_screen import keys_in_force

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.ui.help_screen import HelpScreen
 from moa_tui.ui.inspector_screen import InspectorScreen
 from moa_tui.ui.recipe_screen import RecipeScreen

@@ -12,7 +12,7 @@ from moa_tui.chat.chat import Chat
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine import limits
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, ModelError
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.ui.chat.state import ChatState

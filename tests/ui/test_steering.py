@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.ui.chat.changing import agent_settings
 from moa_tui.ui.model_screen import ModelScreen

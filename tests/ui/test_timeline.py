@@ -9,8 +9,9 @@ import pytest
 from rich.cells import cell_len
 from textual.app import App
 
-from moa_tui.engine.events import CallEnded, CallId, CallRetried, CallStarted, Delta, Failure, Reply
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta
 from moa_tui.engine.run import run
+from moa_tui.engine.values import CallId, Failure, Reply
 from moa_tui.errors import ModelError
 from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.run.run_view import RunView
@@ -22,7 +23,7 @@ from tests.helpers import recipe, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moa_tui.engine.events import Message, Status
+    from moa_tui.engine.values import Message, Status
 
 ASK: list[Message] = [{"role": "user", "content": "?"}]
 LONG_NAME = "日本語のとても長い名前のエージェント"

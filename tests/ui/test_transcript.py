@@ -12,7 +12,7 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.widgets import Input
 
-from moa_tui.engine.events import Chunk
+from moa_tui.engine.values import Chunk
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.turn_view import TurnView
 from tests.helpers import wait_until

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moa_tui.engine.events import Finish, Usage
+from moa_tui.engine.values import Finish, Usage
 from moa_tui.errors import ModelError
 from moa_tui.ui.link_screen import LinkScreen
 from tests.helpers import recipe, wait_until

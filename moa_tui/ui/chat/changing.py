@@ -18,7 +18,7 @@ from moa_tui.chat.changes import (
 )
 from moa_tui.chat.session import Effect, NewTurn
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallId
+from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 from moa_tui.ui.model_screen import ModelScreen
 

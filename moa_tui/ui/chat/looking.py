@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from moa_tui.engine.events import CallId
+    from moa_tui.engine.values import CallId
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
     from moa_tui.ui.run.run_view import RunView

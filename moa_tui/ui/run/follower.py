@@ -17,7 +17,8 @@ from moa_tui.engine.events import CallRetried
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moa_tui.engine.events import Event, Kind, Outcome, Reply
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.values import Kind, Outcome, Reply
     from moa_tui.ui.run.run_view import CallState, RunView
 
 # A burst of events is taken in over several ticks, so that a key never waits long.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from moa_tui.engine.events import (
     CallEnded,
-    CallId,
     CallRetried,
     CallStarted,
     Delta,
@@ -16,10 +15,9 @@ from moa_tui.engine.events import (
     ReplyChanged,
     RunChanged,
     RunEnded,
-    Status,
 )
 from moa_tui.engine.layer_result import NOT_PASSED_ON, answer_text
-from moa_tui.engine.values import paid
+from moa_tui.engine.values import CallId, Status, paid
 from moa_tui.text.cells import shorten
 from moa_tui.text.wording import GLYPHS, counted, money, one_line
 
@@ -28,8 +26,9 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Turn
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.events import Event, Failure, Kind, Message, Outcome, Reply
+    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Failure, Kind, Message, Outcome, Reply
 
 # What a pane's frame has room for beside the tokens.
 _LONGEST_NOTE = 26
