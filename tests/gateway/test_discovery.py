@@ -22,6 +22,7 @@ from moa_tui.gateway.discovery import (
     find_servers,
     found_keys,
     local_recipe,
+    unknown_local_servers,
 )
 
 if TYPE_CHECKING:
@@ -103,6 +104,21 @@ def test_ollamas_own_variable_says_where_it_is(host: str, url: str) -> None:
     assert default_servers({"OLLAMA_HOST": host})[0].url == url
 
 
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("", ["ollama", "lm-studio", "llama.cpp", "vllm"]),
+        ("none", []),
+        (" vLLM , ollama,", ["ollama", "vllm"]),
+        ("olama", []),
+    ],
+)
+def test_a_variable_says_which_local_servers_are_looked_for(value: str, names: list[str]) -> None:
+    environ = {"MOA_TUI_LOCAL_SERVERS": value}
+    assert [server.name for server in default_servers(environ)] == names
+    assert unknown_local_servers(environ) == (("olama",) if value == "olama" else ())
+
+
 def test_the_recipe_follows_from_config_keys_and_servers_in_that_order() -> None:
     server = LocalServer("ollama", "x", "ollama", (LocalModel("m"),))
     runs = {"groq", "openai", "moa"}.__contains__
@@ -165,7 +181,8 @@ def test_keys_are_found_by_name_and_an_empty_one_is_none() -> None:
 
 
 def test_the_variables_are_those_litellm_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    litellm = pytest.importorskip("litellm")
+    # By way of the adapter: litellm imported by itself fetches its list of models from the network.
+    litellm = pytest.importorskip("moa_tui.gateway.litellm_stream").litellm
     for provider, variables in KEY_VARIABLES.items():
         if provider == "cohere_chat":
             continue  # litellm's own check knows it as cohere only
