@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -146,10 +145,8 @@ def test_a_server_that_never_comes_to_an_end_is_not_waited_for() -> None:
         thread = threading.Thread(target=dribble, daemon=True)
         thread.start()
         slow = LocalServer("x", f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "openai")
-        begin = time.monotonic()
         assert find_servers([slow]) == ()
-        # Not a benchmark: without the limit this would last for ever.
-        assert time.monotonic() - begin < 10
+        assert thread.is_alive(), "it is left to itself while it still answers"
         dribbling.set()
         thread.join(5)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ from tests.helpers import recipe, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from moa_tui.engine.events import Event
 
 RECIPE = recipe(["a", "b"], ["judge"])
 
@@ -104,13 +107,32 @@ async def test_no_event_is_taken_in_before_there_is_something_to_show_it(session
 async def test_what_comes_in_a_burst_is_taken_in_over_several_ticks(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("moa_tui.ui.session._LONGEST_DRAIN_SECONDS", 0.0)
+    # A clock on which taking in an event lasts a second, of the two and a half that a tick has for it.
+    seconds = itertools.count()
+    monkeypatch.setattr("moa_tui.ui.session.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr("moa_tui.ui.session._LONGEST_DRAIN_SECONDS", 2.5)
     begin(session)
     assert session.running is not None
-    await wait_until(lambda: session.running is None or session.running.events.qsize() > 5)
-    waiting = session.running.events.qsize()
-    session.drain()
-    assert session.running.events.qsize() >= waiting - 1
+    events = session.running.events
+    said: list[Event | None] = []
+
+    def has_ended() -> bool:
+        while not events.empty():
+            said.append(events.get())
+        return None in said
+
+    await wait_until(has_ended)
+    for event in said:
+        events.put(event)
+    waiting = len(said)
+    assert waiting > 5
+    assert session.drain() == (False, False)
+    assert events.qsize() == waiting - 2
+    assert session.drain() == (False, False)
+    assert events.qsize() == waiting - 4
+    await drained(session)
+    assert session.run is not None
+    assert session.run.final.state == "done"
 
 
 async def test_an_answer_that_begins_anew_is_told(session: Session, models: FakeModels) -> None:
