@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -43,14 +43,26 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except MoaTuiError as error:
+            _drop_unwritable("stdout")
             raise _Reported(error) from error
         except KeyboardInterrupt:
             _leave(130)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EIO):
                 raise
-            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - what it still holds can go nowhere
+            _drop_unwritable("stdout")
             raise _Reported(UsageError(f"the output cannot be written: {error.strerror}")) from error
+
+
+def _drop_unwritable(name: Literal["stdout", "stderr"]) -> None:
+    """Drop what a standard stream holds and cannot write: Python tries again at exit, and fails with 120."""
+    stream = getattr(sys, name)
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the program ends
 
 
 @click.group(
@@ -228,10 +240,9 @@ def _found(store: Store, wanted: str) -> Conversation:
 
 def _leave(code: int) -> NoReturn:
     """Exit now: with litellm loaded, Python's own farewell takes more than a second, and for nothing."""
+    _drop_unwritable("stderr")
     if code > 1 or "moa_tui.gateway.litellm_stream" in sys.modules:
         sys.stdout.flush()
-        if sys.stderr is not None:
-            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

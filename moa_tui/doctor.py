@@ -13,7 +13,14 @@ from moa_tui import __version__, config, paths, recipes
 from moa_tui.config import Settings
 from moa_tui.errors import FileError, UsageError
 from moa_tui.gateway.catalog import KEY_VARIABLES
-from moa_tui.gateway.discovery import choose_recipe, default_servers, find_servers, found_keys
+from moa_tui.gateway.discovery import (
+    LOCAL_SERVERS_VARIABLE,
+    choose_recipe,
+    default_servers,
+    find_servers,
+    found_keys,
+    unknown_local_servers,
+)
 from moa_tui.gateway.models import Gateway
 from moa_tui.store.check import check
 
@@ -79,6 +86,10 @@ def report(environ: Mapping[str, str], write: Callable[[str], None]) -> bool:
     silent = [server for server in candidates if server.name not in {found.name for found in servers}]
     if silent:
         write(f"  no answer: {', '.join(f'{server.name} ({server.url})' for server in silent)}")
+    if not candidates:
+        write(f"  none are looked for: {LOCAL_SERVERS_VARIABLE} is {environ[LOCAL_SERVERS_VARIABLE].strip()}")
+    if unknown := unknown_local_servers(environ):
+        problems.append(f"{LOCAL_SERVERS_VARIABLE}: no local server is called {', '.join(unknown)}")
 
     write("\nterminal")
     for line in _terminal(environ):

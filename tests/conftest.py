@@ -1,34 +1,75 @@
-"""Keeps every test away from the user's own keys, config and terminal settings."""
+"""Gives every test surroundings of its own, and decides how many tests run at once."""
 
 from __future__ import annotations
 
+import atexit
+import inspect
 import os
-from typing import TYPE_CHECKING
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
-from moa_tui.gateway.catalog import KEY_VARIABLES
+from tests.surroundings import surroundings
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_UNSET = (
-    "COLUMNS",
-    "LINES",
-    "NO_COLOR",
-    "FORCE_COLOR",
-    "TEXTUAL_THEME",
-    "OLLAMA_HOST",
-    "OPENAI_BASE_URL",
-    "OPENAI_API_BASE",
-)
+# Libraries look at some variables when they are imported, which is before the first test begins.
+_IMPORTS_FOLDER = Path(tempfile.mkdtemp(prefix="moa-tui-tests-"))
+atexit.register(shutil.rmtree, _IMPORTS_FOLDER, ignore_errors=True)
+_environ = surroundings(os.environ, _IMPORTS_FOLDER)
+os.environ.clear()
+os.environ.update(_environ)
+if hasattr(time, "tzset"):
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)
 def own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty config, an empty data directory, no keys, no proxies."""
-    monkeypatch.setenv("MOA_TUI_CONFIG", str(tmp_path / "config" / "config.toml"))
-    monkeypatch.setenv("MOA_TUI_DATA_DIR", str(tmp_path / "data"))
-    proxies = [name for name in os.environ if name.lower().endswith("_proxy")]
-    for name in (*_UNSET, *proxies, *(name for names in KEY_VARIABLES.values() for name in names)):
-        monkeypatch.delenv(name, raising=False)
+    """An environment with nothing of the machine's, whose config, data, state and home are the test's own."""
+    environ = surroundings(os.environ, tmp_path)
+    for name in os.environ.keys() - environ.keys():
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def only_marked_tests_start_programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program started by a test that is marked neither `program` nor `terminal` fails that test."""
+    if any(request.node.get_closest_marker(name) for name in ("program", "terminal")):
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("this test starts a program, so mark it: @pytest.mark.program, or terminal")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+    monkeypatch.setattr(subprocess.Popen, "__del__", lambda _: None)
+    for name in ("fork", "forkpty", "posix_spawn"):
+        monkeypatch.setattr(os, name, refuse, raising=False)
+
+
+@pytest.hookimpl(tryfirst=True)  # Before xdist looks at the options.
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run whole folders on three workers unless `-n` says otherwise, and named files in this process.
+
+    Most tests wait for a program or a screen, so more of them than there are cores can go at once.
+    """
+    options = config.option
+    is_worker = hasattr(config, "workerinput")
+    names_a_file = any(".py" in argument for argument in config.args)
+    if is_worker or names_a_file or options.usepdb or getattr(options, "numprocesses", 0) is not None:
+        return
+    options.numprocesses = 3
+    options.dist = "loadgroup"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs the app: of the UI's tests those that are asynchronous or compare a picture."""
+    folder = Path(__file__).parent / "ui"
+    for item in items:
+        if not isinstance(item, pytest.Function) or not item.path.is_relative_to(folder):
+            continue
+        if inspect.iscoroutinefunction(item.obj) or "snap_compare" in item.fixturenames:
+            item.add_marker(pytest.mark.screen)

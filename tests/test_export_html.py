@@ -345,6 +345,7 @@ def opened(chromium: str, web: HTTPServer, file: Path) -> tuple[str, str, list[s
 _OWN = re.compile(r"192\.0\.2\.1|127\.0\.0\.1|localhost")
 
 
+@pytest.mark.program
 def test_in_a_browser_no_text_runs_asks_the_network_or_makes_an_error(
     chromium: str, web: HTTPServer, tmp_path: Path
 ) -> None:
@@ -374,6 +375,7 @@ def test_in_a_browser_no_text_runs_asks_the_network_or_makes_an_error(
     assert asked == []
 
 
+@pytest.mark.program
 def test_the_browser_test_would_see_a_script_a_request_and_an_error(
     chromium: str, web: HTTPServer, tmp_path: Path
 ) -> None:

@@ -57,14 +57,42 @@ class LocalModel:
     billions: float = 0.0
 
 
+# Names of the local servers to look for, with commas between them, or "none"; not set, all are looked for.
+# Their default ports are popular, so a person may not want what else listens there to be asked for models.
+LOCAL_SERVERS_VARIABLE = "MOA_TUI_LOCAL_SERVERS"
+
+
 def default_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
-    """The servers looked for, on their default loopback ports; OLLAMA_HOST moves Ollama's."""
+    """The local servers to look for, on their default loopback ports.
+
+    OLLAMA_HOST moves Ollama's address; MOA_TUI_LOCAL_SERVERS says which of the servers are looked for.
+    """
+    servers = _known_servers(environ)
+    names = _named_servers(environ)
+    return servers if names is None else tuple(server for server in servers if server.name in names)
+
+
+def unknown_local_servers(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The names in MOA_TUI_LOCAL_SERVERS that are no local server's, in their order."""
+    known = {server.name for server in _known_servers(environ)}
+    return tuple(name for name in _named_servers(environ) or () if name not in known)
+
+
+def _known_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
     return (
         LocalServer("ollama", _ollama_url(environ.get("OLLAMA_HOST", "")), "ollama"),
         LocalServer("lm-studio", "http://127.0.0.1:1234/v1", "openai"),
         LocalServer("llama.cpp", "http://127.0.0.1:8080/v1", "openai"),
         LocalServer("vllm", "http://127.0.0.1:8000/v1", "openai"),
     )
+
+
+def _named_servers(environ: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The names in MOA_TUI_LOCAL_SERVERS, in lower case; None where it is not set or empty."""
+    value = environ.get(LOCAL_SERVERS_VARIABLE, "").strip().lower()
+    if not value:
+        return None
+    return tuple(name.strip() for name in value.split(",") if name.strip() not in ("", "none"))
 
 
 def endpoint_servers(

@@ -23,13 +23,15 @@ def call(*arguments: str, **environ: str) -> Result:
 
 @pytest.fixture
 def no_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing listens, whatever the machine the test runs on has."""
+    """All local servers are looked for, and none answers."""
+    monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
     monkeypatch.setattr(discovery, "_list_models", lambda server: ())
 
 
 @pytest.fixture
 def one_server(monkeypatch: pytest.MonkeyPatch) -> LocalServer:
     found = {"ollama": (LocalModel("qwen3:14b", 14), LocalModel("gemma3:4b", 4))}
+    monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
     monkeypatch.setattr(discovery, "_list_models", lambda server: found.get(server.name, ()))
     return LocalServer("ollama", "http://127.0.0.1:11434", "ollama")
 
@@ -125,6 +127,18 @@ def test_doctor_names_keys_and_never_shows_them() -> None:
 
 
 @pytest.mark.usefixtures("no_servers")
+def test_doctor_says_which_local_servers_are_looked_for() -> None:
+    assert "no answer: ollama (http://127.0.0.1:11434), lm-studio (" in call("doctor").output
+    some = call("doctor", MOA_TUI_LOCAL_SERVERS="vllm")
+    assert "no answer: vllm (http://127.0.0.1:8000/v1)\n" in some.output
+    none = call("doctor", MOA_TUI_LOCAL_SERVERS="none")
+    assert "none are looked for: MOA_TUI_LOCAL_SERVERS is none" in none.output
+    wrong = call("doctor", MOA_TUI_LOCAL_SERVERS="vllm,olama")
+    assert wrong.exit_code == 1
+    assert "MOA_TUI_LOCAL_SERVERS: no local server is called olama" in wrong.output
+
+
+@pytest.mark.usefixtures("no_servers")
 def test_doctor_tells_problems_and_fails() -> None:
     path = paths.config_file()
     path.parent.mkdir(parents=True)
@@ -138,6 +152,7 @@ def test_doctor_tells_problems_and_fails() -> None:
     assert f"{path}: not valid TOML" in broken.output
 
 
+@pytest.mark.program
 def test_config_path_show_and_edit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = paths.config_file()
     assert call("config", "path").output.strip() == str(path)
@@ -159,6 +174,7 @@ def test_config_path_show_and_edit(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.program
 def test_a_config_that_is_wrong_after_editing_is_explained(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

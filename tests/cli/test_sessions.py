@@ -53,6 +53,7 @@ def names() -> list[str]:
 # What ask keeps
 
 
+@pytest.mark.program
 def test_ask_keeps_what_it_is_asked_with_every_answer_and_no_key(shell: Shell) -> None:
     done = shell("ask", "-q", "-r", shell.recipe(["ok@key=a", "leak"], ["ok@key=b"]), "What is a moa?")
     assert done.returncode == 0, done.stderr
@@ -69,6 +70,7 @@ def test_ask_keeps_what_it_is_asked_with_every_answer_and_no_key(shell: Shell) -
     assert CANARY.encode() not in everything
 
 
+@pytest.mark.program
 def test_ask_goes_on_with_the_last_conversation_or_a_named_one(shell: Shell) -> None:
     recipe = shell.recipe(["ok"])
     assert shell("ask", "-q", "-r", recipe, "--system", "Be brief.", "first question").returncode == 0
@@ -92,6 +94,7 @@ def test_ask_goes_on_with_the_last_conversation_or_a_named_one(shell: Shell) -> 
     assert sorted(names()) == ["first question", "something else"]
 
 
+@pytest.mark.program
 def test_what_is_not_to_be_saved_is_not(shell: Shell) -> None:
     assert shell("ask", "-q", "--no-save", "-r", shell.recipe(["ok"]), "hi").returncode == 0
     assert not paths.database_file().exists()
@@ -99,6 +102,7 @@ def test_what_is_not_to_be_saved_is_not(shell: Shell) -> None:
     assert not paths.database_file().exists()
 
 
+@pytest.mark.program
 def test_a_database_that_cannot_be_opened_costs_no_answer(shell: Shell) -> None:
     paths.data_dir().parent.mkdir(parents=True, exist_ok=True)
     paths.data_dir().write_text("a file where the folder should be")
@@ -109,6 +113,7 @@ def test_a_database_that_cannot_be_opened_costs_no_answer(shell: Shell) -> None:
     assert shell("ask", "-c", "-r", shell.recipe(["ok"]), "hi").returncode == 1
 
 
+@pytest.mark.program
 def test_ask_says_what_it_cannot_go_on_with(shell: Shell) -> None:
     recipe = shell.recipe(["ok"])
     done = shell("ask", "-c", "-r", recipe, "hi")
@@ -120,6 +125,7 @@ def test_ask_says_what_it_cannot_go_on_with(shell: Shell) -> None:
     assert not shell.server.requests
 
 
+@pytest.mark.program
 @pytest.mark.skipif(sys.platform == "win32", reason="the other one is held by this process")
 def test_ask_does_not_go_on_with_what_is_open_elsewhere(shell: Shell) -> None:
     one = a_conversation(1, title="Birds")
@@ -131,6 +137,7 @@ def test_ask_does_not_go_on_with_what_is_open_elsewhere(shell: Shell) -> None:
     assert "open in another moa-tui" in done.stderr
 
 
+@pytest.mark.program
 def test_a_conversation_of_a_recipe_that_is_gone_goes_on_and_so_does_an_imported_one(
     shell: Shell, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.xdist_group("e2e"))
+            item.add_marker(pytest.mark.terminal)
 
 
 @pytest.fixture
@@ -46,17 +47,8 @@ def program() -> str:
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """The surroundings of the program: a home of its own, and a port where no local server listens."""
-    left_out = {"COLUMNS", "LINES", "TMUX", "TMUX_PANE", "TERM_PROGRAM", "COLORTERM", "LC_TERMINAL"}
-    left_out |= {"VISUAL", "EDITOR"}
-    kept = {name: value for name, value in os.environ.items() if name not in left_out}
-    return kept | {
-        "HOME": str(tmp_path),
-        "LC_ALL": "C.UTF-8",
-        "TERM": "xterm-256color",
-        "LAB_KEY": "sk-of-the-lab",
-        "OLLAMA_HOST": "127.0.0.1:9",
-    }
+    """The surroundings of the program, with the folder of the test as its home."""
+    return {**os.environ, "HOME": str(tmp_path), "LAB_KEY": "sk-of-the-lab"}
 
 
 @pytest.fixture

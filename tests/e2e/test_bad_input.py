@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,11 +225,9 @@ def test_a_prompt_without_a_word_is_not_sent(typed: str, terminal: Terminal) -> 
 def test_a_paste_of_five_megabytes_is_a_chip_and_the_next_key_is_seen_soon(terminal: Terminal) -> None:
     line = "All work and no play makes a long paste, and a long paste makes a slow screen.\n"
     terminal.paste(line * (5_000_000 // len(line)))
-    began = time.monotonic()
-    terminal.wait_for("▸ paste 1")
+    terminal.wait_for("▸ paste 1", 2)
     terminal.send("seen")
-    terminal.wait_for("seen")
-    assert time.monotonic() - began < 2, "seconds until the chip and a key are there"
+    terminal.wait_for("seen", 2)
     assert f"{5_000_000 // len(line):,} lines" in terminal.text
     assert terminal.end(5) == 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,10 +236,8 @@ def test_hostile_answers_and_errors_of_a_server(
         assert "The last line." in text
 
         def key_is_seen_within(seconds: float, key: str, shown: str) -> None:
-            began = time.monotonic()
             terminal.send(key)
-            terminal.wait_for(re.compile(shown))
-            assert time.monotonic() - began < seconds, f"{key!r} took {time.monotonic() - began:.1f} s"
+            terminal.wait_for(re.compile(shown), seconds)
 
         key_is_seen_within(2, "x", "┃ x")
         key_is_seen_within(2, "\x7f", READY)

@@ -183,9 +183,9 @@ def test_a_hostile_reference_is_quoted_short_and_inert(model: str, name: str) ->
 def test_huge_hostile_messages_do_not_hold_up_the_loop() -> None:
     parts = ("** a ** **b**", "``` \n", "\n \n- ", "a. ", "& ", "<reference ", "a" + " " * 30)
     nasty = [Reference("", part * 3_000) for part in parts]
-    began = time.perf_counter()
+    began = time.thread_time()
     write(agent("demo/thorough"), with_drafts(*nasty, prompt="".join(HOSTILE.values()), placement="user"))
-    assert time.perf_counter() - began < 2.0
+    assert time.thread_time() - began < 2.0
 
 
 def test_a_prompt_without_messages_is_answered_too() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from moa_tui.gateway.discovery import (
     find_servers,
     found_keys,
     local_recipe,
+    unknown_local_servers,
 )
 
 if TYPE_CHECKING:
@@ -103,6 +103,21 @@ def test_ollamas_own_variable_says_where_it_is(host: str, url: str) -> None:
     assert default_servers({"OLLAMA_HOST": host})[0].url == url
 
 
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("", ["ollama", "lm-studio", "llama.cpp", "vllm"]),
+        ("none", []),
+        (" vLLM , ollama,", ["ollama", "vllm"]),
+        ("olama", []),
+    ],
+)
+def test_a_variable_says_which_local_servers_are_looked_for(value: str, names: list[str]) -> None:
+    environ = {"MOA_TUI_LOCAL_SERVERS": value}
+    assert [server.name for server in default_servers(environ)] == names
+    assert unknown_local_servers(environ) == (("olama",) if value == "olama" else ())
+
+
 def test_the_recipe_follows_from_config_keys_and_servers_in_that_order() -> None:
     server = LocalServer("ollama", "x", "ollama", (LocalModel("m"),))
     runs = {"groq", "openai", "moa"}.__contains__
@@ -130,10 +145,8 @@ def test_a_server_that_never_comes_to_an_end_is_not_waited_for() -> None:
         thread = threading.Thread(target=dribble, daemon=True)
         thread.start()
         slow = LocalServer("x", f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "openai")
-        begin = time.monotonic()
         assert find_servers([slow]) == ()
-        # Not a benchmark: without the limit this would last for ever.
-        assert time.monotonic() - begin < 10
+        assert thread.is_alive(), "it is left to itself while it still answers"
         dribbling.set()
         thread.join(5)
 
@@ -165,7 +178,8 @@ def test_keys_are_found_by_name_and_an_empty_one_is_none() -> None:
 
 
 def test_the_variables_are_those_litellm_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    litellm = pytest.importorskip("litellm")
+    # By way of the adapter: litellm imported by itself fetches its list of models from the network.
+    litellm = pytest.importorskip("moa_tui.gateway.litellm_stream").litellm
     for provider, variables in KEY_VARIABLES.items():
         if provider == "cohere_chat":
             continue  # litellm's own check knows it as cohere only

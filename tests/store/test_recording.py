@@ -353,6 +353,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.program
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_any_moment_it_loses_the_last_second_at_most(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "moa-tui.db"

@@ -193,6 +193,7 @@ def test_opened_many_times_at_once_it_is_migrated_once(path: Path, monkeypatch: 
     assert version(path.with_name(f"moa-tui.db.v{NEWEST}.bak")) == NEWEST
 
 
+@pytest.mark.program
 def test_many_programs_make_one_new_file(path: Path) -> None:
     program = "import sys, pathlib, moa_tui.store as s; s.Store(pathlib.Path(sys.argv[1])).close()"
     processes = [

@@ -340,6 +340,7 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+@pytest.mark.program
 def test_two_programs_write_one_new_file_and_nothing_is_lost(path: Path) -> None:
     with started(_WRITES, path) as one, started(_WRITES, path) as other:
         assert (said(one), said(other)) == ("open", "open")
@@ -357,6 +358,7 @@ def test_two_programs_write_one_new_file_and_nothing_is_lost(path: Path) -> None
         assert all(len(store.load(id_).turns) == 2 for id_ in made)
 
 
+@pytest.mark.program
 def test_a_conversation_is_held_by_one_program_until_it_ends_however_it_ends(store: Store) -> None:
     with started(_HOLDS, store.path) as other:
         assert said(other) == "True"

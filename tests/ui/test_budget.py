@@ -6,12 +6,12 @@ from moa_tui.config import Budget, Settings
 from moa_tui.engine.values import Finish, Usage
 from tests.helpers import wait_until
 from tests.ui.chat import DUO, Bench, chat_app
+from tests.ui.given import command
 
 PAID = Finish("stop", Usage(0, 5, estimated=False), 0.05)
 SCRIPTS = {name: [[f"{name} answers", PAID]] for name in ("one", "two", "judge")}
 
 keys_tested = {"run.over_budget"}
-commands_tested = {"cost"}
 
 
 def tight(**budget: float) -> Settings:
@@ -60,6 +60,7 @@ async def test_before_it_is_sent_a_prompt_is_said_to_be_too_dear() -> None:
         await bench.until_shown("· over budget")
 
 
+@command("cost")
 async def test_cost_tells_the_budgets_and_without_any_nothing_is_said_of_them() -> None:
     async with chat_app(DUO, settings=tight(conversation=1.0, day=5.0), **SCRIPTS) as bench:
         await bench.ask("hi")

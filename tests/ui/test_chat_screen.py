@@ -584,6 +584,7 @@ async def test_escape_in_the_find_bar_closes_it_and_lets_the_run_go_on() -> None
         assert bench.run.outcome.status == "done"
 
 
+@pytest.mark.program
 @key("chat.editor")
 async def test_f4_takes_the_prompt_to_the_editor_and_brings_it_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,12 +14,12 @@ from moa_tui.ui.checklist_screen import ChecklistScreen
 from moa_tui.ui.help_screen import HelpScreen
 from tests.helpers import recipe, wait_until
 from tests.ui.chat import ALONE, DUO, FORBIDDEN, HOSTILE, Bench, chat_app
+from tests.ui.given import command
 
 GUIDED = Settings(guided=True)
 POINTS = "- [ ] It was a bird.\n- [ ] It could fly.\n- [ ] It lived in New Zealand."
 LISTED = [[POINTS], ["The answer."], ["Another answer."]]
 DRAWN = CallId(2, 1)
-commands_tested = {"guided", "points"}
 keys_tested = {"run.points"}
 
 
@@ -79,6 +79,7 @@ async def test_a_click_ticks_too() -> None:
         await bench.until_shown("[x] It was a bird.", "[x] It could fly.", "[ ] It lived")
 
 
+@command("points")
 async def test_back_in_the_chat_the_run_waits_and_its_ticks_are_kept() -> None:
     async with chat_app(DUO, settings=GUIDED, judge=LISTED) as bench:
         await bench.submit("hi")
@@ -146,7 +147,10 @@ async def test_while_it_waits_nothing_ticks() -> None:
         await until_asked(bench)
         await wait_until(lambda: not bench.screen.view.ticker._active.is_set())
         ticks, now = bench.screen.controllers.following._ticks, bench.run.now
-        await asyncio.sleep(0.2)
+        # In the time in which another timer of the ticker's pace fires ten times.
+        fired: list[None] = []
+        bench.app.set_interval(0.02, lambda: fired.append(None))
+        await wait_until(lambda: len(fired) >= 10)
         assert (bench.screen.controllers.following._ticks, bench.run.now) == (ticks, now)
         await bench.press("enter")
         await bench.until_idle()
@@ -175,6 +179,7 @@ async def test_again_asks_nobody_and_keeps_the_ticks() -> None:
         await bench.until_shown("Another answer.", "1 of 4 calls")
 
 
+@command("guided")
 async def test_an_answer_given_unguided_is_written_again_by_a_checklist_and_back() -> None:
     judge = [["Unguided."], *LISTED]
     async with chat_app(DUO, judge=judge) as bench:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pyperclip
@@ -110,10 +109,9 @@ async def test_a_clipboard_that_hangs_is_given_up_and_would_not_hold_up_the_exit
 
     replace(monkeypatch, hang)
     monkeypatch.setattr(clipboard, "LIMIT_SECONDS", 0.02)
-    started = time.monotonic()
     assert await clipboard.copy(Copying(), "text") == SENT
-    assert time.monotonic() - started < 5
     (thread,) = hanging
+    assert thread.is_alive(), "it is given up while it still hangs"
     assert thread.daemon
     release.set()
     thread.join(5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,22 +23,12 @@ from moa_tui.ui.theme_screen import ThemeScreen
 from tests.helpers import wait_until
 from tests.ui import test_budget, test_checklist, test_compare, test_conversations, test_steering
 from tests.ui.chat import ALONE, DUO, TRIO, chat_app
+from tests.ui.given import command, commands_tested
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.ui.chat import Bench
 
 STAY = Settings(keep_panes_open=True)
-T = TypeVar("T")
-
-tested: set[str] = set()
-
-
-def command(name: str) -> Callable[[T], T]:
-    """Marks a test of this command."""
-    tested.add(name)
-    return lambda test: test
 
 
 async def refused(bench: Bench, text: str, *why: str) -> None:
@@ -57,8 +47,9 @@ async def refused(bench: Bench, text: str, *why: str) -> None:
 
 
 def test_every_command_has_a_test() -> None:
-    others = (test_budget, test_checklist, test_compare, test_conversations, test_steering)
-    assert tested.union(*(each.commands_tested for each in others)) == COMMANDS.keys()
+    for module in (test_budget, test_checklist, test_compare, test_conversations, test_steering):
+        assert module.command is command, "the tests of that module are counted"
+    assert commands_tested == COMMANDS.keys()
 
 
 # What is a command

@@ -24,6 +24,7 @@ from moa_tui.ui.live_text import LiveText
 from moa_tui.ui.stats_screen import StatsScreen
 from tests.helpers import wait_until
 from tests.ui.chat import ALONE, FORBIDDEN, HOSTILE, chat_app
+from tests.ui.given import command
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-commands_tested: set[str] = set()
 keys_tested: set[str] = set()
 
 RECIPES = {
@@ -43,12 +43,6 @@ RECIPES = {
 }
 BOTH = "/compare solo pair What is a moa?"
 ALL = "/compare solo pair tall What is a moa?"
-
-
-def command(name: str) -> Callable[[T], T]:
-    """Marks a test of this command."""
-    commands_tested.add(name)
-    return lambda test: test
 
 
 def key(*ids: str) -> Callable[[T], T]:

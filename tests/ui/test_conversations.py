@@ -21,6 +21,7 @@ from moa_tui.ui.sessions_screen import SessionsScreen
 from tests.conversations import a_conversation, conversation_of, with_branches
 from tests.helpers import wait_until
 from tests.ui.chat import ALONE, DUO, chat_app
+from tests.ui.given import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,14 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-commands_tested: set[str] = set()
 keys_tested: set[str] = set()
-
-
-def command(name: str) -> Callable[[T], T]:
-    """Marks a test of this command."""
-    commands_tested.add(name)
-    return lambda test: test
 
 
 def key(name: str) -> Callable[[T], T]:

@@ -38,6 +38,7 @@ def editor_that(tmp_path: Path, code: str) -> str:
     return shlex.join([sys.executable, str(script), "--wait"])
 
 
+@pytest.mark.program
 def test_what_the_editor_leaves_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISUAL", editor_that(tmp_path, "path.write_text(path.read_text() + ' and more\\n')"))
     monkeypatch.setenv("EDITOR", "not-this-one")
@@ -46,6 +47,7 @@ def test_what_the_editor_leaves_comes_back(tmp_path: Path, monkeypatch: pytest.M
     assert app.suspended == 1
 
 
+@pytest.mark.program
 def test_the_file_is_private_named_as_markdown_and_gone_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +63,7 @@ def test_the_file_is_private_named_as_markdown_and_gone_afterwards(
     assert not Path(path).parent.exists()
 
 
+@pytest.mark.program
 @pytest.mark.parametrize("code", ["", "path.write_text(path.read_text() + '\\n')"])
 def test_nothing_comes_back_where_nothing_was_changed(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -69,6 +72,7 @@ def test_nothing_comes_back_where_nothing_was_changed(
     assert edit(Host(), "some text\nof two lines") is None
 
 
+@pytest.mark.program
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -85,6 +89,7 @@ def test_an_editor_that_fails_is_named_with_its_variable(
         edit(Host(), "text")
 
 
+@pytest.mark.program
 @pytest.mark.parametrize("value", ["no-such-editor", "an 'open quote"])
 def test_an_editor_that_cannot_be_run_is_named_with_its_variable(
     value: str, monkeypatch: pytest.MonkeyPatch
@@ -103,6 +108,7 @@ def test_without_any_editor_both_variables_are_named(monkeypatch: pytest.MonkeyP
         edit(Host(), "text")
 
 
+@pytest.mark.program
 def test_a_usual_editor_is_taken_where_no_variable_is_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -127,6 +133,7 @@ async def test_a_terminal_that_cannot_be_given_away_is_said_to_be_one(
             edit(app, "text")
 
 
+@pytest.mark.program
 def test_an_interrupt_meant_for_the_editor_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

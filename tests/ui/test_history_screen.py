@@ -113,9 +113,9 @@ async def test_of_very_many_prompts_only_the_first_are_drawn() -> None:
 @pytest.mark.parametrize("typed", ["aaaaaaaaaaaaaaaa", "eioaeioaeioaeio b", "zz", "ea" * 40])
 def test_ten_thousand_long_prompts_are_searched_in_a_moment(typed: str) -> None:
     rows = [f"{number} " + "a queue of aeiou letters here " * 8 for number in range(10_000)]
-    before = time.monotonic()
+    before = time.thread_time()
     search(typed, rows)
-    assert time.monotonic() - before < 5
+    assert time.thread_time() - before < 5, "seconds of this thread's work"
 
 
 def test_letters_that_stand_together_come_before_scattered_ones() -> None:

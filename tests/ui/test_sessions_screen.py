@@ -223,10 +223,6 @@ async def test_two_thousand_conversations_are_there_at_once_and_the_last_is_reac
         assert any(row.startswith("▸   c1500  open") for row in app.rows()), "the open one is in view"
         await pilot.press("ctrl+home")
         assert app.names()[0] == "c0"
-        before = time.monotonic()
-        rows = app.sessions._rows
-        app.sessions._show(rows, "", ("in use", ""), None)
-        assert time.monotonic() - before < 0.5
         await pilot.press("ctrl+end", "enter")
         await wait_until(lambda: app.given == [("c1999", "")])
 
@@ -243,6 +239,11 @@ async def test_only_rows_in_view_are_made(monkeypatch: pytest.MonkeyPatch) -> No
     app = Host(Shelf(*(summary(f"c{number}") for number in range(2_000))))
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
+        assert 10 < len(made) < 100
+        made.clear()
+        app.sessions._show(app.sessions._rows, "", ("in use", ""), None)
+        await wait_until(lambda: made)
+        await pilot.pause()
         assert 10 < len(made) < 100
 
 

@@ -14,6 +14,7 @@ from moa_tui.ui.chat.changing import agent_settings
 from moa_tui.ui.model_screen import ModelScreen
 from tests.helpers import recipe, wait_until
 from tests.ui.chat import DUO, chat_app
+from tests.ui.given import command
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-commands_tested: set[str] = set()
 keys_tested: set[str] = set()
-
-
-def command(name: str) -> Callable[[T], T]:
-    """Marks a test of this command."""
-    commands_tested.add(name)
-    return lambda test: test
 
 
 def key(name: str) -> Callable[[T], T]:
