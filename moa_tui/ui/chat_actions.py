@@ -12,7 +12,6 @@ from textual.actions import SkipAction
 from moa_tui.engine.events import CallId
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import UsageError
-from moa_tui.ui import clipboard
 from moa_tui.ui.chat_base import ChatBase
 from moa_tui.ui.find_bar import FindBar
 from moa_tui.ui.history_screen import HistoryScreen
@@ -23,6 +22,7 @@ from moa_tui.ui.model_screen import ModelScreen
 from moa_tui.ui.recipe_screen import RecipeScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.session import Draft
+from moa_tui.ui.terminal import clipboard
 from moa_tui.ui.turn_view import TurnView
 from moa_tui.wording import one_line
 

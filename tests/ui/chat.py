@@ -24,8 +24,9 @@ from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.library import Library
 from moa_tui.store import Store
-from moa_tui.ui import chat_screen, clipboard
+from moa_tui.ui import chat_screen
 from moa_tui.ui.app import MoaApp
+from moa_tui.ui.terminal import clipboard
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
 
