@@ -12,6 +12,8 @@ from moa_tui.conversation import history
 from moa_tui.engine.events import CallEnded, RunChanged
 from moa_tui.engine.limits import RunControl
 from moa_tui.engine.run import run
+from moa_tui.errors import MoaTuiError
+from moa_tui.fault_log import CallFaults, record_bug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,6 +64,7 @@ class Running:
         self._health = health
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._control = RunControl()
+        self._call_faults = CallFaults(gateway.stream)
         self._began = threading.Event()
         self._future: Future[Outcome] = engine.submit(self._answer(turn, gateway))
         self._future.add_done_callback(self._ended)
@@ -72,7 +75,7 @@ class Running:
         return await run(
             turn.recipe,
             history(turn),
-            gateway.stream,
+            self._call_faults.stream,
             self._take,
             kept=self._kept,
             control=self._control,
@@ -89,13 +92,17 @@ class Running:
             self.cost += event.reply.cost or 0.0
             if self._ledger is not None:
                 self._ledger.took(event.reply, kept=self._recording is not None)
+        self._call_faults.take(event)
         # Kept first: what a person has seen is on its way to the disk.
         if self._recording is not None:
             self._recording.take(event)
         self.events.put(event)
         self._rouse()
 
-    def _ended(self, _: Future[Outcome]) -> None:
+    def _ended(self, future: Future[Outcome]) -> None:
+        bug = None if future.cancelled() else future.exception()
+        if bug is not None and not isinstance(bug, MoaTuiError):
+            record_bug(bug)
         if self._recording is not None and not self._began.is_set():
             self._recording.withdraw()
         self.events.put(None)

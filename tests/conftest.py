@@ -26,9 +26,10 @@ _UNSET = (
 
 @pytest.fixture(autouse=True)
 def own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty config, an empty data directory, no keys, no proxies."""
+    """An empty config, an empty data and state directory, no keys, no proxies."""
     monkeypatch.setenv("MOA_TUI_CONFIG", str(tmp_path / "config" / "config.toml"))
     monkeypatch.setenv("MOA_TUI_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MOA_TUI_STATE_DIR", str(tmp_path / "state"))
     proxies = [name for name in os.environ if name.lower().endswith("_proxy")]
     for name in (*_UNSET, *proxies, *(name for names in KEY_VARIABLES.values() for name in names)):
         monkeypatch.delenv(name, raising=False)

@@ -17,6 +17,7 @@ from textual.widgets import Input, TextArea
 
 from moa_tui import config, paths
 from moa_tui.errors import FileError, UsageError
+from moa_tui.fault_log import record_bug
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat_screen import ChatScreen
@@ -154,6 +155,10 @@ class MoaApp(PrivateTracebackApp):
         writing = {binding.key: binding.description for binding in Binding.make_bindings(TextArea.BINDINGS)}
         found = keymap.problems(self._settings.keys, known, writing)
         return [f"{paths.config_file()}: {problem}" for problem in found]
+
+    def on_bug(self, error: BaseException | None) -> None:
+        if error is not None:
+            record_bug(error)
 
     def get_driver_class(self) -> type[Driver]:
         driver = super().get_driver_class()

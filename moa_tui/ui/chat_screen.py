@@ -14,6 +14,7 @@ from textual.containers import Container, Vertical
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
+from moa_tui.fault_log import record_bug
 from moa_tui.ui import commands
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.budget_actions import BudgetActions
@@ -220,7 +221,8 @@ class ChatScreen(GuidedActions, CompareActions, BudgetActions):
         except MoaTuiError as error:
             self.complain(error)
         except Exception as error:  # a fault of ours must not take the conversation with it
-            self.complain(MoaTuiError(f"moa-tui has a fault, please report it: {_place_of(error)}"))
+            where = f"{_place_of(error)}; {record_bug(error)}"
+            self.complain(MoaTuiError(f"moa-tui has a fault, please report it: {where}"))
         if turn is None:
             # First all that must not wait: while the turn is taken away, the next may be begun.
             self.panel.run = None

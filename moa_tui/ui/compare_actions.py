@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.fault_log import record_bug
 from moa_tui.ui.compare_screen import CompareScreen
 from moa_tui.ui.run_state import RunState
 from moa_tui.ui.session import NOTHING, Draft
@@ -76,7 +77,10 @@ class CompareActions(SessionActions):
         self.switching = False
         for fault in comparison.faults:
             ours = f"moa-tui has a fault, please report it: {type(fault).__name__}"
-            self.complain(fault if isinstance(fault, MoaTuiError) else MoaTuiError(ours))
+            if isinstance(fault, MoaTuiError):
+                self.complain(fault)
+            else:
+                self.complain(MoaTuiError(f"{ours}; {record_bug(fault)}"))
         if not turns:
             self.box.prompt.put_back(given.shown)
             self.session.instead_of = instead_of

@@ -193,9 +193,8 @@ def names_of_class(tree: ast.ClassDef) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_private(node.name):
             yield node.lineno, node.name
-        elif isinstance(node, ast.Attribute) and is_private(node.attr):
-            if ast.unparse(node.value) in OWN:
-                yield node.lineno, node.attr
+        elif isinstance(node, ast.Attribute) and is_private(node.attr) and ast.unparse(node.value) in OWN:
+            yield node.lineno, node.attr
 
 
 def foreign_private_attributes(tree: ast.AST) -> Iterator[str]:

@@ -19,6 +19,7 @@ from textual import events
 from textual.drivers.linux_driver import LinuxDriver
 
 from moa_tui.attachments import clean, is_binary
+from moa_tui.fault_log import record_bug
 from moa_tui.ui.terminal.textual_private import XTermParser, replace_output
 
 if TYPE_CHECKING:
@@ -103,6 +104,14 @@ class GuardedDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Hand on keys, mouse and pastes until the app ends."""
+        try:
+            self._read_input()
+        except Exception as error:
+            # Textual catches it, ends the app and shows it, without calling the app's own handler of bugs.
+            record_bug(error)
+            raise
+
+    def _read_input(self) -> None:
         guard = PasteGuard()
         parser = XTermParser(self._parser_debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
