@@ -273,6 +273,18 @@ def test_the_log_takes_no_more_than_three_files_of_512_kb() -> None:
         assert (handler.maxBytes, handler.backupCount) == (512 * 1024, 2)
 
 
+def test_a_file_that_another_process_has_rotated_away_is_not_written_to_again() -> None:
+    ours, theirs = (fault_log._Handler(paths.fault_log_file()) for _ in range(2))
+    for handler, words in ((ours, "ours before"), (theirs, "theirs before")):
+        handler.emit(logging.LogRecord("moa_tui", logging.ERROR, "", 1, words, None, None))
+    theirs.doRollover()
+    ours.emit(logging.LogRecord("moa_tui", logging.ERROR, "", 1, "ours after", None, None))
+    for handler in (ours, theirs):
+        handler.close()
+    assert "ours after" in logged()
+    assert "before" not in logged()
+
+
 WRITER = """
 import sys
 from moa_tui import fault_log
