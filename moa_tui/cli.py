@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from functools import wraps
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -20,11 +21,36 @@ from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreErro
 from moa_tui.text.safe import safe_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moa_tui.chat.session import ChatSession
     from moa_tui.choices import Choices
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.recipe import Recipe
     from moa_tui.store import Store
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _with_fault_log(command: Callable[P, R]) -> Callable[P, R]:
+    """`command` with the log of faults open; a bug that ends the command is written there."""
+
+    @wraps(command)
+    def run_logged(*arguments: P.args, **options: P.kwargs) -> R:
+        from moa_tui import fault_log
+
+        with fault_log.opened():
+            try:
+                return command(*arguments, **options)
+            except (MoaTuiError, click.ClickException, click.Abort, click.exceptions.Exit):
+                raise
+            except Exception as error:
+                fault_log.record_bug(error)
+                raise
+
+    return run_logged
 
 
 class _Reported(click.ClickException):
@@ -125,6 +151,7 @@ def main(
 @click.option("-s", "--session", "session", metavar="ID|TITLE", help="Go on with a kept conversation.")
 @click.option("--over-budget", is_flag=True, help="Pass the budgets of the config this once.")
 @click.option("--no-save", "--private", "private", is_flag=True, help="Write nothing of it to disk.")
+@_with_fault_log
 def ask(
     prompt: tuple[str, ...],
     recipe_name: str | None,
@@ -251,6 +278,7 @@ for _command in (sessions, stats, recipes, doctor, config):
     main.add_command(_command)
 
 
+@_with_fault_log
 def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, private: bool) -> NoReturn:
     """Open the chat. What is wrong with the config is told there, and does not keep it from starting."""
     from moa_tui import paths

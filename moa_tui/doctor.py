@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from moa_tui import __version__, config, paths, recipes
+from moa_tui import __version__, config, fault_log, paths, recipes
 from moa_tui.config import Settings
 from moa_tui.errors import FileError, UsageError
 from moa_tui.gateway.catalog import KEY_VARIABLES
@@ -59,6 +59,11 @@ def report(environ: Mapping[str, str], write: Callable[[str], None]) -> bool:
 
     state, problem = check(paths.database_file())
     write(f"  {'sessions':<10} {paths.database_file()} ({state})")
+    if problem is not None:
+        problems.append(problem)
+
+    state, problem = fault_log.state()
+    write(f"  {'faults':<10} {paths.fault_log_file()} ({state})")
     if problem is not None:
         problems.append(problem)
 

@@ -45,8 +45,15 @@ def exports_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """Logs."""
+    """The log of faults: `MOA_TUI_STATE_DIR` if set, else the user's state directory."""
+    if named := os.environ.get("MOA_TUI_STATE_DIR"):
+        return Path(named).expanduser()
     return Path(platformdirs.user_state_dir(APP, appauthor=False))
+
+
+def fault_log_file() -> Path:
+    """The newest part of the log of faults; older parts stand beside it, ending in .1 and .2."""
+    return state_dir() / "faults.log"
 
 
 def make_private_dir(path: Path) -> None:

@@ -18,6 +18,8 @@ from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChanged, RunChanged
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
+from moa_tui.errors import MoaTuiError
+from moa_tui.fault_log import CallFaults, record_bug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,6 +94,7 @@ class RunHandle:
         self._asked: dict[CallId, Agent] = {}
         self._wake: Callable[[], None] | None = None
         self._control = RunControl()
+        self._call_faults = CallFaults(backend.gateway.stream)
         self._began = threading.Event()
         self._future: Future[Outcome] = backend.engine.submit(self._answer(turn))
         self._future.add_done_callback(self._ended)
@@ -117,7 +120,7 @@ class RunHandle:
         return await run(
             turn.recipe,
             history(turn),
-            gateway.stream,
+            self._call_faults.stream,
             self._take,
             kept=self._options.kept,
             control=self._control,
@@ -131,6 +134,7 @@ class RunHandle:
 
     def _take(self, event: Event) -> None:
         self._follow(event)
+        self._call_faults.take(event)
         if isinstance(event, CallEnded):
             is_kept = self._recording is not None
             self._backend.ledger.add(self._conversation_id, event.reply, is_kept=is_kept)
@@ -151,7 +155,10 @@ class RunHandle:
                     self._asked.pop(call, None)
                     self._replies[call] = reply
 
-    def _ended(self, _: Future[Outcome]) -> None:
+    def _ended(self, future: Future[Outcome]) -> None:
+        bug = None if future.cancelled() else future.exception()
+        if bug is not None and not isinstance(bug, MoaTuiError):
+            record_bug(bug)
         if self._recording is not None and not self._began.is_set():
             self._recording.withdraw()
         self.events.put(None)

@@ -9,6 +9,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from moa_tui.fault_log import record_bug
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
@@ -58,11 +60,19 @@ async def litellm_loaded() -> None:
     await done
 
 
+def _record_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Write what nobody waited for to the log of faults, then do as asyncio does by itself."""
+    if isinstance(error := context.get("exception"), Exception):
+        record_bug(error)
+    loop.default_exception_handler(context)
+
+
 class EngineThread:
     """A daemon thread that runs coroutines on a loop of its own until it is closed."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_record_unhandled)
         self._thread = threading.Thread(target=self._run, name="moa-engine", daemon=True)
         self._thread.start()
 

@@ -11,20 +11,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.segment import Segments
-from rich.traceback import Traceback
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.widgets import Input, TextArea
 
 from moa_tui import config, paths
 from moa_tui.errors import FileError, UsageError
+from moa_tui.fault_log import record_bug
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.checklist_screen import ChecklistScreen
 from moa_tui.ui.choice_line import ChoiceLine
-from moa_tui.ui.clipboard import copy
 from moa_tui.ui.compare_panes import ComparePanes
 from moa_tui.ui.compare_screen import CompareScreen
 from moa_tui.ui.find_bar import FindBar
@@ -42,6 +40,8 @@ from moa_tui.ui.run_panel import RunPanel
 from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
 from moa_tui.ui.sessions_screen import SessionsScreen
 from moa_tui.ui.stats_screen import StatsScreen
+from moa_tui.ui.terminal.clipboard import copy
+from moa_tui.ui.terminal.textual_private import PrivateTracebackApp, write_to_terminal
 from moa_tui.ui.theme_screen import ThemeScreen
 from moa_tui.ui.transcript import Transcript
 from moa_tui.ui.turn_view import TurnView
@@ -49,7 +49,7 @@ from moa_tui.ui.turn_view import TurnView
 if sys.platform != "win32":
     from textual.drivers.linux_driver import LinuxDriver
 
-    from moa_tui.ui.paste_guard import GuardedDriver
+    from moa_tui.ui.terminal.paste_guard import GuardedDriver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 _QUIT_WITHIN_SECONDS = 3.0
 
 
-class MoaApp(App[None]):
+class MoaApp(PrivateTracebackApp):
     """The chat in a terminal. Everything it needs is handed in."""
 
     TITLE = "moa-tui"
@@ -157,12 +157,9 @@ class MoaApp(App[None]):
         found = keymap.problems(self._settings.keys, known, writing)
         return [f"{paths.config_file()}: {problem}" for problem in found]
 
-    def _fatal_error(self) -> None:
-        """As Textual's, without the values of local variables: a key could be among them."""
-        self.bell()
-        traceback = Traceback(show_locals=False, width=None)
-        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
-        self._close_messages_no_wait()
+    def on_bug(self, error: BaseException | None) -> None:
+        if error is not None:
+            record_bug(error)
 
     def get_driver_class(self) -> type[Driver]:
         driver = super().get_driver_class()
@@ -276,17 +273,15 @@ class MoaApp(App[None]):
 
     def tell_of_the_disk(self, problem: StoreError | None) -> None:
         """Conversations cannot be written, or, with None, can be again. May be called on any thread."""
-        if self._loop is not None:
-            tell = self._chat_screen.controllers.switching.tell_of_the_disk
-            self._loop.call_soon_threadsafe(tell, problem)
+        self.call_later(self._chat_screen.controllers.switching.tell_of_the_disk, problem)
 
     def tell_elsewhere(self, words: str) -> None:
         """Tell whoever is looking elsewhere, as the settings say; `words` are none of a model's."""
         if self.app_focus or self._settings.notify == "none":
             return
         self.bell()
-        if self._settings.notify == "desktop" and self._driver is not None:
-            self._driver.write(f"\x1b]9;moa-tui: {words}\x07")
+        if self._settings.notify == "desktop":
+            write_to_terminal(self, f"\x1b]9;moa-tui: {words}\x07")
 
 
 _WITH_KEYS = (

@@ -18,8 +18,7 @@ from moa_tui.ui.terminal.message import frozen_message
 if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
-    from textual.document._document import EditResult, Location
-    from textual.document._edit import Edit
+    from textual.widgets.text_area import Edit, EditResult, Location
 
     from moa_tui.ui.completion import Choice, CompletionList
 
@@ -212,7 +211,7 @@ class Prompt(TextArea):
             case _:
                 return True
 
-    async def _on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Run what a key is bound to at once.
 
         Left to itself the app runs it after the letters that were typed behind it, where keys come in a
@@ -228,7 +227,8 @@ class Prompt(TextArea):
             event.prevent_default()
             event.stop()
 
-    async def _on_paste(self, event: events.Paste) -> None:
+    async def on_paste(self, event: events.Paste) -> None:
+        """Take a paste in as `take_paste` does."""
         event.prevent_default()  # Else the text area puts it in once more.
         event.stop()
         self.take_paste(event.text)

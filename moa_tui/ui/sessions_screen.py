@@ -418,7 +418,7 @@ class SessionsScreen(ModalScreen[tuple[str, str] | None]):
 class _Rows(OptionList, can_focus=False):
     """A list whose rows are selected by one click and opened by the next."""
 
-    async def _on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
         event.prevent_default()
         clicked: int | None = event.style.meta.get("option")
         if clicked is not None and clicked == self.highlighted:

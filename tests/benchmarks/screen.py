@@ -47,7 +47,11 @@ class Place:
         self.server = server
         config = folder / "config.toml"
         config.write_text(f'[endpoints.lab]\nbase_url = "{server.url}"\n')
-        own = {"MOA_TUI_CONFIG": str(config), "MOA_TUI_DATA_DIR": str(folder / "data")}
+        own = {
+            "MOA_TUI_CONFIG": str(config),
+            "MOA_TUI_DATA_DIR": str(folder / "data"),
+            "MOA_TUI_STATE_DIR": str(folder / "state"),
+        }
         kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
         self.environ = {**kept, **own, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
 

@@ -27,9 +27,9 @@ from moa_tui.gateway import discovery
 from moa_tui.gateway.models import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.store import Store
-from moa_tui.ui import clipboard
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat import screen as chat_screen
+from moa_tui.ui.terminal import clipboard
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
 

@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moa_tui.ui.commands import COMMANDS
+
+from moa_tui.ui.chat.commands import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from moa_tui.ui.chat_screen import ChatScreen
-    from moa_tui.ui.commands import Command
+    from moa_tui.chat.prompt_text import PromptText
+    from moa_tui.ui.chat.commands import Command
+    from moa_tui.ui.chat.controllers import Controllers
 
     Test = Callable[..., Awaitable[None]]
 
@@ -43,8 +45,8 @@ def command(*names: str) -> Callable[[Test], Test]:
 def _noting(original: Command, name: str, given: set[str]) -> Command:
     """`original`, which puts its name into `given` when it is carried out."""
 
-    def does(screen: ChatScreen, argument: str) -> Awaitable[None] | None:
+    def action(controllers: Controllers, argument: PromptText) -> Awaitable[None] | None:
         given.add(name)
-        return original.does(screen, argument)
+        return original.action(controllers, argument)
 
-    return replace(original, does=does)
+    return replace(original, action=action)

@@ -9,7 +9,7 @@ import pyperclip
 import pytest
 from textual.app import App
 
-from moa_tui.ui import clipboard
+from moa_tui.ui.terminal import clipboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

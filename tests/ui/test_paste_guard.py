@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.ui.paste_guard import PasteGuard
+from moa_tui.ui.terminal.paste_guard import PasteGuard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ APP = """
 import json, pathlib, sys
 from textual.app import App
 from textual.widgets import TextArea
-from moa_tui.ui.paste_guard import GuardedDriver
+from moa_tui.ui.terminal.paste_guard import GuardedDriver
 
 class Host(App):
     def compose(self):

@@ -1,5 +1,6 @@
-"""What of the terminal and of Textual the widgets are built on.
+"""The border between the program and the terminal it runs in.
 
-Messages as frozen dataclasses, and what leans on private parts of Textual. Nothing here knows a widget, a
-screen or the app.
+`paste_guard` reads the keyboard, `clipboard` copies, `message` makes messages frozen dataclasses, and
+`textual_private` holds every private part of Textual that this program relies on; no other module of `ui`
+may reach into one. The room knows nothing of conversations, screens or widgets.
 """

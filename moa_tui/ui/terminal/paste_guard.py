@@ -16,15 +16,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from textual import events
-from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from moa_tui.chat.attachments import is_binary
+from moa_tui.fault_log import record_bug
 from moa_tui.text.safe import without_escapes
+from moa_tui.ui.terminal.textual_private import XTermParser, replace_output
 
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from textual.app import App
+
+BRACKETED_PASTE_START = "\x1b[200~"
+BRACKETED_PASTE_END = "\x1b[201~"
 _HUNG_UP = 129  # as a shell calls a program that SIGHUP has ended
 _READ_BYTES = 65_536
 _TICK_SECONDS = 0.1
@@ -92,20 +97,30 @@ class _Patient:
 class GuardedDriver(LinuxDriver):
     """As Textual's driver, every paste cleaned and handed on whole, and no waiting for a lost terminal."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._file = _Patient(self._file)  # type: ignore[arg-type, assignment]
+    def __init__(self, app: App[Any], *, debug: bool = False, **options: Any) -> None:
+        super().__init__(app, debug=debug, **options)
+        self._guarded_app = app
+        self._parser_debug = debug
+        replace_output(self, _Patient)
 
     def run_input_thread(self) -> None:
         """Hand on keys, mouse and pastes until the app ends."""
+        try:
+            self._read_input()
+        except Exception as error:
+            # Textual catches it, ends the app and shows it, without calling the app's own handler of bugs.
+            record_bug(error)
+            raise
+
+    def _read_input(self) -> None:
         guard = PasteGuard()
-        parser = XTermParser(self._debug)
+        parser = XTermParser(self._parser_debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             if self._is_readable(_TICK_SECONDS):
                 data = self._read()
                 if not data:  # The terminal is gone.
-                    self._app.call_later(self._app.exit, return_code=_HUNG_UP)
+                    self._guarded_app.call_later(self._guarded_app.exit, return_code=_HUNG_UP)
                     self.exit_event.wait()
                     return
                 for message in parser.feed(keys) if (keys := guard.strip(decode(data))) else ():
