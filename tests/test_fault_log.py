@@ -21,7 +21,8 @@ from click.testing import CliRunner
 
 from moa_tui import ask as headless
 from moa_tui import fault_log, paths
-from moa_tui.chat import Chat
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
 from moa_tui.cli import main
 from moa_tui.config import Endpoint
 from moa_tui.engine import limits
@@ -204,7 +205,7 @@ def test_a_call_that_failed_after_a_retry_is_not_told_with_the_exceptions_of_the
 def test_a_bug_in_a_run_is_written_once_and_raised_as_ever() -> None:
     models = FakeModels(bad=[[LookupError(KEY)]])
     with EngineThread() as engine:
-        chat = Chat(cast("Gateway", FakeGateway(models)), engine, recipe(["bad"]))
+        chat = Chat(Backend(cast("Gateway", FakeGateway(models)), engine), recipe(["bad"]))
         running = chat.send(PROMPT)
         while running.events.get(timeout=10) is not None:
             pass

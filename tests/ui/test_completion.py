@@ -10,7 +10,8 @@ from textual import events
 from textual.app import App
 from textual.widgets import Static
 
-from moa_tui.ui import commands, completion
+from moa_tui.ui import completion
+from moa_tui.ui.chat import commands
 from moa_tui.ui.completion import CommandHint, CompletionList, commands_for, word_at
 from moa_tui.ui.prompt import Prompt
 from tests.helpers import wait_until
