@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import grimp
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import moa_tui
 
 pytestmark = pytest.mark.program
 
@@ -83,3 +84,18 @@ while not hasattr(sys.modules.get("moa_tui.gateway.litellm_stream"), "stream"):
     time.sleep(0.01)
 """
     assert "litellm" in modules_after(code)
+
+
+def test_the_engine_imports_no_package_but_pydantic() -> None:
+    graph = grimp.build_graph("moa_tui", include_external_packages=True, cache_dir=None)
+    engine = {"moa_tui.engine", *graph.find_descendants("moa_tui.engine")}
+    imported = {name for module in engine for name in graph.find_modules_directly_imported_by(module)}
+    others = {name for name in imported if not name.startswith("moa_tui.engine")}
+    assert others - sys.stdlib_module_names == {"moa_tui.errors", "pydantic"}
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    root = Path(moa_tui.__file__).parent
+    for file in root.rglob("*/__init__.py"):
+        lines = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()
+        assert len(lines) >= 3, f"{file.relative_to(root)}: {lines}"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from moa_tui import paths
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.discovery import default_servers
+from moa_tui.settings import paths
 from tests import hostile_machine
 from tests.hostile_machine import CANARY, WatchedServer, hostile_environ
 from tests.surroundings import surroundings

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.ledger import Ledger
-from moa_tui.config import Budget
 from moa_tui.engine.health import Health
+from moa_tui.settings.config import Budget
 
 if TYPE_CHECKING:
-    from moa_tui.gateway.models import Gateway
+    from moa_tui.gateway.gateway import Gateway
     from moa_tui.gateway.thread import EngineThread
     from moa_tui.store import Store
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.plan import Cap, Plan
     from moa_tui.engine.values import CallId, Reply
-    from moa_tui.preferences import Preference
+    from moa_tui.stats.preferences import Preference
     from moa_tui.store.recording import Recording
 
 _NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})

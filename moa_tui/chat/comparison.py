@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from moa_tui.preferences import Preference
+from moa_tui.stats.preferences import Preference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

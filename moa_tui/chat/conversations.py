@@ -14,8 +14,8 @@ from moa_tui.errors import OpenElsewhereError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from moa_tui.chat.session import ChatSession
-    from moa_tui.choices import Choices
     from moa_tui.conversation import Turn
+    from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.store import Store
 
 
@@ -105,7 +105,7 @@ class Conversations:
         self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns).known_cost)
         self._session.start_over()
 
-    async def resume_recipe(self, catalog: Choices) -> Resumed:
+    async def resume_recipe(self, catalog: RecipeCatalog) -> Resumed:
         """Answer by the recipe that the last turn was answered by, from now on."""
         turn = self._chat.turn
         if turn is None or turn.recipe.name == self._chat.recipe.name:

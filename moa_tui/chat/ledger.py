@@ -15,8 +15,8 @@ from moa_tui.text.wording import money
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from moa_tui.config import Budget
     from moa_tui.engine.values import Reply
+    from moa_tui.settings.config import Budget
 
 WARNING_SHARE = 0.8
 

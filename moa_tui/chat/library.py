@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from moa_tui import export, importing
 from moa_tui.errors import StoreError, TakenError, UsageError
-from moa_tui.preferences import preferences
+from moa_tui.formats import export, importer
+from moa_tui.stats.preferences import preferences
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.conversation import Conversation, Hit, Summary
-    from moa_tui.stats import Figures
+    from moa_tui.stats.figures import Figures
     from moa_tui.store import Store
 
 # How many earlier prompts are worth stepping back to; one with whole files in it is not.
@@ -151,7 +151,7 @@ class Library:
 
         Raises FileError for a file that is none of a known kind.
         """
-        found = importing.read(path)
+        found = importer.read(path)
         taken = turns = 0
         notes = list(found.notes)
         for conversation in found.conversations:

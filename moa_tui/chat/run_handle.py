@@ -19,7 +19,7 @@ from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChan
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 from moa_tui.errors import MoaTuiError
-from moa_tui.fault_log import CallFaults, record_bug
+from moa_tui.settings.fault_log import CallFaults, record_bug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

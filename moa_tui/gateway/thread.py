@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from moa_tui.fault_log import record_bug
+from moa_tui.settings.fault_log import record_bug
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -16,7 +16,7 @@ from moa_tui.conversation import Conversation, Hit, Summary, Turn
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage, paid
 from moa_tui.errors import StoreError
-from moa_tui.preferences import Preference
+from moa_tui.stats.preferences import Preference
 from moa_tui.store.row_json import failure_from, metrics_from, recipe_from, texts_from
 from moa_tui.store.search_text import SearchQuery
 from moa_tui.store.text_pool import KeptMessages, decoded

@@ -21,8 +21,8 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from moa_tui import paths
 from moa_tui.errors import StoreError
+from moa_tui.settings import paths
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
-from moa_tui import paths
 from moa_tui.errors import StoreError, TakenError
+from moa_tui.settings import paths
 from moa_tui.store import reader, tables
 from moa_tui.store.figures import figures
 from moa_tui.store.recording import Recording, local_day
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from moa_tui.conversation import Conversation, Hit, Summary, Turn
-    from moa_tui.preferences import Preference
-    from moa_tui.stats import Figures
+    from moa_tui.stats.figures import Figures
+    from moa_tui.stats.preferences import Preference
 
 T = TypeVar("T")
 

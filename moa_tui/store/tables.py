@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import CallStarted
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage
-    from moa_tui.preferences import Preference
+    from moa_tui.stats.preferences import Preference
     from moa_tui.store.text_pool import TextPool
 
 T = TypeVar("T")

@@ -15,36 +15,36 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.widgets import Input, TextArea
 
-from moa_tui import config, paths
 from moa_tui.errors import FileError, UsageError
-from moa_tui.fault_log import record_bug
+from moa_tui.settings import config, paths
+from moa_tui.settings.fault_log import record_bug
 from moa_tui.ui import keymap, themes
-from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat.screen import ChatScreen
-from moa_tui.ui.checklist_screen import ChecklistScreen
-from moa_tui.ui.choice_line import ChoiceLine
-from moa_tui.ui.compare_panes import ComparePanes
-from moa_tui.ui.compare_screen import CompareScreen
-from moa_tui.ui.find_bar import FindBar
-from moa_tui.ui.fork_screen import ForkScreen
-from moa_tui.ui.help_screen import HelpScreen, keys_in_force
-from moa_tui.ui.inspector_screen import InspectorScreen
-from moa_tui.ui.line_filter import ControlFilter
-from moa_tui.ui.link_screen import LinkScreen
-from moa_tui.ui.live_text import LiveText
-from moa_tui.ui.options_form import OptionField, OptionLine, OptionsForm
-from moa_tui.ui.prompt import Prompt
-from moa_tui.ui.recipe_editor import Lineup, RecipeEditor
-from moa_tui.ui.recipe_screen import RecipeScreen
-from moa_tui.ui.run_panel import RunPanel
-from moa_tui.ui.session_dialogs import FormatScreen, TextScreen
-from moa_tui.ui.sessions_screen import SessionsScreen
-from moa_tui.ui.stats_screen import StatsScreen
+from moa_tui.ui.prompt.prompt import Prompt
+from moa_tui.ui.rows.line_filter import ControlFilter
+from moa_tui.ui.screens.checklist_screen import ChecklistScreen
+from moa_tui.ui.screens.compare.compare_panes import ComparePanes
+from moa_tui.ui.screens.compare.compare_screen import CompareScreen
+from moa_tui.ui.screens.help_screen import HelpScreen, keys_in_force
+from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
+from moa_tui.ui.screens.link_screen import LinkScreen
+from moa_tui.ui.screens.recipes.options_form import OptionField, OptionLine, OptionsForm
+from moa_tui.ui.screens.recipes.recipe_editor import Lineup, RecipeEditor
+from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
+from moa_tui.ui.screens.sessions.fork_screen import ForkScreen
+from moa_tui.ui.screens.sessions.session_dialogs import FormatScreen, TextScreen
+from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
+from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
+from moa_tui.ui.screens.theme_screen import ThemeScreen
 from moa_tui.ui.terminal.clipboard import copy
 from moa_tui.ui.terminal.textual_private import PrivateTracebackApp, write_to_terminal
-from moa_tui.ui.theme_screen import ThemeScreen
-from moa_tui.ui.transcript import Transcript
-from moa_tui.ui.turn_view import TurnView
+from moa_tui.ui.widgets.agent_pane import AgentPane
+from moa_tui.ui.widgets.choice_line import ChoiceLine
+from moa_tui.ui.widgets.find_bar import FindBar
+from moa_tui.ui.widgets.live_text import LiveText
+from moa_tui.ui.widgets.run_panel import RunPanel
+from moa_tui.ui.widgets.transcript import Transcript
+from moa_tui.ui.widgets.turn_view import TurnView
 
 if sys.platform != "win32":
     from textual.drivers.linux_driver import LinuxDriver
@@ -62,11 +62,11 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.library import Library
     from moa_tui.chat.session import ChatSession
-    from moa_tui.choices import Choices
-    from moa_tui.config import Settings
     from moa_tui.errors import StoreError
+    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.settings.config import Settings
     from moa_tui.ui.chat.requests import AttentionRequested, LinkRequested, ThemeRequested
-    from moa_tui.ui.rows_widget import RowsWidget
+    from moa_tui.ui.rows.rows_widget import RowsWidget
 
 _QUIT_WITHIN_SECONDS = 3.0
 
@@ -92,7 +92,7 @@ class MoaApp(PrivateTracebackApp):
     def __init__(
         self,
         session: ChatSession,
-        choices: Choices,
+        choices: RecipeCatalog,
         library: Library,
         settings: Settings,
         *,

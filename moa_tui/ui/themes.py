@@ -13,8 +13,8 @@ from textual.css.constants import VALID_STYLE_FLAGS
 from textual.theme import Theme
 
 import moa_tui
-from moa_tui import toml_file
 from moa_tui.errors import FileError
+from moa_tui.settings import toml_file
 from moa_tui.text.safe import without_controls
 
 

@@ -6,11 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from moa_tui.config import Endpoint
 from moa_tui.engine.events import Delta
 from moa_tui.engine.run import run
-from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread, load_litellm_stream
+from moa_tui.settings.config import Endpoint
 from tests.benchmarks.figures import figure, remote_server
 from tests.helpers import recipe
 

@@ -13,17 +13,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moa_tui import config, paths
 from moa_tui.chat.backend import Backend
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.library import Library
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession
-from moa_tui.choices import Choices
 from moa_tui.conversation import Turn
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
-from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
+from moa_tui.recipes.catalog import RecipeCatalog
+from moa_tui.settings import config, paths
 from moa_tui.store import Store
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat.screen import ChatScreen
@@ -114,7 +114,7 @@ def main() -> None:
     case, result, *rest = sys.argv[1:]
     settings = config.load(paths.config_file())
     gateway = Gateway(settings.endpoints, os.environ)
-    choices = Choices(settings, gateway, paths.recipes_dir(), os.environ)
+    choices = RecipeCatalog(settings, gateway, paths.recipes_dir(), os.environ)
     recipe: Recipe = choices.load(rest[0] if rest else "demo")
     with EngineThread() as engine:
         store = Store(Path(result).with_suffix(".db"))

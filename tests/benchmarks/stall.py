@@ -9,10 +9,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from moa_tui.config import Endpoint
 from moa_tui.engine.run import run
-from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread, litellm_loaded, load_litellm_stream
+from moa_tui.settings.config import Endpoint
 from tests.benchmarks.figures import figure, percentile, remote_server
 from tests.helpers import recipe
 

@@ -27,7 +27,7 @@ from moa_tui.store.figures import figures as count_figures
 from moa_tui.store.schema import connect
 from moa_tui.store.search_text import SearchQuery
 from moa_tui.store.text_pool import decoded
-from moa_tui.ui.transcript import Transcript
+from moa_tui.ui.widgets.transcript import Transcript
 from tests.benchmarks.figures import figure, percentile
 from tests.helpers import recipe
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from moa_tui import __version__, paths, recipes
+from moa_tui import __version__
 from moa_tui.cli import main
 from moa_tui.gateway import discovery
 from moa_tui.gateway.discovery import LocalModel, LocalServer
+from moa_tui.recipes import files
+from moa_tui.settings import paths
 
 CANARY = "sk-canary-77aa10"
 
@@ -69,7 +71,7 @@ def test_a_recipe_can_be_shown_copied_changed_and_checked() -> None:
     assert 'name = "duo"' in call("recipes", "show", "duo").output
     made = call("recipes", "new", "mine", "--from", "moa-lite")
     path = Path(made.output.strip())
-    assert recipes.load("mine", paths.recipes_dir()).name == "mine"
+    assert files.load("mine", paths.recipes_dir()).name == "mine"
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         for folder in (path.parent, path.parent.parent):
@@ -97,7 +99,7 @@ def test_the_local_recipe_is_shown_as_it_would_be_made(one_server: LocalServer) 
     path = paths.config_file().parent / "shown.toml"
     path.parent.mkdir(parents=True)
     path.write_text(shown)
-    recipe = recipes.read(path)
+    recipe = files.read(path)
     assert [agent.name for agent in recipe.lineup[0]] == ["gemma3:4b", "qwen3:14b"]
     assert recipe.lineup[1][0].model == "ollama_chat/qwen3:14b"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from moa_tui.cli.progress import _Row, table_lines
 from moa_tui.engine.values import CallId, Reply, Usage
-from moa_tui.progress import _Row, table_lines
 
 DONE = Reply(
     "a", "m", "done", text="x", usage=Usage(5, 380, estimated=False), cost=0.0123, started=0, ended=8.2

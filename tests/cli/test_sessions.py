@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from moa_tui import paths
 from moa_tui.cli import main
-from moa_tui.preferences import Preference
+from moa_tui.settings import paths
+from moa_tui.stats.preferences import Preference
 from moa_tui.store import Store
 from tests.cli.test_ask import CANARY, Shell
 from tests.conversations import NOON, a_conversation, conversation_of, with_branches

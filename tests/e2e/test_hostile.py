@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from moa_tui.ui.line_filter import ControlFilter
+from moa_tui.ui.rows.line_filter import ControlFilter
 from tests import model_server
 from tests.e2e.terminal import Terminal, offences, squeezed, write_recipe
 

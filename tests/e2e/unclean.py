@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from moa_tui import cli
 from moa_tui.engine.values import Chunk
 from moa_tui.errors import ModelError
-from moa_tui.gateway import models
+from moa_tui.gateway import gateway
 from tests.fakes import DONE
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Finish, Message
 
 
-class Unclean(models.Gateway):
+class Unclean(gateway.Gateway):
     """Cleans nothing."""
 
     async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
@@ -43,5 +43,5 @@ class Unclean(models.Gateway):
 
 
 if __name__ == "__main__":
-    models.Gateway = Unclean  # type: ignore[misc]
+    gateway.Gateway = Unclean  # type: ignore[misc]
     cli.main()

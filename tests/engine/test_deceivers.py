@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import pytest
 
-from moa_tui import recipes
 from moa_tui.engine.run import run
 from moa_tui.engine.values import CallId
+from moa_tui.recipes import files
 from tests.fakes import FakeModels
 
-ROBUST = recipes.read(recipes.BUILT_IN / "robust.toml")
+ROBUST = files.read(files.BUILT_IN / "robust.toml")
 SETS = json.loads((Path(__file__).parent / "deceivers.json").read_text(encoding="utf-8"))
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui import recipes, toml_file
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import FileError, UsageError
+from moa_tui.recipes import files
+from moa_tui.settings import toml_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,22 +149,22 @@ def test_one_mistake_gives_one_message() -> None:
 
 def test_a_recipe_of_ones_own_replaces_a_built_in_one(tmp_path: Path) -> None:
     (tmp_path / "duo.toml").write_text(GOOD)
-    assert recipes.load("duo", tmp_path).name == "mine"
-    assert recipes.load("moa-lite", tmp_path).calls == 7
-    assert recipes.load(str(tmp_path / "duo.toml"), tmp_path / "nowhere").name == "mine"
+    assert files.load("duo", tmp_path).name == "mine"
+    assert files.load("moa-lite", tmp_path).calls == 7
+    assert files.load(str(tmp_path / "duo.toml"), tmp_path / "nowhere").name == "mine"
 
 
 def test_an_unknown_recipe_is_answered_with_the_nearest_names(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean moa-lite"):
-        recipes.load("moa-light", tmp_path)
+        files.load("moa-light", tmp_path)
     with pytest.raises(UsageError, match="no recipe file at"):
-        recipes.load("./nothing.toml", tmp_path)
+        files.load("./nothing.toml", tmp_path)
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(FileError, match=r"bad\.toml: not a UTF-8 text file"):
-        recipes.read(path)
+        files.read(path)
     with pytest.raises(FileError, match="cannot be read"):
-        recipes.read(tmp_path / "missing.toml")
+        files.read(tmp_path / "missing.toml")

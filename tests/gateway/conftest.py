@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moa_tui.config import Endpoint
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.run import RunContext, run
-from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
+from moa_tui.settings.config import Endpoint
 from tests.model_server import ModelServer
 
 if TYPE_CHECKING:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.config import Settings
 from moa_tui.errors import NoLocalModelError
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.discovery import (
     LocalModel,
     LocalServer,
-    choose_recipe,
     default_servers,
     find_servers,
     found_keys,
-    local_recipe,
     unknown_local_servers,
 )
+from moa_tui.recipes.default import choose_recipe, local_recipe
+from moa_tui.settings.config import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

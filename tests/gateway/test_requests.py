@@ -8,7 +8,7 @@ import pytest
 
 from moa_tui.conversation import Turn, history
 from moa_tui.errors import MissingKeyError, UsageError
-from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.gateway import Gateway
 from tests.helpers import recipe
 
 if TYPE_CHECKING:

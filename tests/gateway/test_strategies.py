@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moa_tui import recipes
 from moa_tui.engine.recipe import Recipe
+from moa_tui.recipes import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def repointed(name: str) -> Recipe:
 
     A model that is asked in several layers stays one and the same where only one is loaded at a time.
     """
-    original = recipes.read(recipes.BUILT_IN / f"{name}.toml")
+    original = files.read(files.BUILT_IN / f"{name}.toml")
     alone = original.limits.one_model_at_a_time
     layers = []
     for number, layer in enumerate(original.layers, 1):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moa_tui.conversation import Conversation, Turn
 from moa_tui.engine.events import CallEnded, CallStarted
 from moa_tui.engine.values import CallId, Usage
-from moa_tui.stats import KINDS
+from moa_tui.stats.figures import KINDS
 from moa_tui.store import Store
 from moa_tui.store.figures import figures
 from moa_tui.store.schema import connect
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Reply
-    from moa_tui.stats import Figures, Group
+    from moa_tui.stats.figures import Figures, Group
 
 ONE, TWO, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 

@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moa_tui.conversation import Conversation, Turn, history
-from moa_tui.document import conversation_document
 from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallRetried, CallStarted, Delta
@@ -27,6 +26,7 @@ from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import CallId, Chunk, Failure
 from moa_tui.errors import ModelError, StoreError
+from moa_tui.formats.json_writer import conversation_document
 from moa_tui.store import Store, writer
 from moa_tui.store.text_pool import decoded
 from tests.conversations import a_conversation, a_recipe, a_turn, texts

@@ -14,7 +14,7 @@ import pytest
 import moa_tui.store
 from moa_tui.conversation import Conversation, Turn
 from moa_tui.engine.values import CallId, Failure, LayerMetrics, Metrics, Outcome, Overlap, Usage
-from moa_tui.preferences import Preference
+from moa_tui.stats.preferences import Preference
 from moa_tui.store import row_json
 from moa_tui.store.text_pool import decoded
 from tests.conversations import NOON, a_reply

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.document import conversation_document
 from moa_tui.errors import StoreError
+from moa_tui.formats.json_writer import conversation_document
 from moa_tui.store import Store, schema
 from tests.conversations import a_conversation, with_branches
 from tests.store.helpers import Prose

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from moa_tui.conversation import Conversation, Turn, history
-from moa_tui.document import conversation_document
 from moa_tui.engine.events import Delta
 from moa_tui.engine.values import CallId
 from moa_tui.errors import StoreError, TakenError
+from moa_tui.formats.json_writer import conversation_document
 from moa_tui.store import Store
 from moa_tui.store.text_pool import decoded
 from tests.conversations import (

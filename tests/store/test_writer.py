@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.conversation import Turn
-from moa_tui.document import conversation_document
 from moa_tui.engine.events import Delta
 from moa_tui.engine.values import CallId
 from moa_tui.errors import StoreError
+from moa_tui.formats.json_writer import conversation_document
 from moa_tui.store import Store, writer
 from tests.conversations import a_conversation, a_recipe, a_turn
 from tests.store.helpers import Prose, replay, started

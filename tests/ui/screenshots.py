@@ -17,15 +17,15 @@ from moa_tui.chat.backend import Backend
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.library import Library
 from moa_tui.chat.session import ChatSession
-from moa_tui.config import Settings
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId
-from moa_tui.gateway.models import Gateway
+from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
+from moa_tui.settings.config import Settings
 from moa_tui.ui.app import MoaApp
-from moa_tui.ui.inspector_screen import InspectorScreen
+from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from tests.helpers import wait_until
-from tests.ui.screens import FixedChoices, at_rest, chat_screen
+from tests.ui.fixed_chat import FixedChoices, at_rest, chat_screen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

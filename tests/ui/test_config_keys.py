@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from moa_tui import config
-from moa_tui.config import TEMPLATE, Settings, with_value
 from moa_tui.errors import FileError
+from moa_tui.settings import config
+from moa_tui.settings.config import TEMPLATE, Settings, with_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.values import CallId
-from moa_tui.ui.help_screen import HelpScreen
-from moa_tui.ui.inspector_screen import InspectorScreen
-from moa_tui.ui.recipe_screen import RecipeScreen
-from moa_tui.ui.theme_screen import ThemeScreen
-from moa_tui.ui.timeline_screen import TimelineScreen
+from moa_tui.ui.screens.help_screen import HelpScreen
+from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
+from moa_tui.ui.screens.inspect.run_screens import TimelineScreen
+from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
+from moa_tui.ui.screens.theme_screen import ThemeScreen
 from tests.helpers import wait_until
-from tests.ui.screens import KEY, ask, at_rest, chat_screen, first_layer, happen, held_app, whole_run
+from tests.ui.fixed_chat import KEY, ask, at_rest, chat_screen, first_layer, happen, held_app, whole_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,9 +12,9 @@ from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Button, Input, OptionList, Static
 
 import moa_tui
-from moa_tui import paths
+from moa_tui.settings import paths
 from moa_tui.ui import themes
-from moa_tui.ui.theme_screen import ThemeScreen
+from moa_tui.ui.screens.theme_screen import ThemeScreen
 from tests.helpers import wait_until
 
 if TYPE_CHECKING:

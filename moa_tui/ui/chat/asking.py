@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import MoaTuiError, UsageError
-from moa_tui.ui.history_screen import HistoryScreen
+from moa_tui.ui.screens.history_screen import HistoryScreen
 
 if TYPE_CHECKING:
     from moa_tui.chat.prompt_text import PromptText

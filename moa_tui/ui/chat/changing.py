@@ -20,14 +20,14 @@ from moa_tui.chat.session import Effect, NewTurn
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
-from moa_tui.ui.model_screen import ModelScreen
+from moa_tui.ui.screens.recipes.model_screen import ModelScreen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from moa_tui.chat.changes import Change
-    from moa_tui.choices import Choices, ModelChoice
     from moa_tui.conversation import Turn
+    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
     from moa_tui.ui.chat.following import Following
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 class Changing:
     """Changes the turn whose panes are open, or the last one. Methods raise MoaTuiError."""
 
-    def __init__(self, state: ChatState, view: ChatView, choices: Choices, following: Following) -> None:
+    def __init__(
+        self, state: ChatState, view: ChatView, choices: RecipeCatalog, following: Following
+    ) -> None:
         self._state = state
         self._session = state.session
         self._view = view

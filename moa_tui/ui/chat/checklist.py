@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from moa_tui.errors import UsageError
 from moa_tui.text.wording import counted
 from moa_tui.ui.chat.requests import AttentionRequested
-from moa_tui.ui.checklist_screen import ChecklistScreen
+from moa_tui.ui.screens.checklist_screen import ChecklistScreen
 
 if TYPE_CHECKING:
     from moa_tui.ui.chat.following import Following
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
-    from moa_tui.ui.checklist_screen import Decision
     from moa_tui.ui.run.run_view import PointsChoice
+    from moa_tui.ui.screens.checklist_screen import Decision
 
 
 class Checklist:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.recipe_edit import has_checklist
 from moa_tui.errors import MoaTuiError, UsageError
-from moa_tui.ui.model_screen import ModelScreen
-from moa_tui.ui.recipe_screen import RecipeScreen
+from moa_tui.ui.screens.recipes.model_screen import ModelScreen
+from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
 
 if TYPE_CHECKING:
-    from moa_tui.choices import Choices, ModelChoice
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
     from moa_tui.ui.chat.labels import Labels
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
@@ -25,7 +25,7 @@ _TRIAL = "In one short sentence: what are you good at?"
 class Choosing:
     """Changes by what the next prompt is answered. Methods raise MoaTuiError."""
 
-    def __init__(self, state: ChatState, view: ChatView, choices: Choices, labels: Labels) -> None:
+    def __init__(self, state: ChatState, view: ChatView, choices: RecipeCatalog, labels: Labels) -> None:
         self._chat = state.session.chat
         self._view = view
         self._choices = choices

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.errors import UsageError
 from moa_tui.ui.chat.requests import HelpRequested, QuitRequested, ThemeRequested
-from moa_tui.ui.completion import CommandHint
+from moa_tui.ui.prompt.completion import CommandHint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from moa_tui.errors import UsageError
 from moa_tui.ui.chat.faults import fault_of
 from moa_tui.ui.chat.requests import AttentionRequested
-from moa_tui.ui.compare_screen import CompareScreen
+from moa_tui.ui.screens.compare.compare_screen import CompareScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from moa_tui.chat.comparison import Comparison
     from moa_tui.chat.prompt_text import PromptText
     from moa_tui.chat.session import NewTurn
-    from moa_tui.choices import Choices
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.ui.chat.following import Following
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
@@ -39,7 +39,9 @@ class CompareWords(NamedTuple):
 class Comparing:
     """Shows a comparison and takes its turns into the conversation. Methods raise MoaTuiError."""
 
-    def __init__(self, state: ChatState, view: ChatView, choices: Choices, following: Following) -> None:
+    def __init__(
+        self, state: ChatState, view: ChatView, choices: RecipeCatalog, following: Following
+    ) -> None:
         self._state = state
         self._session = state.session
         self._view = view

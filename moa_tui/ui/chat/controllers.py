@@ -17,8 +17,8 @@ from moa_tui.ui.chat.switching import Switching
 
 if TYPE_CHECKING:
     from moa_tui.chat.library import Library
-    from moa_tui.choices import Choices
-    from moa_tui.config import Settings
+    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.settings.config import Settings
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
 
@@ -30,7 +30,7 @@ class Controllers:
         self,
         state: ChatState,
         view: ChatView,
-        choices: Choices,
+        choices: RecipeCatalog,
         library: Library,
         settings: Settings,
         recipe_reason: str | None,

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from moa_tui.errors import MoaTuiError
-from moa_tui.fault_log import record_bug
+from moa_tui.settings.fault_log import record_bug
 
 
 def fault_of(error: Exception) -> MoaTuiError:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from moa_tui.chat.prompt_text import PromptText
-    from moa_tui.config import Settings
     from moa_tui.conversation import Turn
+    from moa_tui.settings.config import Settings
     from moa_tui.ui.chat.labels import Labels
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
     from moa_tui.ui.run.run_view import RunView
-    from moa_tui.ui.turn_view import TurnView
+    from moa_tui.ui.widgets.turn_view import TurnView
 
 _PANES_AT_FULL_RATE = 8
 

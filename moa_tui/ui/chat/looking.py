@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.ui.chat.requests import LinkRequested
-from moa_tui.ui.inspector_screen import InspectorScreen
-from moa_tui.ui.link_screen import LinkListScreen
-from moa_tui.ui.markdown_rows import render
+from moa_tui.ui.rows.markdown_rows import render
+from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
+from moa_tui.ui.screens.link_screen import LinkListScreen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

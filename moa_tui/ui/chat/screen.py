@@ -12,20 +12,20 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from moa_tui.chat.prompt_text import PromptText
-from moa_tui.ui.agent_pane import AgentPane
 from moa_tui.ui.chat import commands
 from moa_tui.ui.chat.controllers import Controllers
 from moa_tui.ui.chat.screen_view import ScreenView
 from moa_tui.ui.chat.state import ChatState
-from moa_tui.ui.find_bar import FindBar
-from moa_tui.ui.prompt import Prompt
-from moa_tui.ui.prompt_box import PromptBox
-from moa_tui.ui.run_panel import RunPanel
-from moa_tui.ui.status_bar import StatusBar
-from moa_tui.ui.title_bar import TitleBar
-from moa_tui.ui.transcript import Transcript
-from moa_tui.ui.turn_view import TurnView
-from moa_tui.ui.welcome import Welcome
+from moa_tui.ui.prompt.prompt import Prompt
+from moa_tui.ui.prompt.prompt_box import PromptBox
+from moa_tui.ui.widgets.agent_pane import AgentPane
+from moa_tui.ui.widgets.find_bar import FindBar
+from moa_tui.ui.widgets.run_panel import RunPanel
+from moa_tui.ui.widgets.status_bar import StatusBar
+from moa_tui.ui.widgets.title_bar import TitleBar
+from moa_tui.ui.widgets.transcript import Transcript
+from moa_tui.ui.widgets.turn_view import TurnView
+from moa_tui.ui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.library import Library
     from moa_tui.chat.session import ChatSession
-    from moa_tui.choices import Choices
-    from moa_tui.config import Settings
-    from moa_tui.ui.rows_widget import RowsWidget
+    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.settings.config import Settings
+    from moa_tui.ui.rows.rows_widget import RowsWidget
 
 # Each tick draws a third of the panes, or a sixth of many: 10 Hz for a pane, 5 Hz beyond eight.
 _TICK_SECONDS = 1 / 30
@@ -76,7 +76,7 @@ class ChatScreen(Screen[None]):
     def __init__(
         self,
         session: ChatSession,
-        choices: Choices,
+        choices: RecipeCatalog,
         library: Library,
         settings: Settings,
         recipe_reason: str | None = None,

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from moa_tui.chat.conversations import Resumed
 from moa_tui.errors import OpenElsewhereError, UsageError
-from moa_tui.export import FORMATS
-from moa_tui.ui.fork_screen import ForkScreen
+from moa_tui.formats.export import FORMATS
 from moa_tui.ui.run.run_view import RunView
-from moa_tui.ui.sessions_screen import SessionsScreen
-from moa_tui.ui.stats_screen import StatsScreen
+from moa_tui.ui.screens.sessions.fork_screen import ForkScreen
+from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
+from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
     from moa_tui.chat.library import Library
-    from moa_tui.choices import Choices
     from moa_tui.conversation import Turn
     from moa_tui.errors import StoreError
+    from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.ui.chat.labels import Labels
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
@@ -38,7 +38,7 @@ class Switching:
         state: ChatState,
         view: ChatView,
         conversations: Conversations,
-        choices: Choices,
+        choices: RecipeCatalog,
         library: Library,
         labels: Labels,
     ) -> None:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from textual.widgets import Static
 
     from moa_tui.errors import MoaTuiError
-    from moa_tui.ui.find_bar import FindBar
-    from moa_tui.ui.prompt_box import PromptBox
-    from moa_tui.ui.run_panel import RunPanel
-    from moa_tui.ui.status_bar import StatusBar
-    from moa_tui.ui.title_bar import TitleBar
-    from moa_tui.ui.transcript import Transcript
-    from moa_tui.ui.welcome import Welcome
+    from moa_tui.ui.prompt.prompt_box import PromptBox
+    from moa_tui.ui.widgets.find_bar import FindBar
+    from moa_tui.ui.widgets.run_panel import RunPanel
+    from moa_tui.ui.widgets.status_bar import StatusBar
+    from moa_tui.ui.widgets.title_bar import TitleBar
+    from moa_tui.ui.widgets.transcript import Transcript
+    from moa_tui.ui.widgets.welcome import Welcome
 
 Result = TypeVar("Result")
 

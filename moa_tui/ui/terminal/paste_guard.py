@@ -19,7 +19,7 @@ from textual import events
 from textual.drivers.linux_driver import LinuxDriver
 
 from moa_tui.chat.attachments import is_binary
-from moa_tui.fault_log import record_bug
+from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.safe import without_escapes
 from moa_tui.ui.terminal.textual_private import XTermParser, replace_output
 

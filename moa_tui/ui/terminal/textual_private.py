@@ -1,7 +1,7 @@
 """Every private part of Textual that this program relies on, each with the reason.
 
-Textual may change any of them in any release. `tests/ui/test_textual_private.py` fails when it does, and when
-another module under `ui` reaches into Textual's private parts.
+Textual may change any of them in any release. `tests/ui/terminal/test_textual_private.py` fails when it does,
+and when another module under `ui` reaches into Textual's private parts.
 """
 
 from __future__ import annotations

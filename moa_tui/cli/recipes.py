@@ -1,0 +1,99 @@
+"""`moa-tui recipes`: list, show, explain, write and check recipes.
+
+What a command needs is imported inside it, as in `main`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from moa_tui.cli.wiring import choices_of, gateway_of, settings_in_force
+from moa_tui.errors import FileError
+
+
+@click.group()
+def recipes() -> None:
+    """List, show, check and write recipes."""
+
+
+@recipes.command("list")
+def recipes_list() -> None:
+    """All recipes with their calls and what they are for."""
+    from moa_tui.recipes import files as shelf
+    from moa_tui.settings import paths
+    from moa_tui.text.cells import cell_len, pad, shorten
+
+    found = shelf.available(paths.recipes_dir())
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
+    width = max(map(cell_len, [*found, shelf.LOCAL]))
+    broken = []
+    for name, file in found.items():
+        try:
+            recipe = shelf.read(file.path)
+        except FileError as error:
+            broken.append(error)
+            continue
+        first = recipe.description.split(". ")[0].removesuffix(".")
+        origin = "" if file.origin == "built in" else " (yours)"
+        line = f"{pad(name, width)}  {recipe.calls:>2} calls  {' '.join(first.split())}{origin}"
+        click.echo(shorten(line, columns))
+    click.echo(f"{pad(shelf.LOCAL, width)}   ? calls  Made at run time from the models local servers list")
+    for problem in broken:
+        click.echo(f"moa-tui: {problem}", err=True)
+    if broken:
+        sys.exit(1)
+
+
+@recipes.command("show")
+@click.argument("name")
+def recipes_show(name: str) -> None:
+    """Print a recipe as TOML."""
+    from moa_tui.settings.config import Settings
+
+    settings = Settings()  # whatever state the config file is in
+    click.echo(choices_of(settings, gateway_of(settings)).text(name).rstrip())
+
+
+@recipes.command("explain")
+@click.argument("name")
+def recipes_explain(name: str) -> None:
+    """Draw a recipe's calls, with their number, depth and price."""
+    from moa_tui.cli.plan_view import graph_lines
+
+    settings = settings_in_force()
+    choices = choices_of(settings, gateway_of(settings))
+    recipe = choices.load(name)
+    click.echo(graph_lines(recipe, choices.plan(recipe)))
+
+
+@recipes.command("new")
+@click.argument("name")
+@click.option("--from", "source", default="duo", show_default=True, metavar="NAME", help="The one to copy.")
+def recipes_new(name: str, source: str) -> None:
+    """Write a recipe of your own, as a copy to change."""
+    from moa_tui.settings.config import Settings
+
+    settings = Settings()  # whatever state the config file is in
+    click.echo(choices_of(settings, gateway_of(settings)).copy(source, name))
+
+
+@recipes.command("check")
+@click.argument("path")
+def recipes_check(path: str) -> None:
+    """Say whether a recipe is valid, and what it would need here."""
+    from moa_tui.text.wording import counted
+
+    settings = settings_in_force()
+    gateway = gateway_of(settings)
+    recipe = choices_of(settings, gateway).load(path)
+    click.echo(
+        f"{recipe.name}: valid, {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
+    )
+    for agent in recipe.every_agent():
+        if gateway.facts(agent).prompt_price is None:
+            click.echo(f"  {agent.model}: price unknown")
+    for variable, models in gateway.missing_keys(recipe.every_agent()).items():
+        click.echo(f"  {variable} is not set; needed by {', '.join(models)}")

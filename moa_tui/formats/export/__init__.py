@@ -1,0 +1,248 @@
+"""Conversations as files that others can read: for people, for scripts, for training models.
+
+Way in: `FORMATS` names what can be written, `render` gives the text and `write` puts it into a new file.
+Each format is a module that turns a conversation into text. None of them reads the store or asks a model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from moa_tui.errors import FileError, UsageError
+from moa_tui.formats.export.html import html_page
+from moa_tui.formats.export.markdown import markdown
+from moa_tui.formats.export.text import told
+from moa_tui.formats.json_writer import conversation_document, failure_document
+from moa_tui.settings.paths import make_private_dir, write_private
+from moa_tui.text.safe import as_json_unicode, as_unicode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.engine.values import Message
+
+# Bytes of a file name's parts. Most systems allow 255 for the whole, some sync tools about half of that.
+_LONGEST_NAME, _LONGEST_ID = 80, 24
+_LINE_END = re.compile("[\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file: how its name ends, what it is good for, whether it can hold several conversations."""
+
+    suffix: str
+    description: str
+    several: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    "markdown": Format(".md", "to read and to keep in notes; proposers fold away"),
+    "html": Format(".html", "one page for a browser, proposers side by side, with a timeline"),
+    "json": Format(".json", "everything, to import again without loss"),
+    "messages": Format(".messages.json", "OpenAI messages with the final answers, the rest under moa"),
+    "jsonl": Format(".jsonl", "OpenAI fine-tuning: one conversation a line", several=True),
+    "sharegpt": Format(".sharegpt.json", "ShareGPT: prompts and final answers", several=True),
+}
+
+
+def render(conversations: Sequence[Conversation], format: str) -> str:
+    """The text of a file of that format; it can always be written as UTF-8.
+
+    Raises UsageError for an unknown format, for no conversation, and for several where a file holds one.
+    """
+    known = _known(format)
+    if not conversations:
+        raise UsageError("there is no conversation to export")
+    if len(conversations) > 1 and not known.several:
+        several = ", ".join(name for name, one in FORMATS.items() if one.several)
+        raise UsageError(
+            f"a {format} file holds one conversation, not {len(conversations)}; these hold more: {several}"
+        )
+    match format:
+        case "markdown":
+            return markdown(conversations[0])
+        case "html":
+            return html_page(conversations[0])
+        case "json":
+            return as_json_unicode(_indented(conversation_document(conversations[0])))
+        case "messages":
+            return as_unicode(_indented(_messages_document(conversations[0])))
+        case "jsonl":
+            return "".join(f"{_in_a_line(_messages_document(one))}\n" for one in conversations)
+        case _:
+            return as_unicode(_indented([_sharegpt_document(one) for one in conversations]))
+
+
+def write(
+    conversations: Sequence[Conversation],
+    format: str,
+    path: Path | None,
+    folder: Path,
+    *,
+    replace: bool = False,
+) -> Path:
+    """Write a file that only its owner can read, and say where, in full.
+
+    Without a path, and where `path` is a folder, the file gets a name of its own; without a path it goes to
+    `folder`. Raises UsageError for what `render` does and for a file that is there while `replace` is
+    False; FileError where the file cannot be written.
+    """
+    text = render(conversations, format)
+    target = path or folder
+    try:
+        # ValueError: a NUL, or a surrogate that no file name can have; RuntimeError: no such user's home.
+        target = target.expanduser().absolute()
+        if path is None or target.is_dir():
+            target /= file_name(conversations, format)
+        if replace:
+            write_private(target, text)
+        else:
+            _write_new(target, text)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{target} is there already; name another file, or say that it may be replaced"
+        ) from error
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"{str(path)!r} cannot be a file's name: {error}") from error
+    except OSError as error:
+        raise FileError(f"{target} cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def file_name(conversations: Sequence[Conversation], format: str) -> str:
+    """A file's name made of the name, date and id of the first conversation, which every system takes.
+
+    Letters, digits, `-` and `_` only; the date and the id keep it from being a device's name on Windows.
+    """
+    first = conversations[0]
+    name = _slug(first.name, _LONGEST_NAME) or "conversation"
+    if len(conversations) > 1:
+        name = f"{len(conversations)}-conversations"
+    try:
+        date = f"{datetime.fromtimestamp(first.created, UTC):%Y-%m-%d}"
+    except (OverflowError, ValueError, OSError):
+        date = "undated"
+    return f"{name}-{date}-{_slug(first.id, _LONGEST_ID) or 'x'}{_known(format).suffix}"
+
+
+def _known(format: str) -> Format:
+    if format not in FORMATS:
+        raise UsageError(f'there is no format "{format}"; known: {", ".join(FORMATS)}')
+    return FORMATS[format]
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet. Raises FileExistsError, whoever made the other one and when."""
+    make_private_dir(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _slug(text: str, longest: int) -> str:
+    """The letters and digits of `text` with `-` between them, in `longest` bytes at most."""
+    composed = unicodedata.normalize("NFC", as_unicode(text[: 4 * longest]))
+    kept = "".join(one if one == "_" or unicodedata.category(one)[0] in "LMN" else "-" for one in composed)
+    words = "-".join(word for word in kept.split("-") if word)
+    return words.encode()[:longest].decode(errors="ignore").strip("-")
+
+
+def _messages_document(conversation: Conversation) -> dict[str, Any]:
+    """What a model was told and answered on the active branch; all that no message can say under `moa`."""
+    first, rest = told(conversation)
+    return {
+        "messages": _messages(conversation),
+        "moa": {
+            "id": conversation.id,
+            "title": conversation.title,
+            "created": conversation.created,
+            "tags": list(conversation.tags),
+            "turns": [_turn_document(one.turn, active=True) for one in first]
+            + [_turn_document(one.turn, active=False) for one in rest],
+        },
+    }
+
+
+def _messages(conversation: Conversation) -> list[Message]:
+    """The prompts and final answers of the active branch; a turn without an answer is left out whole."""
+    turns = [one.turn for one in told(conversation)[0]]
+    messages: list[Message] = []
+    for turn in turns:
+        if turn.outcome is not None and turn.outcome.answer.strip():
+            messages.append({"role": "user", "content": turn.prompt})
+            messages.append({"role": "assistant", "content": turn.outcome.answer})
+    if messages and (system := turns[-1].system):
+        messages.insert(0, {"role": "system", "content": system})
+    return messages
+
+
+def _turn_document(turn: Turn, *, active: bool) -> dict[str, Any]:
+    outcome = turn.outcome
+    return {
+        "id": turn.id,
+        "parent": turn.parent.id if turn.parent is not None else None,
+        "active": active,
+        "created": turn.created,
+        "prompt": turn.prompt,
+        "system": turn.system,
+        "recipe": turn.recipe.name,
+        "status": outcome.status if outcome else None,
+        "answer": outcome.answer if outcome else None,
+        "error": failure_document(outcome.error) if outcome else None,
+        "notes": list(outcome.notes) if outcome else [],
+        "cost": outcome.cost if outcome else None,
+        "seconds": outcome.seconds if outcome else None,
+        "calls": [
+            {
+                "layer": call.layer,
+                "index": call.index,
+                "agent": reply.agent,
+                "model": reply.model,
+                "status": reply.status,
+                "text": reply.text,
+                "reasoning": reply.reasoning,
+                "error": failure_document(reply.error),
+                "prompt_tokens": reply.usage.prompt_tokens,
+                "completion_tokens": reply.usage.completion_tokens,
+                "estimated": reply.usage.estimated,
+                "cost": reply.cost,
+                "seconds": reply.seconds,
+                "reused": reply.reused,
+                "notes": list(reply.notes),
+            }
+            for call, reply in (outcome.replies.items() if outcome else ())
+        ],
+    }
+
+
+def _sharegpt_document(conversation: Conversation) -> dict[str, Any]:
+    speakers = {"system": "system", "user": "human", "assistant": "gpt"}
+    return {
+        "id": conversation.id,
+        "conversations": [
+            {"from": speakers[message["role"]], "value": message["content"]}
+            for message in _messages(conversation)
+        ],
+    }
+
+
+def _indented(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _in_a_line(value: object) -> str:
+    """`value` with no character in it that any reader takes for a line's end."""
+    text = as_unicode(json.dumps(value, ensure_ascii=False))
+    return _LINE_END.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

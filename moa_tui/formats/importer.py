@@ -1,0 +1,185 @@
+"""Conversations read from files: moa-tui's own JSON, and what other programs write.
+
+A file may come from anybody: whatever is in it, reading it gives conversations or a FileError.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections import Counter
+from dataclasses import dataclass
+from json import JSONDecodeError, JSONDecoder
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from moa_tui.errors import FileError
+from moa_tui.formats.foreign import LATEST, from_chatgpt, from_messages, from_sharegpt
+from moa_tui.formats.json_reader import conversation_from
+from moa_tui.formats.json_writer import FORMAT, recipe_document
+from moa_tui.text.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from moa_tui.conversation import Conversation, Turn
+
+LARGEST = 512 * 1024 * 1024
+"""Bytes; a longer file is not read."""
+_KNOWN = "moa-tui's JSON, OpenAI messages in JSON or JSONL, ShareGPT, and ChatGPT's conversations.json"
+# Beyond these, sums and differences of a file's numbers could leave what JSON and a database can hold.
+_LARGEST_WHOLE, _LARGEST_NUMBER = 2**62, 1e100
+_LONGEST_ID = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The conversations of a file; `notes` say in words what of it was left out."""
+
+    conversations: tuple[Conversation, ...]
+    notes: tuple[str, ...]
+
+
+def read(path: Path) -> Imported:
+    """The conversations of a file, of whatever kind it shows itself to be. Raises FileError.
+
+    moa-tui's own JSON keeps its ids; conversations from elsewhere are given new ones.
+    """
+    try:
+        return _imported(_text(path))
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise FileError(f"{path}: it is nested too deeply for a conversation") from error
+
+
+def _imported(text: str) -> Imported:
+    left_out: Counter[str] = Counter()
+    taken: list[Conversation] = []
+    for where, value in _values(text):
+        try:
+            taken += _conversations(value, left_out)
+        except FileError as error:
+            raise FileError(f"{where}{error}") from error
+    if not taken:
+        raise FileError(f"there is no conversation in it; what can be read: {_KNOWN}")
+    notes = [f"{counted(number, thing)} left out" for thing, number in left_out.items() if number]
+    return Imported(tuple(taken), tuple(notes))
+
+
+def _text(path: Path) -> str:
+    try:
+        # Opening a pipe or a device could wait for ever, and reading it never end.
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise FileError("it is no file")
+        if about.st_size > LARGEST:
+            raise FileError(f"it is larger than {LARGEST // 2**20} MB")
+        data = path.read_bytes()
+        return data.decode(json.detect_encoding(data))
+    except UnicodeDecodeError as error:
+        raise FileError(f"it is not a text in {error.encoding}: byte {error.start}") from error
+    except OSError as error:
+        raise FileError(f"it cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise FileError(f"that cannot be a file's name: {error}") from error
+
+
+def _values(text: str) -> Iterator[tuple[str, Any]]:
+    """The JSON values of a file with where they are: one, or in JSONL one in each line."""
+    decoder = JSONDecoder(parse_int=_whole, parse_float=_number, parse_constant=_no_number)
+    try:
+        yield "", decoder.decode(text)
+        return
+    except JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise FileError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+        more_than_one = error
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = decoder.decode(line)
+        except JSONDecodeError as error:
+            if number == 1:
+                line_number, column = more_than_one.lineno, more_than_one.colno
+            else:
+                line_number, column = number, error.colno
+            raise FileError(f"line {line_number}, column {column}: {error.msg}") from error
+        yield f"line {number}: ", value
+
+
+def _conversations(value: object, left_out: Counter[str]) -> Iterator[Conversation]:
+    """The conversations of a JSON value; a list may hold several."""
+    if isinstance(value, list) and any(isinstance(one, dict) and "role" in one for one in value):
+        value = {"messages": value}
+    for one in value if isinstance(value, list) else [value]:
+        if not isinstance(one, dict):
+            left_out["unknown record"] += 1
+        elif one.get("format") == FORMAT:
+            yield _checked(conversation_from(one))
+        else:
+            yield from _foreign(one, left_out)
+
+
+def _foreign(table: dict[str, Any], left_out: Counter[str]) -> Iterator[Conversation]:
+    if isinstance(table.get("mapping"), dict):
+        made = from_chatgpt(table, left_out)
+    elif isinstance(table.get("messages"), list):
+        made = from_messages(table, left_out)
+    elif isinstance(table.get("conversations"), list):
+        made = from_sharegpt(table, left_out)
+    else:
+        left_out["unknown record"] += 1
+        return
+    if made.turns:
+        yield made
+    else:
+        left_out["empty conversation"] += 1
+
+
+def _checked(conversation: Conversation) -> Conversation:
+    """Itself, if what it says of itself holds together. Raises FileError."""
+    ids = [conversation.id, *(turn.id for turn in conversation.turns)]
+    for one in [*ids, *([conversation.forked_from] if conversation.forked_from else [])]:
+        if not one.isprintable() or not 0 < len(one) <= _LONGEST_ID:
+            raise FileError(f"{one[:80]!r} cannot be an id")
+    for created in (conversation.created, *(turn.created for turn in conversation.turns)):
+        if not 0 <= created <= LATEST:
+            raise FileError(f"{created:g} is no time for a conversation")
+    for turn in conversation.turns:
+        _check_turn(turn)
+    return conversation
+
+
+def _check_turn(turn: Turn) -> None:
+    try:
+        recipe_document(turn.recipe)
+    except ValueError as error:
+        raise FileError(f"the recipe of turn {turn.id} could not be kept: {error}") from error
+    if turn.outcome is None:
+        return
+    replies, metrics = turn.outcome.replies, turn.outcome.metrics
+    for call in replies:
+        if not 1 <= call.layer <= len(turn.recipe.layers) or call.index < 1:
+            raise FileError(f"turn {turn.id} has a call {call}, for which its recipe has no place")
+    for overlap in metrics.overlap:
+        if overlap.call not in replies:
+            raise FileError(f"turn {turn.id} has numbers about {overlap.call}, which is none of its calls")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 20 or abs(number := int(digits)) > _LARGEST_WHOLE:
+        _no_number(digits)
+    return number
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if not abs(number) <= _LARGEST_NUMBER:
+        _no_number(digits)
+    return number
+
+
+def _no_number(digits: str) -> NoReturn:
+    raise FileError(f"it holds {digits[:30]}, which is no number for a conversation")

@@ -1,0 +1,233 @@
+"""Conversations read back from JSON documents. A file may come from anybody, so nothing is taken on trust."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from moa_tui.conversation import Conversation, Turn
+from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.recipe_edit import problems_of
+from moa_tui.engine.values import (
+    CallId,
+    Failure,
+    LayerMetrics,
+    Metrics,
+    Outcome,
+    OutcomeStatus,
+    Overlap,
+    Reply,
+    Status,
+    Usage,
+)
+from moa_tui.errors import FailureKind, FileError
+from moa_tui.formats.json_writer import FORMAT, SCHEMA
+
+if TYPE_CHECKING:
+    from moa_tui.engine.values import Message
+
+T = TypeVar("T")
+
+_ROLES = ("system", "user", "assistant")
+
+
+def conversation_from(document: object) -> Conversation:
+    """The conversation of a document. Raises FileError that says where it is wrong."""
+    table = _Table(document, "the file")
+    if table.text("format") != FORMAT:
+        raise FileError(f'the file is no conversation of moa-tui: "format" is not "{FORMAT}"')
+    if (schema := table.whole("schema")) > SCHEMA:
+        raise FileError(f"the file is of schema {schema}; this moa-tui knows {SCHEMA}: install a newer one")
+    turns: dict[str, Turn] = {}
+    for one in table.tables("turns"):
+        outcome = one.table("outcome")
+        parent = one.maybe_text("parent")
+        if parent is not None and parent not in turns:
+            raise FileError(f"{one.where}: its parent is not among the turns before it")
+        turn = Turn(
+            one.text("prompt"),
+            recipe_from(one.get("recipe"), f"{one.where}.recipe"),
+            outcome_from(outcome) if outcome is not None else None,
+            turns[parent] if parent is not None else None,
+            one.maybe_text("system"),
+            one.text("id"),
+            one.number("created"),
+        )
+        if turn.id in turns:
+            raise FileError(f"{one.where}: its id is another turn's already")
+        turns[turn.id] = turn
+    active = table.maybe_text("active")
+    if (active is None) != (not turns) or (active is not None and active not in turns):
+        raise FileError('the file\'s "active" is none of its turns')
+    return Conversation(
+        tuple(turns.values()),
+        turns[active] if active is not None else None,
+        table.text("id"),
+        table.number("created"),
+        table.text("title"),
+        table.texts("tags"),
+        table.flag("pinned"),
+        table.flag("archived"),
+        table.maybe_text("forked_from"),
+    )
+
+
+def recipe_from(document: object, where: str = "the recipe") -> Recipe:
+    """The recipe of a document. Raises FileError."""
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise FileError(f"{where}: {problems_of(error)[0].message}") from error
+
+
+def outcome_from(table: _Table) -> Outcome:
+    """What a run came to. Raises FileError."""
+    calls = [call for layer in table.tables("layers") for call in layer.tables("calls")]
+    return Outcome(
+        table.one_of("status", get_args(OutcomeStatus)),
+        table.text("answer"),
+        {_call_id(call): _reply(call) for call in calls},
+        metrics_from(table.get("metrics"), f"{table.where}.metrics"),
+        _failure_from(table.table("error")),
+        _usage(table),
+        table.maybe_number("cost"),
+        table.number("seconds"),
+        table.texts("notes"),
+    )
+
+
+def metrics_from(document: object, where: str = "the metrics") -> Metrics:
+    """The numbers of a run. Raises FileError."""
+    table = _Table(document, where)
+    return Metrics(
+        tuple(
+            LayerMetrics(
+                layer.whole("number"),
+                layer.whole("asked"),
+                layer.whole("used"),
+                _call_id(slowest) if (slowest := layer.table("slowest")) is not None else None,
+                layer.number("seconds"),
+            )
+            for layer in table.tables("layers")
+        ),
+        table.number("critical_path_seconds"),
+        table.number("parallel_saving_seconds"),
+        table.maybe_number("first_proposer_token_seconds"),
+        table.maybe_number("first_final_token_seconds"),
+        tuple(
+            Overlap(_call_id(one), one.number("ngram_share"), one.number("cosine"))
+            for one in table.tables("overlap")
+        ),
+        table.maybe_number("diversity"),
+        table.maybe_number("novelty"),
+    )
+
+
+def _reply(table: _Table) -> Reply:
+    return Reply(
+        table.text("agent"),
+        table.text("model"),
+        table.one_of("status", get_args(Status)),
+        tuple(_message(message) for message in table.tables("messages")),
+        table.text("text"),
+        table.text("reasoning"),
+        _failure_from(table.table("error")),
+        table.maybe_text("finish_reason"),
+        _usage(table),
+        table.maybe_number("cost"),
+        table.number("queued"),
+        table.maybe_number("started"),
+        table.maybe_number("first_token"),
+        table.number("ended"),
+        table.whole("attempts"),
+        table.flag("reused"),
+        table.texts("notes"),
+    )
+
+
+def _message(table: _Table) -> Message:
+    return {"role": table.one_of("role", _ROLES), "content": table.text("content")}
+
+
+def _call_id(table: _Table) -> CallId:
+    return CallId(table.whole("layer"), table.whole("index"))
+
+
+def _usage(table: _Table) -> Usage:
+    usage = table.table("usage")
+    if usage is None:
+        return Usage()
+    return Usage(usage.whole("prompt_tokens"), usage.whole("completion_tokens"), usage.flag("estimated"))
+
+
+def _failure_from(table: _Table | None) -> Failure | None:
+    if table is None:
+        return None
+    status_code = table.whole("status_code") if table.get("status_code") is not None else None
+    return Failure(table.one_of("kind", get_args(FailureKind)), table.text("message"), status_code)
+
+
+class _Table:
+    """A JSON object whose values are checked as they are taken out; raises FileError that says where."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, dict):
+            raise FileError(f"{where}: should be a JSON object")
+        self._values: dict[str, Any] = value
+        self.where = where
+
+    def get(self, key: str) -> Any:
+        return self._values.get(key)
+
+    def text(self, key: str) -> str:
+        return self._checked(key, str, "a text")
+
+    def maybe_text(self, key: str) -> str | None:
+        return None if self.get(key) is None else self.text(key)
+
+    def number(self, key: str) -> float:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._wrong(key, "a number")
+        return value
+
+    def maybe_number(self, key: str) -> float | None:
+        return None if self.get(key) is None else self.number(key)
+
+    def whole(self, key: str) -> int:
+        if isinstance(self.get(key), bool):
+            raise self._wrong(key, "a whole number")
+        return self._checked(key, int, "a whole number")
+
+    def flag(self, key: str) -> bool:
+        return self._checked(key, bool, "true or false")
+
+    def one_of(self, key: str, known: tuple[str, ...]) -> Any:
+        value = self.text(key)
+        if value not in known:
+            raise self._wrong(key, f"one of {', '.join(known)}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self._checked(key, list, "a list")
+        if not all(isinstance(value, str) for value in values):
+            raise self._wrong(key, "a list of texts")
+        return tuple(values)
+
+    def table(self, key: str) -> _Table | None:
+        value = self.get(key)
+        return None if value is None else _Table(value, f"{self.where}.{key}")
+
+    def tables(self, key: str) -> list[_Table]:
+        values = self._checked(key, list, "a list")
+        return [_Table(value, f"{self.where}.{key}[{at}]") for at, value in enumerate(values)]
+
+    def _checked(self, key: str, kind: type[T], words: str) -> T:
+        value = self.get(key)
+        if not isinstance(value, kind):
+            raise self._wrong(key, words)
+        return value
+
+    def _wrong(self, key: str, words: str) -> FileError:
+        return FileError(f"{self.where}.{key}: should be {words}")

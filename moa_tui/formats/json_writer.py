@@ -1,0 +1,193 @@
+"""Conversations, runs and events as plain JSON values; `json_reader` reads conversations back.
+
+The field names are a promise to scripts: `schema` counts changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from moa_tui.engine.events import (
+    CallEnded,
+    CallRetried,
+    CallStarted,
+    Delta,
+    PointsFound,
+    ReplyChanged,
+    RunChanged,
+    RunEnded,
+)
+
+if TYPE_CHECKING:
+    from moa_tui.conversation import Conversation
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import CallId, Failure, Metrics, Outcome, Reply
+
+SCHEMA = 1
+FORMAT = "moa-tui conversation"
+
+
+def conversation_document(conversation: Conversation) -> dict[str, Any]:
+    """All of a conversation, times in Unix seconds; `json_reader` makes an equal one of it."""
+    active = conversation.active
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "id": conversation.id,
+        "created": conversation.created,
+        "title": conversation.title,
+        "tags": list(conversation.tags),
+        "pinned": conversation.pinned,
+        "archived": conversation.archived,
+        "forked_from": conversation.forked_from,
+        "active": active.id if active is not None else None,
+        "turns": [
+            {
+                "id": turn.id,
+                "parent": turn.parent.id if turn.parent is not None else None,
+                "created": turn.created,
+                "system": turn.system,
+                "prompt": turn.prompt,
+                "recipe": recipe_document(turn.recipe),
+                "outcome": _outcome(turn.recipe, turn.outcome) if turn.outcome is not None else None,
+            }
+            for turn in conversation.turns
+        ],
+    }
+
+
+def recipe_document(recipe: Recipe) -> dict[str, Any]:
+    """A recipe with what it sets, as its TOML file would have it."""
+    return recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+
+
+def outcome_document(prompt: str, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+    """A whole run. Layers and indexes count from 1, costs are in US dollars, null is unknown."""
+    return {"schema": SCHEMA, "prompt": prompt, "recipe": recipe.name, **_outcome(recipe, outcome)}
+
+
+def _outcome(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+    reached = {call.layer for call in outcome.replies}
+    return {
+        "status": outcome.status,
+        "answer": outcome.answer,
+        "error": failure_document(outcome.error),
+        "notes": list(outcome.notes),
+        "layers": [
+            {
+                "task": recipe.task(number),
+                "calls": [
+                    _call(call, reply) for call, reply in outcome.replies.items() if call.layer == number
+                ],
+            }
+            for number in sorted(reached)
+        ],
+        "usage": asdict(outcome.usage),
+        "cost": outcome.cost,
+        "seconds": outcome.seconds,
+        "critical_path_seconds": outcome.metrics.critical_path_seconds,
+        "first_token_seconds": outcome.metrics.first_final_token_seconds,
+        "metrics": metrics_document(outcome.metrics),
+    }
+
+
+def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
+    """One event."""
+    match event:
+        case CallStarted(call, agent, messages, at):
+            return {
+                "event": "call_started",
+                **_place(call),
+                "agent": agent.name,
+                "model": agent.model,
+                "messages": list(messages),
+                "at": at,
+            }
+        case Delta(call, kind, text):
+            return {"event": "delta", **_place(call), "kind": kind, "text": text}
+        case CallRetried(call, agent, attempt, wait_seconds, failure, at):
+            return {
+                "event": "call_retried",
+                **_place(call),
+                "agent": agent.name,
+                "model": agent.model,
+                "attempt": attempt,
+                "wait_seconds": wait_seconds,
+                "error": failure_document(failure),
+                "at": at,
+            }
+        case PointsFound(call, points, at):
+            return {"event": "points_found", **_place(call), "points": list(points), "at": at}
+        case CallEnded(call, reply):
+            return {"event": "call_ended", **_call(call, reply)}
+        case ReplyChanged(call, reply):
+            return {"event": "reply_changed", **_call(call, reply)}
+        case RunChanged(changed, at):
+            return {"event": "run_changed", "recipe": recipe_document(changed), "at": at}
+        case RunEnded(outcome):
+            return {"event": "run_ended", **outcome_document(prompt, recipe, outcome)}
+
+
+def _call(call: CallId, reply: Reply) -> dict[str, Any]:
+    return {
+        **_place(call),
+        "agent": reply.agent,
+        "model": reply.model,
+        "status": reply.status,
+        "text": reply.text,
+        "reasoning": reply.reasoning,
+        "error": failure_document(reply.error),
+        "finish_reason": reply.finish_reason,
+        "attempts": reply.attempts,
+        "usage": asdict(reply.usage),
+        "cost": reply.cost,
+        "queued": reply.queued,
+        "started": reply.started,
+        "first_token": reply.first_token,
+        "ended": reply.ended,
+        "first_token_seconds": reply.first_token_seconds,
+        "tokens_per_second": reply.tokens_per_second,
+        "seconds": reply.seconds,
+        "reused": reply.reused,
+        "notes": list(reply.notes),
+        "messages": list(reply.messages),
+    }
+
+
+def metrics_document(metrics: Metrics) -> dict[str, Any]:
+    """The numbers of a run."""
+    return {
+        "layers": [
+            {
+                "number": layer.number,
+                "asked": layer.asked,
+                "used": layer.used,
+                "slowest": _place(layer.slowest) if layer.slowest else None,
+                "seconds": layer.seconds,
+            }
+            for layer in metrics.layers
+        ],
+        "critical_path_seconds": metrics.critical_path_seconds,
+        "first_final_token_seconds": metrics.first_final_token_seconds,
+        "parallel_saving_seconds": metrics.parallel_saving_seconds,
+        "first_proposer_token_seconds": metrics.first_proposer_token_seconds,
+        "overlap": [
+            {**_place(one.call), "ngram_share": one.ngram_share, "cosine": one.cosine}
+            for one in metrics.overlap
+        ],
+        "diversity": metrics.diversity,
+        "novelty": metrics.novelty,
+    }
+
+
+def _place(call: CallId) -> dict[str, int]:
+    return {"layer": call.layer, "index": call.index}
+
+
+def failure_document(failure: Failure | None) -> dict[str, Any] | None:
+    """Why something failed; None where it did not."""
+    if failure is None:
+        return None
+    return {"kind": failure.kind, "message": failure.message, "status_code": failure.status_code}

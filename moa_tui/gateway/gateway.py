@@ -1,0 +1,216 @@
+"""The gateway: an agent in, a clean stream out, whichever model it names.
+
+Model names: `demo/NAME` is simulated here, `NAME/model` with a NAME of the config's endpoints goes to that
+server, everything else is litellm's own `provider/model`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.plan import ModelFacts
+from moa_tui.engine.values import Chunk, Finish
+from moa_tui.errors import MissingKeyError, ModelError, UsageError
+from moa_tui.gateway import demo
+from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, Catalog
+from moa_tui.gateway.sanitize import Sanitizer, sanitize
+from moa_tui.gateway.think import ThinkSplitter
+from moa_tui.gateway.thread import litellm_loaded, load_litellm_stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
+    from moa_tui.settings.config import Endpoint
+
+# Some clients insist on a key; a server without one ignores it.
+_NO_KEY = "none"
+_LONGEST_ERROR = 2_000
+
+_KEY_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(?:_ID)?$")
+_SHORTEST_KEY = 6  # a shorter value is a word that stands in many a text
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an agent's calls go. Any one of `key_variables` holds its key; none: no key is needed."""
+
+    model: str
+    api_base: str | None
+    key_variables: tuple[str, ...]
+
+
+class Gateway:
+    """Reaches models. Keys are read from `environ` at each call and kept nowhere."""
+
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], environ: Mapping[str, str], catalog: Catalog | None = None
+    ) -> None:
+        self._endpoints = endpoints
+        self._environ = environ
+        self.catalog = catalog or Catalog()
+
+    def facts(self, agent: Agent) -> ModelFacts:
+        """What is known of the agent's model. A server's own address hides its prices: they stay unknown."""
+        prefix = agent.model.partition("/")[0]
+        if (endpoint := self._endpoints.get(prefix)) is not None:
+            return ModelFacts(endpoint.base_url, endpoint.concurrency)
+        provider = self.catalog.provider(agent.model)
+        place = agent.api_base or provider or agent.model
+        if provider in FREE_PROVIDERS:
+            return ModelFacts(place, prompt_price=0.0, completion_price=0.0, context_tokens=_context(agent))
+        info = self.catalog.find(agent.model)
+        if agent.api_base is not None or info is None:
+            return ModelFacts(place)
+        return ModelFacts(
+            place,
+            context_tokens=info.context_tokens,
+            prompt_price=info.prompt_price,
+            completion_price=info.completion_price,
+        )
+
+    def missing_keys(self, agents: Sequence[Agent]) -> dict[str, list[str]]:
+        """The variable that should hold a key and does not -> the models that need it."""
+        missing: dict[str, list[str]] = {}
+        for agent in agents:
+            variables = self._route(agent).key_variables
+            if variables and not any(self._environ.get(name, "").strip() for name in variables):
+                missing.setdefault(variables[0], []).append(agent.model)
+        return missing
+
+    def check_keys(self, recipe: Recipe) -> None:
+        """Raise MissingKeyError, naming model and variable, unless every agent's key is set.
+
+        Raises UsageError for an agent that names two servers at once.
+        """
+        for agent in recipe.every_agent():
+            if agent.api_base is not None and agent.model.partition("/")[0] in self._endpoints:
+                raise UsageError(
+                    f"recipe {recipe.name}: {agent.model} names an endpoint of the config and has api_base "
+                    "as well; keep one of the two"
+                )
+        _refuse(recipe, self.missing_keys(recipe.every_agent()))
+
+    async def prepare(self, recipe: Recipe) -> None:
+        """Make ready for a run: check keys, then import litellm off the loop if any model needs it.
+
+        Raises MissingKeyError.
+        """
+        self.check_keys(recipe)
+        agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
+        if not agents:
+            return
+        await litellm_loaded()
+        adapter = load_litellm_stream()
+        missing: dict[str, list[str]] = {}
+        for agent in agents:
+            route = self._route(agent)
+            if (
+                not route.key_variables
+                and route.api_base is None
+                and (name := adapter.missing_key(agent.model))
+            ):
+                missing.setdefault(name, []).append(agent.model)
+        _refuse(recipe, missing)
+
+    async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+        """The agent's reply: text and reasoning apart, both clean. Raises ModelError, clean as well."""
+        cleaners = {"text": Sanitizer(), "reasoning": Sanitizer()}
+        splitter = ThinkSplitter()
+        finish = Finish()
+        try:
+            async with aclosing(self._raw(agent, messages)) as raw:
+                async for piece in raw:
+                    if isinstance(piece, Finish):
+                        finish = replace(piece, reason=piece.reason and sanitize(piece.reason)[:40])
+                        continue
+                    clean = cleaners[piece.kind].feed(piece.text)
+                    if not clean:
+                        continue
+                    if piece.kind == "reasoning":
+                        yield Chunk("reasoning", clean)
+                        continue
+                    for chunk in splitter.feed(clean):
+                        yield chunk
+        except ModelError as error:
+            for chunk in _held_back(cleaners, splitter):
+                yield chunk
+            message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
+            raise ModelError(error.kind, message, error.status_code, error.retry_after) from None
+        for chunk in _held_back(cleaners, splitter):
+            yield chunk
+        yield finish
+
+    def _raw(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+        if agent.model.startswith("demo/"):
+            return demo.stream(agent, messages)
+        route = self._route(agent)
+        key = next(
+            (value for name in route.key_variables if (value := self._environ.get(name, "").strip())), None
+        )
+        # Unless told a key, litellm takes the provider's from the environment, even for another server.
+        told = None if route.api_base is None and agent.api_key_env is None else key or _NO_KEY
+        generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
+            route.model,
+            messages,
+            agent,
+            api_base=route.api_base,
+            api_key=told,
+            priced=self.facts(agent).prompt_price is not None,
+        )
+        return generator
+
+    def _route(self, agent: Agent) -> Route:
+        prefix, _, rest = agent.model.partition("/")
+        if (endpoint := self._endpoints.get(prefix)) is not None:
+            variable = agent.api_key_env or endpoint.key_env
+            return Route(f"openai/{rest}", endpoint.base_url, (variable,) if variable else ())
+        if agent.api_key_env:
+            return Route(agent.model, agent.api_base, (agent.api_key_env,))
+        if agent.api_base is not None:
+            # A server of one's own takes its own keys: the provider's must not be sent there.
+            return Route(agent.model, agent.api_base, ())
+        provider = self.catalog.provider(agent.model) or ""
+        return Route(agent.model, None, KEY_VARIABLES.get(provider, ()))
+
+    def _without_keys(self, text: str, agent: Agent) -> str:
+        """`text` with every key of the environment replaced by its variable's name: servers repeat keys."""
+        routed = set(self._route(agent).key_variables)
+        keys = [
+            (value.strip(), name)
+            for name, value in self._environ.items()
+            if (name in routed or _KEY_NAME.search(name)) and len(value.strip()) >= _SHORTEST_KEY
+        ]
+        # The longest first, so that a key that begins with another does not leave its end behind.
+        for value, name in sorted(keys, reverse=True, key=lambda key: len(key[0])):
+            text = text.replace(value, f"[{name}]")
+        return text
+
+
+def _held_back(cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter) -> list[Chunk]:
+    """What waited for its next piece when the stream ended, well or badly."""
+    reasoning = cleaners["reasoning"].flush()
+    chunks = [Chunk("reasoning", reasoning)] if reasoning else []
+    return [*chunks, *splitter.feed(cleaners["text"].flush()), *splitter.flush()]
+
+
+def _refuse(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:
+    """Raise MissingKeyError if any variable is missing."""
+    if missing:
+        lines = [f"  {variable}, for {', '.join(models)}" for variable, models in missing.items()]
+        raise MissingKeyError(
+            f"recipe {recipe.name} cannot run: these environment variables are not set:\n"
+            + "\n".join(lines)
+            + "\nSet them, or choose another recipe with -r (`moa-tui doctor` says which can run here)."
+        )
+
+
+def _context(agent: Agent) -> int | None:
+    """The context an Ollama agent asks its server for."""
+    size = agent.extra.get("num_ctx")
+    return size if isinstance(size, int) else None

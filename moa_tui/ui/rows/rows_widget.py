@@ -1,0 +1,120 @@
+"""A widget that draws rows itself: selected, copied, searched and clicked like any other text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from moa_tui.ui.rows.text_rows import extract
+from moa_tui.ui.terminal.message import frozen_message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from textual import events
+    from textual.selection import Selection
+
+    from moa_tui.ui.rows.text_rows import Row
+
+FOUND = "reverse"
+# What a click on a part of a row can mean, as its style's meta says.
+MARKS = frozenset({"link", "code"})
+
+
+class RowsWidget(Widget):
+    """Draws `rows` by the line, each drawn once and kept until it changes."""
+
+    ALLOW_SELECT = True
+
+    @frozen_message
+    class LinkClicked(Message):
+        """A link was clicked; nothing is opened yet."""
+
+        address: str
+
+    @frozen_message
+    class CopyRequested(Message):
+        """The person wants this text on the clipboard."""
+
+        text: str
+
+    found: Mapping[int, Sequence[tuple[int, int]]] = {}
+    """Row -> the character ranges a search has found in it."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._strips: dict[tuple[int, int], Strip] = {}
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """What is drawn, from top to bottom."""
+        raise NotImplementedError
+
+    @property
+    def code(self) -> Sequence[str]:
+        """The code blocks the rows show."""
+        return ()
+
+    def forget(self, first: int = 0) -> None:
+        """Draw the rows from `first` on anew."""
+        if first == 0:
+            self._strips.clear()
+            return
+        for key in [key for key in self._strips if key[0] >= first]:
+            del self._strips[key]
+
+    def paint(self, y: int, width: int) -> Strip:
+        """Row `y`, `width` cells wide; blank behind the last."""
+        selection = self.text_selection
+        drawn = self._strips.get((y, width)) if selection is None else None
+        if drawn is not None:
+            return drawn
+        style = self.visual_style
+        rows = self.rows
+        content = rows[y].content if y < len(rows) else Content()
+        for start, end in self.found.get(y, ()):
+            content = content.stylize(FOUND, start, end)
+        span = selection.get_span(y) if selection is not None else None
+        if span is not None:
+            start, end = span
+            content = content.stylize(
+                self.screen.get_visual_style("screen--selection"), start, len(content) if end == -1 else end
+            )
+        # Only text: `style` carries the background of everything the widget stands on.
+        strip = Strip(content.render_segments(style)).adjust_cell_length(width, style.rich_style)
+        strip = strip.apply_offsets(0, y)
+        if selection is None:
+            self._strips[(y, width)] = strip
+        return strip
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        start, end = selection
+        return (
+            extract(
+                self.rows,
+                None if start is None else (start.y, start.x),
+                None if end is None else (end.y, end.x),
+            ),
+            "\n",
+        )
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        self.forget()
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.forget()
+
+    def on_click(self, event: events.Click) -> None:
+        meta = event.style.meta
+        if "link" in meta:
+            event.stop()
+            self.post_message(self.LinkClicked(str(meta["link"])))
+        elif "code" in meta and int(meta["code"]) < len(self.code):
+            event.stop()
+            self.post_message(self.CopyRequested(self.code[int(meta["code"])]))

@@ -1,0 +1,336 @@
+"""One call in words: why it has no text, what it was sent, its numbers, its error. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.style import Style
+
+from moa_tui.engine.plan import estimate_tokens, message_tokens
+from moa_tui.text.cells import cell_len, pad
+from moa_tui.text.wording import GLYPHS, counted, money
+from moa_tui.ui.rows.markdown_rows import Rendered
+from moa_tui.ui.rows.text_rows import HEADING, MUTED, Row, prefixed, wrap
+from moa_tui.ui.rows.word_diff import as_shown
+from moa_tui.ui.run.timeline import layer_began
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from moa_tui.engine.agent import Agent
+    from moa_tui.engine.values import Kind, Message, Reply
+    from moa_tui.ui.run.run_view import CallState, RunView
+
+Figures = list[tuple[str, str]]
+"""Names and values; a name without a value is a heading."""
+
+# As the engine fences references. No reference can hold such a line itself: the engine defuses them.
+_FENCE = re.compile(
+    r'^<reference number="([0-9]+)"(?: [a-z-]+="[^"<>\n]*")*>\n|\n</reference>$', re.MULTILINE
+)
+# What the engine changes where it defuses a forged fence; texts are compared without it.
+_OPENERS = re.compile(r"[<＜﹤‹]\s*")
+_SHORTENED = "[… shortened]"
+_NAME_CELLS = 24
+
+
+def silence(run: RunView, view: CallState, kind: Kind) -> str:
+    """A sentence on why a call has no text or reasoning to show."""
+    if view.reply is not None:
+        if kind == "reasoning":
+            return "No reasoning was sent."
+        why = "its reason stands under Error" if view.reply.error else "the model wrote nothing"
+        return f"{view.state_words}, without any text: {why}."
+    if run.over:
+        return "Not asked: the run ended before its turn came."
+    if view.state == "retrying":
+        wait = max(0.0, view.retry_at - run.now)
+        return f"{view.state_words}: it failed (see Error) and is tried again in {wait:.0f} s."
+    if view.state == "waiting":
+        if layer_began(run, view.call.layer) is None:
+            return f"{view.state_words}: the answers of layer {view.call.layer - 1} are not all there yet."
+        return f"{view.state_words} for a place at its endpoint."
+    if kind == "text" and view.parts["reasoning"]:
+        return f"{view.state_words} its reasoning; no answer yet."
+    return f"{view.state_words}: no {'token' if kind == 'text' else 'reasoning'} yet."
+
+
+def plain_rows(text: str, width: int, style: str = "") -> list[Row]:
+    """The rows of a text as it is written, without Markdown."""
+    shown = as_shown(text)
+    return [row for line in shown.split("\n") for row in wrap(Content(line).stylize(style), width)]
+
+
+# Kinds of references whose text is made from a reply, and the task of that reply.
+_MADE_ANEW = {"comparison": "judge", "checklist": "checklist"}
+
+# --- messages -----------------------------------------------------------------------------------------------
+
+
+def messages_text(messages: Sequence[Message]) -> str:
+    """All messages to copy: a lone one exactly as it was sent, several each under its role."""
+    if len(messages) == 1:
+        return messages[0]["content"]
+    return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
+
+
+def message_rows(run: RunView, view: CallState, width: int) -> Rendered:
+    """Each message whole under its role, references titled; a title's copy mark gives the exact text."""
+    rendered = Rendered()
+    holder = _references_holder(run, view)
+    for number, message in enumerate(view.messages):
+        content = message["content"]
+        if rendered.rows:
+            rendered.rows.append(Row(Content()))
+        size = f"{len(content):,} characters · about {estimate_tokens(content):,} tokens"
+        title = f"{number + 1} of {len(view.messages)} · {message['role']}"
+        rendered.rows += _title(title, size, len(rendered.code), width, "━", HEADING)
+        rendered.code.append(content)
+        authors = _authors(run, view)
+        at = 0
+        for opened, closed in _references(content) if number == holder else ():
+            if opened.start() > at:
+                rendered.rows += plain_rows(_inner_lines(content[at : opened.start()], at), width)
+            text = content[opened.end() : closed.start()]
+            author = _author(text, authors) or _judge(run, view, opened[0]) or _no_agent(run, view)
+            name, size = f"reference {opened[1]} · from {as_shown(author)}", f"{len(text):,} characters"
+            rendered.rows += _title(name, size, len(rendered.code), width, "┄", "bold")
+            rendered.code.append(text)
+            rendered.rows += plain_rows(opened[0].strip("\n"), width, MUTED)
+            rendered.rows += plain_rows(text, width)
+            rendered.rows += plain_rows(closed[0].strip("\n"), width, MUTED)
+            at = closed.end()
+        if at < len(content) or not content:
+            rendered.rows += plain_rows(_inner_lines(content[at:] + "\n", at), width)
+    return rendered
+
+
+def _references(content: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
+    """The fences around each reference; of two that open, the last counts."""
+    opened = None
+    for fence in _FENCE.finditer(content):
+        if fence[1]:
+            opened = fence
+        elif opened is not None:
+            yield opened, fence
+            opened = None
+
+
+def _inner_lines(text: str, at: int) -> str:
+    """`text` without the line end behind the fence before it and that before the fence behind it."""
+    return (text.removeprefix("\n") if at else text).removesuffix("\n")
+
+
+def _title(name: str, size: str, number: int, width: int, rule: str, style: str) -> list[Row]:
+    """`━━ 1 of 2 · system ━ 812 characters ━ copy`; the sizes go where there is no room."""
+    mark = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
+    parts = [Content.assemble((f"{rule * 2} ", MUTED), (name, style)), Content(f" · {size}").stylize(MUTED)]
+    if sum(part.cell_length for part in parts) + 7 > width:
+        parts.pop()
+    parts.append(Content.assemble("  ", mark, " "))
+    line = Content("").join(parts)
+    return wrap(line + Content(rule * max(0, width - line.cell_length)).stylize(MUTED), width)
+
+
+def _references_holder(run: RunView, view: CallState) -> int | None:
+    """The number of the message that the engine has put references in."""
+    if view.call.layer == 1 or not view.messages:
+        return None
+    at_end = run.recipe.layers[view.call.layer - 1].placement == "user"
+    return len(view.messages) - 1 if at_end else 0
+
+
+def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
+    """Names and comparable texts of the calls in the layers before, the nearest layer first."""
+    layers = run.layers[: view.call.layer - 1]
+    earlier = [*(call for layer in reversed(layers) for call in layer), *_earlier_pieces(run, view)]
+    return [
+        (f"{call.call} {call.reply.agent}", _comparable(call.reply.text))
+        for call in earlier
+        if call.reply is not None and call.reply.text
+    ]
+
+
+def _earlier_pieces(run: RunView, view: CallState) -> list[CallState]:
+    """The earlier calls of a layer that reads piece by piece; empty for other layers."""
+    window = run.recipe.layers[view.call.layer - 1].window
+    return run.layers[view.call.layer - 1][: view.call.index - 1] * window.repeat if window else []
+
+
+def _author(reference: str, authors: list[tuple[str, str]]) -> str:
+    """The reference's author, removed from `authors`: equal texts are given to one agent each."""
+    comparable = _comparable(reference)
+    is_cut = comparable.endswith(_SHORTENED)
+    for number, (name, text) in enumerate(authors):
+        if text == comparable or (is_cut and text.startswith(comparable.removesuffix(_SHORTENED).rstrip())):
+            del authors[number]
+            return name
+    return ""
+
+
+def _judge(run: RunView, view: CallState, opened: str) -> str:
+    """The agents that compared answers or listed points; what is passed on of them is not their own text."""
+    task = next((task for kind, task in _MADE_ANEW.items() if f' kind="{kind}"' in opened), None)
+    if task is None:
+        return ""
+    earlier = [call for layer in run.layers[: view.call.layer - 1] for call in layer]
+    judges = [call for call in earlier if run.recipe.task(call.call.layer) == task]
+    return ", ".join(f"{judge.call} {judge.reply.agent}" for judge in judges if judge.reply is not None)
+
+
+def _no_agent(run: RunView, view: CallState) -> str:
+    """Words for a reference that none of the read layers' agents wrote."""
+    read = run.recipe.read_layers(view.call.layer, range(1, view.call.layer))
+    return f"no agent of layer {' or '.join(map(str, read))}"
+
+
+def _comparable(text: str) -> str:
+    """The text without what the engine changes in a forged fence, to be compared with a reply."""
+    return _OPENERS.sub("‹", text)
+
+
+# --- numbers ------------------------------------------------------------------------------------------------
+
+
+def figures(run: RunView, view: CallState) -> Figures:
+    """All figures of a call, by name."""
+    agent = _asked_agent(run, view)
+    model = view.reply.model if view.reply else view.agent.model
+    entries: Figures = [
+        ("agent", view.reply.agent if view.reply else view.agent.name),
+        ("model", model),
+        ("state", "not asked" if run.over and view.reply is None else view.state_words),
+    ]
+    entries += _of_reply(view.reply) if view.reply else _so_far(run, view)
+    entries += [("settings", ""), *(_settings(agent) if agent else [("", "not in the recipe any more")])]
+    if view.reply and view.reply.notes:
+        entries += [("notes", ""), *(("", note) for note in view.reply.notes)]
+    return entries
+
+
+def figures_text(entries: Figures) -> str:
+    """The figures to copy, a line each."""
+    return "\n".join(f"{name}: {value}" if name and value else f"{name}{value}" for name, value in entries)
+
+
+def figure_rows(entries: Figures, width: int) -> list[Row]:
+    """The figures in two columns."""
+    rows: list[Row] = []
+    names = min(max(cell_len(name) for name, _ in entries) + 2, _NAME_CELLS + 2, width // 2)
+    for name, value in entries:
+        if not value:
+            rows += [Row(Content()), Row(Content(name).stylize(HEADING))]
+            continue
+        first = Content(pad(name, names)).stylize(MUTED)
+        rows += prefixed(plain_rows(value, max(4, width - names)), first)
+    return rows
+
+
+def _of_reply(reply: Reply) -> Figures:
+    about = "~" if reply.usage.estimated else ""
+    entries: Figures = [("attempts", str(reply.attempts))]
+    entries.append(("finish reason", reply.finish_reason or "the provider gave none"))
+    if reply.reused:
+        entries.append(("kept", "from an earlier run: it was not asked again and costs nothing again"))
+    entries += [
+        ("tokens and price", ""),
+        ("tokens in", f"{about}{reply.usage.prompt_tokens:,}"),
+        ("tokens out", f"{about}{reply.usage.completion_tokens:,}"),
+    ]
+    if about:
+        entries.append(("", "~ estimated: the provider did not count them"))
+    entries.append(("price", money(reply.cost) + (" in the earlier run" if reply.reused else "")))
+    rate = reply.tokens_per_second
+    entries.append(("tokens/s", "not known" if rate is None else f"{about}{rate:.1f}"))
+    entries.append(("seconds since the start" + (" of the earlier run" if reply.reused else ""), ""))
+    for name, at in (
+        ("queued", reply.queued),
+        ("started", reply.started),
+        ("first token", reply.first_token),
+        ("ended", reply.ended),
+    ):
+        entries.append((name, "never" if at is None else f"{at:.2f} s"))
+    placed = reply.ended if reply.started is None else reply.started
+    entries += [("seconds spent", ""), ("waiting for endpoint", f"{placed - reply.queued:.2f} s")]
+    if reply.started is not None:
+        first = reply.ended if reply.first_token is None else reply.first_token
+        retries = f", {GLYPHS['retrying']} retries included" if reply.attempts > 1 else ""
+        entries.append(("waiting for first token", f"{first - reply.started:.2f} s{retries}"))
+    if reply.first_token is not None:
+        entries.append(("streaming", f"{reply.ended - reply.first_token:.2f} s"))
+    entries.append(("in all", f"{reply.ended - reply.queued:.2f} s"))
+    return entries
+
+
+def _so_far(run: RunView, view: CallState) -> Figures:
+    """What is known of a call that is not over."""
+    entries: Figures = []
+    if view.started is None:
+        return entries
+    entries += [
+        ("attempts", str(view.generation + 1)),
+        ("tokens and price", ""),
+        ("tokens in", f"~{sum(map(message_tokens, view.messages)):,}"),
+        ("tokens out", f"~{(view.characters + 3) // 4:,} so far"),
+        ("price", "known once it is over"),
+        ("seconds since the start", ""),
+        ("started", f"{view.started:.1f} s"),
+        ("first token", "not yet" if view.first_token is None else f"{view.first_token:.1f} s"),
+        ("now", f"{run.now:.1f} s"),
+        ("seconds spent", ""),
+    ]
+    queued = layer_began(run, view.call.layer)
+    if queued is not None:
+        entries.append(("waiting for endpoint", f"{max(0.0, view.started - queued):.1f} s"))
+    first = run.now if view.first_token is None else view.first_token
+    entries.append(("waiting for first token", f"{first - view.started:.1f} s"))
+    if view.first_token is not None:
+        entries.append(("streaming", f"{run.now - view.first_token:.1f} s so far"))
+    return entries
+
+
+def _asked_agent(run: RunView, view: CallState) -> Agent | None:
+    """The agent that was asked in the end: a fallback has settings of its own."""
+    if view.reply is None:
+        return view.agent
+    seat = run.recipe.lineup[view.call.layer - 1][view.call.index - 1]
+    asked = (view.reply.agent, view.reply.model)
+    candidates = run.recipe.candidates(view.call.layer, seat)
+    return next((agent for agent in candidates if (agent.name, agent.model) == asked), None)
+
+
+def _settings(agent: Agent) -> Figures:
+    given: Figures = [
+        (name, f"{value:g}" if isinstance(value, float) else str(value))
+        for name in ("temperature", "top_p", "max_tokens", "api_base", "api_key_env")
+        if (value := getattr(agent, name)) is not None
+    ]
+    given += [(name, json.dumps(value, ensure_ascii=False)) for name, value in agent.extra.items()]
+    if agent.system:
+        given.append(("system", agent.system))
+    if agent.fallback:
+        given.append(("fallback", ", ".join(agent.fallback)))
+    return given or [("", "none of its own: the model's defaults")]
+
+
+# --- error --------------------------------------------------------------------------------------------------
+
+
+def error_text(run: RunView, view: CallState) -> str:
+    """The whole text of the call's failure; empty where there is none."""
+    if view.failure is not None:
+        status = "" if view.failure.status_code is None else f", status code {view.failure.status_code}"
+        again = ""
+        if view.state == "retrying":
+            wait = max(0.0, view.retry_at - run.now)
+            again = f"\n\n{GLYPHS['retrying']} tried again in {wait:.0f} s"
+        elif view.reply is None:
+            again = f"\n\n{GLYPHS['retrying']} tried again since, after {counted(view.generation, 'failure')}"
+        return f"{view.failure.kind}{status}\n\n{view.failure.message}{again}"
+    if view.reply is None and run.outcome is not None and run.outcome.error is not None:
+        error = run.outcome.error
+        return f"Not asked: the run ended before its turn came.\n\n{error.kind}\n\n{error.message}"
+    return ""

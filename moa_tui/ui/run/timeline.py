@@ -1,0 +1,183 @@
+"""A run's calls as a waterfall: when each waited for its endpoint, for its first token, and wrote. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from moa_tui.engine.metrics import measure
+from moa_tui.formats.export import waterfall
+from moa_tui.formats.export.waterfall import PHASES, SLOWEST_MEANING, Span, TimedCall
+from moa_tui.text.cells import fit
+from moa_tui.text.safe import without_controls
+from moa_tui.text.wording import GLYPHS
+from moa_tui.ui.rows.text_rows import MUTED, Row, wrap
+
+if TYPE_CHECKING:
+    from moa_tui.engine.values import CallId
+    from moa_tui.formats.export.waterfall import Bar, Phase, Waterfall
+    from moa_tui.ui.run.run_view import CallState, RunView
+
+QUEUED, ASKED, WRITING = "░", "▒", "█"
+CHARACTERS: dict[Phase, str] = {"queued": QUEUED, "asked": ASKED, "writing": WRITING}
+STYLES: dict[Phase, str] = {"queued": MUTED, "asked": "$text-warning", "writing": "$text-primary"}
+SLOWEST, TRIED_AGAIN = waterfall.SLOWEST_MARK, GLYPHS["retrying"]
+LEGEND = (
+    *(f"{CHARACTERS[phase]} {meaning}" for phase, meaning in PHASES.items()),
+    f"{TRIED_AGAIN} tried again",
+    f"{SLOWEST} {SLOWEST_MEANING}",
+)
+# Cells that a tick's label needs, and those of the seconds and the retries at the right.
+_TICK_CELLS, _SECONDS_CELLS, _RETRY_CELLS = 9, 8, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The time axis, one row for each call in order, and notes: the run's times and the legend."""
+
+    axis: list[Row]
+    calls: list[Row]
+    notes: list[Row]
+
+
+def timeline(run: RunView, width: int) -> Timeline:
+    """The timeline of the run so far, in rows of `width` cells at most."""
+    calls = list(run.views)
+    labels = [without_controls(call_label(call)) for call in calls]
+    label_cells = max(8, min(max(map(cell_len, labels)), width // 4, 28))
+    cells = max(10, width - 2 - label_cells - 1 - 1 - _SECONDS_CELLS - _RETRY_CELLS)
+    layout = waterfall.lay_out(
+        [_timed(run, call) for call in calls],
+        run.now,
+        critical_path(run),
+        most_ticks=cells / _TICK_CELLS,
+        whole_ticks=not run.over,
+    )
+    rows = [
+        _row(run, call, bar, fit(label, label_cells), cells / layout.seconds, cells)
+        for call, bar, label in zip(calls, layout.bars, labels, strict=True)
+    ]
+    notes = [*_packed(_summary(run), width), *_packed(LEGEND, width)]
+    return Timeline(_axis(layout, cells, 3 + label_cells), rows, notes)
+
+
+def _timed(run: RunView, call: CallState) -> TimedCall:
+    retries = call.reply.attempts - 1 if call.reply else call.generation
+    agent = call.reply.agent if call.reply else call.agent.name
+    return TimedCall(call.call, agent, call_span(run, call), retries)
+
+
+def _row(run: RunView, call: CallState, bar: Bar, label: str, scale: float, cells: int) -> Row:
+    """One call's row; `scale` is cells a second."""
+    if bar.span is None:
+        drawn = Content(fit(why_no_bar(run, call), cells + 1)).stylize(MUTED)
+        seconds = retries = ""
+    else:
+        drawn = _bar(bar.span, call, cells, scale)
+        seconds = f"{bar.span.seconds:.1f} s"
+        retries = f"{TRIED_AGAIN}{bar.retries}" if bar.retries > 0 else ""
+    row = Content.assemble(
+        f"{SLOWEST if bar.is_slowest else ' '} ",
+        label,
+        " ",
+        drawn,
+        fit(seconds, _SECONDS_CELLS, right=True),
+        retries.rjust(_RETRY_CELLS),
+    )
+    return Row(row.stylize("bold") if bar.is_slowest else row)
+
+
+def call_label(view: CallState) -> str:
+    """The call's place and its agent's name: `L1.2 thorough`."""
+    return waterfall.call_label(view.call, view.reply.agent if view.reply else view.agent.name)
+
+
+def call_span(run: RunView, view: CallState) -> Span | None:
+    """The call's times so far; None if this run has not asked it."""
+    if (reply := view.reply) is not None:
+        return waterfall.reply_span(reply)
+    queued = layer_began(run, view.call.layer)
+    if run.over or queued is None:
+        return None
+    return Span(queued, view.started, view.first_token, max(queued, run.now))
+
+
+def layer_began(run: RunView, number: int) -> float | None:
+    """Seconds from the run's start until the layer before was over; None while it is not."""
+    if number == 1:
+        return 0.0
+    before = [view.reply for view in run.layers[number - 2]]
+    if any(reply is None for reply in before):
+        return None
+    return max([0.0, *(reply.ended for reply in before if reply and not reply.reused)])
+
+
+def why_no_bar(run: RunView, view: CallState) -> str:
+    """Why a call has no times in this run."""
+    if view.reply is not None:
+        return "kept from before"
+    return "not asked" if run.over else f"waits for layer {view.call.layer - 1}"
+
+
+def critical_path(run: RunView) -> set[CallId]:
+    """The slowest call of each layer that is over."""
+    over = {
+        view.call: view.reply
+        for layer in run.layers
+        if all(view.over for view in layer)
+        for view in layer
+        if view.reply
+    }
+    # Without the calls that were passed on, only times are worked out.
+    return waterfall.critical_path(measure(over, {}, None))
+
+
+def _bar(span: Span, call: CallState, cells: int, scale: float) -> Content:
+    """The call's bar and the glyph of its state, with blanks on both sides: one cell more than `cells`."""
+    begin = min(int(span.queued * scale), cells - 1)
+    end = max(begin + 1, min(round(span.end * scale), cells))
+    phases = [span.phase_at(max((cell + 0.5) / scale, span.queued)) for cell in range(begin, end)]
+    if end - begin == 1:
+        phases = [span.phase_at(span.end)]
+    content = Content(" " * begin)
+    for phase in PHASES:
+        content += Content(CHARACTERS[phase] * phases.count(phase)).stylize(STYLES[phase])
+    return content + Content(GLYPHS[call.state]) + Content(" " * (cells - end))
+
+
+def _axis(layout: Waterfall, cells: int, margin: int) -> list[Row]:
+    """The ticks' labels, and the rule with the ticks below them."""
+    labels, rule = "", ["─"] * cells
+    for tick in layout.ticks:
+        cell = round(tick.at * cells / layout.seconds)
+        if cell < cells:
+            rule[cell] = "┬"
+        labels = labels.ljust(cell) + tick.label
+    lines = (labels[: cells + _SECONDS_CELLS + 1], "".join(rule))
+    return [Row(Content(" " * margin + line).stylize(MUTED)) for line in lines]
+
+
+def _summary(run: RunView) -> tuple[str, ...]:
+    if run.outcome is None:
+        return run.stage(), f"{run.now:.0f} s"
+    critical = run.outcome.metrics.critical_path_seconds
+    one_by_one = critical + run.outcome.metrics.parallel_saving_seconds
+    return (
+        f"run {run.outcome.seconds:.1f} s",
+        f"critical path {critical:.1f} s",
+        f"one call after another {one_by_one:.1f} s",
+    )
+
+
+def _packed(items: tuple[str, ...], width: int) -> list[Row]:
+    """The items, as many to a row as fit whole."""
+    lines: list[str] = []
+    for item in items:
+        if lines and cell_len(f"{lines[-1]} · {item}") <= width:
+            lines[-1] += f" · {item}"
+        else:
+            lines.append(item)
+    return [row for line in lines for row in wrap(Content(line), width)]

@@ -1,0 +1,126 @@
+"""The form of one agent: what can be typed about it, and a line on what else is set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Label, Static, TextArea
+
+from moa_tui.ui.screens.recipes.recipe_draft import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from textual.app import ComposeResult
+
+    from moa_tui.ui.screens.recipes.recipe_draft import AgentDraft
+
+_LABELS = {"max_tokens": "max tokens", "system": "system prompt"}
+_LINES = FIELDS[:-1]
+
+
+class AgentForm(Vertical):
+    """Writes what is typed into the draft of the agent it shows, at each key."""
+
+    DEFAULT_CSS = """
+    AgentForm {
+        height: 1fr;
+        .field { height: 1; border-left: blank; }
+        .field:focus-within { border-left: outer $primary; }
+        .field Label { width: 13; text-style: none; }
+        .field:focus-within Label { text-style: bold; }
+        .field Input { width: 1fr; background: $boost; }
+        .field .input--placeholder, .field .text-area--placeholder { color: $text-muted; }
+        .field.-wrong Label { text-style: bold; color: $text-error; }
+        #system-field { height: 1fr; min-height: 3; layout: vertical; }
+        #system-field Label { width: 1fr; }
+        #system-field TextArea { height: 1fr; background: $boost; padding: 0; }
+        #kept { height: auto; max-height: 3; padding: 0 0 0 1; color: $text-muted; }
+    }
+    """
+
+    class Edited(Message):
+        """Something was typed; it is in the draft already."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._agent: AgentDraft | None = None
+        self._loaded = ""
+
+    def compose(self) -> ComposeResult:
+        for key in _LINES:
+            with Horizontal(id=f"{key}-field", classes="field"):
+                yield Label(_LABELS.get(key, key), markup=False)
+                yield Input(id=key, compact=True, select_on_focus=False)
+        yield Static(id="kept", markup=False)
+        with Vertical(id="system-field", classes="field"):
+            yield Label(_LABELS["system"], markup=False)
+            yield TextArea(id="system", compact=True, highlight_cursor_line=False)
+
+    def show(self, agent: AgentDraft, defaults: Mapping[str, Any]) -> None:
+        """Show another agent, or the same one anew; `defaults` is what its empty fields stand for."""
+        if self._agent is not None and agent is not self._agent:
+            self._take_all(self._agent)
+        self._agent = agent
+        implied = {"name": agent.texts["model"].rsplit("/", 1)[-1], "count": "1", **defaults}
+        with self.prevent(Input.Changed, TextArea.Changed):
+            for key in _LINES:
+                line = self.query_one(f"#{key}", Input)
+                line.value = agent.texts[key]
+                line.placeholder = f"default: {implied[key]}" if key in implied else "the provider's own"
+            self.query_one("#model", Input).placeholder = "provider/model, or F3 to find one"
+            area = self.query_one(TextArea)
+            area.load_text(agent.texts["system"])
+            self._loaded = area.text  # its line ends may be others than the draft's
+            area.placeholder = Content(f"default: {implied.get('system', 'none')}")
+        kept = ", ".join(f"{key} {_plain(value)}" for key, value in agent.kept.items())
+        self.query_one("#kept", Static).update(Content(f"also set: {kept}" if kept else ""))
+
+    def mark(self, wrong: Container[str]) -> None:
+        """Mark the fields that are wrong."""
+        for key in FIELDS:
+            self.query_one(f"#{key}-field").set_class(key in wrong, "-wrong")
+            words = _LABELS.get(key, key)
+            self.query_one(f"#{key}-field Label", Label).update(
+                Content(f"✗ {words}" if key in wrong else words)
+            )
+
+    @on(Input.Changed)
+    def _line_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value == event.input.value:
+            self._take(str(event.input.id), event.value)
+
+    @on(TextArea.Changed)
+    def _area_typed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        self._take("system", event.text_area.text)
+
+    @on(Input.Submitted)
+    def _next(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.screen.focus_next()
+
+    def _take(self, key: str, text: str) -> None:
+        if self._agent is not None and self._agent.texts[key] != text:
+            self._agent.texts[key] = text
+            self.post_message(self.Edited())
+
+    def _take_all(self, agent: AgentDraft) -> None:
+        """Take what was typed and not yet reported."""
+        for key in _LINES:
+            agent.texts[key] = self.query_one(f"#{key}", Input).value
+        if (text := self.query_one(TextArea).text) != self._loaded:
+            agent.texts["system"] = text
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return " then ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)

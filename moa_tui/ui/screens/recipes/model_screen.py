@@ -1,0 +1,170 @@
+"""The search for a model: what litellm knows, what local servers and the config's endpoints list."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+
+from moa_tui.recipes.catalog import ModelChoice
+from moa_tui.text.cells import fit
+from moa_tui.ui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from moa_tui.recipes.catalog import RecipeCatalog
+
+# More rows than anybody reads; each one costs a little at every key.
+MOST_SHOWN = 200
+
+
+class ModelScreen(ModalScreen[ModelChoice | None]):
+    """Finds a model by its name, provider or server; gives the one chosen, or None."""
+
+    HELP_TITLE = "Models"
+    CSS_PATH = "model_screen.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Up", id="models.up", show=False),
+        Binding("down", "move(1)", "Down", id="models.down", show=False),
+        Binding("pageup", "page(-1)", "Page up", id="models.page_up", show=False),
+        Binding("pagedown", "page(1)", "Page down", id="models.page_down", show=False),
+        Binding("enter", "choose", "Choose", id="models.choose", priority=True),
+        Binding("escape", "close", "Close", id="models.close"),
+    ]
+
+    def __init__(self, choices: RecipeCatalog, current: str = "") -> None:
+        super().__init__()
+        self._choices = choices
+        self._current = current
+        self._models: Sequence[ModelChoice] = ()
+        self._found: list[ModelChoice] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static("Choose a model", id="title", markup=False)
+            yield Input(placeholder="type part of a name, provider or server", id="filter", compact=True)
+            yield Static(id="columns", markup=False)
+            yield OptionList(id="models", markup=False, compact=True)
+            yield Static("Looking for models…", id="about", markup=False)
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Look for models while the screen is up."""
+        self.query_one(Input).focus()
+        self._look()
+
+    @work(exclusive=True)
+    async def _look(self) -> None:
+        self._models = await asyncio.to_thread(self._choices.models)
+        self._show()
+
+    @on(Input.Changed)
+    def _narrow(self) -> None:
+        if self._models:
+            self._show()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Fit the columns anew."""
+        if self._models:
+            self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        words = self.query_one(Input).value.casefold().split()
+        found = [
+            model
+            for model in self._models
+            if all(word in f"{model.name} {model.where}".casefold() for word in words)
+        ]
+        if words:  # "gpt" is sooner meant to be gpt-5 than ft:gpt-4
+            found.sort(key=lambda model: not model.name.rsplit("/", 1)[-1].casefold().startswith(words[0]))
+        self._found = found[:MOST_SHOWN]
+        options = self.query_one(OptionList)
+        width = options.size.width - 2  # the scrollbar
+        self.query_one("#columns", Static).update(
+            Content(_columns("model", "where", "context", "$/M in", "out", width))
+        )
+        options.set_options(Content(_row(model, width)) for model in self._found)
+        names = [model.name for model in self._found]
+        options.highlighted = (names.index(self._current) if self._current in names else 0) if names else None
+        title = f"Choose a model: {len(self._found)} of {len(self._models):,} shown"
+        self.query_one("#title", Static).update(Content(title))
+        if not self._found:
+            self._say("Nothing matches. The model field takes any name typed into it, as litellm writes it.")
+
+    @on(OptionList.OptionHighlighted)
+    def _describe(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_index < len(self._found):
+            self._say(about(self._found[event.option_index]))
+
+    @on(OptionList.OptionSelected)
+    def action_choose(self) -> None:
+        """Give the highlighted model."""
+        index = self.query_one(OptionList).highlighted
+        if index is not None:
+            self.dismiss(self._found[index])
+
+    def action_move(self, by: int) -> None:
+        """Go some rows up or down while typing."""
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            options.highlighted = max(0, min(options.highlighted + by, options.option_count - 1))
+
+    def action_page(self, by: int) -> None:
+        """Go a page up or down while typing."""
+        self.action_move(by * self.query_one(OptionList).size.height)
+
+    def action_close(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
+
+    def _say(self, text: str) -> None:
+        self.query_one("#about", Static).update(Content(text))
+
+
+def about(model: ModelChoice) -> str:
+    """What is known of a model, in words."""
+    where = f"{model.where} at {model.api_base}" if model.api_base else model.where
+    window = f"{model.context_tokens:,} tokens of context" if model.context_tokens else "context unknown"
+    if model.prompt_price is None or model.completion_price is None:
+        price = "price unknown"
+    elif model.prompt_price == model.completion_price == 0:
+        price = "free"
+    else:
+        price = (
+            f"${_million(model.prompt_price)} in, ${_million(model.completion_price)} out per million tokens"
+        )
+    key = f"{model.missing_key} is not set" if model.missing_key else ""
+    return "\n".join(filter(None, [model.name, f"{where} · {window} · {price}", key]))
+
+
+def _row(model: ModelChoice, width: int) -> str:
+    window = f"{model.context_tokens / 1000:,.0f}k" if model.context_tokens else "?"
+    name = f"{model.name}  (no key)" if model.missing_key else model.name
+    return _columns(
+        name, model.where, window, _million(model.prompt_price), _million(model.completion_price), width
+    )
+
+
+def _columns(name: str, where: str, window: str, prompt: str, completion: str, width: int) -> str:
+    numbers = f" {fit(window, 7, right=True)} {fit(prompt, 7, right=True)} {fit(completion, 7, right=True)}"
+    place = 14 if width >= 70 else 0
+    return fit(name, width - len(numbers) - place) + (fit(f" {where}", place)) + numbers
+
+
+def _million(price: float | None) -> str:
+    """US dollars per million tokens."""
+    if price is None:
+        return "?"
+    dollars = price * 1_000_000
+    return f"{dollars:,.2f}" if dollars < 1000 else f"{dollars:,.0f}"

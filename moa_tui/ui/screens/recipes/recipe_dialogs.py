@@ -1,0 +1,131 @@
+"""The questions the recipe editor asks: a name to save under, leave to drop changes, one try of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from moa_tui.errors import MoaTuiError
+from moa_tui.ui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from moa_tui.engine.agent import Agent
+
+# The beginning of an answer says whether the model works; the rest belongs in a conversation.
+_LONGEST_ANSWER = 2_000
+
+
+class NameScreen(ModalScreen[tuple[str, bool] | None]):
+    """Asks for a recipe's name; gives it, and whether a file of that name is to be replaced."""
+
+    HELP_TITLE = "Save the recipe"
+    CSS_PATH = "recipe_dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "Save", id="name.accept", priority=True),
+        Binding("escape", "dismiss(None)", "Back", id="name.close"),
+    ]
+
+    def __init__(self, name: str, is_taken: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._suggested = name
+        self._is_taken = is_taken
+        self._warned_of: str | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static("Save the recipe as", id="title", markup=False)
+            yield Input(self._suggested, id="name", compact=True)
+            yield Static("Letters, digits, dot, dash and underscore.", id="note", markup=False)
+            yield KeyBar()
+
+    def action_accept(self) -> None:
+        """Check the name, and give it if it can be used or was asked for twice."""
+        self._check(self.query_one(Input).value.strip())
+
+    @work(exclusive=True)
+    async def _check(self, name: str) -> None:
+        try:
+            taken = await asyncio.to_thread(self._is_taken, name)
+        except MoaTuiError as error:
+            self._say(f"✗ {error}")
+            return
+        if taken and self._warned_of != name:
+            self._warned_of = name
+            self._say(f"✗ You have a recipe {name} already. Enter once more replaces it.")
+            return
+        self.dismiss((name, taken))
+
+    def _say(self, text: str) -> None:
+        self.query_one("#note", Static).update(Content(text))
+
+
+class DropScreen(ModalScreen[bool]):
+    """Asks whether changes are to be dropped."""
+
+    HELP_TITLE = "Unsaved changes"
+    CSS_PATH = "recipe_dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "dismiss(True)", "Drop the changes", id="drop.drop"),
+        Binding("escape,enter", "dismiss(False)", "Go on editing", id="drop.keep"),
+    ]
+
+    def __init__(self, what: str) -> None:
+        """`what` says in a sentence what would be lost."""
+        super().__init__()
+        self._what = what
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(self._what, id="title", markup=False)
+            yield KeyBar()
+
+
+class TryScreen(ModalScreen[None]):
+    """Asks one agent one short question, and shows the answer's beginning or the whole error."""
+
+    HELP_TITLE = "Try once"
+    CSS_PATH = "recipe_dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter", "dismiss(None)", "Close", id="try.close")
+    ]
+
+    def __init__(self, agent: Agent, try_once: Callable[[Agent], Awaitable[str]]) -> None:
+        super().__init__()
+        self._agent = agent
+        self._try_once = try_once
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content(f"{self._agent.name}: {self._agent.model}"), id="title")
+            with VerticalScroll():
+                yield Static("● asking…", id="note", markup=False)
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self.query_one(VerticalScroll).focus()
+        self._ask()
+
+    @work(exclusive=True)
+    async def _ask(self) -> None:
+        note = self.query_one("#note", Static)
+        try:
+            answer = await self._try_once(self._agent)
+        except MoaTuiError as error:
+            note.update(Content(f"✗ failed\n{error}"))
+            return
+        more = len(answer) - _LONGEST_ANSWER
+        rest = f"\n… and {more:,} characters more" if more > 0 else ""
+        note.update(Content(f"✓ answered\n{answer[:_LONGEST_ANSWER]}{rest}"))

@@ -1,0 +1,365 @@
+"""The recipe editor: layers, their agents and what each is told, checked at every key."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from textual import on, work
+from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import OptionList, Static
+
+from moa_tui.engine.recipe import Layer, Recipe
+from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.recipes.catalog import missing_words
+from moa_tui.text.cells import fit
+from moa_tui.text.wording import counted, money
+from moa_tui.ui.screens.recipes.agent_form import AgentForm
+from moa_tui.ui.screens.recipes.model_screen import ModelScreen
+from moa_tui.ui.screens.recipes.option_sets import LayerOptions, LimitOptions, implied_task
+from moa_tui.ui.screens.recipes.options_form import OptionsForm
+from moa_tui.ui.screens.recipes.recipe_dialogs import DropScreen, NameScreen, TryScreen
+from moa_tui.ui.screens.recipes.recipe_draft import FIELDS, AgentDraft, Place, Problem, RecipeDraft, settled
+from moa_tui.ui.screens.recipes.recipe_options import TASKS, given, in_short, text_of
+from moa_tui.ui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from moa_tui.engine.agent import Agent
+    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
+
+
+class Lineup(OptionList):
+    """The layers and their agents, and the keys that change their order and number."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "screen.add_agent", "Add agent", id="editor.add_agent"),
+        Binding("c", "screen.copy_agent", "Copy agent", id="editor.copy_agent"),
+        Binding("l", "screen.add_layer", "Add layer", id="editor.add_layer"),
+        Binding("o", "screen.options", "Layer options", id="editor.options"),
+        Binding("r", "screen.limits", "Run limits", id="editor.limits"),
+        Binding("d,delete", "screen.remove", "Remove", id="editor.remove"),
+        Binding("shift+up,K", "screen.move(-1)", "Move up", id="editor.move_up"),
+        Binding("shift+down,J", "screen.move(1)", "Move down", id="editor.move_down"),
+    ]
+
+
+class RecipeEditor(Screen[Recipe | None]):
+    """Edits a copy of a recipe. Gives it when it is to be used, None when it was only saved or dropped.
+
+    `try_once` asks an agent one short question; it returns the answer or raises MoaTuiError.
+    """
+
+    HELP_TITLE = "Recipe editor"
+    CSS_PATH = "recipe_editor.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-middle"), (100, "-wide")]  # noqa: RUF012 - so typed in the base
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f3", "models", "Find model", id="editor.models"),
+        Binding("ctrl+t", "try_once", "Try once", id="editor.try_once"),
+        Binding("ctrl+s", "save", "Save as", id="editor.save"),
+        Binding("ctrl+g", "use", "Use", id="editor.use"),
+        Binding("escape", "close", "Close", id="editor.close"),
+    ]
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        choices: RecipeCatalog,
+        try_once: Callable[[Agent], Awaitable[str]],
+        save_name: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._choices = choices
+        self._try_once = try_once
+        self._draft = RecipeDraft(recipe)
+        self._save_name = save_name or f"{recipe.name}-copy"
+        self._recipe: Recipe | None = recipe
+        self._problems: Sequence[Problem] = ()
+        self._place = Place(0, 0)
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title", markup=False)
+        with Horizontal(id="body"):
+            yield Lineup(id="lineup", markup=False, compact=True)
+            yield AgentForm(id="agent")
+            with VerticalScroll(id="layer", can_focus=False):
+                yield Static(id="layer-words", markup=False)
+        yield Static(id="status", markup=False)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show the first agent."""
+        self.query_one(Lineup).focus()
+        self._changed_to(self._place)
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Fit the rows anew."""
+        self.call_after_refresh(self._show_rows)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Save and Use wait until nothing is wrong; an agent's actions until one is chosen."""
+        if action in ("save", "use") and self._recipe is None:
+            return None
+        if action in ("models", "try_once", "copy_agent") and self._place.agent is None:
+            return None
+        return True
+
+    # What was typed or chosen.
+
+    @on(AgentForm.Edited)
+    def _edited(self) -> None:
+        self._recheck()
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self) -> None:
+        index = self.query_one(Lineup).highlighted
+        places = self._draft.places()
+        if index is not None and index < len(places) and places[index] != self._place:
+            self._open(places[index])
+
+    @on(OptionList.OptionSelected)
+    def _selected(self) -> None:
+        if self._place.agent is not None:
+            self.query_one("#model").focus()
+        else:
+            self.action_options()
+
+    def action_add_agent(self) -> None:
+        """Find a model, and put an agent of it behind the highlighted one."""
+        place = self._place
+
+        def add(choice: ModelChoice | None) -> None:
+            if choice is not None:
+                agent = AgentDraft(dict.fromkeys(FIELDS, ""), {})
+                agent.ask(choice.name, choice.api_base, choice.extra)
+                self._changed_to(self._draft.add(place, agent))
+
+        self.app.push_screen(ModelScreen(self._choices), add)
+
+    def action_copy_agent(self) -> None:
+        """Put a second one like the highlighted agent behind it."""
+        if (agent := self._draft.seat(self._place)) is not None:
+            self._changed_to(self._draft.add(self._place, agent.copy()))
+
+    def action_add_layer(self) -> None:
+        """Put a layer behind this one."""
+        self._changed_to(self._draft.add_layer(self._place))
+
+    def action_options(self) -> None:
+        """Edit the task and the options of the layer."""
+        layer = self._draft.layers[self._place.layer]
+
+        def keep(options: dict[str, Any] | None) -> None:
+            if options is not None:
+                layer.kept = options
+                self._changed_to(self._place)
+
+        self.app.push_screen(OptionsForm(LayerOptions(self._draft, self._place.layer)), keep)
+
+    def action_limits(self) -> None:
+        """Edit what a run may take."""
+
+        def keep(limits: dict[str, Any] | None) -> None:
+            if limits is not None:
+                self._draft.limits = limits
+                self._changed_to(self._place)
+
+        self.app.push_screen(OptionsForm(LimitOptions(self._draft.limits)), keep)
+
+    def action_remove(self) -> None:
+        """Take out the highlighted agent or layer."""
+        if self._place.agent is None and len(self._draft.layers) == 1:
+            self._tell("A recipe has at least one layer: this one stays.", "warning")
+            return
+        self._changed_to(self._draft.remove(self._place))
+
+    def action_move(self, by: int) -> None:
+        """Let the highlighted agent or layer change places with its neighbour."""
+        self._changed_to(self._draft.move(self._place, by))
+
+    def action_models(self) -> None:
+        """Find another model for the highlighted agent."""
+        agent = self._draft.seat(self._place)
+        if agent is None:
+            return
+
+        def ask(choice: ModelChoice | None) -> None:
+            if choice is not None:
+                agent.ask(choice.name, choice.api_base, choice.extra)
+                self._changed_to(self._place)
+
+        self.app.push_screen(ModelScreen(self._choices, agent.texts["model"].strip()), ask)
+
+    def action_try_once(self) -> None:
+        """Ask the highlighted agent one short question."""
+        try:
+            agent = self._draft.agent(self._place)
+        except UsageError as error:
+            self._tell(f"This agent cannot be asked: {error}", "error")
+            return
+        self.app.push_screen(TryScreen(agent, self._try_once))
+
+    def action_save(self) -> None:
+        """Ask for a name and save."""
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self._save_name).strip("-._")[:64]
+
+        def save(answer: tuple[str, bool] | None) -> None:
+            if answer is not None and self._recipe is not None:
+                self._save(answer[0], self._recipe, replace=answer[1])
+
+        self.app.push_screen(NameScreen(name, self._choices.has), save)
+
+    def action_use(self) -> None:
+        """Give the recipe back, to be asked next."""
+        if self._recipe is not None:
+            self._use(self._recipe)
+
+    def action_close(self) -> None:
+        """Leave; ask first where changes would be lost."""
+
+        def leave(drop: bool | None) -> None:
+            if drop:
+                self.dismiss(None)
+
+        if self._draft.changed:
+            self.app.push_screen(DropScreen("The recipe was changed and is not saved."), leave)
+        else:
+            self.dismiss(None)
+
+    @work(exclusive=True, group="save")
+    async def _save(self, name: str, recipe: Recipe, *, replace: bool) -> None:
+        try:
+            path = await asyncio.to_thread(self._choices.save, name, recipe, replace=replace)
+        except MoaTuiError as error:
+            self._tell(str(error), "error")
+            return
+        self._draft.saved_as(name)
+        self._save_name = name
+        self._recheck()
+        self._tell(f"Saved to {path}", "information")
+
+    @work(exclusive=True, group="use")
+    async def _use(self, recipe: Recipe) -> None:
+        missing = await asyncio.to_thread(self._choices.missing_keys, recipe)
+        if missing:
+            self._tell(f"It cannot run here: {missing_words(missing)}. It can be saved.", "error")
+        else:
+            self.dismiss(recipe)
+
+    # What is shown.
+
+    def _changed_to(self, place: Place) -> None:
+        """The lineup is another: show it, with `place` open."""
+        self._place = place
+        self._recheck()
+        self._open(place)
+
+    def _open(self, place: Place) -> None:
+        self._place = place
+        agent = self._draft.seat(place)
+        form = self.query_one(AgentForm)
+        form.display = agent is not None
+        self.query_one("#layer").display = agent is None
+        if agent is not None:
+            form.show(agent, self._draft.defaults)
+        else:
+            self.query_one("#layer-words", Static).update(Content(self._layer_words(place.layer)))
+        self._mark()
+        self.refresh_bindings()
+
+    def _recheck(self) -> None:
+        self._recipe, self._problems = self._draft.check()
+        self._show_rows()
+        self._mark()
+        changed = ", changed" if self._draft.changed else ""
+        self.query_one("#title", Static).update(Content(f"Recipe {self._draft.name}{changed}"))
+        if self._recipe is None:
+            rest = f" (and {len(self._problems) - 1} more)" if len(self._problems) > 1 else ""
+            advice = self._draft.remedy(self._problems[0])
+            self._say(f"✗ {self._problems[0].text}{f'; {advice}' if advice else ''}{rest}", wrong=True)
+        else:
+            self._weigh(self._recipe)
+        self.refresh_bindings()
+
+    @work(exclusive=True, group="weigh")
+    async def _weigh(self, recipe: Recipe) -> None:
+        """Say that it is valid, with calls, price and missing keys: litellm's map may have to be read."""
+
+        def known() -> tuple[float | None, dict[str, list[str]]]:
+            return self._choices.plan(recipe).cost, self._choices.missing_keys(recipe)
+
+        cost, missing = await asyncio.to_thread(known)
+        if recipe is self._recipe:
+            price = money(cost) if cost is None else f"{money(cost)} at most for a short prompt"
+            words = (
+                f"✓ valid: {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}, {price}"
+            )
+            keys = f"\n✗ {missing_words(missing)}" if missing else ""
+            self._say(words + keys)
+
+    def _show_rows(self) -> None:
+        """Show the lineup, with what is wrong marked; keeps the place that is open."""
+        lineup = self.query_one(Lineup)
+        wrong = {problem.place for problem in self._problems}
+        places = self._draft.places()
+        rows = [Content(fit(self._row(place, place in wrong), lineup.size.width - 1)) for place in places]
+        if lineup.option_count == len(rows):
+            for index, row in enumerate(rows):
+                if lineup.get_option_at_index(index).prompt != row:
+                    lineup.replace_option_prompt_at_index(index, row)
+        else:
+            lineup.set_options(rows)
+        lineup.highlighted = places.index(self._place)
+
+    def _row(self, place: Place, wrong: bool) -> str:
+        mark = "✗ " if wrong else ""
+        agent = self._draft.seat(place)
+        if agent is None:
+            layer = self._layer(place.layer)
+            final = ["final"] if 0 < place.layer == len(self._draft.layers) - 1 else []
+            head = f"{mark}L{place.layer + 1} {layer.task or implied_task(place.layer)}"
+            return " · ".join([head, *in_short(layer), *final])
+        count = agent.texts["count"].strip()
+        return f"  {mark}{agent.title}{f' ×{count}' if count not in ('', '1') else ''}"
+
+    def _layer_words(self, index: int) -> str:
+        layer, agents = self._layer(index), len(self._draft.layers[index].agents)
+        task = layer.task or implied_task(index)
+        lines = [f"Layer {index + 1}: {task}, {counted(agents, 'agent') if agents else 'no agents'}"]
+        lines += [TASKS[task]] if task in TASKS else []
+        if (recipe := self._recipe) is not None:
+            read = [f"L{number}" for number in recipe.read_layers(index + 1, range(1, index + 1))]
+            most = counted(recipe.most_read(index + 1), "reference")
+            each = " each" if agents > 1 else ""
+            lines.append(f"Reads {', '.join(read)}: {most}{each}" if read else "Reads the prompt alone")
+        if index and index == len(self._draft.layers) - 1:
+            lines.append("Comes last: it gives the answer in the chat")
+        options = [f"{option.label}: {text_of(value)}" for option, value in given(layer)]
+        lines += ["", *options] if options else []
+        return "\n".join([*lines, "", "Enter changes its task and options."])
+
+    def _layer(self, index: int) -> Layer:
+        """The layer's options as they stand, without its agents."""
+        draft = self._draft.layers[index]
+        return Layer.model_validate(settled(draft.kept, index + 1, draft.size))
+
+    def _mark(self) -> None:
+        wrong = {problem.field for problem in self._problems if problem.place == self._place}
+        self.query_one(AgentForm).mark({field for field in wrong if field})
+
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        status = self.query_one("#status", Static)
+        status.set_class(wrong, "-wrong")
+        status.update(Content(text))
+
+    def _tell(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
+        self.notify(text, severity=severity, markup=False, timeout=10 if severity == "error" else 5)

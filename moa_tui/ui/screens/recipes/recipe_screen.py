@@ -1,0 +1,221 @@
+"""The recipes of this machine: what each is for, what it takes, and what it still needs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.binding import Binding
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+
+from moa_tui.engine.recipe import Recipe
+from moa_tui.errors import MoaTuiError
+from moa_tui.recipes.catalog import missing_words
+from moa_tui.text.cells import fit
+from moa_tui.text.wording import counted, money
+from moa_tui.ui.screens.recipes.recipe_editor import RecipeEditor
+from moa_tui.ui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from moa_tui.engine.agent import Agent
+    from moa_tui.recipes.catalog import RecipeCatalog, RecipeChoice
+
+
+class RecipeScreen(ModalScreen[Recipe | None]):
+    """Lists the recipes and gives the one chosen, as it is or as it was edited; None where none was."""
+
+    HELP_TITLE = "Recipes"
+    CSS_PATH = "recipe_screen.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - so typed in the base
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Up", id="recipes.up", show=False),
+        Binding("down", "move(1)", "Down", id="recipes.down", show=False),
+        # These go before what the filter does at the same keys: ctrl+e is End there.
+        Binding("enter", "choose", "Choose", id="recipes.choose", priority=True),
+        Binding("ctrl+e", "edit", "Edit a copy", id="recipes.edit", priority=True),
+        Binding("pagedown", "scroll_details(1)", "Read on", id="recipes.details_down", priority=True),
+        Binding("pageup", "scroll_details(-1)", "Back", id="recipes.details_up", priority=True, show=False),
+        Binding("escape", "close", "Close", id="recipes.close"),
+    ]
+
+    def __init__(
+        self, choices: RecipeCatalog, current: str, try_once: Callable[[Agent], Awaitable[str]]
+    ) -> None:
+        super().__init__()
+        self._choices = choices
+        self._current = current
+        self._try_once = try_once
+        self._recipes: Sequence[RecipeChoice] = ()
+        self._found: list[RecipeChoice] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static("Choose a recipe", id="title", markup=False)
+            yield Input(placeholder="type to filter", id="filter", compact=True)
+            with Container(id="body"):
+                yield OptionList(id="recipes", markup=False, compact=True)
+                with VerticalScroll(id="details"):
+                    yield Static("Looking for recipes and local servers…", id="about", markup=False)
+            yield Static(id="refusal", markup=False)
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Look for recipes while the screen is up."""
+        self.query_one(Input).focus()
+        self._look(self._current)
+
+    @work(exclusive=True)
+    async def _look(self, name: str) -> None:
+        try:
+            self._recipes = await asyncio.to_thread(self._choices.recipes)
+        except MoaTuiError as error:
+            self._say(f"✗ {error}")
+            return
+        # Only then has the list the width that its rows are made for.
+        self.call_after_refresh(self._show, name)
+
+    @on(Input.Changed)
+    def _narrow(self) -> None:
+        if self._recipes:
+            self._show(self._highlighted_name())
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Fit the columns anew."""
+        if self._recipes:
+            self.call_after_refresh(lambda: self._show(self._highlighted_name()))
+
+    def _show(self, name: str) -> None:
+        words = self.query_one(Input).value.casefold().split()
+        self._found = [one for one in self._recipes if all(word in _searched(one) for word in words)]
+        options = self.query_one(OptionList)
+        width = options.size.width - 2  # the scrollbar
+        options.set_options(Content(_row(one, self._current, width)) for one in self._found)
+        names = [one.name for one in self._found]
+        options.highlighted = (names.index(name) if name in names else 0) if names else None
+        if self._recipes and not names:
+            self._say("No recipe matches.")
+
+    @on(OptionList.OptionHighlighted)
+    def _describe(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_index < len(self._found):
+            choice = self._found[event.option_index]
+            self._say(_about(choice))
+            self._refuse("")
+
+    def action_move(self, by: int) -> None:
+        """Go a row up or down while typing."""
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            options.highlighted = max(0, min(options.highlighted + by, options.option_count - 1))
+
+    def action_scroll_details(self, by: int) -> None:
+        """Read on in the description of the highlighted recipe."""
+        details = self.query_one("#details", VerticalScroll)
+        details.scroll_relative(y=by * max(1, details.size.height - 1), animate=False)
+
+    @on(OptionList.OptionSelected)
+    def action_choose(self) -> None:
+        """Give the highlighted recipe, if it can run here."""
+        choice = self._highlighted()
+        if choice is None:
+            return
+        if choice.recipe is None or choice.problem is not None:
+            self._refuse(f"{choice.name} cannot be used: {choice.problem}")
+        elif choice.missing:
+            self._refuse(
+                f"{choice.name} cannot run here: {missing_words(choice.missing)}. Set it in the environment "
+                "and start again, or choose another; the demo needs no key."
+            )
+        else:
+            self.dismiss(choice.recipe)
+
+    def action_edit(self) -> None:
+        """Open a copy of the highlighted recipe in the editor."""
+        choice = self._highlighted()
+        if choice is None:
+            return
+        if choice.recipe is None:
+            self._refuse(f"{choice.name} cannot be edited here: {choice.problem}")
+            return
+        name = choice.name if choice.origin == "yours" and choice.problem is None else f"{choice.name}-copy"
+        self.app.push_screen(RecipeEditor(choice.recipe, self._choices, self._try_once, name), self._edited)
+
+    def _edited(self, recipe: Recipe | None) -> None:
+        if recipe is not None:
+            self.dismiss(recipe)
+        else:
+            self._look(self._highlighted_name())
+
+    def action_close(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
+
+    def _highlighted(self) -> RecipeChoice | None:
+        index = self.query_one(OptionList).highlighted
+        return None if index is None else self._found[index]
+
+    def _highlighted_name(self) -> str:
+        choice = self._highlighted()
+        return choice.name if choice is not None else self._current
+
+    def _say(self, text: str | Content) -> None:
+        self.query_one("#about", Static).update(Content(text) if isinstance(text, str) else text)
+        self.query_one("#details").scroll_home(animate=False)
+
+    def _refuse(self, text: str) -> None:
+        refusal = self.query_one("#refusal", Static)
+        refusal.update(Content(f"✗ {text}" if text else ""))
+        refusal.set_class(bool(text), "-shown")
+
+
+def _searched(choice: RecipeChoice) -> str:
+    models = [agent.model for agent in choice.recipe.every_agent()] if choice.recipe else []
+    description = choice.recipe.description if choice.recipe else ""
+    return " ".join([choice.name, choice.origin, description, *models]).casefold()
+
+
+def _row(choice: RecipeChoice, current: str, width: int) -> str:
+    """Name, calls, price and state in columns."""
+    calls = counted(choice.recipe.calls, "call") if choice.recipe else ""
+    price = money(choice.cost) if choice.recipe else ""
+    numbers = f" {fit(calls, 8, right=True)} {fit(price, 13, right=True)}  {fit(_state(choice), 13)}"
+    mark = "▸ " if choice.name == current else "  "
+    return mark + fit(choice.name, width - len(mark) - len(numbers)) + numbers
+
+
+def _state(choice: RecipeChoice) -> str:
+    if choice.problem is not None:
+        return "✗ broken"
+    return "✗ key missing" if choice.missing else "✓ ready"
+
+
+def _about(choice: RecipeChoice) -> Content:
+    """All there is to say of a recipe."""
+    parts = [Content.styled(f"{choice.name}, {choice.origin}", "bold")]
+    if choice.problem is not None:
+        parts.append(Content.styled(f"✗ cannot be used: {choice.problem}", "$text-error"))
+    if choice.missing:
+        parts.append(Content.styled(f"✗ {missing_words(choice.missing)}", "$text-warning"))
+    if (recipe := choice.recipe) is not None:
+        calls = f"{counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
+        cost = (
+            money(choice.cost) if choice.cost is None else f"{money(choice.cost)} at most for a short prompt"
+        )
+        parts.append(Content(f"{calls}, {cost}"))
+        if recipe.description:
+            parts.append(Content(recipe.description))
+        for number, agents in enumerate(recipe.lineup, 1):
+            lines = [f"Layer {number}: {recipe.task(number)}"]
+            lines += [f"  {agent.name}: {agent.model}" for agent in agents]
+            parts.append(Content("\n".join(lines)))
+    return Content("\n").join(parts)

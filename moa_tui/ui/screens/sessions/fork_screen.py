@@ -1,0 +1,36 @@
+"""Says that a conversation is open elsewhere, and asks whether to go on in a copy of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from moa_tui.ui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class ForkScreen(ModalScreen[bool]):
+    """Gives whether the conversation is to be forked."""
+
+    HELP_TITLE = "Open elsewhere"
+    CSS_PATH = "fork_screen.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f,enter", "dismiss(True)", "Fork it", id="fork.fork"),
+        Binding("escape", "dismiss(False)", "Leave it", id="fork.leave"),
+    ]
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self._why = why
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(self._why, id="title", markup=False)
+            yield KeyBar()

@@ -1,0 +1,87 @@
+"""What the sessions screen asks: a line of text, and what kind of file to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from moa_tui.formats.export import FORMATS
+from moa_tui.ui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class TextScreen(ModalScreen[str | None]):
+    """Asks for one line and gives it as it was typed; None where nothing is to change."""
+
+    HELP_TITLE = "A line of text"
+    CSS_PATH = "session_dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "Keep", id="text.accept", priority=True),
+        Binding("escape", "dismiss(None)", "Back", id="text.close"),
+    ]
+
+    def __init__(self, title: str, text: str, note: str) -> None:
+        """`text` is what stands there to begin with, on one line; `note` says what may be typed."""
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._note = note
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content(self._title), id="title")
+            yield Input(self._text, id="text", compact=True, select_on_focus=False)
+            yield Static(Content(self._note), id="note")
+            yield KeyBar()
+
+    def action_accept(self) -> None:
+        """Give what is typed."""
+        self.dismiss(self.query_one(Input).value)
+
+
+class FormatScreen(ModalScreen[str | None]):
+    """Asks what kind of file a conversation is to be written as; gives the format's name, or None."""
+
+    HELP_TITLE = "Export"
+    CSS_PATH = "session_dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Export", id="export.choose", priority=True),
+        Binding("escape", "dismiss(None)", "Back", id="export.close"),
+    ]
+
+    def __init__(self, what: str) -> None:
+        """`what` names the conversation, on one line."""
+        super().__init__()
+        self._what = what
+
+    def compose(self) -> ComposeResult:
+        width = max(len(name) for name in FORMATS)
+        with Vertical(id="box"):
+            yield Static(Content(f"Export {self._what} as"), id="title")
+            yield OptionList(
+                *(
+                    Option(Content(f"{name:{width}}  {format.description}"), id=name)
+                    for name, format in FORMATS.items()
+                ),
+                id="formats",
+                markup=False,
+                compact=True,
+            )
+            yield KeyBar()
+
+    @on(OptionList.OptionSelected)
+    def action_choose(self) -> None:
+        """Give the highlighted format."""
+        option = self.query_one(OptionList).highlighted_option
+        if option is not None:
+            self.dismiss(option.id)

@@ -1,0 +1,336 @@
+"""One turn of the conversation: the prompt, how its run stands, the answer, and what the run came to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+
+from moa_tui.text.wording import GLYPHS, counted, summary
+from moa_tui.ui.rows.markdown_rows import Rendered, block_end, render
+from moa_tui.ui.rows.rows_widget import MARKS, RowsWidget
+from moa_tui.ui.rows.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
+from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
+from moa_tui.ui.terminal.message import frozen_message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.binding import BindingType
+    from textual.geometry import Size
+    from textual.strip import Strip
+
+    from moa_tui.conversation import Turn
+    from moa_tui.ui.run.run_view import RunView
+
+# A longer prompt shows its beginning until the person opens it.
+_SHOWN_PROMPT_LINES = 20
+# A longer answer is shown as it is written until a thread has laid it out.
+_LONGEST_AT_ONCE = 20_000
+_MARGIN = Content("  ")
+_STATUS_WORDS = {"partial": "cut off", "failed": "no answer", "stopped": "stopped"}
+
+
+class TurnView(RowsWidget, can_focus=True):
+    """Draws a turn, running or over. The answer is Markdown up to its last whole block, plain behind it."""
+
+    HELP_TITLE = "A turn"
+    # A click is for selecting text; the keys stay with the prompt.
+    FOCUS_ON_CLICK = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "panes", "Its panes", id="turn.panes"),
+        Binding("y", "copy_answer", "Copy answer", id="turn.copy"),
+        Binding("c", "copy_code", "Copy code", id="turn.copy_code"),
+        Binding("o", "links", "Links", id="turn.links"),
+        Binding("e", "expand", "Whole prompt", id="turn.expand", show=False),
+        Binding("left", "alternative(-1)", "Alternative before", id="turn.alternative_before", show=False),
+        Binding("right", "alternative(1)", "Alternative after", id="turn.alternative_after", show=False),
+        Binding("b", "branch", "Ask in another way", id="turn.branch", show=False),
+        Binding("f", "fork", "Fork from here", id="turn.fork", show=False),
+    ]
+    DEFAULT_CSS = """
+    TurnView {
+        height: auto; width: 1fr; padding: 0 1 1 1; border-left: blank $background;
+        &:focus { border-left: outer $accent; }
+    }
+    """
+
+    @frozen_message
+    class PanesRequested(Message):
+        """The person wants to see the panes of this turn's run, or to close them."""
+
+        run: RunView
+
+    @frozen_message
+    class LinksRequested(Message):
+        """The person wants to choose one of these links, each its text and address."""
+
+        links: Sequence[tuple[str, str]]
+
+    @frozen_message
+    class AlternativeRequested(Message):
+        """The person wants to see the turn that is `step` from this one among those in its place."""
+
+        turn: Turn
+        step: int
+
+    @frozen_message
+    class BranchRequested(Message):
+        """The person wants to ask this turn's prompt in another way."""
+
+        turn: Turn
+
+    @frozen_message
+    class ForkRequested(Message):
+        """The person wants to go on from this turn in a new conversation."""
+
+        turn: Turn
+
+    def __init__(self, turn: Turn, run: RunView, *, place: tuple[int, int] = (1, 1)) -> None:
+        super().__init__()
+        self.turn = turn
+        self.run = run
+        self.whole_prompt = False
+        self.place = place
+        """The turn's number among its alternatives, counted from 1, and how many there are."""
+        self._answer = GrowingText()
+        self._rendered = Rendered()
+        self._cursor = AnswerCursor(run)
+        self._above: list[Row] = []
+        self._below: list[Row] = []
+        self._rows: list[Row] = []
+        self._words: list[str] = []
+        self._busy = False
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self._rows
+
+    def _assemble(self) -> int:
+        """Join the rows of all parts, and return how many rows there were before."""
+        before = len(self._rows)
+        answer = self._answer.rows if self._answer.source else []
+        self._rows = [*self._above, *answer, *self._below]
+        return before
+
+    @property
+    def code(self) -> Sequence[str]:
+        return self._rendered.code
+
+    @property
+    def answer(self) -> str:
+        """The answer as far as it is written."""
+        return self.run.answer
+
+    def lay_out(self, width: int) -> None:
+        """Lay the turn out in `width` cells; a run that is over is rendered before it is first shown."""
+        first = not self._answer.width
+        self._answer.resize(width)
+        if self.run.over and self.answer:
+            self._cursor.news()  # Told once: the whole answer is laid out here, not at the next tick.
+            self._answer.replace(self.answer)
+            # At another width, only what the reader sees is worth keeping him waiting for.
+            if len(self.answer) > _LONGEST_AT_ONCE or not (first or self.is_on_screen):
+                self._settle(len(self.answer))
+            else:
+                self._rendered = render(self.answer, width)
+                self._answer.settle(len(self.answer), self._rendered.rows)
+        elif end := block_end(self._answer.source, 0):
+            self._settle(end)
+        self._frame(width)
+        self._assemble()
+        self.forget()
+
+    def tick(self) -> None:
+        """Show what the run has written since the last tick."""
+        width = self._answer.width
+        if not width:
+            return
+        changed: int | None = None
+        match self._cursor.news():
+            case Begun(text):
+                self._answer.replace(text)
+                changed = len(self._above)
+                self._settle_blocks()
+            case Appended(text):
+                changed = len(self._above) + self._answer.append(text)
+                self._settle_blocks()
+            case Whole(text):
+                self._answer.replace(text)
+                self._settle(len(text))
+                changed = 0
+        if self._frame(width):
+            changed = 0
+        if changed is not None:
+            self._redraw(changed)
+
+    def _settle_blocks(self) -> None:
+        """Render the blocks that are whole, unless a thread renders at the moment."""
+        end = block_end(self._answer.source, self._answer.settled)
+        if end > self._answer.settled and not self._busy:
+            self._settle(end)
+
+    def show_found(self, text: str) -> list[int]:
+        """Mark every occurrence of `text`, and return the row of each. An empty text removes the marks."""
+        places: list[int] = []
+        marks: dict[int, list[tuple[int, int]]] = {}
+        if text:
+            self.whole_prompt = self.whole_prompt or text.casefold() in self.turn.prompt.casefold()
+            self._frame(self._answer.width)
+            self._redraw()
+            for place in find(self._rows, text):
+                places.append(place[0][0])
+                for row, start, end in place:
+                    marks.setdefault(row, []).append((start, end))
+        if marks or self.found:
+            self.found = marks
+            self.forget()
+            self.refresh()
+        return places
+
+    def _redraw(self, changed: int = 0) -> None:
+        """Redraw the rows from `changed` on; the screen is laid out only where their number changed."""
+        before = self._assemble()
+        self.forget(changed)
+        self.refresh(layout=before != len(self._rows))
+
+    def _settle(self, end: int) -> None:
+        self._busy = True
+        self._render_to(end)
+
+    @work(exclusive=True)
+    async def _render_to(self, end: int) -> None:
+        """Render the answer up to `end` on a thread; blocks already rendered stay unless `end` is its end."""
+        answer, width = self._answer, self._answer.width
+        whole = end == len(answer.source)
+        start = 0 if whole else answer.settled
+        piece = answer.source[start:end]
+        done = [] if start == 0 else answer.rows[: answer.settled_rows]
+        code = [] if start == 0 else self._rendered.code
+        rendered = await asyncio.to_thread(render, piece, width, len(code))
+        self._busy = False
+        if width != answer.width or answer.source[start:end] != piece:
+            return
+        gap = [Row(Content())] if done and rendered.rows else []
+        self._rendered = Rendered(
+            [*done, *gap, *rendered.rows],
+            [*code, *rendered.code],
+            [*([] if start == 0 else self._rendered.links), *rendered.links],
+        )
+        answer.settle(end, self._rendered.rows)
+        self._redraw(len(self._above) + len(done))
+
+    def _frame(self, width: int) -> bool:
+        """Lay out what stands above and below the answer, and return whether it changed."""
+        above = [*self._prompt_rows(width), *self._strip_rows(width)]
+        below = self._end_rows(width)
+        words = [row.content.plain for row in (*above, *below)]
+        if words == self._words:
+            return False
+        self._words, self._above, self._below = words, above, below
+        return True
+
+    def _prompt_rows(self, width: int) -> list[Row]:
+        lines = self.turn.prompt.split("\n")
+        shown = lines if self.whole_prompt else lines[:_SHOWN_PROMPT_LINES]
+        name = Content("You").stylize("bold $text-accent")
+        number, total = self.place
+        if total > 1:
+            name = Content.assemble(name, f"  ‹{number}/{total}›")
+        rows = [Row(name)]
+        for line in shown:
+            plain = lightly_styled(line[:20_000]).without_spans
+            rows += prefixed(wrap(plain, max(4, width - 2)), _MARGIN)
+        if len(shown) < len(lines):
+            more = f"… {counted(len(lines) - len(shown), 'more line')}; e shows them"
+            rows.append(Row((_MARGIN + Content(more)).stylize(MUTED)))
+        return rows
+
+    def _strip_rows(self, width: int) -> list[Row]:
+        run = self.run
+        name = Content(run.recipe.name).stylize("bold $text-primary")
+        if run.outcome is None:
+            name = Content.assemble(name, "  ", run.stage())
+        elif (status := run.outcome.status) != "done":
+            name = Content.assemble(name, f"  {GLYPHS[status]} {_STATUS_WORDS[status]}")
+        rows = [Row(Content()), *wrap(name, width)]
+        if len(run.layers) > 1 or len(run.layers[0]) > 1:
+            joined = " │ ".join(run.strip())
+            lines = [joined] if len(joined) + 2 <= width else run.strip()
+            for line in lines:
+                rows += prefixed(wrap(Content(line).stylize(MUTED), max(4, width - 2)), _MARGIN)
+        return [*rows, Row(Content())] if self._answer.source else rows
+
+    def _end_rows(self, width: int) -> list[Row]:
+        outcome = self.run.outcome
+        if outcome is None:
+            return []
+        rows: list[Row] = []
+        if outcome.status != "done" and outcome.error is not None:
+            mark = Content(f"{GLYPHS[outcome.status]} ").stylize("$text-error")
+            lines = [
+                row
+                for line in outcome.error.message.split("\n")
+                for row in wrap(Content(line).stylize("$text-error"), max(4, width - 2))
+            ]
+            rows += [Row(Content()), *prefixed(lines, mark)]
+        first, *notes = summary(self.run.recipe, outcome).split("\n")
+        numbers = first.partition(": ")[2]
+        rows += [Row(Content()), *wrap(Content(numbers).stylize(MUTED), width)]
+        for note in notes:
+            rows += wrap(Content(note.strip()).stylize(MUTED), width)
+        return rows
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        if width and width != self._answer.width:
+            self.lay_out(width)
+        return len(self._rows)
+
+    def render_line(self, y: int) -> Strip:
+        return self.paint(y, self.size.width)
+
+    def action_panes(self) -> None:
+        self.post_message(self.PanesRequested(self.run))
+
+    def action_copy_answer(self) -> None:
+        self.post_message(self.CopyRequested(self.answer))
+
+    def action_copy_code(self) -> None:
+        self.post_message(self.CopyRequested("\n\n".join(self.code)))
+
+    def action_links(self) -> None:
+        self.post_message(self.LinksRequested(self._rendered.links))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "alternative" or self.place[1] > 1
+
+    def action_alternative(self, step: int) -> None:
+        self.post_message(self.AlternativeRequested(self.turn, step))
+
+    def action_branch(self) -> None:
+        self.post_message(self.BranchRequested(self.turn))
+
+    def action_fork(self) -> None:
+        self.post_message(self.ForkRequested(self.turn))
+
+    def action_expand(self) -> None:
+        self.whole_prompt = not self.whole_prompt
+        self._frame(self._answer.width)
+        self._redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        if event.style.meta.keys() & MARKS:
+            return
+        if event.chain == 1 and event.y == 0 and self.place[1] > 1:
+            self.action_alternative(1)
+        strip = range(len(self._prompt_rows(self._answer.width)) + 1, len(self._above))
+        if event.chain == 1 and event.y in strip:
+            self.action_panes()

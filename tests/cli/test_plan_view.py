@@ -1,0 +1,49 @@
+"""The call graph of a recipe as it is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from moa_tui.cli.plan_view import graph_lines
+from moa_tui.engine.plan import facts_unknown, plan
+from moa_tui.recipes import files
+from tests.helpers import recipe
+
+NOWHERE = Path("/nonexistent")
+
+
+@pytest.mark.parametrize("name", files.available(NOWHERE))
+def test_every_built_in_recipe_fits_eighty_columns(name: str) -> None:
+    this = files.load(name, NOWHERE)
+    lines = graph_lines(this, plan(this, [{"role": "user", "content": "?"}], facts_unknown)).splitlines()
+    assert max(map(len, lines)) < 80
+    assert " ".join(lines[:2]).startswith(
+        f"{name}: {this.calls} calls at most, depth {this.depth}, price unknown"
+    )
+    assert lines.count("the prompt") == lines.count("the answer") == 1
+    for number in range(1, len(this.layers) + 1):
+        assert sum(f"L{number} {this.task(number)}" in line for line in lines) == 1
+
+
+def test_the_graph_draws_who_reads_whom() -> None:
+    this = recipe(
+        ["a", "b", "c"],
+        {"agents": ["x", "y"], "split": True},
+        {"agents": ["w"], "reads": [1, 2], "window": {"size": 2, "repeat": 1}},
+    )
+    drawn = graph_lines(this, plan(this, [{"role": "user", "content": "?"}], facts_unknown))
+    assert drawn.partition("\n\n")[2].splitlines() == [
+        "the prompt",
+        "├──┬──┐",
+        "●  ●  ●         L1 answer, 3 calls: a, b, c",
+        "├──┼──┘",
+        "●  ●            L2 synthesize, 2 calls: x, y; reads L1, 2 references each; each",
+        "                its own share",
+        "├──┘",
+        "● → ● → ● → ●   L3 synthesize, 4 calls: 4 × w; reads L1, L2, 2 references each;",
+        "                one after another, the best so far beside new ones",
+        "│",
+        "the answer",
+    ]

@@ -1,0 +1,231 @@
+"""The prompt with its files, pastes and estimate."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.app import App
+from textual.widgets import Static
+
+from moa_tui.ui.prompt import prompt_box
+from moa_tui.ui.prompt.prompt_box import Chips, PromptBox
+from tests.helpers import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.app import ComposeResult
+
+LONG = "".join(f"line {number}\n" for number in range(1, 215))
+
+
+class Host(App[None]):
+    CSS = "Static#said { height: 1fr; }"
+    AUTO_FOCUS = "Prompt"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.sent: list[tuple[str, str]] = []
+        self.edited = 0
+        self.box = PromptBox(folder=folder)
+
+    def compose(self) -> ComposeResult:
+        yield Static("what was said", id="said")
+        yield self.box
+
+    def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
+        self.sent.append((event.prompt.sent, event.prompt.written))
+
+    def on_prompt_box_edited(self) -> None:
+        self.edited += 1
+
+    @property
+    def chips(self) -> str:
+        chips = self.query_one(Chips)
+        return str(chips.content) if chips.display else ""
+
+    @property
+    def notices(self) -> str:
+        return "\n".join(notice.message for notice in self._notifications)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_box, "_EDITED_AFTER_SECONDS", 0.01)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "notes.md").write_text("the notes\n" * 500)
+    (tmp_path / "two words.txt").write_text("two words\n")
+    (tmp_path / "binary").write_bytes(b"\0")
+    return tmp_path
+
+
+async def test_what_is_written_is_sent_and_leaves_the_box(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press(*"hi", "enter")
+        await wait_until(lambda: app.sent == [("hi", "hi")])
+        assert app.box.prompt.text == ""
+
+
+async def test_what_is_typed_while_files_are_read_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    read = prompt_box.attachment
+
+    def slow(*arguments: Path) -> object:
+        gate.wait(5)
+        return read(*arguments)
+
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("@notes.md")
+        monkeypatch.setattr(prompt_box, "attachment", slow)
+        await pilot.press("enter", *" next")
+        assert app.sent == []
+        gate.set()
+        await wait_until(lambda: app.sent)
+        assert app.sent[0][1] == "@notes.md"
+        assert app.box.prompt.text == " next"
+
+
+async def test_mentioned_files_go_along_below_what_was_written(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.fill('compare @notes.md and @"two words.txt"')
+        await pilot.press("enter")
+        await wait_until(lambda: app.sent)
+        text, shown = app.sent[0]
+        assert shown == 'compare @notes.md and @"two words.txt"'
+        assert text.startswith(f"{shown}\n\nFile `notes.md`:\n\n```\nthe notes\n")
+        assert text.endswith("File `two words.txt`:\n\n```\ntwo words\n```")
+
+
+async def test_pastes_are_sent_and_shown_whole_and_mention_nothing(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.take_paste("@notes.md\n" * 30)
+        await pilot.press("enter")
+        await wait_until(lambda: app.sent == [("@notes.md\n" * 30, "@notes.md\n" * 30)])
+
+
+async def test_chips_name_files_with_their_tokens_and_pastes_with_their_lines(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.chips == ""
+        await pilot.press(*"@notes.md and @gone.txt and @binary ")
+        await wait_until(lambda: "notes.md" in app.chips)
+        app.box.prompt.take_paste(LONG)
+        await wait_until(lambda: "paste" in app.chips)
+        assert app.chips == (
+            "✓ notes.md · ~1.3k tokens   ✗ gone.txt: no such file   "
+            f"✗ {folder / 'binary'} is a binary file   ▸ paste 1 · 214 lines"
+        )
+        # Nothing was sent of it the first time, since two of the words name no file that can be read.
+        await pilot.press("enter")
+        await wait_until(lambda: len(app._notifications))
+        await pilot.press("enter")
+        await wait_until(lambda: app.sent and not app.query_one(Chips).display)
+
+
+async def test_a_file_is_not_complained_of_while_its_name_is_typed(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press(*"@no")
+        await wait_until(lambda: app.query_one("CompletionList").display)
+        edited = app.edited
+        await pilot.press("t")
+        await wait_until(lambda: app.edited > edited)
+        await app.workers.wait_for_complete()
+        assert app.chips == ""
+
+
+async def test_nothing_is_sent_without_a_file_until_it_is_said_twice(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("ask @bob about @notes.md")
+        await pilot.press("enter")
+        await wait_until(lambda: "bob: no such file" in app.notices)
+        assert (app.sent, app.box.prompt.text) == ([], "ask @bob about @notes.md")
+        await pilot.press("!", "enter")  # A changed text is looked at anew.
+        await wait_until(lambda: len(app._notifications) == 2)
+        assert app.sent == []
+        await pilot.press("enter")
+        await wait_until(lambda: app.sent)
+        assert app.sent[0][0].startswith("ask @bob about @notes.md!\n\nFile `notes.md`:")
+
+
+async def test_a_paste_opens_by_a_click_on_its_chip(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.take_paste(LONG)
+        await wait_until(lambda: app.query_one(Chips).region.height == 1)
+        await pilot.click(Chips, offset=(5, 0))
+        await wait_until(lambda: app.box.prompt.text == LONG)
+        await wait_until(lambda: app.chips == "")
+
+
+async def test_edits_are_told_once_typing_rests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_box, "_EDITED_AFTER_SECONDS", 0.5)
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press(*"abc")
+        later: list[bool] = []
+        app.set_timer(1, lambda: later.append(True))
+        await wait_until(lambda: later)
+        assert app.edited == 1
+
+
+async def test_the_estimate_stands_beside_the_prompt_as_plain_text(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.box.estimate = "7 calls · about $0.02 [/]"
+        await pilot.pause()
+        assert app.box.estimate == "7 calls · about $0.02 [/]"
+        label = app.query_one(".prompt--estimate")
+        assert label.region.right == 80
+        assert label.region.y == app.box.prompt.region.y
+
+
+async def test_enter_twice_at_once_sends_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("@notes.md")
+        app.box.prompt.action_send()
+        app.box.prompt.action_send()
+        await wait_until(lambda: app.sent)
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert len(app.sent) == 1
+
+
+async def test_the_editors_text_takes_the_prompts_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def edited(app: object, text: str) -> str:
+        given.append(text)
+        return "from the editor"
+
+    monkeypatch.setattr(prompt_box, "edit", edited)
+    app = Host(folder)
+    async with app.run_test():
+        app.box.prompt.take_paste(LONG)
+        app.box.edit_outside()
+        assert (given, app.box.prompt.text) == ([LONG], "from the editor")
+
+
+async def test_an_editor_that_cannot_be_run_is_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISUAL", "no-such-editor-[/]")
+    app = Host(folder)
+    async with app.run_test():
+        app.box.prompt.fill("kept")
+        app.box.edit_outside()
+        await wait_until(lambda: app.notices)
+        assert app.box.prompt.text == "kept"

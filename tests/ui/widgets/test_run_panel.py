@@ -1,0 +1,359 @@
+"""The panes: they follow the run until the person picks a layer, and say how each agent stands."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from moa_tui.engine import limits
+from moa_tui.engine.values import CallId
+from moa_tui.errors import ModelError
+from moa_tui.settings.config import Settings
+from tests.helpers import recipe, wait_until
+from tests.ui.chat_app import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app
+
+if TYPE_CHECKING:
+    from tests.ui.chat_app import Bench
+
+WIDE = (120, 40)
+STAY = Settings(keep_panes_open=True)
+SIX = recipe(["a", "b", "c", "d", "e", "f"], ["judge"])
+
+
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
+
+
+def names(bench: Bench) -> list[str]:
+    return [pane.view.agent.name for pane in bench.panes if pane.view is not None]
+
+
+# Following
+
+
+async def test_the_panes_follow_the_run_from_layer_to_layer() -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    scripts: dict[str, Any] = {
+        "one": [["from one", gates[0]]],
+        "three": [["from three", gates[1]]],
+        "judge": [["from judge", gates[2]]],
+    }
+    async with chat_app(TRIO, size=WIDE, settings=STAY, **scripts) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("from one", "two says 1")
+        assert names(bench) == ["one", "two"]
+        bench.open(gates[0])
+        await bench.until_shown("from three", "four says 1")
+        assert names(bench) == ["three", "four"]
+        bench.open(gates[1])
+        await bench.until_shown("from judge")
+        await wait_until(lambda: names(bench) == ["judge"])
+        bench.open(gates[2])
+        await bench.until_idle()
+        assert names(bench) == ["judge"]
+
+
+async def test_a_layer_once_picked_stays_and_the_tabs_say_where_the_run_is() -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    scripts: dict[str, Any] = {"one": [["from one", gates[0]]], "judge": [["from judge", gates[1]]]}
+    async with chat_app(TRIO, size=WIDE, settings=STAY, **scripts) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("from one")
+        bench.panes[0].focus()
+        await bench.press("right", "left")
+        bench.open(gates[0])
+        await bench.until_writing("judge")
+        await bench.until_shown("from one", "Final is at work, f follows")
+        assert names(bench) == ["one", "two"]
+        bench.open(gates[1])
+        await bench.until_idle()
+        assert names(bench) == ["one", "two"]
+        await wait_until(lambda: "f follows" not in bench.tabs)
+
+
+async def test_the_next_run_is_followed_again() -> None:
+    gate = asyncio.Event()
+    async with chat_app(TRIO, size=WIDE, settings=STAY, three=[["x"], ["x", gate]]) as bench:
+        await bench.ask("first")
+        bench.panel.pick(1)
+        await bench.submit("second")
+        await bench.until_writing("three")
+        await wait_until(lambda: names(bench) == ["three", "four"])
+        bench.open(gate)
+        await bench.until_idle()
+
+
+async def test_a_click_on_a_tab_picks_its_layer_and_one_on_an_arrow_turns_the_page() -> None:
+    async with chat_app(SIX, size=(120, 30), settings=STAY) as bench:
+        await bench.ask()
+        tabs = bench.panel.query_one("#tabs")
+        left = tabs.content_region.x - tabs.region.x
+        await bench.pilot.click(tabs, offset=(left + bench.tabs.index("L1") + 1, 0))
+        await wait_until(lambda: names(bench) == ["a", "b", "c"])
+        assert "1-3 of 6" in bench.tabs
+        await bench.pilot.click(tabs, offset=(left + bench.tabs.index("›"), 0))
+        await wait_until(lambda: names(bench) == ["d", "e", "f"])
+        assert "4-6 of 6" in bench.tabs
+        await bench.pilot.click(tabs, offset=(left + bench.tabs.index("‹"), 0))
+        await wait_until(lambda: names(bench) == ["a", "b", "c"])
+        await bench.pilot.click(tabs, offset=(left + bench.tabs.index("Final"), 0))
+        await wait_until(lambda: names(bench) == ["judge"])
+
+
+# Room
+
+
+@pytest.mark.parametrize(
+    ("size", "columns"), [((60, 20), 1), ((80, 24), 1), ((120, 30), 3), ((160, 40), 4), ((220, 60), 3)]
+)
+async def test_a_column_is_never_narrower_than_prose_needs(size: tuple[int, int], columns: int) -> None:
+    async with chat_app(SIX, size=size, settings=STAY) as bench:
+        await bench.ask()
+        bench.panel.pick(1)
+        await bench.settle()
+        assert len({pane.region.x for pane in bench.panes}) <= columns
+        assert all(pane.region.width >= 38 for pane in bench.panes)
+        assert all(pane.region.height >= 6 for pane in bench.panes)
+        seen = set(names(bench))
+        for _ in range(6):
+            bench.panel.action_page(1)
+            await bench.settle()
+            seen |= set(names(bench))
+        assert seen == set("abcdef")
+
+
+async def test_panes_keep_their_text_and_their_page_is_kept_in_range_when_the_terminal_grows() -> None:
+    gate = asyncio.Event()
+    async with chat_app(SIX, settings=STAY, f=[["from f", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_writing("f")
+        bench.panes[0].focus()
+        await bench.press(*"]]]]]")
+        await bench.until_shown("from f", "6 of 6")
+        await bench.pilot.resize_terminal(220, 60)
+        await bench.until_shown("from f", "a says 1")
+        assert set(names(bench)) == set("abcdef")
+        await bench.pilot.resize_terminal(60, 20)
+        await bench.settle()
+        assert len(bench.panes) == 1
+        await bench.pilot.resize_terminal(120, 30)
+        await bench.until_shown("1-3 of 6", "a says 1")
+        bench.open(gate)
+        await bench.until_idle()
+
+
+async def test_panes_opened_after_a_resize_fit_the_new_size() -> None:
+    async with chat_app(SIX, size=(160, 40), settings=STAY) as bench:
+        await bench.ask()
+        bench.screen.view.open_panel(False)
+        await bench.pilot.resize_terminal(80, 24)
+        await bench.settle()
+        await bench.press("ctrl+l")
+        bench.panel.pick(1)
+        await bench.until_shown("a says 1", "1 of 6")
+        assert [pane.region.right for pane in bench.panes] == [80]
+
+
+# Folding
+
+
+async def test_the_panes_fold_when_the_answer_begins() -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    async with chat_app(one=[["x", gates[0]]], judge=[["the answer", gates[1]]]) as bench:
+        await bench.submit("hi")
+        await bench.until_writing("one")
+        assert bench.is_open
+        bench.open(gates[0])
+        await bench.until_shown("the answer")
+        assert not bench.is_open
+        await bench.until_shown("L1 ✓✓", "Final ●")
+        bench.open(gates[1])
+        await bench.until_idle()
+        assert not bench.is_open
+
+
+async def test_the_panes_fold_when_the_answer_comes_all_at_once() -> None:
+    async with chat_app() as bench:
+        await bench.ask()
+        assert not bench.is_open
+
+
+async def test_the_panes_stay_where_the_setting_says_so() -> None:
+    async with chat_app(settings=STAY) as bench:
+        await bench.ask()
+        assert bench.is_open
+
+
+async def test_the_panes_stay_while_the_person_is_in_them() -> None:
+    gate = asyncio.Event()
+    async with chat_app(one=[["x", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_writing("one")
+        bench.panes[0].focus()
+        bench.open(gate)
+        await bench.until_idle()
+        assert bench.is_open
+        assert bench.panel.has_focus_within
+
+
+async def test_panes_opened_again_while_the_answer_is_written_stay_open() -> None:
+    gate, last = asyncio.Event(), asyncio.Event()
+    retried = [[gate, ModelError("server", "busy", 503, retry_after=0.0)], ["the answer", last]]
+    async with chat_app(judge=retried) as bench:
+        await bench.submit("hi")
+        await wait_until(lambda: not bench.is_open and bench.run.final.state == "writing")
+        bench.screen.view.open_panel(True)
+        bench.open(gate)
+        await bench.until_writing("judge")
+        assert bench.is_open
+        bench.open(last)
+        await bench.until_idle()
+        assert bench.is_open
+
+
+async def test_beside_a_wide_chat_the_panes_stay() -> None:
+    async with chat_app(size=(220, 60)) as bench:
+        await bench.ask()
+        assert bench.is_open
+        await bench.until_shown("judge says 1")
+        assert bench.panel.region.x >= 90
+
+
+async def test_one_agent_alone_needs_no_panes() -> None:
+    async with chat_app(ALONE) as bench:
+        await bench.ask()
+        assert not bench.is_open
+        await bench.press("ctrl+l")
+        await bench.until_shown("1 alone ✓ done")
+
+
+# Past turns
+
+
+async def test_a_past_turns_panes_open_as_they_ended() -> None:
+    gate = asyncio.Event()
+    scripts: dict[str, Any] = {
+        "one": [["first one"], ["second one", gate]],
+        "two": [["half a thought", ModelError("cut_off", "the line broke", None)], ["second two"]],
+        "judge": [["first answer"], ["second answer"]],
+    }
+    async with chat_app(size=WIDE, **scripts) as bench:
+        await bench.ask("first")
+        await bench.submit("second")
+        await bench.until_shown("second one")
+        bench.transcript.views[0].focus()
+        await bench.press("enter")
+        bench.panel.pick(1)
+        await bench.until_shown("first one", "half a thought", "✓ done", "◐ partial", "L1 ✓◐")
+        assert "second one" not in bench.shown()
+        bench.open(gate)
+        await bench.until_idle()
+        await bench.until_shown("first one", "half a thought")
+        assert bench.panel.run is bench.transcript.views[0].run
+
+
+# How agents stand
+
+
+@pytest.mark.usefixtures("no_backoff")
+async def test_a_retry_clears_the_text_and_counts_down() -> None:
+    gate = asyncio.Event()
+    busy = ModelError("rate_limit", "too many requests", 429, retry_after=30.0)
+    async with chat_app(size=WIDE, one=[[busy]], two=[["x", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_shown(
+            "↻ retrying", "429, again in", "failed, and is tried again: too many requests"
+        )
+        view = bench.run.view(CallId(1, 1))
+        assert view.numbers(view.retry_at - 12.0) == ["429, again in 12 s"]
+        assert view.numbers(view.retry_at + 1.0) == ["429, again in 0 s"]
+        await bench.press("escape")
+        await bench.until_idle()
+
+
+async def test_what_a_call_had_reasoned_before_it_was_tried_again_is_gone() -> None:
+    again = asyncio.Event()
+    fails = ModelError("context", "too long", 400)
+    scripts: dict[str, Any] = {"judge": [[fails], ["the whole answer", again]]}
+    async with chat_app(size=WIDE, settings=STAY, **scripts) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("the whole answer")
+        assert bench.run.final.generation == 1
+        assert "too long" not in bench.shown()
+        bench.open(again)
+        await bench.until_idle()
+
+
+async def test_a_failed_agent_shows_its_error_as_an_error_and_never_as_an_answer() -> None:
+    gate = asyncio.Event()
+    error = ModelError("auth", "401: the key is wrong, says the provider", 401)
+    async with chat_app(size=WIDE, one=[[error]], two=[["fine", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("✗ failed: 401: the key is wrong", "1 one ✗ failed", "fine")
+        failed = bench.panes[0]
+        assert failed.has_class("-failed", "-still")
+        failed.focus()
+        await bench.press("y")
+        await bench.until_told("there is nothing to copy yet")
+        assert bench.copied == []
+        bench.open(gate)
+        await bench.until_idle()
+        sent = "".join(message["content"] for message in bench.models.asked["judge"][0])
+        assert "the key is wrong" not in sent
+        await bench.until_shown("1 of 2 used")
+
+
+async def test_when_every_agent_fails_the_turn_says_why_and_has_no_answer() -> None:
+    error = ModelError("connection", "nobody listens at port 1", None)
+    stopped = recipe(["one", "two"], ["judge"], retries=0)
+    async with chat_app(stopped, size=WIDE, one=[[error]], two=[[error]]) as bench:
+        await bench.ask()
+        await bench.until_shown("✗ no answer", "no answer of layer 1 can be used", "nobody listens at port 1")
+        bench.turn.focus()
+        await bench.press("y")
+        await bench.until_told("there is nothing to copy yet")
+        assert bench.turn.answer == ""
+
+
+async def test_waiting_agents_say_what_they_wait_for() -> None:
+    gate = asyncio.Event()
+    async with chat_app(TRIO, size=WIDE, one=[[gate, "x"]], two=[["x", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("asked; no text yet", "no token yet")
+        bench.panel.pick(2)
+        await bench.until_shown("waits for the answers before it", "· waiting")
+        bench.open(gate)
+        await bench.until_idle()
+
+
+@pytest.mark.parametrize(("text", "readable"), HOSTILE.items())
+async def test_hostile_names_and_texts_stay_inside_their_pane(text: str, readable: str) -> None:
+    name = "".join(c for c in text if c.isprintable()) or "x"
+    agents = {"one": {"model": "one", "name": name}, "bad": {"model": "bad", "name": name}}
+    gate = asyncio.Event()
+    scripts: dict[str, Any] = {"one": [[text, "\n", text, gate]], "bad": [[ModelError("server", text, None)]]}
+    async with chat_app(recipe(["one", "bad"], ["judge"], agents=agents), size=WIDE, **scripts) as bench:
+        await bench.submit("hi")
+        await bench.until_shown(f"1 {name.split()[0]}", readable, "✗ failed", "● writing")
+        for pane in bench.panes:
+            assert pane.region.width == 60
+        assert not set(bench.shown()) & FORBIDDEN
+        bench.open(gate)
+        await bench.until_idle()
+
+
+async def test_double_width_text_does_not_break_the_frames() -> None:
+    texts = ["日本語のテキスト " * 30, "👩‍🚀 👍🏽 ⚠️ 🇩🇪 " * 30, "e\u0301 שלום عربي " * 30]
+    gate = asyncio.Event()
+    scripts: dict[str, Any] = {name: [[text, gate]] for name, text in zip("abc", texts, strict=True)}
+    async with chat_app(recipe(["a", "b", "c"], ["judge"]), size=WIDE, **scripts) as bench:
+        await bench.submit("hi")
+        await bench.until_writing(*"abc")
+        await bench.until_shown("日本語", "שלום")
+        strips = bench.app.screen._compositor.render_strips()
+        assert {strip.cell_length for strip in strips} == {120}
+        bench.open(gate)
+        await bench.until_idle()
