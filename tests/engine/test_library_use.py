@@ -7,6 +7,8 @@ import subprocess
 import sys
 from importlib import import_module
 
+import pytest
+
 import moa_tui.engine
 
 
@@ -16,11 +18,13 @@ def test_the_example_in_the_docstring_runs_as_it_is_written() -> None:
     assert result.failed == 0
 
 
+@pytest.mark.program
 def test_every_module_of_the_way_in_can_be_imported() -> None:
     for name in moa_tui.engine.__all__:
         assert import_module(f"moa_tui.engine.{name}").__doc__
 
 
+@pytest.mark.program
 def test_whoever_needs_only_the_values_does_not_wait_for_the_rest() -> None:
     script = "import sys, moa_tui.engine.values; print(*sys.modules)"
     done = subprocess.run(

@@ -298,6 +298,7 @@ with fault_log.opened():
 """
 
 
+@pytest.mark.program
 def test_two_processes_that_write_at_once_lose_nothing() -> None:
     names = ("First", "Second")
     writers = [
