@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import inspect
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,8 @@ os.environ.clear()
 os.environ.update(_environ)
 if hasattr(time, "tzset"):
     time.tzset()
+# Asks the program `uname` the first time: libraries do so in the middle of a test that starts none itself.
+platform.processor()
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ from weakref import WeakKeyDictionary
 
 from filelock import FileLock
 
+import moa_tui
 from moa_tui import __version__
 from moa_tui.engine.events import CallEnded, CallStarted
 from moa_tui.errors import ModelError
@@ -52,7 +53,7 @@ _MAX_EXCEPTIONS = 12
 _MAX_NAME_CHARACTERS = 200
 _TAIL_BYTES = 64 * 1024
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(moa_tui.__file__).resolve().parent
 _STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
 _NAME = re.compile(r"[\w.<>]+")
 _HEADING = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} .*")

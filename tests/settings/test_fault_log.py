@@ -100,7 +100,7 @@ def test_files_are_named_within_their_package_and_only_our_own_lines_are_quoted(
     fault_log.record_bug(foreign.value)
     text = logged()
     assert re.search(r"\n    json/decoder\.py:\d+ in JSONDecoder\.raw_decode\n", text)
-    assert re.search(r"\n    moa_tui/ask\.py:\d+ in assemble_prompt: raise UsageError\(", text)
+    assert re.search(r"\n    moa_tui/cli/ask\.py:\d+ in assemble_prompt: raise UsageError\(", text)
     assert "json.loads(" not in text
     assert str(Path.home()) not in text
 
