@@ -1,4 +1,4 @@
-"""What goes along with a prompt: files it mentions with @, and long pastes that stand in it as a token."""
+"""What goes along with a prompt: files that it mentions with @, and long pastes, shown in it as tokens."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ODD = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd]")
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file as it goes along with a prompt; `text` is its fenced block, `tokens` an estimate."""
+    """A file that is sent with a prompt: `text` is its fenced block, `tokens` an estimate of its size."""
 
     path: Path
     text: str
@@ -45,7 +45,10 @@ class Attachment:
 
 
 def attach(path: Path) -> str:
-    """A text file as part of a prompt: its name, and its text in a fence longer than any inside it."""
+    """A text file as part of a prompt: its name, and its text in a fence longer than any inside it.
+
+    Raises UsageError for a file that cannot be read, is no text, or is larger than MAX_FILE_BYTES.
+    """
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a directory; name the files in it")
@@ -70,7 +73,10 @@ def attach(path: Path) -> str:
 
 
 def attachment(mention: str, folder: Path) -> Attachment:
-    """The file that a prompt mentions as `mention`, looked for in `folder`. Raises UsageError."""
+    """The file that a prompt mentions as `mention`, relative to `folder`.
+
+    Raises UsageError where there is none, or it cannot be sent.
+    """
     try:
         path = folder / Path(mention).expanduser()
         if not path.exists():
@@ -88,16 +94,16 @@ def attachment(mention: str, folder: Path) -> Attachment:
 
 
 def mentioned(prompt: str) -> list[str]:
-    """The files a prompt names as `@path` or `@"a path"`, each once, in order.
+    """The files that a prompt names as `@path` or `@"a path"`, each once, in order.
 
-    Code is passed over, since decorators and handles begin with the same sign: what stands between backticks
-    mentions nothing. Nor does an e-mail address or a lone @.
+    Text between backticks names no file, since decorators and handles begin with the same sign. Neither does
+    an e-mail address or an @ that stands alone.
     """
-    found = []
+    names = []
     for line in _lines_outside_code(prompt):
         for quoted, bare in _MENTION.findall(line):
-            found.append(quoted or bare.rstrip(_PUNCTUATION))
-    return list(dict.fromkeys(name for name in found if name.strip()))
+            names.append(quoted or bare.rstrip(_PUNCTUATION))
+    return list(dict.fromkeys(name for name in names if name.strip()))
 
 
 def _lines_outside_code(prompt: str) -> Iterable[str]:
@@ -110,7 +116,7 @@ def _lines_outside_code(prompt: str) -> Iterable[str]:
 
 
 def paths_for(prefix: str, folder: Path, limit: int = 50) -> list[str]:
-    """What may stand behind an @ whose text so far is `prefix`; relative paths begin in `folder`.
+    """The paths that complete an @ whose text so far is `prefix`; relative paths begin in `folder`.
 
     Folders end in a slash and, where quoted, have no closing quote yet, so that typing goes on inside them.
     Names that no mention can spell are left out. Raises UsageError where the folder cannot be listed.
@@ -153,13 +159,13 @@ def _word(path: str, *, is_folder: bool) -> str:
 
 
 def is_binary(text: str) -> bool:
-    """Whether so much of a pasted text is no text that it was hardly meant as one."""
+    """True where a fifth or more of a pasted text are control characters, so that it is probably binary data."""
     sample = text[:100_000]
     return len(_ODD.findall(sample)) > _MOST_ODD * len(sample)
 
 
 def is_long(text: str) -> bool:
-    """Whether a paste is too long to stand in the prompt as it is."""
+    """True where a paste is too long to be shown whole in the prompt."""
     return len(text) > _MOST_PASTED_CHARACTERS or _line_count(text) > _MOST_PASTED_LINES
 
 
@@ -177,7 +183,7 @@ class Pastes:
         return bool(self._texts)
 
     def add(self, text: str) -> str:
-        """Keep `text`; the token to put in its place."""
+        """Store a text and return the token that stands for it."""
         lines = _line_count(text)
         size = f"{lines:,} lines" if lines > _MOST_PASTED_LINES else f"{len(text):,} characters"
         token = f"[paste {len(self._texts) + 1}: {size}]".replace(" ", "\u00a0")
@@ -185,28 +191,28 @@ class Pastes:
         return token
 
     def text(self, token: str) -> str:
-        """What `token` stands for."""
+        """The text that a token stands for."""
         return self._texts[token]
 
     def expand(self, text: str) -> str:
-        """`text` with every token replaced by what it stands for."""
+        """`text` with every token replaced by its paste."""
         return _TOKEN.sub(lambda match: self._texts.get(match[0], match[0]), text) if self else text
 
     def spans(self, line: str) -> list[tuple[int, int]]:
-        """Where tokens begin and end in `line`."""
+        """The (start, end) of each token in `line`."""
         if not self:
             return []
         return [match.span() for match in _TOKEN.finditer(line) if match[0] in self._texts]
 
     def tokens(self, text: str) -> list[str]:
-        """The tokens that stand in `text`, in order."""
+        """The tokens in `text`, in order."""
         return [text[start:end] for start, end in self.spans(text)]
 
     def clear(self) -> None:
-        """Forget all of them; the next is number 1."""
+        """Forget all pastes; the next one is number 1."""
         self._texts.clear()
 
 
 def paste_label(token: str) -> str:
-    """A token as a chip says it: `paste 1 · 214 lines`."""
+    """A token in the words of a chip: `paste 1 · 214 lines`."""
     return token.strip("[]").replace("\u00a0", " ").replace(":", " ·")

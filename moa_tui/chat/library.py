@@ -1,6 +1,6 @@
-"""What a person can do with the conversations that are kept, on a screen or from a script.
+"""What a person can do with the kept conversations as a whole: list, search, mark, delete, export, import.
 
-Everything here reads or writes the disk: not for a screen's own thread.
+Every method reads or writes the disk and waits for it: on a screen, call it on a worker thread.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Library:
     """The kept conversations. Every method raises StoreError where the database cannot be used."""
 
     def __init__(self, store: Store | None, exports_dir: Path) -> None:
-        """Without a store nothing is kept, and only `export` can be used."""
+        """`store` is None where no database could be opened: then only `export` can be used."""
         self._kept_in = store
         self._exports_dir = exports_dir
 
     @property
     def keeps(self) -> bool:
-        """Whether there is a database to keep conversations in."""
+        """True where there is a database that keeps conversations."""
         return self._kept_in is not None
 
     @property
@@ -46,18 +46,18 @@ class Library:
         return self._kept_in
 
     def summaries(self, *, archived: bool = False, deleted: bool = False) -> list[Summary]:
-        """The conversations in use, or the archived or deleted ones: pinned first, then by last use."""
+        """The conversations in use, or the archived or the deleted ones; pinned first, then by last use."""
         return self._store.summaries(archived=archived, deleted=deleted)
 
-    def search(self, wanted: str, limit: int = 50) -> list[Hit]:
-        """Where all words of `wanted` stand in titles, prompts, answers and proposers' answers; best first.
+    def search(self, words: str, limit: int = 50) -> list[Hit]:
+        """The places where all `words` stand: titles, prompts, answers and proposers' answers; newest first.
 
         The last word may be the beginning of one. Deleted conversations are left out.
         """
-        return self._store.search(wanted, limit)
+        return self._store.search(words, limit)
 
     def prompts(self) -> list[str]:
-        """What was asked last in all conversations, the newest at the end."""
+        """The latest prompts of all conversations, the newest at the end; very long ones are left out."""
         return self._store.prompts(_PROMPTS, _LONGEST_PROMPT)
 
     def load(self, conversation_id: str) -> Conversation:
@@ -65,101 +65,109 @@ class Library:
         return self._store.load(conversation_id)
 
     def find(self, name: str, *, deleted: bool = False) -> Summary:
-        """The conversation of that id, beginning of an id, or title. Raises UsageError for none or several.
+        """The conversation of that id, beginning of an id, title, or part of a title.
 
-        `deleted` looks among those thrown away too.
+        `deleted` searches among the deleted ones too. Raises UsageError where none or several fit.
         """
         everything = [*self.summaries(), *self.summaries(archived=True)]
         if deleted:
             everything += self.summaries(deleted=True)
-        for found in (
-            [one for one in everything if one.id == name],
-            [one for one in everything if one.name == name],
-            [one for one in everything if len(name) >= 4 and one.id.startswith(name)],
-            [one for one in everything if name and name.casefold() in one.name.casefold()],
+        for matches in (
+            [summary for summary in everything if summary.id == name],
+            [summary for summary in everything if summary.name == name],
+            [summary for summary in everything if len(name) >= 4 and summary.id.startswith(name)],
+            [summary for summary in everything if name and name.casefold() in summary.name.casefold()],
         ):
-            if len(found) == 1:
-                return found[0]
-            if found:
-                several = "\n".join(f"  {one.id}  {one.name[:60]}" for one in found[:10])
-                raise UsageError(f'"{name}" could mean {len(found)} conversations; give an id:\n{several}')
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                lines = "\n".join(f"  {summary.id}  {summary.name[:60]}" for summary in matches[:10])
+                raise UsageError(f'"{name}" could mean {len(matches)} conversations; give an id:\n{lines}')
         raise UsageError(f'there is no conversation "{name}"; moa-tui sessions lists them')
 
     def last(self) -> Summary:
         """The conversation used last. Raises UsageError where there is none."""
-        used = max(self.summaries(), key=lambda one: one.used, default=None)
-        if used is None:
+        newest = max(self.summaries(), key=lambda summary: summary.used, default=None)
+        if newest is None:
             raise UsageError("there is no conversation yet to go on with")
-        return used
+        return newest
 
     def rename(self, conversation_id: str, title: str) -> None:
-        """Give it a title; an empty one takes the title away."""
+        """Give a conversation a title; an empty one takes its title away."""
         self._store.change(conversation_id, title=" ".join(title.split()))
 
     def tag(self, conversation_id: str, tags: Sequence[str]) -> None:
-        """Give it these tags instead of those it has."""
+        """Replace the tags of a conversation."""
         self._store.change(
             conversation_id, tags=tuple(dict.fromkeys(" ".join(t.split()) for t in tags if t.strip()))
         )
 
     def pin(self, conversation_id: str, pinned: bool) -> None:
-        """Keep it at the top, or no longer."""
+        """Pin or unpin a conversation in the list."""
         self._store.change(conversation_id, pinned=pinned)
 
     def archive(self, conversation_id: str, archived: bool) -> None:
-        """Put it away from the list, or back."""
+        """Move a conversation to the archive, or back."""
         self._store.change(conversation_id, archived=archived)
 
     def delete(self, conversation_id: str) -> None:
-        """Throw it away; for some days it can be restored."""
+        """Delete a conversation; for some days it can be restored."""
         self._store.change(conversation_id, deleted=time.time())
 
     def restore(self, conversation_id: str) -> None:
-        """Take it back out of the bin."""
+        """Restore a deleted conversation."""
         self._store.change(conversation_id, deleted=None)
 
     def purge(self, conversation_id: str) -> None:
-        """Take it off the disk, now and for good."""
+        """Erase a conversation from the disk, for good."""
         self._store.purge(conversation_id)
 
     def export(
         self, conversation: Conversation, format: str, path: Path | None = None, *, replace: bool = False
     ) -> Path:
-        """Write `conversation` as a file of that format and say where, in full.
+        """Write a conversation to a file of that format and return the file's full path.
 
-        Without a path the file goes to the exports folder, under a name of its own. Raises UsageError for
-        an unknown format, or a file that is there where `replace` is False; FileError where it cannot be.
+        Without a path the file goes to the exports folder, under a name of its own. Raises UsageError for an
+        unknown format, or for a file that exists where `replace` is False; FileError where writing fails.
         """
         return export.write([conversation], format, path, self._exports_dir, replace=replace)
 
     def export_all(
-        self, found: Sequence[Conversation], format: str, path: Path | None, *, replace: bool = False
+        self,
+        conversations: Sequence[Conversation],
+        format: str,
+        path: Path | None,
+        *,
+        replace: bool = False,
     ) -> list[Path]:
-        """As `export`, of several: to one file where the format takes several, else to a file each."""
+        """Write several conversations and return the files' full paths. Raises as `export` does.
+
+        They go into one file where the format holds several, else into a file each; then `path` is a folder.
+        """
         together = format in export.FORMATS and export.FORMATS[format].several
-        groups = [list(found)] if together else [[one] for one in found]
+        groups = [list(conversations)] if together else [[each] for each in conversations]
         if len(groups) > 1 and path is not None and not path.is_dir():
             raise UsageError(f"{path} is no folder; {format} needs a file for each conversation")
         return [export.write(group, format, path, self._exports_dir, replace=replace) for group in groups]
 
     def figures(self, since: float | None = None) -> Figures:
-        """What was asked, answered, paid and preferred since then (Unix seconds), or ever."""
+        """What was asked, answered, paid and preferred since a time in Unix seconds, or since the beginning."""
         return replace(self._store.figures(since), preferences=preferences(self._store.preferences(since)))
 
     def read_in(self, path: Path) -> list[str]:
-        """Keep the conversations of a file; what was taken and what was not, in sentences.
+        """Import the conversations of a file; return sentences on what was imported and what was not.
 
-        Raises FileError for a file that is none of a known kind.
+        Raises FileError for a file of no known kind.
         """
-        found = importer.read(path)
-        taken = turns = 0
-        notes = list(found.notes)
-        for conversation in found.conversations:
+        imported = importer.read(path)
+        conversations = turns = 0
+        notes = list(imported.notes)
+        for conversation in imported.conversations:
             try:
                 self._store.save(conversation)
             except TakenError as error:
                 notes.append(str(error))
             else:
-                taken += 1
+                conversations += 1
                 turns += len(conversation.turns)
-        return [f"{counted(taken, 'conversation')}, {counted(turns, 'turn')} taken", *notes]
+        return [f"{counted(conversations, 'conversation')}, {counted(turns, 'turn')} taken", *notes]
