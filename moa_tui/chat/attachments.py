@@ -159,7 +159,7 @@ def _word(path: str, *, is_folder: bool) -> str:
 
 
 def is_binary(text: str) -> bool:
-    """True where a fifth or more of a pasted text are control characters, so that it is probably binary data."""
+    """True where a fifth or more of a pasted text is control characters: probably binary data."""
     sample = text[:100_000]
     return len(_ODD.findall(sample)) > _MOST_ODD * len(sample)
 

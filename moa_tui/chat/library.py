@@ -151,7 +151,7 @@ class Library:
         return [export.write(group, format, path, self._exports_dir, replace=replace) for group in groups]
 
     def figures(self, since: float | None = None) -> Figures:
-        """What was asked, answered, paid and preferred since a time in Unix seconds, or since the beginning."""
+        """What was asked, answered, paid and preferred since a time in Unix seconds, or ever."""
         return replace(self._store.figures(since), preferences=preferences(self._store.preferences(since)))
 
     def read_in(self, path: Path) -> list[str]:
