@@ -171,7 +171,7 @@ class RecipeCatalog:
     # Writing
 
     def has_own(self, name: str) -> bool:
-        """True where the user has a recipe file of that name. Raises UsageError where no recipe can have it."""
+        """True where the user has a recipe of that name. Raises UsageError where no recipe can have it."""
         return os.path.lexists(self._path(name))
 
     def save(self, name: str, recipe: Recipe, *, replace: bool = False) -> Path:

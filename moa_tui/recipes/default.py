@@ -23,8 +23,8 @@ def choose_recipe(
 ) -> tuple[str, str]:
     """The name of the recipe to run where none is named, and the reason in words.
 
-    `can_run` returns True where all keys that a recipe needs are set. `servers` returns the local servers that
-    answer; it is called only where no key decides.
+    `can_run` returns True where all keys that a recipe needs are set. `servers` returns the local servers
+    that answer; it is called only where no key decides.
     """
     if settings.default_recipe:
         return settings.default_recipe, "default_recipe in the config names it"

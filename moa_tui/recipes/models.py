@@ -1,6 +1,7 @@
-"""The models of this machine: those of local servers, of endpoints, and those that providers are known to have.
+"""The models of this machine: those of local servers, of endpoints, and those providers are known to have.
 
-What asks servers blocks until they answer or discovery's time limit has passed: a screen calls it on a thread.
+What asks servers blocks until they answer or discovery's time limit has passed; a screen calls it on a
+thread.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 class ModelChoice:
     """A model that an agent can be given, with what is known of it.
 
-    `name` is the model as a recipe writes it; `where` is its provider, endpoint or local server. Prices are in
-    US dollars per token, None where unknown. An agent of this model needs `api_base` and `extra` as they stand
-    here. `missing_key` is the environment variable that should hold the model's key and is not set.
+    `name` is the model as a recipe writes it; `where` is its provider, endpoint or local server. Prices are
+    in US dollars per token, None where unknown. An agent of this model needs `api_base` and `extra` as they
+    stand here. `missing_key` is the environment variable that should hold the model's key and is not set.
     """
 
     name: str
