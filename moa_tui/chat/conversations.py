@@ -111,7 +111,7 @@ class Conversations:
         if turn is None or turn.recipe.name == self._chat.recipe.name:
             return Resumed.SAME
         with self._session.switching():
-            recipe = await asyncio.to_thread(catalog.again, turn.recipe)
+            recipe = await asyncio.to_thread(catalog.reload, turn.recipe)
         if recipe is None:
             return Resumed.IMPORTED
         self._chat.use_recipe(recipe)

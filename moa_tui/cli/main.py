@@ -19,7 +19,7 @@ from moa_tui.cli.config import config
 from moa_tui.cli.doctor import doctor
 from moa_tui.cli.recipes import recipes
 from moa_tui.cli.sessions import sessions, stats
-from moa_tui.cli.wiring import choices_of, gateway_of, settings_in_force
+from moa_tui.cli.wiring import catalog_of, gateway_of, models_of, settings_in_force
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
 from moa_tui.text.safe import safe_text
 
@@ -189,7 +189,7 @@ def ask(
     last = conversation.active if conversation is not None else None
     if last is not None:
         system = last.system if system is None else system
-    recipe, why = _recipe(choices_of(settings, gateway), recipe_name, last)
+    recipe, why = _recipe(catalog_of(settings, gateway), recipe_name, last)
     if max_cost is not None:
         recipe = recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
     request = headless.Request(
@@ -312,15 +312,15 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
     if store is not None and wanted is not None:
         conversation = _found(store, wanted)
     gateway = gateway_of(settings)
-    choices = choices_of(settings, gateway)
+    catalog = catalog_of(settings, gateway)
     try:
-        recipe, why = _recipe(choices, recipe_name, conversation.active if conversation is not None else None)
+        recipe, why = _recipe(catalog, recipe_name, conversation.active if conversation is not None else None)
     except MoaTuiError as error:
         if recipe_name is not None:
             raise
         problems.append(str(error))
         recipe, why = (
-            choices.load("demo"),
+            catalog.load("demo"),
             "the configured recipe cannot be used, so these answers are simulated",
         )
 
@@ -341,7 +341,9 @@ def _chat(recipe_name: str | None, system: str | None, wanted: str | None, *, pr
             _open(session, conversation.id)
             session.chat.system = session.chat.system if system is None else system
         library = Library(store, paths.exports_dir())
-        app = MoaApp(session, choices, library, settings, why=why, problems=problems)
+        app = MoaApp(
+            session, catalog, models_of(settings, gateway), library, settings, why=why, problems=problems
+        )
         if store is not None:
             store.on_problem(app.tell_of_the_disk)
         app.run()
@@ -369,8 +371,8 @@ def _open(session: ChatSession, conversation_id: str) -> None:
         asyncio.run(conversations.fork(conversation_id))
 
 
-def _recipe(choices: RecipeCatalog, name: str | None, last: Turn | None) -> tuple[Recipe, str | None]:
+def _recipe(catalog: RecipeCatalog, name: str | None, last: Turn | None) -> tuple[Recipe, str | None]:
     """The recipe named, else the one the last turn was answered by, else the one to start with; and why."""
-    if name is None and last is not None and (recipe := choices.again(last.recipe)) is not None:
+    if name is None and last is not None and (recipe := catalog.reload(last.recipe)) is not None:
         return recipe, None
-    return choices.first(name)
+    return catalog.first(name)

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from moa_tui.cli.wiring import choices_of, gateway_of, settings_in_force
+from moa_tui.cli.wiring import catalog_of, gateway_of, settings_in_force
 from moa_tui.errors import FileError
 
 
@@ -54,7 +54,7 @@ def recipes_show(name: str) -> None:
     from moa_tui.settings.config import Settings
 
     settings = Settings()  # whatever state the config file is in
-    click.echo(choices_of(settings, gateway_of(settings)).text(name).rstrip())
+    click.echo(catalog_of(settings, gateway_of(settings)).text(name).rstrip())
 
 
 @recipes.command("explain")
@@ -64,9 +64,9 @@ def recipes_explain(name: str) -> None:
     from moa_tui.cli.plan_view import graph_lines
 
     settings = settings_in_force()
-    choices = choices_of(settings, gateway_of(settings))
-    recipe = choices.load(name)
-    click.echo(graph_lines(recipe, choices.plan(recipe)))
+    catalog = catalog_of(settings, gateway_of(settings))
+    recipe = catalog.load(name)
+    click.echo(graph_lines(recipe, catalog.plan(recipe)))
 
 
 @recipes.command("new")
@@ -77,7 +77,7 @@ def recipes_new(name: str, source: str) -> None:
     from moa_tui.settings.config import Settings
 
     settings = Settings()  # whatever state the config file is in
-    click.echo(choices_of(settings, gateway_of(settings)).copy(source, name))
+    click.echo(catalog_of(settings, gateway_of(settings)).copy(source, name))
 
 
 @recipes.command("check")
@@ -88,7 +88,7 @@ def recipes_check(path: str) -> None:
 
     settings = settings_in_force()
     gateway = gateway_of(settings)
-    recipe = choices_of(settings, gateway).load(path)
+    recipe = catalog_of(settings, gateway).load(path)
     click.echo(
         f"{recipe.name}: valid, {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from moa_tui.gateway.gateway import Gateway
     from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
 
 
@@ -26,8 +27,14 @@ def gateway_of(settings: Settings) -> Gateway:
     return Gateway(settings.endpoints, os.environ)
 
 
-def choices_of(settings: Settings, gateway: Gateway) -> RecipeCatalog:
+def models_of(settings: Settings, gateway: Gateway) -> ModelCatalog:
+    from moa_tui.recipes.models import ModelCatalog
+
+    return ModelCatalog(settings, gateway, os.environ)
+
+
+def catalog_of(settings: Settings, gateway: Gateway) -> RecipeCatalog:
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.settings import paths
 
-    return RecipeCatalog(settings, gateway, paths.recipes_dir(), os.environ)
+    return RecipeCatalog(settings, gateway, paths.recipes_dir(), models_of(settings, gateway).local_servers)

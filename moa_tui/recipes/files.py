@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUILT_IN = Path(__file__).parent
-# Made at run time from what local servers list, so there is no file of it.
+"""The folder of the built-in recipes."""
 LOCAL = "local"
+"""The name of the recipe that is made from what local servers list; it has no file."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeFile:
-    """A recipe on disk, by the name it is called with: its file's."""
+    """The file of a recipe. `name` is the file's name without its ending, by which the recipe is called."""
 
     name: str
     path: Path
@@ -29,13 +30,19 @@ class RecipeFile:
 
 
 def available(user_dir: Path) -> dict[str, RecipeFile]:
-    """Every recipe by name, sorted; one of the user's replaces a built-in one of the same name."""
-    found = {file.name: file for file in (*_files(BUILT_IN, "built in"), *_files(user_dir, "yours"))}
-    return dict(sorted(found.items()))
+    """The files of all recipes by name, sorted; the user's own replace built-in ones of the same name.
+
+    Raises FileError where a folder cannot be read.
+    """
+    files = {file.name: file for file in (*_files(BUILT_IN, "built in"), *_files(user_dir, "yours"))}
+    return dict(sorted(files.items()))
 
 
 def find(name: str, user_dir: Path) -> Path:
-    """The file that `name` means: a recipe's name, or a path. Raises UsageError with the nearest names."""
+    """The path of the file that `name` means: a recipe's name, or a path.
+
+    Raises UsageError, with the nearest names, where there is no such file.
+    """
     recipes = available(user_dir)
     if name in recipes:
         return recipes[name].path
@@ -50,12 +57,15 @@ def find(name: str, user_dir: Path) -> Path:
 
 
 def load(name: str, user_dir: Path) -> Recipe:
-    """The recipe that `name` means. Raises UsageError where there is none, FileError where it is wrong."""
+    """The recipe that `name` means.
+
+    Raises UsageError where there is none, FileError where its file is not a valid recipe.
+    """
     return read(find(name, user_dir))
 
 
 def read(path: Path) -> Recipe:
-    """The recipe of a file. Raises FileError naming file, line and key."""
+    """The recipe that a file holds. Raises FileError, which names file, line and key, where it is not valid."""
     return toml_file.read(path, Recipe)
 
 

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.session import ChatSession
     from moa_tui.errors import StoreError
     from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
     from moa_tui.ui.chat.requests import AttentionRequested, LinkRequested, ThemeRequested
     from moa_tui.ui.rows.rows_widget import RowsWidget
@@ -92,7 +93,8 @@ class MoaApp(PrivateTracebackApp):
     def __init__(
         self,
         session: ChatSession,
-        choices: RecipeCatalog,
+        catalog: RecipeCatalog,
+        models: ModelCatalog,
         library: Library,
         settings: Settings,
         *,
@@ -100,7 +102,7 @@ class MoaApp(PrivateTracebackApp):
         problems: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self._chat_screen = ChatScreen(session, choices, library, settings, why)
+        self._chat_screen = ChatScreen(session, catalog, models, library, settings, why)
         self._settings = settings
         self._problems = list(problems)
         self._quit_until = 0.0

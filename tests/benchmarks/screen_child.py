@@ -23,6 +23,7 @@ from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.recipes.catalog import RecipeCatalog
+from moa_tui.recipes.models import ModelCatalog
 from moa_tui.settings import config, paths
 from moa_tui.store import Store
 from moa_tui.ui.app import MoaApp
@@ -114,12 +115,13 @@ def main() -> None:
     case, result, *rest = sys.argv[1:]
     settings = config.load(paths.config_file())
     gateway = Gateway(settings.endpoints, os.environ)
-    choices = RecipeCatalog(settings, gateway, paths.recipes_dir(), os.environ)
-    recipe: Recipe = choices.load(rest[0] if rest else "demo")
+    models = ModelCatalog(settings, gateway, os.environ)
+    catalog = RecipeCatalog(settings, gateway, paths.recipes_dir(), models.local_servers)
+    recipe: Recipe = catalog.load(rest[0] if rest else "demo")
     with EngineThread() as engine:
         store = Store(Path(result).with_suffix(".db"))
         chat = Chat(Backend(gateway, engine, store), recipe)
-        app = Watched(ChatSession(chat), choices, Library(store, Path(result).parent), settings)
+        app = Watched(ChatSession(chat), catalog, models, Library(store, Path(result).parent), settings)
         app.case, app.result = case, Path(result)
         app.run()
     os._exit(0)

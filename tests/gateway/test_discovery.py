@@ -20,7 +20,8 @@ from moa_tui.gateway.discovery import (
     found_keys,
     unknown_local_servers,
 )
-from moa_tui.recipes.default import choose_recipe, local_recipe
+from moa_tui.recipes.default import choose_recipe
+from moa_tui.recipes.local import local_recipe
 from moa_tui.settings.config import Settings
 
 if TYPE_CHECKING:

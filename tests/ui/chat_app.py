@@ -24,6 +24,7 @@ from moa_tui.gateway import discovery
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.recipes.catalog import RecipeCatalog
+from moa_tui.recipes.models import ModelCatalog
 from moa_tui.settings import paths
 from moa_tui.settings.config import Settings
 from moa_tui.store import Store
@@ -285,8 +286,9 @@ async def chat_app(
             store.save(conversation)
             await Conversations(session).open(conversation.id)
         library = Library(store if kept else None, Path(folder) / "exports")
-        choices = RecipeCatalog(settings, Gateway({}, {}), paths.recipes_dir(), {})
-        app = WatchedApp(session, choices, library, settings, why=why, problems=problems)
+        models_at_hand = ModelCatalog(settings, Gateway({}, {}), {})
+        catalog = RecipeCatalog(settings, Gateway({}, {}), paths.recipes_dir(), models_at_hand.local_servers)
+        app = WatchedApp(session, catalog, models_at_hand, library, settings, why=why, problems=problems)
         store.on_problem(app.tell_of_the_disk)
         async with app.run_test(size=size, notifications=True) as pilot:
 

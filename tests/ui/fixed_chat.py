@@ -21,6 +21,7 @@ from moa_tui.gateway.catalog import Catalog, ModelInfo
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.recipes import files
 from moa_tui.recipes.catalog import RecipeCatalog
+from moa_tui.recipes.models import ModelCatalog
 from moa_tui.settings.config import Settings
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat.screen import ChatScreen
@@ -131,10 +132,10 @@ class FixedCatalog(Catalog):
         return ModelInfo(model, model.partition("/")[0], 128_000, 1e-6, 4e-6)
 
 
-class FixedChoices(RecipeCatalog):
+class FixedModels(ModelCatalog):
     """No local server, whatever runs on the machine."""
 
-    def _local_servers(self) -> tuple[LocalServer, ...]:
+    def local_servers(self) -> tuple[LocalServer, ...]:
         return ()
 
 
@@ -142,12 +143,13 @@ def held_app(theme: str = "moa-dark", environ: Mapping[str, str] | None = None) 
     """The chat with the demo recipe and `environ` for its keys, none where not given."""
     settings = Settings(theme=theme, reduced_motion=True)
     gateway = Gateway({}, environ or {}, FixedCatalog(Path("none")))
-    choices = FixedChoices(settings, gateway, Path("none"), environ or {})
+    models = FixedModels(settings, gateway, environ or {})
+    catalog = RecipeCatalog(settings, gateway, Path("none"), models.local_servers)
     recipe = files.load("demo", Path("none"))
     session = ChatSession(HeldChat(Backend(gateway, None), recipe))  # type: ignore[arg-type]
     library = Library(None, Path("none"))
     why = "no key was found, so these answers are simulated"
-    app = MoaApp(session, choices, library, settings, why=why)
+    app = MoaApp(session, catalog, models, library, settings, why=why)
     app.get_default_screen().state.clock = Clock()  # type: ignore[attr-defined]
     return app
 

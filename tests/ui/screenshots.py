@@ -21,11 +21,12 @@ from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
+from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.settings.config import Settings
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from tests.helpers import wait_until
-from tests.ui.fixed_chat import FixedChoices, at_rest, chat_screen
+from tests.ui.fixed_chat import FixedModels, at_rest, chat_screen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,12 +45,13 @@ async def asked(size: tuple[int, int]) -> AsyncIterator[tuple[Pilot[None], RunVi
     """The program at that size, with the question just sent."""
     settings = Settings(reduced_motion=True)
     gateway = Gateway({}, {})
-    choices = FixedChoices(settings, gateway, Path("none"), {})
-    demo = choices.load("demo").model_dump(exclude_unset=True)
+    models = FixedModels(settings, gateway, {})
+    catalog = RecipeCatalog(settings, gateway, Path("none"), models.local_servers)
+    demo = catalog.load("demo").model_dump(exclude_unset=True)
     demo["defaults"] = {"extra": {"tokens_per_second": TOKENS_PER_SECOND}}
     with EngineThread() as engine:
         chat = Chat(Backend(gateway, engine), Recipe.model_validate(demo), private=True)
-        app = MoaApp(ChatSession(chat), choices, Library(None, Path("none")), settings)
+        app = MoaApp(ChatSession(chat), catalog, models, Library(None, Path("none")), settings)
         async with app.run_test(size=size) as pilot:
             screen = chat_screen(app)
             await at_rest(pilot)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.changes import Change
     from moa_tui.conversation import Turn
-    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
+    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog, ModelChoice
     from moa_tui.ui.chat.following import Following
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
@@ -38,12 +39,18 @@ class Changing:
     """Changes the turn whose panes are open, or the last one. Methods raise MoaTuiError."""
 
     def __init__(
-        self, state: ChatState, view: ChatView, choices: RecipeCatalog, following: Following
+        self,
+        state: ChatState,
+        view: ChatView,
+        catalog: RecipeCatalog,
+        models: ModelCatalog,
+        following: Following,
     ) -> None:
         self._state = state
         self._session = state.session
         self._view = view
-        self._choices = choices
+        self._catalog = catalog
+        self._models = models
         self._following = following
 
     # From the panes
@@ -88,7 +95,7 @@ class Changing:
                 settings = model_settings(choice.name, choice.api_base, choice.extra)
                 self._view.start(partial(act, settings), "change")
 
-        self._view.show_dialog(ModelScreen(self._choices), chosen)
+        self._view.show_dialog(ModelScreen(self._models), chosen)
 
     def _shown_turn(self) -> Turn:
         """The turn whose panes are open, else the last one, going or over."""
@@ -146,7 +153,7 @@ class Changing:
         if kind == "prompt":
             result = await self._session.aggregate_again(prompt=rest)
         elif words:
-            recipe = await asyncio.to_thread(self._choices.load, words)
+            recipe = await asyncio.to_thread(self._catalog.load, words)
             result = await self._session.aggregate_again(by=recipe)
         else:
             result = await self._session.aggregate_again()

@@ -13,7 +13,8 @@ from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
 if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
+    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog, ModelChoice
     from moa_tui.ui.chat.labels import Labels
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
@@ -25,22 +26,25 @@ _TRIAL = "In one short sentence: what are you good at?"
 class Choosing:
     """Changes by what the next prompt is answered. Methods raise MoaTuiError."""
 
-    def __init__(self, state: ChatState, view: ChatView, choices: RecipeCatalog, labels: Labels) -> None:
+    def __init__(
+        self, state: ChatState, view: ChatView, catalog: RecipeCatalog, models: ModelCatalog, labels: Labels
+    ) -> None:
         self._chat = state.session.chat
         self._view = view
-        self._choices = choices
+        self._catalog = catalog
+        self._models = models
         self._labels = labels
 
     async def look_around(self) -> None:
         """Find the keys and local servers of this machine, for the welcome."""
-        self._labels.renew_welcome(await asyncio.to_thread(self._choices.situation))
+        self._labels.renew_welcome(await asyncio.to_thread(self._models.situation))
 
     async def use_recipe(self, name: str) -> None:
         """Answer by the recipe of that name or path from now on; let the person choose where it is empty."""
         if not name:
             self.show_recipes()
             return
-        self._chat.use_recipe(await asyncio.to_thread(self._choices.load, name))
+        self._chat.use_recipe(await asyncio.to_thread(self._catalog.load, name))
         self._tell_recipe()
 
     def show_recipes(self) -> None:
@@ -51,7 +55,9 @@ class Choosing:
                 self._chat.use_recipe(recipe)
                 self._tell_recipe()
 
-        self._view.show_dialog(RecipeScreen(self._choices, self._chat.recipe.name, self._try), chosen)
+        self._view.show_dialog(
+            RecipeScreen(self._catalog, self._models, self._chat.recipe.name, self._try), chosen
+        )
 
     async def _try(self, agent: Agent) -> str:
         return await self._chat.try_agent(agent, _TRIAL)
@@ -59,7 +65,7 @@ class Choosing:
     def use_aggregator(self, model: str) -> None:
         """Let another model write the answers; let the person choose one where `model` is empty."""
         if not model:
-            self._view.show_dialog(ModelScreen(self._choices), self._model_chosen)
+            self._view.show_dialog(ModelScreen(self._models), self._model_chosen)
             return
         self._chat.use_aggregator(model)
         self._tell_recipe()

@@ -40,12 +40,12 @@ class Comparing:
     """Shows a comparison and takes its turns into the conversation. Methods raise MoaTuiError."""
 
     def __init__(
-        self, state: ChatState, view: ChatView, choices: RecipeCatalog, following: Following
+        self, state: ChatState, view: ChatView, catalog: RecipeCatalog, following: Following
     ) -> None:
         self._state = state
         self._session = state.session
         self._view = view
-        self._choices = choices
+        self._catalog = catalog
         self._following = following
 
     async def compare(self, command: PromptText) -> None:
@@ -64,9 +64,9 @@ class Comparing:
 
     def _recipes(self, words: str) -> tuple[CompareWords, list[Recipe]]:
         """What the words ask for, and its recipes. Looks at files."""
-        asked = compare_words(words, self._choices.known)
-        recipes = [self._choices.load(name) for name in asked.names]
-        # Two files may hold recipes of one name, by which choices are kept.
+        asked = compare_words(words, self._catalog.is_known)
+        recipes = [self._catalog.load(name) for name in asked.names]
+        # Two files may hold recipes of one name, by which the preferences are stored.
         _refuse_repeated([recipe.name for recipe in recipes])
         return asked, recipes
 

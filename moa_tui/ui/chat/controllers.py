@@ -18,6 +18,7 @@ from moa_tui.ui.chat.switching import Switching
 if TYPE_CHECKING:
     from moa_tui.chat.library import Library
     from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
@@ -30,7 +31,8 @@ class Controllers:
         self,
         state: ChatState,
         view: ChatView,
-        choices: RecipeCatalog,
+        catalog: RecipeCatalog,
+        models: ModelCatalog,
         library: Library,
         settings: Settings,
         recipe_reason: str | None,
@@ -39,11 +41,11 @@ class Controllers:
         self.view = view
         conversations = Conversations(state.session)
         self.labels = Labels(state, view, conversations, recipe_reason)
-        self.switching = Switching(state, view, conversations, choices, library, self.labels)
+        self.switching = Switching(state, view, conversations, catalog, library, self.labels)
         self.following = Following(state, view, self.labels, settings, self.switching.name_by)
         self.asking = Asking(state, view, self.labels, self.following)
-        self.changing = Changing(state, view, choices, self.following)
-        self.comparing = Comparing(state, view, choices, self.following)
+        self.changing = Changing(state, view, catalog, models, self.following)
+        self.comparing = Comparing(state, view, catalog, self.following)
         self.checklist = Checklist(state, view, self.following)
-        self.choosing = Choosing(state, view, choices, self.labels)
+        self.choosing = Choosing(state, view, catalog, models, self.labels)
         self.looking = Looking(state, view)

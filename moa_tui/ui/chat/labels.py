@@ -15,7 +15,7 @@ from moa_tui.text.wording import counted, money, one_line
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
     from moa_tui.engine.plan import Cap
-    from moa_tui.recipes.catalog import Situation
+    from moa_tui.recipes.models import Situation
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
 

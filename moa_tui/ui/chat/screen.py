@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.library import Library
     from moa_tui.chat.session import ChatSession
     from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
@@ -76,7 +77,8 @@ class ChatScreen(Screen[None]):
     def __init__(
         self,
         session: ChatSession,
-        choices: RecipeCatalog,
+        catalog: RecipeCatalog,
+        models: ModelCatalog,
         library: Library,
         settings: Settings,
         recipe_reason: str | None = None,
@@ -86,7 +88,9 @@ class ChatScreen(Screen[None]):
         self.session = session
         self.view = ScreenView(self)
         self.state = ChatState(session)
-        self.controllers = Controllers(self.state, self.view, choices, library, settings, recipe_reason)
+        self.controllers = Controllers(
+            self.state, self.view, catalog, models, library, settings, recipe_reason
+        )
         self._reduced_motion = settings.reduced_motion
         self._focused_before: Widget | None = None
 

@@ -38,7 +38,7 @@ class Switching:
         state: ChatState,
         view: ChatView,
         conversations: Conversations,
-        choices: RecipeCatalog,
+        catalog: RecipeCatalog,
         library: Library,
         labels: Labels,
     ) -> None:
@@ -47,7 +47,7 @@ class Switching:
         self._chat = state.session.chat
         self._view = view
         self._conversations = conversations
-        self._choices = choices
+        self._catalog = catalog
         self._library = library
         self._labels = labels
         self._may_leave_until = 0.0
@@ -73,7 +73,7 @@ class Switching:
                 self._view.focus_prompt()
 
     async def _show_opened(self, turn_id: str = "") -> None:
-        resumed = await self._conversations.resume_recipe(self._choices)
+        resumed = await self._conversations.resume_recipe(self._catalog)
         name = self._chat.recipe.name
         if resumed is Resumed.CHANGED:
             self._view.say(f"recipe {name} from now on")

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.recipes.catalog import Situation
+    from moa_tui.recipes.models import Situation
 
 
 class Welcome(Static):

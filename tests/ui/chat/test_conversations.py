@@ -293,7 +293,7 @@ async def test_nothing_is_asked_while_another_conversation_is_on_its_way(
         def again(recipe: object) -> None:
             gate.wait(5)
 
-        monkeypatch.setattr(bench.screen.controllers.choosing._choices, "again", again)
+        monkeypatch.setattr(bench.screen.controllers.choosing._catalog, "reload", again)
         bench.chat.recipe = bench.chat.recipe.model_copy(update={"name": "another"})
         bench.app.run_worker(bench.screen.controllers.switching.open("birds"))
         await wait_until(lambda: bench.session._is_switching and bench.chat.conversation.id == other.id)

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from moa_tui.recipes.catalog import ModelChoice
+from moa_tui.recipes.models import ModelChoice
 from moa_tui.text.cells import fit
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog
 
 # More rows than anybody reads; each one costs a little at every key.
 MOST_SHOWN = 200
@@ -43,9 +43,9 @@ class ModelScreen(ModalScreen[ModelChoice | None]):
         Binding("escape", "close", "Close", id="models.close"),
     ]
 
-    def __init__(self, choices: RecipeCatalog, current: str = "") -> None:
+    def __init__(self, catalog: ModelCatalog, current: str = "") -> None:
         super().__init__()
-        self._choices = choices
+        self._catalog = catalog
         self._current = current
         self._models: Sequence[ModelChoice] = ()
         self._found: list[ModelChoice] = []
@@ -66,7 +66,7 @@ class ModelScreen(ModalScreen[ModelChoice | None]):
 
     @work(exclusive=True)
     async def _look(self) -> None:
-        self._models = await asyncio.to_thread(self._choices.models)
+        self._models = await asyncio.to_thread(self._catalog.models)
         self._show()
 
     @on(Input.Changed)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
+    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.models import ModelCatalog, ModelChoice
 
 
 class Lineup(OptionList):
@@ -73,12 +74,14 @@ class RecipeEditor(Screen[Recipe | None]):
     def __init__(
         self,
         recipe: Recipe,
-        choices: RecipeCatalog,
+        catalog: RecipeCatalog,
+        models: ModelCatalog,
         try_once: Callable[[Agent], Awaitable[str]],
         save_name: str | None = None,
     ) -> None:
         super().__init__()
-        self._choices = choices
+        self._catalog = catalog
+        self._models = models
         self._try_once = try_once
         self._draft = RecipeDraft(recipe)
         self._save_name = save_name or f"{recipe.name}-copy"
@@ -143,7 +146,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 agent.ask(choice.name, choice.api_base, choice.extra)
                 self._changed_to(self._draft.add(place, agent))
 
-        self.app.push_screen(ModelScreen(self._choices), add)
+        self.app.push_screen(ModelScreen(self._models), add)
 
     def action_copy_agent(self) -> None:
         """Put a second one like the highlighted agent behind it."""
@@ -197,7 +200,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 agent.ask(choice.name, choice.api_base, choice.extra)
                 self._changed_to(self._place)
 
-        self.app.push_screen(ModelScreen(self._choices, agent.texts["model"].strip()), ask)
+        self.app.push_screen(ModelScreen(self._models, agent.texts["model"].strip()), ask)
 
     def action_try_once(self) -> None:
         """Ask the highlighted agent one short question."""
@@ -216,7 +219,7 @@ class RecipeEditor(Screen[Recipe | None]):
             if answer is not None and self._recipe is not None:
                 self._save(answer[0], self._recipe, replace=answer[1])
 
-        self.app.push_screen(NameScreen(name, self._choices.has), save)
+        self.app.push_screen(NameScreen(name, self._catalog.has_own), save)
 
     def action_use(self) -> None:
         """Give the recipe back, to be asked next."""
@@ -238,7 +241,7 @@ class RecipeEditor(Screen[Recipe | None]):
     @work(exclusive=True, group="save")
     async def _save(self, name: str, recipe: Recipe, *, replace: bool) -> None:
         try:
-            path = await asyncio.to_thread(self._choices.save, name, recipe, replace=replace)
+            path = await asyncio.to_thread(self._catalog.save, name, recipe, replace=replace)
         except MoaTuiError as error:
             self._tell(str(error), "error")
             return
@@ -249,7 +252,7 @@ class RecipeEditor(Screen[Recipe | None]):
 
     @work(exclusive=True, group="use")
     async def _use(self, recipe: Recipe) -> None:
-        missing = await asyncio.to_thread(self._choices.missing_keys, recipe)
+        missing = await asyncio.to_thread(self._catalog.missing_keys, recipe)
         if missing:
             self._tell(f"It cannot run here: {missing_words(missing)}. It can be saved.", "error")
         else:
@@ -295,7 +298,7 @@ class RecipeEditor(Screen[Recipe | None]):
         """Say that it is valid, with calls, price and missing keys: litellm's map may have to be read."""
 
         def known() -> tuple[float | None, dict[str, list[str]]]:
-            return self._choices.plan(recipe).cost, self._choices.missing_keys(recipe)
+            return self._catalog.plan(recipe).cost, self._catalog.missing_keys(recipe)
 
         cost, missing = await asyncio.to_thread(known)
         if recipe is self._recipe:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.recipes.catalog import RecipeCatalog, RecipeChoice
+    from moa_tui.recipes.models import ModelCatalog
 
 
 class RecipeScreen(ModalScreen[Recipe | None]):
@@ -49,10 +50,15 @@ class RecipeScreen(ModalScreen[Recipe | None]):
     ]
 
     def __init__(
-        self, choices: RecipeCatalog, current: str, try_once: Callable[[Agent], Awaitable[str]]
+        self,
+        catalog: RecipeCatalog,
+        models: ModelCatalog,
+        current: str,
+        try_once: Callable[[Agent], Awaitable[str]],
     ) -> None:
         super().__init__()
-        self._choices = choices
+        self._catalog = catalog
+        self._models = models
         self._current = current
         self._try_once = try_once
         self._recipes: Sequence[RecipeChoice] = ()
@@ -77,7 +83,7 @@ class RecipeScreen(ModalScreen[Recipe | None]):
     @work(exclusive=True)
     async def _look(self, name: str) -> None:
         try:
-            self._recipes = await asyncio.to_thread(self._choices.recipes)
+            self._recipes = await asyncio.to_thread(self._catalog.recipes)
         except MoaTuiError as error:
             self._say(f"✗ {error}")
             return
@@ -148,7 +154,9 @@ class RecipeScreen(ModalScreen[Recipe | None]):
             self._refuse(f"{choice.name} cannot be edited here: {choice.problem}")
             return
         name = choice.name if choice.origin == "yours" and choice.problem is None else f"{choice.name}-copy"
-        self.app.push_screen(RecipeEditor(choice.recipe, self._choices, self._try_once, name), self._edited)
+        self.app.push_screen(
+            RecipeEditor(choice.recipe, self._catalog, self._models, self._try_once, name), self._edited
+        )
 
     def _edited(self, recipe: Recipe | None) -> None:
         if recipe is not None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from textual.app import App
 from textual.widgets import Input, Static
 
-from moa_tui.gateway import discovery
 from moa_tui.gateway.gateway import Gateway
-from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
+from moa_tui.recipes.catalog import RecipeCatalog
+from moa_tui.recipes.models import ModelCatalog, ModelChoice
 from moa_tui.settings.config import Settings
 from moa_tui.ui.screens.recipes.recipe_editor import Lineup, RecipeEditor
 from tests.helpers import recipe, wait_until
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    import pytest
     from textual.pilot import Pilot
 
     from moa_tui.engine.agent import Agent
@@ -29,17 +28,16 @@ HOSTED = ModelChoice("openai/gpt-x", "openai", 128_000, 1e-6, 4e-6, "OPENAI_API_
 TWO = recipe(["demo/terse", "demo/coder"], ["demo/terse"])
 
 
-class Shelf(RecipeCatalog):
-    """The real one, with two models."""
+class TwoModels(ModelCatalog):
+    """One local model and one hosted, whatever the machine has."""
 
     def models(self) -> list[ModelChoice]:
         return [LOCAL, HOSTED]
 
 
-def choices_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecipeCatalog:
-    """The shelf over an empty folder; no server is looked for."""
-    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
-    return Shelf(Settings(), Gateway({}, {}), tmp_path / "recipes", {})
+def catalog_in(tmp_path: Path) -> RecipeCatalog:
+    """The catalog over an empty folder; no server is looked for."""
+    return RecipeCatalog(Settings(), Gateway({}, {}), tmp_path / "recipes", tuple)
 
 
 async def answers(agent: Agent) -> str:
@@ -51,12 +49,12 @@ class Host(App[None]):
 
     def __init__(
         self,
-        choices: RecipeCatalog,
+        catalog: RecipeCatalog,
         edited: Recipe = TWO,
         try_once: Callable[[Agent], Awaitable[str]] = answers,
     ) -> None:
         super().__init__()
-        self.editor = RecipeEditor(edited, choices, try_once)
+        self.editor = RecipeEditor(edited, catalog, TwoModels(Settings(), Gateway({}, {}), {}), try_once)
         self.given: list[Recipe | None] = []
 
     def on_mount(self) -> None:

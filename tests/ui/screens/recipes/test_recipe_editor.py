@@ -17,7 +17,7 @@ from moa_tui.ui.screens.recipes.recipe_draft import Place, RecipeDraft
 from moa_tui.ui.screens.recipes.recipe_editor import Lineup
 from moa_tui.ui.widgets.key_bar import KeyBar
 from tests.helpers import recipe, wait_until
-from tests.ui.screens.recipes.editing import HOSTED, LOCAL, TWO, Host, choices_in, opened, put, used
+from tests.ui.screens.recipes.editing import HOSTED, LOCAL, TWO, Host, catalog_in, opened, put, used
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecipeCatalog:
-    return choices_in(tmp_path, monkeypatch)
+def catalog(tmp_path: Path) -> RecipeCatalog:
+    return catalog_in(tmp_path)
 
 
-async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(choices: RecipeCatalog) -> None:
+async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(catalog: RecipeCatalog) -> None:
     given = Recipe.model_validate(
         {
             "name": "mine",
@@ -45,7 +45,7 @@ async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(choic
             "limits": {"max_cost": 0.5},
         }
     )  # fmt: skip
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await put(app, pilot, "temperature", "1.2")
@@ -66,9 +66,9 @@ async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(choic
 
 
 async def test_a_wrong_value_is_told_at_once_with_layer_agent_and_key_and_nothing_typed_is_lost(
-    choices: RecipeCatalog,
+    catalog: RecipeCatalog,
 ) -> None:
-    app = Host(choices)
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await put(app, pilot, "temperature", "hot")
@@ -87,8 +87,8 @@ async def test_a_wrong_value_is_told_at_once_with_layer_agent_and_key_and_nothin
         assert (await used(app, pilot)).lineup[0][0].temperature == 0.1
 
 
-async def test_what_is_typed_just_before_another_agent_is_opened_is_not_lost(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_what_is_typed_just_before_another_agent_is_opened_is_not_lost(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         app.field("count").value = "7"
@@ -103,11 +103,11 @@ async def test_what_is_typed_just_before_another_agent_is_opened_is_not_lost(cho
         assert app.row(2).strip() == "demo/coder"
 
 
-async def test_looking_at_a_prompt_with_odd_line_ends_does_not_change_it(choices: RecipeCatalog) -> None:
+async def test_looking_at_a_prompt_with_odd_line_ends_does_not_change_it(catalog: RecipeCatalog) -> None:
     given = recipe(
         [{"model": "demo/terse", "system": "one\u2028two\r\nthree\n"}, "demo/coder"], ["demo/coder"]
     )
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("down", "up", "down")
@@ -116,16 +116,16 @@ async def test_looking_at_a_prompt_with_odd_line_ends_does_not_change_it(choices
         await wait_until(lambda: app.given == [None])
 
 
-async def test_an_empty_model_is_missing_and_not_an_odd_recipe(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_an_empty_model_is_missing_and_not_an_odd_recipe(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await put(app, pilot, "model", "")
         assert "layer 1, agent 1 (demo/terse), model: missing" in app.words("#status")
 
 
-async def test_agents_are_copied_moved_and_removed(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_agents_are_copied_moved_and_removed(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         assert app.rows == ["L1 answer", "demo/terse", "demo/coder", "L2 synthesize · final", "demo/terse"]
@@ -137,8 +137,8 @@ async def test_agents_are_copied_moved_and_removed(choices: RecipeCatalog) -> No
         assert [agent.model for agent in result.lineup[0]] == ["demo/coder", "demo/terse"]
 
 
-async def test_layers_are_added_moved_and_removed(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_layers_are_added_moved_and_removed(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("down", "l")
@@ -159,8 +159,8 @@ async def test_layers_are_added_moved_and_removed(choices: RecipeCatalog) -> Non
         assert app.rows[0] == "✗ L1 answer", "the last layer stays"
 
 
-async def test_an_empty_layer_says_what_to_do(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_an_empty_layer_says_what_to_do(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("d", "d")
@@ -169,9 +169,9 @@ async def test_an_empty_layer_says_what_to_do(choices: RecipeCatalog) -> None:
         assert len(app.rows) == 3
 
 
-async def test_a_model_is_found_by_typing_and_brings_its_server(choices: RecipeCatalog) -> None:
+async def test_a_model_is_found_by_typing_and_brings_its_server(catalog: RecipeCatalog) -> None:
     given = recipe([{"model": "lab/x", "api_key_env": "LAB_KEY", "extra": {"num_ctx": 9, "seed": 1}}])
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         assert "LAB_KEY" in app.words("#kept")
@@ -189,8 +189,8 @@ async def test_a_model_is_found_by_typing_and_brings_its_server(choices: RecipeC
     assert agent.extra == {"seed": 1}
 
 
-async def test_an_added_agent_is_of_the_model_found_or_none_at_all(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_an_added_agent_is_of_the_model_found_or_none_at_all(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("a")
@@ -208,8 +208,8 @@ async def test_an_added_agent_is_of_the_model_found_or_none_at_all(choices: Reci
         await wait_until(lambda: "OPENAI_API_KEY is not set, needed by openai/gpt-x" in app.words("#status"))
 
 
-async def test_what_lacks_a_key_is_not_used_but_can_be_saved(choices: RecipeCatalog) -> None:
-    app = Host(choices, files.load("duo", choices._recipes_dir))
+async def test_what_lacks_a_key_is_not_used_but_can_be_saved(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, files.load("duo", catalog._recipes_dir))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("ctrl+g")
@@ -218,12 +218,12 @@ async def test_what_lacks_a_key_is_not_used_but_can_be_saved(choices: RecipeCata
         assert "cannot run here: OPENAI_API_KEY is not set" in told.message
         assert app.given == []
         await pilot.press("ctrl+s", "enter")
-        await wait_until(lambda: choices.has("duo-copy"))
+        await wait_until(lambda: catalog.has_own("duo-copy"))
 
 
-async def test_saving_asks_before_replacing_and_names_what_cannot_be_a_name(choices: RecipeCatalog) -> None:
-    choices.save("taken", TWO)
-    app = Host(choices)
+async def test_saving_asks_before_replacing_and_names_what_cannot_be_a_name(catalog: RecipeCatalog) -> None:
+    catalog.save("taken", TWO)
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await put(app, pilot, "count", "2")
@@ -237,28 +237,28 @@ async def test_saving_asks_before_replacing_and_names_what_cannot_be_a_name(choi
         await wait_until(lambda: '"a/b" cannot name a recipe' in note())
         await pilot.press("ctrl+u", *"taken", "enter")
         await wait_until(lambda: "Enter once more replaces it" in note())
-        assert choices.load("taken").calls == 3
+        assert catalog.load("taken").calls == 3
         await pilot.press("enter")
-        await wait_until(lambda: choices.load("taken").calls == 4)
+        await wait_until(lambda: catalog.load("taken").calls == 4)
         await wait_until(lambda: "changed" not in app.words("#title"))
         await pilot.press("escape")
         await wait_until(lambda: app.given == [None])
 
 
-async def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_lost(choices: RecipeCatalog) -> None:
-    choices._recipes_dir.write_text("a file")
-    app = Host(choices)
+async def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_lost(catalog: RecipeCatalog) -> None:
+    catalog._recipes_dir.write_text("a file")
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("c", "ctrl+s", "enter")
         await wait_until(lambda: app._notifications)
         (told,) = app._notifications
-        assert str(choices._recipes_dir) in told.message
+        assert str(catalog._recipes_dir) in told.message
         assert "changed" in app.words("#title")
 
 
-async def test_escape_asks_before_it_drops_changes(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_escape_asks_before_it_drops_changes(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("c", "escape")
@@ -270,8 +270,8 @@ async def test_escape_asks_before_it_drops_changes(choices: RecipeCatalog) -> No
         await wait_until(lambda: app.given == [None])
 
 
-async def test_what_was_changed_back_needs_no_asking(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_what_was_changed_back_needs_no_asking(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await put(app, pilot, "count", "2")
@@ -280,9 +280,9 @@ async def test_what_was_changed_back_needs_no_asking(choices: RecipeCatalog) -> 
         await wait_until(lambda: app.given == [None])
 
 
-async def test_an_agent_is_tried_with_the_recipes_defaults(choices: RecipeCatalog) -> None:
+async def test_an_agent_is_tried_with_the_recipes_defaults(catalog: RecipeCatalog) -> None:
     given = TWO.model_copy(update={"defaults": TWO.defaults.model_copy(update={"temperature": 0.3})})
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("d", "ctrl+t")
@@ -293,13 +293,13 @@ async def test_an_agent_is_tried_with_the_recipes_defaults(choices: RecipeCatalo
         await wait_until(lambda: app.screen is app.editor)
 
 
-async def test_an_agents_failure_is_shown_whole_and_as_text(choices: RecipeCatalog) -> None:
+async def test_an_agents_failure_is_shown_whole_and_as_text(catalog: RecipeCatalog) -> None:
     message = "401: the key is wrong [/] " + "and more " * 100
 
     async def fails(agent: Agent) -> str:
         raise ModelError("auth", message)
 
-    app = Host(choices, try_once=fails)
+    app = Host(catalog, try_once=fails)
     async with app.run_test(size=(60, 20)) as pilot:
         await opened(app, pilot)
         await pilot.press("ctrl+t")
@@ -308,7 +308,7 @@ async def test_an_agents_failure_is_shown_whole_and_as_text(choices: RecipeCatal
         await wait_until(lambda: message in str(note.content))
 
 
-async def test_leaving_a_try_stops_asking(choices: RecipeCatalog) -> None:
+async def test_leaving_a_try_stops_asking(catalog: RecipeCatalog) -> None:
     ended = asyncio.Event()
 
     async def hangs(agent: Agent) -> str:
@@ -318,7 +318,7 @@ async def test_leaving_a_try_stops_asking(choices: RecipeCatalog) -> None:
             ended.set()
         return ""
 
-    app = Host(choices, try_once=hangs)
+    app = Host(catalog, try_once=hangs)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("ctrl+t")
@@ -327,8 +327,8 @@ async def test_leaving_a_try_stops_asking(choices: RecipeCatalog) -> None:
         await wait_until(ended.is_set)
 
 
-async def test_an_agent_that_cannot_be_asked_says_why(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_an_agent_that_cannot_be_asked_says_why(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await put(app, pilot, "temperature", "5")
@@ -340,9 +340,9 @@ async def test_an_agent_that_cannot_be_asked_says_why(choices: RecipeCatalog) ->
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
 async def test_every_key_is_named_and_the_form_has_room(
-    choices: RecipeCatalog, size: tuple[int, int]
+    catalog: RecipeCatalog, size: tuple[int, int]
 ) -> None:
-    app = Host(choices)
+    app = Host(catalog)
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         keys = str(app.editor.query_one(KeyBar).content)
@@ -352,17 +352,17 @@ async def test_every_key_is_named_and_the_form_has_room(
         assert app.field("model").size.width >= 20
 
 
-async def test_a_click_on_a_key_does_what_the_key_does(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_a_click_on_a_key_does_what_the_key_does(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.click(KeyBar, offset=(2, 0))
         await wait_until(lambda: isinstance(app.screen, ModelScreen))
 
 
-async def test_markup_in_names_is_shown_as_text(choices: RecipeCatalog) -> None:
+async def test_markup_in_names_is_shown_as_text(catalog: RecipeCatalog) -> None:
     given = recipe([{"model": "demo/[b]x", "name": "[red]", "system": "[/]", "extra": {"[/b]": "[/]"}}])
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         assert app.rows[1] == "[red]"

@@ -17,7 +17,7 @@ from moa_tui.ui.screens.recipes.recipe_draft import Place
 from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.key_bar import KeyBar
 from tests.helpers import recipe, wait_until
-from tests.ui.screens.recipes.editing import Host, choices_in, opened, used
+from tests.ui.screens.recipes.editing import Host, catalog_in, opened, used
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +30,8 @@ THREE = recipe(["demo/terse", "demo/coder", "demo/sceptic"], ["demo/terse"], ["d
 
 
 @pytest.fixture
-def choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecipeCatalog:
-    return choices_in(tmp_path, monkeypatch)
+def catalog(tmp_path: Path) -> RecipeCatalog:
+    return catalog_in(tmp_path)
 
 
 async def form(app: Host, pilot: Pilot[None], layer: int) -> OptionsForm:
@@ -81,10 +81,10 @@ async def choose(pilot: Pilot[None], screen: OptionsForm, key: str, value: str) 
 
 @pytest.mark.parametrize("name", sorted(files.available(files.BUILT_IN)))
 async def test_a_built_in_recipe_is_the_same_after_all_its_forms_were_opened_and_saved(
-    choices: RecipeCatalog, name: str
+    catalog: RecipeCatalog, name: str
 ) -> None:
     given = files.load(name, files.BUILT_IN)
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         for number in range(1, len(given.layers) + 1):
@@ -99,14 +99,14 @@ async def test_a_built_in_recipe_is_the_same_after_all_its_forms_were_opened_and
         assert app.words("#title") == f"Recipe {name}"
         assert app.editor._draft.check() == (given, [])
         await pilot.press("ctrl+s", "enter")
-        await wait_until(lambda: choices.has(f"{name}-copy"))
-    assert choices.load(f"{name}-copy") == given.model_copy(update={"name": f"{name}-copy"})
+        await wait_until(lambda: catalog.has_own(f"{name}-copy"))
+    assert catalog.load(f"{name}-copy") == given.model_copy(update={"name": f"{name}-copy"})
 
 
 async def test_a_task_and_an_option_are_in_the_row_and_nothing_else_in_the_file(
-    choices: RecipeCatalog,
+    catalog: RecipeCatalog,
 ) -> None:
-    app = Host(choices, THREE)
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         screen = await form(app, pilot, 2)
@@ -124,14 +124,14 @@ async def test_a_task_and_an_option_are_in_the_row_and_nothing_else_in_the_file(
         ]
         await wait_until(lambda: app.words("#status").startswith("✓ valid"))
         await pilot.press("ctrl+s", "enter")
-        await wait_until(lambda: choices.has("test-copy"))
-    written = tomllib.loads(choices.text("test-copy"))
+        await wait_until(lambda: catalog.has_own("test-copy"))
+    written = tomllib.loads(catalog.text("test-copy"))
     assert written["layers"][1] == {"agents": ["demo/terse"], "task": "rank", "top_k": 2}
     assert all(set(layer) == {"agents"} for layer in (written["layers"][0], written["layers"][2]))
 
 
-async def test_enter_on_a_layer_opens_its_form_and_escape_leaves_it_as_it_was(choices: RecipeCatalog) -> None:
-    app = Host(choices, THREE)
+async def test_enter_on_a_layer_opens_its_form_and_escape_leaves_it_as_it_was(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("up", "enter")
@@ -143,9 +143,9 @@ async def test_enter_on_a_layer_opens_its_form_and_escape_leaves_it_as_it_was(ch
 
 
 async def test_a_wrong_value_stays_and_is_told_at_its_field_until_it_is_mended(
-    choices: RecipeCatalog,
+    catalog: RecipeCatalog,
 ) -> None:
-    app = Host(choices, THREE)
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         screen = await form(app, pilot, 1)
@@ -170,8 +170,8 @@ async def test_a_wrong_value_stays_and_is_told_at_its_field_until_it_is_mended(
         assert app.rows[0] == "L1 answer · top 2"
 
 
-async def test_changes_are_dropped_when_that_is_asked_for(choices: RecipeCatalog) -> None:
-    app = Host(choices, THREE)
+async def test_changes_are_dropped_when_that_is_asked_for(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await form(app, pilot, 1)
@@ -183,10 +183,10 @@ async def test_changes_are_dropped_when_that_is_asked_for(choices: RecipeCatalog
 
 
 async def test_a_judge_among_three_is_told_whom_to_remove_and_is_right_when_they_are_gone(
-    choices: RecipeCatalog,
+    catalog: RecipeCatalog,
 ) -> None:
     given = recipe(["demo/terse"], ["demo/terse", "demo/coder"], {"agents": ["demo/terse"], "reads": "all"})
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         screen = await form(app, pilot, 2)
@@ -201,8 +201,8 @@ async def test_a_judge_among_three_is_told_whom_to_remove_and_is_right_when_they
         assert (await used(app, pilot)).task(2) == "judge"
 
 
-async def test_a_vote_is_made_of_a_new_layer_by_removing_its_agent(choices: RecipeCatalog) -> None:
-    app = Host(choices, recipe(["demo/terse", "demo/coder"], ["demo/terse"]))
+async def test_a_vote_is_made_of_a_new_layer_by_removing_its_agent(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, recipe(["demo/terse", "demo/coder"], ["demo/terse"]))
     async with app.run_test(size=(60, 20)) as pilot:
         await opened(app, pilot)
         screen = await form(app, pilot, 2)
@@ -216,8 +216,8 @@ async def test_a_vote_is_made_of_a_new_layer_by_removing_its_agent(choices: Reci
         assert app.rows[-1] == "L2 vote · final"
 
 
-async def test_options_come_and_go_with_what_they_go_with(choices: RecipeCatalog) -> None:
-    app = Host(choices, THREE)
+async def test_options_come_and_go_with_what_they_go_with(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         screen = await form(app, pilot, 1)
@@ -230,10 +230,10 @@ async def test_options_come_and_go_with_what_they_go_with(choices: RecipeCatalog
 
 
 async def test_a_prompt_of_several_lines_is_written_and_one_with_odd_line_ends_is_left(
-    choices: RecipeCatalog,
+    catalog: RecipeCatalog,
 ) -> None:
     given = recipe(["a"], {"agents": ["a"], "prompt": "one\u2028two\r\nthree\n"}, ["a"])
-    app = Host(choices, given)
+    app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await form(app, pilot, 2)
@@ -250,8 +250,8 @@ async def test_a_prompt_of_several_lines_is_written_and_one_with_odd_line_ends_i
     assert result.layers[2].prompt == "[/]\nb"
 
 
-async def test_limits_are_set_for_the_whole_run(choices: RecipeCatalog) -> None:
-    app = Host(choices, THREE)
+async def test_limits_are_set_for_the_whole_run(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("r")
@@ -267,8 +267,8 @@ async def test_limits_are_set_for_the_whole_run(choices: RecipeCatalog) -> None:
     assert limits.model_copy(update={"max_cost": None, "one_model_at_a_time": False}) == THREE.limits
 
 
-async def test_a_choice_goes_round_both_ways_and_to_a_letter(choices: RecipeCatalog) -> None:
-    app = Host(choices, THREE)
+async def test_a_choice_goes_round_both_ways_and_to_a_letter(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         screen = await form(app, pilot, 2)
@@ -285,8 +285,8 @@ async def test_a_choice_goes_round_both_ways_and_to_a_letter(choices: RecipeCata
         assert screen.texts["task"] == "", "the default is written nowhere"
 
 
-async def test_the_keys_are_named_with_their_ids(choices: RecipeCatalog) -> None:
-    app = Host(choices, THREE)
+async def test_the_keys_are_named_with_their_ids(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         listed = " ".join(does for _, rows in keys_in_force(app.screen) for _, does in rows)
@@ -307,9 +307,9 @@ async def test_the_keys_are_named_with_their_ids(choices: RecipeCatalog) -> None
 @pytest.mark.parametrize("theme", ["moa-light", "terminal"])
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
 async def test_every_field_can_be_reached_and_read(
-    choices: RecipeCatalog, size: tuple[int, int], theme: str
+    catalog: RecipeCatalog, size: tuple[int, int], theme: str
 ) -> None:
-    app = Host(choices, files.load("sparse", files.BUILT_IN))
+    app = Host(catalog, files.load("sparse", files.BUILT_IN))
     app.register_theme(themes.load(themes.shipped_dir())[0][theme])
     app.theme = theme
     async with app.run_test(size=size) as pilot:

@@ -10,9 +10,9 @@ from textual.app import App
 from textual.widgets import Input, OptionList, Static
 
 from moa_tui.errors import FileError
-from moa_tui.gateway import discovery
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.recipes.catalog import RecipeCatalog, RecipeChoice
+from moa_tui.recipes.models import ModelCatalog
 from moa_tui.settings.config import Settings
 from moa_tui.ui.screens.recipes.recipe_editor import RecipeEditor
 from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
@@ -44,24 +44,24 @@ async def answers(agent: Agent) -> str:
 class Host(App[None]):
     """Pushes the screen and keeps what it gave."""
 
-    def __init__(self, choices: RecipeCatalog, current: str = "demo") -> None:
+    def __init__(self, catalog: RecipeCatalog, current: str = "demo") -> None:
         super().__init__()
-        self.choices = choices
+        self.catalog = catalog
         self.current = current
         self.given: list[Recipe | None] = []
 
     def on_mount(self) -> None:
-        self.push_screen(RecipeScreen(self.choices, self.current, answers), self.given.append)
+        models = ModelCatalog(Settings(), Gateway({}, {}), {})
+        self.push_screen(RecipeScreen(self.catalog, models, self.current, answers), self.given.append)
 
 
 @pytest.fixture
-def choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecipeCatalog:
+def catalog(tmp_path: Path) -> RecipeCatalog:
     """Two recipes of one's own, one of them broken; one key; no server."""
-    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
     (tmp_path / "broken.toml").write_text('name = "broken"\n')
     (tmp_path / "[bold]odd.toml").write_text(HOSTILE)
     environ = {"OPENAI_API_KEY": "sk-x"}
-    return RecipeCatalog(Settings(), Gateway({}, environ), tmp_path, environ)
+    return RecipeCatalog(Settings(), Gateway({}, environ), tmp_path, tuple)
 
 
 def text(app: App[Any], selector: str) -> str:
@@ -85,8 +85,8 @@ async def type_in(pilot: Pilot[None], words: str) -> None:
     await pilot.pause()
 
 
-async def test_each_recipe_shows_calls_price_and_what_keeps_it_from_running(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_each_recipe_shows_calls_price_and_what_keeps_it_from_running(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         by_name = {row.strip("▸ ").split()[0]: row for row in rows(app)}
@@ -99,8 +99,8 @@ async def test_each_recipe_shows_calls_price_and_what_keeps_it_from_running(choi
         assert by_name["demo"].startswith("▸"), "the one in use is marked"
 
 
-async def test_the_highlighted_recipe_is_told_whole(choices: RecipeCatalog) -> None:
-    app = Host(choices, "duo")
+async def test_the_highlighted_recipe_is_told_whole(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, "duo")
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         about = text(app, "#about")
@@ -110,8 +110,8 @@ async def test_the_highlighted_recipe_is_told_whole(choices: RecipeCatalog) -> N
         assert "luna: gpt-6-luna" in about
 
 
-async def test_enter_gives_the_highlighted_recipe(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_enter_gives_the_highlighted_recipe(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         await pilot.press("down", "enter")
@@ -120,8 +120,8 @@ async def test_enter_gives_the_highlighted_recipe(choices: RecipeCatalog) -> Non
         assert app.given[0].name == "openai"
 
 
-async def test_typing_filters_by_name_description_and_model(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_typing_filters_by_name_description_and_model(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         await type_in(pilot, "kimi twelve")
@@ -135,8 +135,8 @@ async def test_typing_filters_by_name_description_and_model(choices: RecipeCatal
         assert not app.given
 
 
-async def test_a_recipe_without_its_key_is_refused_with_the_variable_named(choices: RecipeCatalog) -> None:
-    app = Host(choices, "duo")
+async def test_a_recipe_without_its_key_is_refused_with_the_variable_named(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, "duo")
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         await pilot.press("enter")
@@ -148,9 +148,9 @@ async def test_a_recipe_without_its_key_is_refused_with_the_variable_named(choic
 
 
 async def test_a_broken_file_is_shown_with_its_problem_and_neither_used_nor_edited(
-    choices: RecipeCatalog,
+    catalog: RecipeCatalog,
 ) -> None:
-    app = Host(choices, "broken")
+    app = Host(catalog, "broken")
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         assert "broken.toml: layers: missing" in text(app, "#about")
@@ -160,8 +160,8 @@ async def test_a_broken_file_is_shown_with_its_problem_and_neither_used_nor_edit
         assert isinstance(app.screen, RecipeScreen)
 
 
-async def test_markup_in_a_recipe_is_shown_as_text(choices: RecipeCatalog) -> None:
-    app = Host(choices, "[bold]odd")
+async def test_markup_in_a_recipe_is_shown_as_text(catalog: RecipeCatalog) -> None:
+    app = Host(catalog, "[bold]odd")
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         assert any("[bold]odd" in row for row in rows(app))
@@ -171,9 +171,9 @@ async def test_markup_in_a_recipe_is_shown_as_text(choices: RecipeCatalog) -> No
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
 async def test_the_keys_are_named_and_the_list_has_room(
-    choices: RecipeCatalog, size: tuple[int, int]
+    catalog: RecipeCatalog, size: tuple[int, int]
 ) -> None:
-    app = Host(choices)
+    app = Host(catalog)
     async with app.run_test(size=size) as pilot:
         await listed(app, pilot)
         keys = str(app.screen.query_one(KeyBar).content)
@@ -183,8 +183,8 @@ async def test_the_keys_are_named_and_the_list_has_room(
         assert all(len(row) <= app.screen.query_one(OptionList).size.width for row in rows(app))
 
 
-async def test_page_down_reads_on_in_the_description(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_page_down_reads_on_in_the_description(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(60, 20)) as pilot:
         await listed(app, pilot)
         details = app.screen.query_one("#details")
@@ -208,8 +208,8 @@ class Waiting(RecipeCatalog):
         return self.found
 
 
-async def test_it_says_that_it_is_looking_and_keeps_what_was_typed_meanwhile(choices: RecipeCatalog) -> None:
-    waiting = Waiting(choices.recipes())
+async def test_it_says_that_it_is_looking_and_keeps_what_was_typed_meanwhile(catalog: RecipeCatalog) -> None:
+    waiting = Waiting(catalog.recipes())
     app = Host(waiting)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(lambda: app.screen.query("#about"))
@@ -220,7 +220,7 @@ async def test_it_says_that_it_is_looking_and_keeps_what_was_typed_meanwhile(cho
         assert [row.split()[0] for row in rows(app)] == ["duo"]
 
 
-async def test_a_folder_that_cannot_be_read_is_told(choices: RecipeCatalog) -> None:
+async def test_a_folder_that_cannot_be_read_is_told(catalog: RecipeCatalog) -> None:
     waiting = Waiting(FileError("/x/recipes: cannot be read: [/]"))
     waiting.go.set()
     app = Host(waiting)
@@ -231,15 +231,15 @@ async def test_a_folder_that_cannot_be_read_is_told(choices: RecipeCatalog) -> N
         await wait_until(lambda: app.given == [None])
 
 
-async def test_escape_gives_nothing(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_escape_gives_nothing(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("escape")
         await wait_until(lambda: app.given == [None])
 
 
-async def test_an_edited_copy_that_is_to_be_used_is_what_the_screen_gives(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_an_edited_copy_that_is_to_be_used_is_what_the_screen_gives(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         await pilot.press("ctrl+e")
@@ -250,14 +250,14 @@ async def test_an_edited_copy_that_is_to_be_used_is_what_the_screen_gives(choice
         assert app.given[0].calls == 10
 
 
-async def test_a_recipe_saved_in_the_editor_is_listed_on_return(choices: RecipeCatalog) -> None:
-    app = Host(choices)
+async def test_a_recipe_saved_in_the_editor_is_listed_on_return(catalog: RecipeCatalog) -> None:
+    app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(app, pilot)
         await pilot.press("ctrl+e")
         await wait_until(lambda: isinstance(app.screen, RecipeEditor))
         await pilot.press("ctrl+s", "enter")
-        await wait_until(lambda: isinstance(app.screen, RecipeEditor) and choices.has("demo-copy"))
+        await wait_until(lambda: isinstance(app.screen, RecipeEditor) and catalog.has_own("demo-copy"))
         await pilot.press("escape")
         await wait_until(lambda: isinstance(app.screen, RecipeScreen))
         await wait_until(lambda: any("demo-copy" in row for row in rows(app)))
