@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from moa_tui.chat.attachments import Attachment
-from moa_tui.chat.backend import Backend
 from moa_tui.chat.changes import AddAgent, LeaveOut, Retry
-from moa_tui.chat.chat import Chat
 from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession, Effect, NewTurn
-from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, OpenElsewhereError, UsageError
-from moa_tui.gateway.thread import EngineThread
 from moa_tui.store import Store
-from tests.fakes import FakeGateway, FakeModels
-from tests.helpers import recipe, wait_until
+from tests.chat.helpers import Gate, answered, ended, until_asked, written
+from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from moa_tui.conversation import Turn
-    from moa_tui.gateway.gateway import Gateway
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.gateway.thread import EngineThread
+    from tests.fakes import FakeGateway, FakeModels
+
 
 RECIPE = recipe(["a", "b"], ["judge"])
 OTHER = recipe(["a", "b"], ["critic"]).model_copy(update={"name": "other"})
@@ -36,74 +33,8 @@ A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 
 
 @pytest.fixture
-def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
-        yield thread
-
-
-@pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> FakeModels:
-    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
-    return FakeModels()
-
-
-@pytest.fixture
-def gateway(models: FakeModels) -> FakeGateway:
-    return FakeGateway(models)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "kept.db") as store:
-        yield store
-
-
-@pytest.fixture
-def session(gateway: FakeGateway, engine: EngineThread, store: Store) -> ChatSession:
-    return ChatSession(Chat(Backend(cast("Gateway", gateway), engine, store), RECIPE))
-
-
-class Gate:
-    """What a model waits for; it belongs to the engine's loop."""
-
-    def __init__(self, engine: EngineThread) -> None:
-        self.event = asyncio.Event()
-        self._engine = engine
-
-    def open(self) -> None:
-        async def set_event() -> None:
-            self.event.set()
-
-        self._engine.submit(set_event()).result(timeout=5)
-
-
-@pytest.fixture
-def gate(engine: EngineThread) -> Gate:
-    return Gate(engine)
-
-
-async def ended(session: ChatSession) -> Turn | None:
-    """Wait for the run to end, and settle it."""
-    run = session.require_run()
-    while await asyncio.to_thread(run.events.get, timeout=15) is not None:
-        pass
-    return session.settle_run()
-
-
-async def answered(session: ChatSession, text: str = "?") -> Turn:
-    session.send(PromptText(text))
-    turn = await ended(session)
-    assert turn is not None
-    return turn
-
-
-async def until_writing(session: ChatSession, *calls: CallId) -> None:
-    run = session.require_run()
-    await wait_until(lambda: all(call in run.progress().asked for call in calls))
-
-
-def written(prompts: Sequence[PromptText]) -> list[str]:
-    return [prompt.written for prompt in prompts]
+def chat_recipe() -> Recipe:
+    return RECIPE
 
 
 # Sending and queueing
@@ -130,7 +61,7 @@ async def test_what_waits_comes_back_where_the_run_came_to_no_answer(
 ) -> None:
     models.scripts = {"a": [[gate.event]], "b": [[gate.event]]}
     session.submit(PromptText("one"))
-    await until_writing(session, A, B)
+    await until_asked(session, A, B)
     session.submit(PromptText("two"))
     session.submit(PromptText("three"))
     session.stop()
@@ -213,7 +144,7 @@ async def test_a_change_of_the_layer_at_work_alters_the_run(
 ) -> None:
     models.scripts = {"a": [[gate.event, "late"]]}
     session.send(PromptText("?"))
-    await until_writing(session, A)
+    await until_asked(session, A)
     assert await session.change(AddAgent(Agent(model="new"))) is Effect.ALTERED
     gate.open()
     turn = await ended(session)
@@ -226,7 +157,7 @@ async def test_a_run_that_is_too_far_on_is_stopped_and_followed_by_the_change(
 ) -> None:
     models.scripts = {"judge": [[gate.event, "never"], ["without b"]]}
     session.send(PromptText("?"))
-    await until_writing(session, JUDGE)
+    await until_asked(session, JUDGE)
     assert await session.change(LeaveOut(B)) is Effect.STOPPING
     stopped = await ended(session)
     assert stopped is not None
@@ -249,7 +180,7 @@ async def test_an_answer_used_while_the_run_goes_stops_the_run(
 ) -> None:
     models.scripts = {"judge": [[gate.event, "never"]]}
     session.send(PromptText("?"))
-    await until_writing(session, JUDGE)
+    await until_asked(session, JUDGE)
     with pytest.raises(UsageError, match="not over"):
         session.use_answer(JUDGE)
     assert session.use_answer(A) is Effect.STOPPING
@@ -280,7 +211,7 @@ async def test_while_a_run_goes_another_turn_cannot_be_changed(
     turn = await answered(session)
     models.scripts = {"a": [[gate.event, "late"]]}
     session.send(PromptText("more"))
-    await until_writing(session, A)
+    await until_asked(session, A)
     with pytest.raises(UsageError, match="a run is going on"):
         await session.change(Retry(A), turn)
     with pytest.raises(UsageError, match="a run is going on"):
