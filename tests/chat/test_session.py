@@ -9,13 +9,11 @@ import pytest
 
 from moa_tui.chat.attachments import Attachment
 from moa_tui.chat.changes import AddAgent, LeaveOut, Retry
-from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession, Effect, NewTurn
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.values import CallId
-from moa_tui.errors import MissingKeyError, OpenElsewhereError, UsageError
-from moa_tui.store import Store
+from moa_tui.errors import MissingKeyError, UsageError
 from tests.chat.helpers import Gate, answered, ended, until_asked, written
 from tests.helpers import recipe
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.gateway.thread import EngineThread
     from tests.fakes import FakeGateway, FakeModels
 
 
@@ -247,41 +244,3 @@ async def test_a_comparison_keeps_everything_else_waiting_and_is_settled_once(se
     assert session.chat.turn is not None
     assert session.chat.turn.recipe.name == "other"
     assert session.chat.turn.prompt == "first"
-
-
-# Conversations
-
-
-async def test_a_kept_conversation_is_opened_and_counted_from_what_it_had_cost(
-    session: ChatSession, gateway: FakeGateway, engine: EngineThread, store: Store
-) -> None:
-    await answered(session, "one")
-    kept = session.chat.conversation.id
-    conversations = Conversations(session)
-    await conversations.new()
-    assert session.chat.spent == 0
-    await conversations.open(kept)
-    assert session.chat.spent == pytest.approx(0.003)
-    assert [turn.prompt for turn in session.chat.path] == ["one"]
-
-
-async def test_a_conversation_that_is_open_elsewhere_can_be_forked(
-    session: ChatSession, store: Store, tmp_path: Path
-) -> None:
-    await answered(session, "one")
-    kept = session.chat.conversation.id
-    conversations = Conversations(session)
-    await conversations.new()
-    with Store(store.path) as elsewhere:
-        assert elsewhere.hold(kept)
-        with pytest.raises(OpenElsewhereError):
-            await conversations.open(kept)
-        await conversations.fork(kept)
-    assert session.chat.conversation.forked_from == kept
-    assert [turn.prompt for turn in session.chat.path] == ["one"]
-
-
-async def test_nothing_is_sent_while_a_conversation_is_on_its_way(session: ChatSession) -> None:
-    with session.switching(), pytest.raises(UsageError, match="just being opened"):
-        session.send(PromptText("for here"))
-    assert not session.is_running
