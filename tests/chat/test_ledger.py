@@ -11,7 +11,7 @@ from moa_tui.chat.backend import Backend
 from moa_tui.chat.changes import AddAgent, Resume, Retry
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.conversations import Conversations
-from moa_tui.chat.ledger import Ledger, is_near
+from moa_tui.chat.ledger import CapWarnings, Ledger, cap_words, is_near
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.plan import Cap
@@ -261,3 +261,49 @@ def test_a_reply_without_a_price_or_of_an_earlier_run_adds_nothing(days: Days) -
 @pytest.mark.parametrize(("spent", "near"), [(0.79, False), (0.8, True), (1.2, True)])
 def test_a_warning_is_due_from_four_fifths_on(spent: float, near: bool) -> None:
     assert is_near(Cap("day", 1.0, spent)) is near
+
+
+def test_a_person_is_warned_of_each_budget_once() -> None:
+    warnings = CapWarnings()
+    day, conversation = Cap("day", 1.0, 0.9), Cap("conversation", 1.0, 0.9)
+    assert warnings.due([Cap("day", 1.0, 0.5)]) == []
+    assert warnings.due([day, Cap("conversation", 1.0, 0.1)]) == [day]
+    assert warnings.due([day, conversation]) == [conversation]
+    assert warnings.due([Cap("day", 1.0, 1.1), conversation]) == []
+
+
+def test_a_budget_that_had_room_again_warns_anew() -> None:
+    warnings = CapWarnings()
+    spent = Cap("conversation", 1.0, 0.9)
+    assert warnings.due([spent]) == [spent]
+    # Another conversation was begun, then the first one opened again.
+    assert warnings.due([Cap("conversation", 1.0, 0.0)]) == []
+    assert warnings.due([spent]) == [spent]
+
+
+def test_a_budget_says_how_much_of_it_is_spent() -> None:
+    assert cap_words(Cap("day", 5.0, 4.15)) == "day 83 % of $5.00"
+
+
+def test_only_budgets_that_are_set_are_held() -> None:
+    ledger = Ledger(Budget(conversation=2.0), None)
+    assert ledger.is_open
+    assert [cap.name for cap in ledger.caps("conversation")] == ["conversation"]
+    ledger = Ledger(Budget(), None)
+    assert not ledger.is_open
+    assert ledger.caps("conversation") == ()
+
+
+def test_a_conversation_is_counted_from_what_it_had_cost() -> None:
+    ledger = Ledger(Budget(conversation=2.0), None)
+    ledger.start_conversation("one", 1.5)
+    ledger.add("one", Reply("a", "a", "done", cost=0.25), is_kept=True)
+    assert (ledger.spent("one"), ledger.spent("other")) == (1.75, 0.0)
+
+
+def test_programs_without_budgets_do_not_count_together(shop: Shop) -> None:
+    one, other = (Backend(cast("Gateway", shop.gateway), shop.engine) for _ in range(2))
+    chat = Chat(one, RECIPE)
+    settled(chat, chat.send("?"))
+    assert (one.ledger.paid_today(), other.ledger.paid_today()) == (pytest.approx(0.15), 0.0)
+    assert one.health is not other.health

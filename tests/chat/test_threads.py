@@ -1,4 +1,4 @@
-"""A chat belongs to the thread that made it: the disk is used on others, and none of them changes the chat."""
+"""A chat belongs to the thread that made it: the disk is used on others, and none of those changes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moa_tui.chat.chat import Chat
 from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession
-from tests.chat.helpers import answered
+from tests.chat.helpers import answered, events_of
 from tests.conversations import a_conversation
 
 if TYPE_CHECKING:
