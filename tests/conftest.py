@@ -16,6 +16,8 @@ import pytest
 
 from tests.surroundings import surroundings
 
+pytest_plugins = ["tests.fixtures"]
+
 # Libraries look at some variables when they are imported, which is before the first test begins.
 _IMPORTS_FOLDER = Path(tempfile.mkdtemp(prefix="moa-tui-tests-"))
 atexit.register(shutil.rmtree, _IMPORTS_FOLDER, ignore_errors=True)

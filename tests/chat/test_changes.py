@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.chat.backend import Backend
 from moa_tui.chat.changes import (
     BY_HAND,
     AddAgent,
@@ -19,54 +17,26 @@ from moa_tui.chat.changes import (
     Reword,
     SwapModel,
 )
-from moa_tui.chat.chat import Chat
-from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import Delta
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
-from moa_tui.gateway.thread import EngineThread
-from tests.fakes import FakeGateway, FakeModels
+from tests.chat.helpers import settled, wait_for_text
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from moa_tui.chat.chat import Chat
     from moa_tui.conversation import Turn
-    from moa_tui.gateway.gateway import Gateway
+    from moa_tui.engine.recipe import Recipe
+    from tests.chat.helpers import Gate
+    from tests.fakes import FakeGateway, FakeModels
 
 RECIPE = recipe(["a", "b", "c"], ["d", "e"], ["judge"])
 A, B, D, E, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1), CallId(2, 2), CallId(3, 1)
 
 
 @pytest.fixture
-def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
-        yield thread
-
-
-@pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> FakeModels:
-    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
-    return FakeModels()
-
-
-@pytest.fixture
-def gateway(models: FakeModels) -> FakeGateway:
-    return FakeGateway(models)
-
-
-@pytest.fixture
-def chat(gateway: FakeGateway, engine: EngineThread) -> Chat:
-    return Chat(Backend(cast("Gateway", gateway), engine), RECIPE)
-
-
-def ended(chat: Chat, running: object) -> Turn:
-    while running.events.get(timeout=15) is not None:  # type: ignore[attr-defined]
-        pass
-    turn = chat.settle(running)  # type: ignore[arg-type]
-    assert turn is not None
-    return turn
+def chat_recipe() -> Recipe:
+    return RECIPE
 
 
 def asked(models: FakeModels) -> dict[str, int]:
@@ -89,8 +59,8 @@ ONCE = dict.fromkeys(("a", "b", "c", "d", "e", "judge"), 1)
 def test_one_agent_asked_again_brings_everything_after_it_again_and_nothing_else(
     chat: Chat, models: FakeModels
 ) -> None:
-    first = ended(chat, chat.send("?"))
-    second = ended(chat, chat.rerun(first, Retry(B).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    second = settled(chat, chat.rerun(first, Retry(B).of_turn(first)))
     assert asked(models) == {**ONCE, "b": 2, "d": 2, "e": 2, "judge": 2}
     assert texts(second)[B] == "b says 2"
     assert "b says 2" in seen_by(models, "d")
@@ -103,27 +73,27 @@ def test_one_agent_asked_again_brings_everything_after_it_again_and_nothing_else
 
 
 def test_an_agent_of_the_second_layer_leaves_the_first_alone(chat: Chat, models: FakeModels) -> None:
-    first = ended(chat, chat.send("?"))
-    ended(chat, chat.rerun(first, Retry(E).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    settled(chat, chat.rerun(first, Retry(E).of_turn(first)))
     assert asked(models) == {**ONCE, "e": 2, "judge": 2}
 
 
 def test_the_aggregator_asked_again_is_asked_alone(chat: Chat, models: FakeModels) -> None:
-    first = ended(chat, chat.send("?"))
-    ended(chat, chat.rerun(first, Retry(JUDGE).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    settled(chat, chat.rerun(first, Retry(JUDGE).of_turn(first)))
     assert asked(models) == {**ONCE, "judge": 2}
 
 
 def test_an_answer_left_out_reaches_nobody_and_can_be_taken_back_in(chat: Chat, models: FakeModels) -> None:
-    first = ended(chat, chat.send("?"))
-    second = ended(chat, chat.rerun(first, LeaveOut(B).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    second = settled(chat, chat.rerun(first, LeaveOut(B).of_turn(first)))
     assert asked(models) == {**ONCE, "d": 2, "e": 2, "judge": 2}
     assert "b says" not in seen_by(models, "d")
     assert second.outcome is not None
     assert second.outcome.replies[B].status == "excluded"
     assert second.outcome.replies[B].text == "b says 1"
     assert "L1.2 b: left out by hand" in second.outcome.notes
-    third = ended(chat, chat.rerun(second, LeaveOut(B).of_turn(second)))
+    third = settled(chat, chat.rerun(second, LeaveOut(B).of_turn(second)))
     assert asked(models) == {**ONCE, "d": 3, "e": 3, "judge": 3}
     assert "b says 1" in seen_by(models, "d")
     assert third.outcome is not None
@@ -134,9 +104,9 @@ def test_an_answer_left_out_reaches_nobody_and_can_be_taken_back_in(chat: Chat, 
 def test_what_was_left_out_stays_left_out_when_the_answer_is_written_again(
     chat: Chat, models: FakeModels
 ) -> None:
-    first = ended(chat, chat.send("?"))
-    ended(chat, chat.rerun(first, LeaveOut(D).of_turn(first)))
-    ended(chat, chat.aggregate_again())
+    first = settled(chat, chat.send("?"))
+    settled(chat, chat.rerun(first, LeaveOut(D).of_turn(first)))
+    settled(chat, chat.aggregate_again())
     assert asked(models) == {**ONCE, "judge": 3}
     assert "d says" not in seen_by(models, "judge")
 
@@ -144,8 +114,8 @@ def test_what_was_left_out_stays_left_out_when_the_answer_is_written_again(
 def test_an_answer_changed_by_hand_is_what_the_next_layer_reads_and_is_marked(
     chat: Chat, models: FakeModels
 ) -> None:
-    first = ended(chat, chat.send("?"))
-    second = ended(chat, chat.rerun(first, EditAnswer(A, "The moa was a bird.").of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    second = settled(chat, chat.rerun(first, EditAnswer(A, "The moa was a bird.").of_turn(first)))
     assert asked(models) == {**ONCE, "d": 2, "e": 2, "judge": 2}
     assert "The moa was a bird." in seen_by(models, "e")
     assert "a says" not in seen_by(models, "e")
@@ -156,8 +126,8 @@ def test_an_answer_changed_by_hand_is_what_the_next_layer_reads_and_is_marked(
 def test_an_answer_of_ones_own_stands_beside_those_the_aggregator_reads(
     chat: Chat, models: FakeModels
 ) -> None:
-    first = ended(chat, chat.send("?"))
-    second = ended(chat, chat.rerun(first, AddAnswer("Mine.").of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    second = settled(chat, chat.rerun(first, AddAnswer("Mine.").of_turn(first)))
     assert asked(models) == {**ONCE, "judge": 2}
     assert "Mine." in seen_by(models, "judge")
     assert "d says 1" in seen_by(models, "judge")
@@ -167,8 +137,8 @@ def test_an_answer_of_ones_own_stands_beside_those_the_aggregator_reads(
 
 
 def test_another_model_takes_an_agents_place(chat: Chat, models: FakeModels) -> None:
-    first = ended(chat, chat.send("?"))
-    second = ended(chat, chat.rerun(first, SwapModel(D, {"model": "new", "name": ""}).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    second = settled(chat, chat.rerun(first, SwapModel(D, {"model": "new", "name": ""}).of_turn(first)))
     assert asked(models) == {**ONCE, "judge": 2}
     assert len(models.asked["new"]) == 1
     assert texts(second)[D] == "new says 1"
@@ -178,27 +148,27 @@ def test_another_model_takes_an_agents_place(chat: Chat, models: FakeModels) -> 
 
 
 def test_the_same_model_can_be_given_another_temperature(chat: Chat) -> None:
-    first = ended(chat, chat.send("?"))
-    second = ended(chat, chat.rerun(first, SwapModel(A, {"temperature": 0.1}).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    second = settled(chat, chat.rerun(first, SwapModel(A, {"temperature": 0.1}).of_turn(first)))
     assert [agent.temperature for agent in second.recipe.lineup[0]] == [0.1, None, None]
 
 
 def test_a_turn_in_the_middle_is_changed_as_a_branch(chat: Chat) -> None:
-    first = ended(chat, chat.send("one"))
-    ended(chat, chat.send("two"))
-    ended(chat, chat.rerun(first, Retry(A).of_turn(first)))
+    first = settled(chat, chat.send("one"))
+    settled(chat, chat.send("two"))
+    settled(chat, chat.rerun(first, Retry(A).of_turn(first)))
     assert [turn.prompt for turn in chat.path] == ["one"]
     assert len(chat.conversation.turns) == 3
 
 
 def test_what_failed_stays_failed_until_it_is_asked_again(chat: Chat, models: FakeModels) -> None:
     models.scripts = {"b": [[ModelError("auth", "wrong key", 401)], ["b at last"]]}
-    first = ended(chat, chat.send("?"))
-    ended(chat, chat.rerun(first, Retry(A).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    settled(chat, chat.rerun(first, Retry(A).of_turn(first)))
     assert asked(models)["b"] == 1
     second = chat.turn
     assert second is not None
-    third = ended(chat, chat.rerun(second, Retry(B).of_turn(second)))
+    third = settled(chat, chat.rerun(second, Retry(B).of_turn(second)))
     assert texts(third)[B] == "b at last"
 
 
@@ -206,7 +176,7 @@ def test_what_cannot_be_done_is_refused_before_any_call(
     chat: Chat, models: FakeModels, gateway: FakeGateway
 ) -> None:
     models.scripts = {"b": [[ModelError("auth", "wrong key", 401)]]}
-    turn = ended(chat, chat.send("?"))
+    turn = settled(chat, chat.send("?"))
     before = asked(models)
     for change in (
         lambda: Retry(CallId(9, 9)).of_turn(turn),
@@ -227,21 +197,21 @@ def test_what_cannot_be_done_is_refused_before_any_call(
 
 def test_the_last_answer_of_a_layer_cannot_be_left_out(chat: Chat) -> None:
     chat.recipe = recipe(["a"], ["judge"])
-    turn = ended(chat, chat.send("?"))
+    turn = settled(chat, chat.send("?"))
     with pytest.raises(UsageError, match="last answer of its layer"):
         LeaveOut(A).of_turn(turn)
 
 
 def test_a_recipe_of_one_layer_has_no_place_for_an_answer_of_ones_own(chat: Chat) -> None:
     chat.recipe = recipe(["a"])
-    turn = ended(chat, chat.send("?"))
+    turn = settled(chat, chat.send("?"))
     with pytest.raises(UsageError, match="one layer"):
         AddAnswer("Mine.").of_turn(turn)
 
 
 def test_a_late_proposer_is_asked_and_nobody_before_it_again(chat: Chat, models: FakeModels) -> None:
-    first = ended(chat, chat.send("?"))
-    second = ended(chat, chat.rerun(first, AddAgent(Agent(model="lab/d", temperature=0.1)).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    second = settled(chat, chat.rerun(first, AddAgent(Agent(model="lab/d", temperature=0.1)).of_turn(first)))
     assert asked(models) == {**ONCE, "judge": 2}
     assert len(models.asked["lab/d"]) == 1
     assert "a says 1" in seen_by(models, "lab/d")
@@ -253,10 +223,10 @@ def test_a_late_proposer_is_asked_and_nobody_before_it_again(chat: Chat, models:
 def test_who_was_steered_into_a_turn_stays_when_its_answer_is_written_again(
     chat: Chat, models: FakeModels
 ) -> None:
-    first = ended(chat, chat.send("?"))
-    ended(chat, chat.rerun(first, AddAgent(Agent(model="new")).of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    settled(chat, chat.rerun(first, AddAgent(Agent(model="new")).of_turn(first)))
     chat.recipe = recipe(["a", "b", "c"], ["d", "e"], ["other"])
-    again = ended(chat, chat.aggregate_again())
+    again = settled(chat, chat.aggregate_again())
     assert asked(models) == {**ONCE, "judge": 2}
     assert len(models.asked["new"]) == 1
     assert "new says 1" in seen_by(models, "other"), "the aggregator of the recipe in force reads it"
@@ -271,9 +241,9 @@ FINAL = ({"agents": ["x"], "task": "critique"}, {"agents": ["y"], "reads": "all"
 def test_the_answers_that_are_there_are_aggregated_as_another_recipe_does_it(
     chat: Chat, models: FakeModels
 ) -> None:
-    first = ended(chat, chat.send("?"))
+    first = settled(chat, chat.send("?"))
     by = recipe(["nobody"], *FINAL, agents={"x": {"model": "x", "temperature": 0.0}, "y": {"model": "y"}})
-    second = ended(chat, chat.rerun(first, AggregateBy(by).of_turn(first)))
+    second = settled(chat, chat.rerun(first, AggregateBy(by).of_turn(first)))
     assert asked(models) == ONCE
     assert [len(models.asked[name]) for name in ("nobody", "x", "y")] == [0, 1, 1]
     assert "d says 1" in seen_by(models, "x")
@@ -286,7 +256,7 @@ def test_the_answers_that_are_there_are_aggregated_as_another_recipe_does_it(
     assert second.recipe.lineup[2][0].temperature == 0.0
     assert [reply.reused for reply in second.outcome.replies.values()] == [True] * 5 + [False] * 2
     # Once more, by a recipe that chooses and writes nothing.
-    third = ended(chat, chat.rerun(second, AggregateBy(recipe(["n"], {"task": "vote"})).of_turn(second)))
+    third = settled(chat, chat.rerun(second, AggregateBy(recipe(["n"], {"task": "vote"})).of_turn(second)))
     assert third.outcome is not None
     assert third.outcome.answer in ("d says 1", "e says 1")
 
@@ -296,31 +266,31 @@ def test_what_might_end_a_run_early_does_not_keep_it_from_what_it_is_to_do_now(
 ) -> None:
     models.scripts = {"a": [["Answer: 42"]], "b": [["42"]]}
     chat.recipe = recipe({"agents": ["a", "b"], "enough": 0.6}, ["judge"])
-    first = ended(chat, chat.send("?"))
+    first = settled(chat, chat.send("?"))
     assert asked(models)["judge"] == 0
-    second = ended(chat, chat.rerun(first, AggregateBy(recipe(["n"], ["y"])).of_turn(first)))
+    second = settled(chat, chat.rerun(first, AggregateBy(recipe(["n"], ["y"])).of_turn(first)))
     assert second.outcome is not None
     assert second.outcome.answer == "y says 1"
     assert len(models.asked["a"]) == 1
 
 
 def test_the_last_layer_works_by_other_instructions_and_only_it(chat: Chat, models: FakeModels) -> None:
-    first = ended(chat, chat.send("?"))
-    ended(chat, chat.rerun(first, Reword("Write a table of {references} and no more.").of_turn(first)))
+    first = settled(chat, chat.send("?"))
+    settled(chat, chat.rerun(first, Reword("Write a table of {references} and no more.").of_turn(first)))
     assert asked(models) == {**ONCE, "judge": 2}
     assert "Write a table of <reference" in seen_by(models, "judge")
 
 
 def test_what_cannot_be_aggregated_otherwise_is_refused(chat: Chat) -> None:
-    turn = ended(chat, chat.send("?"))
+    turn = settled(chat, chat.send("?"))
     with pytest.raises(UsageError, match="one layer: nothing in it reads"):
         AggregateBy(recipe(["x"])).of_turn(turn)
     chat.recipe = recipe(["a", "b"], {"task": "vote"})
-    voted = ended(chat, chat.send("?"))
+    voted = settled(chat, chat.send("?"))
     with pytest.raises(UsageError, match="no agent at its end"):
         Reword("x").of_turn(voted)
     chat.recipe = recipe(["a"])
-    alone = ended(chat, chat.send("?"))
+    alone = settled(chat, chat.send("?"))
     for refused in (
         lambda: AggregateBy(RECIPE).of_turn(alone),
         lambda: Reword("x").of_turn(alone),
@@ -333,25 +303,17 @@ def test_what_cannot_be_aggregated_otherwise_is_refused(chat: Chat) -> None:
 # --- while it goes, without a screen ----------------------------------------------------------------------
 
 
-async def _set(gate: asyncio.Event) -> None:
-    gate.set()
-
-
-def test_a_run_that_goes_is_changed_from_another_thread(
-    chat: Chat, models: FakeModels, engine: EngineThread
-) -> None:
-    gate = asyncio.Event()
-    models.scripts = {"b": [["b begins", gate]]}
+def test_a_run_that_goes_is_changed_from_another_thread(chat: Chat, models: FakeModels, gate: Gate) -> None:
+    models.scripts = {"b": [["b begins", gate.event]]}
     running = chat.send("?")
-    while not isinstance(event := running.events.get(timeout=15), Delta) or event.call != B:
-        assert event is not None
+    wait_for_text(running, B)
     changed = AddAgent(Agent(model="new")).of_run(running.progress())
     assert running.alter(changed).result(15)
     assert [agent.name for agent in running.turn.recipe.lineup[1]] == ["d", "e", "new"]
     with pytest.raises(UsageError, match="not been asked"):
         running.alter(Retry(JUDGE).of_run(running.progress())).result(15)
-    engine.submit(_set(gate)).result(15)
-    turn = ended(chat, running)
+    gate.open()
+    turn = settled(chat, running)
     assert turn.outcome is not None
     assert turn.recipe.lineup[1][2].model == "new"
     assert "new says 1" in seen_by(models, "judge")
@@ -360,15 +322,13 @@ def test_a_run_that_goes_is_changed_from_another_thread(
 
 
 def test_an_agent_that_joins_without_its_key_changes_nothing(
-    chat: Chat, models: FakeModels, gateway: FakeGateway
+    chat: Chat, models: FakeModels, gateway: FakeGateway, gate: Gate
 ) -> None:
-    gate = asyncio.Event()
-    models.scripts = {"b": [["b begins", gate]]}
+    models.scripts = {"b": [["b begins", gate.event]]}
     running = chat.send("?")
-    while not isinstance(running.events.get(timeout=15), Delta):
-        pass
+    wait_for_text(running, B)
     gateway.missing = {"new": "NEW_KEY"}
     with pytest.raises(MissingKeyError, match="NEW_KEY"):
         running.alter(AddAgent(Agent(model="new")).of_run(running.progress())).result(15)
     running.stop()
-    assert ended(chat, running).recipe is RECIPE
+    assert settled(chat, running).recipe is RECIPE

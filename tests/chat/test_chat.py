@@ -7,68 +7,34 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.chat.backend import Backend
-from moa_tui.chat.chat import Chat
 from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.session import ChatSession
-from moa_tui.engine import limits
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import CallEnded, CallStarted, Delta, RunEnded
+from moa_tui.engine.events import CallEnded, CallStarted, RunEnded
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
-from moa_tui.gateway.thread import EngineThread
-from tests.fakes import FakeGateway, FakeModels
+from tests.chat.helpers import events_of, settled, wait_for_text
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from moa_tui.chat.run_handle import RunHandle
+    from moa_tui.chat.chat import Chat
     from moa_tui.conversation import Turn
-    from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
+    from tests.fakes import FakeGateway, FakeModels
 
 RECIPE = recipe(["a", "b"], ["judge"])
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 
 
 @pytest.fixture
-def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
-        yield thread
+def gateway(gateway: FakeGateway) -> FakeGateway:
+    gateway.price = 1e-6
+    return gateway
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> FakeModels:
-    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
-    return FakeModels()
-
-
-@pytest.fixture
-def gateway(models: FakeModels) -> FakeGateway:
-    made = FakeGateway(models)
-    made.price = 1e-6
-    return made
-
-
-@pytest.fixture
-def chat(gateway: FakeGateway, engine: EngineThread) -> Chat:
-    return Chat(Backend(gateway, engine), RECIPE)  # type: ignore[arg-type]
-
-
-def events_of(running: RunHandle) -> list[Event]:
-    """Every event, once the run is over."""
-    found = []
-    while (event := running.events.get(timeout=5)) is not None:
-        found.append(event)
-    return found
-
-
-def settled(chat: Chat, running: RunHandle) -> Turn:
-    events_of(running)
-    turn = chat.settle(running)
-    assert turn is not None
-    return turn
+def chat_recipe() -> Recipe:
+    return RECIPE
 
 
 def answered(chat: Chat, prompt: str = "?", *, instead: bool = False) -> Turn:
@@ -155,15 +121,6 @@ def test_the_recipe_in_force_when_it_is_sent_answers(chat: Chat, models: FakeMod
 
 
 # --- steering ---------------------------------------------------------------------------------------
-
-
-def wait_for_text(running: RunHandle, *calls: CallId) -> None:
-    left = set(calls)
-    while left:
-        event = running.events.get(timeout=5)
-        assert event is not None
-        if isinstance(event, Delta):
-            left.discard(event.call)
 
 
 def test_a_run_that_is_stopped_keeps_its_text(chat: Chat, models: FakeModels) -> None:

@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.chat.backend import Backend
-from moa_tui.chat.chat import Chat
 from moa_tui.chat.library import Library
 from moa_tui.conversation import history
-from moa_tui.engine.events import Delta
+from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError
-from moa_tui.gateway.thread import EngineThread
-from moa_tui.store import Store
-from tests.fakes import FakeGateway, FakeModels
+from tests.chat.helpers import events_of, wait_for_text
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from moa_tui.chat.chat import Chat
     from moa_tui.chat.comparison import Comparison
     from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.store import Store
+    from tests.chat.helpers import Gate
+    from tests.fakes import FakeGateway, FakeModels
 
 
 def named(name: str, *layers: object) -> Recipe:
@@ -38,31 +37,13 @@ SOLO, PAIR, TALL = named("solo", ["a"]), named("pair", ["b", "c"], ["judge"]), n
 
 
 @pytest.fixture
-def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
-        yield thread
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "moa-tui.db") as made:
-        yield made
-
-
-@pytest.fixture
-def gateway() -> FakeGateway:
-    return FakeGateway(FakeModels())
-
-
-@pytest.fixture
-def chat(gateway: FakeGateway, engine: EngineThread, store: Store) -> Chat:
-    return Chat(Backend(gateway, engine, store), SOLO)  # type: ignore[arg-type]
+def chat_recipe() -> Recipe:
+    return SOLO
 
 
 def wait_for(*runs: RunHandle) -> None:
     for running in runs:
-        while running.events.get(timeout=5) is not None:
-            pass
+        events_of(running)
 
 
 def settled(chat: Chat, comparison: Comparison) -> list[Turn]:
@@ -86,19 +67,13 @@ def test_each_recipe_answers_in_the_same_place(chat: Chat) -> None:
     assert chat.turn is turns[0]
 
 
-def test_all_run_at_once_on_the_one_engine(chat: Chat, gateway: FakeGateway, engine: EngineThread) -> None:
-    gate = asyncio.Event()
-    gateway.stream.scripts = {name: [["text", gate]] for name in ("a", "b", "c", "d")}
+def test_all_run_at_once_on_the_one_engine(chat: Chat, models: FakeModels, gate: Gate) -> None:
+    models.scripts = {name: [["text", gate.event]] for name in ("a", "b", "c", "d")}
     comparison = chat.compare("?", [SOLO, PAIR, TALL])
     for running in comparison.runs:
-        while not isinstance(running.events.get(timeout=5), Delta):
-            pass
-    assert gateway.stream.open >= 3
-
-    async def open_it() -> None:
-        gate.set()
-
-    engine.submit(open_it()).result(timeout=5)
+        wait_for_text(running, CallId(1, 1))
+    assert models.open >= 3
+    gate.open()
     assert len(settled(chat, comparison)) == 3
 
 

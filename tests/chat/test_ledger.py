@@ -11,16 +11,15 @@ from moa_tui.chat.backend import Backend
 from moa_tui.chat.changes import AddAgent, Resume, Retry
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.conversations import Conversations
-from moa_tui.chat.ledger import Ledger, is_near
+from moa_tui.chat.ledger import CapWarnings, Ledger, cap_words, is_near
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.events import Delta
 from moa_tui.engine.plan import Cap
 from moa_tui.engine.values import CallId, Chunk, Finish, Reply, Usage
 from moa_tui.errors import UsageError
-from moa_tui.gateway.thread import EngineThread
 from moa_tui.settings.config import Budget
 from moa_tui.store import Store
+from tests.chat.helpers import events_of, settled, wait_for_text
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe
 
@@ -28,20 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
     from moa_tui.gateway.gateway import Gateway
+    from moa_tui.gateway.thread import EngineThread
 
 # Each answer costs five cents, far more than the tokens it was expected to take.
 RECIPE = recipe(["a", "b"], ["w"], agents={name: {"model": name, "max_tokens": 10} for name in "abw"})
 PAID = Finish("stop", Usage(0, 5, estimated=False), 0.05)
 FREE = Finish("stop", Usage(0, 5, estimated=False), 0.0)
-
-
-@pytest.fixture
-def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
-        yield thread
 
 
 @pytest.fixture
@@ -93,14 +86,6 @@ def shop(engine: EngineThread, models: FakeModels, store: Store, days: Days) -> 
     return Shop(engine, models, store, days)
 
 
-def ended(chat: Chat, running: RunHandle) -> Turn:
-    while running.events.get(timeout=15) is not None:
-        pass
-    turn = chat.settle(running)
-    assert turn is not None
-    return turn
-
-
 def caps_of(chat: Chat) -> tuple[Cap, ...]:
     return chat.backend.ledger.caps(chat.conversation.id)
 
@@ -117,7 +102,7 @@ def why(turn: Turn) -> tuple[str, str]:
 @pytest.mark.parametrize("name", ["conversation", "day"])
 def test_a_run_stops_before_the_layer_that_would_pass_a_budget(shop: Shop, name: str) -> None:
     chat = shop.chat(**{name: 0.11})
-    turn = ended(chat, chat.send("?"))
+    turn = settled(chat, chat.send("?"))
     kind, message = why(turn)
     assert kind == "budget"
     assert message.startswith(f"stopped before layer 2: $0.1000 of the {name}'s budget of $0.11 are spent")
@@ -128,29 +113,29 @@ def test_a_run_stops_before_the_layer_that_would_pass_a_budget(shop: Shop, name:
 
 def test_nothing_at_all_is_asked_where_the_first_layer_would_pass_it(shop: Shop) -> None:
     chat = shop.chat(day=0.001)
-    assert why(ended(chat, chat.send("?")))[0] == "budget"
+    assert why(settled(chat, chat.send("?")))[0] == "budget"
     assert shop.asked == ""
 
 
 def test_going_on_over_the_budget_asks_only_what_was_missing(shop: Shop) -> None:
     chat = shop.chat(day=0.11)
-    stopped = ended(chat, chat.send("?"))
-    turn = ended(chat, chat.rerun(stopped, Resume().of_turn(stopped), over_budget=True))
+    stopped = settled(chat, chat.send("?"))
+    turn = settled(chat, chat.rerun(stopped, Resume().of_turn(stopped), over_budget=True))
     assert turn.outcome is not None
     assert (turn.outcome.status, turn.outcome.answer) == ("done", "w answers")
     assert shop.asked == "abw"
     assert [one.outcome and one.outcome.status for one in chat.conversation.turns] == ["stopped", "done"]
     # It was passed this once.
-    assert why(ended(chat, chat.send("and?")))[0] == "budget"
+    assert why(settled(chat, chat.send("and?")))[0] == "budget"
     assert shop.asked == "abw"
 
 
 def test_what_costs_nothing_goes_on_however_much_is_spent(shop: Shop) -> None:
     chat = shop.chat(day=0.11)
-    ended(chat, chat.send("?"))
+    settled(chat, chat.send("?"))
     shop.gateway.price = 0.0
     shop.models.scripts = {name: [["free", FREE]] for name in "abw"}
-    turn = ended(chat, chat.send("and?"))
+    turn = settled(chat, chat.send("and?"))
     assert turn.outcome is not None
     assert turn.outcome.answer == "free"
 
@@ -159,7 +144,7 @@ def test_a_price_that_nobody_knows_is_not_counted_and_said(shop: Shop) -> None:
     shop.gateway.price = None
     shop.models.scripts = {name: [["x", Finish("stop")]] for name in "abw"}
     chat = shop.chat(day=0.001)
-    turn = ended(chat, chat.send("?"))
+    turn = settled(chat, chat.send("?"))
     assert turn.outcome is not None
     assert turn.outcome.status == "done"
     assert turn.outcome.notes == ("price unknown, not counted against the budget: a, b, w",)
@@ -170,14 +155,13 @@ def test_an_agent_that_joins_a_run_must_be_within_it_too(shop: Shop) -> None:
     shop.models.scripts = {**shop.models.scripts, "b": [["b", gate, PAID]]}
     chat = shop.chat(day=0.05)
     running = chat.send("?")
-    while not isinstance(event := running.events.get(timeout=15), Delta) or event.call != CallId(1, 2):
-        assert event is not None
+    wait_for_text(running, CallId(1, 2))
     dear = AddAgent(Agent(model="new", max_tokens=1000)).of_run(running.progress())
     with pytest.raises(UsageError, match="would pass what may still be spent"):
         running.alter(dear).result(15)
     assert running.alter(AddAgent(Agent(model="new", max_tokens=1)).of_run(running.progress())).result(15)
     running.stop()
-    ended(chat, running)
+    settled(chat, running)
 
 
 # --- counted ----------------------------------------------------------------------------------------------
@@ -187,15 +171,15 @@ def test_a_day_holds_over_conversations_programs_and_restarts_and_ends_at_midnig
     shop: Shop, store: Store, days: Days
 ) -> None:
     first = shop.chat(day=0.3)
-    ended(first, first.send("?"))
+    settled(first, first.send("?"))
     other = shop.chat(day=0.3)
     assert caps_of(other) == (Cap("day", 0.3, pytest.approx(0.15)),)
-    ended(other, other.send("?"))
+    settled(other, other.send("?"))
     assert caps_of(first)[0].spent == pytest.approx(0.3)
-    assert why(ended(first, first.send("?")))[0] == "budget"
+    assert why(settled(first, first.send("?")))[0] == "budget"
     days.day = "2026-03-15"
     assert caps_of(first)[0].spent == 0
-    turn = ended(first, first.send("?"))
+    turn = settled(first, first.send("?"))
     assert turn.outcome is not None
     assert turn.outcome.status == "done"
     assert store.paid_on("2026-03-14") == pytest.approx(0.3)
@@ -203,16 +187,16 @@ def test_a_day_holds_over_conversations_programs_and_restarts_and_ends_at_midnig
 
 def test_what_was_paid_stays_paid_when_its_conversation_goes(shop: Shop, store: Store, days: Days) -> None:
     chat = shop.chat(day=1.0)
-    ended(chat, chat.send("?"))
+    settled(chat, chat.send("?"))
     store.purge(chat.conversation.id)
     assert store.paid_on(days.day) == pytest.approx(0.15)
 
 
 async def test_nothing_is_counted_twice(shop: Shop, store: Store, days: Days) -> None:
     chat = shop.chat(day=5.0)
-    turn = ended(chat, chat.send("?"))
+    turn = settled(chat, chat.send("?"))
     chat.use_answer(CallId(1, 1))
-    ended(chat, chat.rerun(turn, Retry(CallId(2, 1)).of_turn(turn)))
+    settled(chat, chat.rerun(turn, Retry(CallId(2, 1)).of_turn(turn)))
     await Conversations(ChatSession(chat)).fork()
     assert store.paid_on(days.day) == pytest.approx(0.2)
     assert chat.backend.ledger.paid_today() == pytest.approx(0.2)
@@ -222,35 +206,35 @@ def test_a_private_conversation_counts_while_the_program_runs_and_writes_nothing
     shop: Shop, store: Store, days: Days
 ) -> None:
     chat = shop.chat(private=True, day=0.3)
-    ended(chat, chat.send("?"))
+    settled(chat, chat.send("?"))
     assert caps_of(chat)[0].spent == pytest.approx(0.15)
     assert store.paid_on(days.day) == 0
-    ended(chat, chat.send("?"))
-    assert why(ended(chat, chat.send("?")))[0] == "budget"
+    settled(chat, chat.send("?"))
+    assert why(settled(chat, chat.send("?")))[0] == "budget"
 
 
 def test_without_a_store_the_days_spending_is_known_all_the_same(
     engine: EngineThread, models: FakeModels, days: Days
 ) -> None:
     chat = Shop(engine, models, None, days).chat(day=0.11)
-    assert why(ended(chat, chat.send("?")))[0] == "budget"
+    assert why(settled(chat, chat.send("?")))[0] == "budget"
 
 
 def test_while_the_disk_takes_nothing_what_was_paid_is_not_forgotten(
     shop: Shop, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = shop.chat(day=1.0)
-    ended(chat, chat.send("?"))
+    settled(chat, chat.send("?"))
     assert caps_of(chat)[0].spent == pytest.approx(0.15)
     monkeypatch.setattr(store, "paid_on", lambda day: 0.0)
-    ended(chat, chat.send("?"))
+    settled(chat, chat.send("?"))
     assert caps_of(chat)[0].spent == pytest.approx(0.3)
 
 
 async def test_a_conversations_spending_is_that_of_all_its_branches(shop: Shop) -> None:
     chat = shop.chat(conversation=5.0)
-    turn = ended(chat, chat.send("?"))
-    ended(chat, chat.rerun(turn, Retry(CallId(2, 1)).of_turn(turn)))
+    turn = settled(chat, chat.send("?"))
+    settled(chat, chat.rerun(turn, Retry(CallId(2, 1)).of_turn(turn)))
     assert chat.spent == pytest.approx(0.2)
     await Conversations(ChatSession(chat)).new()
     assert chat.spent == 0
@@ -260,8 +244,7 @@ def test_runs_side_by_side_share_a_conversations_budget(shop: Shop) -> None:
     chat = shop.chat(conversation=5.0)
     one, other = chat.send("?"), chat.send("?")
     for running in (one, other):
-        while running.events.get(timeout=15) is not None:
-            pass
+        events_of(running)
     assert chat.spent == pytest.approx(0.3), "before they are settled"
     chat.settle(one)
     chat.settle(other)
@@ -278,3 +261,49 @@ def test_a_reply_without_a_price_or_of_an_earlier_run_adds_nothing(days: Days) -
 @pytest.mark.parametrize(("spent", "near"), [(0.79, False), (0.8, True), (1.2, True)])
 def test_a_warning_is_due_from_four_fifths_on(spent: float, near: bool) -> None:
     assert is_near(Cap("day", 1.0, spent)) is near
+
+
+def test_a_person_is_warned_of_each_budget_once() -> None:
+    warnings = CapWarnings()
+    day, conversation = Cap("day", 1.0, 0.9), Cap("conversation", 1.0, 0.9)
+    assert warnings.due([Cap("day", 1.0, 0.5)]) == []
+    assert warnings.due([day, Cap("conversation", 1.0, 0.1)]) == [day]
+    assert warnings.due([day, conversation]) == [conversation]
+    assert warnings.due([Cap("day", 1.0, 1.1), conversation]) == []
+
+
+def test_a_budget_that_had_room_again_warns_anew() -> None:
+    warnings = CapWarnings()
+    spent = Cap("conversation", 1.0, 0.9)
+    assert warnings.due([spent]) == [spent]
+    # Another conversation was begun, then the first one opened again.
+    assert warnings.due([Cap("conversation", 1.0, 0.0)]) == []
+    assert warnings.due([spent]) == [spent]
+
+
+def test_a_budget_says_how_much_of_it_is_spent() -> None:
+    assert cap_words(Cap("day", 5.0, 4.15)) == "day 83 % of $5.00"
+
+
+def test_only_budgets_that_are_set_are_held() -> None:
+    ledger = Ledger(Budget(conversation=2.0), None)
+    assert ledger.is_open
+    assert [cap.name for cap in ledger.caps("conversation")] == ["conversation"]
+    ledger = Ledger(Budget(), None)
+    assert not ledger.is_open
+    assert ledger.caps("conversation") == ()
+
+
+def test_a_conversation_is_counted_from_what_it_had_cost() -> None:
+    ledger = Ledger(Budget(conversation=2.0), None)
+    ledger.start_conversation("one", 1.5)
+    ledger.add("one", Reply("a", "a", "done", cost=0.25), is_kept=True)
+    assert (ledger.spent("one"), ledger.spent("other")) == (1.75, 0.0)
+
+
+def test_programs_without_budgets_do_not_count_together(shop: Shop) -> None:
+    one, other = (Backend(cast("Gateway", shop.gateway), shop.engine) for _ in range(2))
+    chat = Chat(one, RECIPE)
+    settled(chat, chat.send("?"))
+    assert (one.ledger.paid_today(), other.ledger.paid_today()) == (pytest.approx(0.15), 0.0)
+    assert one.health is not other.health

@@ -18,28 +18,20 @@ from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 from moa_tui.formats.json_reader import conversation_from
 from moa_tui.formats.json_writer import conversation_document, event_document
-from moa_tui.gateway.thread import EngineThread
 from moa_tui.settings.config import Settings
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
     from moa_tui.gateway.gateway import Gateway
+    from moa_tui.gateway.thread import EngineThread
 
 DUO = recipe(["a", "b"], ["writer"])
 OWN = recipe(["a", "b"], {"agents": ["lister"], "task": "checklist"}, {"agents": ["writer"], "reads": "all"})
 LIST = "- [ ] It was a bird.\n- [ ] It could fly."
 DRAWN = CallId(2, 1)
-
-
-@pytest.fixture
-def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
-        yield thread
 
 
 def ended(chat: Chat, running: RunHandle, ticked: frozenset[int] | None = None) -> Turn:

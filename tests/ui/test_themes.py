@@ -16,6 +16,7 @@ from moa_tui.settings import paths
 from moa_tui.ui import themes
 from moa_tui.ui.screens.theme_screen import ThemeScreen
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +170,7 @@ async def test_the_picker_opens_on_the_theme_in_use() -> None:
         assert app.theme == "moa-dark"
 
 
+@key("themes.down")
 async def test_a_theme_is_tried_on_while_moving_and_enter_keeps_it() -> None:
     app = Themed()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -190,6 +192,7 @@ async def test_enter_pressed_right_after_moving_keeps_the_theme_moved_to() -> No
         assert app.theme == "moa-light"
 
 
+@key("themes.up", "themes.cancel")
 async def test_escape_puts_the_former_theme_back() -> None:
     app = Themed()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -200,6 +203,17 @@ async def test_escape_puts_the_former_theme_back() -> None:
         await wait_until(lambda: app.answer is None)
         await pilot.pause()
         assert app.theme == "moa-dark"
+
+
+@key("themes.page_up", "themes.page_down")
+async def test_page_keys_try_on_the_last_and_the_first() -> None:
+    app = Themed()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app)
+        await pilot.press("pagedown")
+        await wait_until(lambda: app.theme == NAMES[-1])
+        await pilot.press("pageup")
+        await wait_until(lambda: app.theme == NAMES[0])
 
 
 async def test_typing_filters_and_tries_on_what_is_left() -> None:

@@ -14,13 +14,12 @@ from moa_tui.ui.screens.checklist_screen import ChecklistScreen
 from moa_tui.ui.screens.help_screen import HelpScreen
 from tests.helpers import recipe, wait_until
 from tests.ui.chat_app import ALONE, DUO, FORBIDDEN, HOSTILE, Bench, chat_app
-from tests.ui.given import command
+from tests.ui.given import command, key
 
 GUIDED = Settings(guided=True)
 POINTS = "- [ ] It was a bird.\n- [ ] It could fly.\n- [ ] It lived in New Zealand."
 LISTED = [[POINTS], ["The answer."], ["Another answer."]]
 DRAWN = CallId(2, 1)
-keys_tested = {"run.points"}
 
 
 async def until_asked(bench: Bench) -> None:
@@ -42,6 +41,7 @@ def checklist(bench: Bench, at: int = -1) -> str:
     return found[0] if found else ""
 
 
+@key("checklist.tick", "checklist.go_on")
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
 async def test_points_are_ticked_by_keys_and_the_answer_is_written_by_them(size: tuple[int, int]) -> None:
     async with chat_app(DUO, size=size, settings=GUIDED, judge=LISTED) as bench:
@@ -58,6 +58,7 @@ async def test_points_are_ticked_by_keys_and_the_answer_is_written_by_them(size:
         await bench.until_shown("The answer.", "2 of 3 points kept by hand")
 
 
+@key("checklist.all", "checklist.none")
 async def test_all_and_none_are_a_key_each() -> None:
     async with chat_app(DUO, settings=GUIDED, judge=LISTED) as bench:
         await bench.submit("hi")
@@ -80,6 +81,7 @@ async def test_a_click_ticks_too() -> None:
 
 
 @command("points")
+@key("run.points", "checklist.close")
 async def test_back_in_the_chat_the_run_waits_and_its_ticks_are_kept() -> None:
     async with chat_app(DUO, settings=GUIDED, judge=LISTED) as bench:
         await bench.submit("hi")
@@ -101,6 +103,7 @@ async def test_back_in_the_chat_the_run_waits_and_its_ticks_are_kept() -> None:
         await bench.until_told("no points wait to be ticked")
 
 
+@key("checklist.stop", "run.stop")
 async def test_esc_in_the_chat_and_a_key_in_the_dialog_stop_the_run() -> None:
     for keys in (("ctrl+x",), ("escape", "escape")):
         async with chat_app(DUO, settings=GUIDED, judge=LISTED) as bench:

@@ -21,10 +21,8 @@ from moa_tui.ui.screens.recipes.model_screen import ModelScreen
 from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
 from moa_tui.ui.screens.theme_screen import ThemeScreen
 from tests.helpers import wait_until
-from tests.ui.chat import test_checklist, test_conversations, test_spending, test_steering
 from tests.ui.chat_app import ALONE, DUO, TRIO, chat_app
-from tests.ui.given import command, commands_tested
-from tests.ui.screens.compare import test_compare
+from tests.ui.given import command
 
 if TYPE_CHECKING:
     from tests.ui.chat_app import Bench
@@ -45,12 +43,6 @@ async def refused(bench: Bench, text: str, *why: str) -> None:
     assert sum(map(len, bench.models.asked.values())) == asked
     assert bench.prompt.text == text
     bench.prompt.fill("")
-
-
-def test_every_command_has_a_test() -> None:
-    for module in (test_spending, test_checklist, test_compare, test_conversations, test_steering):
-        assert module.command is command, "the tests of that module are counted"
-    assert commands_tested == COMMANDS.keys()
 
 
 # What is a command

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,22 +21,10 @@ from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
 from tests.conversations import a_conversation, conversation_of, with_branches
 from tests.helpers import wait_until
 from tests.ui.chat_app import ALONE, DUO, chat_app
-from tests.ui.given import command
+from tests.ui.given import command, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.ui.chat_app import Bench
-
-T = TypeVar("T")
-
-keys_tested: set[str] = set()
-
-
-def key(name: str) -> Callable[[T], T]:
-    """Marks a test of this binding."""
-    keys_tested.add(name)
-    return lambda test: test
 
 
 async def refused(bench: Bench, text: str, why: str) -> None:
@@ -306,6 +294,7 @@ async def test_nothing_is_asked_while_another_conversation_is_on_its_way(
         assert [len(asked) for asked in bench.models.asked.values()] == [1]
 
 
+@key("fork.fork", "fork.leave")
 async def test_a_conversation_open_elsewhere_is_forked_only_when_the_person_says_so() -> None:
     async with chat_app(ALONE) as bench:
         other = a_conversation(2, title="About birds")

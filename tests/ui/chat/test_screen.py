@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from textual import events
@@ -25,40 +25,19 @@ from moa_tui.ui.screens.link_screen import LinkListScreen, LinkScreen
 from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
 from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.find_bar import FindBar
-from moa_tui.ui.widgets.live_text import LiveText
 from moa_tui.ui.widgets.run_panel import RunPanel
-from moa_tui.ui.widgets.transcript import Transcript
 from moa_tui.ui.widgets.turn_view import TurnView
 from tests.helpers import recipe, wait_until
-from tests.ui.chat import test_checklist, test_conversations, test_spending, test_steering
 from tests.ui.chat_app import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app, past_turn, static_text
+from tests.ui.given import key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.ui.chat_app import Bench
 
 LONG = "\n\n".join(f"Paragraph {number} of the answer." for number in range(60))
 STAY = Settings(keep_panes_open=True)
-
-T = TypeVar("T")
-
-tested: set[str] = set()
-
-
-def key(*ids: str) -> Callable[[T], T]:
-    """Marks the test of these bindings."""
-    tested.update(ids)
-    return lambda test: test
-
-
-def test_every_binding_has_a_test() -> None:
-    widgets = (MoaApp, ChatScreen, RunPanel, AgentPane, LiveText, TurnView, Transcript, FindBar)
-    known = keymap.bindings_of(widgets)
-    elsewhere = (test_spending, test_checklist, test_conversations, test_steering)
-    assert known.keys() == tested.union(*(each.keys_tested for each in elsewhere))
-
 
 # Sending
 

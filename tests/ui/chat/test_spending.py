@@ -6,12 +6,10 @@ from moa_tui.engine.values import Finish, Usage
 from moa_tui.settings.config import Budget, Settings
 from tests.helpers import wait_until
 from tests.ui.chat_app import DUO, Bench, chat_app
-from tests.ui.given import command
+from tests.ui.given import command, key
 
 PAID = Finish("stop", Usage(0, 5, estimated=False), 0.05)
 SCRIPTS = {name: [[f"{name} answers", PAID]] for name in ("one", "two", "judge")}
-
-keys_tested = {"run.over_budget"}
 
 
 def tight(**budget: float) -> Settings:
@@ -22,6 +20,7 @@ def asked(bench: Bench) -> list[int]:
     return [len(bench.models.asked[name]) for name in ("one", "two", "judge")]
 
 
+@key("run.over_budget")
 async def test_a_stopped_run_says_why_and_one_key_goes_on_with_what_was_missing() -> None:
     async with chat_app(DUO, size=(100, 30), settings=tight(day=0.1001), **SCRIPTS) as bench:
         bench.gateway.price = 0.0000001

@@ -7,46 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.chat.backend import Backend
-from moa_tui.chat.chat import Chat
 from moa_tui.chat.prompt_text import PromptText
-from moa_tui.chat.session import ChatSession
-from moa_tui.engine import limits
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, ModelError
-from moa_tui.gateway.thread import EngineThread
 from moa_tui.ui.chat.state import ChatState
-from tests.fakes import FakeGateway, FakeModels
-from tests.helpers import recipe, wait_until
+from tests.helpers import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from moa_tui.chat.session import ChatSession
     from moa_tui.conversation import Turn
-
-RECIPE = recipe(["a", "b"], ["judge"])
-
-
-@pytest.fixture
-def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
-        yield thread
+    from tests.fakes import FakeGateway, FakeModels
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> FakeModels:
-    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
-    return FakeModels()
-
-
-@pytest.fixture
-def gateway(models: FakeModels) -> FakeGateway:
-    return FakeGateway(models)
-
-
-@pytest.fixture
-def state(gateway: FakeGateway, engine: EngineThread) -> ChatState:
-    return ChatState(ChatSession(Chat(Backend(gateway, engine), RECIPE)))  # type: ignore[arg-type]
+def state(session: ChatSession) -> ChatState:
+    return ChatState(session)
 
 
 def begin(state: ChatState, prompt: str = "?") -> None:

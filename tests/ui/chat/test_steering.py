@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,22 +14,12 @@ from moa_tui.ui.chat.changing import agent_settings
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
 from tests.helpers import recipe, wait_until
 from tests.ui.chat_app import DUO, chat_app
-from tests.ui.given import command
+from tests.ui.given import command, key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from tests.ui.chat_app import Bench
-
-T = TypeVar("T")
-
-keys_tested: set[str] = set()
-
-
-def key(name: str) -> Callable[[T], T]:
-    """Marks a test of this binding."""
-    keys_tested.add(name)
-    return lambda test: test
 
 
 def asked(bench: Bench) -> list[int]:

@@ -15,6 +15,7 @@ from moa_tui.ui.prompt import completion
 from moa_tui.ui.prompt.completion import CommandHint, CompletionList, commands_for, word_at
 from moa_tui.ui.prompt.prompt import Prompt
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,6 +177,7 @@ async def test_an_unknown_command_is_sent_as_text() -> None:
         assert app.sent == ["/unheard"]
 
 
+@key("prompt.close_completions")
 async def test_escape_closes_only_the_list_until_another_word_begins() -> None:
     app = Host()
     async with app.run_test() as pilot:
@@ -243,6 +245,7 @@ async def test_an_at_sign_lists_files_and_goes_on_inside_folders(folder: Path) -
         await wait_until(lambda: app.rows() == [])
 
 
+@key("prompt.complete")
 async def test_a_name_with_a_space_is_quoted_and_no_space_is_put_in_twice(folder: Path) -> None:
     app = Host(folder)
     async with app.run_test() as pilot:

@@ -12,6 +12,7 @@ from textual.widgets import Button
 
 from moa_tui.ui.prompt.completion import CompletionList
 from moa_tui.ui.prompt.prompt import Prompt
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -69,6 +70,7 @@ async def test_keys_that_come_in_a_burst_are_taken_in_their_order() -> None:
         assert (app.sent, app.prompt.text) == (["abyc"], "abyzc")
 
 
+@key("prompt.send")
 async def test_only_spaces_are_not_sent_and_stay() -> None:
     app = Host()
     async with app.run_test() as pilot:
@@ -185,6 +187,7 @@ async def test_the_cursor_steps_over_a_token() -> None:
         assert app.prompt.cursor_location == (0, 1)
 
 
+@key("prompt.open_paste")
 async def test_a_paste_is_opened_by_key_and_folded_again_by_undo() -> None:
     app = Host()
     async with app.run_test() as pilot:
@@ -282,6 +285,7 @@ async def test_up_and_down_walk_the_history_and_keep_the_draft() -> None:
         assert app.prompt.text == "!first"  # What was changed on the way is not lost either.
 
 
+@key("prompt.newline")
 async def test_within_several_lines_up_and_down_move_the_cursor() -> None:
     app = Host(["earlier"])
     async with app.run_test() as pilot:

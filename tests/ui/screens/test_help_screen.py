@@ -12,6 +12,7 @@ from textual.widgets import Input, Static, TextArea
 
 from moa_tui.ui.screens.help_screen import HelpScreen, keys_in_force
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,6 +154,7 @@ async def test_it_closes_by(key: str) -> None:
         await wait_until(lambda: app.closed)
 
 
+@key("help.close", "help.quit")
 async def test_q_is_a_letter_once_something_is_typed() -> None:
     app = Helped()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -202,6 +204,7 @@ async def test_it_says_so_when_nothing_is_found() -> None:
         await wait_until(lambda: 'holds "[/x]"' in text(app))
 
 
+@key("help.down", "help.page_down", "help.page_up", "help.up")
 async def test_it_scrolls_by_keys_while_the_filter_has_the_focus() -> None:
     app = Helped()
     async with app.run_test(size=(60, 20)) as pilot:

@@ -12,6 +12,7 @@ from textual.widgets import Label, OptionList
 
 from moa_tui.ui.screens.history_screen import HistoryScreen, search
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,14 +58,27 @@ async def test_enter_takes_the_best_hit_as_it_was_written() -> None:
         await wait_until(lambda: app.taken == ["write a haiku\n\n  about [/] frogs"])
 
 
+@key("history.up", "history.down")
 async def test_up_and_down_choose_while_typing_goes_on() -> None:
     app = Host()
     async with app.run_test() as pilot:
         await wait_until(app.rows)
         await pilot.press(*"sky")
         await wait_until(lambda: len(app.rows()) == 2)
-        await pilot.press("down", "enter")
+        await pilot.press("down", "up", "down", "enter")
         await wait_until(lambda: app.taken == ["sky and sea"])
+
+
+@key("history.page_up", "history.page_down")
+async def test_page_keys_go_to_the_ends_of_what_is_in_view() -> None:
+    for keys, prompt in ((["pagedown"], PROMPTS[1]), (["pagedown", "pageup"], PROMPTS[0])):
+        app = Host()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_until(app.rows)
+            await pilot.pause()
+            await pilot.press(*keys, "enter")
+            await wait_until(lambda app=app: app.taken)
+            assert app.taken == [prompt]
 
 
 async def test_a_click_takes_a_prompt() -> None:
@@ -76,6 +90,7 @@ async def test_a_click_takes_a_prompt() -> None:
         await wait_until(lambda: app.taken == ["sky and sea"])
 
 
+@key("history.close")
 async def test_escape_takes_nothing() -> None:
     app = Host()
     async with app.run_test() as pilot:

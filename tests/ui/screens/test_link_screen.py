@@ -10,6 +10,7 @@ from textual.widgets import Button, OptionList
 
 from moa_tui.ui.screens.link_screen import LONGEST, LinkListScreen, LinkScreen, destination
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -135,13 +136,19 @@ async def test_a_key_pressed_too_soon_opens_nothing(key: str) -> None:
         await wait_until(lambda: app.answer is False)
 
 
-@pytest.mark.parametrize("keys", [("o",), ("left", "left", "enter"), ("shift+tab", "shift+tab", "enter")])
-async def test_it_opens_by(keys: tuple[str, ...]) -> None:
+@key("link.open", "link.previous", "link.next")
+async def test_it_opens_by_a_letter_and_by_its_button() -> None:
     app = Linked()
     async with app.run_test(size=(80, 24)) as pilot:
-        await app.ask(pilot, "https://example.com")
-        await pilot.press(*keys)
-        await wait_until(lambda: app.answer is True)
+        for keys in (
+            ("o",),
+            ("left", "left", "enter"),
+            ("left", "left", "right", "left", "enter"),
+            ("shift+tab", "shift+tab", "enter"),
+        ):
+            await app.ask(pilot, "https://example.com")
+            await pilot.press(*keys)
+            await wait_until(lambda: app.answer is True)
 
 
 async def test_it_opens_and_cancels_by_mouse() -> None:
@@ -155,6 +162,7 @@ async def test_it_opens_and_cancels_by_mouse() -> None:
         await wait_until(lambda: app.answer is False)
 
 
+@key("link.copy")
 @pytest.mark.parametrize("key", ["c", "y"])
 async def test_copy_sends_the_link_to_the_clipboard_and_opens_nothing(key: str) -> None:
     app = Linked()
@@ -168,6 +176,7 @@ async def test_copy_sends_the_link_to_the_clipboard_and_opens_nothing(key: str) 
         ]
 
 
+@key("link.cancel")
 async def test_a_refused_link_has_no_open_button_and_no_key_opens_it() -> None:
     app = Linked()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -193,6 +202,7 @@ async def test_characters_that_steer_a_terminal_are_written_out_on_screen_and_in
         assert app.copied.isprintable()
 
 
+@key("link.down", "link.up")
 async def test_a_long_link_scrolls_and_leaves_the_buttons_on_a_small_screen() -> None:
     app = Linked()
     async with app.run_test(size=(60, 20)) as pilot:
@@ -234,6 +244,7 @@ async def test_a_link_is_picked_from_the_list_by_mouse() -> None:
         await wait_until(lambda: app.answer == LINKS[0][1])
 
 
+@key("links.cancel")
 async def test_escape_picks_none() -> None:
     app = Linked()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomli_w
@@ -13,7 +13,6 @@ import tomli_w
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.settings import paths
 from moa_tui.settings.config import Settings
-from moa_tui.ui import keymap
 from moa_tui.ui.chat.comparing import CompareWords, compare_words
 from moa_tui.ui.screens.compare.compare_panes import ComparePanes
 from moa_tui.ui.screens.compare.compare_screen import CompareScreen
@@ -24,17 +23,13 @@ from moa_tui.ui.widgets.answer_pane import AnswerPane
 from moa_tui.ui.widgets.live_text import LiveText
 from tests.helpers import wait_until
 from tests.ui.chat_app import ALONE, FORBIDDEN, HOSTILE, chat_app
-from tests.ui.given import command
+from tests.ui.given import command, key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.ui.chat_app import Bench
-
-T = TypeVar("T")
-
-keys_tested: set[str] = set()
 
 RECIPES = {
     "solo": [["alone"]],
@@ -43,12 +38,6 @@ RECIPES = {
 }
 BOTH = "/compare solo pair What is a moa?"
 ALL = "/compare solo pair tall What is a moa?"
-
-
-def key(*ids: str) -> Callable[[T], T]:
-    """Marks a test of these bindings."""
-    keys_tested.update(ids)
-    return lambda test: test
 
 
 def write_recipe(name: str, layers: list[list[str]], file: str | None = None) -> None:
@@ -117,10 +106,6 @@ def active_recipe(bench: Bench) -> str:
 def siblings(bench: Bench) -> list[str]:
     assert bench.chat.turn is not None
     return [turn.recipe.name for turn in bench.chat.conversation.siblings(bench.chat.turn)]
-
-
-def test_every_key_of_the_comparison_has_a_test() -> None:
-    assert keymap.bindings_of([CompareScreen, ComparePanes]).keys() == keys_tested
 
 
 # What is typed
@@ -311,23 +296,22 @@ async def test_y_copies_the_answer_in_view() -> None:
 
 
 @key("compare.choose_1", "compare.choose_2", "compare.choose_3")
-@pytest.mark.parametrize("number", [1, 2, 3])
-async def test_the_chosen_answer_is_what_the_chat_goes_on_with(number: int) -> None:
-    async with bench_of() as bench:
-        await compared(bench, ALL)
-        await bench.press(str(number))
-        name = list(RECIPES)[number - 1]
-        await bench.until_shown(f"Chosen: {name}.", f"{number} {name} ✓ done, chosen")
-        await leave(bench)
-        assert active_recipe(bench) == name
-        assert siblings(bench) == list(RECIPES)
-        await bench.until_shown(f"You  ‹{number}/3›", "What is a moa?", name)
-        (kept,) = bench.store.preferences()
-        assert (kept.recipes, kept.chosen, kept.blind) == (tuple(RECIPES), name, False)
-        assert bench.state.tokens == 6 * 15
-        await bench.ask("and then?")
-        assert [turn.prompt for turn in bench.chat.path] == ["What is a moa?", "and then?"]
-        assert bench.chat.path[0].recipe.name == name
+async def test_the_chosen_answer_is_what_the_chat_goes_on_with() -> None:
+    for number, name in enumerate(RECIPES, 1):
+        async with bench_of() as bench:
+            await compared(bench, ALL)
+            await bench.press(str(number))
+            await bench.until_shown(f"Chosen: {name}.", f"{number} {name} ✓ done, chosen")
+            await leave(bench)
+            assert active_recipe(bench) == name
+            assert siblings(bench) == list(RECIPES)
+            await bench.until_shown(f"You  ‹{number}/3›", "What is a moa?", name)
+            (kept,) = bench.store.preferences()
+            assert (kept.recipes, kept.chosen, kept.blind) == (tuple(RECIPES), name, False)
+            assert bench.state.tokens == 6 * 15
+            await bench.ask("and then?")
+            assert [turn.prompt for turn in bench.chat.path] == ["What is a moa?", "and then?"]
+            assert bench.chat.path[0].recipe.name == name
 
 
 @key("compare.choose_none")
@@ -580,6 +564,7 @@ async def test_hostile_texts_are_shown_as_they_are(hostile: str) -> None:
         assert not FORBIDDEN & set(bench.shown())
 
 
+@key("stats.preferences")
 async def test_the_statistics_have_a_table_only_once_there_are_choices() -> None:
     async with bench_of() as bench:
         await bench.ask()

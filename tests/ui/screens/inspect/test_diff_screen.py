@@ -13,6 +13,7 @@ from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.widgets.live_text import LiveText
 from tests.helpers import recipe, wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -99,6 +100,7 @@ async def test_resizing_changes_between_one_column_and_two() -> None:
         await wait_until(lambda: "{+red+}" in app.text("left"))
 
 
+@key("diff.left_next", "diff.left_previous", "diff.right_previous", "diff.swap")
 async def test_the_arrows_choose_whose_answers_are_compared_and_never_one_with_itself() -> None:
     app = DiffApp(state_of(TEXTS), CallId(1, 1), FINAL)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -160,6 +162,7 @@ async def test_other_sides_are_told_even_where_their_texts_are_alike() -> None:
         await wait_until(lambda: "nothing written yet by L1 2 b" in app.head)
 
 
+@key("diff.right_next")
 async def test_a_run_of_one_agent_has_nothing_to_compare() -> None:
     state = RunView(recipe(["a"]))
     app = DiffApp(state, *default_pair(state, CallId(1, 1)))

@@ -23,6 +23,7 @@ from moa_tui.ui.screens.inspect.run_screens import InfluenceScreen, TimelineScre
 from moa_tui.ui.widgets.live_text import LiveText
 from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
@@ -239,6 +240,7 @@ def test_a_call_that_was_never_asked_tells_why_the_run_ended() -> None:
 # --- the screen ---------------------------------------------------------------------------------------------
 
 
+@key("inspector.answer", "inspector.error", "inspector.messages", "inspector.numbers", "inspector.reasoning")
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
 async def test_every_tab_opens_by_its_number_and_the_one_shown_is_in_brackets(
@@ -259,6 +261,7 @@ async def test_every_tab_opens_by_its_number_and_the_one_shown_is_in_brackets(
             assert app.focused is app.body
 
 
+@key("inspector.next_tab", "inspector.previous_tab")
 async def test_tab_and_shift_tab_go_round_the_tabs() -> None:
     app = InspectorApp(await ended(recipe(["a"], ["judge"])))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -278,6 +281,7 @@ async def test_the_head_tells_place_name_model_state_and_numbers() -> None:
         assert "$0.0010" in app.line("state")
 
 
+@key("inspector.next_agent", "inspector.next_layer", "inspector.previous_agent", "inspector.previous_layer")
 async def test_left_and_right_go_round_the_layer_and_the_brackets_to_the_other_layers() -> None:
     app = InspectorApp(await ended(recipe(["a", "b", "c"], ["d", "e"], ["judge"])))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -321,6 +325,7 @@ async def test_plain_arrows_scroll_and_change_neither_agent_nor_tab() -> None:
         assert (app.inspector.call, app.inspector.tab) == (FIRST, "Answer")
 
 
+@key("inspector.raw")
 async def test_r_changes_between_markdown_and_the_text_as_it_was_written() -> None:
     app = InspectorApp(await ended(recipe(["a"], ["judge"]), a=[["Some **bold** words"]]))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -386,6 +391,7 @@ async def test_a_whole_run_is_followed_from_its_first_token_to_its_end() -> None
         await wait_until(lambda: app.text == "the answer")
 
 
+@key("inspector.copy")
 @pytest.mark.parametrize(
     ("key", "words"), [("1", "a says 1"), ("3", "What is a moa?"), ("4", "finish reason: stop"), ("5", "")]
 )
@@ -409,6 +415,7 @@ async def test_the_copy_mark_of_a_message_gives_its_exact_text() -> None:
         assert app.copied == [exact, exact]
 
 
+@key("inspector.stop")
 async def test_s_stops_the_call_only_while_it_runs() -> None:
     state = begun()
     app = InspectorApp(state)
@@ -421,18 +428,19 @@ async def test_s_stops_the_call_only_while_it_runs() -> None:
         assert app.stopped == [FIRST]
 
 
-@pytest.mark.parametrize(
-    ("key", "screen"), [("d", DiffScreen), ("t", TimelineScreen), ("i", InfluenceScreen)]
-)
-async def test_the_other_views_open_over_it_and_close_again(key: str, screen: type) -> None:
+@key("inspector.diff", "inspector.timeline", "inspector.influence")
+@key("diff.close", "timeline.close", "influence.close")
+async def test_the_other_views_open_over_it_and_close_again() -> None:
     app = InspectorApp(await ended(recipe(["a", "b"], ["judge"])))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press(key)
-        await wait_until(lambda: isinstance(app.screen, screen))
-        await pilot.press("escape")
-        await wait_until(lambda: app.screen is app.inspector)
+        for letter, screen in (("d", DiffScreen), ("t", TimelineScreen), ("i", InfluenceScreen)):
+            await pilot.press(letter)
+            await wait_until(lambda screen=screen: isinstance(app.screen, screen))
+            await pilot.press("escape")
+            await wait_until(lambda: app.screen is app.inspector)
 
 
+@key("inspector.close")
 @pytest.mark.parametrize("key", ["escape", "ctrl+o"])
 async def test_it_closes(key: str) -> None:
     app = InspectorApp(begun())

@@ -17,7 +17,17 @@ from moa_tui.ui.screens.recipes.recipe_draft import Place, RecipeDraft
 from moa_tui.ui.screens.recipes.recipe_editor import Lineup
 from moa_tui.ui.widgets.key_bar import KeyBar
 from tests.helpers import recipe, wait_until
-from tests.ui.screens.recipes.editing import HOSTED, LOCAL, TWO, Host, catalog_in, opened, put, used
+from tests.ui.given import key
+from tests.ui.screens.recipes.editing import (
+    HOSTED,
+    LOCAL,
+    TWO,
+    Host,
+    catalog_in,
+    opened,
+    put,
+    used,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +41,7 @@ def catalog(tmp_path: Path) -> RecipeCatalog:
     return catalog_in(tmp_path)
 
 
+@key("editor.use")
 async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(catalog: RecipeCatalog) -> None:
     given = Recipe.model_validate(
         {
@@ -124,6 +135,7 @@ async def test_an_empty_model_is_missing_and_not_an_odd_recipe(catalog: RecipeCa
         assert "layer 1, agent 1 (demo/terse), model: missing" in app.words("#status")
 
 
+@key("editor.copy_agent", "editor.remove")
 async def test_agents_are_copied_moved_and_removed(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -137,6 +149,7 @@ async def test_agents_are_copied_moved_and_removed(catalog: RecipeCatalog) -> No
         assert [agent.model for agent in result.lineup[0]] == ["demo/coder", "demo/terse"]
 
 
+@key("editor.add_layer", "editor.move_down", "editor.move_up")
 async def test_layers_are_added_moved_and_removed(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -169,6 +182,7 @@ async def test_an_empty_layer_says_what_to_do(catalog: RecipeCatalog) -> None:
         assert len(app.rows) == 3
 
 
+@key("editor.models", "models.choose")
 async def test_a_model_is_found_by_typing_and_brings_its_server(catalog: RecipeCatalog) -> None:
     given = recipe([{"model": "lab/x", "api_key_env": "LAB_KEY", "extra": {"num_ctx": 9, "seed": 1}}])
     app = Host(catalog, given)
@@ -189,6 +203,8 @@ async def test_a_model_is_found_by_typing_and_brings_its_server(catalog: RecipeC
     assert agent.extra == {"seed": 1}
 
 
+@key("editor.add_agent", "models.close")
+@key("models.up", "models.down", "models.page_up", "models.page_down")
 async def test_an_added_agent_is_of_the_model_found_or_none_at_all(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -202,7 +218,12 @@ async def test_an_added_agent_is_of_the_model_found_or_none_at_all(catalog: Reci
         await wait_until(
             lambda: app.screen is not app.editor and app.screen.query_one(OptionList).option_count
         )
-        await pilot.press("down", "enter")
+        models = app.screen.query_one(OptionList)
+        last = models.option_count - 1
+        for moves, place in (("pagedown", last), ("pageup", 0), ("down", 1), ("up", 0), ("down", 1)):
+            await pilot.press(moves)
+            assert models.highlighted == place
+        await pilot.press("enter")
         await wait_until(lambda: len(app.rows) == 6)
         assert app.rows[2] == "gpt-x"
         await wait_until(lambda: "OPENAI_API_KEY is not set, needed by openai/gpt-x" in app.words("#status"))
@@ -221,12 +242,17 @@ async def test_what_lacks_a_key_is_not_used_but_can_be_saved(catalog: RecipeCata
         await wait_until(lambda: catalog.has_own("duo-copy"))
 
 
+@key("editor.save", "name.accept", "name.close")
 async def test_saving_asks_before_replacing_and_names_what_cannot_be_a_name(catalog: RecipeCatalog) -> None:
     catalog.save("taken", TWO)
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await put(app, pilot, "count", "2")
+        await pilot.press("ctrl+s")
+        await wait_until(lambda: isinstance(app.screen, NameScreen))
+        await pilot.press("escape")
+        await wait_until(lambda: app.screen is app.editor)
         await pilot.press("ctrl+s")
         await wait_until(lambda: isinstance(app.screen, NameScreen))
 
@@ -257,6 +283,7 @@ async def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_lost(catal
         assert "changed" in app.words("#title")
 
 
+@key("drop.drop", "drop.keep", "editor.close")
 async def test_escape_asks_before_it_drops_changes(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -280,6 +307,7 @@ async def test_what_was_changed_back_needs_no_asking(catalog: RecipeCatalog) -> 
         await wait_until(lambda: app.given == [None])
 
 
+@key("editor.try_once")
 async def test_an_agent_is_tried_with_the_recipes_defaults(catalog: RecipeCatalog) -> None:
     given = TWO.model_copy(update={"defaults": TWO.defaults.model_copy(update={"temperature": 0.3})})
     app = Host(catalog, given)
@@ -308,6 +336,7 @@ async def test_an_agents_failure_is_shown_whole_and_as_text(catalog: RecipeCatal
         await wait_until(lambda: message in str(note.content))
 
 
+@key("try.close")
 async def test_leaving_a_try_stops_asking(catalog: RecipeCatalog) -> None:
     ended = asyncio.Event()
 

@@ -17,6 +17,7 @@ from moa_tui.ui.screens.recipes.recipe_draft import Place
 from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.key_bar import KeyBar
 from tests.helpers import recipe, wait_until
+from tests.ui.given import key
 from tests.ui.screens.recipes.editing import Host, catalog_in, opened, used
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ async def test_a_task_and_an_option_are_in_the_row_and_nothing_else_in_the_file(
     assert all(set(layer) == {"agents"} for layer in (written["layers"][0], written["layers"][2]))
 
 
+@key("options.close")
 async def test_enter_on_a_layer_opens_its_form_and_escape_leaves_it_as_it_was(catalog: RecipeCatalog) -> None:
     app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -201,6 +203,7 @@ async def test_a_judge_among_three_is_told_whom_to_remove_and_is_right_when_they
         assert (await used(app, pilot)).task(2) == "judge"
 
 
+@key("choice.next")
 async def test_a_vote_is_made_of_a_new_layer_by_removing_its_agent(catalog: RecipeCatalog) -> None:
     app = Host(catalog, recipe(["demo/terse", "demo/coder"], ["demo/terse"]))
     async with app.run_test(size=(60, 20)) as pilot:
@@ -250,6 +253,7 @@ async def test_a_prompt_of_several_lines_is_written_and_one_with_odd_line_ends_i
     assert result.layers[2].prompt == "[/]\nb"
 
 
+@key("editor.limits", "options.next", "options.previous", "options.save")
 async def test_limits_are_set_for_the_whole_run(catalog: RecipeCatalog) -> None:
     app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -257,7 +261,7 @@ async def test_limits_are_set_for_the_whole_run(catalog: RecipeCatalog) -> None:
         await pilot.press("r")
         screen = await shown(app, pilot)
         await go_to(pilot, screen, "max_cost")
-        await pilot.press(*"0.25")
+        await pilot.press("down", "up", *"0.25")
         await choose(pilot, screen, "one_model_at_a_time", "yes")
         await pilot.press("enter")
         await wait_until(lambda: app.screen is app.editor)
@@ -267,6 +271,7 @@ async def test_limits_are_set_for_the_whole_run(catalog: RecipeCatalog) -> None:
     assert limits.model_copy(update={"max_cost": None, "one_model_at_a_time": False}) == THREE.limits
 
 
+@key("choice.before", "editor.options")
 async def test_a_choice_goes_round_both_ways_and_to_a_letter(catalog: RecipeCatalog) -> None:
     app = Host(catalog, THREE)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -18,6 +18,7 @@ from moa_tui.ui.screens.recipes.recipe_editor import RecipeEditor
 from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
 from moa_tui.ui.widgets.key_bar import KeyBar
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +111,7 @@ async def test_the_highlighted_recipe_is_told_whole(catalog: RecipeCatalog) -> N
         assert "luna: gpt-6-luna" in about
 
 
+@key("recipes.choose", "recipes.down")
 async def test_enter_gives_the_highlighted_recipe(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -135,6 +137,7 @@ async def test_typing_filters_by_name_description_and_model(catalog: RecipeCatal
         assert not app.given
 
 
+@key("recipes.up")
 async def test_a_recipe_without_its_key_is_refused_with_the_variable_named(catalog: RecipeCatalog) -> None:
     app = Host(catalog, "duo")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -183,6 +186,7 @@ async def test_the_keys_are_named_and_the_list_has_room(
         assert all(len(row) <= app.screen.query_one(OptionList).size.width for row in rows(app))
 
 
+@key("recipes.details_down", "recipes.details_up")
 async def test_page_down_reads_on_in_the_description(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(60, 20)) as pilot:
@@ -231,6 +235,7 @@ async def test_a_folder_that_cannot_be_read_is_told(catalog: RecipeCatalog) -> N
         await wait_until(lambda: app.given == [None])
 
 
+@key("recipes.close")
 async def test_escape_gives_nothing(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -250,6 +255,7 @@ async def test_an_edited_copy_that_is_to_be_used_is_what_the_screen_gives(catalo
         assert app.given[0].calls == 10
 
 
+@key("recipes.edit")
 async def test_a_recipe_saved_in_the_editor_is_listed_on_return(catalog: RecipeCatalog) -> None:
     app = Host(catalog)
     async with app.run_test(size=(80, 24)) as pilot:

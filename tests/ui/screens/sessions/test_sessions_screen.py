@@ -24,6 +24,7 @@ from moa_tui.ui.screens.sessions.session_rows import when
 from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
 from moa_tui.ui.widgets.key_bar import KeyBar
 from tests.helpers import recipe, wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,6 +216,7 @@ def test_a_time_is_short_in_the_time_zone_of_the_reader() -> None:
     assert when(1e30, now) == "?"
 
 
+@key("sessions.first", "sessions.last")
 async def test_two_thousand_conversations_are_there_at_once_and_the_last_is_reached_by_a_key() -> None:
     app = Host(Shelf(*(summary(f"c{number}", used=NOW - number) for number in range(2_000))), "c1500")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -225,6 +227,17 @@ async def test_two_thousand_conversations_are_there_at_once_and_the_last_is_reac
         assert app.names()[0] == "c0"
         await pilot.press("ctrl+end", "enter")
         await wait_until(lambda: app.given == [("c1999", "")])
+
+
+@key("sessions.page_up", "sessions.page_down")
+async def test_page_keys_go_through_the_list() -> None:
+    app = Host(Shelf(*(summary(f"c{number}", used=NOW - number) for number in range(100))))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("pagedown", "pagedown")
+        assert int(str(app.highlighted())[1:]) > 20
+        await pilot.press("pageup", "pageup")
+        assert app.highlighted() == "c0"
 
 
 async def test_only_rows_in_view_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,6 +312,7 @@ async def test_a_hostile_title_is_one_harmless_line() -> None:
 # Opening
 
 
+@key("sessions.down", "sessions.open", "sessions.up")
 async def test_enter_gives_the_highlighted_conversation_and_arrows_move_while_the_field_has_the_focus() -> (
     None
 ):
@@ -312,6 +326,7 @@ async def test_enter_gives_the_highlighted_conversation_and_arrows_move_while_th
         await wait_until(lambda: app.given == [("beta", "")])
 
 
+@key("sessions.close")
 async def test_escape_gives_nothing() -> None:
     app = Host(three())
     async with app.run_test(size=(80, 24)) as pilot:
@@ -506,6 +521,7 @@ async def test_a_library_that_cannot_be_read_is_told_in_the_lists_place() -> Non
 # Putting in order
 
 
+@key("sessions.rename", "text.accept")
 async def test_f2_gives_a_title() -> None:
     app = Host(three())
     async with app.run_test(size=(80, 24)) as pilot:
@@ -530,6 +546,20 @@ async def test_a_title_that_was_not_changed_is_not_written(keys: list[str]) -> N
         assert not app.shelf.made("rename")
 
 
+@key("text.close", "export.close")
+async def test_escape_leaves_a_dialog_and_changes_nothing() -> None:
+    app = Host(three())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        for opens, dialog in (("f2", TextScreen), ("f5", FormatScreen)):
+            await pilot.press(opens)
+            await wait_until(lambda dialog=dialog: isinstance(app.screen, dialog))
+            await pilot.press("escape")
+            await wait_until(lambda: app.screen is app.sessions)
+        assert not app.shelf.made("rename", "export")
+
+
+@key("sessions.tags")
 async def test_f3_gives_tags_with_commas_between() -> None:
     app = Host(Shelf(summary("one", tags=("old one", "us"))))
     async with app.run_test(size=(120, 30)) as pilot:
@@ -543,6 +573,7 @@ async def test_f3_gives_tags_with_commas_between() -> None:
         await wait_until(lambda: "#old one #us #new" in app.rows()[0])
 
 
+@key("sessions.pin")
 async def test_f4_pins_and_unpins_and_the_highlight_goes_along() -> None:
     app = Host(three())
     async with app.run_test(size=(80, 24)) as pilot:
@@ -556,6 +587,7 @@ async def test_f4_pins_and_unpins_and_the_highlight_goes_along() -> None:
         assert app.highlighted() == "gamma"
 
 
+@key("export.choose", "sessions.export")
 async def test_f5_exports_what_load_gives_and_tells_the_path() -> None:
     loaded = []
 
@@ -595,6 +627,7 @@ async def test_a_click_chooses_the_format() -> None:
         await wait_until(lambda: app.shelf.made("export") == [("export", "alpha", "json")])
 
 
+@key("sessions.archive", "sessions.lists", "sessions.unarchive")
 async def test_f6_archives_and_brings_back_and_f7_goes_through_the_lists() -> None:
     app = Host(three())
     async with app.run_test(size=(80, 24)) as pilot:
@@ -613,6 +646,7 @@ async def test_f6_archives_and_brings_back_and_f7_goes_through_the_lists() -> No
         await wait_until(lambda: len(app.rows()) == 3)
 
 
+@key("sessions.delete", "sessions.undo")
 async def test_f8_deletes_at_once_and_ctrl_z_brings_back_one_after_the_other() -> None:
     app = Host(three())
     async with app.run_test(size=(80, 24)) as pilot:
@@ -684,8 +718,9 @@ async def test_the_open_conversation_is_not_deleted() -> None:
         assert not app.shelf.made("delete")
 
 
-@pytest.mark.parametrize("key", ["enter", "ctrl+z", "click"])
-async def test_a_deleted_conversation_can_be_restored_and_nothing_else(key: str) -> None:
+@key("sessions.restore")
+@pytest.mark.parametrize("pressed", ["enter", "ctrl+z"])
+async def test_a_deleted_conversation_can_be_restored_and_nothing_else(pressed: str) -> None:
     app = Host(Shelf(summary("alpha", deleted=NOW), summary("beta", deleted=NOW - 9)))
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -695,13 +730,21 @@ async def test_a_deleted_conversation_can_be_restored_and_nothing_else(key: str)
         assert not any(word in app.key_bar() for word in ("Open", "Rename", "Archive", "Delete"))
         await pilot.press("f2", "f3", "f4", "f5", "f6", "f8")
         assert not app.shelf.made("pin", "archive", "delete")
-        if key == "click":
-            await pilot.click(app.listed, offset=(6, 0))
-        else:
-            await pilot.press(key)
+        await pilot.press(pressed)
         await wait_until(lambda: app.names() == ["beta"])
         assert app.shelf.made("restore") == [("restore", "alpha")]
         assert app.given == []
+
+
+async def test_a_click_restores_a_deleted_conversation() -> None:
+    app = Host(Shelf(summary("alpha", deleted=NOW), summary("beta", deleted=NOW - 9)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("f7", "f7")
+        await wait_until(lambda: app.text("#title") == "Conversations: 2 deleted")
+        await pilot.click(app.listed, offset=(6, 0))
+        await wait_until(lambda: app.names() == ["beta"])
+        assert app.shelf.made("restore") == [("restore", "alpha")]
 
 
 async def test_among_the_deleted_titles_are_searched() -> None:
@@ -784,6 +827,7 @@ async def test_a_narrow_terminal_loads_nothing_to_preview() -> None:
         assert not app.shelf.made("load")
 
 
+@key("sessions.help")
 async def test_f1_names_every_key_with_its_id() -> None:
     app = Host(three())
     async with app.run_test(size=(80, 24)) as pilot:

@@ -17,6 +17,7 @@ from moa_tui.ui.widgets.live_text import LiveText
 from tests.helpers import wait_until
 from tests.stats.test_tables import a_group, some_figures
 from tests.ui.chat_app import FORBIDDEN, HOSTILE
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,7 @@ async def test_it_counts_on_a_thread_and_says_so() -> None:
         assert threads != [threading.main_thread()]
 
 
+@key("stats.agents")
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (220, 60)])
 async def test_a_table_of_each_kind_fits_the_screen(size: tuple[int, int]) -> None:
     async with StatsApp().run_test(size=size) as pilot:
@@ -101,6 +103,7 @@ async def test_a_wide_screen_shows_more_and_a_resize_lays_out_anew() -> None:
         assert "No room for:" not in app.part("notes")
 
 
+@key("stats.next_table", "stats.previous_table")
 async def test_tab_goes_through_the_tables_and_a_click_chooses_one() -> None:
     async with StatsApp().run_test(size=(80, 24)) as pilot:
         app = await counted(pilot)
@@ -117,6 +120,7 @@ def by_calls_and_price() -> Figures:
     return Figures(a_group("all", 105), groups, groups, groups, ())
 
 
+@key("stats.next_column", "stats.previous_column")
 async def test_a_key_sorts_by_the_next_column_and_another_by_the_one_before() -> None:
     async with StatsApp(by_calls_and_price).run_test(size=(120, 30)) as pilot:
         app = await counted(pilot)
@@ -151,6 +155,7 @@ async def test_every_column_can_be_sorted_by_and_is_then_shown_at_80_columns() -
         assert app.screen.order == seen[0]
 
 
+@key("stats.models", "stats.recipes")
 async def test_each_table_keeps_its_own_order() -> None:
     async with StatsApp(by_calls_and_price).run_test(size=(120, 30)) as pilot:
         app = await counted(pilot)
@@ -186,6 +191,7 @@ async def test_hostile_names_are_harmless_under_the_mouse_too() -> None:
             assert readable in app.shown
 
 
+@key("stats.months")
 async def test_nothing_kept_is_said() -> None:
     nothing = Figures(a_group("all", 0, turns=0), (), (), (), ())
     async with StatsApp(lambda: nothing).run_test(size=(80, 24)) as pilot:
@@ -206,6 +212,7 @@ async def test_what_keeps_it_from_counting_is_said() -> None:
         await wait_until(lambda: "/kept/[/].db: the file is damaged" in app.shown)
 
 
+@key("stats.close")
 async def test_escape_leaves_even_while_it_counts() -> None:
     go_on = threading.Event()
 

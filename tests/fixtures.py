@@ -1,0 +1,71 @@
+"""Fixtures of several packages: a chat over models of the test's own, on a real engine thread and a database.
+
+A test module that needs another recipe, other models or another store overrides that one fixture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from moa_tui.chat.backend import Backend
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.session import ChatSession
+from moa_tui.engine import limits
+from moa_tui.gateway.thread import EngineThread
+from moa_tui.store import Store
+from tests.fakes import FakeGateway, FakeModels
+from tests.helpers import recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.gateway.gateway import Gateway
+
+
+@pytest.fixture
+def engine() -> Iterator[EngineThread]:
+    with EngineThread() as thread:
+        yield thread
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> FakeModels:
+    """Models that answer with their names; retries hardly wait."""
+    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
+    return FakeModels()
+
+
+@pytest.fixture
+def gateway(models: FakeModels) -> FakeGateway:
+    return FakeGateway(models)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "moa-tui.db") as store:
+        yield store
+
+
+@pytest.fixture
+def backend(gateway: FakeGateway, engine: EngineThread, store: Store) -> Backend:
+    return Backend(cast("Gateway", gateway), engine, store)
+
+
+@pytest.fixture
+def chat_recipe() -> Recipe:
+    """The recipe that `chat` begins with: agents a and b, and judge, who writes the answer."""
+    return recipe(["a", "b"], ["judge"])
+
+
+@pytest.fixture
+def chat(backend: Backend, chat_recipe: Recipe) -> Chat:
+    return Chat(backend, chat_recipe)
+
+
+@pytest.fixture
+def session(chat: Chat) -> ChatSession:
+    return ChatSession(chat)
