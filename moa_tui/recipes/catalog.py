@@ -222,7 +222,7 @@ class RecipeCatalog:
             FoundServer(server.name, server.url, tuple(model.name for model in server.models))
             for server in self._local_servers()
         )
-        return Situation(discovery.found_keys(self._environ), servers)
+        return Situation(discovery.find_keys(self._environ), servers)
 
     def _local_servers(self) -> tuple[LocalServer, ...]:
         return discovery.find_servers(discovery.default_servers(self._environ))

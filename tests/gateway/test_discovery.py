@@ -16,8 +16,8 @@ from moa_tui.gateway.discovery import (
     LocalModel,
     LocalServer,
     default_servers,
+    find_keys,
     find_servers,
-    found_keys,
     unknown_local_servers,
 )
 from moa_tui.recipes.default import choose_recipe, local_recipe
@@ -171,7 +171,7 @@ def test_odd_answers_are_no_servers_and_no_crash(body: bytes) -> None:
 
 
 def test_keys_are_found_by_name_and_an_empty_one_is_none() -> None:
-    assert found_keys({"GOOGLE_API_KEY": "x", "OPENAI_API_KEY": "  ", "UNRELATED": "y"}) == {
+    assert find_keys({"GOOGLE_API_KEY": "x", "OPENAI_API_KEY": "  ", "UNRELATED": "y"}) == {
         "gemini": "GOOGLE_API_KEY"
     }
 
