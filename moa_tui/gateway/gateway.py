@@ -59,7 +59,7 @@ class Gateway:
         self.catalog = catalog or Catalog()
 
     def facts(self, agent: Agent) -> ModelFacts:
-        """What is known of the agent's model; its prices are unknown where the agent names an address."""
+        """What is known of the agent's model; its prices are unknown at any server but its provider's."""
         prefix = agent.model.partition("/")[0]
         if (endpoint := self._endpoints.get(prefix)) is not None:
             return ModelFacts(endpoint.base_url, endpoint.concurrency)
