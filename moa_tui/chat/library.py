@@ -136,7 +136,7 @@ class Library:
         self, found: Sequence[Conversation], format: str, path: Path | None, *, replace: bool = False
     ) -> list[Path]:
         """As `export`, of several: to one file where the format takes several, else to a file each."""
-        together = format in export.FORMATS and export.FORMATS[format].several
+        together = format in export.FORMATS and export.FORMATS[format].holds_several
         groups = [list(found)] if together else [[one] for one in found]
         if len(groups) > 1 and path is not None and not path.is_dir():
             raise UsageError(f"{path} is no folder; {format} needs a file for each conversation")
