@@ -144,7 +144,7 @@ class Library:
 
         They go into one file where the format holds several, else into a file each; then `path` is a folder.
         """
-        together = format in export.FORMATS and export.FORMATS[format].several
+        together = format in export.FORMATS and export.FORMATS[format].holds_several
         groups = [list(conversations)] if together else [[each] for each in conversations]
         if len(groups) > 1 and path is not None and not path.is_dir():
             raise UsageError(f"{path} is no folder; {format} needs a file for each conversation")

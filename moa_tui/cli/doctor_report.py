@@ -15,8 +15,8 @@ from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.discovery import (
     LOCAL_SERVERS_VARIABLE,
     default_servers,
+    find_keys,
     find_servers,
-    found_keys,
     unknown_local_servers,
 )
 from moa_tui.gateway.gateway import Gateway
@@ -74,7 +74,7 @@ def report(environ: Mapping[str, str], write: Callable[[str], None]) -> bool:
             write(f"  {'budget':<10} ${total:g} a {name}")
 
     write("\nkeys (names only)")
-    keys = found_keys(environ)
+    keys = find_keys(environ)
     for provider, variable in keys.items():
         write(f"  ✓ {variable} ({provider})")
     for endpoint, settings_of in settings.endpoints.items():

@@ -1,4 +1,4 @@
-"""Conversations as files: what moa-tui writes, and what it can read.
+"""Conversations as files: the formats that moa-tui writes and reads.
 
 Way in: `export.render` and `export.write` for JSON, Markdown, HTML and messages; `importer` for files of
 moa-tui and of other programs. `json_writer` and `json_reader` are the two halves of moa-tui's own JSON

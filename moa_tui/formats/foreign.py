@@ -1,7 +1,7 @@
 """Conversations of other programs as turns: OpenAI messages, ShareGPT, ChatGPT's tree of messages.
 
-Their answers were made by one model, so each turn has a recipe of one call. What cannot be taken is counted
-by kind in a Counter.
+An answer there was written by one model, so each turn gets a recipe of one call. What has no place in a turn
+is left out and counted by kind in the Counter `left_out`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LONGEST_TITLE, _LONGEST_MODEL = 200, 100
-# The last second that a date can be made of.
 LATEST = 253402300799.0
+"""The last Unix second that a date can be made of."""
 _SPEAKERS = {
     **{"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant"},
     **{"system": "system", "tool": "tool", "function_call": "tool", "observation": "tool"},
@@ -34,8 +34,11 @@ _CHATGPT_KINDS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Open:
-    """A turn that is being read: what was asked and answered so far after `parent`."""
+class _OpenTurn:
+    """A turn that is not complete yet: what was asked and answered so far after `parent`.
+
+    `system_is_new` is true where `system` came after the last prompt, so that it is for the turn to come.
+    """
 
     parent: Turn | None = None
     system: str | None = None
@@ -46,20 +49,23 @@ class _Open:
     created: float | None = None
 
 
-class _Reader:
-    """Makes turns of messages, one after the other; in a tree, of each branch's from where it forks."""
+class _TurnReader:
+    """Makes turns of messages. Each message goes on from an open turn, in a tree several from the same one.
+
+    `turns` has the turns that are complete, each after its parent.
+    """
 
     def __init__(self, created: float, left_out: Counter[str]) -> None:
         self.created = created
         self.left_out = left_out
         self.turns: list[Turn] = []
-        self._closed: dict[_Open, Turn] = {}
+        self._completed: dict[_OpenTurn, Turn] = {}
         self._recipes: dict[str, Recipe] = {}
 
-    def said(
-        self, before: _Open, role: object, text: str, model: str = "", created: float | None = None
-    ) -> _Open:
-        """What is open after a message."""
+    def with_message(
+        self, before: _OpenTurn, role: object, text: str, model: str = "", created: float | None = None
+    ) -> _OpenTurn:
+        """The open turn that a message makes of the one before it; `before` itself where it is left out."""
         if role == "assistant":
             if not before.prompts:
                 self.left_out["unasked answer"] += 1
@@ -73,7 +79,7 @@ class _Reader:
         if role != "user" and not text.strip():
             return before
         if before.answers:
-            before = _Open(self.close(before), before.system)
+            before = _OpenTurn(self.complete(before), before.system)
         if role == "user":
             return replace(
                 before,
@@ -81,31 +87,32 @@ class _Reader:
                 system_is_new=False,
                 created=before.created if before.created is not None else created,
             )
-        together = f"{before.system}\n\n{text}" if before.system_is_new else text
-        return replace(before, system=together, system_is_new=True)
+        system = f"{before.system}\n\n{text}" if before.system_is_new else text
+        return replace(before, system=system, system_is_new=True)
 
-    def close(self, last: _Open) -> Turn | None:
-        """The turn of what is open; the one before it where nothing was asked since. Once for each."""
-        if not last.prompts:
-            return last.parent
-        if last not in self._closed:
-            recipe = self._recipe(last.model)
-            self._closed[last] = turn = Turn(
-                _joined(last.prompts),
+    def complete(self, opened: _OpenTurn) -> Turn | None:
+        """The turn that an open one becomes, the same at every call; its parent where nothing was asked."""
+        if not opened.prompts:
+            return opened.parent
+        if opened not in self._completed:
+            recipe = self._recipe(opened.model)
+            self._completed[opened] = turn = Turn(
+                _joined(opened.prompts),
                 recipe,
-                _outcome(recipe, _joined(last.answers)),
-                last.parent,
-                last.system,
-                created=self.created if last.created is None else last.created,
+                _outcome(recipe, _joined(opened.answers)),
+                opened.parent,
+                opened.system,
+                created=self.created if opened.created is None else opened.created,
             )
             self.turns.append(turn)
-        return self._closed[last]
+        return self._completed[opened]
 
-    def closed(self, last: _Open) -> Turn | None:
-        """The turn of what is open, if it has become one."""
-        return self._closed.get(last)
+    def completed(self, opened: _OpenTurn) -> Turn | None:
+        """The turn that an open one has become; None where it has not become one."""
+        return self._completed.get(opened)
 
     def _recipe(self, model: str) -> Recipe:
+        """The recipe that asks one model, `imported/` and the name by which the file calls it."""
         if model not in self._recipes:
             name = _label(model, _LONGEST_MODEL).strip("/ ") or "unknown"
             self._recipes[model] = Recipe.model_validate(
@@ -115,9 +122,8 @@ class _Reader:
 
 
 def from_messages(document: dict[str, Any], left_out: Counter[str]) -> Conversation:
-    """The conversation of OpenAI messages; what a `moa` key says of title and time is taken too."""
-    about = document.get("moa")
-    moa = about if isinstance(about, dict) else document
+    """The conversation of OpenAI messages, with title and time from the key `moa`, which moa-tui writes."""
+    moa = document["moa"] if isinstance(document.get("moa"), dict) else document
     turns = moa.get("turns")
     for turn in turns if isinstance(turns, list) else ():
         if isinstance(turn, dict) and isinstance(turn.get("calls"), list):
@@ -125,7 +131,7 @@ def from_messages(document: dict[str, Any], left_out: Counter[str]) -> Conversat
             left_out["branch turn"] += turn.get("active") is False
     created = _time(moa.get("created"))
     model = document.get("model")
-    return _from_line(
+    return _from_list(
         document["messages"],
         created if created is not None else time.time(),
         moa.get("title"),
@@ -137,63 +143,67 @@ def from_messages(document: dict[str, Any], left_out: Counter[str]) -> Conversat
 def from_sharegpt(document: dict[str, Any], left_out: Counter[str]) -> Conversation:
     """The conversation of a ShareGPT record."""
     messages = [
-        {"role": _SPEAKERS.get(str(one.get("from")), "unknown"), "content": one.get("value")}
-        if isinstance(one, dict)
-        else one
-        for one in document["conversations"]
+        {"role": _SPEAKERS.get(str(entry.get("from")), "unknown"), "content": entry.get("value")}
+        if isinstance(entry, dict)
+        else entry
+        for entry in document["conversations"]
     ]
-    return _from_line(messages, time.time(), document.get("title"), "", left_out)
+    return _from_list(messages, time.time(), document.get("title"), "", left_out)
 
 
 def from_chatgpt(document: dict[str, Any], left_out: Counter[str]) -> Conversation:
-    """The conversation of a tree of messages; an answer made again or a question put anew is a branch."""
+    """The conversation of ChatGPT's tree of messages; a repeated answer or an edited question is a branch."""
     nodes = {key: node for key, node in document["mapping"].items() if isinstance(node, dict)}
     created = _time(document.get("create_time"))
     created = created if created is not None else time.time()
-    reader = _Reader(created, left_out)
-    after: dict[str, _Open] = {}
-    below: dict[str, list[str]] = {}
+    reader = _TurnReader(created, left_out)
+    open_turns: dict[str, _OpenTurn] = {}
+    children: dict[str, list[str]] = {}
     roots = [key for key, node in nodes.items() if _key(node.get("parent")) not in nodes]
-    waiting = [(key, _Open()) for key in reversed(roots)]
+    waiting = [(key, _OpenTurn()) for key in reversed(roots)]
     seen = set(roots)
     while waiting:
         key, before = waiting.pop()
-        after[key] = reader.said(before, *said) if (said := _chatgpt_said(nodes[key], left_out)) else before
+        message = _chatgpt_message(nodes[key], left_out)
+        open_turns[key] = reader.with_message(before, *message) if message else before
         listed = nodes[key].get("children")
-        children = [_key(child) for child in listed] if isinstance(listed, list) else []
-        below[key] = [child for child in dict.fromkeys(children) if child in nodes and child not in seen]
-        seen.update(below[key])
-        waiting += [(child, after[key]) for child in reversed(below[key])]
-        if not below[key]:
-            reader.close(after[key])
+        named = dict.fromkeys(map(_key, listed)) if isinstance(listed, list) else {}
+        children[key] = [child for child in named if child in nodes and child not in seen]
+        seen.update(children[key])
+        waiting += [(child, open_turns[key]) for child in reversed(children[key])]
+        if not children[key]:
+            reader.complete(open_turns[key])
     left_out["unconnected message"] += sum(
-        isinstance(node.get("message"), dict) for key, node in nodes.items() if key not in after
+        isinstance(node.get("message"), dict) for key, node in nodes.items() if key not in open_turns
     )
-    # The branch in view: to its node, or where that is in the middle of an answer, to that answer's end.
+    # The branch in view ends at the current node, or at the end of the answer in whose middle that node is.
     key = _key(document.get("current_node"))
-    while key in after and reader.closed(after[key]) is None and below[key]:
-        key = below[key][-1]
-    active = reader.close(after[key]) if key in after else None
+    while key in open_turns and reader.completed(open_turns[key]) is None and children[key]:
+        key = children[key][-1]
+    active = reader.complete(open_turns[key]) if key in open_turns else None
     return _conversation(reader, active, document.get("title"))
 
 
-def _from_line(
+def _from_list(
     messages: Sequence[object], created: float, title: object, model: str, left_out: Counter[str]
 ) -> Conversation:
-    reader = _Reader(created, left_out)
-    last = _Open()
+    """The conversation of messages with `role` and `content`, one branch in their order."""
+    reader = _TurnReader(created, left_out)
+    last = _OpenTurn()
     for message in messages:
         if not isinstance(message, dict):
             left_out["unknown message"] += 1
             continue
         calls = message.get("tool_calls")
         left_out["tool call"] += len(calls) if isinstance(calls, list) else 0
-        last = reader.said(last, message.get("role"), _text(message.get("content"), left_out), model)
+        text = _text(message.get("content"), left_out)
+        last = reader.with_message(last, message.get("role"), text, model)
     left_out["unused system message"] += last.system_is_new and not last.prompts
-    return _conversation(reader, reader.close(last), title)
+    return _conversation(reader, reader.complete(last), title)
 
 
-def _conversation(reader: _Reader, active: Turn | None, title: object) -> Conversation:
+def _conversation(reader: _TurnReader, active: Turn | None, title: object) -> Conversation:
+    """The conversation of all turns that were read; without `active`, the last turn is the active one."""
     turns = tuple(reader.turns)
     return Conversation(
         turns,
@@ -203,14 +213,14 @@ def _conversation(reader: _Reader, active: Turn | None, title: object) -> Conver
     )
 
 
-def _chatgpt_said(
+def _chatgpt_message(
     node: dict[str, Any], left_out: Counter[str]
 ) -> tuple[object, str, str, float | None] | None:
-    """Role, text, model and time of a node's message; None where it has none that belongs in a turn."""
+    """The role, text, model and time of a node's message; None where no message of it belongs in a turn."""
     message = node.get("message")
     if not isinstance(message, dict):
         return None
-    author, content, about = (_table(message.get(key)) for key in ("author", "content", "metadata"))
+    author, content, metadata = (_table(message.get(key)) for key in ("author", "content", "metadata"))
     role = author.get("role")
     if role in ("tool", "function"):
         left_out["tool message"] += 1
@@ -222,15 +232,15 @@ def _chatgpt_said(
     if role == "assistant" and message.get("recipient", "all") != "all":
         left_out["tool call"] += 1
         return None
-    if role == "system" and about.get("is_visually_hidden_from_conversation"):
+    if role == "system" and metadata.get("is_visually_hidden_from_conversation"):
         return None
-    model = about.get("model_slug")
+    model = metadata.get("model_slug")
     text = _text(content.get("parts"), left_out)
     return role, text, model if isinstance(model, str) else "", _time(message.get("create_time"))
 
 
 def _text(content: object, left_out: Counter[str]) -> str:
-    """The text of a message's content: a text, or a list of parts of which some are."""
+    """The text of a message's content, which is a text or a list of parts; other parts are left out."""
     if content is None or isinstance(content, str):
         return content or ""
     texts = []
@@ -247,6 +257,7 @@ def _text(content: object, left_out: Counter[str]) -> str:
 
 
 def _outcome(recipe: Recipe, answer: str) -> Outcome:
+    """The outcome of a run whose one call wrote `answer`; it was stopped where there is no answer."""
     if not answer:
         return Outcome("stopped", "", {}, Metrics())
     call, agent = CallId(1, 1), recipe.lineup[0][0]
@@ -255,24 +266,28 @@ def _outcome(recipe: Recipe, answer: str) -> Outcome:
 
 
 def _joined(texts: tuple[str, ...]) -> str:
+    """The texts as one, with a blank line between them."""
     return texts[0] if len(texts) == 1 else "\n\n".join(text for text in texts if text)
 
 
 def _label(text: str, longest: int) -> str:
-    """`text` in one line without what cannot be printed."""
-    spaced = " ".join(text[: 4 * longest].split())
-    return "".join(one for one in spaced if one.isprintable())[:longest].strip()
+    """`text` on one line, without what cannot be printed, in `longest` characters at most."""
+    line = " ".join(text[: 4 * longest].split())
+    return "".join(character for character in line if character.isprintable())[:longest].strip()
 
 
 def _time(value: object) -> float | None:
+    """A JSON value as a time in Unix seconds; None where no date can be made of it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) and 0 <= value <= LATEST else None
 
 
 def _table(value: object) -> dict[str, Any]:
+    """A JSON value as an object; an empty one where the value is none."""
     return value if isinstance(value, dict) else {}
 
 
 def _key(value: object) -> str:
+    """A JSON value as a node's key; empty where the value is no text."""
     return value if isinstance(value, str) else ""

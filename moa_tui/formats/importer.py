@@ -1,6 +1,6 @@
-"""Conversations read from files: moa-tui's own JSON, and what other programs write.
+"""Reads conversations from files: moa-tui's own JSON, and what other programs write.
 
-A file may come from anybody: whatever is in it, reading it gives conversations or a FileError.
+A file may come from anybody. Whatever is in it, reading it gives conversations or raises FileError.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation, Turn
 
 LARGEST = 512 * 1024 * 1024
-"""Bytes; a longer file is not read."""
+"""The bytes of the largest file that is read."""
 _KNOWN = "moa-tui's JSON, OpenAI messages in JSON or JSONL, ShareGPT, and ChatGPT's conversations.json"
-# Beyond these, sums and differences of a file's numbers could leave what JSON and a database can hold.
+# With larger numbers in a file, their sums could be more than JSON and a database can hold.
 _LARGEST_WHOLE, _LARGEST_NUMBER = 2**62, 1e100
 _LONGEST_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The conversations of a file; `notes` say in words what of it was left out."""
+    """The conversations of a file; `notes` say in words what was left out of it."""
 
     conversations: tuple[Conversation, ...]
     notes: tuple[str, ...]
 
 
 def read(path: Path) -> Imported:
-    """The conversations of a file, of whatever kind it shows itself to be. Raises FileError.
+    """The conversations of a file, whose format is found out from what is in it. Raises FileError.
 
-    moa-tui's own JSON keeps its ids; conversations from elsewhere are given new ones.
+    The conversations of moa-tui's own JSON keep their ids; those of other programs get new ones.
     """
     try:
-        return _imported(_text(path))
+        return _imported(_file_text(path))
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
     except RecursionError as error:
@@ -54,26 +54,28 @@ def read(path: Path) -> Imported:
 
 
 def _imported(text: str) -> Imported:
+    """The conversations of a file's text. Raises FileError and RecursionError."""
     left_out: Counter[str] = Counter()
-    taken: list[Conversation] = []
+    conversations: list[Conversation] = []
     for where, value in _values(text):
         try:
-            taken += _conversations(value, left_out)
+            conversations += _conversations(value, left_out)
         except FileError as error:
             raise FileError(f"{where}{error}") from error
-    if not taken:
+    if not conversations:
         raise FileError(f"there is no conversation in it; what can be read: {_KNOWN}")
     notes = [f"{counted(number, thing)} left out" for thing, number in left_out.items() if number]
-    return Imported(tuple(taken), tuple(notes))
+    return Imported(tuple(conversations), tuple(notes))
 
 
-def _text(path: Path) -> str:
+def _file_text(path: Path) -> str:
+    """The text of a file in any of JSON's encodings. Raises FileError, which does not name the path."""
     try:
-        # Opening a pipe or a device could wait for ever, and reading it never end.
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
+        # To open a pipe or a device could wait for ever, and to read it never end.
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise FileError("it is no file")
-        if about.st_size > LARGEST:
+        if status.st_size > LARGEST:
             raise FileError(f"it is larger than {LARGEST // 2**20} MB")
         data = path.read_bytes()
         return data.decode(json.detect_encoding(data))
@@ -86,7 +88,7 @@ def _text(path: Path) -> str:
 
 
 def _values(text: str) -> Iterator[tuple[str, Any]]:
-    """The JSON values of a file with where they are: one, or in JSONL one in each line."""
+    """The JSON values of a file: one, or in JSONL one a line. Each has its place, as words for an error."""
     decoder = JSONDecoder(parse_int=_whole, parse_float=_number, parse_constant=_no_number)
     try:
         yield "", decoder.decode(text)
@@ -110,40 +112,43 @@ def _values(text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _conversations(value: object, left_out: Counter[str]) -> Iterator[Conversation]:
-    """The conversations of a JSON value; a list may hold several."""
-    if isinstance(value, list) and any(isinstance(one, dict) and "role" in one for one in value):
+    """The conversations of a JSON value: a record, a list of records, or a list of messages."""
+    if isinstance(value, list) and any(isinstance(entry, dict) and "role" in entry for entry in value):
         value = {"messages": value}
-    for one in value if isinstance(value, list) else [value]:
-        if not isinstance(one, dict):
+    for record in value if isinstance(value, list) else [value]:
+        if not isinstance(record, dict):
             left_out["unknown record"] += 1
-        elif one.get("format") == FORMAT:
-            yield _checked(conversation_from(one))
+        elif record.get("format") == FORMAT:
+            yield _checked(conversation_from(record))
         else:
-            yield from _foreign(one, left_out)
+            yield from _foreign(record, left_out)
 
 
 def _foreign(table: dict[str, Any], left_out: Counter[str]) -> Iterator[Conversation]:
+    """The conversation of another program's record; none where the record is unknown or empty."""
     if isinstance(table.get("mapping"), dict):
-        made = from_chatgpt(table, left_out)
+        conversation = from_chatgpt(table, left_out)
     elif isinstance(table.get("messages"), list):
-        made = from_messages(table, left_out)
+        conversation = from_messages(table, left_out)
     elif isinstance(table.get("conversations"), list):
-        made = from_sharegpt(table, left_out)
+        conversation = from_sharegpt(table, left_out)
     else:
         left_out["unknown record"] += 1
         return
-    if made.turns:
-        yield made
+    if conversation.turns:
+        yield conversation
     else:
         left_out["empty conversation"] += 1
 
 
 def _checked(conversation: Conversation) -> Conversation:
-    """Itself, if what it says of itself holds together. Raises FileError."""
+    """The conversation itself. Raises FileError where its ids, times or turns cannot be right."""
     ids = [conversation.id, *(turn.id for turn in conversation.turns)]
-    for one in [*ids, *([conversation.forked_from] if conversation.forked_from else [])]:
-        if not one.isprintable() or not 0 < len(one) <= _LONGEST_ID:
-            raise FileError(f"{one[:80]!r} cannot be an id")
+    if conversation.forked_from:
+        ids.append(conversation.forked_from)
+    for id_ in ids:
+        if not id_.isprintable() or not 0 < len(id_) <= _LONGEST_ID:
+            raise FileError(f"{id_[:80]!r} cannot be an id")
     for created in (conversation.created, *(turn.created for turn in conversation.turns)):
         if not 0 <= created <= LATEST:
             raise FileError(f"{created:g} is no time for a conversation")
@@ -153,6 +158,7 @@ def _checked(conversation: Conversation) -> Conversation:
 
 
 def _check_turn(turn: Turn) -> None:
+    """Raise FileError where a turn's recipe cannot be written again, or has no place for its calls."""
     try:
         recipe_document(turn.recipe)
     except ValueError as error:
@@ -169,12 +175,14 @@ def _check_turn(turn: Turn) -> None:
 
 
 def _whole(digits: str) -> int:
+    """The value of a JSON integer. Raises FileError for one that is too large."""
     if len(digits) > 20 or abs(number := int(digits)) > _LARGEST_WHOLE:
         _no_number(digits)
     return number
 
 
 def _number(digits: str) -> float:
+    """The value of a JSON number with a fraction or exponent. Raises FileError for one that is too large."""
     number = float(digits)
     if not abs(number) <= _LARGEST_NUMBER:
         _no_number(digits)
@@ -182,4 +190,5 @@ def _number(digits: str) -> float:
 
 
 def _no_number(digits: str) -> NoReturn:
+    """Raise FileError for a number that is too large, or is NaN or Infinity."""
     raise FileError(f"it holds {digits[:30]}, which is no number for a conversation")

@@ -1,4 +1,7 @@
-"""Conversations read back from JSON documents. A file may come from anybody, so nothing is taken on trust."""
+"""Reads conversations back from the JSON documents of `json_writer`.
+
+A file may come from anybody, so every value is checked.
+"""
 
 from __future__ import annotations
 
@@ -33,29 +36,29 @@ _ROLES = ("system", "user", "assistant")
 
 
 def conversation_from(document: object) -> Conversation:
-    """The conversation of a document. Raises FileError that says where it is wrong."""
+    """The conversation of a document. Raises FileError, which says where the document is wrong."""
     table = _Table(document, "the file")
     if table.text("format") != FORMAT:
         raise FileError(f'the file is no conversation of moa-tui: "format" is not "{FORMAT}"')
     if (schema := table.whole("schema")) > SCHEMA:
         raise FileError(f"the file is of schema {schema}; this moa-tui knows {SCHEMA}: install a newer one")
     turns: dict[str, Turn] = {}
-    for one in table.tables("turns"):
-        outcome = one.table("outcome")
-        parent = one.maybe_text("parent")
+    for entry in table.tables("turns"):
+        outcome = entry.table("outcome")
+        parent = entry.maybe_text("parent")
         if parent is not None and parent not in turns:
-            raise FileError(f"{one.where}: its parent is not among the turns before it")
+            raise FileError(f"{entry.where}: its parent is not among the turns before it")
         turn = Turn(
-            one.text("prompt"),
-            recipe_from(one.get("recipe"), f"{one.where}.recipe"),
+            entry.text("prompt"),
+            recipe_from(entry.get("recipe"), f"{entry.where}.recipe"),
             outcome_from(outcome) if outcome is not None else None,
             turns[parent] if parent is not None else None,
-            one.maybe_text("system"),
-            one.text("id"),
-            one.number("created"),
+            entry.maybe_text("system"),
+            entry.text("id"),
+            entry.number("created"),
         )
         if turn.id in turns:
-            raise FileError(f"{one.where}: its id is another turn's already")
+            raise FileError(f"{entry.where}: its id is another turn's already")
         turns[turn.id] = turn
     active = table.maybe_text("active")
     if (active is None) != (not turns) or (active is not None and active not in turns):
@@ -74,7 +77,7 @@ def conversation_from(document: object) -> Conversation:
 
 
 def recipe_from(document: object, where: str = "the recipe") -> Recipe:
-    """The recipe of a document. Raises FileError."""
+    """The recipe of a document, which is at `where` in the file. Raises FileError."""
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
@@ -82,7 +85,7 @@ def recipe_from(document: object, where: str = "the recipe") -> Recipe:
 
 
 def outcome_from(table: _Table) -> Outcome:
-    """What a run came to. Raises FileError."""
+    """The outcome of a run. Raises FileError."""
     calls = [call for layer in table.tables("layers") for call in layer.tables("calls")]
     return Outcome(
         table.one_of("status", get_args(OutcomeStatus)),
@@ -98,7 +101,7 @@ def outcome_from(table: _Table) -> Outcome:
 
 
 def metrics_from(document: object, where: str = "the metrics") -> Metrics:
-    """The numbers of a run. Raises FileError."""
+    """The metrics of a run, whose document is at `where` in the file. Raises FileError."""
     table = _Table(document, where)
     return Metrics(
         tuple(
@@ -116,8 +119,8 @@ def metrics_from(document: object, where: str = "the metrics") -> Metrics:
         table.maybe_number("first_proposer_token_seconds"),
         table.maybe_number("first_final_token_seconds"),
         tuple(
-            Overlap(_call_id(one), one.number("ngram_share"), one.number("cosine"))
-            for one in table.tables("overlap")
+            Overlap(_call_id(overlap), overlap.number("ngram_share"), overlap.number("cosine"))
+            for overlap in table.tables("overlap")
         ),
         table.maybe_number("diversity"),
         table.maybe_number("novelty"),
@@ -169,7 +172,10 @@ def _failure_from(table: _Table | None) -> Failure | None:
 
 
 class _Table:
-    """A JSON object whose values are checked as they are taken out; raises FileError that says where."""
+    """A JSON object at `where` in the file, whose values are checked as they are read.
+
+    Every method but `get` raises FileError, which names the place, for a value of another kind than it reads.
+    """
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, dict):
@@ -178,48 +184,59 @@ class _Table:
         self.where = where
 
     def get(self, key: str) -> Any:
+        """The value of a key as it is; None where the key is missing."""
         return self._values.get(key)
 
     def text(self, key: str) -> str:
+        """A text."""
         return self._checked(key, str, "a text")
 
     def maybe_text(self, key: str) -> str | None:
+        """A text; None where the key is missing or null."""
         return None if self.get(key) is None else self.text(key)
 
     def number(self, key: str) -> float:
+        """A number."""
         value = self.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(key, "a number")
         return value
 
     def maybe_number(self, key: str) -> float | None:
+        """A number; None where the key is missing or null."""
         return None if self.get(key) is None else self.number(key)
 
     def whole(self, key: str) -> int:
+        """A whole number."""
         if isinstance(self.get(key), bool):
             raise self._wrong(key, "a whole number")
         return self._checked(key, int, "a whole number")
 
     def flag(self, key: str) -> bool:
+        """A boolean."""
         return self._checked(key, bool, "true or false")
 
     def one_of(self, key: str, known: tuple[str, ...]) -> Any:
+        """A text that is one of `known`."""
         value = self.text(key)
         if value not in known:
             raise self._wrong(key, f"one of {', '.join(known)}")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts."""
         values = self._checked(key, list, "a list")
         if not all(isinstance(value, str) for value in values):
             raise self._wrong(key, "a list of texts")
         return tuple(values)
 
     def table(self, key: str) -> _Table | None:
+        """An object; None where the key is missing or null."""
         value = self.get(key)
         return None if value is None else _Table(value, f"{self.where}.{key}")
 
     def tables(self, key: str) -> list[_Table]:
+        """A list of objects."""
         values = self._checked(key, list, "a list")
         return [_Table(value, f"{self.where}.{key}[{at}]") for at, value in enumerate(values)]
 

@@ -1,6 +1,6 @@
 """Conversations, runs and events as plain JSON values; `json_reader` reads conversations back.
 
-The field names are a promise to scripts: `schema` counts changes.
+Scripts rely on the names of the fields, so a change in them raises the number `schema`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FORMAT = "moa-tui conversation"
 
 
 def conversation_document(conversation: Conversation) -> dict[str, Any]:
-    """All of a conversation, times in Unix seconds; `json_reader` makes an equal one of it."""
+    """All of a conversation, with times in Unix seconds; `json_reader` makes an equal conversation of it."""
     active = conversation.active
     return {
         "format": FORMAT,
@@ -59,12 +59,15 @@ def conversation_document(conversation: Conversation) -> dict[str, Any]:
 
 
 def recipe_document(recipe: Recipe) -> dict[str, Any]:
-    """A recipe with what it sets, as its TOML file would have it."""
+    """The fields that a recipe sets, as its TOML file has them.
+
+    Raises ValueError for a recipe that is nested too deeply.
+    """
     return recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
 
 
 def outcome_document(prompt: str, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
-    """A whole run. Layers and indexes count from 1, costs are in US dollars, null is unknown."""
+    """The outcome of a run. Layers and indexes count from 1, costs are in US dollars, null is unknown."""
     return {"schema": SCHEMA, "prompt": prompt, "recipe": recipe.name, **_outcome(recipe, outcome)}
 
 
@@ -94,7 +97,7 @@ def _outcome(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
 
 
 def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
-    """One event."""
+    """One event of a run on `prompt` with `recipe`; the last one has the whole outcome."""
     match event:
         case CallStarted(call, agent, messages, at):
             return {
@@ -157,7 +160,7 @@ def _call(call: CallId, reply: Reply) -> dict[str, Any]:
 
 
 def metrics_document(metrics: Metrics) -> dict[str, Any]:
-    """The numbers of a run."""
+    """The metrics of a run: times in seconds, shares from 0 to 1, null where a number is unknown."""
     return {
         "layers": [
             {
@@ -174,8 +177,8 @@ def metrics_document(metrics: Metrics) -> dict[str, Any]:
         "parallel_saving_seconds": metrics.parallel_saving_seconds,
         "first_proposer_token_seconds": metrics.first_proposer_token_seconds,
         "overlap": [
-            {**_place(one.call), "ngram_share": one.ngram_share, "cosine": one.cosine}
-            for one in metrics.overlap
+            {**_place(overlap.call), "ngram_share": overlap.ngram_share, "cosine": overlap.cosine}
+            for overlap in metrics.overlap
         ],
         "diversity": metrics.diversity,
         "novelty": metrics.novelty,
@@ -187,7 +190,7 @@ def _place(call: CallId) -> dict[str, int]:
 
 
 def failure_document(failure: Failure | None) -> dict[str, Any] | None:
-    """Why something failed; None where it did not."""
+    """Why a call or a run failed; None where there is no failure."""
     if failure is None:
         return None
     return {"kind": failure.kind, "message": failure.message, "status_code": failure.status_code}

@@ -1,4 +1,7 @@
-"""What is known of models: litellm's bundled map, read as a file, so that litellm need not be imported."""
+"""What is known of models, from the map that litellm bundles.
+
+The map is read as a file, so that litellm need not be imported.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +39,13 @@ KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "xai": ("XAI_API_KEY",),
 }
 
-# Providers that are programs on a machine of one's own: they take no money.
+# Providers that run on the user's own machine, so that their calls cost nothing.
 FREE_PROVIDERS = {"demo", "ollama", "ollama_chat", "lm_studio", "llamafile"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One chat model. Prices in US dollars per token; None is unknown."""
+    """What is known of one chat model. Prices are in US dollars per token; None is unknown."""
 
     name: str
     provider: str
@@ -52,20 +55,21 @@ class ModelInfo:
 
 
 class Catalog:
-    """The chat models litellm knows. The file is read when first asked."""
+    """The chat models that litellm knows. The file is read on first use."""
 
     def __init__(self, path: Path | None = None) -> None:
+        """Read the models from the map at `path`; without a path, from the map that litellm bundles."""
         self._path = path
 
     def provider(self, model: str) -> str | None:
-        """The provider a model's name belongs to; None where nothing tells."""
+        """The provider that a model's name belongs to; None where neither the map nor a prefix says."""
         if (info := self.chat_models.get(model)) is not None:
             return info.provider
         prefix, slash, _ = model.partition("/")
         return prefix if slash else None
 
     def find(self, model: str) -> ModelInfo | None:
-        """The model of that name, with or without its provider's prefix."""
+        """The model of that name, with or without its provider's prefix; None for an unknown one."""
         if (info := self.chat_models.get(model)) is not None:
             return info
         prefix, _, rest = model.partition("/")
@@ -74,7 +78,10 @@ class Catalog:
 
     @cached_property
     def chat_models(self) -> dict[str, ModelInfo]:
-        """Every chat model by name. Empty where litellm has no such file: then all is unknown."""
+        """Every chat model by name; empty where there is no map.
+
+        Raises OSError for a map that cannot be read and ValueError for one that is no JSON.
+        """
         path = self._path or _bundled_map()
         if path is None or not path.is_file():
             return {}
@@ -83,7 +90,8 @@ class Catalog:
             name: ModelInfo(
                 name=name,
                 provider=str(entry.get("litellm_provider", "")),
-                context_tokens=_number(entry.get("max_input_tokens")) or _number(entry.get("max_tokens")),
+                context_tokens=_whole_number(entry.get("max_input_tokens"))
+                or _whole_number(entry.get("max_tokens")),
                 prompt_price=entry.get("input_cost_per_token"),
                 completion_price=entry.get("output_cost_per_token"),
             )
@@ -93,11 +101,12 @@ class Catalog:
 
 
 def _bundled_map() -> Path | None:
+    """Where the installed litellm has its map; None where litellm is not installed."""
     spec = importlib.util.find_spec("litellm")
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(spec.submodule_search_locations[0]) / _MAP_FILE
 
 
-def _number(value: object) -> int | None:
+def _whole_number(value: object) -> int | None:
     return int(value) if isinstance(value, int | float) else None

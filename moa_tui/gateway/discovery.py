@@ -1,4 +1,4 @@
-"""Which keys and which local model servers this machine has."""
+"""Finds the API keys in the environment and the model servers on this machine."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Protocol = Literal["ollama", "openai"]
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """A model server, on this machine or an endpoint of the config: its name, address and what it can run.
+    """A model server, on this machine or an endpoint of the config: its name, address and models.
 
-    `key` is sent when it is asked for its models, and is not in what `find_servers` returns.
+    `key` is sent with the question for its models; `find_servers` returns servers without it.
     """
 
     name: str
@@ -44,14 +44,14 @@ class LocalServer:
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model a local server lists; `billions` of parameters, 0 where it does not say."""
+    """A model that a local server lists; `billions` of parameters are 0 where it does not say."""
 
     name: str
     billions: float = 0.0
 
 
-# Names of the local servers to look for, with commas between them, or "none"; not set, all are looked for.
-# Their default ports are popular, so a person may not want what else listens there to be asked for models.
+# Holds the names of the local servers to look for, with commas between them, or "none". Where it is not set,
+# all are looked for. Other programs use the same ports, and some users do not want those to get requests.
 LOCAL_SERVERS_VARIABLE = "MOA_TUI_LOCAL_SERVERS"
 
 
@@ -66,12 +66,13 @@ def default_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
 
 
 def unknown_local_servers(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The names in MOA_TUI_LOCAL_SERVERS that are no local server's, in their order."""
+    """The names in MOA_TUI_LOCAL_SERVERS that no local server has, in their order there."""
     known = {server.name for server in _known_servers(environ)}
     return tuple(name for name in _named_servers(environ) or () if name not in known)
 
 
 def _known_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
+    """All local servers that moa-tui knows, at their default addresses or where OLLAMA_HOST says."""
     return (
         LocalServer("ollama", _ollama_url(environ.get("OLLAMA_HOST", "")), "ollama"),
         LocalServer("lm-studio", "http://127.0.0.1:1234/v1", "openai"),
@@ -91,7 +92,7 @@ def _named_servers(environ: Mapping[str, str]) -> tuple[str, ...] | None:
 def endpoint_servers(
     endpoints: Mapping[str, Endpoint], environ: Mapping[str, str]
 ) -> tuple[LocalServer, ...]:
-    """The config's endpoints as servers to be asked, each with the key that its own variable holds."""
+    """The config's endpoints as servers, each with the key that its own variable holds."""
     return tuple(
         LocalServer(
             name,
@@ -104,34 +105,42 @@ def endpoint_servers(
 
 
 def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
-    """Those of `candidates` that answer with at least one chat model within PROBE_SECONDS, asked at once."""
-    found: dict[LocalServer, tuple[LocalModel, ...]] = {}
-    threads = [
-        # Daemons: one that is kept waiting byte by byte is left to itself.
-        threading.Thread(target=lambda it=server: found.update({it: _list_models(it)}), daemon=True)
-        for server in candidates
-    ]
+    """Those of `candidates` that answer with at least one chat model within PROBE_SECONDS.
+
+    All are asked at the same time, each on a thread of its own; none that is slow holds up the program's end.
+    """
+    models_by_server: dict[LocalServer, tuple[LocalModel, ...]] = {}
+
+    def ask(server: LocalServer) -> None:
+        models_by_server[server] = _list_models(server)
+
+    # Daemons, because a server that answers byte by byte could keep its thread waiting for ever.
+    threads = [threading.Thread(target=ask, args=(server,), daemon=True) for server in candidates]
     end = time.monotonic() + PROBE_SECONDS
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    return tuple(replace(server, models=found[server], key="") for server in candidates if found.get(server))
+    return tuple(
+        replace(server, models=models, key="")
+        for server in candidates
+        if (models := models_by_server.get(server))
+    )
 
 
-def found_keys(environ: Mapping[str, str]) -> dict[str, str]:
-    """Provider -> the name of the variable that holds its key, for every provider that has one."""
-    found = {}
+def find_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """By provider, the name of the variable that holds its key; providers without a key are left out."""
+    set_variables = {}
     for provider, variables in KEY_VARIABLES.items():
         for variable in variables:
             if environ.get(variable, "").strip():
-                found[provider] = variable
+                set_variables[provider] = variable
                 break
-    return found
+    return set_variables
 
 
 def _ollama_url(host: str) -> str:
-    """Ollama's address as its own variable gives it: `host`, `host:port` or a URL."""
+    """The URL of Ollama's address; `host` is its own variable's value: `host`, `host:port` or a URL."""
     if not host.strip():
         return "http://127.0.0.1:11434"
     url = host.strip() if "//" in host else f"http://{host.strip()}"
@@ -146,11 +155,12 @@ def _ollama_url(host: str) -> str:
 
 
 def _list_models(server: LocalServer) -> tuple[LocalModel, ...]:
+    """The chat models that a server lists; none where nothing or something else answers there."""
     path = "/api/tags" if server.protocol == "ollama" else "/models"
     try:
         answer = _get_json(f"{server.url}{path}", server.key)
     except (OSError, http.client.HTTPException, ValueError, RecursionError):
-        return ()  # Nothing there, or something else than a model server: not an error.
+        return ()
     if not isinstance(answer, dict):
         return ()
     entries = answer.get("models" if server.protocol == "ollama" else "data")
@@ -161,6 +171,7 @@ def _list_models(server: LocalServer) -> tuple[LocalModel, ...]:
 
 
 def _local_model(entry: dict[str, Any]) -> LocalModel:
+    """The model of a list's entry; its size is the one that the server states, else the one in its name."""
     details = entry.get("details")
     size = details.get("parameter_size") if isinstance(details, dict) else None
     name = sanitize(str(entry.get("name") or entry.get("id") or ""))
@@ -177,10 +188,13 @@ def _local_model(entry: dict[str, Any]) -> LocalModel:
 
 
 def _get_json(url: str, key: str) -> object:
-    """The JSON at a plain URL, asked directly: a proxy has no business with a local server."""
+    """The JSON at a URL; None where the server answers with another status than 200. No proxy is used.
+
+    Raises OSError, HTTPException, ValueError or RecursionError.
+    """
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=PROBE_SECONDS)
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connect(parts.hostname or "127.0.0.1", parts.port, timeout=PROBE_SECONDS)
     try:
         headers = {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         connection.request("GET", parts.path, headers=headers)

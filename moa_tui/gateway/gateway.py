@@ -1,4 +1,4 @@
-"""The gateway: an agent in, a clean stream out, whichever model it names.
+"""The gateway: given an agent and messages, the clean stream of its model's reply, whatever model that is.
 
 Model names: `demo/NAME` is simulated here, `NAME/model` with a NAME of the config's endpoints goes to that
 server, everything else is litellm's own `provider/model`.
@@ -18,7 +18,7 @@ from moa_tui.gateway import demo
 from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, Catalog
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
-from moa_tui.gateway.thread import litellm_loaded, load_litellm_stream
+from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Message
     from moa_tui.settings.config import Endpoint
 
-# Some clients insist on a key; a server without one ignores it.
+# Sent where there is no key: some clients insist on one, and a server that needs none ignores it.
 _NO_KEY = "none"
 _LONGEST_ERROR = 2_000
 
 _KEY_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(?:_ID)?$")
-_SHORTEST_KEY = 6  # a shorter value is a word that stands in many a text
+_SHORTEST_KEY = 6  # characters; a shorter value may be a word that stands in many texts
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where an agent's calls go. Any one of `key_variables` holds its key; none: no key is needed."""
+    """Where an agent's calls go. Any one of `key_variables` may hold the key; without any, none is needed."""
 
     model: str
     api_base: str | None
@@ -46,7 +46,10 @@ class Route:
 
 
 class Gateway:
-    """Reaches models. Keys are read from `environ` at each call and kept nowhere."""
+    """Reaches models. Keys are read from `environ` at each call and not kept.
+
+    `stream` and `prepare` run on the engine's loop; the other methods may be called on any thread.
+    """
 
     def __init__(
         self, endpoints: Mapping[str, Endpoint], environ: Mapping[str, str], catalog: Catalog | None = None
@@ -56,14 +59,16 @@ class Gateway:
         self.catalog = catalog or Catalog()
 
     def facts(self, agent: Agent) -> ModelFacts:
-        """What is known of the agent's model. A server's own address hides its prices: they stay unknown."""
+        """What is known of the agent's model; its prices are unknown at any server but its provider's."""
         prefix = agent.model.partition("/")[0]
         if (endpoint := self._endpoints.get(prefix)) is not None:
             return ModelFacts(endpoint.base_url, endpoint.concurrency)
         provider = self.catalog.provider(agent.model)
         place = agent.api_base or provider or agent.model
         if provider in FREE_PROVIDERS:
-            return ModelFacts(place, prompt_price=0.0, completion_price=0.0, context_tokens=_context(agent))
+            return ModelFacts(
+                place, prompt_price=0.0, completion_price=0.0, context_tokens=_ollama_context(agent)
+            )
         info = self.catalog.find(agent.model)
         if agent.api_base is not None or info is None:
             return ModelFacts(place)
@@ -75,7 +80,7 @@ class Gateway:
         )
 
     def missing_keys(self, agents: Sequence[Agent]) -> dict[str, list[str]]:
-        """The variable that should hold a key and does not -> the models that need it."""
+        """By variable that should hold a key and does not, the models that need the key."""
         missing: dict[str, list[str]] = {}
         for agent in agents:
             variables = self._route(agent).key_variables
@@ -94,18 +99,18 @@ class Gateway:
                     f"recipe {recipe.name}: {agent.model} names an endpoint of the config and has api_base "
                     "as well; keep one of the two"
                 )
-        _refuse(recipe, self.missing_keys(recipe.every_agent()))
+        _raise_if_missing(recipe, self.missing_keys(recipe.every_agent()))
 
     async def prepare(self, recipe: Recipe) -> None:
-        """Make ready for a run: check keys, then import litellm off the loop if any model needs it.
+        """Make ready for a run: check the keys, and import litellm off the loop if any model needs it.
 
-        Raises MissingKeyError.
+        Raises MissingKeyError, and UsageError as `check_keys` does.
         """
         self.check_keys(recipe)
         agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
         if not agents:
             return
-        await litellm_loaded()
+        await load_litellm()
         adapter = load_litellm_stream()
         missing: dict[str, list[str]] = {}
         for agent in agents:
@@ -116,15 +121,18 @@ class Gateway:
                 and (name := adapter.missing_key(agent.model))
             ):
                 missing.setdefault(name, []).append(agent.model)
-        _refuse(recipe, missing)
+        _raise_if_missing(recipe, missing)
 
     async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
-        """The agent's reply: text and reasoning apart, both clean. Raises ModelError, clean as well."""
+        """Yield the agent's reply, text and reasoning apart, then a Finish; all of it is clean.
+
+        Raises ModelError, whose message is clean as well.
+        """
         cleaners = {"text": Sanitizer(), "reasoning": Sanitizer()}
         splitter = ThinkSplitter()
         finish = Finish()
         try:
-            async with aclosing(self._raw(agent, messages)) as raw:
+            async with aclosing(self._raw_stream(agent, messages)) as raw:
                 async for piece in raw:
                     if isinstance(piece, Finish):
                         finish = replace(piece, reason=piece.reason and sanitize(piece.reason)[:40])
@@ -138,34 +146,37 @@ class Gateway:
                     for chunk in splitter.feed(clean):
                         yield chunk
         except ModelError as error:
-            for chunk in _held_back(cleaners, splitter):
+            for chunk in _flushed(cleaners, splitter):
                 yield chunk
             message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
             raise ModelError(error.kind, message, error.status_code, error.retry_after) from None
-        for chunk in _held_back(cleaners, splitter):
+        for chunk in _flushed(cleaners, splitter):
             yield chunk
         yield finish
 
-    def _raw(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+    def _raw_stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+        """The agent's reply as its server, or the simulated model, sends it."""
         if agent.model.startswith("demo/"):
             return demo.stream(agent, messages)
         route = self._route(agent)
         key = next(
             (value for name in route.key_variables if (value := self._environ.get(name, "").strip())), None
         )
-        # Unless told a key, litellm takes the provider's from the environment, even for another server.
-        told = None if route.api_base is None and agent.api_key_env is None else key or _NO_KEY
+        # litellm itself reads a provider's key from the environment where it is given none. That must not
+        # happen for any other server than the provider's own.
+        given_key = None if route.api_base is None and agent.api_key_env is None else key or _NO_KEY
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model,
             messages,
             agent,
             api_base=route.api_base,
-            api_key=told,
+            api_key=given_key,
             priced=self.facts(agent).prompt_price is not None,
         )
         return generator
 
     def _route(self, agent: Agent) -> Route:
+        """Where the agent's calls go: to an endpoint of the config, a server of its own, or the provider."""
         prefix, _, rest = agent.model.partition("/")
         if (endpoint := self._endpoints.get(prefix)) is not None:
             variable = agent.api_key_env or endpoint.key_env
@@ -173,34 +184,34 @@ class Gateway:
         if agent.api_key_env:
             return Route(agent.model, agent.api_base, (agent.api_key_env,))
         if agent.api_base is not None:
-            # A server of one's own takes its own keys: the provider's must not be sent there.
+            # The provider's key must not be sent to another server.
             return Route(agent.model, agent.api_base, ())
         provider = self.catalog.provider(agent.model) or ""
         return Route(agent.model, None, KEY_VARIABLES.get(provider, ()))
 
     def _without_keys(self, text: str, agent: Agent) -> str:
-        """`text` with every key of the environment replaced by its variable's name: servers repeat keys."""
+        """`text` with each key of the environment replaced by its variable's name: servers repeat keys."""
         routed = set(self._route(agent).key_variables)
         keys = [
             (value.strip(), name)
             for name, value in self._environ.items()
             if (name in routed or _KEY_NAME.search(name)) and len(value.strip()) >= _SHORTEST_KEY
         ]
-        # The longest first, so that a key that begins with another does not leave its end behind.
+        # The longest first: of a key that begins with another, the rest would stay otherwise.
         for value, name in sorted(keys, reverse=True, key=lambda key: len(key[0])):
             text = text.replace(value, f"[{name}]")
         return text
 
 
-def _held_back(cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter) -> list[Chunk]:
-    """What waited for its next piece when the stream ended, well or badly."""
+def _flushed(cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter) -> list[Chunk]:
+    """The chunks that were held back for a next piece when the stream ended."""
     reasoning = cleaners["reasoning"].flush()
     chunks = [Chunk("reasoning", reasoning)] if reasoning else []
     return [*chunks, *splitter.feed(cleaners["text"].flush()), *splitter.flush()]
 
 
-def _refuse(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:
-    """Raise MissingKeyError if any variable is missing."""
+def _raise_if_missing(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:
+    """Raise MissingKeyError if `missing` has any variable; its values are the models that need each."""
     if missing:
         lines = [f"  {variable}, for {', '.join(models)}" for variable, models in missing.items()]
         raise MissingKeyError(
@@ -210,7 +221,7 @@ def _refuse(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:
         )
 
 
-def _context(agent: Agent) -> int | None:
-    """The context an Ollama agent asks its server for."""
+def _ollama_context(agent: Agent) -> int | None:
+    """The tokens of context that an Ollama agent asks its server for; None where it asks for none."""
     size = agent.extra.get("num_ctx")
     return size if isinstance(size, int) else None

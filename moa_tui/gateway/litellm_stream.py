@@ -1,7 +1,7 @@
-"""One streamed call through litellm, with every setting that keeps it quiet, local and truthful.
+"""One streamed call through litellm, which is kept from printing, downloading and inventing numbers.
 
-The only file that imports litellm. Its import takes seconds: `gateway/thread.py` loads this module when a
-model is first needed, away from any screen.
+This is the only module that imports litellm. The import takes seconds, so `gateway/thread.py` loads this
+module when a model is first needed, on a thread that no screen waits for.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from moa_tui.errors import FailureKind
 
 litellm.suppress_debug_info = True
-# A Llama model's name would have it fetch a tokenizer: 23 s of frozen loop without a network.
+# For a Llama model litellm would download a tokenizer; without a network that froze the loop for 23 s.
 litellm.disable_hf_tokenizer_download = True
 litellm.telemetry = False
 for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     _log = logging.getLogger(_name)
     _log.handlers[:] = [logging.NullHandler()]  # with none at all, Python itself prints warnings
     _log.propagate = False
-# pydantic says so of litellm's own types, in the middle of a call: nothing that belongs on a screen.
+# pydantic warns of litellm's own types in the middle of a call, which would write over a screen.
 warnings.filterwarnings("ignore", message="Item .* on TypedDict class", category=UserWarning)
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
@@ -52,9 +52,9 @@ warnings.filterwarnings("ignore", message="coroutine .* was never awaited", cate
 importlib.import_module("openai.resources")
 litellm.token_counter(model="gpt-4", text="")
 
-# The engine's own limits end a call; this only keeps httpx from being faster.
+# The engine's own limits end a call; this is long enough that httpx does not do so before.
 _TIMEOUT_SECONDS = 3600.0
-# Of an error; some servers answer with a whole page.
+# Characters of an error's message; some servers answer with a whole page.
 _LONGEST_MESSAGE = 10_000
 
 
@@ -67,10 +67,10 @@ async def stream(
     api_key: str | None,
     priced: bool = False,
 ) -> AsyncGenerator[Chunk | Finish, None]:
-    """The reply of `model` as it comes, then a Finish; as raw as the server sent it.
+    """Yield the reply of `model` piece by piece, as raw as the server sent it, then a Finish.
 
-    `priced` says that the model's price is known to be litellm's: what is served at another address under the
-    same name may cost anything.
+    `priced` is true where the model's price is the one that litellm knows; what is served under the same name
+    at another address may cost anything.
 
     Raises ModelError. Closing the generator, or cancelling the task that reads it, closes the connection.
     """
@@ -83,12 +83,12 @@ async def stream(
         "api_base": api_base,
         "api_key": api_key,
         **agent.extra,
-        # Parameters a model does not know are left out. Said for each call: litellm's global switch of the
-        # same name also has it swallow a 422.
+        # Parameters that a model does not know are left out. litellm's global setting of the same name would
+        # make it swallow a 422 as well.
         "drop_params": True,
         "stream": True,
         "stream_options": {"include_usage": True},
-        # litellm's retries also repeat what cannot succeed and ignore Retry-After: the engine retries.
+        # The engine retries. litellm's retries repeat what cannot succeed and ignore Retry-After.
         "num_retries": 0,
         "max_retries": 0,
         "timeout": _TIMEOUT_SECONDS,
@@ -98,11 +98,11 @@ async def stream(
     try:
         response = await litellm.acompletion(**arguments)
         async for chunk in response:
-            kept = response.chunks
-            if len(kept) > 2:
-                # At the end litellm rebuilds the whole from all chunks, which nobody reads: 75 µs a chunk. It
-                # needs the first one, and the provider's usage is told by one of the others.
-                kept[1:] = [one for one in kept[1:] if getattr(one, "usage", None)]
+            received = response.chunks
+            if len(received) > 2:
+                # At the end litellm rebuilds the whole from all chunks, at 75 µs each, and nobody reads it.
+                # It needs the first chunk, and one of the others has the provider's usage.
+                received[1:] = [kept for kept in received[1:] if getattr(kept, "usage", None)]
             if not chunk.choices:
                 continue
             delta = chunk.choices[0].delta
@@ -112,7 +112,7 @@ async def stream(
                 yield Chunk("text", delta.content)
         yield _finish(response, model if priced else None)
     except Exception as error:
-        # Whatever litellm and the clients below it raise: they have no root of their own.
+        # What litellm and the clients below it raise has no common base class.
         raise translate(error, model, api_base) from error
     finally:
         if response is not None:
@@ -120,22 +120,25 @@ async def stream(
 
 
 def missing_key(model: str) -> str | None:
-    """The variable litellm would look for the model's key in, where it is a key and is not set.
+    """The variable in which litellm looks for the model's key; None where it is set or no key is needed.
 
-    Other credentials (a cloud's profile, a project's name) can come from elsewhere than the environment.
+    Other credentials, such as a cloud's profile, may come from elsewhere than the environment.
     """
     missing = litellm.validate_environment(model)["missing_keys"]
     return missing[0] if missing and all(name.endswith(("_API_KEY", "_TOKEN")) for name in missing) else None
 
 
 def _finish(response: Any, priced_model: str | None) -> Finish:
-    """Why the stream ended and what it took, as the provider says; litellm invents both where it does not."""
+    """Why the stream ended, the tokens it used and what they cost, as far as that is known.
+
+    Reason and tokens are the provider's: litellm invents them where the provider sends none.
+    """
     reason = getattr(response, "received_finish_reason", None)
-    usage = next((one.usage for one in reversed(response.chunks) if getattr(one, "usage", None)), None)
+    usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
     if usage is None:
         return Finish(reason)
     tokens = Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, estimated=False)
-    stated = getattr(usage, "cost", None)  # OpenRouter says what it charged.
+    stated = getattr(usage, "cost", None)  # OpenRouter sends what it charged.
     if isinstance(stated, int | float) and not isinstance(stated, bool):
         return Finish(reason, tokens, float(stated))
     if priced_model is not None:
@@ -146,19 +149,19 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
 
 
 def translate(error: Exception, model: str, api_base: str | None = None) -> ModelError:
-    """What litellm or a client below it raised, as the one error the engine knows."""
-    # A fault in the middle of a stream comes wrapped, with a status that litellm made up.
+    """The ModelError for what litellm or a client below it raised."""
+    # An error in the middle of a stream comes wrapped, with a status that litellm made up.
     inner = getattr(error, "original_exception", None)
-    midstream = inner is not None
+    is_midstream = inner is not None
     root = inner if isinstance(inner, Exception) else error
     message = _provider_message(root)
     status = getattr(root, "status_code", None)
     status = status if isinstance(status, int) else None
-    if (lost := _lost_connection(error, api_base)) is not None:
-        return lost
+    if (connection_error := _connection_error(error, api_base)) is not None:
+        return connection_error
     if _caused_by(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return ModelError("malformed", f"the server sent what is no valid reply: {message}")
-    if midstream:
+    if is_midstream:
         return ModelError("server", f"the server reported an error in the middle of its reply: {message}")
     if "LLM Provider NOT provided" in message or "Unmapped LLM provider" in message:
         return ModelError(
@@ -168,10 +171,11 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
         )
     if status is None:
         return ModelError("malformed", f"{type(root).__name__}: {message}")
-    return ModelError(_kind(root, status, message), message, status, _retry_after(root))
+    return ModelError(_failure_kind(root, status, message), message, status, _retry_after(root))
 
 
-def _kind(root: Exception, status: int, message: str) -> FailureKind:
+def _failure_kind(root: Exception, status: int, message: str) -> FailureKind:
+    """The kind of failure that an HTTP status and the provider's message stand for."""
     if isinstance(root, litellm.exceptions.ContextWindowExceededError):
         return "context"
     if isinstance(root, litellm.exceptions.ContentPolicyViolationError):
@@ -187,43 +191,47 @@ def _kind(root: Exception, status: int, message: str) -> FailureKind:
     return "server" if status >= 500 or status in (408, 409) else "bad_request"
 
 
-def _lost_connection(error: Exception, api_base: str | None) -> ModelError | None:
-    """A connection that was refused, reset or never found its host, in words."""
+# The names of what httpx and aiohttp raise for a connection that was lost.
+_LOST_CONNECTIONS = {
+    "ReadError",
+    "RemoteProtocolError",
+    "ConnectError",
+    "WriteError",
+    "ConnectTimeout",
+    "ClientPayloadError",
+}
+
+
+def _connection_error(error: Exception, api_base: str | None) -> ModelError | None:
+    """The ModelError for a connection refused or lost, or a host not found; None for other errors."""
     where = f" at {api_base}" if api_base else ""
-    chain = _chain(error)
-    if any(isinstance(one, socket.gaierror) or "DNSError" in type(one).__name__ for one in chain):
+    causes = _causes(error)
+    if any(isinstance(cause, socket.gaierror) or "DNSError" in type(cause).__name__ for cause in causes):
         return ModelError("connection", f"host not found{where}; is the address right, is there a network?")
-    if any(isinstance(one, ConnectionRefusedError) for one in chain):
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return ModelError("connection", f"connection refused{where}; is the server running?")
-    names = {type(one).__name__ for one in chain}
-    lost = {
-        "ReadError",
-        "RemoteProtocolError",
-        "ConnectError",
-        "WriteError",
-        "ConnectTimeout",
-        "ClientPayloadError",
-    }
-    if names & lost or any(isinstance(one, ConnectionError) for one in chain):
+    names = {type(cause).__name__ for cause in causes}
+    if names & _LOST_CONNECTIONS or any(isinstance(cause, ConnectionError) for cause in causes):
         return ModelError("connection", f"the connection was lost{where}")
     return None
 
 
-def _chain(error: BaseException) -> list[BaseException]:
-    """The error and all that led to it, whichever way it was linked."""
-    seen: list[BaseException] = []
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and all that led to it, by whatever attribute that is linked."""
+    causes: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
-        one = waiting.pop()
-        if one is not None and one not in seen:
-            seen.append(one)
-            inner = getattr(one, "original_exception", None)
-            waiting += [one.__cause__, one.__context__, inner if isinstance(inner, BaseException) else None]
-    return seen
+        cause = waiting.pop()
+        if cause is not None and cause not in causes:
+            causes.append(cause)
+            inner = getattr(cause, "original_exception", None)
+            waiting += [cause.__cause__, cause.__context__]
+            waiting.append(inner if isinstance(inner, BaseException) else None)
+    return causes
 
 
 def _caused_by(error: Exception, kinds: tuple[type[BaseException], ...]) -> bool:
-    return any(isinstance(one, kinds) for one in _chain(error))
+    return any(isinstance(cause, kinds) for cause in _causes(error))
 
 
 _LITELLM_PREFIX = re.compile(
@@ -233,21 +241,21 @@ _LITELLM_PREFIX = re.compile(
 
 
 def _provider_message(root: Exception) -> str:
-    """The provider's own words, without what litellm puts around them."""
+    """The provider's own message, without what litellm puts around it, JSON and HTML tags."""
     text = str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]
     text = _LITELLM_PREFIX.sub("", text).split(" Original exception:")[0].strip()
     if text.startswith("{"):
         with suppress(ValueError, AttributeError, TypeError):
-            said = json.loads(text)
-            said = said.get("error", said)
-            text = str(said["message"] if isinstance(said, dict) and "message" in said else said)
+            body = json.loads(text)
+            error = body.get("error", body)
+            text = str(error["message"] if isinstance(error, dict) and "message" in error else error)
     elif "<html" in text.lower() or "<!doctype" in text.lower():
         text = " ".join(re.sub(r"<[^<>]*>", " ", text).split())
     return text or type(root).__name__
 
 
 def _retry_after(root: Exception) -> float | None:
-    """Seconds the server asks to wait, from whichever of its headers says so."""
+    """The seconds that the server asks to wait, from whichever of its headers says so; None for none."""
     headers = getattr(root, "litellm_response_headers", None)
     if headers is None:
         headers = getattr(getattr(root, "response", None), "headers", None)

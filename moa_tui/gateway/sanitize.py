@@ -1,4 +1,4 @@
-"""The border all text from outside crosses: what could steer a terminal or hide from a reader is removed.
+"""Cleans text from outside: what could steer a terminal or hide from a reader is removed.
 
 Removed: escape sequences (CSI, OSC, DCS, APC, PM, SOS and the short ones, in 7- and 8-bit form), control
 characters but tab and newline, bidirectional controls, zero-width and tag characters where no script or emoji
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
-# A string sequence (OSC and its kin) that goes on longer than this is no sequence a program would send.
+# Characters of a string sequence (OSC, DCS and the like); no program sends a longer one.
 _LONGEST_SEQUENCE = 4096
 
 _STRING = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"
-# It ends before the next one begins: else a row of beginnings would be read again from each of them.
+# The body ends where another sequence begins; otherwise a row of beginnings would take quadratic time.
 _BODY = rf"[^\x07\x1b\x90\x98\x9c-\x9f\n]{{0,{_LONGEST_SEQUENCE}}}"
 _CSI = r"(?:\x1b\[|\x9b)[0-?]{0,256}[ -/]{0,8}"
 
@@ -43,12 +43,12 @@ _RULES = re.compile(
     rf"|{_STRING}{_BODY}(?:\x07|\x9c|\x1b\\)"
     rf"|{_CSI}[@-~]"
     r"|\x1b[ -/]{1,8}[0-~]"
-    rf"|{_CSI}|{_STRING}"  # begun and never ended: only the beginning goes
+    rf"|{_CSI}|{_STRING}"  # a sequence that never ends: only its beginning is removed
     r"|\x1b[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 )
 
-# A tail that the next piece may complete into something that must go, or stay, as a whole.
+# The end of a text that the next piece may complete to something that is removed, or stays, as a whole.
 _UNFINISHED = re.compile(
     rf"(?:{_STRING}{_BODY}\x1b?"
     rf"|{_CSI}"
@@ -59,14 +59,14 @@ _UNFINISHED = re.compile(
 
 
 class Sanitizer:
-    """Cleans a text that comes in pieces: a sequence cut between two pieces is found all the same."""
+    """Cleans a text that comes in pieces; a sequence that is cut between two pieces is removed as well."""
 
     def __init__(self) -> None:
         self._held = ""
         self._before = ""
 
     def feed(self, text: str) -> str:
-        """The clean part of what came so far and was not given out yet."""
+        """The clean text that `text`, the next piece, completes; an unfinished sequence is held back."""
         if not self._held and not _SUSPECT.search(text):
             if text:
                 self._before = text[-1]
@@ -78,7 +78,7 @@ class Sanitizer:
         return self._clean(text[:end])
 
     def flush(self) -> str:
-        """What was held back, clean, now that nothing follows."""
+        """The clean text that was held back, to be called when the last piece has come."""
         text, self._held = self._held, ""
         return self._clean(text)
 
@@ -99,15 +99,15 @@ class Sanitizer:
 
 
 def sanitize(text: str) -> str:
-    """`text`, clean, as one piece."""
+    """`text` without what could steer a terminal or hide from a reader."""
     if not _SUSPECT.search(text):
         return text
-    border = Sanitizer()
-    return border.feed(text) + border.flush()
+    sanitizer = Sanitizer()
+    return sanitizer.feed(text) + sanitizer.flush()
 
 
 def _replacement(match: re.Match[str], before: str) -> str:
-    """What stands in the match's place; `before` is the last clean character."""
+    """The text that replaces a match of `_RULES`; `before` is the last clean character before it."""
     match match.lastgroup:
         case "newline":
             return "\n"
@@ -121,7 +121,7 @@ def _replacement(match: re.Match[str], before: str) -> str:
 
 
 def _is_needed(invisible: str, before: str, after: str) -> bool:
-    """Whether an emoji or a script's spelling needs these invisible characters where they stand."""
+    """True where an emoji or a script's spelling needs these invisible characters between its neighbours."""
     if invisible in ("\u200c", "\u200d") and _JOINING.match(before) and _JOINING.match(after):
         return True
     if invisible == "\u200d":

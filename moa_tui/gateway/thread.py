@@ -1,4 +1,4 @@
-"""The engine's own thread and event loop, so that nothing litellm does can freeze a screen."""
+"""The engine's own thread and event loop, and the loading of litellm, so that neither can freeze a screen."""
 
 from __future__ import annotations
 
@@ -23,52 +23,61 @@ _loading = threading.Lock()
 
 
 def load_litellm_stream() -> ModuleType:
-    """The module that talks to litellm; its import takes seconds, so never call this on a screen's thread."""
+    """The module that talks to litellm, imported where it is not yet.
+
+    The import takes seconds, so this must not be called on a screen's thread; any other thread may call it.
+    """
     with _loading:
-        first = _MODULE not in sys.modules
+        is_first_import = _MODULE not in sys.modules
         module = importlib.import_module(_MODULE)
-        if first:
-            # litellm leaves a great many objects that live as long as the program. Each full collection would
-            # walk them all, and hold up every thread for a third of a second; frozen ones are passed by.
+        if is_first_import:
+            # litellm makes many objects that live as long as the program. Each full collection would walk
+            # them all and hold up every thread for a third of a second; it skips frozen ones.
             gc.freeze()
         return module
 
 
-async def litellm_loaded() -> None:
-    """Load litellm, on a thread that the program's end does not wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+async def load_litellm() -> None:
+    """Wait until litellm is loaded, on a thread that the program's end does not wait for.
 
-    def settle(error: BaseException | None) -> None:
-        if done.cancelled():
+    Called on the engine's loop. Raises whatever the import raises.
+    """
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[None] = loop.create_future()
+
+    def resolve(error: BaseException | None) -> None:
+        if loaded.cancelled():
             return
         if error is None:
-            done.set_result(None)
+            loaded.set_result(None)
         else:
-            done.set_exception(error)
+            loaded.set_exception(error)
 
     def load() -> None:
         error: BaseException | None = None
         try:
             load_litellm_stream()
-        except BaseException as caught:  # handed on to whoever waits
+        except BaseException as caught:  # raised where `loaded` is awaited
             error = caught
         if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, error)
+            loop.call_soon_threadsafe(resolve, error)
 
     threading.Thread(target=load, name="moa-litellm", daemon=True).start()
-    await done
+    await loaded
 
 
 def _record_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Write what nobody waited for to the log of faults, then do as asyncio does by itself."""
+    """Write an exception that nobody awaited to the log of faults, then do what asyncio does by default."""
     if isinstance(error := context.get("exception"), Exception):
         record_bug(error)
     loop.default_exception_handler(context)
 
 
 class EngineThread:
-    """A daemon thread that runs coroutines on a loop of its own until it is closed."""
+    """A daemon thread that runs coroutines on a loop of its own until it is closed.
+
+    Its methods may be called on any other thread.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -77,15 +86,18 @@ class EngineThread:
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run `coroutine` on the engine's loop; the future is safe to wait on from any other thread."""
+        """Run `coroutine` on the engine's loop and return a future on which any other thread may wait."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def warm_up(self) -> None:
-        """Begin to import litellm in the background, so that the first real call need not wait for it."""
+        """Import litellm on a background thread, so that the first real call need not wait for that."""
         threading.Thread(target=load_litellm_stream, name="moa-warm-up", daemon=True).start()
 
     def close(self, timeout: float = 2.0) -> None:
-        """Cancel all that runs, close every connection, end the thread. Waits `timeout` seconds at most."""
+        """Cancel all that runs, close every connection and end the thread.
+
+        Waits for that, but `timeout` seconds at most.
+        """
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout)

@@ -101,7 +101,7 @@ class ModelCatalog:
             FoundServer(server.name, server.url, tuple(model.name for model in server.models))
             for server in self.local_servers()
         )
-        return Situation(discovery.found_keys(self._environ), servers)
+        return Situation(discovery.find_keys(self._environ), servers)
 
     def _local_choice(self, server: LocalServer, model: LocalModel) -> ModelChoice:
         agent = local_agent(server, model)

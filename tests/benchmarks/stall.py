@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.run import run
 from moa_tui.gateway.gateway import Gateway
-from moa_tui.gateway.thread import EngineThread, litellm_loaded, load_litellm_stream
+from moa_tui.gateway.thread import EngineThread, load_litellm, load_litellm_stream
 from moa_tui.settings.config import Endpoint
 from tests.benchmarks.figures import figure, percentile, remote_server
 from tests.helpers import recipe
@@ -63,7 +63,7 @@ def main(case: str) -> None:
         if case == "idle":
             work = engine.submit(asyncio.sleep(3))
         elif case == "import":
-            work = engine.submit(litellm_loaded())
+            work = engine.submit(load_litellm())
         else:
             load_litellm_stream()
             gateway = Gateway({"lab": Endpoint(base_url=server.url)}, {})

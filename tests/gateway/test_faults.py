@@ -102,7 +102,7 @@ def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def table(*models: str, **changed: float) -> Recipe:
-    """These models as proposers, a good aggregator behind them."""
+    """These models as proposers, and an aggregator without a fault."""
     layers = [[{"model": f"lab/{model}"} for model in models], [{"model": "lab/ok@key=final"}]]
     return recipe(*layers, **{**FAST, **changed})
 
@@ -160,17 +160,29 @@ def test_fault(row: Row, bench: Bench, capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr() == ("", ""), "nothing is printed but what is ours"
 
 
-def test_a_refused_connection_names_the_address(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine at which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base = f"http://127.0.0.1:{port}/v1"
+        return int(free.getsockname()[1])
+
+
+def check_unreachable(bench: Bench, base: str, message: str) -> None:
+    """The server at `base` is tried twice, its failure says why, and the run still answers."""
     outcome = bench.run(beside_five_good(base))
     reply = outcome.replies[CallId(1, 1)]
     assert outcome.status == "done"
     assert reply.error is not None
     assert (reply.error.kind, reply.error.status_code, reply.attempts) == ("connection", None, 2)
-    assert f"connection refused at {base}" in reply.error.message
+    assert message in reply.error.message
+
+
+def test_a_refused_connection_names_the_address(
+    bench: Bench, closed_port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    base = f"http://127.0.0.1:{closed_port}/v1"
+    check_unreachable(bench, base, f"connection refused at {base}")
     assert capfd.readouterr() == ("", "")
 
 
@@ -178,12 +190,7 @@ def test_a_host_that_is_not_there_is_said_to_be_not_found(
     bench: Bench, capfd: pytest.CaptureFixture[str]
 ) -> None:
     base = "http://no-such-host.invalid/v1"
-    outcome = bench.run(beside_five_good(base))
-    reply = outcome.replies[CallId(1, 1)]
-    assert outcome.status == "done"
-    assert reply.error is not None
-    assert (reply.error.kind, reply.error.status_code, reply.attempts) == ("connection", None, 2)
-    assert f"host not found at {base}" in reply.error.message
+    check_unreachable(bench, base, f"host not found at {base}")
     assert capfd.readouterr() == ("", "")
 
 
@@ -205,10 +212,10 @@ def test_retry_after_is_waited_out(bench: Bench) -> None:
 
 
 def test_a_context_error_is_answered_with_shortened_references(bench: Bench) -> None:
-    this = recipe(
+    long_draft = recipe(
         [{"model": "lab/ok@n=600,key=long"}], [{"model": "lab/context_once@limit=4000,key=short"}], **FAST
     )
-    outcome = bench.run(this)
+    outcome = bench.run(long_draft)
     assert outcome.status == "done"
     first, second = (r for r in bench.server.requests if r.key == "short")
     sizes = [sum(len(m["content"]) for m in request.body["messages"]) for request in (first, second)]
@@ -246,7 +253,7 @@ def test_what_could_steer_a_terminal_does_not_come_through(bench: Bench) -> None
     assert "[b]" in outcome.replies[CallId(1, 1)].text, "markup is text like any other"
 
 
-def test_what_waited_for_its_next_piece_is_not_lost_when_the_stream_ends(bench: Bench) -> None:
+def test_a_piece_that_was_held_back_is_not_lost_when_the_stream_ends(bench: Bench) -> None:
     bench.server.script = {"x": ["<thi"]}
     assert bench.run(recipe([{"model": "lab/scripted@key=x"}])).answer == "<thi"
     bench.server.script = {"x": ["an answer that ends in a line end\r"]}

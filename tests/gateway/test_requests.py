@@ -9,12 +9,12 @@ import pytest
 from moa_tui.conversation import Turn, history
 from moa_tui.errors import MissingKeyError, UsageError
 from moa_tui.gateway.gateway import Gateway
+from tests.gateway.helpers import sent_text
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from tests.gateway.conftest import Bench
-    from tests.model_server import Request
 
 
 def moa() -> Recipe:
@@ -24,10 +24,6 @@ def moa() -> Recipe:
         return [{"model": f"lab/ok@n=8,ttft=0.3,key=L{number}-{index}"} for index in range(6)]
 
     return recipe(layer(1), layer(2), [{"model": "lab/ok@n=8,key=final"}])
-
-
-def content(request: Request) -> str:
-    return "\n".join(message["content"] for message in request.body["messages"])
 
 
 def test_moa_makes_thirteen_requests_and_each_carries_what_it_should(bench: Bench) -> None:
@@ -42,12 +38,12 @@ def test_moa_makes_thirteen_requests_and_each_carries_what_it_should(bench: Benc
     ]
     assert len(set(answers[0] + answers[1])) == 12, "every answer is its own"
     for request in layers[0]:
-        assert content(request) == "What is a moa?"
+        assert sent_text(request) == "What is a moa?"
     for request in layers[1]:
-        assert all(answer in content(request) for answer in answers[0])
+        assert all(answer in sent_text(request) for answer in answers[0])
         assert request.body["messages"][-1] == {"role": "user", "content": "What is a moa?"}
-    assert all(answer in content(final) for answer in answers[1])
-    assert not any(answer in content(final) for answer in answers[0])
+    assert all(answer in sent_text(final) for answer in answers[1])
+    assert not any(answer in sent_text(final) for answer in answers[0])
     assert max(r.ended or 0 for r in layers[0]) <= min(r.started for r in layers[1])
     assert max(r.ended or 0 for r in layers[1]) <= final.started
     assert max(r.started for r in layers[0]) < min(r.ended or 0 for r in layers[0]), "side by side"
@@ -57,15 +53,15 @@ def test_moa_makes_thirteen_requests_and_each_carries_what_it_should(bench: Benc
 def test_the_second_turn_carries_only_the_final_answer_of_the_first(bench: Bench) -> None:
     first = Turn("first question", moa())
     outcome = bench.run(moa(), history=history(first))
-    done = Turn("first question", moa(), outcome)
-    bench.run(moa(), history=history(Turn("second question", moa(), parent=done, system="Be brief.")))
+    answered = Turn("first question", moa(), outcome)
+    bench.run(moa(), history=history(Turn("second question", moa(), parent=answered, system="Be brief.")))
     proposers = [reply.text.strip() for call, reply in outcome.replies.items() if call.layer < 3]
     assert len(bench.server.requests) == 26
     for request in bench.server.requests[13:]:
         talk = [m for m in request.body["messages"] if m["role"] != "system"]
         assert [m["content"] for m in talk] == ["first question", outcome.answer, "second question"]
-        assert not any(text in content(request) for text in proposers)
-        assert content(request).startswith("Be brief.")
+        assert not any(text in sent_text(request) for text in proposers)
+        assert sent_text(request).startswith("Be brief.")
 
 
 def test_settings_reach_the_server(bench: Bench) -> None:
@@ -107,10 +103,14 @@ def test_an_ollama_server_is_spoken_to_in_its_own_protocol(bench: Bench) -> None
 
 def test_a_missing_key_is_told_before_any_call_is_made(bench: Bench) -> None:
     bench.environ.clear()
-    this = recipe([{"model": "lab/ok"}, {"model": "gpt-6-luna"}, {"model": "groq/openai/gpt-oss-20b"}], ["x"],
-                  agents={"x": {"model": "custom/y", "api_key_env": "MY_KEY"}})  # fmt: skip
+    models = ("lab/ok", "gpt-6-luna", "groq/openai/gpt-oss-20b")
+    keyless = recipe(
+        [{"model": model} for model in models],
+        ["x"],
+        agents={"x": {"model": "custom/y", "api_key_env": "MY_KEY"}},
+    )
     with pytest.raises(MissingKeyError) as caught:
-        bench.run(this)
+        bench.run(keyless)
     for name in ("LAB_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "MY_KEY"):
         assert name in str(caught.value)
     assert not bench.server.requests
@@ -142,8 +142,8 @@ def test_a_key_is_read_from_the_variable_the_agent_names(bench: Bench) -> None:
 
 def test_an_endpoints_models_have_no_known_price_whatever_they_are_called(bench: Bench) -> None:
     bench.server.script = {}
-    this = recipe([{"model": "lab/gpt-6-luna@x"}, {"model": "lab/ok"}], [{"model": "lab/ok"}])
-    assert bench.gateway.facts(this.lineup[0][0]).prompt_price is None
+    on_endpoint = recipe([{"model": "lab/gpt-6-luna@x"}, {"model": "lab/ok"}], [{"model": "lab/ok"}])
+    assert bench.gateway.facts(on_endpoint.lineup[0][0]).prompt_price is None
     own = recipe([{"model": "openai/ok", "api_base": bench.server.url}])
     assert bench.run(own).cost is None
 

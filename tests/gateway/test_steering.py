@@ -22,6 +22,7 @@ from moa_tui.chat.chat import Chat
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId
+from tests.gateway.helpers import sent_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,13 +54,9 @@ def says(request: Request) -> str:
     return f"Answer of {request.key}."
 
 
-def text(request: Request) -> str:
-    return "\n".join(message["content"] for message in request.body["messages"])
-
-
 def read_by(request: Request) -> str:
     """Whose answers a request carries."""
-    return "".join(re.findall(r"Answer of (\w)\.", text(request)))
+    return "".join(re.findall(r"Answer of (\w)\.", sent_text(request)))
 
 
 def ended(chat: Chat, running: RunHandle) -> Turn:
@@ -108,7 +105,7 @@ def test_only_what_is_downstream_of_a_change_is_asked_and_carries_it(
     assert before == 6
     turn = ended(chat, chat.rerun(first, change(first)))
     after = bench.server.requests[before:]
-    assert {one.key: read_by(one) for one in after} == sent
+    assert {request.key: read_by(request) for request in after} == sent
     assert len(after) == len(sent)
     assert turn.outcome is not None
     assert turn.outcome.status == "done"
@@ -121,7 +118,7 @@ def test_an_answer_taken_back_in_is_carried_again(bench: Bench, chat: Chat) -> N
     turn = ended(chat, chat.rerun(turn, without_b(turn)))
     before = len(bench.server.requests)
     ended(chat, chat.rerun(turn, LeaveOut(B).of_turn(turn)))
-    assert {one.key: read_by(one) for one in bench.server.requests[before:]} == {
+    assert {request.key: read_by(request) for request in bench.server.requests[before:]} == {
         "d": "abc",
         "e": "abc",
         "w": "de",
@@ -131,10 +128,10 @@ def test_an_answer_taken_back_in_is_carried_again(bench: Bench, chat: Chat) -> N
 def test_what_is_written_by_hand_reaches_the_next_layer_word_for_word(bench: Bench, chat: Chat) -> None:
     turn = ended(chat, chat.send("hello"))
     ended(chat, chat.rerun(turn, EditAnswer(A, "The moa, by hand.").of_turn(turn)))
-    asked = [one for one in bench.server.requests if one.key == "d"]
-    assert "The moa, by hand." in text(asked[-1])
+    asked = [request for request in bench.server.requests if request.key == "d"]
+    assert "The moa, by hand." in sent_text(asked[-1])
     ended(chat, chat.rerun(turn, AddAnswer("Mine too.").of_turn(turn)))
-    assert "Mine too." in text(bench.server.requests[-1])
+    assert "Mine too." in sent_text(bench.server.requests[-1])
 
 
 def test_an_answer_used_as_the_answer_asks_nobody(bench: Bench, chat: Chat) -> None:
@@ -149,5 +146,5 @@ def test_an_answer_used_as_the_answer_asks_nobody(bench: Bench, chat: Chat) -> N
 def test_a_new_temperature_is_what_is_sent(bench: Bench, chat: Chat) -> None:
     turn = ended(chat, chat.send("hello"))
     ended(chat, chat.rerun(turn, SwapModel(D, {"temperature": 0.25}).of_turn(turn)))
-    asked = [one for one in bench.server.requests if one.key == "d"]
-    assert [one.body.get("temperature") for one in asked] == [None, 0.25]
+    asked = [request for request in bench.server.requests if request.key == "d"]
+    assert [request.body.get("temperature") for request in asked] == [None, 0.25]

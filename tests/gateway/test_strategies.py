@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.recipe import Recipe
+from moa_tui.gateway.discovery import LocalServer, find_servers
 from moa_tui.recipes import files
+from moa_tui.recipes.default import local_recipe
+from tests.gateway.helpers import sent_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,25 +56,21 @@ class Log:
 
     def carried(self, key: str, nth: int = 0) -> list[str]:
         """What stood in the references of a call, each by the key of who wrote it, else by its kind."""
-        asked = [one for one in self.requests if one.key == key]
-        return [_whose(about, text) for about, text in _REFERENCE.findall(_text(asked[nth]))]
+        asked = [request for request in self.requests if request.key == key]
+        return [_whose(about, text) for about, text in _REFERENCE.findall(sent_text(asked[nth]))]
 
     def sent(self, key: str) -> str:
-        return _text(next(one for one in self.requests if one.key == key))
+        return sent_text(next(request for request in self.requests if request.key == key))
 
     @property
     def depth(self) -> int:
         """The longest chain of requests of which each began when the one before had ended."""
         chains: list[tuple[float, int]] = []
-        for one in sorted(self.requests, key=lambda one: one.started):
-            before = [length for ended, length in chains if ended <= one.started]
-            assert one.ended is not None
-            chains.append((one.ended, 1 + max(before, default=0)))
+        for request in sorted(self.requests, key=lambda request: request.started):
+            before = [length for ended, length in chains if ended <= request.started]
+            assert request.ended is not None
+            chains.append((request.ended, 1 + max(before, default=0)))
         return max(length for _, length in chains)
-
-
-def _text(request: Request) -> str:
-    return "\n".join(message["content"] for message in request.body["messages"])
 
 
 def _whose(about: str, text: str) -> str:
@@ -86,7 +85,7 @@ def reply(
     request: Request, ranking: str = "{}", judgement: str = "{}", moderation: str = "{}", **own: str
 ) -> str:
     """What a model of the server says: what it is asked for, or an answer with its own name and words."""
-    text = _text(request)
+    text = sent_text(request)
     count = len(_REFERENCE.findall(text))
     if "RANKING:" in text:
         return ranking.format("RANKING: " + " > ".join(map(str, range(count, 0, -1))))
@@ -161,7 +160,7 @@ def debated(log: Log) -> None:
 
 
 def nobody_reads(log: Log) -> None:
-    assert all("<reference" not in _text(one) for one in log.requests)
+    assert all("<reference" not in sent_text(request) for request in log.requests)
 
 
 def through_a_window(log: Log) -> None:
@@ -171,13 +170,13 @@ def through_a_window(log: Log) -> None:
 
 
 def one_model_after_another(log: Log) -> None:
-    requests = sorted(log.requests, key=lambda one: one.started)
+    requests = sorted(log.requests, key=lambda request: request.started)
     for before, after in pairwise(requests):
         assert before.ended is not None
         assert before.ended <= after.started, "one card holds one model"
-    keys = [one.key for one in requests]
+    keys = [request.key for request in requests]
     assert keys == [*keys[:4], *keys[:4][::-1], keys[0]], "each layer begins with what is loaded"
-    loads = 1 + sum(one != other for one, other in pairwise(keys))
+    loads = 1 + sum(before != after for before, after in pairwise(keys))
     assert loads == 7
 
 
@@ -257,7 +256,10 @@ def test_invalid_json_of_a_judge_makes_it_a_plain_synthesis(bench: Bench) -> Non
 
 def test_a_moderator_that_has_enough_ends_the_rounds(bench: Bench) -> None:
     outcome, log = run(bench, "sparse", moderation='{{"keep": [2], "enough": true}}')
-    assert [one.key for one in sorted(log.requests, key=lambda one: one.started)][4:] == ["2-1", "5-1"]
+    assert [request.key for request in sorted(log.requests, key=lambda request: request.started)][4:] == [
+        "2-1",
+        "5-1",
+    ]
     assert log.carried("5-1") == ["1-2"]
     assert any("5 calls saved" in note for note in outcome.notes)
 
@@ -282,3 +284,15 @@ def test_a_vote_takes_the_short_answer_that_most_give(bench: Bench) -> None:
     says: dict[str, Any] = dict.fromkeys(("1-2", "1-4", "1-5"), "Answer: Paris")
     outcome, log = run(bench, "vote", **says)
     assert (outcome.answer, len(log.requests)) == ("Answer: Paris", 5)
+
+
+def test_the_local_recipe_runs_against_real_servers_one_call_at_a_time(bench: Bench) -> None:
+    bench.server.models = ["ok@ttft=0.05,key=a", "ok@ttft=0.05,key=b"]
+    servers = find_servers([LocalServer("vllm", bench.server.url, "openai")])
+    outcome = bench.run(local_recipe(servers))
+    assert outcome.status == "done"
+    requests = bench.server.requests
+    assert [request.key for request in requests] == ["b", "a", "a"], (
+        "the first listed is the largest, so it comes last"
+    )
+    assert all((before.ended or 0) <= after.started for before, after in pairwise(requests))

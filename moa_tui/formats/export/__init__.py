@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from moa_tui.errors import FileError, UsageError
 from moa_tui.formats.export.html import html_page
 from moa_tui.formats.export.markdown import markdown
-from moa_tui.formats.export.text import told
+from moa_tui.formats.export.text import numbered_turns
 from moa_tui.formats.json_writer import conversation_document, failure_document
 from moa_tui.settings.paths import make_private_dir, write_private
 from moa_tui.text.safe import as_json_unicode, as_unicode
@@ -36,11 +36,11 @@ _LINE_END = re.compile("[\x85\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file: how its name ends, what it is good for, whether it can hold several conversations."""
+    """A format: how its files' names end, what it is good for, and if several conversations fit in a file."""
 
     suffix: str
     description: str
-    several: bool = False
+    holds_several: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -48,21 +48,21 @@ FORMATS: dict[str, Format] = {
     "html": Format(".html", "one page for a browser, proposers side by side, with a timeline"),
     "json": Format(".json", "everything, to import again without loss"),
     "messages": Format(".messages.json", "OpenAI messages with the final answers, the rest under moa"),
-    "jsonl": Format(".jsonl", "OpenAI fine-tuning: one conversation a line", several=True),
-    "sharegpt": Format(".sharegpt.json", "ShareGPT: prompts and final answers", several=True),
+    "jsonl": Format(".jsonl", "OpenAI fine-tuning: one conversation a line", holds_several=True),
+    "sharegpt": Format(".sharegpt.json", "ShareGPT: prompts and final answers", holds_several=True),
 }
 
 
 def render(conversations: Sequence[Conversation], format: str) -> str:
-    """The text of a file of that format; it can always be written as UTF-8.
+    """Conversations as the text of a file of that format, which can always be written as UTF-8.
 
     Raises UsageError for an unknown format, for no conversation, and for several where a file holds one.
     """
     known = _known(format)
     if not conversations:
         raise UsageError("there is no conversation to export")
-    if len(conversations) > 1 and not known.several:
-        several = ", ".join(name for name, one in FORMATS.items() if one.several)
+    if len(conversations) > 1 and not known.holds_several:
+        several = ", ".join(name for name, format_ in FORMATS.items() if format_.holds_several)
         raise UsageError(
             f"a {format} file holds one conversation, not {len(conversations)}; these hold more: {several}"
         )
@@ -76,9 +76,9 @@ def render(conversations: Sequence[Conversation], format: str) -> str:
         case "messages":
             return as_unicode(_indented(_messages_document(conversations[0])))
         case "jsonl":
-            return "".join(f"{_in_a_line(_messages_document(one))}\n" for one in conversations)
+            return "".join(f"{_on_one_line(_messages_document(each))}\n" for each in conversations)
         case _:
-            return as_unicode(_indented([_sharegpt_document(one) for one in conversations]))
+            return as_unicode(_indented([_sharegpt_document(each) for each in conversations]))
 
 
 def write(
@@ -89,11 +89,11 @@ def write(
     *,
     replace: bool = False,
 ) -> Path:
-    """Write a file that only its owner can read, and say where, in full.
+    """Write a file that only its owner can read, and return its absolute path.
 
-    Without a path, and where `path` is a folder, the file gets a name of its own; without a path it goes to
-    `folder`. Raises UsageError for what `render` does and for a file that is there while `replace` is
-    False; FileError where the file cannot be written.
+    Without `path`, the file goes to `folder`. Without `path`, and where `path` is a folder, `file_name` names
+    the file. Raises UsageError where `render` does and for a file that exists while `replace` is False;
+    FileError where the file cannot be written.
     """
     text = render(conversations, format)
     target = path or folder
@@ -118,9 +118,10 @@ def write(
 
 
 def file_name(conversations: Sequence[Conversation], format: str) -> str:
-    """A file's name made of the name, date and id of the first conversation, which every system takes.
+    """A name for a file, made of the name, date and id of the first conversation, that every system accepts.
 
-    Letters, digits, `-` and `_` only; the date and the id keep it from being a device's name on Windows.
+    It has letters, digits, `-` and `_` only; with date and id it cannot be a device's name on Windows.
+    Raises UsageError for an unknown format.
     """
     first = conversations[0]
     name = _slug(first.name, _LONGEST_NAME) or "conversation"
@@ -134,13 +135,14 @@ def file_name(conversations: Sequence[Conversation], format: str) -> str:
 
 
 def _known(format: str) -> Format:
+    """The format of that name. Raises UsageError for an unknown one."""
     if format not in FORMATS:
         raise UsageError(f'there is no format "{format}"; known: {", ".join(FORMATS)}')
     return FORMATS[format]
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet. Raises FileExistsError, whoever made the other one and when."""
+    """Write a file that does not exist yet. Raises FileExistsError even where it was made a moment ago."""
     make_private_dir(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -154,14 +156,17 @@ def _write_new(path: Path, text: str) -> None:
 def _slug(text: str, longest: int) -> str:
     """The letters and digits of `text` with `-` between them, in `longest` bytes at most."""
     composed = unicodedata.normalize("NFC", as_unicode(text[: 4 * longest]))
-    kept = "".join(one if one == "_" or unicodedata.category(one)[0] in "LMN" else "-" for one in composed)
-    words = "-".join(word for word in kept.split("-") if word)
+    allowed = "".join(
+        character if character == "_" or unicodedata.category(character)[0] in "LMN" else "-"
+        for character in composed
+    )
+    words = "-".join(word for word in allowed.split("-") if word)
     return words.encode()[:longest].decode(errors="ignore").strip("-")
 
 
 def _messages_document(conversation: Conversation) -> dict[str, Any]:
-    """What a model was told and answered on the active branch; all that no message can say under `moa`."""
-    first, rest = told(conversation)
+    """The messages of the active branch, and under `moa` all that messages cannot say."""
+    active, others = numbered_turns(conversation)
     return {
         "messages": _messages(conversation),
         "moa": {
@@ -169,15 +174,15 @@ def _messages_document(conversation: Conversation) -> dict[str, Any]:
             "title": conversation.title,
             "created": conversation.created,
             "tags": list(conversation.tags),
-            "turns": [_turn_document(one.turn, active=True) for one in first]
-            + [_turn_document(one.turn, active=False) for one in rest],
+            "turns": [_turn_document(numbered.turn, active=True) for numbered in active]
+            + [_turn_document(numbered.turn, active=False) for numbered in others],
         },
     }
 
 
 def _messages(conversation: Conversation) -> list[Message]:
     """The prompts and final answers of the active branch; a turn without an answer is left out whole."""
-    turns = [one.turn for one in told(conversation)[0]]
+    turns = [numbered.turn for numbered in numbered_turns(conversation)[0]]
     messages: list[Message] = []
     for turn in turns:
         if turn.outcome is not None and turn.outcome.answer.strip():
@@ -189,6 +194,7 @@ def _messages(conversation: Conversation) -> list[Message]:
 
 
 def _turn_document(turn: Turn, *, active: bool) -> dict[str, Any]:
+    """A turn with all of its calls; `active` is true for a turn of the active branch."""
     outcome = turn.outcome
     return {
         "id": turn.id,
@@ -228,6 +234,7 @@ def _turn_document(turn: Turn, *, active: bool) -> dict[str, Any]:
 
 
 def _sharegpt_document(conversation: Conversation) -> dict[str, Any]:
+    """The messages of the active branch as a ShareGPT record."""
     speakers = {"system": "system", "user": "human", "assistant": "gpt"}
     return {
         "id": conversation.id,
@@ -239,10 +246,11 @@ def _sharegpt_document(conversation: Conversation) -> dict[str, Any]:
 
 
 def _indented(value: object) -> str:
+    """`value` as JSON that people can read."""
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def _in_a_line(value: object) -> str:
-    """`value` with no character in it that any reader takes for a line's end."""
+def _on_one_line(value: object) -> str:
+    """`value` as JSON without any character that a reader could take for a line's end."""
     text = as_unicode(json.dumps(value, ensure_ascii=False))
     return _LINE_END.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

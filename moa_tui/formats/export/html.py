@@ -1,7 +1,7 @@
-"""A conversation as one HTML page that needs nothing else: no request, no script, light and dark.
+"""A conversation as one HTML page that makes no request and has no script, in light and dark colours.
 
 Every text is escaped or goes through Markdown with HTML off, and a content security policy would stop what
-slipped through. Answers carry their source, so that nothing of them is lost in the rendering.
+slipped through. Each answer has its source with it, so that nothing of it is lost in the rendering.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from moa_tui.conversation import paid_for
 from moa_tui.formats.export.markdown import LONGEST_MARKDOWN
 from moa_tui.formats.export.svg import timeline
-from moa_tui.formats.export.text import run_lines, told, unknown_costs, when
+from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
 from moa_tui.text.safe import safe_text
 from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import CallId, Failure, Outcome, Reply
-    from moa_tui.formats.export.text import Told
+    from moa_tui.formats.export.text import NumberedTurn
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-# Levels of headings that are the page's own, so that a text's cannot pass for a turn's.
+# The levels of the page's own headings. Those of texts are below, so that none can look like a turn's.
 _HEADINGS_ABOVE = 3
 _LINKED = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
@@ -98,18 +98,18 @@ svg .asked { fill: var(--bar); } svg .writing { fill: var(--accent); }
 
 
 class _Markdown(MarkdownIt):
-    """Markdown whose links lead to the web or to mail; any other stays as its source."""
+    """Markdown whose links lead to the web or to mail; the source of any other link is shown as text."""
 
     def validateLink(self, url: str) -> bool:
         return _LINKED.match(url) is not None
 
 
 def html_page(conversation: Conversation) -> str:
-    """The page's text."""
-    # Link definitions would vanish from an answer, and work in no other: they stay as they are written.
+    """A conversation as the text of an HTML page."""
+    # A definition of a link would not be shown; without the rule it stays as it is written.
     parser = _Markdown("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.disable("reference")
-    first, rest = told(conversation)
+    active, others = numbered_turns(conversation)
     name = _line(conversation.name) or "Conversation"
     parts = [
         '<!DOCTYPE html>\n<html lang="und">\n<head>\n<meta charset="utf-8">',
@@ -120,15 +120,16 @@ def html_page(conversation: Conversation) -> str:
         f'<h1 dir="auto">{name}</h1>',
         _meta(conversation),
     ]
-    parts += [part for one in first for part in _turn(one, parser)]
-    if rest:
+    parts += [part for numbered in active for part in _turn(numbered, parser)]
+    if others:
         parts.append('<section class="branches">\n<h1>Other branches</h1>')
-        parts += [part for one in rest for part in _turn(one, parser)]
+        parts += [part for numbered in others for part in _turn(numbered, parser)]
         parts.append("</section>")
     return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
 
 
 def _meta(conversation: Conversation) -> str:
+    """The line below the title: time, size, cost, tags and id of the conversation."""
     unknown = unknown_costs(conversation)
     items = [
         when(conversation.created),
@@ -141,13 +142,14 @@ def _meta(conversation: Conversation) -> str:
     return _list("meta", items)
 
 
-def _turn(one: Told, parser: MarkdownIt) -> Iterator[str]:
-    turn, outcome = one.turn, one.turn.outcome
-    yield f'<article class="turn">\n<header><h2>Turn {one.number}</h2>'
-    about = [one.place, turn.recipe.name, when(turn.created)]
-    yield f'<span class="place">{" · ".join(_line(part) for part in about if part)}</span></header>'
-    if one.system:
-        yield f'<h3>System prompt</h3>\n<div class="text plain" dir="auto">{_text(one.system)}</div>'
+def _turn(numbered: NumberedTurn, parser: MarkdownIt) -> Iterator[str]:
+    """The article of a turn."""
+    turn, outcome = numbered.turn, numbered.turn.outcome
+    yield f'<article class="turn">\n<header><h2>Turn {numbered.number}</h2>'
+    details = [numbered.place, turn.recipe.name, when(turn.created)]
+    yield f'<span class="place">{" · ".join(_line(part) for part in details if part)}</span></header>'
+    if numbered.system:
+        yield f'<h3>System prompt</h3>\n<div class="text plain" dir="auto">{_text(numbered.system)}</div>'
     yield f'<h3>Prompt</h3>\n<div class="text plain prompt" dir="auto">{_text(turn.prompt)}</div>'
     yield "<h3>Answer</h3>"
     if outcome is None:
@@ -158,6 +160,7 @@ def _turn(one: Told, parser: MarkdownIt) -> Iterator[str]:
 
 
 def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: MarkdownIt) -> Iterator[str]:
+    """A turn's answer, its numbers and notes from `run_lines`, its calls by layer, and the timeline."""
     if outcome.status != "done":
         yield f"<p>{_status(outcome.status)}</p>{_error(outcome.error)}"
     yield from _rendered(outcome.answer, parser)
@@ -169,10 +172,10 @@ def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: Markdown
     yield f"<details>\n<summary>{counted(len(outcome.replies), 'call')}, layer by layer</summary>"
     for number in sorted({call.layer for call in outcome.replies}):
         calls = {call: reply for call, reply in outcome.replies.items() if call.layer == number}
-        last = number == len(recipe.layers)
-        yield f'<h4>Layer {number}{", the answer" if last else ""}</h4>\n<div class="columns">'
+        is_last = number == len(recipe.layers)
+        yield f'<h4>Layer {number}{", the answer" if is_last else ""}</h4>\n<div class="columns">'
         for call, reply in calls.items():
-            yield from _call(call, reply, last and reply.text == outcome.answer, parser)
+            yield from _call(call, reply, is_last and reply.text == outcome.answer, parser)
         yield "</div>"
     yield "</details>\n<details>\n<summary>Timeline</summary>"
     yield from timeline(outcome)
@@ -180,6 +183,7 @@ def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: Markdown
 
 
 def _call(call: CallId, reply: Reply, is_answer: bool, parser: MarkdownIt) -> Iterator[str]:
+    """The card of a call; `is_answer` is true where its text is the turn's answer."""
     yield f'<article class="call">\n<header><strong dir="auto">{call} {_line(reply.agent)}</strong>'
     if reply.model != reply.agent:
         yield f'<p dir="auto">{_line(reply.model)}</p>'
@@ -199,7 +203,7 @@ def _call(call: CallId, reply: Reply, is_answer: bool, parser: MarkdownIt) -> It
 
 
 def _rendered(text: str, parser: MarkdownIt) -> Iterator[str]:
-    """A model's text as Markdown, with its source; as it stands where it is too long to parse quickly."""
+    """A model's text as Markdown with its source; a text that takes long to parse is shown as it is."""
     if not text.strip():
         yield '<p class="place">no text</p>'
     elif len(text) > LONGEST_MARKDOWN:
@@ -216,42 +220,47 @@ def _rendered(text: str, parser: MarkdownIt) -> Iterator[str]:
 
 
 def _without_images(tokens: list[Token]) -> list[Token]:
-    """The same with links in the place of images, and no word to a link's server of where one came from."""
-    made: list[Token] = []
+    """The tokens with a link in the place of each image, and links that send no referrer."""
+    shown: list[Token] = []
     links = 0
     for token in tokens:
         links += token.nesting if token.type.startswith("link_") else 0
         if token.type == "link_open":
             token.attrSet("rel", "noreferrer noopener")
         if token.type != "image":
-            made.append(token)
+            shown.append(token)
             continue
         source = str(token.attrs.get("src", ""))
         if links:
-            made.append(Token("text", "", 0, content=f"[image: {token.content} {source}]"))
+            shown.append(Token("text", "", 0, content=f"[image: {token.content} {source}]"))
         else:
             attrs: dict[str, str | int | float] = {"href": source, "rel": "noreferrer noopener"}
-            made.append(Token("link_open", "a", 1, attrs=attrs))
-            made.append(Token("text", "", 0, content=f"image: {token.content or source}"))
-            made.append(Token("link_close", "a", -1))
-    return made
+            shown.append(Token("link_open", "a", 1, attrs=attrs))
+            shown.append(Token("text", "", 0, content=f"image: {token.content or source}"))
+            shown.append(Token("link_close", "a", -1))
+    return shown
 
 
 def _status(status: str) -> str:
+    """The status of a call or run, with its glyph and colour."""
     return f'<span class="status {status}">{GLYPHS[status]} {status}</span>'
 
 
 def _error(error: Failure | None) -> str:
+    """The message of a failure; empty where there is none."""
     return f'<p class="error" dir="auto">{_line(error.message)}</p>' if error else ""
 
 
 def _list(name: str, items: list[str]) -> str:
+    """A list of the class `name`."""
     return f'<ul class="{name}">{"".join(f"<li>{_line(item)}</li>" for item in items)}</ul>'
 
 
 def _text(text: str) -> str:
+    """`text` escaped, with its lines."""
     return escape(safe_text(text))
 
 
 def _line(text: str) -> str:
+    """`text` escaped, on one line."""
     return escape(one_line(safe_text(text)))

@@ -1,7 +1,7 @@
-"""A conversation as a Markdown file that a person reads: front matter, turns, proposers that fold away.
+"""A conversation as a Markdown file that people read: front matter, turns, calls that fold away.
 
-Headings of level 1 to 3, HTML and the front matter are the file's own: no text of a person or a model can
-end its section or look like another turn.
+Headings of level 1 to 3, HTML and the front matter are the file's own. No prompt or answer can end its
+section or look like another turn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 
 from moa_tui.conversation import paid_for
-from moa_tui.formats.export.text import run_lines, told, unknown_costs, when
+from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
 from moa_tui.text.safe import safe_text
 from moa_tui.text.wording import GLYPHS, describe, one_line
 
@@ -25,51 +25,53 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation
     from moa_tui.engine.values import CallId, Reply
-    from moa_tui.formats.export.text import Told
+    from moa_tui.formats.export.text import NumberedTurn
 
-# A longer text is kept as it stands in a code block: to parse it could take seconds.
 LONGEST_MARKDOWN = 60_000
+"""The characters of the longest text that is parsed; to parse a longer one could take seconds."""
 _TEXTS_FIRST_LEVEL = 4
 _END = "</details>"
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _PUNCTUATION = re.compile(r"([\\`*_\[\]<>#|~$&])")
 _LIST_OR_RULE = re.compile(r"^(\d*)([-+=.)])")
-# What keeps a `<` from being HTML stays: an escape, a code span. A `<` elsewhere is matched alone.
+# Matches escapes and code spans, in which a `<` begins no HTML, as a whole, and every other `<` alone.
 _MAYBE_HTML = re.compile(r"\\[\s\S]|(?<!`)(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)|<")
 
 
 def markdown(conversation: Conversation) -> str:
-    """The file's text."""
-    first, rest = told(conversation)
+    """A conversation as the text of a Markdown file."""
+    active, others = numbered_turns(conversation)
     parsers = (MarkdownIt("commonmark"), MarkdownIt("commonmark").enable(["table", "strikethrough"]))
     name = one_line(safe_text(conversation.name)) or "Conversation"
     parts = [_front_matter(conversation, name), f"# {_escaped(name)}"]
-    parts += [part for one in first for part in _turn(one, parsers)]
-    if rest:
+    parts += [part for numbered in active for part in _turn(numbered, parsers)]
+    if others:
         parts.append("# Other branches")
-        parts += [part for one in rest for part in _turn(one, parsers)]
+        parts += [part for numbered in others for part in _turn(numbered, parsers)]
     return "\n\n".join(parts) + "\n"
 
 
 def contained(text: str, parsers: Sequence[MarkdownIt]) -> str:
-    """`text` as Markdown whose effect ends with it, and that has neither HTML nor headings of the file's own.
+    """`text` as Markdown that has no effect on what follows it, and no HTML and no heading of level 1 to 3.
 
-    Its headings are moved down and its HTML is escaped. Where that is not enough, or a fence is left open,
-    it becomes a code block, to the letter.
+    Its headings are moved down and its HTML is escaped. The whole text becomes a code block where that is not
+    enough, as with a code fence that is left open, and where it is longer than LONGEST_MARKDOWN. `parsers`
+    read Markdown as different readers do: the result holds for all, and the last one knows most syntax.
     """
     text = safe_text(text).strip("\n")
     if not text.strip():
         return "*no text*"
     if len(text) <= LONGEST_MARKDOWN:
-        mended = _without_headings(_without_html(text, parsers[-1]), parsers[-1])
-        if all(_ends_by_itself(mended, parser) for parser in parsers):
-            return mended
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+        escaped = _without_headings(_without_html(text, parsers[-1]), parsers[-1])
+        if all(_is_contained(escaped, parser) for parser in parsers):
+            return escaped
+    longest_run = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest_run + 1)
     return f"{fence}text\n{text}\n{fence}"
 
 
 def _front_matter(conversation: Conversation, name: str) -> str:
+    """What the file says of the conversation, in YAML."""
     recipes = dict.fromkeys(turn.recipe.name for turn in conversation.turns)
     lines = [
         "---",
@@ -87,13 +89,14 @@ def _front_matter(conversation: Conversation, name: str) -> str:
     return "\n".join([*lines, 'generator: "moa-tui"', "---"])
 
 
-def _turn(one: Told, parsers: Sequence[MarkdownIt]) -> Iterator[str]:
-    turn, outcome = one.turn, one.turn.outcome
-    yield f"## Turn {one.number}{f', {one.place}' if one.place else ''}"
+def _turn(numbered: NumberedTurn, parsers: Sequence[MarkdownIt]) -> Iterator[str]:
+    """The paragraphs of a turn."""
+    turn, outcome = numbered.turn, numbered.turn.outcome
+    yield f"## Turn {numbered.number}{f', {numbered.place}' if numbered.place else ''}"
     yield f"{when(turn.created)} · {_escaped(turn.recipe.name)}"
-    if one.system:
+    if numbered.system:
         yield "### System prompt"
-        yield contained(one.system, parsers)
+        yield contained(numbered.system, parsers)
     yield "### Prompt"
     yield contained(turn.prompt, parsers)
     yield "### Answer"
@@ -114,6 +117,7 @@ def _turn(one: Told, parsers: Sequence[MarkdownIt]) -> Iterator[str]:
 
 
 def _call(call: CallId, reply: Reply, is_answer: bool, parsers: Sequence[MarkdownIt]) -> Iterator[str]:
+    """The paragraphs of a call; `is_answer` is true where its text is the turn's answer."""
     who = f"{call} {reply.agent}{'' if reply.agent == reply.model else f' ({reply.model})'}"
     state = f"{GLYPHS[reply.status]} {describe(reply)}"
     yield f"<details>\n<summary>{_one_html_line(who)} · {_one_html_line(state)}</summary>"
@@ -128,7 +132,7 @@ def _call(call: CallId, reply: Reply, is_answer: bool, parsers: Sequence[Markdow
 
 
 def _without_html(text: str, parser: MarkdownIt) -> str:
-    """`text` with every `<` escaped that begins HTML, and its neighbours in that block that could."""
+    """`text` with every `<` escaped in blocks that hold HTML, except in code spans."""
     lines = text.split("\n")
     for token in parser.parse(text):
         if token.map and _has_html(token):
@@ -140,22 +144,22 @@ def _without_html(text: str, parser: MarkdownIt) -> str:
 
 
 def _without_headings(text: str, parser: MarkdownIt) -> str:
-    """`text` with its headings moved below the file's own, and underlined ones as paragraphs."""
+    """`text` with its headings moved below the level of the file's; underlined headings become paragraphs."""
     lines = text.split("\n")
     for token in parser.parse(text):
         if token.type == "heading_open" and token.level == 0 and token.map:
             begin, end = token.map
             if token.markup.startswith("#"):
                 level = len(token.markup)
-                more = min(6, level + _TEXTS_FIRST_LEVEL - 1) - level
-                lines[begin] = lines[begin].replace("#", "#" * (more + 1), 1)
+                added = min(6, level + _TEXTS_FIRST_LEVEL - 1) - level
+                lines[begin] = lines[begin].replace("#", "#" * (added + 1), 1)
             else:
                 lines[end - 1] = f"\n{lines[end - 1]}"
     return "\n".join(lines)
 
 
-def _ends_by_itself(text: str, parser: MarkdownIt) -> bool:
-    """Whether a section's end that follows `text` is one, and `text` has no HTML and no heading too high."""
+def _is_contained(text: str, parser: MarkdownIt) -> bool:
+    """True where `</details>` after `text` closes the section, and `text` has no HTML or too high heading."""
     *tokens, last = parser.parse(f"{text}\n\n{_END}\n")
     if last.type != "html_block" or last.level or last.content.strip() != _END:
         return False
@@ -167,6 +171,7 @@ def _ends_by_itself(text: str, parser: MarkdownIt) -> bool:
 
 
 def _has_html(token: Token) -> bool:
+    """True for a block of HTML, and for one with HTML in its text."""
     return token.type == "html_block" or any(child.type == "html_inline" for child in token.children or ())
 
 
@@ -177,9 +182,10 @@ def _quoted(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` in one line in which nothing is Markdown."""
+    """`text` on one line, with whatever would be Markdown escaped."""
     return _LIST_OR_RULE.sub(r"\1\\\2", _PUNCTUATION.sub(r"\\\1", one_line(safe_text(text))))
 
 
 def _one_html_line(text: str) -> str:
+    """`text` on one line of HTML."""
     return html.escape(one_line(safe_text(text)), quote=False)

@@ -1,4 +1,4 @@
-"""A run's calls as a waterfall in SVG: when each waited for its endpoint, for its first token, and wrote."""
+"""The timeline of a run in SVG: when each call waited for its endpoint and its first token, and wrote."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import CallId, Outcome, Reply
     from moa_tui.formats.export.waterfall import Bar, Waterfall
 
-# In units of the drawing, of which a screen shows about one a pixel.
+# Lengths are in units of the drawing; one is about a pixel on a screen.
 _WIDTH, _LABELS, _SECONDS, _ROW, _BAR = 1000, 210, 110, 24, 12
 _TICKS = 8
 
 
 def timeline(outcome: Outcome) -> Iterator[str]:
-    """A figure with a bar for each call, in order; `◆` marks the slowest of each layer."""
+    """An HTML figure with a bar for each call, in order; `◆` marks the slowest of each layer."""
     calls = [_timed(call, reply) for call, reply in outcome.replies.items()]
     layout = lay_out(calls, outcome.seconds, critical_path(outcome.metrics), most_ticks=_TICKS)
     height = _ROW * (len(outcome.replies) + 1) + 8
@@ -47,18 +47,18 @@ def timeline(outcome: Outcome) -> Iterator[str]:
 
 
 def _timed(call: CallId, reply: Reply) -> TimedCall:
-    """The call with its times; without them where its endpoint never had a place for it."""
+    """The call with its times; without times where it never left its endpoint's queue."""
     span = reply_span(reply) if reply.started is not None else None
     return TimedCall(call, reply.agent, span, reply.attempts - 1)
 
 
 def _row(top: int, reply: Reply, bar: Bar, seconds: float) -> Iterator[str]:
-    """One call's row, `top` units below the drawing's upper edge; `seconds` is the length of the axis."""
+    """The row of a call, `top` units below the drawing's upper edge; `seconds` is the length of the axis."""
     label = escape(one_line(safe_text(bar.label)))
     weight = ' class="slowest"' if bar.is_slowest else ""
     base, middle = top + 16, top + 6
     mark = f'<text x="0" y="{base}"{weight}>{SLOWEST_MARK}</text>' if bar.is_slowest else ""
-    # A drawing inside the drawing, which cuts off a name that is too long.
+    # An SVG of its own cuts off a name that is too long.
     yield f'{mark}<svg x="16" y="{top}" width="{_LABELS - 24}" height="{_ROW}">'
     yield f'<title>{label}</title><text x="0" y="16"{weight}>{label}</text></svg>'
     if bar.span is None:
@@ -78,6 +78,7 @@ def _row(top: int, reply: Reply, bar: Bar, seconds: float) -> Iterator[str]:
 
 
 def _grid(layout: Waterfall, height: int) -> Iterator[str]:
+    """A vertical line with a label for each tick of the axis."""
     for tick in layout.ticks:
         x = _x(tick.at, layout.seconds)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="20" y2="{height}"/>'
@@ -85,5 +86,5 @@ def _grid(layout: Waterfall, height: int) -> Iterator[str]:
 
 
 def _x(at: float, seconds: float) -> float:
-    """Where a time lies; those before the run's start or after its end on its edges."""
+    """The horizontal place of a time; one outside the run is put on the nearer edge."""
     return _LABELS + (_WIDTH - _LABELS - _SECONDS) * min(max(at / seconds, 0.0), 1.0)

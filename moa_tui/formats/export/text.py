@@ -1,4 +1,4 @@
-"""What the readable exports have in common: times, sums, and the order turns are told in."""
+"""What the Markdown and the HTML export have in common: times, sums, and the order of the turns."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A turn with its number in the file and, off the active branch, its place in the tree.
+class NumberedTurn:
+    """A turn with its number in the file.
 
-    `system` is the system prompt where it is another than the turn before had.
+    `place` says where a turn off the active branch stands in the tree. `system` is the system prompt where it
+    is not the parent's as well.
     """
 
     number: int
@@ -28,28 +29,35 @@ class Told:
 
 
 def when(seconds: float) -> str:
-    """A time in Unix seconds, in words; the same on every machine."""
+    """A time in Unix seconds as a date and time in UTC, so that it is the same on every machine."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, ValueError, OSError):
         return "at an unknown time"
 
 
-def told(conversation: Conversation) -> tuple[list[Told], list[Told]]:
-    """The turns of the active branch, and those of all others; numbered on, a parent before its children."""
+def numbered_turns(conversation: Conversation) -> tuple[list[NumberedTurn], list[NumberedTurn]]:
+    """The turns of the active branch, and all others, a parent before its children.
+
+    The numbers of the others go on from those of the active branch.
+    """
     newest = {turn.id: turn for turn in conversation.turns}
     active = [newest.get(turn.id, turn) for turn in path(conversation.active)] if conversation.active else []
     on_path = {turn.id for turn in active}
     others = [turn for turn in conversation.turns if turn.id not in on_path]
     numbers = {turn.id: number for number, turn in enumerate([*active, *others], 1)}
-    beside = {_parent(turn): numbers[turn.id] for turn in active}
-    first = [Told(numbers[turn.id], turn, "", _new_system(turn)) for turn in active]
-    rest = [Told(numbers[turn.id], turn, _place(turn, numbers, beside), _new_system(turn)) for turn in others]
-    return first, rest
+    active_numbers = {_parent(turn): numbers[turn.id] for turn in active}
+    return (
+        [NumberedTurn(numbers[turn.id], turn, "", _new_system(turn)) for turn in active],
+        [
+            NumberedTurn(numbers[turn.id], turn, _place(turn, numbers, active_numbers), _new_system(turn))
+            for turn in others
+        ],
+    )
 
 
 def run_lines(turn: Turn) -> list[str]:
-    """How a turn's run went: its numbers, its tokens, its notes."""
+    """How a turn's run went: a line of numbers, a line of tokens, and its notes, a line each."""
     if turn.outcome is None:
         return [f"{turn.recipe.name}: not ended"]
     first, *notes = (line.strip() for line in safe_text(summary(turn.recipe, turn.outcome)).split("\n"))
@@ -60,21 +68,24 @@ def run_lines(turn: Turn) -> list[str]:
 
 
 def unknown_costs(conversation: Conversation) -> int:
-    """Of how many turns the price is not known."""
+    """The number of turns that have ended and whose cost is not known."""
     return sum(turn.outcome is not None and turn.outcome.cost is None for turn in conversation.turns)
 
 
 def _parent(turn: Turn) -> str | None:
+    """The id of a turn's parent."""
     return turn.parent.id if turn.parent is not None else None
 
 
 def _new_system(turn: Turn) -> str:
-    before = turn.parent.system if turn.parent is not None else None
-    return (turn.system or "") if turn.system != before else ""
+    """A turn's system prompt; empty where its parent has the same."""
+    inherited = turn.parent.system if turn.parent is not None else None
+    return (turn.system or "") if turn.system != inherited else ""
 
 
-def _place(turn: Turn, numbers: dict[str, int], beside: dict[str | None, int]) -> str:
+def _place(turn: Turn, numbers: dict[str, int], active_numbers: dict[str | None, int]) -> str:
+    """Where a turn off the active branch stands; `active_numbers` has the active turns by their parents."""
     parent = _parent(turn)
-    if parent in beside:
-        return f"in place of turn {beside[parent]}"
+    if parent in active_numbers:
+        return f"in place of turn {active_numbers[parent]}"
     return f"after turn {numbers[parent]}" if parent in numbers else "begins anew"

@@ -96,7 +96,7 @@ def lay_out(
     """The waterfall of a run that has taken `run_seconds` so far.
 
     The axis has about `most_ticks` ticks at most. `whole_ticks` makes it end at a tick, so that the bars of
-    a growing run do not shrink at every look.
+    a growing run do not shrink each time it is drawn.
     """
     seconds = max([run_seconds, _SHORTEST_AXIS, *(timed.span.end for timed in calls if timed.span)])
     step = _tick_seconds(seconds / most_ticks)
