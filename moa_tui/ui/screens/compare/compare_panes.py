@@ -1,4 +1,4 @@
-"""One recipe of a comparison alone: the panes of all its agents, full screen."""
+"""One recipe of a comparison on the whole screen, with a pane for each of its agents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from textual.widgets import Static
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import one_line
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
-from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.run_panel import RunPanel
 
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.widgets.agent_pane import AgentPane
 
-_SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_BETWEEN_TICKS = 0.1
 
 
 class ComparePanes(Screen[None]):
-    """Shows the agents of one run while the comparison goes on."""
+    """Shows the agents of one run of a comparison, and follows them while they write."""
 
     HELP_TITLE = "A recipe's agents"
     CSS_PATH = "compare_panes.tcss"
@@ -43,23 +42,23 @@ class ComparePanes(Screen[None]):
     def __init__(
         self, run: RunView, *, copy: Callable[[str], None], stop_call: Callable[[CallId], None]
     ) -> None:
-        """`copy` puts a text on the clipboard and says so; `stop_call` ends a call of this run."""
+        """`copy` puts a text on the clipboard and notifies the user; `stop_call` ends a call of this run."""
         super().__init__()
         self.run_state = run
         self._copy = copy
         self._stop_call = stop_call
 
     def compose(self) -> ComposeResult:
-        yield Static(id="compare-title", markup=False)
-        # Changing an agent makes another turn, which can be done once the comparison is in the chat.
+        yield Static(id="compare-panes-title", markup=False)
+        # A change of an agent makes a sibling turn, so it has to wait until the comparison is in the chat.
         yield RunPanel(can_change=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
         name = without_controls(one_line(self.run_state.recipe.name))
-        self.query_one("#compare-title", Static).update(Content.assemble(("Agents of ", "bold"), name))
+        self.query_one("#compare-panes-title", Static).update(Content.assemble(("Agents of ", "bold"), name))
         self.query_one(RunPanel).look_at(self.run_state)
-        self.set_interval(_SECONDS_BETWEEN_LOOKS, self._tick)
+        self.set_interval(_SECONDS_BETWEEN_TICKS, self._tick)
         self.call_after_refresh(self._focus_first)
 
     def _focus_first(self) -> None:

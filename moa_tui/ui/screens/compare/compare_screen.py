@@ -1,4 +1,4 @@
-"""Several recipes' answers to one prompt side by side, to choose the best of."""
+"""Several recipes' answers to one prompt side by side, of which the best can be chosen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
-from textual.style import Style
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
@@ -16,6 +15,7 @@ from moa_tui.text.wording import one_line
 from moa_tui.ui.run.follower import RunFollower
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.compare.compare_panes import ComparePanes
+from moa_tui.ui.screens.tabs import clickable
 from moa_tui.ui.widgets.answer_pane import AnswerPane
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from moa_tui.chat.run_handle import RunHandle
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
-# Each tick takes one column's turn, so that a key never waits for all of them: 10 Hz for each.
+# A tick draws one column, so that a key never waits for all of them; each is drawn 10 times a second.
 _TICK_SECONDS = 1 / 30
 _MOST_RECIPES = 3
-# A narrower column, frame included, breaks prose into crumbs.
+# Cells of a column, frame included; in a narrower one a line of prose holds too few words to be read.
 _NARROWEST_COLUMN = 40
 
 
 class CompareScreen(Screen[None]):
-    """Follows every run, and takes the person's choice once there is an answer; ends when all runs have."""
+    """Follows every run of a comparison, and lets the user choose an answer once there is one."""
 
     HELP_TITLE = "The comparison"
     CSS_PATH = "compare_screen.tcss"
@@ -63,7 +63,7 @@ class CompareScreen(Screen[None]):
         copy: Callable[[str], None],
         on_end: Callable[[], None],
     ) -> None:
-        """`copy` puts a text on the clipboard and says so; `on_end` is called once every run is over."""
+        """`copy` puts a text on the clipboard and says so; `on_end` is called once all runs are over."""
         super().__init__()
         self.comparison = comparison
         self.current = 0
@@ -79,11 +79,11 @@ class CompareScreen(Screen[None]):
             RunFollower(running, pane.run_state)
             for running, pane in zip(comparison.runs, self._panes, strict=True)
         ]
-        self._going_on: set[RunHandle] = set(comparison.runs)
+        self._unfinished: set[RunHandle] = set(comparison.runs)
         self._ticks = 0
         self._stopping = self._leaving = False
-        self._said = ""
-        """The words about the choice; empty before it is made."""
+        self._verdict_words = ""
+        """What was chosen, in words; empty before the choice."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="compare-title", markup=False)
@@ -99,7 +99,7 @@ class CompareScreen(Screen[None]):
         self.query_one("#compare-title", Static).update(title)
         self._panes[0].focus()
         self._ticker = self.set_interval(_TICK_SECONDS, self._tick)
-        self._draw_words()
+        self._draw_question()
 
     # The runs
 
@@ -108,38 +108,38 @@ class CompareScreen(Screen[None]):
         number = self._ticks % _MOST_RECIPES
         if number < len(self._panes):
             running, pane = self.comparison.runs[number], self._panes[number]
-            if running in self._going_on and self._followers[number].advance().ended:
+            if running in self._unfinished and self._followers[number].advance().ended:
                 self._end(running, pane)
             pane.tick()
             self._draw_tabs()
-        if not self._going_on and self._ticks % _MOST_RECIPES == 0:
+        if not self._unfinished and self._ticks % _MOST_RECIPES == 0:
             if self._leaving:
                 self.dismiss()
-            # Nothing moves any more.
+            # All runs are over and drawn: nothing changes from here on.
             self._ticker.pause()
 
     def _end(self, running: RunHandle, pane: AnswerPane) -> None:
-        self._going_on.discard(running)
+        self._unfinished.discard(running)
         if not pane.run_state.over:
             fault = self.comparison.fault(running)
             pane.why_not = str(fault) if isinstance(fault, MoaTuiError) else "stopped before it began"
         self.refresh_bindings()
-        self._draw_words()
-        if not self._going_on:
+        self._draw_question()
+        if not self._unfinished:
             self._on_end()
 
     # What is shown
 
-    def _draw_words(self) -> None:
-        if self._said:
-            words = self._said
+    def _draw_question(self) -> None:
+        if self._verdict_words:
+            words = self._verdict_words
         elif any(pane.is_answered for pane in self._panes):
             words = "Which is better? Choose it by its number, or none of them."
-        elif self._going_on:
+        elif self._unfinished:
             words = "The first answer that is whole can be chosen."
         else:
             words = "There is no answer to choose."
-        content = Content(words).stylize("bold") if self._said else Content(words)
+        content = Content(words).stylize("bold") if self._verdict_words else Content(words)
         self.query_one("#compare-words", Static).update(content)
 
     def _draw_tabs(self) -> None:
@@ -149,9 +149,8 @@ class CompareScreen(Screen[None]):
         items = []
         for column, pane in enumerate(self._panes):
             is_current = column == self.current
-            click = Style.from_meta({"@click": f"screen.show({column})"})
-            style = Style(bold=is_current, reverse=is_current) + click
-            items.append(Content(f" {pane.name_words} {pane.state_words} ").stylize(style))
+            words = clickable(f" {pane.name_words} {pane.state_words} ", f"show({column})")
+            items.append(words.stylize("bold reverse") if is_current else words)
         content = Content("│").join(items)
         if tabs.content != content:
             tabs.update(content)
@@ -196,33 +195,36 @@ class CompareScreen(Screen[None]):
 
     def action_choose(self, number: int) -> None:
         """Choose the answer of that column, counted from 1; 0 chooses none of them."""
-        seen = [
+        chosen = self._panes[number - 1] if number else None
+        answered = [
             running
             for running, pane in zip(self.comparison.runs, self._panes, strict=True)
             if pane.answer.strip()
         ]
-        chosen = self._panes[number - 1] if number else None
-        counts = self.comparison.choose(
-            self.comparison.runs[number - 1] if chosen is not None else None, seen
+        is_counted = self.comparison.choose(
+            self.comparison.runs[number - 1] if chosen is not None else None, answered
         )
-        was_blind = self.comparison.is_blind
-        letters = [pane.name_words.partition(" ")[2] for pane in self._panes]
+        letters = self._pane_names()
         if chosen is not None:
             chosen.chosen = True
         for pane in self._panes:
             pane.reveal()
-        names = [pane.name_words.partition(" ")[2] for pane in self._panes]
-        said = f"Chosen: {names[number - 1]}." if chosen is not None else "None is better."
-        if was_blind:
-            revealed = [f"{letter} is {name}" for letter, name in zip(letters, names, strict=True)]
-            said += f" {', '.join(revealed)}."
-        if not counts:
-            few = "fewer than two answers were there" if len(seen) < 2 else "nothing is kept of it"
-            said += f" Not counted: {few}."
-        self._said = said
-        self._draw_words()
+        names = self._pane_names()
+        words = f"Chosen: {names[number - 1]}." if chosen is not None else "None is better."
+        if self.comparison.is_blind:
+            pairs = [f"{letter} is {name}" for letter, name in zip(letters, names, strict=True)]
+            words += f" {', '.join(pairs)}."
+        if not is_counted:
+            reason = "fewer than two answers were there" if len(answered) < 2 else "nothing is kept of it"
+            words += f" Not counted: {reason}."
+        self._verdict_words = words
+        self._draw_question()
         self._draw_tabs()
         self.refresh_bindings()
+
+    def _pane_names(self) -> list[str]:
+        """The recipes' names, or their letters while the comparison is blind and undecided."""
+        return [pane.name_words.partition(" ")[2] for pane in self._panes]
 
     def action_panes(self) -> None:
         running, pane = self.comparison.runs[self.current], self._panes[self.current]
@@ -237,7 +239,7 @@ class CompareScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """Stop the runs that go on; leave once none does, or once the choice is made."""
-        if not self._going_on:
+        if not self._unfinished:
             self.dismiss()
             return
         self.comparison.stop()

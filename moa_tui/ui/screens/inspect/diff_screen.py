@@ -30,20 +30,23 @@ if TYPE_CHECKING:
     from moa_tui.ui.run.run_view import RunView
 
 _TWO_COLUMNS_FROM = 100
-# How often texts that are still written are compared anew, and how often the width is looked at.
-_SECONDS_BETWEEN_TEXTS, _SECONDS_BETWEEN_LOOKS = 2.0, 0.1
+# How often texts that are still being written are compared anew, and how often the width is checked.
+_SECONDS_BETWEEN_TEXTS, _SECONDS_BETWEEN_WIDTHS = 2.0, 0.1
 
 
 def default_pair(run: RunView, call: CallId) -> tuple[CallId, CallId]:
-    """What a call is compared with at first: the final answer, and that with the first it was made from."""
+    """The calls shown left and right when a call is first compared.
+
+    A call stands beside the final answer; the final answer stands beside the first call of the layer before.
+    """
     if call != run.final.call:
         return call, run.final.call
-    before = run.layers[-2][0].call if len(run.layers) > 1 else call
-    return before, call
+    left = run.layers[-2][0].call if len(run.layers) > 1 else call
+    return left, call
 
 
 class DiffScreen(Screen[None]):
-    """Compares two calls of a run; in one column where the terminal is narrow."""
+    """Compares two calls of a run word by word, in two columns or, on a narrow terminal, in one."""
 
     HELP_TITLE = "Two answers compared"
     CSS_PATH = "diff_screen.tcss"
@@ -65,6 +68,7 @@ class DiffScreen(Screen[None]):
         self._compared: tuple[str, str] | None = None
         self._diff: Diff | None = None
         self._laid_out = (0, False)
+        """The width in cells and whether there were two columns when the rows were last made."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="diff-head", markup=False)
@@ -74,10 +78,11 @@ class DiffScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        for one, other in (("#diff-left", "#diff-right"), ("#diff-right", "#diff-left")):
-            self._scroll_together(self.query_one(one, LiveText), self.query_one(other, LiveText))
+        left, right = self.query_one("#diff-left", LiveText), self.query_one("#diff-right", LiveText)
+        self._scroll_along(left, right)
+        self._scroll_along(right, left)
         self.set_interval(_SECONDS_BETWEEN_TEXTS, self.compare)
-        self.set_interval(_SECONDS_BETWEEN_LOOKS, self._follow_width)
+        self.set_interval(_SECONDS_BETWEEN_WIDTHS, self._follow_width)
         self._fit_columns()
         self.call_after_refresh(self.compare)
 
@@ -92,15 +97,17 @@ class DiffScreen(Screen[None]):
     def _wide(self) -> bool:
         return self.app.size.width >= _TWO_COLUMNS_FROM
 
-    def _scroll_together(self, one: LiveText, other: LiveText) -> None:
-        def follow(y: float) -> None:
-            if other.display and other.scroll_y != y:
-                other.scroll_to(y=y, animate=False)
+    def _scroll_along(self, leader: LiveText, follower: LiveText) -> None:
+        """Keep `follower` at the row that `leader` is scrolled to."""
 
-        self.watch(one, "scroll_y", follow, init=False)
+        def follow(y: float) -> None:
+            if follower.display and follower.scroll_y != y:
+                follower.scroll_to(y=y, animate=False)
+
+        self.watch(leader, "scroll_y", follow, init=False)
 
     def compare(self) -> None:
-        """Compare the two texts as they stand, if that has not been done."""
+        """Compare the two texts as they stand, unless these very texts have been compared."""
         self._show_titles()
         texts = self._text("left"), self._text("right")
         if texts != self._compared:
@@ -113,21 +120,21 @@ class DiffScreen(Screen[None]):
         await self._lay_out()
 
     def _follow_width(self) -> None:
-        if self._diff is not None and self._place() != self._laid_out:
-            self._lay_out_again()
+        if self._diff is not None and self._layout() != self._laid_out:
+            self._lay_out_anew()
 
-    def _place(self) -> tuple[int, bool]:
+    def _layout(self) -> tuple[int, bool]:
         return self.query_one("#diff-left", LiveText).scrollable_content_region.width, self._wide
 
     @work(exclusive=True)
-    async def _lay_out_again(self) -> None:
+    async def _lay_out_anew(self) -> None:
         await self._lay_out()
 
     async def _lay_out(self) -> None:
-        width, wide = place = self._place()
+        width, wide = layout = self._layout()
         if self._diff is None or width <= 0:
             return
-        self._laid_out = place
+        self._laid_out = layout
         pieces = self._diff.pieces
         right: list[Row] = []
         if wide:
@@ -141,26 +148,26 @@ class DiffScreen(Screen[None]):
     def _text(self, side: Side) -> str:
         return self.run_state.view(self.calls[side]).written("text")
 
-    def _show_head(self, found: Diff) -> None:
+    def _show_head(self, words: Diff) -> None:
         if self.calls["left"] == self.calls["right"]:
             head = Content("This run has one agent: there is no other answer to compare.")
         else:
             missing = [self._agent_name(side) for side in SIGNS if not self._text(side).strip()]
-            none = "".join(f" · nothing written yet by {name}" for name in missing)
+            notes = "".join(f" · nothing written yet by {name}" for name in missing)
             head = Content.assemble(
-                f"{found.share * 100:.0f} % of the words are in both · ",
-                (f"[-{counted(found.only_left, 'word')} only left-]", STYLES["left"]),
+                f"{words.share * 100:.0f} % of the words are in both · ",
+                (f"[-{counted(words.only_left, 'word')} only left-]", STYLES["left"]),
                 " · ",
-                (f"{{+{counted(found.only_right, 'word')} only right+}}", STYLES["right"]),
-                (none, MUTED),
+                (f"{{+{counted(words.only_right, 'word')} only right+}}", STYLES["right"]),
+                (notes, MUTED),
             )
         self.query_one("#diff-head", Static).update(head)
 
     def _agent_name(self, side: Side) -> str:
         view = self.run_state.view(self.calls[side])
         layer = self.run_state.layer_name(view.call.layer)
-        alone = len(self.run_state.layers[view.call.layer - 1]) == 1
-        return without_controls(f"{layer} {view.label.partition(' ')[2] if alone else view.label}")
+        is_alone = len(self.run_state.layers[view.call.layer - 1]) == 1
+        return without_controls(f"{layer} {view.label.partition(' ')[2] if is_alone else view.label}")
 
     def _show_titles(self) -> None:
         room = max(20, self.app.size.width // 2 - 4)
@@ -176,17 +183,17 @@ class DiffScreen(Screen[None]):
         self.query_one("#diff-right").border_title = titles[1]
 
     def action_other(self, side: Side, step: int) -> None:
-        """Compare the next agent instead; never one with itself."""
+        """Compare another agent on one side; the agent of the other side is passed over."""
         calls = [view.call for view in self.run_state.views]
-        taken = self.calls["right" if side == "left" else "left"]
-        calls = [call for call in calls if call != taken or call == self.calls[side]]
-        at = calls.index(self.calls[side])
-        self._choose({**self.calls, side: calls[(at + step) % len(calls)]})
+        across = self.calls["right" if side == "left" else "left"]
+        calls = [call for call in calls if call != across or call == self.calls[side]]
+        index = calls.index(self.calls[side])
+        self._show_pair({**self.calls, side: calls[(index + step) % len(calls)]})
 
     def action_swap(self) -> None:
-        self._choose({"left": self.calls["right"], "right": self.calls["left"]})
+        self._show_pair({"left": self.calls["right"], "right": self.calls["left"]})
 
-    def _choose(self, calls: dict[Side, CallId]) -> None:
+    def _show_pair(self, calls: dict[Side, CallId]) -> None:
         if calls != self.calls:
             self.calls, self._compared = calls, None
             for side in ("#diff-left", "#diff-right"):

@@ -1,35 +1,30 @@
-"""One agent full screen: its answer, its reasoning, what it was sent, its numbers and its error."""
+"""One call of a run on the whole screen: its answer, reasoning, messages, numbers and error, a tab each."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding
-from textual.content import Content
 from textual.screen import Screen
-from textual.style import Style
 from textual.widgets import Static
 
-from moa_tui.engine.values import CallId
-from moa_tui.text.safe import without_controls
-from moa_tui.text.wording import one_line
 from moa_tui.ui.rows.rows_widget import RowsWidget
 from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.run.follower import Appended, Begun, TextCursor, Whole
-from moa_tui.ui.run.inspector_rows import (
-    error_text,
-    figure_rows,
-    figures,
-    figures_text,
-    message_rows,
-    messages_text,
-    plain_rows,
-    silence,
-)
-from moa_tui.ui.run.timeline import layer_began
+from moa_tui.ui.run.inspector_rows import error_text, figure_rows, figures, message_rows, plain_rows, silence
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen, default_pair
+from moa_tui.ui.screens.inspect.inspector_lines import (
+    TABS,
+    call_in_layer,
+    is_stoppable,
+    name_line,
+    neighbour_of,
+    source_text,
+    state_line,
+    tabs_line,
+)
 from moa_tui.ui.screens.inspect.run_screens import InfluenceScreen, TimelineScreen
 from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.live_text import LiveText
@@ -39,20 +34,19 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.content import Content
 
-    from moa_tui.engine.values import Message
+    from moa_tui.engine.values import CallId, Message
     from moa_tui.ui.rows.text_rows import Row
     from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.screens.inspect.inspector_lines import Tab
 
-Tab = Literal["Answer", "Reasoning", "Messages", "Numbers", "Error"]
-TABS: tuple[Tab, ...] = get_args(Tab)
-
-_SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_BETWEEN_TICKS = 0.1
 _FIGURES_A_SECOND = 2
 
 
 class InspectorScreen(Screen[None]):
-    """Shows one call of a run, running or over, and follows it while it writes."""
+    """Shows one call of a run and follows the call while it writes; other calls are a key away."""
 
     HELP_TITLE = "Inspector"
     CSS_PATH = "inspector_screen.tcss"
@@ -84,7 +78,7 @@ class InspectorScreen(Screen[None]):
         copy: Callable[[str], None],
         stop_call: Callable[[CallId], None],
     ) -> None:
-        """`copy` puts a text on the clipboard and says so; `stop_call` ends a call of this run."""
+        """`copy` puts a text on the clipboard and notifies the user; `stop_call` ends a call of this run."""
         super().__init__()
         self.run_state = run
         self.call = call
@@ -93,7 +87,7 @@ class InspectorScreen(Screen[None]):
         self._copy = copy
         self._stop_call = stop_call
         self._shown: object = None
-        """What the body's rows were made from; None where the body shows the call's text."""
+        """What the body's rows were made from; None while the body shows the call's own text."""
         self._cursor = self._new_cursor()
         self._can_stop = False
 
@@ -109,16 +103,16 @@ class InspectorScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.set_interval(_SECONDS_BETWEEN_LOOKS, self.tick)
-        self._look_anew()
+        self.set_interval(_SECONDS_BETWEEN_TICKS, self.tick)
+        self._restart()
 
     def on_screen_resume(self) -> None:
         self.tick()
 
-    # --- what is shown --------------------------------------------------------------------------------------
+    # The head and the body
 
-    def _look_anew(self) -> None:
-        """Show another tab or call from its beginning."""
+    def _restart(self) -> None:
+        """Show the current tab of the current call from its beginning."""
         self._shown, self._cursor = None, self._new_cursor()
         body = self.query_one(LiveText)
         body.show("", follow=self.tab in ("Answer", "Reasoning") and not self._view.over)
@@ -150,14 +144,14 @@ class InspectorScreen(Screen[None]):
                     body.show_rows(plain_rows(error, width) if error else _note("No error.", width))
 
     def _is_new(self, shown: object) -> bool:
-        """Whether the body's rows were made from something else than `shown`, which is noted."""
+        """Return True if the body's rows were made from something else than `shown`, and remember `shown`."""
         if self._shown == shown:
             return False
         self._shown = shown
         return True
 
     def _follow_text(self, body: LiveText, width: int) -> None:
-        """Show what is new of the call's text or reasoning, or why there is none."""
+        """Show what is new of the call's text or reasoning; where there is none, say why."""
         cursor = self._cursor
         match cursor.news():
             case Begun(text):
@@ -169,21 +163,21 @@ class InspectorScreen(Screen[None]):
                 self._shown = None
                 self._show_whole(body, text)
         if not cursor.has_text:
-            self._say(body, silence(self.run_state, self._view, cursor.kind), width)
+            self._show_note(body, silence(self.run_state, self._view, cursor.kind), width)
 
     def _show_whole(self, body: LiveText, text: str) -> None:
-        """Show a text that is whole; the reader's place is kept where a part of the text stood before."""
+        """Show a finished text; the scroll position stays if a part of the text was shown before."""
         markdown = self.tab == "Answer" and not self.raw
-        place = body.scroll_y
+        scroll_y = body.scroll_y
         if not body.source:
             body.show(text, markdown=markdown)
         elif markdown:
             body.finish(text)
         else:
             body.show(text)
-            body.scroll_to(y=place, animate=False)
+            body.scroll_to(y=scroll_y, animate=False)
 
-    def _say(self, body: LiveText, words: str, width: int) -> None:
+    def _show_note(self, body: LiveText, words: str, width: int) -> None:
         if self._is_new((words, width)):
             body.show_rows(_note(words, width))
 
@@ -193,45 +187,23 @@ class InspectorScreen(Screen[None]):
         if messages:
             self._lay_out_messages(body, self._shown, width)
         else:
-            why = silence(self.run_state, self._view, "text") if not self._view.over else ""
-            body.show_rows(_note(f"Nothing has been sent. {why}", width))
+            reason = silence(self.run_state, self._view, "text") if not self._view.over else ""
+            body.show_rows(_note(f"Nothing has been sent. {reason}", width))
 
     @work(exclusive=True)
-    async def _lay_out_messages(self, body: LiveText, awaited: object, width: int) -> None:
-        """Lay the messages out on a thread; show them unless the body shows something else by then."""
+    async def _lay_out_messages(self, body: LiveText, shown: object, width: int) -> None:
+        """Make the messages' rows on a thread, and show them unless the body has other contents by then."""
         rendered = await asyncio.to_thread(message_rows, self.run_state, self._view, width)
-        if self._shown == awaited:
+        if self._shown == shown:
             body.show_rows(rendered.rows, rendered.code)
 
     def _show_head(self) -> None:
         run, view = self.run_state, self._view
-        layer = run.layers[self.call.layer - 1]
-        name = view.reply.agent if view.reply else view.agent.name
-        model = view.reply.model if view.reply else view.agent.model
-        place = f"{self.call.index} of {len(layer)}"
-        if len(layer) > 1:
-            where = Content.assemble(_click("‹", "neighbour(-1)"), f" {place} ", _click("›", "neighbour(1)"))
-        else:
-            where = Content(place)
-        self._set(
-            "#inspector-name",
-            Content.assemble(
-                (run.layer_name(self.call.layer), "bold"),
-                " ",
-                where,
-                "  ",
-                (without_controls(one_line(name)), "bold"),
-                (f"  {without_controls(one_line(model))}", MUTED),
-            ),
-        )
-        state = "– not asked" if run.over and view.reply is None else view.state_words
-        numbers = [state, *view.numbers(run.now)]
-        if self.tab == "Answer":
-            numbers.append("as it is written" if self.raw or not view.over else "Markdown")
-        self._set("#inspector-state", Content(" · ".join(numbers)))
-        self._set("#inspector-tabs", self._tab_line())
-        if self._can_stop != self._stoppable:
-            self._can_stop = self._stoppable
+        self._set("#inspector-name", name_line(run, view))
+        self._set("#inspector-state", state_line(run, view, self.tab, is_raw=self.raw))
+        self._set("#inspector-tabs", tabs_line(run, view, self.tab))
+        if self._can_stop != is_stoppable(run, view):
+            self._can_stop = not self._can_stop
             self.refresh_bindings()
 
     def _set(self, selector: str, content: Content) -> None:
@@ -239,30 +211,14 @@ class InspectorScreen(Screen[None]):
         if widget.content != content:
             widget.update(content, layout=False)
 
-    def _tab_line(self) -> Content:
-        items = []
-        for number, tab in enumerate(TABS, 1):
-            mark = "!" if tab == "Error" and error_text(self.run_state, self._view) else ""
-            words = f"{number} {tab}{mark}"
-            if tab == self.tab:
-                items.append(Content(f"[{words}]").stylize("bold reverse"))
-            else:
-                items.append(Content.assemble(" ", _click(words, f"show_tab('{tab}')"), " "))
-        return Content("").join(items)
-
-    # --- keys -----------------------------------------------------------------------------------------------
-
-    @property
-    def _stoppable(self) -> bool:
-        began = layer_began(self.run_state, self.call.layer) is not None
-        return began and not self._view.over and not self.run_state.over
+    # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action:
             case "raw":
                 return self.tab == "Answer"
             case "stop_call":
-                return self._stoppable
+                return is_stoppable(self.run_state, self._view)
             case "neighbour":
                 return len(self.run_state.layers[self.call.layer - 1]) > 1
             case "layer":
@@ -273,24 +229,22 @@ class InspectorScreen(Screen[None]):
     def action_show_tab(self, tab: Tab) -> None:
         if tab != self.tab:
             self.tab = tab
-            self._look_anew()
+            self._restart()
 
     def action_step_tab(self, step: int) -> None:
         self.action_show_tab(TABS[(TABS.index(self.tab) + step) % len(TABS)])
 
     def action_neighbour(self, step: int) -> None:
-        size = len(self.run_state.layers[self.call.layer - 1])
-        self._look_at(CallId(self.call.layer, (self.call.index - 1 + step) % size + 1))
+        self._open(neighbour_of(self.run_state, self.call, step))
 
     def action_layer(self, step: int) -> None:
-        number = self.call.layer + step
-        if 1 <= number <= len(self.run_state.layers):
-            size = len(self.run_state.layers[number - 1])
-            self._look_at(CallId(number, min(self.call.index, size)))
+        call = call_in_layer(self.run_state, self.call, step)
+        if call is not None:
+            self._open(call)
 
-    def _look_at(self, call: CallId) -> None:
+    def _open(self, call: CallId) -> None:
         self.call = call
-        self._look_anew()
+        self._restart()
 
     def action_raw(self) -> None:
         self.raw = not self.raw
@@ -299,18 +253,8 @@ class InspectorScreen(Screen[None]):
         self.tick()
 
     def action_copy_shown(self) -> None:
-        """Copy the source of what the tab shows."""
-        match self.tab:
-            case "Answer":
-                text = self._view.written("text")
-            case "Reasoning":
-                text = self._view.written("reasoning")
-            case "Messages":
-                text = messages_text(self._view.messages)
-            case "Numbers":
-                text = figures_text(figures(self.run_state, self._view))
-            case "Error":
-                text = error_text(self.run_state, self._view)
+        """Copy the text behind what the tab shows."""
+        text = source_text(self.run_state, self._view, self.tab)
         if text:
             self._copy(text)
         else:
@@ -335,10 +279,6 @@ class InspectorScreen(Screen[None]):
 
     def action_close(self) -> None:
         self.dismiss()
-
-
-def _click(words: str, action: str) -> Content:
-    return Content(words).stylize(Style.from_meta({"@click": f"screen.{action}"}))
 
 
 def _note(words: str, width: int) -> list[Row]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -18,93 +19,133 @@ from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.live_text import LiveText
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from moa_tui.ui.rows.text_rows import Row
     from moa_tui.ui.run.run_view import RunView
 
 
-_SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_BETWEEN_TICKS = 0.25
 
 
-class RunScreen(Screen[None]):
-    """Rows about a whole run between a head and a foot, drawn anew while the run goes on and when resized."""
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """What a screen shows of a run at one width: rows that scroll, and texts above and below them."""
 
-    CSS_PATH = "run_screens.tcss"
+    rows: Sequence[Row]
+    head: Content = field(default_factory=Content)
+    foot: Content = field(default_factory=Content)
 
-    def __init__(self, run: RunView) -> None:
+
+class RunSheet(Vertical):
+    """Shows a page about a run under a title, and draws the page anew while the run goes on or is resized."""
+
+    DEFAULT_CSS = """
+    RunSheet {
+        height: 1fr;
+        #run-title {
+            height: 1; padding: 0 1; background: $panel;
+            text-wrap: nowrap; text-overflow: ellipsis;
+        }
+        #run-head { height: auto; padding: 0 2; text-wrap: nowrap; }
+        #run-rows { border: round $border-blurred; padding: 0 1; }
+        #run-rows:focus { border: round $border; }
+        #run-foot { height: auto; padding: 0 2; color: $text-muted; }
+    }
+    """
+
+    def __init__(self, run: RunView, title: str, page: Callable[[RunView, int], RunPage]) -> None:
+        """`page` makes the page of a run whose rows take at most so many cells."""
         super().__init__()
-        self.run_state = run
+        self._run_view = run
+        self._title = title
+        self._page = page
         self._drawn: object = None
+        """What the page was last made from."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="run-title", markup=False)
         yield Static(id="run-head", markup=False)
         yield LiveText(id="run-rows")
         yield Static(id="run-foot", markup=False)
-        yield KeyBar()
 
     def on_mount(self) -> None:
-        self.set_interval(_SECONDS_BETWEEN_LOOKS, self.tick)
+        self.set_interval(_SECONDS_BETWEEN_TICKS, self.tick)
         self.call_after_refresh(self.tick)
 
-    def on_screen_resume(self) -> None:
-        self.tick()
-
     def tick(self) -> None:
-        """Draw what has changed since the last look."""
-        rows = self.query_one("#run-rows", LiveText)
+        """Draw the page if the run or the width has changed since the last tick."""
+        run, rows = self._run_view, self.query_one("#run-rows", LiveText)
         width = rows.scrollable_content_region.width
-        state = (width, self.run_state.outcome) if self.run_state.over else (width, self.run_state.now)
-        if width > 0 and self.is_current and state != self._drawn:
-            self._drawn = state
-            self.draw(rows, width)
+        state = (width, run.outcome) if run.over else (width, run.now)
+        if width <= 0 or not self.screen.is_current or state == self._drawn:
+            return
+        self._drawn = state
+        page = self._page(run, width)
+        name = without_controls(one_line(run.recipe.name))
+        self._set("title", Content.assemble((self._title, "bold"), f"  {name}"))
+        self._set("head", page.head)
+        self._set("foot", page.foot)
+        rows.show_rows(page.rows)
 
-    @abstractmethod
-    def draw(self, rows: LiveText, width: int) -> None:
-        """Show the run as it stands, in rows of `width` cells at most."""
-
-    def set_texts(self, title: str, head: Content, foot: Content) -> None:
-        """Show the title, and the texts above and below the rows; an empty one takes no room."""
-        name = without_controls(one_line(self.run_state.recipe.name))
-        contents = {
-            "title": Content.assemble((title, "bold"), f"  {name}"),
-            "head": head,
-            "foot": foot,
-        }
-        for part, content in contents.items():
-            widget = self.query_one(f"#run-{part}", Static)
-            if widget.content != content:
-                widget.update(content)
-            widget.display = bool(content)
-
-    def action_close(self) -> None:
-        self.dismiss()
+    def _set(self, part: str, content: Content) -> None:
+        """Show a text above or below the rows; an empty one takes no room."""
+        widget = self.query_one(f"#run-{part}", Static)
+        if widget.content != content:
+            widget.update(content)
+        widget.display = bool(content)
 
 
-class TimelineScreen(RunScreen):
+class TimelineScreen(Screen[None]):
     """Shows when each call of a run waited and wrote."""
 
     HELP_TITLE = "Timeline"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+o", "close", "Close", id="timeline.close"),
+        Binding("escape,ctrl+o", "dismiss", "Close", id="timeline.close"),
     ]
 
-    def draw(self, rows: LiveText, width: int) -> None:
-        shown = timeline(self.run_state, width)
-        axis, notes = (Content("\n").join(row.content for row in part) for part in (shown.axis, shown.notes))
-        self.set_texts("Timeline", axis, notes)
-        rows.show_rows(shown.calls)
+    def __init__(self, run: RunView) -> None:
+        super().__init__()
+        self._sheet = RunSheet(run, "Timeline", _timeline_page)
+
+    def compose(self) -> ComposeResult:
+        yield self._sheet
+        yield KeyBar()
+
+    def on_screen_resume(self) -> None:
+        self._sheet.tick()
 
 
-class InfluenceScreen(RunScreen):
+class InfluenceScreen(Screen[None]):
     """A bar for each proposer, then diversity and novelty; or why there is nothing to show."""
 
     HELP_TITLE = "Influence"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+o", "close", "Close", id="influence.close"),
+        Binding("escape,ctrl+o", "dismiss", "Close", id="influence.close"),
     ]
 
-    def draw(self, rows: LiveText, width: int) -> None:
-        self.set_texts("Influence", Content(), Content())
-        rows.show_rows(influence_rows(self.run_state, width))
+    def __init__(self, run: RunView) -> None:
+        super().__init__()
+        self._sheet = RunSheet(run, "Influence", _influence_page)
+
+    def compose(self) -> ComposeResult:
+        yield self._sheet
+        yield KeyBar()
+
+    def on_screen_resume(self) -> None:
+        self._sheet.tick()
+
+
+def _timeline_page(run: RunView, width: int) -> RunPage:
+    waterfall = timeline(run, width)
+    axis, notes = (
+        Content("\n").join(row.content for row in part) for part in (waterfall.axis, waterfall.notes)
+    )
+    return RunPage(waterfall.calls, axis, notes)
+
+
+def _influence_page(run: RunView, width: int) -> RunPage:
+    return RunPage(influence_rows(run, width))

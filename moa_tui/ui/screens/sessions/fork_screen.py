@@ -1,4 +1,4 @@
-"""Says that a conversation is open elsewhere, and asks whether to go on in a copy of it."""
+"""Says that a conversation is open in another window, and asks whether to go on in a copy of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ForkScreen(ModalScreen[bool]):
-    """Gives whether the conversation is to be forked."""
+    """Asks whether to fork a conversation; gives True to fork it, False to leave it."""
 
     HELP_TITLE = "Open elsewhere"
     CSS_PATH = "fork_screen.tcss"
@@ -26,11 +26,12 @@ class ForkScreen(ModalScreen[bool]):
         Binding("escape", "dismiss(False)", "Leave it", id="fork.leave"),
     ]
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, reason: str) -> None:
+        """`reason` says in a sentence why the conversation cannot be opened itself."""
         super().__init__()
-        self._why = why
+        self._reason = reason
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static(self._why, id="title", markup=False)
+            yield Static(self._reason, id="title", markup=False)
             yield KeyBar()

@@ -1,4 +1,4 @@
-"""What the sessions screen asks: a line of text, and what kind of file to write."""
+"""The questions of the sessions screen: a line of text, and the kind of file to write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TextScreen(ModalScreen[str | None]):
-    """Asks for one line and gives it as it was typed; None where nothing is to change."""
+    """Asks for a line of text and gives the line as it was typed; None where the user went back."""
 
     HELP_TITLE = "A line of text"
     CSS_PATH = "session_dialogs.tcss"
@@ -31,7 +31,7 @@ class TextScreen(ModalScreen[str | None]):
     ]
 
     def __init__(self, title: str, text: str, note: str) -> None:
-        """`text` is what stands there to begin with, on one line; `note` says what may be typed."""
+        """`text` is the line to begin with; `note` says what may be typed."""
         super().__init__()
         self._title = title
         self._text = text
@@ -45,12 +45,12 @@ class TextScreen(ModalScreen[str | None]):
             yield KeyBar()
 
     def action_accept(self) -> None:
-        """Give what is typed."""
+        """Give the line as it is typed."""
         self.dismiss(self.query_one(Input).value)
 
 
 class FormatScreen(ModalScreen[str | None]):
-    """Asks what kind of file a conversation is to be written as; gives the format's name, or None."""
+    """Asks for the format of an exported file; gives the format's name, None where the user went back."""
 
     HELP_TITLE = "Export"
     CSS_PATH = "session_dialogs.tcss"
@@ -59,15 +59,15 @@ class FormatScreen(ModalScreen[str | None]):
         Binding("escape", "dismiss(None)", "Back", id="export.close"),
     ]
 
-    def __init__(self, what: str) -> None:
-        """`what` names the conversation, on one line."""
+    def __init__(self, name: str) -> None:
+        """`name` is the conversation's name, on one line."""
         super().__init__()
-        self._what = what
+        self._name_words = name
 
     def compose(self) -> ComposeResult:
         width = max(len(name) for name in FORMATS)
         with Vertical(id="box"):
-            yield Static(Content(f"Export {self._what} as"), id="title")
+            yield Static(Content(f"Export {self._name_words} as"), id="title")
             yield OptionList(
                 *(
                     Option(Content(f"{name:{width}}  {format.description}"), id=name)

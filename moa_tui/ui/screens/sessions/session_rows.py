@@ -1,4 +1,4 @@
-"""How a kept conversation, and a place that a search found, look in a list."""
+"""How a kept conversation, and a place where a search found its words, look in a list and a preview."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation, Hit
 
-Kind = Literal["in use", "archived", "deleted"]
+Folder = Literal["in use", "archived", "deleted"]
+"""The lists that the kept conversations are divided into."""
 
-_EMPTY: dict[Kind, str] = {
+_EMPTY: dict[Folder, str] = {
     "in use": "No conversation is kept yet. What you ask in the chat will be here.",
     "archived": "Nothing is archived. F6 puts a conversation here, away from those in use.",
     "deleted": "Nothing was deleted of late.",
 }
-# What is drawn of a title, a context or a preview at most, in characters: it may be of any length.
+# Characters that are drawn of a title, a context or a preview at most; each may be of any length.
 _LONGEST_LINE = 400
 _LONGEST_PREVIEW = 3_000
 
@@ -42,12 +43,13 @@ _GAP = "  "
 
 
 class Fitted(Visual):
-    """Lines that are made when they are drawn, for the width they are drawn at.
+    """Lines that are made when they are drawn, for the width at which they are drawn.
 
-    So a list of thousands costs no more than what is in view, and is right after every change of size.
+    A list of thousands therefore costs no more than its rows in view, and fits after every change of size.
     """
 
     def __init__(self, draw: Callable[[int], Content], lines: int = 1) -> None:
+        """`draw` makes the content for a width in cells; the content has `lines` lines."""
         self._draw = draw
         self._lines = lines
 
@@ -63,7 +65,7 @@ class Fitted(Visual):
         return self._lines
 
 
-# Heading, cells, whether the text stands at the right, and the least width of a row that has room for it.
+# A column: heading, width in cells, whether the text is aligned right, and the least width of a row with it.
 _COLUMNS = (
     ("last use", 10, True, 0),
     ("turns", 5, True, 0),
@@ -75,7 +77,7 @@ _COLUMNS = (
 
 
 def _cells(texts: Sequence[str], width: int) -> str:
-    """The columns of a row that is `width` cells wide."""
+    """The texts in their columns, as many of them as a row of `width` cells has room for."""
     return "".join(
         _GAP + fit(text, cells, right=right)
         for text, (_, cells, right, least) in zip(texts, _COLUMNS, strict=True)
@@ -83,35 +85,42 @@ def _cells(texts: Sequence[str], width: int) -> str:
     )
 
 
-def heads(kind: Kind, width: int) -> Content:
+def heading_row(folder: Folder, width: int) -> Content:
+    """The headings of the columns, for a list of `width` cells."""
     first, *rest = (head for head, *_ in _COLUMNS)
-    cells = _cells(["deleted" if kind == "deleted" else first, *rest], width)
+    cells = _cells(["deleted" if folder == "deleted" else first, *rest], width)
     return Content(fit("    title", width - len(cells)) + cells)
 
 
-def summary_row(one: Summary, current: str | None, width: int) -> Content:
+def summary_row(summary: Summary, current: str | None, width: int) -> Content:
+    """The row of a conversation; `current` is the id of the one in the chat."""
     now = datetime.now().astimezone()
-    tags = " ".join(f"#{line(tag)}" for tag in one.tags)
-    begun, used = when(one.created, now), when(one.deleted or one.used, now)
-    cells = _cells([used, str(one.turns), line(one.recipe), money(one.cost), tags, begun], width)
+    tags = " ".join(f"#{single_line(tag)}" for tag in summary.tags)
+    begun, used = when(summary.created, now), when(summary.deleted or summary.used, now)
+    cells = _cells(
+        [used, str(summary.turns), single_line(summary.recipe), money(summary.cost), tags, begun], width
+    )
     in_column = any(head == "tags" and width >= least for head, *_, least in _COLUMNS)
-    return _named(one, current, "" if in_column else tags, width - cell_len(cells)) + Content(cells)
+    return _named(summary, current, "" if in_column else tags, width - cell_len(cells)) + Content(cells)
 
 
 def hit_row(hit: Hit, current: str | None, width: int) -> Content:
-    one = hit.summary
-    where = line(hit.agent) if hit.where == "proposer" else hit.where
-    cells = _GAP + fit(where, 14) + _GAP + fit(when(one.used, datetime.now().astimezone()), 10, right=True)
-    name = _named(one, current, "archived" if one.archived else "", width - cell_len(cells))
+    """The two lines of a place that was found: its conversation, and the words around it."""
+    summary = hit.summary
+    where = single_line(hit.agent) if hit.where == "proposer" else hit.where
+    cells = (
+        _GAP + fit(where, 14) + _GAP + fit(when(summary.used, datetime.now().astimezone()), 10, right=True)
+    )
+    name = _named(summary, current, "archived" if summary.archived else "", width - cell_len(cells))
     return name + Content(f"{cells}\n    ") + _context(hit, width - 4)
 
 
-def _named(one: Summary, current: str | None, note: str, width: int) -> Content:
-    """Its marks and title, and as much of the note as leaves the title most of the room."""
-    is_open = one.id == current
-    marks = f"{_OPEN if is_open else ' '} {_PINNED if one.pinned else ' '} "
+def _named(summary: Summary, current: str | None, note: str, width: int) -> Content:
+    """The marks and the title of a conversation, and of the note what leaves the title most of the width."""
+    is_open = summary.id == current
+    marks = f"{_OPEN if is_open else ' '} {_PINNED if summary.pinned else ' '} "
     note = _GAP.join(filter(None, ["open" if is_open else "", note]))
-    title, room = line(one.name) or "(no title)", width - len(marks)
+    title, room = single_line(summary.name) or "(no title)", width - len(marks)
     note_cells = min(cell_len(note), max(room - cell_len(title) - 2, 9, room // 3)) if note else 0
     title_cells = min(cell_len(title), room - (note_cells + 2 if note else 0))
     shown = marks + fit(title, title_cells) + (_GAP if note else "")
@@ -120,15 +129,15 @@ def _named(one: Summary, current: str | None, note: str, width: int) -> Content:
 
 
 def _context(hit: Hit, width: int) -> Content:
-    """The words around what was found, on one line, with the first find in view."""
+    """The words around what was found, on one line in which the first found word is visible."""
     parts: list[tuple[str, str]] = []
-    at = 0
+    position = 0
     for start, end in sorted(hit.marks):
-        if at <= start < end:
-            parts += [(hit.context[at:start], MUTED), (hit.context[start:end], "bold underline")]
-            at = end
-    parts.append((hit.context[at:], MUTED))
-    # What goes before the first find counts from its end.
+        if position <= start < end:
+            parts += [(hit.context[position:start], MUTED), (hit.context[start:end], "bold underline")]
+            position = end
+    parts.append((hit.context[position:], MUTED))
+    # The text before the first found word is cut at its beginning.
     parts[0] = (parts[0][0][-_LONGEST_LINE:], parts[0][1])
     clean = [(_clean(text[:_LONGEST_LINE]), style) for text, style in parts]
     before, style = clean[0]
@@ -137,7 +146,7 @@ def _context(hit: Hit, width: int) -> Content:
 
 
 def preview_of(row: Summary | Hit, conversation: Conversation) -> Content:
-    """How a conversation begins and ends; of a place that was found, its prompt and answer."""
+    """A conversation's first prompt and last answer; of a found place, the prompt and answer of its turn."""
     if not conversation.turns:
         return Content("Nothing was asked yet.")
     first, last = conversation.turns[0], conversation.active or conversation.turns[-1]
@@ -150,19 +159,21 @@ def preview_of(row: Summary | Hit, conversation: Conversation) -> Content:
 
 
 def summary_of(row: Summary | Hit) -> Summary:
+    """The conversation that a row of the list belongs to."""
     return row if isinstance(row, Summary) else row.summary
 
 
-def nothing_found(kind: Kind, wanted: str) -> str:
-    if not wanted:
-        return _EMPTY[kind]
-    if kind == "deleted":
-        return f'No deleted conversation has "{line(wanted)}" in its title or tags.'
-    return f'Nothing found for "{line(wanted)}". All its words must be in one text.'
+def nothing_found(folder: Folder, text: str) -> str:
+    """Why a list is empty: the folder is, or nothing in it has the searched `text`."""
+    if not text:
+        return _EMPTY[folder]
+    if folder == "deleted":
+        return f'No deleted conversation has "{single_line(text)}" in its title or tags.'
+    return f'Nothing found for "{single_line(text)}". All its words must be in one text.'
 
 
 def when(seconds: float, now: datetime) -> str:
-    """A time in Unix seconds as a short word: the time of this day, the day of this year, else the date."""
+    """Unix seconds as a short word: the time if that is today, the day if it is this year, else the date."""
     try:
         moment = datetime.fromtimestamp(seconds, UTC).astimezone(now.tzinfo)
     except (OverflowError, OSError, ValueError):
@@ -172,8 +183,8 @@ def when(seconds: float, now: datetime) -> str:
     return f"{moment.day} {moment:%b}" if moment.year == now.year else f"{moment:%Y-%m-%d}"
 
 
-def line(text: str) -> str:
-    """The beginning of a text as one harmless line."""
+def single_line(text: str) -> str:
+    """The beginning of a text on one line, without control characters."""
     return _clean(text[:_LONGEST_LINE]).strip()
 
 
@@ -182,11 +193,11 @@ def _clean(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    """The beginning of a text as harmless lines."""
+    """The beginning of a text line by line, without control characters."""
     more = "…" if len(text) > _LONGEST_PREVIEW else ""
     return "\n".join(without_controls(line) for line in text[:_LONGEST_PREVIEW].splitlines()) + more
 
 
-def short(one: Summary) -> str:
-    """Its title for a sentence."""
-    return f'"{shorten(line(one.name), 40)}"'
+def quoted_name(summary: Summary) -> str:
+    """The conversation's title in quotes, cut to fit into a sentence."""
+    return f'"{shorten(single_line(summary.name), 40)}"'

@@ -1,10 +1,9 @@
-"""The conversations that are kept: listed by last use, found by any word in them, and put in order."""
+"""The screen of the kept conversations: listed by last use, searched by any word, opened and put in order."""
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import events, on, work
 from textual.binding import Binding
@@ -15,18 +14,15 @@ from textual.widgets import Input, OptionList, Static
 
 from moa_tui.conversation import Summary
 from moa_tui.errors import MoaTuiError
-from moa_tui.text.wording import counted
+from moa_tui.ui.screens.sessions.session_changes import SessionChanges
 from moa_tui.ui.screens.sessions.session_dialogs import FormatScreen, TextScreen
+from moa_tui.ui.screens.sessions.session_list import Query, SessionList, amount, find
 from moa_tui.ui.screens.sessions.session_rows import (
-    Fitted,
-    heads,
-    hit_row,
-    line,
     nothing_found,
     preview_of,
-    short,
+    quoted_name,
+    single_line,
     summary_of,
-    summary_row,
 )
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -38,25 +34,32 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.library import Library
     from moa_tui.conversation import Conversation, Hit
-    from moa_tui.ui.screens.sessions.session_rows import Kind
+    from moa_tui.ui.screens.sessions.session_rows import Folder
 
-# From one to the next by a key.
-_NEXT: dict[Kind, Kind] = {"in use": "archived", "archived": "deleted", "deleted": "in use"}
-# A key pressed within this time makes the search for the text before it needless.
+# The folder that F7 shows after each.
+_NEXT_FOLDER: dict[Folder, Folder] = {"in use": "archived", "archived": "deleted", "deleted": "in use"}
+# A search waits so long for the next key, which would make it needless.
 _PAUSE_SECONDS = 0.12
-# More than anybody reads through; another word finds it sooner.
-_MOST_HITS = 50
+_SEARCH_EVERYTHING = "Search everything you and the agents wrote"
+_SEARCH_DELETED = "Search the titles and tags of deleted conversations"
 
 
-class SessionsScreen(ModalScreen[tuple[str, str] | None]):
-    """Gives the id of the conversation to open, and of the turn to show, or ""; None where none is.
+class PlaceToOpen(NamedTuple):
+    """The conversation that the user chose, and the id of the turn to show; "" for no certain turn."""
+
+    conversation_id: str
+    turn_id: str
+
+
+class SessionsScreen(ModalScreen[PlaceToOpen | None]):
+    """Lists the kept conversations; gives the one to open, None where none was chosen.
 
     The text field keeps the focus and the list follows its keys, so that typing always searches.
     """
 
     HELP_TITLE = "Conversations"
     CSS_PATH = "sessions_screen.tcss"
-    AUTO_FOCUS = "#wanted"
+    AUTO_FOCUS = "#search"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (160, "-wide")]  # noqa: RUF012 - so typed in the base
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move('cursor_up')", "Up", id="sessions.up", show=False),
@@ -65,7 +68,7 @@ class SessionsScreen(ModalScreen[tuple[str, str] | None]):
         Binding("pagedown", "move('page_down')", "Page down", id="sessions.page_down", show=False),
         Binding("ctrl+home", "move('first')", "First", id="sessions.first", show=False),
         Binding("ctrl+end", "move('last')", "Last", id="sessions.last", show=False),
-        # Before what the text field does at the same key.
+        # These two go before what the text field does at the same keys.
         Binding("enter", "open", "Open", id="sessions.open", priority=True),
         Binding("enter,ctrl+z", "restore", "Restore", id="sessions.restore", priority=True),
         Binding("f2", "rename", "Rename", id="sessions.rename"),
@@ -77,7 +80,7 @@ class SessionsScreen(ModalScreen[tuple[str, str] | None]):
         Binding("f7", "other_list", "Other lists", id="sessions.lists"),
         Binding("f8", "delete", "Delete", id="sessions.delete"),
         Binding("ctrl+z", "undo", "Bring back", id="sessions.undo"),
-        # A modal screen hides the app's own key for it.
+        # The app has this key too, but a modal screen hides the app's keys.
         Binding("f1", "app.help", "Help", id="sessions.help", show=False),
         Binding("escape", "dismiss(None)", "Close", id="sessions.close"),
     ]
@@ -90,131 +93,107 @@ class SessionsScreen(ModalScreen[tuple[str, str] | None]):
     ) -> None:
         """`current` is the id of the conversation in the chat.
 
-        `load` gives a whole conversation, for its preview and its export; the library's own without it.
+        `load` gives a whole conversation for its preview and its export; by default the library's is used.
         """
         super().__init__()
         self._library = library
-        self._current = current
-        self._load = load or self._load_kept
-        self._kind: Kind = "in use"
-        self._rows: Sequence[Summary | Hit] = ()
-        self._shown: tuple[Kind, str] | None = None
-        """The list and the search that the rows are of; another than asked for while that is looked up."""
-        self._open_when_found = False
-        self._thrown_away: list[Summary] = []
-        # Changes reach the disk in the order in which they were made.
-        self._one_by_one = asyncio.Lock()
+        self._load = load or self._load_from_library
+        self._folder: Folder = "in use"
+        self._list = SessionList(current)
+        self._opens_first_hit = False
+        """True once the user asked to open what a search finds, before the search was over."""
+        self._changes = SessionChanges(library, current, self._load, self)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static("Conversations", id="title", markup=False)
-            yield Input(placeholder="Search everything you and the agents wrote", id="wanted", compact=True)
+            yield Input(placeholder=_SEARCH_EVERYTHING, id="search", compact=True)
             with Horizontal(id="body"):
-                with Vertical(id="found"):
-                    yield Static(id="columns", markup=False)
-                    yield _Rows(id="rows", markup=False, compact=True)
-                    yield Static("Looking…", id="nothing", markup=False)
+                yield self._list
                 with VerticalScroll(id="preview", can_focus=False):
                     yield Static(markup=False)
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look them up while the screen is up."""
-        self.query_one(_Rows).display = False
-        self._look()
+        self._fill()
 
-    # Looking
+    async def _load_from_library(self, conversation_id: str) -> Conversation:
+        return await asyncio.to_thread(self._library.load, conversation_id)
+
+    # The list
 
     @property
     def _is_up(self) -> bool:
-        """Whether there is something to show things on: the screen may have been left meanwhile."""
-        return self in self.app.screen_stack and bool(self.query(_Rows))
+        """True while the screen has widgets to show things on; workers may end after it was left."""
+        return self in self.app.screen_stack and bool(self.query(SessionList))
 
     @property
-    def _wanted(self) -> str:
-        return self.query_one(Input).value.strip()
+    def _asked(self) -> Query:
+        """The query that the folder and the text field make."""
+        return Query(self._folder, self.query_one(Input).value.strip())
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self._open_when_found = False
-        self._look(pause=_PAUSE_SECONDS if self._wanted else 0.0)
+        self._opens_first_hit = False
+        self._fill(pause=_PAUSE_SECONDS if self._asked.text else 0.0)
 
-    def _look(self, keep: str | None = None, pause: float = 0.0) -> None:
-        """Show what is asked for, with the highlight on the conversation `keep`.
+    def _fill(self, highlight: str | None = None, pause: float = 0.0) -> None:
+        """Answer the query after `pause` seconds, with the conversation of the id `highlight` highlighted.
 
-        A newer look ends this one wherever it is, so that what is found late replaces nothing newer.
+        A later call ends an earlier one, so that a late answer never replaces that to a newer query.
         """
-        self._look_up((self._kind, self._wanted), keep, pause)
+        self._answer(self._asked, highlight, pause)
 
     @work(group="look", exclusive=True)
-    async def _look_up(self, asked: tuple[Kind, str], keep: str | None, pause: float) -> None:
+    async def _answer(self, query: Query, highlight: str | None, pause: float) -> None:
         await asyncio.sleep(pause)
-        nothing = nothing_found(*asked)
+        nothing = nothing_found(query.folder, query.text)
         rows: Sequence[Summary | Hit] = ()
         try:
-            rows = await asyncio.to_thread(self._find, *asked)
+            rows = await asyncio.to_thread(find, self._library, query)
         except MoaTuiError as error:
             nothing = f"✗ {error}"
         if self._is_up:
-            self._show(rows, nothing, asked, keep)
+            self._list.show(rows, query, nothing, highlight)
+            self._show_around(rows, query)
 
-    def _find(self, kind: Kind, wanted: str) -> Sequence[Summary | Hit]:
-        if wanted and kind != "deleted":
-            return self._library.search(wanted, _MOST_HITS)
-        kept = self._library.summaries(archived=kind == "archived", deleted=kind == "deleted")
-        words = wanted.casefold().split()
-        return [one for one in kept if all(word in f"{one.name} {one.tags}".casefold() for word in words)]
-
-    def _show(
-        self, rows: Sequence[Summary | Hit], nothing: str, asked: tuple[Kind, str], keep: str | None
-    ) -> None:
-        listed = self.query_one(_Rows)
-        kind, wanted = asked
-        at = 0
-        if asked == self._shown and listed.highlighted is not None:
-            at = listed.highlighted
-            keep = keep or summary_of(self._rows[at]).id
-        elif not wanted:
-            keep = keep or self._current
-        if at >= len(rows) or summary_of(rows[at]).id != keep:
-            at = next((i for i, row in enumerate(rows) if summary_of(row).id == keep), min(at, len(rows) - 1))
-        self._rows, self._shown = rows, asked
-        drawn = (
-            Fitted(partial(summary_row, row, self._current))
-            if isinstance(row, Summary)
-            else Fitted(partial(hit_row, row, self._current), 2)
-            for row in rows
-        )
-        listed.set_options(drawn)
-        listed.display = bool(rows)
-        listed.highlighted = at if rows else None
-        self.query_one("#nothing", Static).update(Content(nothing))
-        self.query_one("#nothing").display = not rows
-        searched = bool(wanted) and kind != "deleted"
-        self.query_one("#columns", Static).update(
-            Content("Texts that hold all the words") if searched else Fitted(partial(heads, kind))
-        )
-        self.query_one("#columns").display = bool(rows)
-        places = f"the first {_MOST_HITS} places" if len(rows) >= _MOST_HITS else counted(len(rows), "place")
-        amount = f"{places} found" if searched else f"{len(rows):,} {kind}"
-        self.query_one("#title", Static).update(Content(f"Conversations: {amount}"))
-        # It was measured before it had a width, with a line for each key.
+    def _show_around(self, rows: Sequence[Summary | Hit], query: Query) -> None:
+        """Fit the title, the keys and the preview to new rows, and open one where that was asked for."""
+        self.query_one("#title", Static).update(Content(f"Conversations: {amount(rows, query)}"))
+        # The bar was measured before it had a width, with a line for each key.
         self.query_one(KeyBar).refresh(layout=True)
         if not rows:
             self._preview()
-        if self._open_when_found and self.is_current:
+        if self._opens_first_hit and self.is_current:
             self.action_open()
 
     @property
     def _chosen_row(self) -> Summary | Hit | None:
-        """The highlighted row; None while other rows than those in view are being looked up."""
-        at = self.query_one(_Rows).highlighted
-        return None if at is None or self._shown != (self._kind, self._wanted) else self._rows[at]
+        """The highlighted row; None while the rows in view do not answer the query yet."""
+        return self._list.highlighted if self._list.answered == self._asked else None
 
     @property
     def _chosen(self) -> Summary | None:
+        """The conversation of the highlighted row."""
         return None if (row := self._chosen_row) is None else summary_of(row)
+
+    def action_move(self, movement: str) -> None:
+        """Move the highlight, while letters go on to the text field."""
+        self._list.move(movement)
+
+    def action_other_list(self) -> None:
+        """Show the next folder: in use, archived, deleted."""
+        self._folder = _NEXT_FOLDER[self._folder]
+        self._opens_first_hit = False
+        search = self.query_one(Input)
+        with self.prevent(Input.Changed):
+            search.value = ""
+        search.placeholder = _SEARCH_DELETED if self._folder == "deleted" else _SEARCH_EVERYTHING
+        self.refresh_bindings()
+        self._fill()
+
+    # The preview
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -222,16 +201,16 @@ class SessionsScreen(ModalScreen[tuple[str, str] | None]):
         self._preview()
 
     def on_resize(self, _: events.Resize) -> None:
-        """There may be room for a preview now."""
+        # There may be room for a preview now.
         self.call_after_refresh(self._preview)
 
     def _preview(self) -> None:
         """Show the beginning and the end of the highlighted conversation, where there is room."""
-        at = self.query_one(_Rows).highlighted
-        if at is None:
+        row = self._list.highlighted
+        if row is None:
             self.query_one("#preview Static", Static).update("")
         elif self.has_class("-wide"):
-            self._show_preview(self._rows[at])
+            self._show_preview(row)
 
     @work(group="preview", exclusive=True)
     async def _show_preview(self, row: Summary | Hit) -> None:
@@ -244,184 +223,108 @@ class SessionsScreen(ModalScreen[tuple[str, str] | None]):
             self.query_one("#preview Static", Static).update(text)
             self.query_one("#preview").scroll_home(animate=False)
 
-    def action_move(self, movement: str) -> None:
-        """Move the highlight, while letters go on to the text field."""
-        getattr(self.query_one(_Rows), f"action_{movement}")()
-
-    def action_other_list(self) -> None:
-        """From those in use to the archived, then the deleted ones."""
-        self._kind = _NEXT[self._kind]
-        self._open_when_found = False
-        with self.prevent(Input.Changed):
-            self.query_one(Input).value = ""
-        self.query_one(Input).placeholder = (
-            "Search the titles and tags of deleted conversations"
-            if self._kind == "deleted"
-            else "Search everything you and the agents wrote"
-        )
-        self.refresh_bindings()
-        self._look()
-
-    # Acting
+    # Opening and changing
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A deleted conversation can be restored, and nothing else."""
+        """Allow no other change of a deleted conversation than to restore it."""
         match action:
             case "restore":
-                return self._kind == "deleted"
+                return self._folder == "deleted"
             case "unarchive":
-                return self._kind == "archived"
+                return self._folder == "archived"
             case "archive":
-                return self._kind == "in use"
+                return self._folder == "in use"
             case "undo":
-                return self._kind != "deleted" and bool(self._thrown_away)
+                return self._folder != "deleted" and self._changes.can_undo
             case "open" | "rename" | "tags" | "pin" | "export" | "delete":
-                return self._kind != "deleted"
+                return self._folder != "deleted"
         return True
 
+    def show_changed(self, conversation_id: str) -> None:
+        """Read the list again and highlight that conversation; do nothing once the screen is left."""
+        if self._is_up:
+            self._fill(highlight=conversation_id)
+
+    def refresh_keys(self) -> None:
+        """Show anew which keys work; do nothing once the screen is left."""
+        if self._is_up:
+            self.refresh_bindings()
+
     @on(OptionList.OptionSelected)
-    def _clicked_again(self, event: OptionList.OptionSelected) -> None:
+    def _clicked_twice(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        if self._kind == "deleted":
+        if self._folder == "deleted":
             self.action_restore()
         else:
             self.action_open()
 
     def action_open(self) -> None:
-        """Give the highlighted conversation; the first one found, where the search still goes on."""
-        if self._shown != (self._kind, self._wanted):
-            self._open_when_found = True
+        """Give the highlighted conversation; while a search goes on, the first one that it finds."""
+        if self._list.answered != self._asked:
+            self._opens_first_hit = True
         elif (row := self._chosen_row) is not None:
-            self.dismiss((summary_of(row).id, "" if isinstance(row, Summary) else row.turn))
+            self.dismiss(PlaceToOpen(summary_of(row).id, "" if isinstance(row, Summary) else row.turn))
 
     def action_rename(self) -> None:
         """Ask for another title."""
-        if (one := self._chosen) is None:
+        if (summary := self._chosen) is None:
             return
-        name = line(one.name)
+        name = single_line(summary.name)
 
         def rename(title: str | None) -> None:
             if title is not None and title != name:
-                self._change(partial(self._library.rename, one.id, title), one)
+                self._changes.rename(summary, title)
 
         note = "Without a title it is called by the first line of its first prompt."
         self.app.push_screen(TextScreen("Title", name, note), rename)
 
     def action_tags(self) -> None:
         """Ask for the tags."""
-        if (one := self._chosen) is None:
+        if (summary := self._chosen) is None:
             return
 
         def tag(text: str | None) -> None:
             if text is not None:
-                tags = [name.strip().lstrip("#").strip() for name in text.split(",")]
-                self._change(partial(self._library.tag, one.id, [name for name in tags if name]), one)
+                self._changes.tag(summary, text)
 
-        before = ", ".join(line(tag) for tag in one.tags)
-        self.app.push_screen(TextScreen(f"Tags of {short(one)}", before, "Commas between them."), tag)
+        tags = ", ".join(single_line(tag) for tag in summary.tags)
+        self.app.push_screen(TextScreen(f"Tags of {quoted_name(summary)}", tags, "Commas between them."), tag)
 
     def action_pin(self) -> None:
-        """Keep it at the top, or no longer."""
-        if (one := self._chosen) is not None:
-            self._change(partial(self._library.pin, one.id, not one.pinned), one)
+        """Pin or unpin the highlighted conversation."""
+        if (summary := self._chosen) is not None:
+            self._changes.toggle_pinned(summary)
 
     def action_archive(self) -> None:
-        """Put it away from those in use, or back where it was found among the archived."""
-        if (one := self._chosen) is not None:
-            said = "is back among those in use" if one.archived else "is archived; F7 shows what is"
-            self._change(partial(self._library.archive, one.id, not one.archived), one, said)
+        """Archive the highlighted conversation, or bring an archived one back that a search found."""
+        if (summary := self._chosen) is not None:
+            self._changes.toggle_archived(summary)
 
     def action_unarchive(self) -> None:
-        """Take it back out of the archive."""
+        """Bring the highlighted conversation back from the archive."""
         self.action_archive()
 
     def action_delete(self) -> None:
-        """Throw it away at once: it can be had back."""
-        one = self._chosen
-        if one is None or one in self._thrown_away:
-            return
-        if one.id == self._current:
-            said = "This conversation is open in the chat: begin or open another, then delete it."
-            self.notify(said, severity="warning", markup=False)
-            return
-        self._thrown_away.append(one)
-        self._change(
-            partial(self._library.delete, one.id),
-            one,
-            "is deleted; ctrl+z brings it back",
-            failed=partial(self._thrown_away.remove, one),
-        )
+        """Delete the highlighted conversation."""
+        if (summary := self._chosen) is not None:
+            self._changes.delete(summary)
 
     def action_undo(self) -> None:
-        """Bring back what was deleted last."""
-        one = self._thrown_away.pop()
-        restore = partial(self._library.restore, one.id)
-        self._change(restore, one, "is back", failed=partial(self._thrown_away.append, one))
+        """Bring back the conversation that was deleted last."""
+        self._changes.undo_delete()
 
     def action_restore(self) -> None:
-        """Take the highlighted conversation back out of the bin."""
-        if (one := self._chosen) is not None:
-            self._thrown_away = [other for other in self._thrown_away if other.id != one.id]
-            self._change(partial(self._library.restore, one.id), one, "is back among those in use")
+        """Bring back the highlighted conversation, which is deleted."""
+        if (summary := self._chosen) is not None:
+            self._changes.restore(summary)
 
     def action_export(self) -> None:
-        """Ask what kind of file, and write it."""
-        if (one := self._chosen) is None:
+        """Ask what kind of file to write the highlighted conversation to."""
+        if (summary := self._chosen) is None:
             return
 
         def export(format: str | None) -> None:
             if format is not None:
-                self._go(partial(self._export, one, format))
+                self._changes.export(summary, format)
 
-        self.app.push_screen(FormatScreen(short(one)), export)
-
-    async def _load_kept(self, conversation_id: str) -> Conversation:
-        return await asyncio.to_thread(self._library.load, conversation_id)
-
-    async def _export(self, one: Summary, format: str) -> None:
-        conversation = await self._load(one.id)
-        path = await asyncio.to_thread(self._library.export, conversation, format)
-        self.app.notify(f"{short(one)} is exported to {path}", timeout=15, markup=False)
-
-    def _change(
-        self, act: Callable[[], None], one: Summary, said: str = "", failed: Callable[[], None] | None = None
-    ) -> None:
-        self.refresh_bindings()
-        self._go(partial(self._carry_out, act, one, said), failed)
-
-    async def _carry_out(self, act: Callable[[], None], one: Summary, said: str) -> None:
-        async with self._one_by_one:
-            await asyncio.to_thread(act)
-        if said:
-            self.app.notify(f"{short(one)} {said}", markup=False)
-        if self._is_up:
-            self._look(keep=one.id)
-
-    def _go(self, do: Callable[[], Awaitable[None]], failed: Callable[[], None] | None = None) -> None:
-        """Do it to its end, even if the screen is left meanwhile; tell what keeps it from being done."""
-
-        async def go() -> None:
-            try:
-                await do()
-            except MoaTuiError as error:
-                if failed is not None:
-                    failed()
-                if self._is_up:
-                    self.refresh_bindings()
-                self.app.notify(
-                    str(error), title="That did not work", severity="error", timeout=15, markup=False
-                )
-
-        self.app.run_worker(go(), group="sessions")
-
-
-class _Rows(OptionList, can_focus=False):
-    """A list whose rows are selected by one click and opened by the next."""
-
-    async def on_click(self, event: events.Click) -> None:
-        event.prevent_default()
-        clicked: int | None = event.style.meta.get("option")
-        if clicked is not None and clicked == self.highlighted:
-            self.action_select()
-        elif clicked is not None:
-            self.highlighted = clicked
+        self.app.push_screen(FormatScreen(quoted_name(summary)), export)

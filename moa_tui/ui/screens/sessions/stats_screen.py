@@ -1,6 +1,6 @@
-"""What the kept conversations came to: by recipe, model, agent and month, each sorted by any column.
+"""Figures over the kept conversations: a table by recipe, model, agent and month, sorted by any column.
 
-Where recipes were compared, a table of which were preferred stands behind these.
+Where recipes were compared, a last table shows which were preferred.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.style import Style
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
@@ -21,6 +20,7 @@ from moa_tui.stats.figures import Kind
 from moa_tui.stats.preference_table import preference_notes, preference_table
 from moa_tui.stats.tables import MEASURES, headline, notes, table, why_nothing
 from moa_tui.ui.rows.text_rows import MUTED, Row, wrap
+from moa_tui.ui.screens.tabs import clickable, tab_line
 from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.live_text import LiveText
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Tab = Kind | Literal["preferences"]
 
-KINDS: tuple[Tab, ...] = (*get_args(Kind), "preferences")
+TABS: tuple[Tab, ...] = (*get_args(Kind), "preferences")
 _ORDERS = ("name", *MEASURES)
 _LEAST_HEIGHT_FOR_NOTES = 24
 _STYLES: dict[Role, str] = {
@@ -51,7 +51,7 @@ _STYLES: dict[Role, str] = {
 
 
 class StatsScreen(ModalScreen[None]):
-    """A table of each kind, with a bar of the column it is sorted by."""
+    """Shows one table at a time, with a bar of the column that the table is sorted by."""
 
     HELP_TITLE = "Statistics"
     CSS_PATH = "stats_screen.tcss"
@@ -59,7 +59,7 @@ class StatsScreen(ModalScreen[None]):
         Binding("escape", "close", "Close", id="stats.close"),
         *(
             Binding(str(number), f"show_kind('{kind}')", kind.capitalize(), id=f"stats.{kind}", show=False)
-            for number, kind in enumerate(KINDS, 1)
+            for number, kind in enumerate(TABS, 1)
         ),
         Binding("tab", "step_kind(1)", "Next table", id="stats.next_table"),
         Binding("shift+tab", "step_kind(-1)", "Table before", id="stats.previous_table", show=False),
@@ -68,11 +68,12 @@ class StatsScreen(ModalScreen[None]):
     ]
 
     def __init__(self, load: Callable[[], Figures]) -> None:
-        """`load` counts, on a thread of its own; a MoaTuiError it raises is shown."""
+        """`load` is called on a thread to count; a MoaTuiError that it raises is shown."""
         super().__init__()
         self._load = load
         self._figures: Figures | None = None
-        self._said = "Counting …"
+        self._notice = "Counting …"
+        """The words that stand in the place of a table; empty where there is one."""
         self._orders: dict[Kind, str] = {
             "recipes": "calls",
             "models": "calls",
@@ -83,14 +84,14 @@ class StatsScreen(ModalScreen[None]):
 
     @property
     def order(self) -> str:
-        """What the table is sorted by: "name" or a key of MEASURES."""
+        """The column that the table is sorted by: "name" or a key of MEASURES; empty for preferences."""
         return "" if self.kind == "preferences" else self._orders[self.kind]
 
     @property
-    def kinds(self) -> tuple[Tab, ...]:
-        """The tables there are: of preferences only where recipes were compared."""
+    def tabs(self) -> tuple[Tab, ...]:
+        """The tables that can be shown; preferences are among them only if recipes were compared."""
         compared = self._figures is not None and self._figures.preferences is not None
-        return KINDS if compared else KINDS[:-1]
+        return TABS if compared else TABS[:-1]
 
     def compose(self) -> ComposeResult:
         with Vertical(id="stats-box"):
@@ -114,16 +115,16 @@ class StatsScreen(ModalScreen[None]):
         try:
             self._figures = await asyncio.to_thread(self._load)
         except MoaTuiError as error:
-            self._said = str(error)
+            self._notice = str(error)
         else:
-            self._said = why_nothing(self._figures) or ""
-            if self._said and self._figures.preferences is not None:
-                # Choices stay where the conversations they were made in are gone.
-                self._said, self.kind = "", "preferences"
+            self._notice = why_nothing(self._figures) or ""
+            if self._notice and self._figures.preferences is not None:
+                # Preferences stay when the conversations that they were given in are deleted.
+                self._notice, self.kind = "", "preferences"
         self.refresh_bindings()
         self._draw_soon()
 
-    # What is shown
+    # The table
 
     def _draw_soon(self) -> None:
         """Draw once the rows' width is known."""
@@ -134,13 +135,13 @@ class StatsScreen(ModalScreen[None]):
         width = rows.scrollable_content_region.width
         if width <= 0:
             return
-        title = "" if self._said or self._figures is None else headline(self._figures)
+        title = "" if self._notice or self._figures is None else headline(self._figures)
         self._set("title", Content.assemble(("Statistics", "bold"), f"  {title}"))
-        self._set("tabs", self._tabs())
-        if self._said or self._figures is None:
+        self._set("tabs", tab_line({kind: kind.capitalize() for kind in self.tabs}, self.kind, "show_kind"))
+        if self._notice or self._figures is None:
             self._set("head", Content())
             self._set("notes", Content())
-            rows.show_rows(wrap(Content(self._said).stylize(MUTED), width))
+            rows.show_rows(wrap(Content(self._notice).stylize(MUTED), width))
             return
         if self.kind == "preferences" and self._figures.preferences is not None:
             self._draw_preferences(self._figures.preferences, rows, width)
@@ -149,40 +150,32 @@ class StatsScreen(ModalScreen[None]):
         drawn = table(kind, self._figures.groups(kind), width, self._orders[kind])
         self._set("head", Content("").join(_head(text, role) for text, role in drawn.head))
         rows.show_rows([Row(_content(line)) for line in drawn.rows])
-        said = notes(self._figures, drawn.hidden) if self.size.height >= _LEAST_HEIGHT_FOR_NOTES else []
+        lines = notes(self._figures, drawn.hidden) if self.size.height >= _LEAST_HEIGHT_FOR_NOTES else []
         if drawn.hidden:
-            said.insert(0, f"No room for: {', '.join(drawn.hidden)}. Sorting by one of them shows it.")
-        self._set("notes", Content("\n".join(said)))
+            lines.insert(0, f"No room for: {', '.join(drawn.hidden)}. Sorting by one of them shows it.")
+        self._set("notes", Content("\n".join(lines)))
 
-    def _draw_preferences(self, found: Preferences, rows: LiveText, width: int) -> None:
-        drawn = preference_table(found, width)
+    def _draw_preferences(self, preferences: Preferences, rows: LiveText, width: int) -> None:
+        drawn = preference_table(preferences, width)
         self._set("head", _content(drawn.head))
         self._set("notes", Content())
-        # Below the table and not under it: they scroll, since what they say may be long and must be read.
-        said = [row for note in preference_notes(found) for row in wrap(Content(note).stylize(MUTED), width)]
-        rows.show_rows([*(Row(_content(line)) for line in drawn.rows), Row(Content()), *said])
+        # The notes may be long and have to be read, so they scroll with the table's rows.
+        below = [
+            row for note in preference_notes(preferences) for row in wrap(Content(note).stylize(MUTED), width)
+        ]
+        rows.show_rows([*(Row(_content(line)) for line in drawn.rows), Row(Content()), *below])
 
     def _set(self, part: str, content: Content) -> None:
         widget = self.query_one(f"#stats-{part}", Static)
         widget.update(content)
         widget.display = bool(content)
 
-    def _tabs(self) -> Content:
-        items = []
-        for number, kind in enumerate(self.kinds, 1):
-            words = f"{number} {kind.capitalize()}"
-            if kind == self.kind:
-                items.append(Content(f"[{words}]").stylize("bold reverse"))
-            else:
-                items.append(Content.assemble(" ", _click(words, f"show_kind('{kind}')"), " "))
-        return Content("").join(items)
-
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "step_order":
-            return not self._said and self.kind != "preferences"
-        return parameters != ("preferences",) or "preferences" in self.kinds
+            return not self._notice and self.kind != "preferences"
+        return parameters != ("preferences",) or "preferences" in self.tabs
 
     def action_show_kind(self, kind: Tab) -> None:
         if kind != self.kind:
@@ -192,7 +185,7 @@ class StatsScreen(ModalScreen[None]):
             self._draw()
 
     def action_step_kind(self, step: int) -> None:
-        self.action_show_kind(self.kinds[(self.kinds.index(self.kind) + step) % len(self.kinds)])
+        self.action_show_kind(self.tabs[(self.tabs.index(self.kind) + step) % len(self.tabs)])
 
     def action_sort(self, order: str) -> None:
         if self.kind != "preferences":
@@ -208,16 +201,12 @@ class StatsScreen(ModalScreen[None]):
 
 
 def _head(text: str, role: Role) -> Content:
-    """A heading; a click on it sorts by it."""
+    """A column's heading, which sorts by that column when it is clicked."""
     name = text.strip()
     if not name:
         return Content(text)
-    return _click(text, f"sort('{name if name in MEASURES else 'name'}')").stylize(_STYLES[role])
+    return clickable(text, f"sort('{name if name in MEASURES else 'name'}')").stylize(_STYLES[role])
 
 
 def _content(line: Line) -> Content:
     return Content.assemble(*((text, _STYLES[role]) for text, role in line))
-
-
-def _click(words: str, action: str) -> Content:
-    return Content(words).stylize(Style.from_meta({"@click": f"screen.{action}"}))

@@ -74,7 +74,7 @@ async def begin(bench: Bench, text: str) -> None:
 
 async def until_over(bench: Bench) -> None:
     screen = screen_of(bench)
-    await wait_until(lambda: not screen._going_on)
+    await wait_until(lambda: not screen._unfinished)
     await bench.settle()
 
 

@@ -18,7 +18,8 @@ from moa_tui.errors import ModelError
 from moa_tui.ui.run.inspector_rows import error_text, figures, message_rows, messages_text, silence
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen
-from moa_tui.ui.screens.inspect.inspector_screen import TABS, InspectorScreen
+from moa_tui.ui.screens.inspect.inspector_lines import TABS
+from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from moa_tui.ui.screens.inspect.run_screens import InfluenceScreen, TimelineScreen
 from moa_tui.ui.widgets.live_text import LiveText
 from tests.fakes import FakeModels

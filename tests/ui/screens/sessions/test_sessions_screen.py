@@ -18,7 +18,7 @@ from moa_tui.conversation import Conversation, Hit, Summary, Turn
 from moa_tui.engine.values import Metrics, Outcome
 from moa_tui.errors import FileError, StoreError, UsageError
 from moa_tui.ui.screens.help_screen import keys_in_force
-from moa_tui.ui.screens.sessions import sessions_screen
+from moa_tui.ui.screens.sessions import session_list
 from moa_tui.ui.screens.sessions.session_dialogs import FormatScreen, TextScreen
 from moa_tui.ui.screens.sessions.session_rows import when
 from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
@@ -170,7 +170,7 @@ class Host(App[None]):
 
 
 async def ready(app: Host, pilot: Pilot[None]) -> None:
-    await wait_until(lambda: app.sessions.is_mounted and app.sessions._shown is not None)
+    await wait_until(lambda: app.sessions.is_mounted and app.sessions._list.answered is not None)
     await pilot.pause()
 
 
@@ -242,19 +242,19 @@ async def test_page_keys_go_through_the_list() -> None:
 
 async def test_only_rows_in_view_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    draw = sessions_screen.summary_row
+    draw = session_list.summary_row
 
     def watched(one: Summary, current: str | None, width: int) -> Content:
         made.append(one)
         return draw(one, current, width)
 
-    monkeypatch.setattr(sessions_screen, "summary_row", watched)
+    monkeypatch.setattr(session_list, "summary_row", watched)
     app = Host(Shelf(*(summary(f"c{number}") for number in range(2_000))))
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         assert 10 < len(made) < 100
         made.clear()
-        app.sessions._show(app.sessions._rows, "", ("in use", ""), None)
+        app.sessions._list.show(app.sessions._list._rows, session_list.Query("in use"), "")
         await wait_until(lambda: made)
         await pilot.pause()
         assert 10 < len(made) < 100
