@@ -47,7 +47,7 @@ class Looking:
             return
         is_opening = not panel.has_class("-open")
         if is_opening:
-            panel.look_at(run)
+            panel.show_run(run)
         self._view.open_panel(is_opening)
         if is_opening:
             panel.call_after_refresh(self._focus_first_pane)
@@ -60,7 +60,7 @@ class Looking:
         """Open the panes of a turn's run, or close them where they are open."""
         panel = self._view.panel
         is_shown = panel.run is run and panel.has_class("-open")
-        panel.look_at(run)
+        panel.show_run(run)
         self._view.open_panel(not is_shown)
 
     def toggle_reasoning(self) -> None:

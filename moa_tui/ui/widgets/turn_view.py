@@ -142,7 +142,7 @@ class TurnView(RowsWidget, can_focus=True):
                 self._start_rendering(len(self.answer))
             else:
                 self._rendered = render(self.answer, width)
-                self._answer.settle(len(self.answer), self._rendered.rows)
+                self._answer.show_rendered(len(self.answer), self._rendered.rows)
         elif end := block_end(self._answer.source, 0):
             self._start_rendering(end)
         self._frame(width)
@@ -174,8 +174,8 @@ class TurnView(RowsWidget, can_focus=True):
 
     def _render_whole_blocks(self) -> None:
         """Render the blocks that are whole, unless a thread renders at the moment."""
-        end = block_end(self._answer.source, self._answer.settled)
-        if end > self._answer.settled and not self._is_rendering:
+        end = block_end(self._answer.source, self._answer.rendered_characters)
+        if end > self._answer.rendered_characters and not self._is_rendering:
             self._start_rendering(end)
 
     def show_found(self, text: str) -> list[int]:
@@ -214,11 +214,11 @@ class TurnView(RowsWidget, can_focus=True):
         Blocks already rendered stay as they are, unless `end` is the end of the answer.
         """
         answer, width = self._answer, self._answer.width
-        start = 0 if end == len(answer.source) else answer.settled
+        start = 0 if end == len(answer.source) else answer.rendered_characters
         piece = answer.source[start:end]
         earlier = Rendered()
         if start:
-            earlier = Rendered(answer.rows[: answer.settled_rows], self._rendered.code, self._rendered.links)
+            earlier = Rendered(answer.rows[: answer.rendered_rows], self._rendered.code, self._rendered.links)
         rendered = await asyncio.to_thread(render, piece, width, len(earlier.code))
         self._is_rendering = False
         if width != answer.width or answer.source[start:end] != piece:
@@ -229,7 +229,7 @@ class TurnView(RowsWidget, can_focus=True):
             [*earlier.code, *rendered.code],
             [*earlier.links, *rendered.links],
         )
-        answer.settle(end, self._rendered.rows)
+        answer.show_rendered(end, self._rendered.rows)
         self._redraw(len(self._above) + len(earlier.rows))
 
     def _frame(self, width: int) -> bool:

@@ -176,7 +176,7 @@ async def test_what_is_written_does_not_move_who_reads_above() -> None:
         await bench.submit("What is a moa?")
         await bench.until_shown("Paragraph 59")
         # All but the last paragraph is laid out as Markdown before the place is remembered.
-        await wait_until(lambda: bench.turn._answer.settled >= LONG.rindex("\n\n"))
+        await wait_until(lambda: bench.turn._answer.rendered_characters >= LONG.rindex("\n\n"))
         await bench.settle()
         await bench.press("pageup", "pageup")
         place, before = bench.transcript.scroll_y, text_rows(bench)
