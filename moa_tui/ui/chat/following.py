@@ -52,7 +52,7 @@ class Following:
         await transcript.add(
             new.turn, run_view, instead_of=new.instead_of, place=self._place_of(new.turn), follow=jump
         )
-        self._view.panel.look_at(run_view)
+        self._view.panel.show_run(run_view)
         if new.run is not None:
             state.is_shown = True
             self._view.set_ticking(True)
@@ -124,7 +124,7 @@ class Following:
         else:
             if self._view.is_side_by_side:
                 # Beside the answer, what it was made from says more than itself once more.
-                self._view.panel.look_at(run_view)
+                self._view.panel.show_run(run_view)
             self._view.panel.tick()
         self._view.keys_changed()
         self._view.post(AttentionRequested("the run has ended"))

@@ -47,7 +47,7 @@ class Looking:
             return
         is_opening = not panel.has_class("-open")
         if is_opening:
-            panel.look_at(run)
+            panel.show_run(run)
         self._view.open_panel(is_opening)
         if is_opening:
             panel.call_after_refresh(self._focus_first_pane)
@@ -60,7 +60,7 @@ class Looking:
         """Open the panes of a turn's run, or close them where they are open."""
         panel = self._view.panel
         is_shown = panel.run is run and panel.has_class("-open")
-        panel.look_at(run)
+        panel.show_run(run)
         self._view.open_panel(not is_shown)
 
     def toggle_reasoning(self) -> None:
@@ -106,7 +106,7 @@ class Looking:
         """Go to the next place of a text, `step` places on."""
         number, total = await self._view.transcript.find(text, step)
         words = f"{number} of {total}" if total else "nowhere"
-        self._view.find_bar.tell(words if text else "")
+        self._view.find_bar.show_count(words if text else "")
 
     async def end_find(self) -> None:
         """Take the marks of the search away."""

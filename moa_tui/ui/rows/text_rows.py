@@ -1,4 +1,4 @@
-"""A text as rows of a terminal's width: wrapped, styled, and put together again when it is copied."""
+"""A text as rows of a terminal's width: wrapped, styled, searched, and joined again when it is copied."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _INLINE = re.compile(r"(?P<strong>\*\*[^*\n]+\*\*)|(?P<code>`[^`\n]+`)")
 class Row(NamedTuple):
     """One row of a screen.
 
-    `join` is what stands between it and the row above in the text both come from: None for a line end, a
-    space or nothing where only the width broke the line. The first `indent` characters are layout: list
-    markers and rules are shown, and left out of what is copied from a row that goes on.
+    `join` is the text between this row and the row above in the source of both: None for a line end, a space
+    or an empty text where only the width broke the line. The first `indent` characters are layout, such as
+    list markers and rules; they are left out of a copy where the row continues the line of the row above.
     """
 
     content: Content
@@ -37,9 +37,10 @@ class Row(NamedTuple):
 
 
 def cuts(text: str, width: int, *, words: bool = True) -> Iterator[tuple[int, int, str | None]]:
-    """Where `text`, one line, breaks at `width` cells: start, end, what joins it to the piece before.
+    """Yield the pieces of one line, each `width` cells at most: start, end, and the join to the piece before.
 
-    Breaks between words where it can, else between graphemes, so that no wide character is cut in half.
+    The line is broken between words where that is possible, else between graphemes, so that no wide character
+    is cut in half. Without `words`, spaces are no places to break at.
     """
     width = max(width, 2)
     start, join = 0, None
@@ -53,7 +54,7 @@ def cuts(text: str, width: int, *, words: bool = True) -> Iterator[tuple[int, in
         return
     spans, _ = split_graphemes(text)
     if _JOINER in text:
-        # What a joiner at the beginning joins is counted as nothing by the split, and not by the terminal.
+        # `split_graphemes` gives no cells to a cluster that begins with a joiner; terminals draw it.
         spans = [(begin, end, cell_len(text[begin:end])) for begin, end, _ in spans]
     column, space = 0, -1
     for begin, _end, cells in spans:
@@ -76,21 +77,24 @@ def cuts(text: str, width: int, *, words: bool = True) -> Iterator[tuple[int, in
 
 
 def wrap(line: Content, width: int, *, words: bool = True) -> list[Row]:
-    """One line as rows of `width` cells at most."""
+    """Lay out one line in rows of `width` cells at most."""
     text = line.plain
     if not text:
         return [Row(line)]
     if text.isascii() and len(text) <= width:
         return [Row(line)]
     pieces = list(cuts(text, width, words=words))
-    # Cut all at once: a slice would go through every style of the line again.
+    # All cuts are made at once, since each slice would go through every style of the line.
     offsets = sorted({at for start, end, _ in pieces for at in (start, end)} - {0, len(text)})
     parts = dict(zip([0, *offsets], line.divide(offsets), strict=True))
     return [Row(parts[start] if start < end else Content(), join) for start, end, join in pieces]
 
 
 def prefixed(rows: Sequence[Row], first: Content, rest: Content | None = None) -> list[Row]:
-    """The rows behind a list marker, rule or margin; what continues stands behind `rest`."""
+    """The rows with `first` in front of the first row, and `rest` in front of the others.
+
+    `first` is a list marker, rule or margin. `rest` is blank and as wide as `first`, unless it is given.
+    """
     rest = Content(" " * cell_len(first.plain)) if rest is None else rest
     marked = []
     for number, row in enumerate(rows):
@@ -100,7 +104,10 @@ def prefixed(rows: Sequence[Row], first: Content, rest: Content | None = None) -
 
 
 def extract(rows: Sequence[Row], start: tuple[int, int] | None, end: tuple[int, int] | None) -> str:
-    """The text from one (row, character) to another, with the lines whole that only the width had broken."""
+    """The text from one (row, character) to another; lines that only the width had broken are joined again.
+
+    None stands for the beginning or the end of all rows.
+    """
     first, first_at = start or (0, 0)
     last, last_at = end or (len(rows) - 1, len(rows[-1].content) if rows else 0)
     parts: list[str] = []
@@ -116,52 +123,62 @@ def extract(rows: Sequence[Row], start: tuple[int, int] | None, end: tuple[int, 
     return "".join(parts)
 
 
-def find(rows: Sequence[Row], wanted: str) -> list[list[tuple[int, int, int]]]:
-    """Where `wanted` stands, whatever its case: for each place its (row, start, end), one for each row.
+def find(rows: Sequence[Row], text: str) -> list[list[tuple[int, int, int]]]:
+    """Every occurrence of `text`, whatever its case, as a list of (row, start, end).
 
-    A place may go on over the rows that the width broke one line into.
+    An occurrence has one entry for each row that it covers: it may go on over the rows of a broken line.
     """
-    places = []
-    at = 0
-    while at < len(rows):
-        line, spots = "", []
-        while True:
-            row = rows[at]
-            begin = row.indent if row.join is not None else 0
-            glue = (row.join or "") if line else ""
-            text = row.content.plain[begin:]
-            line += glue + text
-            spots += [None] * len(glue) + [(at, begin + offset) for offset in range(len(text))]
-            at += 1
-            if at == len(rows) or rows[at].join is None:
-                break
-        for match in re.finditer(re.escape(wanted), line, re.IGNORECASE):
-            found: dict[int, list[int]] = {}
-            for spot in spots[match.start() : match.end()]:
-                if spot is not None:
-                    found.setdefault(spot[0], []).append(spot[1])
-            places.append([(y, min(columns), max(columns) + 1) for y, columns in found.items()])
-    return places
+    occurrences = []
+    first = 0
+    while first < len(rows):
+        line, places, first = _whole_line(rows, first)
+        for match in re.finditer(re.escape(text), line, re.IGNORECASE):
+            columns_by_row: dict[int, list[int]] = {}
+            for place in places[match.start() : match.end()]:
+                if place is not None:
+                    columns_by_row.setdefault(place[0], []).append(place[1])
+            occurrences.append([(y, min(columns), max(columns) + 1) for y, columns in columns_by_row.items()])
+    return occurrences
+
+
+def _whole_line(rows: Sequence[Row], first: int) -> tuple[str, list[tuple[int, int] | None], int]:
+    """The line that begins in row `first`, the place of each of its characters, and the row behind it.
+
+    A place is (row, character); a character that only joins two rows has none.
+    """
+    line = ""
+    places: list[tuple[int, int] | None] = []
+    number = first
+    while number == first or (number < len(rows) and rows[number].join is not None):
+        row = rows[number]
+        begin = row.indent if row.join is not None else 0
+        glue = (row.join or "") if line else ""
+        text = row.content.plain[begin:]
+        line += glue + text
+        places += [None] * len(glue) + [(number, begin + offset) for offset in range(len(text))]
+        number += 1
+    return line, places, number
 
 
 @dataclass
 class GrowingText:
-    """A text that is appended to and shown at a width: its beginning rendered, its end as plain lines.
+    """A text that grows, as rows: its beginning may be rendered, its end is laid out as plain lines.
 
-    Appending costs as much as what is new. `settle` puts rendered rows in the place of the first characters;
-    a change of width takes them away again, until they are rendered anew.
+    The cost of appending grows with the new text alone. `show_rendered` puts rendered rows in the place of
+    the first characters; a change of width removes them again, until they are rendered anew.
     """
 
     width: int = 0
     rows: list[Row] = field(default_factory=list)
-    settled: int = 0
-    """Characters that rendered rows stand for."""
-    settled_rows: int = 0
+    rendered_characters: int = 0
+    """Number of characters, from the beginning, that rendered rows stand for."""
+    rendered_rows: int = 0
+    """Number of rows, from the first, that are rendered."""
     _parts: list[str] = field(default_factory=list)
     _lines: list[str] = field(default_factory=lambda: [""])
     _row_of_line: list[int] = field(default_factory=lambda: [0])
     _fenced: list[bool] = field(default_factory=lambda: [False])
-    _goes_on: list[bool] = field(default_factory=lambda: [False])
+    _continues_line: list[bool] = field(default_factory=lambda: [False])
 
     @property
     def source(self) -> str:
@@ -171,7 +188,7 @@ class GrowingText:
         return self._parts[0] if self._parts else ""
 
     def append(self, text: str) -> int:
-        """Add `text`; the first row that changed."""
+        """Add `text`, and return the number of the first row that changed."""
         self._parts.append(text)
         return self._append(text)
 
@@ -180,39 +197,41 @@ class GrowingText:
         self._parts = [text]
         self._plain_from(0)
 
-    def settle(self, characters: int, rows: Sequence[Row]) -> None:
+    def show_rendered(self, characters: int, rows: Sequence[Row]) -> None:
         """Show `rows` in place of the first `characters` of the source."""
-        self.settled = characters
+        self.rendered_characters = characters
         self.rows = list(rows)
-        self.settled_rows = len(self.rows)
+        self.rendered_rows = len(self.rows)
         self._plain_from(characters)
 
     def resize(self, width: int) -> None:
-        """Show the text at another width, as plain lines until it is settled again."""
+        """Show the text at another width, as plain lines until it is rendered again."""
         self.width = width
         self._plain_from(0)
 
     def _plain_from(self, start: int) -> None:
+        """Lay out the text from character `start` on as plain lines, behind the rendered rows."""
         if start == 0:
-            self.settled = self.settled_rows = 0
-        del self.rows[self.settled_rows :]
+            self.rendered_characters = self.rendered_rows = 0
+        del self.rows[self.rendered_rows :]
         tail = self.source[start:]
         self._lines, self._fenced, self._row_of_line = [""], [False], [len(self.rows)]
-        self._goes_on = [False]
+        self._continues_line = [False]
         if tail or not self.rows:
             self._append(tail)
 
     def _append(self, text: str) -> int:
+        """Add `text` to the plain lines, and return the number of the first row that changed."""
         first = len(self._lines) - 1
         changed = self._row_of_line[first]
-        begun, *others = text.split("\n")
-        pieces = [self._lines.pop() + begun, *others]
-        goes_on = self._goes_on.pop()
+        rest_of_line, *further_lines = text.split("\n")
+        pieces = [self._lines.pop() + rest_of_line, *further_lines]
+        continues_line = self._continues_line.pop()
         for piece in pieces:
             parts = [piece[at : at + LONGEST_LINE] for at in range(0, len(piece), LONGEST_LINE)] or [""]
             self._lines += parts
-            self._goes_on += [goes_on, *[True] * (len(parts) - 1)]
-            goes_on = False
+            self._continues_line += [continues_line, *[True] * (len(parts) - 1)]
+            continues_line = False
         if not self.width:
             return changed
         del self.rows[changed:]
@@ -223,19 +242,24 @@ class GrowingText:
         return changed
 
     def _line(self, number: int) -> list[Row]:
+        """The rows of a plain line; also notes whether the lines behind it stand in a code block."""
         text = self._lines[number]
         fenced = self._fenced[number]
-        goes_on = self._goes_on[number]
-        mark = text.lstrip().startswith(("```", "~~~")) and not goes_on
-        self._fenced[number + 1 :] = [fenced ^ mark]
-        rows = wrap(lightly_styled(text, fenced=fenced, mark=mark), self.width, words=not fenced)
-        return [rows[0]._replace(join=""), *rows[1:]] if goes_on else rows
+        continues_line = self._continues_line[number]
+        is_fence = text.lstrip().startswith(("```", "~~~")) and not continues_line
+        self._fenced[number + 1 :] = [fenced ^ is_fence]
+        rows = wrap(lightly_styled(text, fenced=fenced, is_fence=is_fence), self.width, words=not fenced)
+        return [rows[0]._replace(join=""), *rows[1:]] if continues_line else rows
 
 
-def lightly_styled(text: str, *, fenced: bool = False, mark: bool = False) -> Content:
-    """A line of Markdown as it is written, its headings, code and strong words told apart."""
-    text = Content(text.expandtabs(4)).plain  # what it leaves out must not shift the styles
-    if mark:
+def lightly_styled(text: str, *, fenced: bool = False, is_fence: bool = False) -> Content:
+    """A line of Markdown source, with its heading, code and strong words styled.
+
+    `fenced` is a line inside a code block, `is_fence` the line that opens or closes one.
+    """
+    # Content leaves out control characters, which must not shift the styles.
+    text = Content(text.expandtabs(4)).plain
+    if is_fence:
         return Content(text, [Span(0, len(text), MUTED)])
     if fenced:
         return Content(text, [Span(0, len(text), CODE)])

@@ -14,15 +14,16 @@ M = TypeVar("M", bound=Message)
 def frozen_message(message: type[M]) -> type[M]:
     """Make a subclass of Message a dataclass whose fields can be set only once.
 
-    `@dataclass(frozen=True)` cannot be used: Textual notes in a message where it has been.
+    Setting a field again raises FrozenInstanceError. `@dataclass(frozen=True)` cannot be used, because
+    Textual writes into a message on its way: its sender, and whether it was stopped or forwarded.
     """
-    made = dataclass(eq=False)(message)
-    names = frozenset(made.__dataclass_fields__)  # type: ignore[attr-defined]
+    message_class = dataclass(eq=False)(message)
+    field_names = frozenset(message_class.__dataclass_fields__)  # type: ignore[attr-defined]
 
     def set_once(self: Message, name: str, value: object) -> None:
-        if name in names and name in vars(self):
+        if name in field_names and name in vars(self):
             raise FrozenInstanceError(f"cannot assign to field {name!r}")
         object.__setattr__(self, name, value)
 
-    made.__setattr__ = set_once  # type: ignore[method-assign,assignment]
-    return made
+    message_class.__setattr__ = set_once  # type: ignore[method-assign,assignment]
+    return message_class

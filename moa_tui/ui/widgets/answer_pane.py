@@ -1,40 +1,29 @@
-"""One recipe's answer among several: how its run stands in the frame, what it answers inside."""
+"""One recipe's answer among several: its name, state and numbers in the frame, the answer inside."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.content import Content
-
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import GLYPHS, money, one_line
-from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Nothing, Whole
-from moa_tui.ui.widgets.agent_pane import frame_words
-from moa_tui.ui.widgets.live_text import LiveText
+from moa_tui.ui.run.follower import AnswerCursor
+from moa_tui.ui.widgets.framed_pane import FramedPane
 
 if TYPE_CHECKING:
     from moa_tui.ui.run.run_view import RunView
 
 
-class AnswerPane(LiveText):
-    """Shows a run's answer as it is written; while names are hidden, nothing that would give them away."""
+class AnswerPane(FramedPane):
+    """Shows a run's answer as it is written.
 
-    HELP_TITLE = "A recipe's answer"
-    DEFAULT_CSS = """
-    AnswerPane {
-        border: round $foreground 40%; padding: 0 1;
-        border-title-color: $text; border-subtitle-color: $text-muted;
-        &:focus { border: heavy $accent; }
-        &.-done { border-title-color: $text-success; }
-        &.-failed { border-title-color: $text-error; }
-        &.-partial, &.-stopped { border-title-color: $text-warning; }
-        &.-chosen { border-title-style: bold reverse; }
-        &.-still { color: $text-muted; }
-    }
+    While names are hidden, it also hides what would give them away, such as times, prices and errors.
     """
 
+    HELP_TITLE = "A recipe's answer"
+    DEFAULT_CSS = "AnswerPane.-chosen { border-title-style: bold reverse; }"
+
     def __init__(self, run: RunView, number: int, *, hidden: bool) -> None:
-        """`number` counts the columns from 1; `hidden` keeps the recipe's name back until `reveal`."""
+        """`number` is that of the column, from 1. `hidden` hides the recipe's name until `reveal`."""
         super().__init__()
         self.run_state = run
         self.number = number
@@ -43,9 +32,6 @@ class AnswerPane(LiveText):
         self.why_not: str | None = None
         """Why the run never began, once that is known."""
         self._cursor = AnswerCursor(run)
-        self._notice = ""
-        """The words that stand in the place of an answer; empty where an answer stands."""
-        self._framed: list[str] = []
 
     @property
     def name_words(self) -> str:
@@ -87,7 +73,7 @@ class AnswerPane(LiveText):
 
     @property
     def answer(self) -> str:
-        """The answer as far as it is written."""
+        """The answer as far as it is written, in Markdown."""
         return self.run_state.answer
 
     @property
@@ -98,28 +84,25 @@ class AnswerPane(LiveText):
     def reveal(self) -> None:
         """Show the recipe's name and all that was hidden with it."""
         self.hidden = False
-        self._framed = []
         self.tick()
 
     def tick(self) -> None:
         """Bring text and frame up to date."""
-        match self._cursor.news():
-            case Begun(text):
-                self._show_text()
-                self.show(text, follow=True)
-            case Appended(text):
-                self.append(text)
-            case Whole(text) if self._cursor.has_text:
-                self._show_text()
-                self.finish(text)
-            case Nothing() if self._cursor.has_text and not self.run_state.over:
-                self.settle_thumb()
-        if not self._cursor.has_text:
-            self._show_notice(self._why_no_answer())
-        self._frame()
+        cursor = self._cursor
+        news = cursor.news()
+        self.show_news(news, has_text=cursor.has_text, is_over=self.run_state.over)
+        if not cursor.has_text:
+            self.show_notice(self._why_no_answer())
+        self.draw_frame()
+
+    def draw_frame(self) -> None:
+        outcome = self.run_state.outcome
+        status = outcome.status if outcome is not None else None
+        self.show_frame(self.name_words, self.state_words, self.numbers, status)
+        self.set_class(self.chosen, "-chosen")
 
     def _why_no_answer(self) -> str:
-        """Why there is no answer to show, or not yet."""
+        """A sentence on why there is no answer, or not yet."""
         run = self.run_state
         if not run.over and self.why_not is None:
             return "no answer yet" if self.hidden else "\n".join(run.strip())
@@ -128,34 +111,3 @@ class AnswerPane(LiveText):
             return "no answer; why is told with the names"
         error = run.outcome.error.message if run.outcome is not None and run.outcome.error is not None else ""
         return self.why_not or error or "no answer"
-
-    def _show_text(self) -> None:
-        """Make room for an answer where a notice may stand."""
-        self._notice = ""
-        self.remove_class("-still")
-
-    def _show_notice(self, words: str) -> None:
-        """Say why there is no answer."""
-        if self._notice != words:
-            self._notice = words
-            self.add_class("-still")
-            self.show(words)
-
-    def _frame(self) -> None:
-        room = self.size.width - 2
-        if room <= 0:
-            return
-        frame = frame_words(self.name_words, self.state_words, self.numbers, room)
-        if frame != self._framed:
-            self._framed = frame
-            # As Content: a name must not be read as markup.
-            self.border_title, self.border_subtitle = map(Content, frame)
-        status = self.run_state.outcome.status if self.run_state.outcome is not None else None
-        for end in ("done", "failed", "partial", "stopped"):
-            self.set_class(status == end, f"-{end}")
-        self.set_class(self.chosen, "-chosen")
-
-    def on_resize(self) -> None:
-        """Fit the frame's words to the new width; after that of the text, which Textual calls itself."""
-        self._framed = []
-        self._frame()

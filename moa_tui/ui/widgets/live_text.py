@@ -1,4 +1,4 @@
-"""A pane's text: grows without a layout of the screen, becomes rendered Markdown when it is whole."""
+"""A pane's text: it grows without a layout of the screen, and is rendered as Markdown once it is complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
-    """Append-only text. It scrolls with its end, except while the user has scrolled away from there."""
+    """Text that grows at its end, which stays in view except while the user has scrolled away from it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", "Up", id="text.up", show=False),
@@ -49,9 +49,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self._text = GrowingText()
         self._rendered = Rendered()
-        self._markdown = False
-        self._follow = True
-        self._given_rows = False
+        self._is_markdown = False
+        self._follows_end = True
+        self._has_given_rows = False
         self._thumb = (0, 0, 0)
 
     @property
@@ -70,89 +70,91 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     def append(self, text: str) -> None:
         """Add `text` to what is shown, without Markdown."""
         self.forget(self._text.append(text))
-        self._grown()
+        self._update_height()
 
     def show(self, text: str, *, markdown: bool = False, follow: bool = False) -> None:
-        """Show another text, as Markdown or as it is written. `follow` scrolls to its end as it grows."""
-        self._markdown = markdown
-        self._follow = follow
-        self._given_rows = False
-        if text != self._text.source or self._text.settled:
+        """Show another text, as Markdown or as plain lines. `follow` scrolls to its end as it grows."""
+        self._is_markdown = markdown
+        self._follows_end = follow
+        self._has_given_rows = False
+        if text != self._text.source or self._text.rendered_characters:
             self._text.replace(text)
             self.forget()
-        self._grown()
+        self._update_height()
         if not follow:
             self.scroll_to(y=0, animate=False)
         self._lay_out()
 
     def finish(self, text: str) -> None:
-        """Show the whole `text` as Markdown, and keep the reader's place in it."""
+        """Show the complete `text` as Markdown, and keep the reader's place in it."""
         if text != self._text.source:
             self._text.replace(text)
             self.forget()
-        self._given_rows = False
-        self._markdown = True
+        self._has_given_rows = False
+        self._is_markdown = True
         self._lay_out()
 
     def show_rows(self, rows: Sequence[Row], code: Sequence[str] = ()) -> None:
-        """Show rows that were laid out elsewhere, and keep the reader's place. They keep their width.
+        """Show rows that were laid out elsewhere, and keep the reader's place in them.
 
-        `code` holds the texts that the rows' copy marks copy, by the marks' numbers.
+        A change of width leaves them as they are. `code` holds the texts that the rows' copy marks copy, by
+        the marks' numbers.
         """
-        self._markdown = self._follow = False
-        self._given_rows = True
+        self._is_markdown = self._follows_end = False
+        self._has_given_rows = True
         text = GrowingText()  # Without a width at first, so that nothing is laid out twice.
         text.append(extract(rows, None, None) or " ")
-        text.settle(len(text.source), rows)
+        text.show_rendered(len(text.source), rows)
         text.width = self._text.width
         self._text, self._rendered = text, Rendered(list(rows), list(code))
         self.forget()
-        self._grown()
+        self._update_height()
 
     def _lay_out(self) -> None:
-        if self._markdown and self._text.width and self._text.source:
-            self._settle()
+        """Render the text as Markdown, where it is to be shown so and its width is known."""
+        if self._is_markdown and self._text.width and self._text.source:
+            self._render_markdown()
 
     @work(exclusive=True)
-    async def _settle(self) -> None:
+    async def _render_markdown(self) -> None:
         source, width = self._text.source, self._text.width
         rendered = await asyncio.to_thread(render, source, width)
-        if not self._markdown or (source, width) != (self._text.source, self._text.width):
-            return  # Another text or width came meanwhile, and with it another call of this.
+        if not self._is_markdown or (source, width) != (self._text.source, self._text.width):
+            return  # The text or the width has changed meanwhile, and is rendered by another worker.
         self._rendered = rendered
-        self._text.settle(len(source), rendered.rows)
+        self._text.show_rendered(len(source), rendered.rows)
         self.forget()
-        self._grown()
-        self.settle_thumb()
+        self._update_height()
+        self.draw_thumb()
 
-    def _grown(self) -> None:
-        """Take over the number of rows as the height, without the layout pass that setting it would cause."""
+    def _update_height(self) -> None:
+        """Set the height of what is scrolled to the number of rows, without a layout of the screen."""
         count = len(self._text.rows)
         self.set_reactive(Widget.virtual_size, Size(self._text.width, count))
         self.show_vertical_scrollbar = count > self.size.height
         bottom = max(0, count - self.size.height)
-        if self._follow or self.scroll_y > bottom:
+        if self._follows_end or self.scroll_y > bottom:
             self.scroll_to(y=bottom, animate=False, force=True)
         self._move_thumb()
         self.refresh()
 
     def _move_thumb(self) -> None:
-        """Move the scrollbar's thumb where its row changes: drawing it costs as much as text."""
+        """Move the scrollbar's thumb only where it comes to other rows: drawing it costs as much as text."""
         count, height = self.virtual_size.height, self.size.height
         if not self.show_vertical_scrollbar or not count:
             return
         thumb = (round(self.scroll_y * height / count), height * height // count, height)
         if thumb != self._thumb:
             self._thumb = thumb
-            self.settle_thumb()
+            self.draw_thumb()
 
-    def settle_thumb(self) -> None:
-        """Draw the scrollbar's thumb in its exact place, once the text rests."""
+    def draw_thumb(self) -> None:
+        """Draw the scrollbar's thumb in its exact place, once the text has stopped growing."""
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
             self.vertical_scrollbar.position = self.scroll_y
 
-    # At once: what is appended meanwhile would end an animation half way.
+    # Scrolling. It is not animated, because an animation would end half way when text is appended.
 
     def action_scroll_up(self) -> None:
         self.scroll_to(y=self.scroll_y - 1, animate=False)
@@ -175,20 +177,20 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self) -> None:
         width = self.scrollable_content_region.width
         if width and width != self._text.width:
-            if self._given_rows:
+            if self._has_given_rows:
                 self._text.width = width
             else:
                 self._text.resize(width)
                 self._lay_out()
             self.forget()
-        self._grown()
+        self._update_height()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        # Not the library's way: that draws the scrollbar at each step.
+        # Textual's own method is left out on purpose: it draws the scrollbar at each step.
         self._move_thumb()
         if round(old_value) != round(new_value):
             self.refresh()
-        self._follow = new_value >= self.virtual_size.height - self.size.height
+        self._follows_end = new_value >= self.virtual_size.height - self.size.height
 
     def render_line(self, y: int) -> Strip:
         return self.paint(y + int(self.scroll_offset.y), self.size.width)

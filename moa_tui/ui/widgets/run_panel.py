@@ -1,4 +1,4 @@
-"""The panes of one layer side by side, with a tab for each layer."""
+"""The panes of one layer side by side, with a tab for each layer of the run."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import CallId, Kind
     from moa_tui.ui.run.run_view import RunView
 
-# A column narrower than this breaks prose into crumbs.
+# Cells and rows below which a pane's text cannot be read well.
 _NARROWEST_COLUMN = 38
 _LOWEST_PANE = 7
 
 
 class RunPanel(Vertical):
-    """Shows one run's layers. Follows the layer at work until the person picks one."""
+    """Shows the agents of one layer of a run: those of the layer at work, until the user picks a layer."""
 
     HELP_TITLE = "The panes"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,7 +48,7 @@ class RunPanel(Vertical):
     """
 
     class AgentRequested(Message):
-        """The person wants one more agent to answer."""
+        """The user wants one more agent to answer."""
 
     def __init__(self, *, can_change: bool = True, id: str | None = None) -> None:
         """`can_change` is False where the turns that are shown cannot be changed."""
@@ -57,36 +57,36 @@ class RunPanel(Vertical):
         self.run: RunView | None = None
         self.kind: Kind = "text"
         self._layer = 1
-        self._picked = False
+        self._is_picked = False
         self._page = 0
-        self._columns = self._shown = 1
-        self._agents = 0
+        self._columns = self._page_size = 1
+        self._agent_count = 0
         self._tabs = Content()
 
     def compose(self) -> ComposeResult:
         yield Static(id="tabs", markup=False)
         yield Container(id="grid")
 
-    def look_at(self, run: RunView) -> None:
+    def show_run(self, run: RunView) -> None:
         """Show another run."""
         if run is not self.run:
-            self.run, self._picked, self._page = run, False, 0
+            self.run, self._is_picked, self._page = run, False, 0
             self._layer = run.layer
             self._arrange()
-        if run.over and not self._picked:
-            # The answer is in the chat anyway; what it was made from is what these panes are opened for.
+        if run.over and not self._is_picked:
+            # The answer stands in the chat; the panes of a run that is over are opened to see its sources.
             self.pick(max(1, len(run.layers) - 1))
 
     def tick(self, turn: int = 0, every: int = 1) -> None:
-        """Bring what is on screen up to date: all panes, or every so many of them, as it is their turn."""
+        """Bring the panes on the screen up to date, or one of `every` of them, counted from number `turn`."""
         run = self.run
         if run is None or not self.display:
             return
-        if not self._picked and run.layer != self._layer:
+        if not self._is_picked and run.layer != self._layer:
             self._layer, self._page = run.layer, 0
             self._arrange()
-        elif len(run.layers[self._layer - 1]) != self._agents:
-            # One more has joined; whoever reads a page of them stays there.
+        elif len(run.layers[self._layer - 1]) != self._agent_count:
+            # An agent has joined the layer; the page that is shown stays.
             self._arrange()
         now = run.now
         for pane in self.panes[turn::every]:
@@ -96,12 +96,12 @@ class RunPanel(Vertical):
 
     @property
     def panes(self) -> list[AgentPane]:
-        """Those on screen."""
+        """The panes that show a call, in order."""
         return [pane for pane in self.query(AgentPane) if pane.display]
 
     @property
     def selected(self) -> CallId | None:
-        """The call the person looks at: the focused pane's, else the first shown."""
+        """The call of the focused pane, else of the first pane; None where no call is shown."""
         panes = [pane for pane in self.panes if pane.view is not None]
         chosen = next((pane for pane in panes if pane.has_focus), panes[0] if panes else None)
         return chosen.view.call if chosen is not None and chosen.view is not None else None
@@ -124,43 +124,45 @@ class RunPanel(Vertical):
             self.post_message(self.AgentRequested())
 
     def pick(self, layer: int, page: int = 0) -> None:
-        """Show this layer, and no longer follow the run."""
-        self._layer, self._page, self._picked = layer, page, True
+        """Show this layer and page, and stop following the run."""
+        self._layer, self._page, self._is_picked = layer, page, True
         self._arrange()
 
     def action_follow(self) -> None:
         if self.run is not None:
-            self._picked = False
+            self._is_picked = False
             self._layer, self._page = self.run.layer, 0
             self._arrange()
 
     def action_page(self, step: int) -> None:
         self._page = min(max(0, self._page + step), self._pages - 1)
-        self._picked = True
+        self._is_picked = True
         self._arrange()
 
     @property
     def _pages(self) -> int:
         count = len(self.run.layers[self._layer - 1]) if self.run else 0
-        return max(1, -(-count // self._shown))
+        return max(1, -(-count // self._page_size))
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
 
     def _arrange(self) -> None:
-        """Give each agent of the page a pane, as many as there is room for."""
+        """Give each agent of the page a pane, with as many agents on a page as there is room for."""
         run = self.run
         if run is None or not self.is_mounted or not self.size.width:
             return
         views = run.layers[self._layer - 1]
-        self._agents = len(views)
+        self._agent_count = len(views)
         width, height = self.size.width, self.size.height - 1
-        most = max(1, width // (_NARROWEST_COLUMN + 2)) if width >= 100 or self.has_class("-side") else 1
-        lines = min(max(1, height // _LOWEST_PANE), -(-len(views) // most))
-        self._shown = min(len(views), most * lines)
-        self._columns = -(-self._shown // lines)
+        most_columns = (
+            max(1, width // (_NARROWEST_COLUMN + 2)) if width >= 100 or self.has_class("-side") else 1
+        )
+        lines = min(max(1, height // _LOWEST_PANE), -(-len(views) // most_columns))
+        self._page_size = min(len(views), most_columns * lines)
+        self._columns = -(-self._page_size // lines)
         self._page = min(self._page, self._pages - 1)
-        page = views[self._page * self._shown : (self._page + 1) * self._shown]
+        page = views[self._page * self._page_size : (self._page + 1) * self._page_size]
         grid = self.query_one("#grid")
         grid.styles.grid_size_columns = self._columns
         panes = list(self.query(AgentPane))
@@ -170,28 +172,28 @@ class RunPanel(Vertical):
         for number, pane in enumerate(panes):
             pane.display = number < len(page)
             if pane.display:
-                pane.look_at(page[number], self.kind)
+                pane.show_call(page[number], self.kind)
         self.call_after_refresh(self.tick)
 
     def _draw_tabs(self, run: RunView) -> None:
         layers = []
         for number in range(1, len(run.layers) + 1):
-            shown = number == self._layer
-            style = Style(bold=shown, reverse=shown) + Style.from_meta({"layer": number})
+            is_shown = number == self._layer
+            style = Style(bold=is_shown, reverse=is_shown) + Style.from_meta({"layer": number})
             layers.append(Content(f" {run.layer_name(number)} {run.glyphs(number)} ").stylize(style))
         tabs = Content("│").join(layers)
         count = len(run.layers[self._layer - 1])
-        if count > self._shown:
-            first = self._page * self._shown
-            last = min(count, first + self._shown)
-            words = f"{first + 1}" if last == first + 1 else f"{first + 1}-{last}"
+        if count > self._page_size:
+            first = self._page * self._page_size
+            last = min(count, first + self._page_size)
+            range_words = f"{first + 1}" if last == first + 1 else f"{first + 1}-{last}"
             pages = Content.assemble(
-                f"  {words} of {count} ",
+                f"  {range_words} of {count} ",
                 Content(" ‹ ").stylize(Style.from_meta({"page": -1})),
                 Content(" › ").stylize(Style.from_meta({"page": 1})),
             )
             tabs = tabs + pages
-        if self._picked and not run.over and run.layer != self._layer:
+        if self._is_picked and not run.over and run.layer != self._layer:
             tabs = tabs + Content(f"  {GLYPHS['writing']} {run.layer_name(run.layer)} is at work, f follows")
         if self.kind == "reasoning":
             tabs = tabs + Content("  reasoning")

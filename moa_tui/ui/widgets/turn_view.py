@@ -10,11 +10,11 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from moa_tui.text.wording import GLYPHS, counted, summary
 from moa_tui.ui.rows.markdown_rows import Rendered, block_end, render
 from moa_tui.ui.rows.rows_widget import MARKS, RowsWidget
-from moa_tui.ui.rows.text_rows import MUTED, GrowingText, Row, find, lightly_styled, prefixed, wrap
+from moa_tui.ui.rows.text_rows import GrowingText, Row, find
 from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
+from moa_tui.ui.run.turn_rows import outcome_rows, progress_rows, prompt_rows
 from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
@@ -28,16 +28,15 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Turn
     from moa_tui.ui.run.run_view import RunView
 
-# A longer prompt shows its beginning until the person opens it.
-_SHOWN_PROMPT_LINES = 20
 # A longer answer is shown as it is written until a thread has laid it out.
 _LONGEST_AT_ONCE = 20_000
-_MARGIN = Content("  ")
-_STATUS_WORDS = {"partial": "cut off", "failed": "no answer", "stopped": "stopped"}
 
 
 class TurnView(RowsWidget, can_focus=True):
-    """Draws a turn, running or over. The answer is Markdown up to its last whole block, plain behind it."""
+    """Draws a turn, running or over.
+
+    The answer is drawn as Markdown up to the end of its last whole block, and as plain lines behind it.
+    """
 
     HELP_TITLE = "A turn"
     # A click is for selecting text; the keys stay with the prompt.
@@ -62,32 +61,32 @@ class TurnView(RowsWidget, can_focus=True):
 
     @frozen_message
     class PanesRequested(Message):
-        """The person wants to see the panes of this turn's run, or to close them."""
+        """The user wants to see the panes of this turn's run, or to close them."""
 
         run: RunView
 
     @frozen_message
     class LinksRequested(Message):
-        """The person wants to choose one of these links, each its text and address."""
+        """The user wants to choose one of these links, each its text and address."""
 
         links: Sequence[tuple[str, str]]
 
     @frozen_message
     class AlternativeRequested(Message):
-        """The person wants to see the turn that is `step` from this one among those in its place."""
+        """The user wants to see the turn that is `step` from this one among those in its place."""
 
         turn: Turn
         step: int
 
     @frozen_message
     class BranchRequested(Message):
-        """The person wants to ask this turn's prompt in another way."""
+        """The user wants to ask this turn's prompt in another way."""
 
         turn: Turn
 
     @frozen_message
     class ForkRequested(Message):
-        """The person wants to go on from this turn in a new conversation."""
+        """The user wants to go on from this turn in a new conversation."""
 
         turn: Turn
 
@@ -104,15 +103,15 @@ class TurnView(RowsWidget, can_focus=True):
         self._above: list[Row] = []
         self._below: list[Row] = []
         self._rows: list[Row] = []
-        self._words: list[str] = []
-        self._busy = False
+        self._frame_lines: list[str] = []
+        self._is_rendering = False
 
     @property
     def rows(self) -> Sequence[Row]:
         return self._rows
 
     def _assemble(self) -> int:
-        """Join the rows of all parts, and return how many rows there were before."""
+        """Join the rows of all parts, and return how many rows the turn had before."""
         before = len(self._rows)
         answer = self._answer.rows if self._answer.source else []
         self._rows = [*self._above, *answer, *self._below]
@@ -128,20 +127,24 @@ class TurnView(RowsWidget, can_focus=True):
         return self.run.answer
 
     def lay_out(self, width: int) -> None:
-        """Lay the turn out in `width` cells; a run that is over is rendered before it is first shown."""
-        first = not self._answer.width
+        """Lay the turn out in `width` cells.
+
+        The answer of a run that is over is rendered before it is first shown, unless it is very long.
+        """
+        is_first_layout = not self._answer.width
         self._answer.resize(width)
         if self.run.over and self.answer:
-            self._cursor.news()  # Told once: the whole answer is laid out here, not at the next tick.
+            # The whole answer is laid out here: the cursor must not report it again at the next tick.
+            self._cursor.news()
             self._answer.replace(self.answer)
-            # At another width, only what the reader sees is worth keeping him waiting for.
-            if len(self.answer) > _LONGEST_AT_ONCE or not (first or self.is_on_screen):
-                self._settle(len(self.answer))
+            # At a change of width, only a turn on the screen is worth a wait of the reader.
+            if len(self.answer) > _LONGEST_AT_ONCE or not (is_first_layout or self.is_on_screen):
+                self._start_rendering(len(self.answer))
             else:
                 self._rendered = render(self.answer, width)
-                self._answer.settle(len(self.answer), self._rendered.rows)
+                self._answer.show_rendered(len(self.answer), self._rendered.rows)
         elif end := block_end(self._answer.source, 0):
-            self._settle(end)
+            self._start_rendering(end)
         self._frame(width)
         self._assemble()
         self.forget()
@@ -156,135 +159,93 @@ class TurnView(RowsWidget, can_focus=True):
             case Begun(text):
                 self._answer.replace(text)
                 changed = len(self._above)
-                self._settle_blocks()
+                self._render_whole_blocks()
             case Appended(text):
                 changed = len(self._above) + self._answer.append(text)
-                self._settle_blocks()
+                self._render_whole_blocks()
             case Whole(text):
                 self._answer.replace(text)
-                self._settle(len(text))
+                self._start_rendering(len(text))
                 changed = 0
         if self._frame(width):
             changed = 0
         if changed is not None:
             self._redraw(changed)
 
-    def _settle_blocks(self) -> None:
+    def _render_whole_blocks(self) -> None:
         """Render the blocks that are whole, unless a thread renders at the moment."""
-        end = block_end(self._answer.source, self._answer.settled)
-        if end > self._answer.settled and not self._busy:
-            self._settle(end)
+        end = block_end(self._answer.source, self._answer.rendered_characters)
+        if end > self._answer.rendered_characters and not self._is_rendering:
+            self._start_rendering(end)
 
-    def show_found(self, text: str) -> list[int]:
-        """Mark every occurrence of `text`, and return the row of each. An empty text removes the marks."""
-        places: list[int] = []
+    def mark_occurrences(self, text: str) -> list[int]:
+        """Mark every occurrence of `text`, and return each one's first row; without text, remove the marks."""
+        first_rows: list[int] = []
         marks: dict[int, list[tuple[int, int]]] = {}
         if text:
             self.whole_prompt = self.whole_prompt or text.casefold() in self.turn.prompt.casefold()
             self._frame(self._answer.width)
             self._redraw()
-            for place in find(self._rows, text):
-                places.append(place[0][0])
-                for row, start, end in place:
+            for occurrence in find(self._rows, text):
+                first_rows.append(occurrence[0][0])
+                for row, start, end in occurrence:
                     marks.setdefault(row, []).append((start, end))
         if marks or self.found:
             self.found = marks
             self.forget()
             self.refresh()
-        return places
+        return first_rows
 
     def _redraw(self, changed: int = 0) -> None:
-        """Redraw the rows from `changed` on; the screen is laid out only where their number changed."""
+        """Redraw the rows from `changed` on. The screen is laid out only where the number of rows changed."""
         before = self._assemble()
         self.forget(changed)
         self.refresh(layout=before != len(self._rows))
 
-    def _settle(self, end: int) -> None:
-        self._busy = True
+    def _start_rendering(self, end: int) -> None:
+        """Render the answer up to character `end` on a thread."""
+        self._is_rendering = True
         self._render_to(end)
 
     @work(exclusive=True)
     async def _render_to(self, end: int) -> None:
-        """Render the answer up to `end` on a thread; blocks already rendered stay unless `end` is its end."""
+        """Render the answer up to character `end` on a thread, and show the rows.
+
+        Blocks already rendered stay as they are, unless `end` is the end of the answer.
+        """
         answer, width = self._answer, self._answer.width
-        whole = end == len(answer.source)
-        start = 0 if whole else answer.settled
+        start = 0 if end == len(answer.source) else answer.rendered_characters
         piece = answer.source[start:end]
-        done = [] if start == 0 else answer.rows[: answer.settled_rows]
-        code = [] if start == 0 else self._rendered.code
-        rendered = await asyncio.to_thread(render, piece, width, len(code))
-        self._busy = False
+        earlier = Rendered()
+        if start:
+            earlier = Rendered(answer.rows[: answer.rendered_rows], self._rendered.code, self._rendered.links)
+        rendered = await asyncio.to_thread(render, piece, width, len(earlier.code))
+        self._is_rendering = False
         if width != answer.width or answer.source[start:end] != piece:
             return
-        gap = [Row(Content())] if done and rendered.rows else []
+        gap = [Row(Content())] if earlier.rows and rendered.rows else []
         self._rendered = Rendered(
-            [*done, *gap, *rendered.rows],
-            [*code, *rendered.code],
-            [*([] if start == 0 else self._rendered.links), *rendered.links],
+            [*earlier.rows, *gap, *rendered.rows],
+            [*earlier.code, *rendered.code],
+            [*earlier.links, *rendered.links],
         )
-        answer.settle(end, self._rendered.rows)
-        self._redraw(len(self._above) + len(done))
+        answer.show_rendered(end, self._rendered.rows)
+        self._redraw(len(self._above) + len(earlier.rows))
 
     def _frame(self, width: int) -> bool:
-        """Lay out what stands above and below the answer, and return whether it changed."""
-        above = [*self._prompt_rows(width), *self._strip_rows(width)]
-        below = self._end_rows(width)
-        words = [row.content.plain for row in (*above, *below)]
-        if words == self._words:
+        """Lay out the rows above and below the answer, and return whether they changed."""
+        above = [*self._prompt_rows(width), *progress_rows(self.run, width)]
+        if self._answer.source:
+            above.append(Row(Content()))
+        below = outcome_rows(self.run, width)
+        lines = [row.content.plain for row in (*above, *below)]
+        if lines == self._frame_lines:
             return False
-        self._words, self._above, self._below = words, above, below
+        self._frame_lines, self._above, self._below = lines, above, below
         return True
 
     def _prompt_rows(self, width: int) -> list[Row]:
-        lines = self.turn.prompt.split("\n")
-        shown = lines if self.whole_prompt else lines[:_SHOWN_PROMPT_LINES]
-        name = Content("You").stylize("bold $text-accent")
-        number, total = self.place
-        if total > 1:
-            name = Content.assemble(name, f"  ‹{number}/{total}›")
-        rows = [Row(name)]
-        for line in shown:
-            plain = lightly_styled(line[:20_000]).without_spans
-            rows += prefixed(wrap(plain, max(4, width - 2)), _MARGIN)
-        if len(shown) < len(lines):
-            more = f"… {counted(len(lines) - len(shown), 'more line')}; e shows them"
-            rows.append(Row((_MARGIN + Content(more)).stylize(MUTED)))
-        return rows
-
-    def _strip_rows(self, width: int) -> list[Row]:
-        run = self.run
-        name = Content(run.recipe.name).stylize("bold $text-primary")
-        if run.outcome is None:
-            name = Content.assemble(name, "  ", run.stage())
-        elif (status := run.outcome.status) != "done":
-            name = Content.assemble(name, f"  {GLYPHS[status]} {_STATUS_WORDS[status]}")
-        rows = [Row(Content()), *wrap(name, width)]
-        if len(run.layers) > 1 or len(run.layers[0]) > 1:
-            joined = " │ ".join(run.strip())
-            lines = [joined] if len(joined) + 2 <= width else run.strip()
-            for line in lines:
-                rows += prefixed(wrap(Content(line).stylize(MUTED), max(4, width - 2)), _MARGIN)
-        return [*rows, Row(Content())] if self._answer.source else rows
-
-    def _end_rows(self, width: int) -> list[Row]:
-        outcome = self.run.outcome
-        if outcome is None:
-            return []
-        rows: list[Row] = []
-        if outcome.status != "done" and outcome.error is not None:
-            mark = Content(f"{GLYPHS[outcome.status]} ").stylize("$text-error")
-            lines = [
-                row
-                for line in outcome.error.message.split("\n")
-                for row in wrap(Content(line).stylize("$text-error"), max(4, width - 2))
-            ]
-            rows += [Row(Content()), *prefixed(lines, mark)]
-        first, *notes = summary(self.run.recipe, outcome).split("\n")
-        numbers = first.partition(": ")[2]
-        rows += [Row(Content()), *wrap(Content(numbers).stylize(MUTED), width)]
-        for note in notes:
-            rows += wrap(Content(note.strip()).stylize(MUTED), width)
-        return rows
+        return prompt_rows(self.turn.prompt, self.place, width, is_whole=self.whole_prompt)
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return container.width
@@ -331,6 +292,6 @@ class TurnView(RowsWidget, can_focus=True):
             return
         if event.chain == 1 and event.y == 0 and self.place[1] > 1:
             self.action_alternative(1)
-        strip = range(len(self._prompt_rows(self._answer.width)) + 1, len(self._above))
-        if event.chain == 1 and event.y in strip:
+        progress = range(len(self._prompt_rows(self._answer.width)) + 1, len(self._above))
+        if event.chain == 1 and event.y in progress:
             self.action_panes()

@@ -224,7 +224,7 @@ def test_headings_code_and_strong_words_are_told_apart(line: str, styles: list[t
 
 
 def test_a_fence_and_what_it_holds_have_one_colour_each() -> None:
-    assert [span.style for span in lightly_styled("```py", mark=True).spans] == [MUTED]
+    assert [span.style for span in lightly_styled("```py", is_fence=True).spans] == [MUTED]
     assert [span.style for span in lightly_styled("# **x**", fenced=True).spans] == [CODE]
 
 
@@ -294,16 +294,16 @@ def test_settling_keeps_the_source_and_what_comes_later(
     characters = min(characters, len(text))
     rows = [Row(Content("rendered"))] * 3
     growing = grown(text, width)
-    growing.settle(characters, rows)
+    growing.show_rendered(characters, rows)
     assert growing.source == text
-    assert (growing.settled, growing.settled_rows) == (characters, 3)
+    assert (growing.rendered_characters, growing.rendered_rows) == (characters, 3)
     assert drawn(growing.rows[:3]) == drawn(rows)
     growing.append(more)
     assert growing.source == text + more
     assert drawn(growing.rows[:3]) == drawn(rows)
     assert drawn(growing.rows[3:]) == drawn(grown(text[characters:] + more, width).rows)
     growing.resize(width)
-    assert (growing.settled, growing.settled_rows) == (0, 0)
+    assert (growing.rendered_characters, growing.rendered_rows) == (0, 0)
     assert drawn(growing.rows) == drawn(grown(text + more, width).rows)
 
 
@@ -316,9 +316,9 @@ def test_a_text_without_a_width_waits_for_one() -> None:
     assert growing.rows[2].content.spans[0].style == CODE
 
 
-def test_a_text_that_is_settled_whole_shows_nothing_behind_the_rows() -> None:
+def test_a_text_that_is_rendered_whole_shows_nothing_behind_the_rows() -> None:
     growing = grown("word", 10)
-    growing.settle(4, [Row(Content("rendered"))])
+    growing.show_rendered(4, [Row(Content("rendered"))])
     assert plain(growing.rows) == ["rendered"]
 
 
@@ -329,9 +329,9 @@ def test_what_stands_in_a_fence_is_no_heading_until_the_fence_ends() -> None:
 
 def test_replacing_a_text_leaves_nothing_of_the_former() -> None:
     growing = grown("a\nb\nc", 10)
-    growing.settle(2, [Row(Content("rendered"))])
+    growing.show_rendered(2, [Row(Content("rendered"))])
     growing.replace("z")
-    assert (growing.source, plain(growing.rows), growing.settled) == ("z", ["z"], 0)
+    assert (growing.source, plain(growing.rows), growing.rendered_characters) == ("z", ["z"], 0)
 
 
 def test_a_very_long_line_is_copied_and_searched_as_the_line_it_is() -> None:

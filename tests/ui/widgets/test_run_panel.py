@@ -294,7 +294,7 @@ async def test_a_failed_agent_shows_its_error_as_an_error_and_never_as_an_answer
         await bench.submit("hi")
         await bench.until_shown("✗ failed: 401: the key is wrong", "1 one ✗ failed", "fine")
         failed = bench.panes[0]
-        assert failed.has_class("-failed", "-still")
+        assert failed.has_class("-failed", "-notice")
         failed.focus()
         await bench.press("y")
         await bench.until_told("there is nothing to copy yet")

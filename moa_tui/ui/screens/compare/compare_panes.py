@@ -57,7 +57,7 @@ class ComparePanes(Screen[None]):
     def on_mount(self) -> None:
         name = without_controls(one_line(self.run_state.recipe.name))
         self.query_one("#compare-panes-title", Static).update(Content.assemble(("Agents of ", "bold"), name))
-        self.query_one(RunPanel).look_at(self.run_state)
+        self.query_one(RunPanel).show_run(self.run_state)
         self.set_interval(_SECONDS_BETWEEN_TICKS, self._tick)
         self.call_after_refresh(self._focus_first)
 
