@@ -218,7 +218,7 @@ def _months_between(earlier: str, later: str) -> int:
 
 
 def bar(part: float, cells: int) -> str:
-    """A bar that fills `part`, from 0 to 1, of `cells` cells; any part above 0 is at least an eighth of one."""
+    """A bar that fills `part`, from 0 to 1, of `cells` cells; any part above 0 shows at least an eighth."""
     eighths = round(max(0.0, min(1.0, part)) * cells * 8)
     if part > 0:
         eighths = max(1, eighths)
