@@ -1,4 +1,4 @@
-"""Turns and what they make together: pure values."""
+"""Conversations and their turns: pure values."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message, Outcome, Paid
 
-Where = Literal["title", "prompt", "answer", "proposer"]
+HitPlace = Literal["title", "prompt", "answer", "proposer"]
+"""The part of a conversation in which a search has a hit."""
 
-_LONGEST_NAME = 200
+_LONGEST_NAME_CHARACTERS = 200
 
 
 def new_id() -> str:
-    """Twelve characters that no other conversation or turn has."""
+    """A new random id of twelve characters for a conversation or turn."""
     return secrets.token_hex(6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turn:
-    """One prompt, one recipe, and what the run came to; None until it has ended.
+    """One prompt, the recipe it was sent with, and the outcome of the run, which is None until the run ended.
 
-    A turn points to the one before it, so several turns with one parent are branches of one conversation.
-    `system` is the conversation's system prompt when it was sent, `created` the time in Unix seconds. Two
-    values with one `id` are the same turn, at two moments.
+    A turn points to the turn before it, so several turns with one parent are branches of one conversation.
+    `system` is the conversation's system prompt when the turn was sent, `created` the time in Unix seconds.
+    Two values with one `id` are the same turn at two moments.
     """
 
     prompt: str
@@ -45,10 +46,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conversation:
-    """A tree of turns, and what its owner has made of it.
+    """A tree of turns, with its title, tags and marks.
 
-    `turns` has every branch, a parent before its children; `active` is the last turn of the branch in view.
-    `title` is empty until one is given by hand or by a model. `created` is in Unix seconds.
+    `turns` has the turns of every branch, a parent before its children; `active` is the last turn of the
+    branch that is shown. `title` is empty until the user or a model gives one. `created` is in Unix seconds.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -60,40 +61,40 @@ class Conversation:
     pinned: bool = False
     archived: bool = False
     forked_from: str | None = None
-    """The id of the conversation it was forked from."""
+    """The id of the conversation from which this one was forked; None where it was not."""
 
     @property
     def name(self) -> str:
-        """Its title, else the first line of its first prompt."""
+        """The title, or the first line of the first prompt where there is no title."""
         return self.title or (name_from(self.turns[0].prompt) if self.turns else "")
 
     def siblings(self, turn: Turn) -> tuple[Turn, ...]:
-        """The turns that stand in one place: `turn` and its alternatives, oldest first."""
+        """The turns with the same parent as `turn`: the turn itself and its alternatives, oldest first."""
         parent = turn.parent and turn.parent.id
-        return tuple(one for one in self.turns if (one.parent and one.parent.id) == parent)
+        return tuple(other for other in self.turns if (other.parent and other.parent.id) == parent)
 
     def places(self) -> dict[str, tuple[int, int]]:
-        """For each turn's id, which of how many alternatives it is, counting from 1."""
+        """By turn id, the number of the turn among its alternatives, from 1, and how many they are."""
         alternatives: dict[str | None, list[str]] = {}
-        for one in self.turns:
-            parent = one.parent.id if one.parent is not None else None
-            alternatives.setdefault(parent, []).append(one.id)
+        for turn in self.turns:
+            parent = turn.parent.id if turn.parent is not None else None
+            alternatives.setdefault(parent, []).append(turn.id)
         return {id_: (number, len(ids)) for ids in alternatives.values() for number, id_ in enumerate(ids, 1)}
 
     def newest_below(self, turn: Turn) -> Turn:
-        """The last turn of the branch that was worked on last among those through `turn`."""
+        """The newest of `turn` and all turns below it, which ends the branch to show."""
         below = {turn.id}
         newest = turn
-        for one in self.turns:
-            if one.parent is not None and one.parent.id in below:
-                below.add(one.id)
-                newest = one
+        for candidate in self.turns:
+            if candidate.parent is not None and candidate.parent.id in below:
+                below.add(candidate.id)
+                newest = candidate
         return newest
 
     def with_turn(self, turn: Turn) -> Self:
-        """Itself with `turn` as the active one; in the place of an earlier value of that turn, or new."""
-        if any(one.id == turn.id for one in self.turns):
-            turns = tuple(turn if one.id == turn.id else one for one in self.turns)
+        """The conversation with `turn` as its active turn, added or in the place of its earlier value."""
+        if any(other.id == turn.id for other in self.turns):
+            turns = tuple(turn if other.id == turn.id else other for other in self.turns)
         else:
             turns = (*self.turns, turn)
         return replace(self, turns=turns, active=turn)
@@ -101,10 +102,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A kept conversation in a line of a list. Times in Unix seconds, `cost` in US dollars.
+    """What a list of stored conversations shows of one.
 
-    `cost` leaves out prices that are unknown. `recipe` is the last turn's. `deleted` is when it was thrown
-    away, None where it was not.
+    `created`, `used` (the time of its last use) and `deleted` are in Unix seconds; `deleted` is None where
+    the conversation is not in the trash. `turns` is the number of its turns, `recipe` the name of the last
+    one's recipe. `cost` is in US dollars and leaves out prices that are unknown.
     """
 
     id: str
@@ -122,47 +124,48 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place where a search found something.
+    """A place where a search has found its words.
 
-    `marks` are the (start, end) of each word found in `context`. `turn` is the turn's id; `agent` is whose
-    answer it is, empty where the person wrote it.
+    `context` is the text around the words, `marks` the (start, end) of each of them in it. `turn` is the id
+    of the turn. `agent` is the name of the agent that wrote the text, empty where the user wrote it.
     """
 
     summary: Summary
     turn: str
-    where: Where
+    where: HitPlace
     agent: str
     context: str
     marks: tuple[tuple[int, int], ...]
 
 
 def name_from(prompt: str) -> str:
-    """The first line of a prompt with something on it, as a name."""
-    line = next((line for line in prompt.splitlines() if line.strip()), "")
-    return " ".join(line[: 2 * _LONGEST_NAME].split())[:_LONGEST_NAME]
+    """The first line of a prompt that is not blank, shortened to a name."""
+    first_line = next((line for line in prompt.splitlines() if line.strip()), "")
+    beginning = first_line[: 2 * _LONGEST_NAME_CHARACTERS]
+    return " ".join(beginning.split())[:_LONGEST_NAME_CHARACTERS]
 
 
 def paid_for(turns: Iterable[Turn]) -> Paid:
-    """What the calls of turns took together; a reply that was reused counts with the run it came from."""
+    """The sum of what the calls of the turns cost; a reused reply counts in the run that it came from."""
     outcomes = (turn.outcome for turn in turns if turn.outcome is not None)
     return paid(reply for outcome in outcomes for reply in outcome.replies.values())
 
 
 def path(turn: Turn) -> tuple[Turn, ...]:
-    """The turns from the conversation's beginning to `turn`."""
+    """The turns from the first one of the branch to `turn`."""
     turns = []
-    step: Turn | None = turn
-    while step is not None:
-        turns.append(step)
-        step = step.parent
+    current: Turn | None = turn
+    while current is not None:
+        turns.append(current)
+        current = current.parent
     return tuple(reversed(turns))
 
 
 def history(turn: Turn) -> list[Message]:
-    """What the agents of `turn` are sent of the conversation: prompts and final answers, then its prompt.
+    """The messages for the agents of `turn`: earlier prompts and final answers, then the prompt of the turn.
 
-    No proposer's text of an earlier turn is in it. A turn that came to no answer is left out whole, since
-    providers insist that prompt and answer take turns.
+    The texts of proposers in earlier turns are not among them. A turn without an answer is left out with its
+    prompt, since providers insist that prompts and answers alternate.
     """
     messages: list[Message] = [{"role": "system", "content": turn.system}] if turn.system else []
     for earlier in path(turn)[:-1]:

@@ -1,16 +1,16 @@
-"""Every error this program raises on purpose.
+"""Every error that this program raises on purpose.
 
     MoaTuiError
-    ├── UsageError            the command was called in a way that cannot work
-    │   └── OpenElsewhereError    another moa-tui has the conversation open
-    ├── FileError             a config, recipe or theme file cannot be used; names file and key
-    ├── StoreError            the conversations that are kept cannot be read or written
-    │   └── TakenError            a conversation of that id is there already
-    ├── MissingKeyError       a model's API key is in no environment variable
-    ├── NoLocalModelError     no local model server answered
-    └── ModelError            one model call failed
+    ├── UsageError                    the command was called in a way that cannot work
+    │   └── OpenElsewhereError        another moa-tui has the conversation open
+    ├── FileError                     a config, recipe or theme file cannot be used; names file and key
+    ├── StoreError                    the stored conversations cannot be read or written
+    │   └── ConversationExistsError   a conversation with that id is stored already
+    ├── MissingKeyError               a model's API key is in no environment variable
+    ├── NoLocalModelError             no local model server answered
+    └── ModelError                    one model call failed
 
-A message says what happened, where, and what to do next. Anything else that is raised is a bug.
+A message says what happened, where, and what to do next. Any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ FailureKind = Literal[
     "quota",  # 429: the account's quota is used up; waiting does not help
     "server",  # 5xx, or an error sent inside the stream
     "connection",  # refused, reset, name not found
-    "timeout",  # one of the recipe's limits passed
+    "timeout",  # one of the recipe's time limits was exceeded
     "malformed",  # the reply was not what the protocol says
     "cut_off",  # the stream ended without saying why
     "filtered",  # the provider's content filter stopped the answer
-    "empty",  # the model ended without an answer
-    "too_long",  # the reply passed the size any answer can need
-    "rested",  # its endpoint failed several times in a row, and others can answer
-    "stopped",  # a person stopped it
-    "interrupted",  # moa-tui ended before it did
-    "left_behind",  # the layer went on without it
-    "max_cost",  # the next layer would pass the spending cap
-    "budget",  # the next layer would pass the conversation's or the day's budget
-    "no_references",  # every agent of a layer failed
+    "empty",  # the model ended without writing an answer
+    "too_long",  # the reply is longer than any answer can need to be
+    "rested",  # the endpoint failed several times in a row, so another agent was asked
+    "stopped",  # the user stopped the call or the run
+    "interrupted",  # moa-tui ended before the call or the run did
+    "left_behind",  # the layer went on without this call
+    "max_cost",  # the next layer would exceed the recipe's own cap
+    "budget",  # the next layer would exceed the budget of the conversation or the day
+    "no_references",  # no answer of a layer can be used
 ]
 
 
 class MoaTuiError(Exception):
-    """The root: catch it to tell a person what went wrong without a traceback."""
+    """The root of all errors whose message is meant for the user, to be shown without a traceback."""
 
 
 class UsageError(MoaTuiError):
@@ -53,23 +53,23 @@ class UsageError(MoaTuiError):
 
 
 class OpenElsewhereError(UsageError):
-    """Another moa-tui has the conversation open; two at once would pull it apart."""
+    """Another moa-tui has the conversation open; two programs must not write one conversation."""
 
 
 class FileError(MoaTuiError):
-    """A file the person keeps (config, recipe, theme) cannot be used as it stands."""
+    """A file of the user (config, recipe or theme) cannot be used as it is."""
 
 
 class StoreError(MoaTuiError):
-    """The database of conversations cannot be read or written as it stands; it was left as it is."""
+    """The database of conversations cannot be read or written; its file was left unchanged."""
 
 
-class TakenError(StoreError):
-    """A conversation of that id is there already."""
+class ConversationExistsError(StoreError):
+    """A conversation with that id is stored already."""
 
 
 class MissingKeyError(MoaTuiError):
-    """One or more models need an API key that no environment variable holds."""
+    """One or more models need an API key, and no environment variable holds it."""
 
 
 class NoLocalModelError(MoaTuiError):
@@ -79,8 +79,8 @@ class NoLocalModelError(MoaTuiError):
 class ModelError(MoaTuiError):
     """One model call failed; the engine decides whether to try again.
 
-    `status_code` is the HTTP status where a server gave one. `retry_after` is in seconds, as the server
-    asked.
+    `status_code` is the HTTP status, None where no server gave one. `retry_after` is the wait in seconds that
+    the server asked for, None where it asked for none.
     """
 
     def __init__(

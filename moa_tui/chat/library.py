@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from moa_tui.errors import StoreError, TakenError, UsageError
+from moa_tui.errors import ConversationExistsError, StoreError, UsageError
 from moa_tui.formats import export, importer
 from moa_tui.stats.preferences import preferences
 from moa_tui.text.wording import counted
@@ -165,7 +165,7 @@ class Library:
         for conversation in imported.conversations:
             try:
                 self._store.save(conversation)
-            except TakenError as error:
+            except ConversationExistsError as error:
                 notes.append(str(error))
             else:
                 conversations += 1

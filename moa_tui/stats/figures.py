@@ -1,4 +1,4 @@
-"""Totals over the kept conversations, by recipe, model, agent and month. Values only."""
+"""Totals over the stored conversations, by recipe, model, agent and month. Values only."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from moa_tui.stats.preferences import Preferences
 
-
 SCHEMA = 1
+"""The version of the JSON form of the figures."""
 
-Kind = Literal["recipes", "models", "agents", "months"]
-KINDS: tuple[Kind, ...] = ("recipes", "models", "agents", "months")
+GroupKind = Literal["recipes", "models", "agents", "months"]
+GROUP_KINDS: tuple[GroupKind, ...] = ("recipes", "models", "agents", "months")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What one recipe, model, agent or month came to.
+    """The totals of one recipe, model, agent or month.
 
-    Turns of a recipe or month are those sent; of a model or agent, those it had a part in. A turn that stands
-    in several conversations, as it does after a fork, is counted once. `calls` are the requests that were
-    sent: a reply kept from an earlier run counts no call, tokens, price or time again.
+    `turns` counts the turns sent with a recipe or in a month, or the turns in which a model or agent was
+    called. A turn that belongs to several conversations, as it does after a fork, is counted once. `calls`
+    counts the requests that were sent; a reply reused from an earlier run adds nothing.
 
-    `cost` is in US dollars and leaves out the `unpriced` calls, whose price is not known. `estimated` is how
-    many calls' tokens the provider did not count. `unfinished` calls are written now, or moa-tui ended before
-    they did. Times are medians in seconds: of a model's or agent's calls from their start, of a recipe's or
-    month's turns from theirs to the final answer's first token and end. None is for nothing measured.
+    `cost` is in US dollars and leaves out the `unpriced` calls, whose price is unknown. `estimated` counts
+    calls whose tokens the provider did not count. `unfinished` counts the calls that are running now, or that
+    were running when moa-tui ended. `first_token_seconds` and `seconds` are medians of the times to the first
+    token and to the end: for a model or agent, of its calls; for a recipe or month, of the final answers of
+    its turns, from the start of the turn. None means that nothing was measured.
 
-    `proposed` is how often an answer was asked of an agent before the last layer, `used` how often the next
-    layer read it, `left_out` how often it was left out by hand, `taken` how often it was made the final
-    answer by hand. `overlap` is the mean share of the final answer's phrases that stand in an answer used.
+    `proposed` counts the answers asked of agents before the last layer, `used` those that the next layer
+    read, `left_out` those left out by hand, `taken` those made the final answer by hand. `overlap` is the
+    mean share of the final answer's phrases that also stand in an answer that was used.
     """
 
     name: str
@@ -56,9 +57,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What all conversations that are not deleted came to, since a time in Unix seconds or from the first on.
+    """The totals of all conversations that are not deleted, whole and by group.
 
-    Months are named `2025-06`, in local time and in their order; the others have the most calls first.
+    Months are named like `2025-06`, in local time and in their order; in the other tuples the group with the
+    most calls comes first.
     """
 
     total: Group
@@ -67,11 +69,12 @@ class Figures:
     agents: tuple[Group, ...]
     months: tuple[Group, ...]
     since: float | None = None
+    """The time in Unix seconds from which on turns are counted; None where all are."""
     preferences: Preferences | None = None
     """Which recipes were preferred where several were compared; None where none were."""
 
-    def groups(self, kind: Kind) -> tuple[Group, ...]:
-        """Those of one kind."""
+    def groups(self, kind: GroupKind) -> tuple[Group, ...]:
+        """The groups of one kind."""
         return {
             "recipes": self.recipes,
             "models": self.models,

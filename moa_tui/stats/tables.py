@@ -1,4 +1,4 @@
-"""The figures over the kept conversations as tables, as bars, and as JSON. Pure."""
+"""The figures over the stored conversations as tables, as bars, and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from moa_tui.stats.figures import KINDS, SCHEMA, Figures, Group, Kind
+from moa_tui.stats.figures import GROUP_KINDS, SCHEMA, Figures, Group, GroupKind
 from moa_tui.text.cells import cell_len, fit
 from moa_tui.text.safe import safe_line
 from moa_tui.text.wording import counted, money
@@ -15,29 +15,31 @@ from moa_tui.text.wording import counted, money
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
-
 Role = Literal["head", "chosen", "name", "figure", "bar", "muted"]
 Line = list[tuple[str, Role]]
-"""A line in pieces, each with what it is, so that a screen can tell them apart."""
+"""A line as pieces of text, each with its role, by which a screen gives it a style."""
 
 NO_NAME = "(no name)"
 _GAP = "  "
 _NAME_CELLS = 16
-_BAR_CELLS, _LONGEST_BAR = 8, 30
+_LEAST_BAR_CELLS, _MOST_BAR_CELLS = 8, 30
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A column: its value in a group (None: nothing known), how that is written, and what it means."""
+    """A column of the tables."""
 
     value: Callable[[Group], float | None]
+    """The value of a group, by which rows are sorted and bars drawn; None where it is unknown."""
     written: Callable[[Group], str]
+    """The same value as text."""
     meaning: str = ""
+    """What the heading stands for; empty where the heading says it."""
 
 
 def _count(number: float) -> str:
-    """`950`, `12.3k`, `4.56M`."""
+    """`number` as text, shortened to three digits and a letter from 10,000 on: `950`, `12.3k`, `4.56M`."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if number >= size:
             unit = 1e3 if letter == "k" else size
@@ -50,12 +52,13 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}".replace("%", " %")
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 as text like `75 %`; a dash for None."""
+    return "-" if share is None else f"{share:.0%}".replace("%", " %")
 
 
 def _price(group: Group) -> str:
-    """The sum of the known prices; a `+` where there are unknown ones beside them."""
+    """The sum of the known prices; a `+` marks that the prices of some calls are unknown."""
     if not group.calls:
         return "-"
     if group.unpriced == group.calls:
@@ -67,7 +70,7 @@ def _cost(group: Group) -> float | None:
     return None if group.unpriced == group.calls else group.cost
 
 
-def _used(group: Group) -> float | None:
+def _used_share(group: Group) -> float | None:
     return group.used / group.proposed if group.proposed else None
 
 
@@ -97,104 +100,116 @@ MEASURES: dict[str, Measure] = {
         "median time to the first token",
     ),
     "time": Measure(lambda group: group.seconds, lambda group: _seconds(group.seconds), "median time"),
-    "used": Measure(_used, lambda group: _share(_used(group)), "proposed answers that the next layer read"),
+    "used": Measure(
+        _used_share, lambda group: percent(_used_share(group)), "proposed answers that the next layer read"
+    ),
     "left out": Measure(lambda group: group.left_out, lambda group: _count(group.left_out), "by hand"),
     "taken": Measure(lambda group: group.taken, lambda group: _count(group.taken), "by hand as the answer"),
     "overlap": Measure(
         lambda group: group.overlap,
-        lambda group: _share(group.overlap),
+        lambda group: percent(group.overlap),
         "wording that the final answer shares, on average",
     ),
 }
-# Which columns go first where there is no room for all.
-_FIRST: tuple[str, ...] = (
+# The columns in the order in which they get a place where there is no room for all.
+_PRIORITY: tuple[str, ...] = (
     "calls", "price", "time", "failed", "used", "overlap", "first", "out", "in", "turns", "left out", "taken",
     "partial", "stopped",
 )  # fmt: skip
-_SENT = frozenset({"recipes", "months"})
-"""Kinds that a turn belongs to as a whole."""
+_KINDS_OF_TURNS = frozenset({"recipes", "months"})
+"""The kinds of which each turn belongs to one group alone, so that a count of turns says something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Lines of one width: the headings, the groups, and the columns there was no room for."""
+    """Lines of one width: the headings, and a row for each group."""
 
     head: Line
     rows: list[Line]
     hidden: tuple[str, ...]
+    """The columns for which there was no room."""
+
+    def text_lines(self) -> list[str]:
+        """The head and the rows as plain text, without spaces at their ends."""
+        return ["".join(text for text, _ in line).rstrip() for line in (self.head, *self.rows)]
 
 
-def table(kind: Kind, groups: Sequence[Group], width: int, by: str = "name") -> Table:
-    """The groups in `width` cells, sorted by a key of MEASURES, the highest first, or by "name".
+def table(kind: GroupKind, groups: Sequence[Group], width: int, by: str = "name") -> Table:
+    """The table of the groups in `width` cells, sorted by "name" or by a key of MEASURES, the highest first.
 
-    The bars are of that column, else of turns (calls for models and agents) and price, from zero to the
-    highest of them all. Months by name are in their order, with a line where some had no turn.
+    Bars are drawn from zero to the highest value: for the column that is sorted by, or where that is the name
+    for turns (calls for models and agents) and price. Months sorted by name are in their order, with a line
+    where there are months without a turn between two of them.
     """
     if by in MEASURES:
         ordered = sorted(groups, key=lambda group: (-_value(by, group, -1.0), group.name))
         barred = [by]
     else:
         ordered = sorted(groups, key=lambda group: group.name)
-        barred = ["turns" if kind in _SENT else "calls", "price"]
-    highest = {one: max((_value(one, group) for group in ordered), default=0.0) for one in barred}
-    # A bar beside no other says nothing.
-    barred = [one for one in barred if len(ordered) > 1 and highest[one] > 0]
+        barred = ["turns" if kind in _KINDS_OF_TURNS else "calls", "price"]
+    highest = {column: max((_value(column, group) for group in ordered), default=0.0) for column in barred}
+    # A bar says something beside other bars only.
+    barred = [column for column in barred if len(ordered) > 1 and highest[column] > 0]
     names = [safe_line(group.name) or NO_NAME for group in ordered]
     longest = max(map(cell_len, [_heading(kind), *names]))
     name_cells = min(longest, max(_NAME_CELLS, width // 4))
     cells = {
-        one: max(map(len, [one, *map(column.written, ordered)])) + len(_GAP)
-        for one, column in MEASURES.items()
+        column: max(map(len, [column, *map(measure.written, ordered)])) + len(_GAP)
+        for column, measure in MEASURES.items()
     }
     columns = _columns(kind, by, barred, cells, width - name_cells)
-    barred = [one for one in barred if one in columns]
-    room = width - name_cells - sum(cells[one] for one in columns)
-    bar_cells = max(0, min(_LONGEST_BAR, room // len(barred) - 1)) if barred else 0
+    barred = [column for column in barred if column in columns]
+    room = width - name_cells - sum(cells[column] for column in columns)
+    bar_cells = max(0, min(_MOST_BAR_CELLS, room // len(barred) - 1)) if barred else 0
 
     head: Line = [(fit(_heading(kind), name_cells), "head" if by in MEASURES else "chosen")]
-    for one in columns:
-        head += [(" " * (cells[one] - len(one)), "head"), (one, "chosen" if one == by else "head")]
-        if one in barred:
+    for column in columns:
+        role: Role = "chosen" if column == by else "head"
+        head += [(" " * (cells[column] - len(column)), "head"), (column, role)]
+        if column in barred:
             head.append((" " * (bar_cells + 1), "head"))
     rows: list[Line] = []
-    before = ""
+    previous_month = ""
     for group, name in zip(ordered, names, strict=True):
-        if kind == "months" and by not in MEASURES and (gap := _months_between(before, group.name)):
+        if kind == "months" and by not in MEASURES and (gap := _months_between(previous_month, group.name)):
             rows.append([(fit(f"({counted(gap, 'month')} without a turn)", width), "muted")])
-        before = group.name
+        previous_month = group.name
         row: Line = [(fit(name, name_cells), "name")]
-        for one in columns:
-            row.append((MEASURES[one].written(group).rjust(cells[one]), "figure"))
-            if one in barred:
-                part = _value(one, group) / highest[one]
+        for column in columns:
+            row.append((MEASURES[column].written(group).rjust(cells[column]), "figure"))
+            if column in barred:
+                part = _value(column, group) / highest[column]
                 row.append((" " + fit(bar(part, bar_cells), bar_cells), "bar"))
         rows.append(row)
-    return Table(head, rows, tuple(one for one in MEASURES if one not in columns))
+    return Table(head, rows, tuple(column for column in MEASURES if column not in columns))
 
 
-def _heading(kind: Kind) -> str:
+def _heading(kind: GroupKind) -> str:
     return kind.removesuffix("s")
 
 
-def _value(measure: str, group: Group, unknown: float = 0.0) -> float:
-    value = MEASURES[measure].value(group)
+def _value(column: str, group: Group, unknown: float = 0.0) -> float:
+    value = MEASURES[column].value(group)
     return unknown if value is None else value
 
 
-def _columns(kind: Kind, by: str, barred: Sequence[str], cells: dict[str, int], room: int) -> list[str]:
-    """The columns that `room` has place for, in their order; that sorted by, and the first bar's, always."""
-    first = ("turns", *_FIRST) if kind in _SENT else _FIRST
+def _columns(kind: GroupKind, by: str, barred: Sequence[str], cells: dict[str, int], room: int) -> list[str]:
+    """The columns that fit into `room` cells, in their order.
+
+    The column that is sorted by is always among them, or without one the first of `barred`.
+    """
+    priority = ("turns", *_PRIORITY) if kind in _KINDS_OF_TURNS else _PRIORITY
     chosen: list[str] = []
-    for one in dict.fromkeys([*([by] if by in MEASURES else []), *barred, *first]):
-        needed = cells[one] + (_BAR_CELLS + 1 if one in barred else 0)
+    for column in dict.fromkeys([*([by] if by in MEASURES else []), *barred, *priority]):
+        needed = cells[column] + (_LEAST_BAR_CELLS + 1 if column in barred else 0)
         if needed <= room or not chosen:
-            chosen.append(one)
+            chosen.append(column)
             room -= needed
-    return [one for one in MEASURES if one in chosen]
+    return [column for column in MEASURES if column in chosen]
 
 
 def _months_between(earlier: str, later: str) -> int:
-    """How many months lie between two that are named `2025-06`; 0 where a name is no month."""
+    """The number of months between two that are named like `2025-06`; 0 where a name is no month."""
     try:
         (year, month), (other_year, other_month) = (map(int, name.split("-")) for name in (earlier, later))
     except ValueError:
@@ -203,7 +218,7 @@ def _months_between(earlier: str, later: str) -> int:
 
 
 def bar(part: float, cells: int) -> str:
-    """A bar that fills `part` of `cells`, from 0 to 1; whatever is more than nothing can be seen."""
+    """A bar that fills `part`, from 0 to 1, of `cells` cells; any part above 0 shows at least an eighth."""
     eighths = round(max(0.0, min(1.0, part)) * cells * 8)
     if part > 0:
         eighths = max(1, eighths)
@@ -212,7 +227,7 @@ def bar(part: float, cells: int) -> str:
 
 
 def headline(figures: Figures) -> str:
-    """All of it in a line."""
+    """The totals in one line."""
     total = figures.total
     parts = [
         f"{total.turns:,} {'turn' if total.turns == 1 else 'turns'}",
@@ -227,7 +242,7 @@ def headline(figures: Figures) -> str:
 
 
 def why_nothing(figures: Figures) -> str | None:
-    """Why there is nothing to count, in a sentence; None if there is."""
+    """The reason, in a sentence, why the figures count no turn; None where they count some."""
     if figures.total.turns:
         return None
     if figures.since is not None:
@@ -236,43 +251,45 @@ def why_nothing(figures: Figures) -> str | None:
 
 
 def notes(figures: Figures, hidden: Container[str] = ()) -> list[str]:
-    """What the signs and columns mean, and what the numbers leave out; nothing of `hidden` columns."""
+    """Notes on what the signs and columns mean and what the numbers leave out; none on `hidden` columns."""
     total = figures.total
-    columns = {
-        one: column.meaning for one, column in MEASURES.items() if one not in hidden and column.meaning
+    meanings = {
+        column: measure.meaning
+        for column, measure in MEASURES.items()
+        if column not in hidden and measure.meaning
     }
-    found = [
-        "; ".join(f"{one}: {meaning}" for one, meaning in columns.items())
+    lines = [
+        "; ".join(f"{column}: {meaning}" for column, meaning in meanings.items())
         + ". Times are of calls for models and agents, of whole turns for recipes and months."
     ]
     if total.estimated:
-        found.append(f"~ the provider did not count the tokens of {counted(total.estimated, 'call')}.")
+        lines.append(f"~ the provider did not count the tokens of {counted(total.estimated, 'call')}.")
     if total.unpriced:
-        found.append(f"+ the price of {counted(total.unpriced, 'call')} is not known and not in the sum.")
+        lines.append(f"+ the price of {counted(total.unpriced, 'call')} is not known and not in the sum.")
     if total.unfinished:
-        found.append(
+        lines.append(
             f"{counted(total.unfinished, 'call')} without an end (written now, or moa-tui was ended before): "
             "not in the tokens, prices and times."
         )
-    return found
+    return lines
 
 
 def stats_lines(figures: Figures, width: int) -> str:
-    """All of it as text for a terminal of that width, without colour."""
-    if (why := why_nothing(figures)) is not None:
-        return why
+    """The figures as text for a terminal of `width` cells, without colour."""
+    if (reason := why_nothing(figures)) is not None:
+        return reason
     width = max(width, 40)
     lines = [headline(figures)]
-    hidden = dict.fromkeys(MEASURES, 0)
-    for kind in KINDS:
+    times_hidden = dict.fromkeys(MEASURES, 0)
+    for kind in GROUP_KINDS:
         drawn = table(kind, figures.groups(kind), width, "name" if kind == "months" else "calls")
-        for one in drawn.hidden:
-            hidden[one] += 1
-        lines += ["", *("".join(text for text, _ in line).rstrip() for line in (drawn.head, *drawn.rows))]
+        for column in drawn.hidden:
+            times_hidden[column] += 1
+        lines += ["", *drawn.text_lines()]
     lines.append("")
-    if left := [one for one, times in hidden.items() if times]:
-        lines.append(f"There is room in a wider terminal, and in --json, for: {', '.join(left)}.")
-    lines += notes(figures, [one for one, times in hidden.items() if times == len(KINDS)])
+    if hidden := [column for column, times in times_hidden.items() if times]:
+        lines.append(f"There is room in a wider terminal, and in --json, for: {', '.join(hidden)}.")
+    lines += notes(figures, [column for column, times in times_hidden.items() if times == len(GROUP_KINDS)])
     return "\n".join(
         line if line.rstrip() != line or cell_len(line) <= width else textwrap.fill(line, width)
         for line in lines
@@ -280,7 +297,7 @@ def stats_lines(figures: Figures, width: int) -> str:
 
 
 def stats_document(figures: Figures) -> dict[str, Any]:
-    """All of it as plain JSON values, costs in US dollars, times in seconds; null is unknown."""
+    """The figures as plain JSON values; costs are in US dollars, times in seconds, and null is unknown."""
     return {"schema": SCHEMA, **asdict(figures)}
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from moa_tui.conversation import Where
+    from moa_tui.conversation import HitPlace
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Kind, Message, OutcomeStatus, Status
 
@@ -95,7 +95,7 @@ def search(connection: sqlite3.Connection, query: str, limit: int) -> list[Hit]:
         hits_by_conversation[conversation] += 1
         # One conversation about the matter must not hide all others.
         if hits_by_conversation[conversation] <= _HITS_OF_A_CONVERSATION:
-            where: Where = "prompt" if not layer else "answer" if is_answer else "proposer"
+            where: HitPlace = "prompt" if not layer else "answer" if is_answer else "proposer"
             (text,) = connection.execute("SELECT text FROM parts WHERE key = ?", (text_key,)).fetchone()
             summary = _summary_of(connection, conversation, summaries_by_key)
             hits.append(Hit(summary, turn, where, agent or "", *search_query.context(decoded(text))))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
-from moa_tui.errors import StoreError, TakenError
+from moa_tui.errors import ConversationExistsError, StoreError
 from moa_tui.settings import paths
 from moa_tui.store import reader, tables
 from moa_tui.store.figures import figures
@@ -100,14 +100,14 @@ class Store:
     def save(self, conversation: Conversation) -> None:
         """Write a whole conversation that was made elsewhere; its costs are booked on no day.
 
-        Raises TakenError where a conversation of its id is there already.
+        Raises ConversationExistsError where a conversation of its id is there already.
         """
 
         def change(connection: sqlite3.Connection) -> None:
             taken = "SELECT deleted FROM conversations WHERE id = ?"
             if row := connection.execute(taken, (conversation.id,)).fetchone():
                 deleted = f"; it was deleted: `moa-tui sessions restore {conversation.id}` brings it back"
-                raise TakenError(
+                raise ConversationExistsError(
                     f'"{conversation.name}" is there already{deleted if row[0] else "; it was left as it is"}'
                 )
             _complete(connection, conversation)

@@ -1,8 +1,8 @@
 """Text measured, cut and padded by terminal cells.
 
-A wide character takes two cells, a combining one none, and several characters may make one emoji of two, so
-`len`, `ljust` and format specifiers do not lay out a column. No function here cuts a character in half: where
-half of a wide one would fit, a space stands for it.
+A wide character takes two cells, a combining one none, and several characters may make one emoji of two
+cells, so `len`, `ljust` and format specifiers cannot lay out a column. No function here cuts a character in
+half: where only half of a wide one fits, a space takes its place.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from rich.cells import cell_len, set_cell_size, split_graphemes
 __all__ = ["cell_len", "cut", "fit", "pad", "shorten", "shorten_start"]
 
 _LINE_BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]")
-# It would join the text to the padding or the ellipsis behind it, and take their cell.
 _JOINER = "\u200d"
+"""The zero-width joiner. At the end of a text it would join the padding or ellipsis behind it to the text."""
 
 
 def fit(text: str, cells: int, *, right: bool = False) -> str:
-    """`text` on one line, exactly `cells` wide; what is cut off is marked by an ellipsis.
+    """`text` on one line, exactly `cells` wide; an ellipsis marks where it is cut.
 
-    It is padded behind, or before if it goes to the `right`. Line breaks and tabs become spaces.
+    A shorter text is padded behind, or before where `right` aligns it. Line breaks and tabs become spaces.
     """
     return pad(shorten(_LINE_BREAKS.sub(" ", text), cells, strip=False), cells, right=right)
 
 
 def shorten(text: str, cells: int, *, strip: bool = True) -> str:
-    """`text` in at most `cells`; what is cut off is marked by an ellipsis, without a space before it."""
+    """`text` in at most `cells`; an ellipsis marks where it is cut.
+
+    With `strip` there is no space before the ellipsis.
+    """
     if cell_len(text) <= cells:
         return text
     if cells <= 0:
@@ -37,7 +40,7 @@ def shorten(text: str, cells: int, *, strip: bool = True) -> str:
 
 
 def shorten_start(text: str, cells: int) -> str:
-    """The end of `text` in at most `cells`; what is cut off before it is marked by an ellipsis."""
+    """The end of `text` in at most `cells`; an ellipsis before it marks where it is cut."""
     if cell_len(text) <= cells:
         return text
     if cells <= 0:
@@ -59,7 +62,7 @@ def cut(text: str, cells: int) -> str:
 
 
 def pad(text: str, cells: int, *, right: bool = False) -> str:
-    """`text` in at least `cells`: spaces are added behind, or before if it goes to the `right`."""
+    """`text` in at least `cells`: spaces are added behind it, or before it where `right` aligns it."""
     text = text.rstrip(_JOINER)
     spaces = " " * (cells - cell_len(text))
     return spaces + text if right else text + spaces

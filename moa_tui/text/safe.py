@@ -1,24 +1,25 @@
-"""Text that may hold anything, made safe to show or to send.
+"""Functions that make text of unknown origin safe to show or to send.
 
-A terminal obeys control characters; direction controls and invisible characters deceive a reader. What is
-done about them depends on where a text goes:
+A terminal obeys control characters; direction controls and invisible characters deceive a reader. How they
+are treated depends on where a text goes:
 
-    without_controls        a label on a screen: they are left out
+    without_controls        a label on a screen: they are removed
     with_blanked_controls   a line that is laid out already: each becomes a space, so that columns hold
     with_replaced_controls  a text that is compared: each becomes U+FFFD, newlines stay
-    safe_line               a name in a table or sentence: one line, each becomes U+FFFD
-    safe_text               a message in a terminal, a file: newlines and tabs stay, each becomes its picture
+    safe_line               a name in a table or sentence: one line, in which each becomes U+FFFD
+    safe_text               a message in a terminal or file: each becomes its picture, newlines and tabs stay
     spelled_out             an address: each is written out, as in <U+202E>
-    without_escapes         what is typed, pasted or read to be sent: escape sequences are left out whole
-    as_unicode              what is stored or written as UTF-8: only lone surrogates are replaced
+    without_escapes         text that is typed, pasted or read to be sent: escape sequences are removed whole
+    as_unicode              text that is stored or written as UTF-8: only lone surrogates are replaced
+    as_json_unicode         JSON text that is written as UTF-8: lone surrogates are escaped
 """
 
 from __future__ import annotations
 
 import re
 
-# Controls of both widths, what changes a reader's direction, and what nobody can see. The joiners U+200C and
-# U+200D stay: scripts and emoji need them, and they steer nothing.
+# The C0 and C1 controls, direction controls and invisible characters. The joiners U+200C and U+200D are not
+# among them: some scripts and emoji need them, and they do no harm.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e001f]"
@@ -45,7 +46,7 @@ def without_controls(text: str) -> str:
 
 def with_blanked_controls(text: str) -> str:
     """`text` with a space for each character that `without_controls` leaves out; its length is the same."""
-    # Fewer characters count as printable than are let through, and far more quickly.
+    # No printable character is unsafe, and isprintable is far faster than the expression.
     if text.isprintable() or not _UNSAFE.search(text):
         return text
     return _UNSAFE.sub(" ", text)
@@ -57,9 +58,9 @@ def with_replaced_controls(text: str) -> str:
 
 
 def safe_line(text: str) -> str:
-    """`text` on one line, runs of white space as one space, with U+FFFD for all that cannot be printed.
+    """`text` on one line, with each run of white space as one space and U+FFFD for unprintable characters.
 
-    That is more than the other functions replace: joiners, soft hyphens and unassigned characters as well.
+    Unlike the other functions it also replaces joiners, soft hyphens and unassigned characters.
     """
     line = " ".join(text.split())
     if line.isprintable():
@@ -68,11 +69,11 @@ def safe_line(text: str) -> str:
 
 
 def safe_text(text: str) -> str:
-    """`text` as a terminal or a reader of a file may be shown it; tabs stay, line ends become newlines.
+    """`text` in a form that is safe in a terminal or a file; tabs stay, line ends become newlines.
 
-    Control characters become their pictures (U+2400 and on). What has none, like the controls that turn the
-    direction of writing around, becomes U+FFFD. The direction marks, which turn nothing around and cannot be
-    seen, are left out.
+    Control characters become their pictures (from U+2400 on). Those that have none, like the controls that
+    reverse the direction of writing, become U+FFFD. The direction marks, which are invisible and reverse
+    nothing, are removed.
     """
     if text.isprintable():
         return text
@@ -88,7 +89,7 @@ def spelled_out(text: str) -> str:
 
 
 def without_escapes(text: str) -> str:
-    """`text` with newlines as its line ends, without escape sequences and control characters but tab."""
+    """`text` without escape sequences and control characters except tabs; its line ends become newlines."""
     return _ESCAPES.sub("", _INPUT_LINE_ENDS.sub("\n", text))
 
 
@@ -98,9 +99,9 @@ def as_unicode(text: str) -> str:
 
 
 def as_json_unicode(text: str) -> str:
-    """JSON text as UTF-8 can hold it, with nothing lost: lone surrogates as `\\udXXX`.
+    """JSON text as UTF-8 can hold it: lone surrogates become escapes like `\\ud800`, so that nothing is lost.
 
-    Two that make a pair are joined here too, as every reader of JSON would take them.
+    Surrogates that make a pair are joined, as every reader of JSON would read them.
     """
     return _SURROGATES.sub(lambda match: _joined(match[0]) or f"\\u{ord(match[0]):04x}", text)
 

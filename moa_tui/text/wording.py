@@ -1,4 +1,4 @@
-"""How states, prices, calls and runs are put into words, the same on every screen and in every pipe."""
+"""States, prices, calls and runs in words, the same on every screen and in every pipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Outcome, Reply
 
-# State -> glyph; the word always stands beside it, so nothing hangs on colour or font.
+# State -> glyph. The word for the state always stands beside it, so nothing depends on colour or font.
 GLYPHS = {
     "waiting": "·",
     "writing": "●",
@@ -23,25 +23,24 @@ GLYPHS = {
     "excluded": "–",
 }
 
-
-# Less would be shown as 0 %.
+# A smaller share would be shown as 0 %.
 _LEAST_OVERLAP = 0.005
 
 
 def counted(number: int, thing: str) -> str:
-    """`1 call`, `7 calls`."""
+    """`number` and the noun `thing`, with an s where the number is not 1: `1 call`, `7 calls`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def money(dollars: float | None) -> str:
-    """A price; what is not known is said to be unknown."""
+    """A price as text; None is `price unknown`."""
     if dollars is None:
         return "price unknown"
     return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 0.1 else f"${dollars:.2f}"
 
 
 def describe(reply: Reply) -> str:
-    """How a call ended, in a line: `done, 380 tokens, 8.2 s, $0.0012`."""
+    """A line on how a call ended, such as `done, 380 tokens, 8.2 s, $0.0012`."""
     parts: list[str] = [reply.status]
     if reply.reused:
         parts.append("kept from before")
@@ -56,23 +55,26 @@ def describe(reply: Reply) -> str:
 
 
 def summary(recipe: Recipe, outcome: Outcome) -> str:
-    """How a run went, in a line and one more for each note: `5 of 6 used · 7 calls · 14.2 s · $0.021`."""
-    measured, last = outcome.metrics.layers, len(recipe.layers)
-    # A vote asks nobody, so the last layer measured is what it read; else that layer is the answer's.
-    before = measured if recipe.task(last) == "vote" else measured[:-1]
-    read = [layer for layer in before if 1 <= layer.number <= last and recipe.writes(layer.number)][-1:]
-    parts = [f"{layer.used} of {layer.asked} used" for layer in read]
-    made = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
-    parts.append(f"{made} of {recipe.calls} calls")
+    """A line on how a run went, and one more for each note.
+
+    The line is like `balanced: 5 of 6 used · 7 of 7 calls · 14.2 s · $0.02`.
+    """
+    layers, last = outcome.metrics.layers, len(recipe.layers)
+    # A vote makes no calls, so all layers with metrics come before it.
+    before = layers if recipe.task(last) == "vote" else layers[:-1]
+    answering = [layer for layer in before if 1 <= layer.number <= last and recipe.writes(layer.number)]
+    parts = [f"{layer.used} of {layer.asked} used" for layer in answering[-1:]]
+    calls = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
+    parts.append(f"{calls} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")
     parts.append(money(outcome.cost))
-    best = sorted(outcome.metrics.overlap, key=lambda one: one.ngram_share, reverse=True)[:2]
-    if top := [one for one in best if one.ngram_share >= _LEAST_OVERLAP]:
-        named = ", ".join(f"{outcome.replies[one.call].agent} {one.ngram_share:.0%}" for one in top)
-        parts.append(f"most overlap: {named}")
+    ranked = sorted(outcome.metrics.overlap, key=lambda overlap: overlap.ngram_share, reverse=True)
+    if top := [overlap for overlap in ranked[:2] if overlap.ngram_share >= _LEAST_OVERLAP]:
+        shares = (f"{outcome.replies[overlap.call].agent} {overlap.ngram_share:.0%}" for overlap in top)
+        parts.append(f"most overlap: {', '.join(shares)}")
     return "\n".join([f"{recipe.name}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of white space as one space."""
+    """`text` on one line, with each run of white space as one space."""
     return " ".join(text.split())

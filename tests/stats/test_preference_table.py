@@ -13,16 +13,16 @@ from tests.conversations import HOSTILE_TEXTS, labels
 
 
 def of(*chosen: str | None, recipes: tuple[str, ...] = ("duo", "moa"), blind: bool = False) -> Preferences:
-    made = preferences(Preference(recipes, one, blind, 0.0) for one in chosen)
-    assert made is not None
-    return made
+    result = preferences(Preference(recipes, name, blind, 0.0) for name in chosen)
+    assert result is not None
+    return result
 
 
 ENOUGH = of(*["duo"] * 15, *["moa"] * 5)
 
 
-def texts(found: Preferences, width: int) -> list[str]:
-    drawn = preference_table(found, width)
+def texts(result: Preferences, width: int) -> list[str]:
+    drawn = preference_table(result, width)
     return ["".join(text for text, _ in line) for line in (drawn.head, *drawn.rows)]
 
 

@@ -29,23 +29,23 @@ def chosen(name: str | None, *recipes: str, blind: bool = False) -> Preference:
     return Preference(recipes, name, blind, 0.0)
 
 
-def added_up(*found: Preference) -> Preferences:
-    made = preferences(found)
-    assert made is not None
-    return made
+def added_up(*choices: Preference) -> Preferences:
+    result = preferences(choices)
+    assert result is not None
+    return result
 
 
-def standing(made: Preferences, name: str) -> Standing:
-    return next(one for one in made.standings if one.recipe == name)
+def standing_of(result: Preferences, name: str) -> Standing:
+    return next(standing for standing in result.standings if standing.recipe == name)
 
 
 @st.composite
-def choices(draw: st.DrawFn) -> list[Preference]:
-    made = []
+def choice_lists(draw: st.DrawFn) -> list[Preference]:
+    choices = []
     for _ in range(draw(st.integers(0, 60))):
         recipes = draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=3, unique=True))
-        made.append(chosen(draw(st.sampled_from([None, *recipes])), *recipes, blind=draw(st.booleans())))
-    return made
+        choices.append(chosen(draw(st.sampled_from([None, *recipes])), *recipes, blind=draw(st.booleans())))
+    return choices
 
 
 # --- counting ---------------------------------------------------------------------------------------
@@ -57,55 +57,61 @@ def test_without_a_choice_there_is_no_table() -> None:
 
 
 def test_one_of_two_is_a_win_and_a_loss() -> None:
-    made = added_up(chosen("duo", "duo", "moa"))
-    duo, moa = standing(made, "duo"), standing(made, "moa")
+    result = added_up(chosen("duo", "duo", "moa"))
+    duo, moa = standing_of(result, "duo"), standing_of(result, "moa")
     assert (duo.compared, duo.wins, duo.losses, duo.ties, duo.win_rate) == (1, 1, 0, 0, 1.0)
     assert (moa.compared, moa.wins, moa.losses, moa.ties, moa.win_rate) == (1, 0, 1, 0, 0.0)
-    assert [one.recipe for one in made.standings] == ["duo", "moa"]
+    assert [standing.recipe for standing in result.standings] == ["duo", "moa"]
 
 
 def test_one_of_three_has_beaten_both_others_who_have_not_met() -> None:
-    made = added_up(chosen("moa", "duo", "moa", "lite"))
-    assert standing(made, "moa").wins == 2
-    assert [(one.losses, one.ties, one.pairs) for one in made.standings if one.recipe != "moa"] == [
+    result = added_up(chosen("moa", "duo", "moa", "lite"))
+    assert standing_of(result, "moa").wins == 2
+    assert [
+        (standing.losses, standing.ties, standing.pairs)
+        for standing in result.standings
+        if standing.recipe != "moa"
+    ] == [
         (1, 0, 1),
         (1, 0, 1),
     ]
 
 
 def test_none_is_a_tie_of_each_pair_and_a_tie_is_half_a_win() -> None:
-    made = added_up(chosen(None, "duo", "moa", "lite"))
-    assert [(one.ties, one.win_rate) for one in made.standings] == [(2, 0.5)] * 3
+    result = added_up(chosen(None, "duo", "moa", "lite"))
+    assert [(standing.ties, standing.win_rate) for standing in result.standings] == [(2, 0.5)] * 3
 
 
 def test_blind_choices_are_counted_apart() -> None:
-    made = added_up(chosen("duo", "duo", "moa", blind=True), chosen("moa", "duo", "moa"))
-    assert (made.choices, made.blind) == (2, 1)
+    result = added_up(chosen("duo", "duo", "moa", blind=True), chosen("moa", "duo", "moa"))
+    assert (result.choices, result.blind) == (2, 1)
 
 
-@given(choices())
-def test_every_pair_is_counted_once_for_each_of_its_two(found: list[Preference]) -> None:
-    made = preferences(found)
-    if made is None:
-        assert not found
+@given(choice_lists())
+def test_every_pair_is_counted_once_for_each_of_its_two(choices: list[Preference]) -> None:
+    result = preferences(choices)
+    if result is None:
+        assert not choices
         return
-    assert sum(one.wins for one in made.standings) == sum(one.losses for one in made.standings)
-    assert sum(one.ties for one in made.standings) % 2 == 0
-    points = sum(one.wins + one.ties / 2 for one in made.standings)
-    assert points == sum(one.pairs for one in made.standings) / 2
-    for one in made.standings:
-        assert 0 <= one.low <= one.win_rate <= one.high <= 1
+    assert sum(standing.wins for standing in result.standings) == sum(
+        standing.losses for standing in result.standings
+    )
+    assert sum(standing.ties for standing in result.standings) % 2 == 0
+    points = sum(standing.wins + standing.ties / 2 for standing in result.standings)
+    assert points == sum(standing.pairs for standing in result.standings) / 2
+    for standing in result.standings:
+        assert 0 <= standing.low <= standing.win_rate <= standing.high <= 1
 
 
-@given(choices())
-def test_the_order_of_the_choices_changes_nothing(found: list[Preference]) -> None:
-    made, other_way_round = preferences(found), preferences(found[::-1])
-    if made is None or other_way_round is None:
+@given(choice_lists())
+def test_the_order_of_the_choices_changes_nothing(choices: list[Preference]) -> None:
+    result, other_way_round = preferences(choices), preferences(choices[::-1])
+    if result is None or other_way_round is None:
         return
-    assert made.without_strength == other_way_round.without_strength
-    for one, other in zip(made.standings, other_way_round.standings, strict=True):
-        assert (one.recipe, one.wins, one.group) == (other.recipe, other.wins, other.group)
-        assert (one.strength or 0) == pytest.approx(other.strength or 0, abs=0.01)
+    assert result.without_strength == other_way_round.without_strength
+    for standing, other in zip(result.standings, other_way_round.standings, strict=True):
+        assert (standing.recipe, standing.wins, standing.group) == (other.recipe, other.wins, other.group)
+        assert (standing.strength or 0) == pytest.approx(other.strength or 0, abs=0.01)
 
 
 # --- the interval -----------------------------------------------------------------------------------
@@ -141,9 +147,9 @@ def test_the_interval_holds_the_share_and_narrows_with_more_trials(trials: int, 
 
 
 def test_of_two_the_strengths_are_as_their_wins() -> None:
-    found = bradley_terry(["duo", "moa"], {("duo", "moa"): 15, ("moa", "duo"): 5})
-    assert found["duo"] / found["moa"] == pytest.approx(3)
-    on_scale = elo(found)
+    strengths = bradley_terry(["duo", "moa"], {("duo", "moa"): 15, ("moa", "duo"): 5})
+    assert strengths["duo"] / strengths["moa"] == pytest.approx(3)
+    on_scale = elo(strengths)
     assert on_scale["duo"] - on_scale["moa"] == pytest.approx(400 * 0.4771, abs=0.01)
     assert on_scale["duo"] + on_scale["moa"] == pytest.approx(2 * ELO_MEAN)
 
@@ -155,14 +161,15 @@ def test_strengths_have_the_values_of_a_known_example() -> None:
         **{("moa", "lite"): 40.0, ("lite", "moa"): 20.0},
         **{("duo", "lite"): 48.0, ("lite", "duo"): 12.0},
     }
-    found = bradley_terry(["duo", "moa", "lite"], pairs)
-    assert found["duo"] / found["lite"] == pytest.approx(4)
-    assert found["moa"] / found["lite"] == pytest.approx(2)
+    strengths = bradley_terry(["duo", "moa", "lite"], pairs)
+    assert strengths["duo"] / strengths["lite"] == pytest.approx(4)
+    assert strengths["moa"] / strengths["lite"] == pytest.approx(2)
 
 
 def likelihood(strengths: dict[str, float], pairs: dict[tuple[str, str], float]) -> float:
     return sum(
-        n * log(strengths[one] / (strengths[one] + strengths[other])) for (one, other), n in pairs.items()
+        n * log(strengths[winner] / (strengths[winner] + strengths[loser]))
+        for (winner, loser), n in pairs.items()
     )
 
 
@@ -171,96 +178,106 @@ WINS = st.lists(st.integers(0, 12), min_size=12, max_size=12)
 
 @given(WINS, st.sampled_from(NAMES), st.floats(0.7, 1.4))
 def test_no_other_strengths_are_likelier(wins: list[int], name: str, factor: float) -> None:
-    between = [(one, other) for one in NAMES for other in NAMES if one != other]
-    pairs = {pair: n + 0.5 for pair, n in zip(between, wins, strict=True)}
-    found = bradley_terry(NAMES, pairs)
-    assert sum(found.values()) == pytest.approx(len(NAMES))
-    assert likelihood(found, pairs) >= likelihood({**found, name: found[name] * factor}, pairs) - 1e-6
+    all_pairs = [(recipe, other) for recipe in NAMES for other in NAMES if recipe != other]
+    pairs = {pair: n + 0.5 for pair, n in zip(all_pairs, wins, strict=True)}
+    strengths = bradley_terry(NAMES, pairs)
+    assert sum(strengths.values()) == pytest.approx(len(NAMES))
+    assert (
+        likelihood(strengths, pairs)
+        >= likelihood({**strengths, name: strengths[name] * factor}, pairs) - 1e-6
+    )
     # At the maximum everybody has won as often as the strengths say.
-    for one in NAMES:
+    for recipe in NAMES:
         expected = sum(
-            (pairs[one, other] + pairs[other, one]) * found[one] / (found[one] + found[other])
+            (pairs[recipe, other] + pairs[other, recipe])
+            * strengths[recipe]
+            / (strengths[recipe] + strengths[other])
             for other in NAMES
-            if other != one
+            if other != recipe
         )
-        assert expected == pytest.approx(sum(pairs[one, other] for other in NAMES if other != one), rel=1e-5)
+        won = sum(pairs[recipe, other] for other in NAMES if other != recipe)
+        assert expected == pytest.approx(won, rel=1e-5)
 
 
 def test_with_enough_pairs_there_are_strengths_the_strongest_first() -> None:
     won = [chosen("moa", "duo", "moa")] * 7 + [chosen("duo", "duo", "moa")] * 3
-    made = added_up(*won)
-    assert made.without_strength == ()
-    assert [one.recipe for one in made.standings] == ["moa", "duo"]
-    strengths = [one.strength for one in made.standings]
+    result = added_up(*won)
+    assert result.without_strength == ()
+    assert [standing.recipe for standing in result.standings] == ["moa", "duo"]
+    strengths = [standing.strength for standing in result.standings]
     assert strengths[0] is not None
     assert strengths[1] is not None
     assert strengths[0] - strengths[1] == pytest.approx(147.2, abs=0.1)
 
 
 def test_a_tie_is_half_a_win_in_the_strengths_too() -> None:
-    made = added_up(*[chosen(one, "duo", "moa") for one in ["duo"] * 6 + ["moa"] * 2 + [None] * 4])
+    result = added_up(*[chosen(name, "duo", "moa") for name in ["duo"] * 6 + ["moa"] * 2 + [None] * 4])
     # Eight points to four: twice as strong.
-    strengths = [one.strength or 0 for one in made.standings]
+    strengths = [standing.strength or 0 for standing in result.standings]
     assert strengths[0] - strengths[1] == pytest.approx(120.4, abs=0.1)
 
 
 def test_with_one_pair_less_there_are_none_and_it_is_said_who_lacks_them() -> None:
     won = [chosen("moa", "duo", "moa")] * (LEAST_PAIRS - 4) + [chosen("duo", "duo", "moa")] * 3
-    made = added_up(*won)
-    assert [one.strength for one in made.standings] == [None, None]
-    assert made.without_strength == (
+    result = added_up(*won)
+    assert [standing.strength for standing in result.standings] == [None, None]
+    assert result.without_strength == (
         "duo and moa: each needs 10 pairs with the others, and duo and moa have fewer.",
     )
 
 
 def test_who_never_lost_has_no_strength_that_could_be_told() -> None:
-    made = added_up(*[chosen("moa", "duo", "moa")] * 20)
-    assert [one.strength for one in made.standings] == [None, None]
-    (why,) = made.without_strength
+    result = added_up(*[chosen("moa", "duo", "moa")] * 20)
+    assert [standing.strength for standing in result.standings] == [None, None]
+    (why,) = result.without_strength
     assert why.startswith("duo and moa: moa has not once lost to or tied with the others")
     tied = added_up(*[chosen("moa", "duo", "moa")] * 20, chosen(None, "duo", "moa"))
-    assert all(one.strength is not None for one in tied.standings)
+    assert all(standing.strength is not None for standing in tied.standings)
 
 
 def test_wins_that_lead_only_one_way_from_two_to_two_are_not_enough() -> None:
-    among = [chosen(one, *pair) for pair in (("duo", "moa"), ("lite", "vote")) for one in pair] * 10
+    among = [chosen(name, *pair) for pair in (("duo", "moa"), ("lite", "vote")) for name in pair] * 10
     one_way = [chosen("duo", "duo", "lite"), chosen("moa", "moa", "vote")]
-    made = added_up(*among, *one_way)
-    assert {one.group for one in made.standings} == {1}
-    assert all(one.strength is None for one in made.standings)
-    assert "duo and moa have not once lost to or tied with the others" in made.without_strength[0]
+    result = added_up(*among, *one_way)
+    assert {standing.group for standing in result.standings} == {1}
+    assert all(standing.strength is None for standing in result.standings)
+    assert "duo and moa have not once lost to or tied with the others" in result.without_strength[0]
     back = added_up(*among, *one_way, chosen("vote", "duo", "vote"))
-    assert all(one.strength is not None for one in back.standings)
+    assert all(standing.strength is not None for standing in back.standings)
 
 
 def test_recipes_that_never_met_are_groups_of_their_own() -> None:
-    known = [chosen(one, "duo", "moa") for one in ("duo", "moa")] * 5
-    made = added_up(*known, chosen("lite", "lite", "vote"))
-    assert standing(made, "duo").group == standing(made, "moa").group != standing(made, "lite").group
-    assert standing(made, "duo").strength == pytest.approx(ELO_MEAN)
-    assert standing(made, "lite").strength is None
-    assert [one.group for one in made.standings] == [1, 1, 2, 2]
-    assert len(made.without_strength) == 1
+    known = [chosen(name, "duo", "moa") for name in ("duo", "moa")] * 5
+    result = added_up(*known, chosen("lite", "lite", "vote"))
+    assert (
+        standing_of(result, "duo").group
+        == standing_of(result, "moa").group
+        != standing_of(result, "lite").group
+    )
+    assert standing_of(result, "duo").strength == pytest.approx(ELO_MEAN)
+    assert standing_of(result, "lite").strength is None
+    assert [standing.group for standing in result.standings] == [1, 1, 2, 2]
+    assert len(result.without_strength) == 1
 
 
-@given(choices())
-def test_a_strength_is_given_exactly_where_wins_lead_from_each_to_each(found: list[Preference]) -> None:
-    made = preferences(found)
-    assume(made is not None)
-    assert made is not None
+@given(choice_lists())
+def test_a_strength_is_given_exactly_where_wins_lead_from_each_to_each(choices: list[Preference]) -> None:
+    result = preferences(choices)
+    assume(result is not None)
+    assert result is not None
     beaten: defaultdict[str, set[str]] = defaultdict(set)
-    for one in found:
-        for winner in [one.chosen] if one.chosen else one.recipes:
-            beaten[winner] |= {*one.recipes} - {winner}
+    for choice in choices:
+        for winner in [choice.chosen] if choice.chosen else choice.recipes:
+            beaten[winner] |= {*choice.recipes} - {winner}
     for _ in NAMES:
         for losers in beaten.values():
             losers |= {further for loser in [*losers] for further in beaten.get(loser, ())}
-    for group in {one.group for one in made.standings}:
-        members = [one for one in made.standings if one.group == group]
-        names = {one.recipe for one in members}
-        enough = all(one.pairs >= LEAST_PAIRS for one in members)
+    for group in {standing.group for standing in result.standings}:
+        members = [standing for standing in result.standings if standing.group == group]
+        names = {standing.recipe for standing in members}
+        enough = all(standing.pairs >= LEAST_PAIRS for standing in members)
         strong = all(names <= beaten.get(name, set()) | {name} for name in names)
-        assert [one.strength is not None for one in members] == [enough and strong] * len(members)
+        assert [standing.strength is not None for standing in members] == [enough and strong] * len(members)
         if enough and strong:
-            strengths = [one.strength or 0 for one in members]
+            strengths = [standing.strength or 0 for standing in members]
             assert all(before >= after for before, after in pairwise(strengths))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from moa_tui.stats.figures import KINDS, Figures, Group
+from moa_tui.stats.figures import GROUP_KINDS, Figures, Group
 from moa_tui.stats.tables import MEASURES, NO_NAME, bar, headline, notes, stats_document, stats_lines, table
 from moa_tui.text.safe import safe_line
 from tests.conversations import HOSTILE_TEXTS, NOON, labels
@@ -69,7 +69,7 @@ def test_every_line_is_as_wide_as_the_head_and_fits(width: int, by: str) -> None
     groups = tuple(
         a_group(name, calls) for name, calls in (("日本語のとても長い名前のモデル", 12_345), ("x" * 300, 3))
     )
-    for kind in KINDS:
+    for kind in GROUP_KINDS:
         drawn = table(kind, groups, width, by)
         widths = {cell_len("".join(text for text, _ in line)) for line in (drawn.head, *drawn.rows)}
         assert len(widths) == 1
@@ -211,8 +211,8 @@ def test_calls_without_an_end_are_told() -> None:
 def test_the_document_has_every_number_and_is_json() -> None:
     document = json.loads(json.dumps(stats_document(some_figures())))
     assert document["schema"] == 1
-    assert [one["name"] for one in document["recipes"]] == ["moa", "duo"]
+    assert [recipe["name"] for recipe in document["recipes"]] == ["moa", "duo"]
     assert document["months"][1]["cost"] == 0.125
     assert document["total"]["calls"] == 90
     assert document["since"] is None
-    assert set(document) == {"schema", "total", *KINDS, "since", "preferences"}
+    assert set(document) == {"schema", "total", *GROUP_KINDS, "since", "preferences"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moa_tui.conversation import Conversation, Turn
 from moa_tui.engine.events import CallEnded, CallStarted
 from moa_tui.engine.values import CallId, Usage
-from moa_tui.stats.figures import KINDS
+from moa_tui.stats.figures import GROUP_KINDS
 from moa_tui.store import Store
 from moa_tui.store.figures import figures
 from moa_tui.store.schema import connect
@@ -315,7 +315,7 @@ def test_the_parts_make_the_whole(tmp_path_factory: pytest.TempPathFactory, kept
     assert found.total.prompt_tokens == sum(reply.usage.prompt_tokens for reply in made)
     assert found.total.cost == pytest.approx(sum(reply.cost or 0.0 for reply in made))
     assert found.total.failed == sum(reply.status == "failed" for reply in made)
-    for kind in KINDS:
+    for kind in GROUP_KINDS:
         groups = found.groups(kind)
         for name in ("calls", "completion_tokens", "unpriced", "partial", "proposed", "used", "left_out"):
             assert sum(getattr(group, name) for group in groups) == getattr(found.total, name)

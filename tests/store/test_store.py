@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from moa_tui.conversation import Conversation, Turn, history
 from moa_tui.engine.events import Delta
 from moa_tui.engine.values import CallId
-from moa_tui.errors import StoreError, TakenError
+from moa_tui.errors import ConversationExistsError, StoreError
 from moa_tui.formats.json_writer import conversation_document
 from moa_tui.store import Store
 from moa_tui.store.text_pool import decoded
@@ -150,7 +150,7 @@ def test_a_conversation_without_turns_is_listed_and_found(store: Store) -> None:
 def test_what_is_there_already_is_left_as_it_is(store: Store) -> None:
     made = a_conversation(2)
     store.save(made)
-    with pytest.raises(TakenError, match="is there already"):
+    with pytest.raises(ConversationExistsError, match="is there already"):
         store.save(replace(a_conversation(1), id=made.id))
     assert_kept(store, made)
 

@@ -338,9 +338,9 @@ class Transcript(VerticalScroll, can_focus=False):
             return 0, 0
         self._shown_place = 0 if step == 0 else (self._shown_place - step) % len(places)
         number, place = places[self._shown_place]
-        view = await self.show_around(number)
-        if view is not None:
-            self.call_after_refresh(self._show_occurrence, view, text, place)
+        shown = await self.show_around(number)
+        if shown is not None:
+            self.call_after_refresh(self._show_occurrence, shown, text, place)
         return self._shown_place + 1, len(places)
 
     def _show_occurrence(self, view: TurnView, text: str, place: int) -> None:

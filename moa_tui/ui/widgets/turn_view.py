@@ -179,7 +179,7 @@ class TurnView(RowsWidget, can_focus=True):
             self._start_rendering(end)
 
     def mark_occurrences(self, text: str) -> list[int]:
-        """Mark every occurrence of `text`, and return each one's first row; without text, remove the marks."""
+        """Mark every occurrence of `text` and return their first rows; without text, remove the marks."""
         first_rows: list[int] = []
         marks: dict[int, list[tuple[int, int]]] = {}
         if text:

@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
-from moa_tui.stats.figures import Kind
+from moa_tui.stats.figures import GroupKind
 from moa_tui.stats.preference_table import preference_notes, preference_table
 from moa_tui.stats.tables import MEASURES, headline, notes, table, why_nothing
 from moa_tui.ui.rows.text_rows import MUTED, Row, wrap
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from moa_tui.stats.preferences import Preferences
     from moa_tui.stats.tables import Line, Role
 
-Tab = Kind | Literal["preferences"]
+Tab = GroupKind | Literal["preferences"]
 
-TABS: tuple[Tab, ...] = (*get_args(Kind), "preferences")
+TABS: tuple[Tab, ...] = (*get_args(GroupKind), "preferences")
 _ORDERS = ("name", *MEASURES)
 _LEAST_HEIGHT_FOR_NOTES = 24
 _STYLES: dict[Role, str] = {
@@ -74,7 +74,7 @@ class StatsScreen(ModalScreen[None]):
         self._figures: Figures | None = None
         self._notice = "Counting …"
         """The words that stand in the place of a table; empty where there is one."""
-        self._orders: dict[Kind, str] = {
+        self._orders: dict[GroupKind, str] = {
             "recipes": "calls",
             "models": "calls",
             "agents": "calls",
@@ -146,7 +146,7 @@ class StatsScreen(ModalScreen[None]):
         if self.kind == "preferences" and self._figures.preferences is not None:
             self._draw_preferences(self._figures.preferences, rows, width)
             return
-        kind: Kind = "recipes" if self.kind == "preferences" else self.kind
+        kind: GroupKind = "recipes" if self.kind == "preferences" else self.kind
         drawn = table(kind, self._figures.groups(kind), width, self._orders[kind])
         self._set("head", Content("").join(_head(text, role) for text, role in drawn.head))
         rows.show_rows([Row(_content(line)) for line in drawn.rows])
