@@ -33,8 +33,9 @@ class Resumed(Enum):
 class Conversations:
     """Changes which conversation a session is about, and what is kept of it.
 
-    The disk is read and written on other threads; the session's chat is changed on its own. Every method
-    raises UsageError while a run goes on, and StoreError where the database cannot be used.
+    The disk is read and written on other threads; the session's chat is changed on its own. Methods raise
+    StoreError where the database cannot be used; those that change which turns are in view, or whether they
+    are kept, raise UsageError while a run goes on.
     """
 
     def __init__(self, session: ChatSession) -> None:
@@ -97,13 +98,15 @@ class Conversations:
             await self._go_on_with(forked)
 
     async def _go_on_with(self, conversation: Conversation) -> None:
-        if self._store is not None:
-            await asyncio.to_thread(self._store.let_go, self._chat.conversation.id)
+        left = self._chat.conversation.id
+        # Before anything is waited for: whoever cancels this finds one conversation or the other whole.
         self._chat.conversation = conversation
         if conversation.active is not None:
             self._chat.system = conversation.active.system
         self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns).known_cost)
         self._session.start_over()
+        if self._store is not None:
+            await asyncio.to_thread(self._store.let_go, left)
 
     async def resume_recipe(self, catalog: RecipeCatalog) -> Resumed:
         """Answer by the recipe that the last turn was answered by, from now on."""
@@ -121,7 +124,9 @@ class Conversations:
         """Look at the turn that is `step` from `turn` among those in its place; that turn."""
         self._session.require_idle()
         siblings = self._chat.conversation.siblings(turn)
-        place = next(place for place, sibling in enumerate(siblings) if sibling.id == turn.id)
+        place = next((place for place, sibling in enumerate(siblings) if sibling.id == turn.id), None)
+        if place is None:
+            raise UsageError("that turn is not in the conversation any more")
         wanted = siblings[(place + step) % len(siblings)]
         self._chat.choose(wanted)
         self._session.start_over()
@@ -134,7 +139,7 @@ class Conversations:
         turn = turns.get(turn_id)
         if turn is not None and all(each.id != turn_id for each in self._chat.path):
             self._chat.choose(turn)
-            self._session.start_over()
+        self._session.start_over()
         return turn
 
     # What is said of a conversation
@@ -181,9 +186,10 @@ class Conversations:
     async def set_private(self, private: bool) -> None:
         """Keep what is sent from now on in memory only, or on disk with all that was private before."""
         self._session.require_idle()
-        if not private and self._store is not None and self._chat.conversation.turns:
-            await asyncio.to_thread(_keep_all, self._store, self._chat.conversation)
-        self._chat.private = private
+        with self._session.switching():
+            if not private and self._store is not None and self._chat.conversation.turns:
+                await asyncio.to_thread(_keep_all, self._store, self._chat.conversation)
+            self._chat.private = private
 
 
 def _claimed(store: Store, conversation_id: str) -> Conversation:

@@ -65,8 +65,9 @@ class ChatSession:
         """What was typed for the run, and the turn it replaces, until the run has begun."""
         self._written: dict[str, PromptText] = {}
         """Prompts as they were typed, by the ids of their turns."""
-        self._after_stop: Callable[[Turn], NewTurn] | None = None
-        self._is_switching = False
+        self._after_stop: tuple[str, Callable[[Turn], NewTurn]] | None = None
+        """What a change wanted that had to stop a run first, with the id of that run's turn."""
+        self._switches = 0
         self._is_comparing = False
 
     # Whether something can be done
@@ -75,6 +76,11 @@ class ChatSession:
     def is_running(self) -> bool:
         """True while a run goes on."""
         return self.run is not None
+
+    @property
+    def is_switching(self) -> bool:
+        """True while another conversation or branch is on its way to whoever shows it."""
+        return self._switches > 0
 
     def require_idle(self) -> None:
         """Raise UsageError while a run goes on or another conversation is being opened."""
@@ -85,8 +91,8 @@ class ChatSession:
     def _require_settled(self) -> None:
         if self._is_comparing:
             raise UsageError("a comparison is going on: finish it first")
-        if self._is_switching:
-            raise UsageError("another conversation is just being opened; send it once it is there")
+        if self.is_switching:
+            raise UsageError("another conversation is just being opened: try again once it is there")
 
     @contextmanager
     def switching(self) -> Iterator[None]:
@@ -94,11 +100,11 @@ class ChatSession:
 
         What is sent meanwhile must not land in a conversation that the person does not see yet.
         """
-        self._is_switching = True
+        self._switches += 1
         try:
             yield
         finally:
-            self._is_switching = False
+            self._switches -= 1
 
     def require_run(self) -> RunHandle:
         """The run that goes on. Raises UsageError where none does."""
@@ -123,9 +129,7 @@ class ChatSession:
         """Ask a prompt now: behind the last turn, or in the place of the one that is being edited."""
         self.require_idle()
         instead_of = self.instead_of
-        started = self._begin(self.chat.send(prompt.sent, instead_of=instead_of), instead_of, prompt)
-        self.instead_of = None
-        return started
+        return self._begin(self.chat.send(prompt.sent, instead_of=instead_of), instead_of, prompt)
 
     def retry(self) -> NewTurn:
         """Ask the last prompt again, beside its turn."""
@@ -159,13 +163,17 @@ class ChatSession:
 
     def _begin(self, run: RunHandle, instead_of: Turn | None, typed: PromptText | None = None) -> NewTurn:
         self.run = run
+        self.instead_of, self._after_stop = None, None
         self._unsent = None if typed is None else (typed, instead_of)
-        written = typed
-        if written is None and instead_of is not None:
-            written = self._written.get(instead_of.id)
-        if written is not None:
-            self._written[run.turn.id] = written
-        return NewTurn(run.turn, run, instead_of)
+        return self._joined(NewTurn(run.turn, run, instead_of), typed)
+
+    def _joined(self, new: NewTurn, typed: PromptText | None = None) -> NewTurn:
+        """`new`, its prompt remembered as it was typed, or as the prompt of the turn it replaces was."""
+        if typed is None and new.instead_of is not None:
+            typed = self._written.get(new.instead_of.id)
+        if typed is not None:
+            self._written[new.turn.id] = typed
+        return new
 
     # While a run goes on
 
@@ -204,7 +212,7 @@ class ChatSession:
     def follow_up(self, turn: Turn) -> NewTurn | None:
         """Begin what a change wanted that had to stop the run of `turn` first. Raises MoaTuiError."""
         after_stop, self._after_stop = self._after_stop, None
-        return after_stop(turn) if after_stop is not None else None
+        return after_stop[1](turn) if after_stop is not None and after_stop[0] == turn.id else None
 
     def advance_queue(self, turn: Turn | None) -> NewTurn | Sequence[PromptText]:
         """Send the next queued prompt, once the run of `turn` is over and came to an answer.
@@ -239,6 +247,8 @@ class ChatSession:
             alteration = change.of_run(progress)
         if alteration is not None and await asyncio.wrap_future(run.alter(alteration)):
             return Effect.ALTERED
+        if self.run is not run:  # It ended while the engine was asked, and may be settled already.
+            return self._change_ended(change, self._ended(run.turn))
         # Before anything is stopped: what cannot be done of the turn is said while it still goes.
         change.of_turn(run.progress().as_stopped())
         return self._stop_first(run, lambda stopped: self._change_ended(change, stopped))
@@ -279,12 +289,21 @@ class ChatSession:
 
     def _use_ended(self, call: CallId, turn: Turn) -> NewTurn:
         self.require_idle()
-        return NewTurn(self.chat.use_answer(call, turn), None, turn)
+        self.instead_of = None
+        return self._joined(NewTurn(self.chat.use_answer(call, turn), None, turn))
 
     def _stop_first(self, run: RunHandle, then: Callable[[Turn], NewTurn]) -> Effect:
-        self._after_stop = then
+        self._after_stop = (run.turn.id, then)
         run.stop()
         return Effect.STOPPING
+
+    def require_changeable(self, turn: Turn) -> None:
+        """Raise UsageError unless `turn` can be changed now: it is being answered, or over and in view."""
+        run = self._run_of(turn)
+        if run is None:
+            self._ended(turn)
+        else:
+            _begun(run)
 
     def _run_of(self, turn: Turn | None) -> RunHandle | None:
         return self.run if turn is None or self.is_being_answered(turn) else None

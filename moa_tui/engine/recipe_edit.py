@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
@@ -18,7 +19,6 @@ from moa_tui.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from moa_tui.engine.agent import Agent
 
 # Layer settings that may end a run before the layers that a change has put behind them.
 _EARLY_ENDINGS = {"early_stop", "enough", "confident"}
@@ -79,6 +79,18 @@ def checked(table: Mapping[str, object], refusal: str) -> Recipe:
 
 
 # Questions about a recipe
+
+
+def agent_of(settings: Mapping[str, object]) -> Agent:
+    """The agent with these settings, by the names of Agent's fields. Raises UsageError for a wrong one."""
+    try:
+        return Agent.model_validate(dict(settings))
+    except ValidationError as error:
+        why = "; ".join(
+            f"{problem.location[-1]}: {problem.message}" if problem.location else problem.message
+            for problem in problems_of(error)
+        )
+        raise UsageError(f"there can be no such agent: {why}") from error
 
 
 def has_checklist(recipe: Recipe) -> bool:

@@ -275,7 +275,7 @@ class MoaApp(PrivateTracebackApp):
 
     def tell_of_the_disk(self, problem: StoreError | None) -> None:
         """Conversations cannot be written, or, with None, can be again. May be called on any thread."""
-        self.call_later(self._chat_screen.controllers.switching.tell_of_the_disk, problem)
+        self.call_later(self._chat_screen.controllers.switching.disk_changed, problem)
 
     def tell_elsewhere(self, words: str) -> None:
         """Tell whoever is looking elsewhere, as the settings say; `words` are none of a model's."""

@@ -257,9 +257,10 @@ async def test_a_turn_of_another_branch_is_brought_into_view(
     branched = with_branches()
     await conversations.go_on_with(branched)
     assert conversations.show_turn("no such turn") is None
-    session.queue.append(PromptText("waiting"))
+    in_view = session.chat.turn
     assert conversations.show_turn(session.chat.path[0].id) is not None
-    assert session.queue, "a turn that is in view already changes nothing"
+    assert session.chat.turn is in_view, "the branch in view stays"
+    session.queue.append(PromptText("waiting"))
     other = branched.turns[3]
     assert conversations.show_turn(other.id) is other
     assert session.chat.turn is other
@@ -409,7 +410,7 @@ class Catalog:
     def __init__(self, current: Recipe | None) -> None:
         self.current = current
 
-    def again(self, recipe: Recipe) -> Recipe | None:
+    def reload(self, recipe: Recipe) -> Recipe | None:
         return self.current
 
 

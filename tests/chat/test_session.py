@@ -557,3 +557,72 @@ async def test_a_comparison_that_cannot_begin_keeps_nothing_waiting(
     with pytest.raises(MissingKeyError):
         session.compare(PromptText("?"), [RECIPE, OTHER], blind=False)
     await answered(session)
+
+
+# What follows what
+
+
+async def test_a_used_answer_keeps_the_prompt_as_it_was_written(session: ChatSession, tmp_path: Path) -> None:
+    session.send(PromptText("look @a", (Attachment(tmp_path / "a", "File `a`: moa", 4),)))
+    turn = await ended(session)
+    used = session.use_answer(A, turn)
+    assert isinstance(used, NewTurn)
+    assert session.edit(used.turn).written == "look @a"
+
+
+async def test_a_turn_that_is_being_edited_is_forgotten_when_another_run_begins(session: ChatSession) -> None:
+    first = await answered(session, "first")
+    second = await answered(session, "second")
+    session.edit(first)
+    session.retry()
+    await ended(session)
+    third = await answered(session, "third")
+    assert third.parent is not None
+    assert third.parent.prompt == second.prompt
+
+
+async def test_a_change_whose_run_ended_meanwhile_is_one_of_the_ended_turn(
+    session: ChatSession, models: FakeModels, gateway: FakeGateway, gate: Gate
+) -> None:
+    held = asyncio.Event()
+    models.scripts = {"judge": [[held, "first"], ["second"]]}
+    session.send(PromptText("?"))
+    await until_asked(session, JUDGE)
+    gateway.ready = gate.event  # The engine is asked for the change, and does not answer yet.
+    change = asyncio.create_task(session.change(AddAgent(Agent(model="new"))))
+    await asyncio.sleep(0)
+    await _set(session, held)
+    first = await ended(session)
+    gate.open()
+    started = await change
+    assert isinstance(started, NewTurn)
+    assert started.instead_of is not None
+    assert first is not None
+    assert started.instead_of.id == first.id
+    again = await ended(session)
+    assert again is not None
+    assert session.follow_up(again) is None, "nothing is left to be done to another turn"
+
+
+async def _set(session: ChatSession, event: asyncio.Event) -> None:
+    """Set an event that belongs to the engine's loop."""
+
+    async def set_event() -> None:
+        event.set()
+
+    await asyncio.wrap_future(session.chat.backend.engine.submit(set_event()))
+
+
+async def test_only_what_is_over_or_answered_can_be_changed(
+    session: ChatSession, models: FakeModels, gate: Gate
+) -> None:
+    turn = await answered(session)
+    session.require_changeable(turn)
+    models.scripts = {"a": [[gate.event, "late"]]}
+    session.send(PromptText("more"))
+    await until_asked(session, A)
+    with pytest.raises(UsageError, match="a run is going on"):
+        session.require_changeable(turn)
+    session.require_changeable(session.require_run().turn)
+    gate.open()
+    await ended(session)

@@ -12,7 +12,7 @@ import pytest
 from moa_tui.engine.recipe import Recipe
 from moa_tui.gateway.discovery import LocalServer, find_servers
 from moa_tui.recipes import files
-from moa_tui.recipes.default import local_recipe
+from moa_tui.recipes.local import local_recipe
 from tests.gateway.helpers import sent_text
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import pytest
 
 from moa_tui.errors import NoLocalModelError
 from moa_tui.gateway.discovery import LocalModel, LocalServer
-from moa_tui.recipes.default import choose_recipe, local_recipe
+from moa_tui.recipes.default import choose_recipe
+from moa_tui.recipes.local import local_recipe
 from moa_tui.settings.config import Settings
 
 

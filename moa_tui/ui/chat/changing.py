@@ -17,7 +17,7 @@ from moa_tui.chat.changes import (
     model_settings,
 )
 from moa_tui.chat.session import Effect, NewTurn
-from moa_tui.engine.agent import Agent
+from moa_tui.engine.recipe_edit import agent_of
 from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
@@ -65,7 +65,7 @@ class Changing:
 
     async def edit_shown(self, call: CallId) -> None:
         """Put an agent's answer into the prompt, as a command that puts the edited text in its place."""
-        self._shown_turn()
+        self._session.require_changeable(self._shown_turn())
         run = self._view.panel.run
         if run is not None:
             self._view.box.prompt.put_back(f"/amend {call} {run.view(call).written('text')}")
@@ -74,18 +74,20 @@ class Changing:
     async def swap_shown(self, call: CallId) -> None:
         """Search a model to ask in an agent's place."""
         turn = self._shown_turn()
+        self._session.require_changeable(turn)
 
         async def swap(settings: dict[str, object]) -> None:
             await self._show(await self._session.change(SwapModel(call, settings), turn))
 
         self._search_model(swap)
 
-    def add_to_shown(self) -> None:
+    async def add_to_shown(self) -> None:
         """Search a model that joins the turn whose panes are open."""
+        turn = self._shown_turn()
+        self._session.require_changeable(turn)
 
         async def add(settings: dict[str, object]) -> None:
-            change = AddAgent(Agent.model_validate(settings))
-            await self._show(await self._session.change(change, self._shown_turn()))
+            await self._show(await self._session.change(AddAgent(agent_of(settings)), turn))
 
         self._search_model(add)
 
@@ -134,7 +136,7 @@ class Changing:
         settings = agent_settings(words, "/add")
         if "model" not in settings:
             raise UsageError("a model is needed, as in /add gpt-6-luna")
-        await self._change(AddAgent(Agent.model_validate(settings)))
+        await self._change(AddAgent(agent_of(settings)))
 
     async def swap_model(self, words: str) -> None:
         """`N MODEL`, `N temperature=0.3`, or both: ask another model in an agent's place."""

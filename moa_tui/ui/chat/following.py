@@ -81,13 +81,13 @@ class Following:
         run_view = self._state.run_view
         if self._session.is_running and run_view is not None:
             was_proposing = not run_view.answering
-            advance = self._state.advance()
+            has_ended = self._state.advance()
             turn_view = self._turn_view_of(run_view)
-            if turn_view is not None and (advance.ended or self._ticks % 3 == 0):
+            if turn_view is not None and (has_ended or self._ticks % 3 == 0):
                 turn_view.tick()
             if was_proposing and run_view.answering and not self._settings.keep_panes_open:
                 self._fold_panes(run_view)
-            if advance.ended:
+            if has_ended:
                 await self._end(run_view)
         panel = self._view.panel
         # A few panes at each tick: drawing all at once would keep a key waiting for as long.
@@ -151,7 +151,7 @@ class Following:
         self._view.panel.run = None
         self._view.open_panel(False)
         unsent = self._session.take_back_unsent()
-        self.put_back([] if unsent is None else [unsent])
+        self.put_back([*([] if unsent is None else [unsent]), *self._session.take_back_all()])
         await self._view.transcript.drop(run_view)
         self._view.set_empty(not self._view.transcript.turns)
         self._labels.renew_title()

@@ -120,6 +120,7 @@ class ChatScreen(Screen[None]):
             await self.controllers.switching.show_conversation()
         self.session.chat.warm_up()
         self.controllers.labels.tell_if_unguided()
+        self.controllers.switching.tell_disk_problem()
         self.view.start(self.controllers.choosing.look_around, "look around")
         self.view.start(self.controllers.switching.recall_prompts, "recall")
         self.controllers.labels.renew_estimate()
@@ -267,8 +268,8 @@ class ChatScreen(Screen[None]):
     async def on_agent_pane_swap_requested(self, event: AgentPane.SwapRequested) -> None:
         await self.view.attempt(self.controllers.changing.swap_shown(event.call))
 
-    def on_run_panel_agent_requested(self) -> None:
-        self.controllers.changing.add_to_shown()
+    async def on_run_panel_agent_requested(self) -> None:
+        await self.view.attempt(self.controllers.changing.add_to_shown())
 
     def on_turn_view_panes_requested(self, event: TurnView.PanesRequested) -> None:
         self.controllers.looking.toggle_panes_of(event.run)

@@ -114,7 +114,7 @@ class ScreenView:
 
     def copy(self, text: str) -> None:
         if text:
-            self.start(partial(self._copy, text), "copy")
+            _: Worker[None] = self._screen.run_worker(partial(self._copy, text), group="copy")
         else:
             self.say("there is nothing to copy yet")
 

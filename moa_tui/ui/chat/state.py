@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import paid_for
-from moa_tui.ui.run.follower import Advance, RunFollower
+from moa_tui.ui.run.follower import RunFollower
 from moa_tui.ui.run.run_view import RunView
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ class ChatState:
         self.is_shown = False
         return self.run_view
 
-    def advance(self) -> Advance:
-        """Take in what the engine has said since the last look."""
+    def advance(self) -> bool:
+        """Take in what the engine has said since the last look; True if that was the run's end."""
         if self.session.run is None or self._follower is None or not self.is_shown:
-            return Advance(ended=False, answer_restarted=False)
+            return False
         return self._follower.advance()
 
     def settle(self) -> Turn | None:

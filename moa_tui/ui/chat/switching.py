@@ -195,13 +195,23 @@ class Switching:
                 "this conversation is not on disk: /export saves it. The same once more leaves it"
             )
 
-    def tell_of_the_disk(self, problem: StoreError | None) -> None:
-        """Say that conversations cannot be written just now, or, with None, can be again."""
+    def disk_changed(self, problem: StoreError | None) -> None:
+        """Take in that conversations cannot be written just now, or, with None, can be again; and say so.
+
+        May be called before the screen is there: then the problem is told once it is.
+        """
         self._conversations.disk_problem = problem
+        if self._view.is_gone:
+            return
         self._labels.renew_title()
         if problem is None:
             self._view.say("conversations are written to disk again; nothing was lost")
         else:
+            self.tell_disk_problem()
+
+    def tell_disk_problem(self) -> None:
+        """Say why conversations cannot be written just now, if so."""
+        if (problem := self._conversations.disk_problem) is not None:
             self._view.say(
                 f"{problem}\nThe chat goes on and is kept in memory meanwhile; /export saves it elsewhere.",
                 title="Not written to disk",

@@ -102,10 +102,13 @@ class PromptBox(Vertical):
         self._estimate.update(text)
 
     def _clear(self, submitted: str) -> None:
-        """Empty the prompt of what was submitted; what was typed behind it since then stays."""
+        """Empty the prompt of what was submitted; what was typed behind it since then stays.
+
+        A text that was changed in front of its end stays whole: nobody could tell what of it is new.
+        """
         text = self.prompt.text
-        self.prompt.reset()
-        if text != submitted and text.startswith(submitted):
+        if text.startswith(submitted):
+            self.prompt.reset()
             self.prompt.fill(text.removeprefix(submitted))
         self._mentions = {}
         self._refused = None

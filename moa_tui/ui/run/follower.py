@@ -12,8 +12,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from moa_tui.engine.events import CallRetried
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,16 +31,6 @@ class EventSource(Protocol):
         """Every event of the run in order, then None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """What one step of following a run came upon."""
-
-    ended: bool
-    """True in the step that took in the run's end."""
-    answer_restarted: bool
-    """True where the call that writes the answer was asked anew: its text so far does not count any more."""
-
-
 class RunFollower:
     """Brings the view of one run up to date from the run's events."""
 
@@ -53,22 +41,19 @@ class RunFollower:
         self._run = run
         self._clock = clock
 
-    def advance(self) -> Advance:
-        """Take in the events that are waiting, for at most 20 ms."""
-        answer_restarted = False
+    def advance(self) -> bool:
+        """Take in the events that are waiting, for at most 20 ms; True in the step that takes in the end."""
         deadline = self._clock() + _LONGEST_ADVANCE_SECONDS
         while True:
             try:
                 event = self._running.events.get_nowait()
             except queue.Empty:
-                return Advance(ended=False, answer_restarted=answer_restarted)
+                return False
             if event is None:
-                return Advance(ended=True, answer_restarted=answer_restarted)
-            if isinstance(event, CallRetried) and event.call == self._run.recipe.writer:
-                answer_restarted = True
+                return True
             self._run.take(event)
             if self._clock() >= deadline:
-                return Advance(ended=False, answer_restarted=answer_restarted)
+                return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError, UsageError
-from moa_tui.recipes.catalog import ModelChoice
+from moa_tui.recipes.models import ModelChoice
 from moa_tui.settings import paths
 from moa_tui.settings.config import Settings
 from moa_tui.ui.chat.changing import call_named

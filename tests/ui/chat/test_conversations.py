@@ -284,7 +284,7 @@ async def test_nothing_is_asked_while_another_conversation_is_on_its_way(
         monkeypatch.setattr(bench.screen.controllers.choosing._catalog, "reload", again)
         bench.chat.recipe = bench.chat.recipe.model_copy(update={"name": "another"})
         bench.app.run_worker(bench.screen.controllers.switching.open("birds"))
-        await wait_until(lambda: bench.session._is_switching and bench.chat.conversation.id == other.id)
+        await wait_until(lambda: bench.session.is_switching and bench.chat.conversation.id == other.id)
         await bench.submit("for here, not for there")
         await bench.until_told("just being opened")
         assert bench.prompt.text == "for here, not for there"

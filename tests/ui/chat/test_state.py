@@ -9,7 +9,7 @@ import pytest
 
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.engine.values import CallId
-from moa_tui.errors import MissingKeyError, ModelError
+from moa_tui.errors import MissingKeyError
 from moa_tui.ui.chat.state import ChatState
 from tests.helpers import wait_until
 
@@ -31,17 +31,9 @@ def begin(state: ChatState, prompt: str = "?") -> None:
     state.is_shown = True
 
 
-async def followed(state: ChatState) -> bool:
-    """Take in events until the run has ended; True if the answer began anew on the way."""
-    restarts = []
-
-    def is_over() -> bool:
-        advance = state.advance()
-        restarts.append(advance.answer_restarted)
-        return advance.ended
-
-    await wait_until(is_over)
-    return any(restarts)
+async def followed(state: ChatState) -> None:
+    """Take in events until the run has ended."""
+    await wait_until(state.advance)
 
 
 async def answered(state: ChatState, prompt: str = "?") -> Turn:
@@ -67,8 +59,7 @@ async def test_a_run_is_followed_from_its_beginning_to_its_end(state: ChatState)
 
 
 async def test_without_a_run_there_is_nothing_to_take_in_or_to_end(state: ChatState) -> None:
-    advance = state.advance()
-    assert (advance.ended, advance.answer_restarted) == (False, False)
+    assert not state.advance()
     assert state.settle() is None
 
 
@@ -77,23 +68,12 @@ async def test_no_event_is_taken_in_before_there_is_something_to_show_it(state: 
     run = state.session.require_run()
     state.is_shown = False
     await wait_until(lambda: run.events.qsize() > 5)
-    assert not state.advance().ended
+    assert not state.advance()
     assert state.run_view is not None
     assert state.run_view.final.state == "waiting"
     state.is_shown = True
     await followed(state)
     assert state.run_view.over
-
-
-async def test_an_answer_that_begins_anew_is_told(state: ChatState, models: FakeModels) -> None:
-    models.scripts = {"judge": [[ModelError("connection", "refused")], ["better"]]}
-    begin(state)
-    assert await followed(state)
-    models.scripts = {"a": [[ModelError("connection", "refused")], ["better"]]}
-    models.asked.clear()
-    state.settle()
-    begin(state)
-    assert not await followed(state)
 
 
 async def test_tokens_and_prices_of_every_run_are_added_up(state: ChatState) -> None:

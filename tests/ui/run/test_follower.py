@@ -10,7 +10,6 @@ import pytest
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, ReplyChanged, RunEnded
 from moa_tui.engine.values import CallId, Failure, Metrics, Outcome, Reply
 from moa_tui.ui.run.follower import (
-    Advance,
     AnswerCursor,
     Appended,
     Begun,
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Kind
 
 A, JUDGE = CallId(1, 1), CallId(2, 1)
-GOING_ON, RESTARTED = Advance(False, False), Advance(False, True)
-ENDED = Advance(True, False)
+GOING_ON, ENDED = False, True
 
 
 class FakeRun:
@@ -118,12 +116,13 @@ def test_a_run_that_never_began_ends_without_an_outcome(run: RunView) -> None:
 
 
 def test_only_the_writer_of_the_answer_restarts_it(run: RunView) -> None:
-    assert RunFollower(FakeRun(retry(run, A)), run).advance() == GOING_ON
-    running = FakeRun(retry(run, JUDGE), Delta(JUDGE, "text", "x"))
-    follower = RunFollower(running, run)
-    assert follower.advance() == RESTARTED
-    assert follower.advance() == GOING_ON
-    assert RunFollower(FakeRun(retry(run, JUDGE), None), run).advance() == Advance(True, True)
+    cursor = AnswerCursor(run)
+    RunFollower(FakeRun(Delta(JUDGE, "text", "x")), run).advance()
+    assert cursor.news() == Begun("x")
+    RunFollower(FakeRun(retry(run, A)), run).advance()
+    assert cursor.news() == Nothing()
+    RunFollower(FakeRun(retry(run, JUDGE)), run).advance()
+    assert cursor.news() == Begun("")
 
 
 # The text of a call

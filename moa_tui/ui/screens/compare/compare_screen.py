@@ -108,7 +108,7 @@ class CompareScreen(Screen[None]):
         number = self._ticks % _MOST_RECIPES
         if number < len(self._panes):
             running, pane = self.comparison.runs[number], self._panes[number]
-            if running in self._unfinished and self._followers[number].advance().ended:
+            if running in self._unfinished and self._followers[number].advance():
                 self._end(running, pane)
             pane.tick()
             self._draw_tabs()
