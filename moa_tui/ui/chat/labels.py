@@ -89,7 +89,7 @@ class Labels:
         session = self._state.session
         plan = await self._chat.plan(self._view.box.draft.sent, instead_of=session.instead_of)
         self._caps = await self._chat.caps()
-        if self._view.is_gone:
+        if not self._view.is_ready:
             return
         cost = plan.cost
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"

@@ -70,8 +70,8 @@ class ScreenView:
         return self._screen.query_one(FindBar)
 
     @property
-    def is_gone(self) -> bool:
-        return not self._screen.query(StatusBar)
+    def is_ready(self) -> bool:
+        return self.ticker is not None and bool(self._screen.query(StatusBar))
 
     @property
     def is_in_front(self) -> bool:

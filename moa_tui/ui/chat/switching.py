@@ -201,7 +201,7 @@ class Switching:
         May be called before the screen is there: then the problem is told once it is.
         """
         self._conversations.disk_problem = problem
-        if self._view.is_gone:
+        if not self._view.is_ready:
             return
         self._labels.renew_title()
         if problem is None:

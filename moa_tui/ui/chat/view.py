@@ -60,8 +60,8 @@ class ChatView(Protocol):
         """Where a text is searched for."""
 
     @property
-    def is_gone(self) -> bool:
-        """True once the program was left."""
+    def is_ready(self) -> bool:
+        """True from the first layout on until the program is left."""
 
     @property
     def is_in_front(self) -> bool:
