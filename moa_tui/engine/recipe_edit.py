@@ -246,7 +246,7 @@ def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
         {
             "name": f"{recipe.name} + {other.name}",
             # The fallbacks of the agents that came with their layers.
-            "agents": {name: agent.given_defaults(other.defaults) for name, agent in other.agents.items()},
+            "agents": {name: agent.with_defaults(other.defaults) for name, agent in other.agents.items()},
             "layers": layers,
             "limits": other.limits,
         },

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.tasks import Reference
     from moa_tui.engine.values import Message, OutcomeStatus
 
-NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
+NO_REPLIES: Mapping[CallId, Reply] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ async def run(
     stream: Stream,
     emit: Callable[[Event], None],
     *,
-    kept: Mapping[CallId, Reply] = NOTHING_KEPT,
+    reused: Mapping[CallId, Reply] = NO_REPLIES,
     control: RunControl | None = None,
     context: RunContext = NO_CONTEXT,
 ) -> Outcome:
     """Run `recipe` on `history`, which ends with the user's prompt, and return the outcome.
 
-    Replies in `kept` are used instead of asking their agents again. `control` can stop and change the run.
+    Replies in `reused` are used instead of asking their agents again. `control` can stop and change the run.
     `emit` is called on this loop, once for each event, with RunEnded last; it must return at once.
 
     Raises ValueError where the history does not end with a prompt. The failure of a model is never raised,
@@ -81,7 +81,7 @@ async def run(
         raise ValueError("the history must end with the person's prompt")
     control = control or RunControl()
     caller = Caller(recipe.limits, history, stream, emit, context.facts, context.health or Health())
-    progress = RunInProgress(recipe, history[-1]["content"], kept, caller, emit)
+    progress = RunInProgress(recipe, history[-1]["content"], reused, caller, emit)
     layers = _LayerLoop(progress, caller, context)
     control.attach(layers, asyncio.get_running_loop())
     try:

@@ -31,14 +31,14 @@ class RunInProgress:
         self,
         recipe: Recipe,
         prompt: str,
-        kept: Mapping[CallId, Reply],
+        reused: Mapping[CallId, Reply],
         caller: Caller,
         emit: Callable[[Event], None],
     ) -> None:
         self.recipe = recipe
         """The recipe that is run; a live change puts another in its place."""
         self.prompt = prompt
-        self.kept = kept
+        self.reused = reused
         """Replies that are used instead of asking their agents."""
         self.emit = emit
         self.replies: dict[CallId, Reply] = {}

@@ -71,7 +71,7 @@ class SpendingGuard:
                 progress.notes.append(
                     f"{call} {reply.agent}: cost unknown, not counted against {self._cap_name}"
                 )
-        calls = [(call, agent) for call, agent in progress.seats(number) if call not in progress.kept]
+        calls = [(call, agent) for call, agent in progress.seats(number) if call not in progress.reused]
         expected = sum(self._highest_price(call, agent, references) for call, agent in calls)
         spent = paid(progress.replies.values()).known_cost
         return await self._refusal(number, expected, spent)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from importlib import import_module
 
+import pytest
+
 import moa_tui.engine
 
 
@@ -21,9 +23,10 @@ def test_every_module_of_the_way_in_can_be_imported() -> None:
         assert import_module(f"moa_tui.engine.{name}").__doc__
 
 
+@pytest.mark.program
 def test_whoever_needs_only_the_values_does_not_wait_for_the_rest() -> None:
     script = "import sys, moa_tui.engine.values; print(*sys.modules)"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
-    assert not {"pydantic", "asyncio", "moa_tui.engine.recipe"} & set(done.stdout.split())
+    assert not {"pydantic", "asyncio", "moa_tui.engine.recipe"} & set(completed.stdout.split())

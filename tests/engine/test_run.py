@@ -12,7 +12,7 @@ from moa_tui.engine import limits
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, RunEnded
 from moa_tui.engine.plan import ModelFacts, facts_unknown
-from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
+from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
 from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Outcome, Reply, Usage
 from moa_tui.errors import ModelError
@@ -42,14 +42,14 @@ class Recorder:
         this: Recipe,
         *,
         facts: Callable[[Agent], ModelFacts] = facts_unknown,
-        kept: Mapping[CallId, Reply] = NOTHING_KEPT,
+        reused: Mapping[CallId, Reply] = NO_REPLIES,
     ) -> Outcome:
         return await run(
             this,
             ASK,
             self.models,
             self.events.append,
-            kept=kept,
+            reused=reused,
             control=self.control,
             context=RunContext(facts=facts),
         )
@@ -549,10 +549,10 @@ async def test_a_bug_in_the_receiver_of_events_is_not_reported_as_a_models_failu
 
 async def test_kept_replies_are_used_instead_of_asking_again() -> None:
     first = await Recorder(FakeModels()).run(recipe(["a", "b"], ["judge"]))
-    kept = {call: reply for call, reply in first.replies.items() if call.layer == 1}
+    reused = {call: reply for call, reply in first.replies.items() if call.layer == 1}
     models = FakeModels(judge=[["another answer"]])
     recorder = Recorder(models)
-    outcome = await recorder.run(recipe(["a", "b"], ["judge"]), kept=kept)
+    outcome = await recorder.run(recipe(["a", "b"], ["judge"]), reused=reused)
     assert set(models.asked) == {"judge"}
     assert "a says 1" in sent(models, "judge")
     assert outcome.answer == "another answer"
@@ -562,9 +562,9 @@ async def test_kept_replies_are_used_instead_of_asking_again() -> None:
 
 
 async def test_an_excluded_reply_is_no_reference() -> None:
-    kept = {CallId(1, 1): Reply("a", "a", "excluded", text="leave me out")}
+    reused = {CallId(1, 1): Reply("a", "a", "excluded", text="leave me out")}
     models = FakeModels()
-    outcome = await Recorder(models).run(recipe(["a", "b"], ["judge"]), kept=kept)
+    outcome = await Recorder(models).run(recipe(["a", "b"], ["judge"]), reused=reused)
     assert outcome.status == "done"
     assert "leave me out" not in sent(models, "judge")
     assert "a" not in models.asked
@@ -596,8 +596,8 @@ async def test_what_was_spent_counts_towards_the_cap() -> None:
     outcome = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced)
     assert outcome.error is not None
     assert outcome.error.kind == "max_cost"
-    kept = {CallId(1, 1): outcome.replies[CallId(1, 1)]}
-    again = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced, kept=kept)
+    reused = {CallId(1, 1): outcome.replies[CallId(1, 1)]}
+    again = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced, reused=reused)
     assert again.status == "done", "what is kept is not paid again"
 
 

@@ -435,7 +435,7 @@ async def test_what_is_not_passed_on_is_said_of_the_answer_itself_and_seen_anew_
     # Another answer is changed by hand, and now this one is not alone.
     changed = {**outcome.replies, CallId(1, 2): replace(outcome.replies[CallId(1, 2)], text="Answer: 7")}
     del changed[CallId(2, 1)]
-    again = await Bench(ROBUST).run(kept=changed)
+    again = await Bench(ROBUST).run(reused=changed)
     assert again.replies[CallId(1, 1)].notes == ()
     assert again.replies[CallId(1, 3)].notes == ("not passed on: layer 1: stands apart from the majority",)
 
