@@ -235,7 +235,7 @@ class _LayerLoop:
         error: Failure | None = None,
         text: str | None = None,
     ) -> Outcome:
-        """The outcome of the run; its answer is `text`, or the text of the call `answered` where that is None."""
+        """The outcome of the run; its answer is `text`, or where None the text of the call `answered`."""
         seconds = self._caller.now()  # Measured first, since computing the metrics takes time of its own.
         replies, recipe = self._progress.replies, self._progress.recipe
         answers = [call for call in replies if recipe.writes(call.layer)]

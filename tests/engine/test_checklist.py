@@ -41,8 +41,8 @@ TICK = recipe(["a", "b"], CHECKLIST, {"agents": ["writer"], "reads": "all"})
 class Bench:
     """A run on scripted models, with a person who decides when the test says so."""
 
-    def __init__(self, this: Recipe = TICK, **scripts: Sequence[Sequence[Any]]) -> None:
-        self.recipe = this
+    def __init__(self, the_recipe: Recipe = TICK, **scripts: Sequence[Sequence[Any]]) -> None:
+        self.recipe = the_recipe
         self.models = FakeModels(**{"lister": [[LIST]], **scripts})
         self.events: list[Event] = []
         self.control = RunControl()
@@ -241,11 +241,11 @@ async def test_kept_on_again_nobody_is_asked_and_the_ticks_stand() -> None:
     task = await first.until_asked()
     first.control.decide(DRAWN, frozenset({2}))
     reused = {call: reply for call, reply in (await task).replies.items() if call.layer < 3}
-    again = Bench()
-    outcome = await again.run(reused=reused)
-    assert again.asked == []
-    assert again.called == [CallId(3, 1)]
-    assert checklists(again.sent()) == checklists(first.sent())
+    second = Bench()
+    outcome = await second.run(reused=reused)
+    assert second.asked == []
+    assert second.called == [CallId(3, 1)]
+    assert checklists(second.sent()) == checklists(first.sent())
     assert "L2.1 lister: 1 of 3 points kept by hand" in outcome.notes
 
 
