@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from moa_tui.engine.live_change import Alteration, left_out, taken_in
+from moa_tui.engine.live_change import Alteration, left_out_reply, restored_reply
 from moa_tui.engine.recipe_edit import (
     answering_layer,
     with_agent,
@@ -88,9 +88,9 @@ class LeaveOut:
         if self.call.layer == len(turn.recipe.layers):
             raise UsageError(f"{name} wrote the answer: there is nothing after it to go without it")
         if reply.status == "excluded":
-            changed = taken_in(self.call, reply)
+            changed = restored_reply(self.call, reply)
         elif reply.status == "done" and reply.text.strip():
-            changed = left_out(self.call, reply)
+            changed = left_out_reply(self.call, reply)
         else:
             raise UsageError(f"{name} has no answer that could be left out")
         kept = {**_until(replies, self.call), self.call: changed}
@@ -180,7 +180,7 @@ class AddAgent:
         return Alteration(with_agent(recipe, self._agent(recipe))[0])
 
     def _agent(self, recipe: Recipe) -> Agent:
-        return self.agent.given_defaults(recipe.defaults)
+        return self.agent.with_defaults(recipe.defaults)
 
 
 @dataclass(frozen=True, slots=True)

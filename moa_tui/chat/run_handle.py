@@ -122,7 +122,7 @@ class RunHandle:
             history(turn),
             self._call_faults.stream,
             self._take,
-            kept=self._options.kept,
+            reused=self._options.kept,
             control=self._control,
             context=RunContext(
                 facts=gateway.facts,

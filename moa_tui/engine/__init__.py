@@ -1,10 +1,10 @@
 """Layered runs of agents: a recipe and a history in, events and an outcome out.
 
-The way in is `run.run`; `recipe` holds what is run, `control` what can be done to a run, `events` what a run
-says, `values` what it leaves. The engine is handed a `Stream` that asks the models. It must know no screen,
-no disk and no provider: it imports the standard library, pydantic and `moa_tui.errors` alone.
+`run.run` runs a recipe. `recipe` describes what is run, `control` stops and changes a run, `events` are what
+a run emits, and `values` what it results in. The engine is given a `Stream`, which asks the models. It knows
+no screen, no disk and no provider: it imports only the standard library, pydantic and `moa_tui.errors`.
 
-The engine is used as a library with a stream of one's own:
+An example of the engine as a library, with a stream that asks no model:
 
     >>> import asyncio
     >>> from moa_tui.engine.recipe import Recipe
@@ -33,15 +33,14 @@ The engine is used as a library with a stream of one's own:
     >>> type(events[-1]).__name__
     'RunEnded'
 
-`__all__` names the modules that other packages import from; the rest are the inside of the engine. It names
-modules and not what is in them, so that whoever needs only the values does not wait for pydantic and asyncio.
+`__all__` names the modules that other packages import from; the others are internal. The package itself
+imports none of them, so that code which needs only the values does not load pydantic and asyncio.
 """
 
 __all__ = [
     "agent",
     "control",
     "events",
-    "guided",
     "health",
     "layer_result",
     "live_change",
@@ -49,6 +48,7 @@ __all__ = [
     "plan",
     "prompts",
     "recipe",
+    "recipe_edit",
     "run",
     "tasks",
     "values",

@@ -1,4 +1,4 @@
-"""The calls of a run: attempts, limits, fallbacks, and the reply that each call ends with."""
+"""The calls of a run: their attempts, limits and fallbacks, and the reply that each call ends with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.events import CallRetried, CallStarted, Delta
-from moa_tui.engine.health import rested
+from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
     CallScope,
@@ -106,8 +106,8 @@ class Caller:
     ) -> Reply:
         """The reply of the first of `agents`, or of the next one where the one before failed.
 
-        `peers` are the agents of the call's layer: an agent whose endpoint rests is not asked while a peer or
-        a later one of `agents` can be.
+        `peers` are the agents of the call's layer. An agent whose endpoint rests is not asked while a peer or
+        a later one of `agents` can be asked.
         """
         queued = self.now()
         notes: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class Caller:
                 break
             others = [*peers, *agents[agents.index(agent) + 1 :]]
             current = CallInProgress(agent, queued, reply.attempts, others)
-            # What failed before was paid for all the same, and took its time.
+            # The agents that failed before have cost and time too.
             before = reply
             reply = await self._ask(call, layer, current, references)
             together = paid((before, reply))
@@ -137,16 +137,17 @@ class Caller:
     async def _ask(
         self, call: CallId, layer: Layer, current: CallInProgress, references: Sequence[Reference]
     ) -> Reply:
-        """The reply of one agent after all of its attempts, from which `health` learns."""
+        """The reply of one agent after all of its attempts; `health` records it."""
         reply = await self._attempted(call, layer, current, references)
         # Health counts this agent's own attempts; others may have been asked before it.
         own_reply = replace(reply, attempts=reply.attempts - current.attempts_before)
-        self.health.learn(self.facts(current.agent).endpoint, own_reply)
+        self.health.record(self.facts(current.agent).endpoint, own_reply)
         return reply
 
     async def _attempted(
         self, call: CallId, layer: Layer, current: CallInProgress, references: Sequence[Reference]
     ) -> Reply:
+        """The reply of one agent after all of its attempts, however they ended."""
         try:
             async with self.open_scope(call) as scope:
                 await self._attempts(call, layer, current, references, scope)
@@ -169,16 +170,21 @@ class Caller:
         references: Sequence[Reference],
         scope: CallScope,
     ) -> None:
+        """Ask the agent until an attempt succeeds. Raises ModelError where none does.
+
+        An attempt that fails before any text came is repeated, at once with shortened references where the
+        request was too long, after a wait where the fault may pass.
+        """
         limits = self.limits
-        worked = 0.0
-        failed = 0
+        worked_seconds = 0.0
+        failed_attempts = 0
         share = 1.0
         while True:
             prepared = self.prepare(call, layer, current.agent, references, share)
             async with self.endpoints.place(current.agent):
                 self._check_rest(current)
-                begin = self.loop.time()
-                scope.limit(begin + limits.total_seconds - worked)
+                began = self.loop.time()
+                scope.limit(began + limits.total_seconds - worked_seconds)
                 current.begin(prepared, self.now())
                 self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
@@ -186,23 +192,23 @@ class Caller:
                 except ModelError as caught:
                     error = caught
                 finally:
-                    worked += self.loop.time() - begin
+                    worked_seconds += self.loop.time() - began
             scope.limit(None)
             if current.received:
                 raise error
             if error.kind == "context" and share == 1.0 and references:
-                known = self.facts(current.agent)
-                others = sum(map(message_tokens, prepared.messages)) - sum(
+                facts = self.facts(current.agent)
+                other_tokens = sum(map(message_tokens, prepared.messages)) - sum(
                     estimate_tokens(reference.text) for reference in references
                 )
-                share = shortened_share(references, current.agent, known, others)
+                share = shortened_share(references, current.agent, facts, other_tokens)
                 wait = 0.0
             else:
-                failed += 1
-                wait = retry_wait(error, failed)
-                if failed > limits.retries or not is_retryable(error):
+                failed_attempts += 1
+                wait = retry_wait(error, failed_attempts)
+                if failed_attempts > limits.retries or not is_retryable(error):
                     raise error
-                if worked + wait > limits.total_seconds:
+                if worked_seconds + wait > limits.total_seconds:
                     raise ModelError(
                         error.kind,
                         f"{error.message} (not tried again: the wait of {wait:.0f} s is longer than "
@@ -213,7 +219,7 @@ class Caller:
                 CallRetried(call, current.agent, current.attempts + 1, wait, _failure(error), self.now())
             )
             await asyncio.sleep(wait)
-            worked += wait
+            worked_seconds += wait
 
     def _check_rest(self, current: CallInProgress) -> None:
         """Raise ModelError where the agent's endpoint rests and another agent's endpoint does not."""
@@ -222,7 +228,7 @@ class Caller:
         if seconds and any(
             not self.health.rest_seconds(self.facts(other).endpoint) for other in current.others
         ):
-            why = rested(endpoint, seconds)
+            why = rest_reason(endpoint, seconds)
             current.notes = (*current.notes, f"{current.agent.name}: not asked, {why}")
             raise ModelError("rested", why)
 
@@ -262,9 +268,10 @@ class Caller:
         return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
-        refused = error is not None and (error.status_code is not None or error.kind == "connection")
-        unpaid = current.started is None or (refused and not current.received)
-        usage = Usage(estimated=False) if unpaid else current.usage()
+        """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
+        was_refused = error is not None and (error.status_code is not None or error.kind == "connection")
+        is_unpaid = current.started is None or (was_refused and not current.received)
+        usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(
             agent=current.agent.name,
             model=current.agent.model,
@@ -275,7 +282,7 @@ class Caller:
             error=error,
             finish_reason=current.finish.reason,
             usage=usage,
-            cost=0.0 if unpaid else self._cost(current, usage),
+            cost=0.0 if is_unpaid else self._cost(current, usage),
             queued=current.queued,
             started=current.started,
             first_token=current.first_token,
@@ -285,17 +292,19 @@ class Caller:
         )
 
     def _cost(self, current: CallInProgress, usage: Usage) -> float | None:
+        """The cost of a call in US dollars, None where it is unknown."""
         if current.finish.cost is not None:
             return current.finish.cost
         if current.finish.usage is None and not current.received:
-            return None  # It may have cost its prompt: nobody said.
+            return None  # The prompt may have been charged, but the provider did not say so.
         return self.facts(current.agent).cost(usage)
 
 
 class CallInProgress:
-    """One agent's call while it runs: what was sent, and what has come so far.
+    """One agent's call while it runs: the request, and what has come of the reply so far.
 
-    `attempts` counts those of the call's earlier agents too, `others` are agents that can be asked instead.
+    `attempts` counts the attempts of the call's earlier agents too. `others` are agents that can be asked
+    instead.
     """
 
     def __init__(self, agent: Agent, queued: float, attempts: int, others: Sequence[Agent]) -> None:
@@ -324,7 +333,7 @@ class CallInProgress:
 
     @property
     def status_when_cut(self) -> Status:
-        """The status of the reply if the call ended now with a fault."""
+        """The status of the reply if the call ends now with a fault."""
         return "partial" if self.has_text else "failed"
 
     def begin(self, prepared: Prepared, now: float) -> None:
@@ -370,12 +379,13 @@ class CallInProgress:
         return (*self.notes, f"{self.agent.name}: answer cut at {limit}")
 
 
-def _why_empty(reason: str | None, reasoned: bool) -> str:
-    if reason == "length":
+def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:
+    """The reason, in words for a user, why a stream that ended has no answer."""
+    if finish_reason == "length":
         return "the model reached its token limit before its answer began; raise max_tokens"
-    if reasoned:
+    if has_reasoning:
         return "the model reasoned but wrote no answer"
-    if reason is None:
+    if finish_reason is None:
         return "no answer came in the server's stream; is its address (api_base) right, and can it stream?"
     return "the model ended without writing anything"
 

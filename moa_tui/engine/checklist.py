@@ -1,4 +1,4 @@
-"""The checklist: points drawn from the answers, and the wait until a user has ticked those to keep."""
+"""The checklist: points drawn from the answers, and the wait until the user has ticked those to keep."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def task_list(points: Sequence[str], ticked: Collection[int]) -> str:
 
 
 def sorted_points(points: Sequence[Point]) -> str:
-    """The points as an agent is shown them: those to keep, then those to leave out.
+    """The points in the form for agents: those to keep, then those to leave out.
 
-    A point is one line with a dash before it, so that none can pass for a heading.
+    Each point is one line behind a dash, so that no point can pass for a heading.
     """
     sections = []
     for heading, is_ticked in (("keep", True), ("leave out", False)):
@@ -58,6 +58,7 @@ class ChecklistGate:
         return any(resolved)
 
     def _resolve(self, call: CallId, ticked: frozenset[int] | None) -> bool:
+        """End the wait at the call's checklist with a choice, None for all; False where it is not open."""
         choice = self._choices.get(call)
         if choice is None or choice.done():
             return False
@@ -77,7 +78,7 @@ class ChecklistGate:
             return replace(reply, status="stopped", error=STOPPED)
         points = tuple(point.text for point in parsed_points)
         ticked: frozenset[int] | None = None
-        why_all = "nobody was there to choose"
+        why_all_kept = "nobody was there to choose"
         if self._attended:
             try:
                 async with self._caller.open_scope(call) as scope:
@@ -86,11 +87,11 @@ class ChecklistGate:
                 if not scope.expired:
                     raise
                 return replace(reply, status="stopped", error=scope.ended_by)
-            why_all = "the run went on without a choice"
+            why_all_kept = "the run went on without a choice"
         every_index = frozenset(range(len(points)))
         if ticked is None:
             ticked = every_index
-            choice_note = f"all {len(points)} points kept: {why_all}"
+            choice_note = f"all {len(points)} points kept: {why_all_kept}"
         else:
             ticked &= every_index
             choice_note = f"{len(ticked)} of {len(points)} points kept by hand"

@@ -1,4 +1,4 @@
-"""The control of a run from outside: stop, proceed, alter, decide, from any thread."""
+"""The control of a run from outside: stop, proceed, alter and decide."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 class Steerable(Protocol):
     """The actions that a run offers its control. All are called on the run's loop."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Stop the run."""
 
-    def stop_call(self, call: CallId) -> None: ...
+    def stop_call(self, call: CallId) -> None:
+        """Stop one call."""
 
-    def proceed(self) -> None: ...
+    def proceed(self) -> None:
+        """Continue without waiting for more answers or for a choice of points."""
 
-    def alter(self, alteration: Alteration) -> bool: ...
+    def alter(self, alteration: Alteration) -> bool:
+        """Change the run; False where it is past what would be changed."""
 
-    def decide(self, call: CallId, ticked: frozenset[int]) -> None: ...
+    def decide(self, call: CallId, ticked: frozenset[int]) -> None:
+        """Keep the points `ticked` of the open checklist of `call`."""
 
 
 class RunControl:
@@ -35,7 +40,7 @@ class RunControl:
         self._stopped = False
 
     def stop(self) -> None:
-        """Stop the run; the text that has come is kept."""
+        """Stop the run; the outcome has the text that has come."""
         self._stopped = True
         self._on_loop(lambda run: run.stop())
 
@@ -53,7 +58,7 @@ class RunControl:
     def alter(self, alteration: Alteration) -> bool:
         """Change the run while it runs; False where it has ended or is past what would be changed.
 
-        To be called on the run's loop. Raises UsageError for a change that makes no sense at any time.
+        This must be called on the run's loop. Raises UsageError for a change that makes no sense at any time.
         """
         return self._run is not None and self._run.alter(alteration)
 

@@ -1,6 +1,6 @@
-"""The events of a run, as it emits them, and the protocol of the stream that it asks.
+"""The events that a run emits, and the protocol of the stream that it asks.
 
-Frozen values; `at` is in seconds since the start of the run.
+Events are frozen values; `at` is in seconds since the start of the run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
-    """A request of a call is about to be sent: its first one, or one of a retry."""
+    """A request of a call is about to be sent: the first one, or a retry."""
 
     call: CallId
     agent: Agent
@@ -45,9 +45,9 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class CallRetried:
-    """An attempt failed before any text came; `agent` is asked again, or instead, in `wait_seconds`.
+    """An attempt failed before any text came; in `wait_seconds` `agent` is asked, again or as a fallback.
 
-    What came of the call so far, which can only be reasoning, is no longer part of its reply.
+    Only reasoning can have come of the call so far, and it is not part of the reply.
     """
 
     call: CallId
@@ -60,7 +60,7 @@ class CallRetried:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """A call has ended; `reply` holds all of it."""
+    """A call has ended; `reply` holds its whole text and reasoning."""
 
     call: CallId
     reply: Reply
@@ -68,9 +68,9 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReplyChanged:
-    """A reply that had come is replaced by `reply`; nothing is paid again.
+    """The reply of a call that has ended is replaced by `reply`; no model is asked.
 
-    The reply was left out by hand or taken back in, or its layer did not pass it on.
+    The old one was left out by hand or taken back in, or its layer did not pass it on.
     """
 
     call: CallId
@@ -79,7 +79,7 @@ class ReplyChanged:
 
 @dataclass(frozen=True, slots=True)
 class RunChanged:
-    """A user has changed the run, which follows `recipe` from now on; the calls so far keep their ids."""
+    """The user has changed the run, which follows `recipe` from now on; the calls so far keep their ids."""
 
     recipe: Recipe
     at: float

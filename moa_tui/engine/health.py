@@ -1,4 +1,4 @@
-"""The health of endpoints: one that failed several times in a row rests, which means it is not asked."""
+"""The health of endpoints: an endpoint that failed several times in a row rests, so it is not asked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILURES_IN_A_ROW = 3
 _FIRST_REST_SECONDS = 60.0
 _LONGEST_REST_SECONDS = 900.0
 
-# Failures of a server or of the account there. An unknown model or a request too long is neither.
+# The failures of a server or of the account there. An unknown model or a request too long is neither.
 _ENDPOINT_FAILURES: frozenset[FailureKind] = frozenset(
     ("auth", "payment", "rate_limit", "quota", "server", "connection", "timeout", "malformed")
 )
@@ -25,22 +25,25 @@ _ENDPOINT_FAILURES: frozenset[FailureKind] = frozenset(
 @dataclass(slots=True)
 class _Record:
     failures: int = 0
+    """The failures in a row."""
     rests: int = 0
-    until: float = 0.0
+    """The number of rests so far."""
+    rests_until: float = 0.0
+    """The time on the clock at which the last rest is over."""
 
 
 class Health:
     """The failures of each endpoint over all runs of a program. All methods are called on one loop.
 
-    A call counts once, whatever its number of attempts. When a rest is over the endpoint is asked again, and
-    rests twice as long if that call fails too. `clock` gives seconds.
+    A call counts once, whatever its number of attempts. When a rest is over, the endpoint is asked again, and
+    rests twice as long if that call fails too. `clock` returns a time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._records: dict[str, _Record] = {}
 
-    def learn(self, endpoint: str, reply: Reply) -> None:
+    def record(self, endpoint: str, reply: Reply) -> None:
         """Count the reply of a call that has ended. A call that was stopped or never sent does not count."""
         if reply.status == "done":
             self._records.pop(endpoint, None)
@@ -50,14 +53,14 @@ class Health:
             if record.failures >= FAILURES_IN_A_ROW and not self.rest_seconds(endpoint):
                 rest = min(_FIRST_REST_SECONDS * 2.0**record.rests, _LONGEST_REST_SECONDS)
                 record.rests += 1
-                record.until = self._clock() + rest
+                record.rests_until = self._clock() + rest
 
     def rest_seconds(self, endpoint: str) -> float:
-        """The seconds for which the endpoint is not to be asked; 0 where it may be."""
+        """The seconds for which the endpoint must not be asked; 0 where it may be asked now."""
         record = self._records.get(endpoint)
-        return 0.0 if record is None else max(0.0, record.until - self._clock())
+        return 0.0 if record is None else max(0.0, record.rests_until - self._clock())
 
 
-def rested(endpoint: str, seconds: float) -> str:
-    """The reason, for a user, why an endpoint that rests for `seconds` more is not asked."""
+def rest_reason(endpoint: str, seconds: float) -> str:
+    """The reason, in words for a user, why an endpoint that rests for `seconds` more is not asked."""
     return f"{endpoint} failed {FAILURES_IN_A_ROW} times in a row and rests for another {seconds:.0f} s"

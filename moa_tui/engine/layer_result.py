@@ -40,13 +40,13 @@ class FinishedLayer:
     layer: Layer
     task: Task
     prompt: str
-    """The user's prompt, which seeds the order in which references were shown."""
+    """The user's prompt, from which the order of the shown references was drawn."""
     read: Sequence[Reference]
-    """The references of the layer as a whole."""
+    """The references that the layer reads as a whole."""
     shown: Mapping[CallId, Sequence[Reference]]
-    """The references that each call was shown of them."""
+    """The references among them that each call was shown."""
     usable: Mapping[CallId, Reply]
-    """The replies whose text may be passed on, in order."""
+    """The replies whose text may be passed on, in the order of their calls."""
     asked: int
     """The number of agents in the layer."""
     earlier_answers: Sequence[str] = ()
@@ -74,7 +74,7 @@ class LayerResult:
 
 
 def pass_on(layer: FinishedLayer) -> LayerResult:
-    """The result of a layer, computed as its task asks."""
+    """The result of a layer, computed according to its task."""
     if layer.task in WRITING_TASKS:
         return _answers(layer)
     return _BY_TASK[layer.task](layer)
@@ -95,9 +95,9 @@ def share_of(
         seen = share or [seen[at % len(seen)]]
     dropped = 0
     if layer.dropout and seen:
-        stays = max(1, len(seen) - round(layer.dropout * len(seen)))
-        places = random.Random(f"dropout {call}:{prompt}").sample(range(len(seen)), stays)
-        dropped = len(seen) - stays
+        kept_count = max(1, len(seen) - round(layer.dropout * len(seen)))
+        places = random.Random(f"dropout {call}:{prompt}").sample(range(len(seen)), kept_count)
+        dropped = len(seen) - kept_count
         seen = [seen[place] for place in sorted(places)]
     return [*seen, *(reference for reference in references if reference.kind == "checklist")], dropped
 
@@ -144,12 +144,12 @@ def _answers(finished: FinishedLayer) -> LayerResult:
 
 
 def answer_text(layer: Layer, text: str) -> str:
-    """The answer in the text of a reply: all of it but the closing lines that its layer asks for."""
+    """The answer in the text of a reply, which is the text without the closing lines its layer asks for."""
     return parse_closing(text, layer.closing_lines).answer
 
 
 def _elect_the_surest(finished: FinishedLayer, result: LayerResult) -> None:
-    """Elect the answer with the highest stated confidence where that reaches `confident` of the layer."""
+    """Elect the answer with the highest stated confidence where that reaches the layer's `confident`."""
     needed = finished.layer.confident or 1.0
     confidences: dict[CallId | None, float] = {
         reference.call: confidence
@@ -172,6 +172,7 @@ def _elect_the_surest(finished: FinishedLayer, result: LayerResult) -> None:
 
 
 def _drop_outliers(finished: FinishedLayer, result: LayerResult) -> None:
+    """Leave the answers that stand apart from the majority out of `result`."""
     if len(result.references) < 3:
         count = len(result.references)
         result.notes.append(
@@ -213,8 +214,8 @@ def _critiques(finished: FinishedLayer) -> LayerResult:
         Reference(reply.agent, reply.text, "critique", call) for call, reply in finished.usable.items()
     ]
     if len(result.used) < finished.asked:
-        came = f"{len(result.used)} of {finished.asked} critiques came"
-        result.notes.append(f"layer {finished.number}: {came}; the run went on without")
+        count = f"{len(result.used)} of {finished.asked} critiques came"
+        result.notes.append(f"layer {finished.number}: {count}; the run went on without")
     return result
 
 
@@ -308,9 +309,9 @@ def _moderation(finished: FinishedLayer) -> LayerResult:
 
 
 def _selected(finished: FinishedLayer, ranked: Sequence[Reference], result: LayerResult) -> LayerResult:
-    """`result` with `ranked`, cut to top_k, and behind it the references that are no answers.
+    """`result` with the first `top_k` of `ranked`, and behind them the references that are not answers.
 
-    The answers that are left out are noted.
+    A note names the answers that are left out.
     """
     selected = ranked[: finished.layer.top_k]
     calls = {reference.call for reference in selected}
@@ -336,6 +337,7 @@ def _vote(finished: FinishedLayer) -> LayerResult:
 
 
 def _named(reference: Reference) -> str:
+    """The call and agent of a reference, as notes name them."""
     return reference.agent if reference.call is None else f"{reference.call} {reference.agent}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.layer_result import NOT_PASSED_ON, share_of
-from moa_tui.engine.live_change import left_out
+from moa_tui.engine.live_change import left_out_reply
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.values import Reply, Usage
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class LayerRunner:
-    """Runs the layers of one run, one at a time; the replies are left in `progress`."""
+    """Runs the layers of one run, one at a time, and records the replies in `progress`."""
 
     def __init__(self, progress: RunInProgress, caller: Caller, gate: ChecklistGate) -> None:
         self._progress = progress
@@ -49,8 +49,8 @@ class LayerRunner:
 
     async def _side_by_side(self, number: int, references: Sequence[Reference]) -> None:
         def begin(call: CallId, agent: Agent) -> None:
-            if call in self._progress.kept:
-                self._use_kept(call, self._share(call, references))
+            if call in self._progress.reused:
+                self._reuse(call, self._share(call, references))
             else:
                 self._progress.running.add(call)
                 group.create_task(self._call(call, agent, self._share(call, references)))
@@ -61,15 +61,15 @@ class LayerRunner:
             self._progress.join = begin
 
     async def _model_by_model(self, number: int, references: Sequence[Reference]) -> None:
-        """Make one call after another, each model's calls together.
+        """Make one call after another, with the calls of each model together.
 
-        The model that was asked last comes first, since it is still loaded.
+        The model that was asked last comes first, since the server still has it loaded.
         """
         waiting: list[tuple[CallId, Agent]] = []
 
         def begin(call: CallId, agent: Agent) -> None:
-            if call in self._progress.kept:
-                self._use_kept(call, self._share(call, references))
+            if call in self._progress.reused:
+                self._reuse(call, self._share(call, references))
             else:
                 waiting.append((call, agent))
 
@@ -93,7 +93,7 @@ class LayerRunner:
         return quorum is not None and len(self._progress.usable(number)) >= quorum
 
     async def _piece_by_piece(self, number: int, window: Window, references: Sequence[Reference]) -> None:
-        """Make one call after another; each reads the best answer so far beside the next references."""
+        """Make one call after another, each on the best answer so far and the next references."""
         progress = self._progress
         best: Reference | None = None
         unread = list(references)
@@ -101,8 +101,8 @@ class LayerRunner:
             size = window.size if best is None else window.size - window.repeat
             piece, unread = unread[:size], unread[size:]
             seen = piece if best is None else [*[best] * window.repeat, *piece]
-            if call in progress.kept:
-                self._use_kept(call, seen)
+            if call in progress.reused:
+                self._reuse(call, seen)
             else:
                 await self._call(call, agent, seen)
             reply = progress.replies[call]
@@ -127,16 +127,17 @@ class LayerRunner:
             self._progress.notes.append(f"{call} {name}: {dropped} of {total} references dropped out")
         return seen
 
-    def _use_kept(self, call: CallId, seen: Sequence[Reference]) -> None:
-        """End a call with its kept reply instead of asking its agent."""
+    def _reuse(self, call: CallId, seen: Sequence[Reference]) -> None:
+        """End a call with the reply of an earlier run instead of asking its agent."""
         self._progress.shown[call] = seen
-        reply = self._progress.kept[call]
-        # Whether the reply is passed on is decided anew, since that may be what was changed.
+        reply = self._progress.reused[call]
+        # The layer decides anew whether the reply is passed on, since that may be what the user has changed.
         notes = tuple(note for note in reply.notes if not note.startswith(NOT_PASSED_ON))
         self._progress.notes += notes
         self._progress.end_call(call, replace(reply, reused=True, notes=notes))
 
     async def _call(self, call: CallId, agent: Agent, seen: Sequence[Reference]) -> None:
+        """Make one call, and record its reply."""
         progress = self._progress
         progress.shown[call] = seen
         progress.running.add(call)
@@ -145,11 +146,12 @@ class LayerRunner:
         finally:
             progress.running.discard(call)
         if call in progress.excluded:
-            reply = left_out(call, reply)
+            reply = left_out_reply(call, reply)
         progress.notes += reply.notes
         progress.end_call(call, reply)
 
     async def _reply(self, call: CallId, agent: Agent, seen: Sequence[Reference]) -> Reply:
+        """The reply of a call, with the user's choice where it draws up a checklist."""
         if call in self._progress.excluded:
             return Reply(agent.name, agent.model, "excluded", usage=Usage(estimated=False), cost=0.0)
         recipe = self._progress.recipe

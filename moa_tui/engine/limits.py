@@ -1,4 +1,4 @@
-"""The bounds of a call: its scope, its retries, and the number of calls at once to one endpoint."""
+"""The limits of a call: its scope, its retries, and the number of calls at once to one endpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Failure
     from moa_tui.errors import ModelError
 
-# An answer is a few thousand characters; a stream that never ends must not take all memory.
+# An answer has a few thousand characters; the limit keeps a stream that never ends from filling the memory.
 MAX_REPLY_CHARACTERS = 8_000_000
 
 _RETRIED_STATUS = {408, 409, 429}
@@ -44,8 +44,8 @@ def is_retryable(error: ModelError) -> bool:
 def retry_wait(error: ModelError, attempt: int) -> float:
     """The seconds to wait after failed attempt number `attempt`, counting from 1.
 
-    They are what the server asked for, or else twice as long each time, up to a limit. The wait varies by a
-    quarter at random, so that calls refused together are not repeated together.
+    The wait is what the server asked for; where it asked for none, the wait doubles with each attempt, up to
+    a limit, and varies at random by a quarter, so that calls refused together are not repeated together.
     """
     if error.retry_after is not None:
         return max(0.0, error.retry_after)
@@ -91,13 +91,13 @@ class CallScope:
         await self._timeout.__aexit__(kind, error, trace)
 
     def end(self, failure: Failure) -> None:
-        """Cancel the code inside the scope with the reason `failure`. The first reason stands."""
+        """Cancel the code inside the scope for the reason `failure`. Only the first reason counts."""
         if self._open and self.ended_by is None and not self._timeout.expired():
             self.ended_by = failure
             self._timeout.reschedule(0)
 
     def limit(self, at: float | None) -> None:
-        """Let the scope end at loop time `at` in seconds; None removes the limit."""
+        """End the scope at loop time `at` in seconds; None removes the limit."""
         if self._open and self.ended_by is None and not self._timeout.expired():
             self._timeout.reschedule(at)
 
@@ -108,7 +108,7 @@ class CallScope:
 
 
 class Endpoints:
-    """The places at each endpoint, given to calls in the order in which they ask."""
+    """The places for calls at each endpoint, given in the order in which the calls ask."""
 
     def __init__(self, default_concurrency: int | None, facts: Callable[[Agent], ModelFacts]) -> None:
         self._default = default_concurrency

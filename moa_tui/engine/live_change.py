@@ -1,4 +1,4 @@
-"""Live changes: alterations of a run while it runs, and how one is applied to the current layer."""
+"""Live changes: alterations of a run while it runs, and their application to the current layer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Alteration:
     """Replies of added agents, which are used instead of asking them."""
 
     def added(self, before: Recipe, layer: int) -> list[tuple[int, Agent]] | None:
-        """The agents that join `layer`, the one that is running, with their indexes from 1.
+        """The agents that join `layer`, which is running, with their indexes from 1.
 
         None where that layer or an earlier one would differ from what it was begun with. Raises UsageError
         for a call of a layer that has not begun.
@@ -55,18 +55,18 @@ class Alteration:
             return None
         added = list(enumerate(new[layer - 1], 1))[seats:]
         changes_layer = bool(added or self.leave_out or self.take_in)
-        # The last layer has one agent and nothing after it: what changes it, changes the whole of it.
+        # The last layer has one agent and no layer after it, so it cannot be changed in part.
         return None if changes_layer and layer == len(new) else added
 
 
-def left_out(call: CallId, reply: Reply) -> Reply:
-    """The reply as one that was left out by hand, which nobody reads."""
+def left_out_reply(call: CallId, reply: Reply) -> Reply:
+    """The reply with the status `excluded` and a note that it was left out by hand."""
     note = _left_out_note(call, reply)
     notes = (*(other for other in reply.notes if other != note), note)
     return replace(reply, status="excluded", notes=notes)
 
 
-def taken_in(call: CallId, reply: Reply) -> Reply:
+def restored_reply(call: CallId, reply: Reply) -> Reply:
     """The reply as it was before it was left out. Raises UsageError where it was never complete."""
     if reply.status != "excluded" or reply.error is not None or not reply.text.strip():
         raise UsageError(f"{call} {reply.agent} has no whole answer to take back in: ask it again")
@@ -87,9 +87,9 @@ class LiveChange:
         self._spending = spending
 
     def apply(self, alteration: Alteration) -> bool:
-        """Change the run; False, with nothing changed, where it is past what would be changed.
+        """Change the run; False, with nothing changed, where the run is past what would be changed.
 
-        Every other call of the layer that is running goes on. Raises UsageError, with nothing changed, where
+        The other calls of the layer that is running go on. Raises UsageError, with nothing changed, where
         the alteration makes no sense or may not be paid.
         """
         progress = self._progress
@@ -103,22 +103,22 @@ class LiveChange:
         if alteration.leave_out and not (answers or added):
             raise UsageError("that is the last answer of its layer: without it there is none")
         joining = [(CallId(number, index), agent) for index, agent in added]
-        asked = [(call, agent) for call, agent in joining if call not in alteration.given]
-        taken_back = {call: taken_in(call, self._reply_of(call)) for call in sorted(alteration.take_in)}
-        self._spending.admit(asked, progress.references_for(number))
+        calls_to_pay = [(call, agent) for call, agent in joining if call not in alteration.given]
+        restored = {call: restored_reply(call, self._reply_of(call)) for call in sorted(alteration.take_in)}
+        self._spending.admit(calls_to_pay, progress.references_for(number))
         progress.recipe = alteration.recipe
-        progress.kept = {**progress.kept, **alteration.given}
+        progress.reused = {**progress.reused, **alteration.given}
         progress.emit(RunChanged(progress.recipe, self._caller.now()))
         for call in sorted(alteration.leave_out):
             self._leave_out(call)
-        for call, reply in taken_back.items():
+        for call, reply in restored.items():
             self._change_reply(call, reply)
         for call, agent in joining:
             self._join(call, agent)
         return True
 
     def _join(self, call: CallId, agent: Agent) -> None:
-        # The layer may be about to end without its stragglers, and a call that joins is none of them.
+        # The layer may be about to end without its stragglers, and a call that joins is not one of them.
         self._progress.cancel_grace()
         if self._progress.join is not None:
             self._progress.join(call, agent)
@@ -129,7 +129,7 @@ class LiveChange:
             self._progress.excluded.add(call)
             self._caller.end_call(call, Failure("stopped", LEFT_OUT))
         elif reply.status == "done":
-            self._change_reply(call, left_out(call, reply))
+            self._change_reply(call, left_out_reply(call, reply))
 
     def _change_reply(self, call: CallId, reply: Reply) -> None:
         """Change the reply of a call that has ended, and replace its notes among those of the run."""

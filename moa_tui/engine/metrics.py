@@ -1,7 +1,7 @@
 """The computation of a run's metrics from its replies. Pure functions; no model is asked.
 
-Overlap says how much of the final answer's wording a proposer's answer shares. It does not tell who was read:
-two models can write the same words without having read each other.
+Overlap is how much of the final answer's wording a proposer's answer shares. It does not prove that the
+answer was read: two models can write the same words without having read each other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.values import CallId, Reply
 
-# Texts beyond this many words are compared by their beginnings, so that a runaway answer costs no time.
+# Longer texts are compared by their beginnings, so that the comparison of a runaway answer takes no time.
 MAX_WORDS = 20_000
 _NGRAM_SIZES = (3, 4, 5)
 # A word, or one character of a script written without spaces.
@@ -37,9 +37,10 @@ def measure(
 ) -> Metrics:
     """The metrics of a run.
 
-    `used` names the calls of each layer that counted, `final` the call that answered, `read` those whose
-    answers the last layer read (None: the layer before), `proposers` those that wrote answers (None: all).
-    An answer that was chosen as it stands is compared with no other.
+    `used` names the calls of each layer whose replies counted, `final` the call whose text is the answer,
+    `read` the calls whose answers the last layer read (None: those of the layer before) and `proposers` the
+    calls that wrote answers (None: all). A final answer that was chosen among the answers is not compared
+    with them.
     """
     layers = []
     for number in sorted({call.layer for call in replies}):
@@ -48,10 +49,10 @@ def measure(
         slowest = max(fresh, key=lambda call: replies[call].ended - replies[call].queued, default=None)
         seconds = replies[slowest].ended - replies[slowest].queued if slowest else 0.0
         layers.append(LayerMetrics(number, len(calls), len(used.get(number, ())), slowest, seconds))
-    critical = sum(layer.seconds for layer in layers)
-    one_by_one = sum(reply.seconds for reply in replies.values() if not reply.reused)
+    critical_path_seconds = sum(layer.seconds for layer in layers)
+    one_by_one_seconds = sum(reply.seconds for reply in replies.values() if not reply.reused)
     last = max((call.layer for call in replies), default=0)
-    firsts = [
+    first_tokens = [
         reply.first_token
         for call, reply in replies.items()
         if call.layer < last and reply.first_token is not None and not reply.reused
@@ -67,15 +68,15 @@ def measure(
     overlap: tuple[Overlap, ...] = ()
     diversity = novelty = None
     if answer is not None and answer.text and passed and final not in passed:
-        shown = used.get(last - 1, ()) if read is None else [call for call in read if call in passed]
+        compared = used.get(last - 1, ()) if read is None else [call for call in read if call in passed]
         overlap, diversity, novelty = compare(
-            answer.text, {call: replies[call].text for call in passed}, shown
+            answer.text, {call: replies[call].text for call in passed}, compared
         )
     return Metrics(
         layers=tuple(layers),
-        critical_path_seconds=critical,
-        parallel_saving_seconds=max(0.0, one_by_one - critical),
-        first_proposer_token_seconds=min(firsts, default=None),
+        critical_path_seconds=critical_path_seconds,
+        parallel_saving_seconds=max(0.0, one_by_one_seconds - critical_path_seconds),
+        first_proposer_token_seconds=min(first_tokens, default=None),
         first_final_token_seconds=answer.first_token if answer is not None and not answer.reused else None,
         overlap=overlap,
         diversity=diversity,
@@ -93,7 +94,7 @@ def compare(
     final_words = words(final)
     all_words = {call: words(text) for call, text in proposers.items()}
     final_grams = ngrams(final_words)
-    grams = {call: ngrams(own) for call, own in all_words.items()}
+    grams = {call: ngrams(text_words) for call, text_words in all_words.items()}
     *vectors, final_vector = tfidf([*all_words.values(), final_words])
     overlap = tuple(
         Overlap(call, _share(final_grams, grams[call]), cosine(vector, final_vector))
@@ -112,7 +113,7 @@ def words(text: str) -> Words:
 
 
 def ngrams(text_words: Words) -> set[tuple[str, ...]]:
-    """All 3- to 5-grams of the words, as a set."""
+    """The 3-, 4- and 5-grams of the words, as a set."""
     return {
         tuple(text_words[start : start + size])
         for size in _NGRAM_SIZES
@@ -121,13 +122,13 @@ def ngrams(text_words: Words) -> set[tuple[str, ...]]:
 
 
 def tfidf(texts: Sequence[Words]) -> list[dict[str, float]]:
-    """Unit-length TF-IDF vectors, idf smoothed: ln((1 + n) / (1 + df)) + 1."""
-    frequency = Counter(word for own in texts for word in set(own))
+    """The TF-IDF vectors of the texts, at unit length; idf is smoothed: ln((1 + n) / (1 + df)) + 1."""
+    document_frequency = Counter(word for text_words in texts for word in set(text_words))
     vectors = []
-    for own in texts:
+    for text_words in texts:
         vector = {
-            word: count * (math.log((1 + len(texts)) / (1 + frequency[word])) + 1)
-            for word, count in Counter(own).items()
+            word: count * (math.log((1 + len(texts)) / (1 + document_frequency[word])) + 1)
+            for word, count in Counter(text_words).items()
         }
         length = math.sqrt(sum(weight * weight for weight in vector.values())) or 1.0
         vectors.append({word: weight / length for word, weight in vector.items()})
@@ -140,5 +141,6 @@ def cosine(vector: dict[str, float], other: dict[str, float]) -> float:
     return min(1.0, sum(weight * longer[word] for word, weight in shorter.items() if word in longer))
 
 
-def _share(part: set[tuple[str, ...]], whole: set[tuple[str, ...]]) -> float:
-    return len(part & whole) / len(part) if part else 0.0
+def _share(grams: set[tuple[str, ...]], others: set[tuple[str, ...]]) -> float:
+    """The share of `grams` that are among `others` too."""
+    return len(grams & others) / len(grams) if grams else 0.0

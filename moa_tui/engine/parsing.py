@@ -1,6 +1,7 @@
-"""What rankers, judges and moderators reply, and checklists, read strictly: another form is None. Pure.
+"""Parsers for the replies of rankers, judges, moderators and checklist agents. Pure.
 
-A reply may come from a model that was talked into mischief, so nothing in it is guessed at.
+They are strict, and return None for any other form: a reply may come from a model that was misled by what it
+read, so nothing in it is guessed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
 ClosingLine = Literal["in short", "confidence"]
 
-# A form is short; a reply beyond this is searched at its beginning and its end only.
-_LONGEST = 50_000
-# Each wrong beginning of an object costs a pass over the text, so not every brace is tried.
+# The expected forms are short; a longer reply is searched at its beginning and its end only.
+_SEARCHED_CHARACTERS = 50_000
+# Each brace that does not begin an object costs a pass over the text, so not every brace is tried.
 _MOST_TRIES = 20
 
 _NAMED_LINE = re.compile(
@@ -29,7 +30,7 @@ _ORDER = re.compile(r"\d{1,4}(?:[>,;]+\d{1,4})*")
 _CLOSING = re.compile(r"(?:^|\n)[ \t*_#>`-]*(confidence|in short)[ \t*_`]*:([^\n]*)\Z", re.IGNORECASE)
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)[ \t]*%?\.?")
 _LONGEST_CLOSING_LINE = 300
-# More points than a person goes through, and longer ones than a line of a list can be.
+# No user goes through more points, and a line of a list holds no longer ones.
 MOST_POINTS = 30
 LONGEST_POINT = 300
 _POINT = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+\[([ xX])\][ \t]+(.*)")
@@ -45,15 +46,17 @@ JUDGEMENT_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a moderator decided: the numbers to keep, and whether what is there is enough to answer."""
+    """The decision of a moderator."""
 
     keep: tuple[int, ...]
+    """The numbers of the references to keep, best first."""
     enough: bool
+    """True where the final answer can be written from them, so that no other round is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point of a checklist: a line of text, and whether its box is ticked."""
+    """A point of a checklist: a line of text, and True in `ticked` where its box is ticked."""
 
     text: str
     ticked: bool
@@ -62,14 +65,14 @@ class Point:
 def parse_ranking(reply: str, count: int) -> list[int] | None:
     """The reference numbers of a reply, best first, each from 1 to `count`; None where it is unreadable.
 
-    The last line of the form asked for counts, or the whole reply where it is nothing else. A number that
-    stands twice or names no reference makes the reply unreadable.
+    The last line of the requested form counts, or the whole reply where it is nothing but a ranking. A number
+    that is repeated or names no reference makes the reply unreadable.
     """
-    lines = [match[1] for match in _NAMED_LINE.finditer(reply[-_LONGEST:])]
-    wanted = lines[-1] if lines else reply
-    if len(wanted) > 1_000:
+    lines = [match[1] for match in _NAMED_LINE.finditer(reply[-_SEARCHED_CHARACTERS:])]
+    ranking = lines[-1] if lines else reply
+    if len(ranking) > 1_000:
         return None
-    bare = " ".join(_FILLER.sub(" ", wanted).split())
+    bare = " ".join(_FILLER.sub(" ", ranking).split())
     bare = re.sub(r"(?<=\d) (?=\d)", ",", bare).replace(" ", "").strip(",;>")
     if _ORDER.fullmatch(bare) is None:
         return None
@@ -77,34 +80,37 @@ def parse_ranking(reply: str, count: int) -> list[int] | None:
 
 
 def parse_judgement(reply: str) -> dict[str, list[str]] | None:
-    """A judge's findings by key, each a list of texts; None where the reply holds no such JSON object."""
-    found = None
+    """A judge's findings by key, each a list of texts; None where the reply holds no such JSON object.
+
+    Of several such objects the last one counts.
+    """
+    judgement = None
     for table in _json_objects(reply):
         findings = {key: texts for key in JUDGEMENT_KEYS if (texts := _texts(table.get(key))) is not None}
-        found = findings or found
-    return found
+        judgement = findings or judgement
+    return judgement
 
 
 def parse_selection(reply: str, count: int, most: int | None = None) -> Selection | None:
-    """A moderator's decision; None where the reply holds no such JSON object or names unknown references.
+    """A moderator's decision; None where the reply holds no such JSON object with known references.
 
-    Where more than `most` are kept, the first of them count.
+    Of several such objects the last one counts, and of its references the first `most`.
     """
-    found = None
+    selection = None
     for table in _json_objects(reply):
         keep, enough = table.get("keep"), table.get("enough", False)
         if not isinstance(keep, list) or not all(type(number) is int for number in keep):
             continue
         if isinstance(enough, bool) and (numbers := _valid(keep, count)):
-            found = Selection(tuple(numbers[:most]), enough)
-    return found
+            selection = Selection(tuple(numbers[:most]), enough)
+    return selection
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A reply parted into its answer and the lines that were asked for behind it, None where they are not.
+    """A reply divided into its answer and the values of its closing lines, None for a line that is missing.
 
-    `confidence` is from 0 to 1.
+    `short` is the answer in a few words, `confidence` is from 0 to 1.
     """
 
     answer: str
@@ -112,21 +118,21 @@ class Closing:
     confidence: float | None = None
 
 
-def parse_closing(reply: str, wanted: Collection[ClosingLine]) -> Closing:
-    """The answer without those of the `wanted` lines that stand at its very end and can be read."""
+def parse_closing(reply: str, expected: Collection[ClosingLine]) -> Closing:
+    """The answer of a reply, and the `expected` closing lines that stand at its very end and are readable."""
     closing = Closing(reply)
-    for _ in wanted:
+    for _ in expected:
         text = closing.answer.rstrip()
         line = _CLOSING.search(text, max(0, len(text) - _LONGEST_CLOSING_LINE))
-        # An answer of nothing but such lines is one that forgot the rest: it stays as it is.
+        # A reply of closing lines alone has no answer to take them from, so it stays as it is.
         if line is None or not (answer := text[: line.start()].rstrip()):
             break
         value = line[2].strip(" \t*_`")
         percent = _PERCENT.fullmatch(value)
         kind = line[1].lower()
-        if kind == "in short" and kind in wanted and closing.short is None and value:
+        if kind == "in short" and kind in expected and closing.short is None and value:
             closing = replace(closing, answer=answer, short=value)
-        elif kind == "confidence" and kind in wanted and percent is not None and float(percent[1]) <= 100:
+        elif kind == "confidence" and kind in expected and percent is not None and float(percent[1]) <= 100:
             closing = replace(closing, answer=answer, confidence=float(percent[1]) / 100)
         else:
             break
@@ -136,19 +142,19 @@ def parse_closing(reply: str, wanted: Collection[ClosingLine]) -> Closing:
 def parse_points(reply: str) -> tuple[Point, ...] | None:
     """The points of a Markdown task list, each once; None where the reply holds none.
 
-    Of more than MOST_POINTS the first count, and a longer text than LONGEST_POINT is cut.
+    Only the first MOST_POINTS count, and a text longer than LONGEST_POINT characters is cut.
     """
-    found: dict[str, Point] = {}
-    for line in reply[:_LONGEST].splitlines():
-        if len(found) == MOST_POINTS:
+    points: dict[str, Point] = {}
+    for line in reply[:_SEARCHED_CHARACTERS].splitlines():
+        if len(points) == MOST_POINTS:
             break
         if (match := _POINT.match(line)) is not None and (text := _plain_line(match[2])):
-            found.setdefault(text.casefold(), Point(text, match[1] != " "))
-    return tuple(found.values()) or None
+            points.setdefault(text.casefold(), Point(text, match[1] != " "))
+    return tuple(points.values()) or None
 
 
 def _plain_line(text: str) -> str:
-    """`text` on one line, as short as a point may be, without what a terminal might act on."""
+    """`text` on one line, cut to the longest point, without characters that a terminal might act on."""
     # The joiners are part of words in some scripts, and of emoji.
     printable = "".join(
         character if character.isprintable() or character in "\u200c\u200d" else " " for character in text
@@ -158,15 +164,20 @@ def _plain_line(text: str) -> str:
 
 
 def _valid(numbers: list[int], count: int) -> list[int] | None:
-    distinct = len(set(numbers)) == len(numbers) > 0
-    return numbers if distinct and all(1 <= number <= count for number in numbers) else None
+    """`numbers` where there are any and they are distinct and from 1 to `count`; else None."""
+    are_distinct = len(set(numbers)) == len(numbers) > 0
+    return numbers if are_distinct and all(1 <= number <= count for number in numbers) else None
 
 
 def _json_objects(reply: str) -> list[dict[str, Any]]:
-    """The JSON objects that stand in `reply`, in order, whatever stands around them."""
-    text = reply if len(reply) <= 2 * _LONGEST else f"{reply[:_LONGEST]}\n{reply[-_LONGEST:]}"
+    """The JSON objects in `reply`, in order, whatever text is around them."""
+    text = (
+        reply
+        if len(reply) <= 2 * _SEARCHED_CHARACTERS
+        else f"{reply[:_SEARCHED_CHARACTERS]}\n{reply[-_SEARCHED_CHARACTERS:]}"
+    )
     decoder = json.JSONDecoder()
-    found: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
     at = text.find("{")
     for _ in range(_MOST_TRIES):
         if at < 0:
@@ -176,14 +187,15 @@ def _json_objects(reply: str) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             end = at + 1
         else:
-            found.append(value)
+            objects.append(value)
         at = text.find("{", end)
-    return found
+    return objects
 
 
 def _texts(value: object) -> list[str] | None:
+    """A finding as a list of texts, None where it is neither a text nor a list."""
     if isinstance(value, str):
         return [value] if value.strip() else []
     if not isinstance(value, list):
         return None
-    return [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in value]
+    return [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in value]

@@ -1,4 +1,4 @@
-"""What a run will ask for before it is made: calls, context and price."""
+"""The plan of a run before it is made: its calls, and the most that they take in tokens and cost."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe, Task
     from moa_tui.engine.values import Message
 
-# What an agent without max_tokens is taken to write at most, the paper's own setting.
+# The longest answer, in tokens, that an agent without max_tokens is assumed to write; the paper's setting.
 ASSUMED_ANSWER_TOKENS = 2048
-# The synthesis instructions and the fences of one reference, in tokens.
+# The size of the synthesis instructions and the tags of one reference, in tokens.
 INSTRUCTION_TOKENS = 350
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of an agent's model. Prices in US dollars per token; None is unknown, never free.
+    """The facts about an agent's model. Prices are in US dollars per token; None is unknown, never free.
 
-    `endpoint` names the server its calls share; `concurrency` is that server's own limit, if it has one.
+    `endpoint` is the name of the server that its calls go to, `concurrency` the limit of that server on calls
+    at once, None where there is none. `context_tokens` is the size of the model's context window.
     """
 
     endpoint: str
@@ -34,20 +35,24 @@ class ModelFacts:
     completion_price: float | None = None
 
     def cost(self, usage: Usage) -> float | None:
-        """The price of `usage`, None where a price is unknown."""
+        """The cost of `usage` in US dollars, None where a price is unknown."""
         if self.prompt_price is None or self.completion_price is None:
             return None
         return usage.prompt_tokens * self.prompt_price + usage.completion_tokens * self.completion_price
 
 
 def facts_unknown(agent: Agent) -> ModelFacts:
-    """Facts for a model of which only the name is known."""
+    """The facts about a model of which only the name is known."""
     return ModelFacts(endpoint=agent.api_base or agent.model.partition("/")[0])
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One call as it is expected: `usage` is the most it should take, `cost` that of its dearest fallback."""
+    """One call as it is expected.
+
+    `usage` is the most that it should take, `cost` the most in US dollars among the agent and its fallbacks,
+    None where a price is unknown.
+    """
 
     agent: Agent
     facts: ModelFacts
@@ -57,7 +62,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class PlannedLayer:
-    """One layer's calls as expected."""
+    """The calls of one layer as they are expected."""
 
     number: int
     task: Task
@@ -66,7 +71,7 @@ class PlannedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run as expected; `cost` is the most it should come to, None where a price is unknown."""
+    """The calls of a run as they are expected."""
 
     layers: tuple[PlannedLayer, ...]
 
@@ -77,18 +82,18 @@ class Plan:
 
     @property
     def cost(self) -> float | None:
-        """In US dollars, None where any call's price is unknown."""
+        """The most that the run should cost in US dollars, None where the price of a call is unknown."""
         return total_cost(call.cost for call in self.calls)
 
     @property
     def known_cost(self) -> float:
-        """In US dollars, unknown prices counted as nothing."""
+        """The most that the run should cost in US dollars, with unknown prices counted as nothing."""
         return sum(call.cost or 0.0 for call in self.calls)
 
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """A budget in US dollars: of what, how much, and what was spent of it so far."""
+    """A budget in US dollars: its name, its total, and how much of it is spent."""
 
     name: str
     total: float
@@ -96,12 +101,12 @@ class Cap:
 
     @property
     def left(self) -> float:
-        """What may still be spent."""
+        """The amount that may still be spent, at least 0."""
         return max(0.0, self.total - self.spent)
 
 
 def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], ModelFacts]) -> Plan:
-    """What a run of `recipe` on `history` should take at most: every answer as long as it may be."""
+    """The plan of a run of `recipe` on `history`, with every answer as long as it may be."""
     prompt_tokens = sum(map(message_tokens, history))
     written: dict[CallId, int] = {}
     layers = []
@@ -136,10 +141,10 @@ def total_cost(costs: Iterable[float | None]) -> float | None:
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens `text` makes: four ASCII characters to a token, other characters one each.
+    """About how many tokens `text` has: four ASCII characters to a token, other characters one each.
 
-    A tokenizer would be exact for one family of models only and slow for all. Too high for most scripts
-    rather than too low, so that what is trimmed by it fits.
+    A tokenizer would be exact for one family of models only, and slow for all. For most scripts the estimate
+    is too high rather than too low, so that a text trimmed by it fits.
     """
     if text.isascii():
         return (len(text) + 3) // 4
@@ -148,5 +153,5 @@ def estimate_tokens(text: str) -> int:
 
 
 def message_tokens(message: Message) -> int:
-    """As `estimate_tokens`, with a message's own overhead."""
+    """The approximate number of tokens in a message, with those that its role and form take."""
     return estimate_tokens(message["content"]) + 4

@@ -1,4 +1,4 @@
-"""The instructions of each task, in this project's own words. `{references}` marks where references go."""
+"""The instructions of each task; `{references}` in one marks where the references go."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ or missing, and how you know.
 
 {_DATA}"""
 
-# What the reply has to look like, for the tasks whose reply a program reads.
+# The form of the reply, for the tasks whose reply is parsed.
 FORMS = {
     "rank": """\
 End your reply with one line of this form and nothing after it: the numbers of the references, best first.
@@ -74,7 +74,7 @@ whether the final answer can be written from them now:
 (The values are an example.)""",
 }
 
-# What an agent is asked for behind its answer, where something is decided by it.
+# Each closing line that can be asked for: what it is to say, and an example of its form.
 _CLOSING_LINES: dict[ClosingLine, tuple[str, str]] = {
     "in short": (
         "Your answer in short. Where it is a choice, a number, a name, a date, yes or no, or the output of a "
@@ -90,11 +90,11 @@ _CLOSING_LINES: dict[ClosingLine, tuple[str, str]] = {
 
 
 def closing_form(lines: Iterable[ClosingLine]) -> str:
-    """The request to end a reply with these lines."""
-    asked = "\n\n".join(f"{about}\n{form}" for about, form in map(_CLOSING_LINES.__getitem__, lines))
+    """The request to end a reply with `lines`."""
+    requests = "\n\n".join(f"{about}\n{form}" for about, form in map(_CLOSING_LINES.__getitem__, lines))
     return (
         "End your reply with what follows, each on a line of its own in the form shown, and nothing after. "
-        f"The values shown are examples.\n\n{asked}"
+        f"The values shown are examples.\n\n{requests}"
     )
 
 

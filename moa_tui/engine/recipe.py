@@ -1,4 +1,4 @@
-"""A recipe: named agents, the layers that list them, and the limits of a run. Values only, from TOML."""
+"""A recipe: named agents, the layers that list them, and the limits of a run, as validated values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from moa_tui.engine.agent import Agent, Sampling, Table, checked_label
+from moa_tui.engine.agent import Agent, RecipeTable, Sampling, checked_label
 from moa_tui.engine.values import CallId
 
 if TYPE_CHECKING:
@@ -19,118 +19,131 @@ if TYPE_CHECKING:
 
 Task = Literal["answer", "synthesize", "revise", "critique", "judge", "checklist", "rank", "vote", "moderate"]
 
-# The tasks whose texts are answers: one of them may be the run's.
+# The tasks whose texts are answers, so that one of them may be the answer of the run.
 WRITING_TASKS = ("answer", "synthesize", "revise")
 
-# Told apart by what they are, so that a mistake in one is not reported as a mistake in both. The tags are
-# left out of messages by toml_file.
+# The tags tell the two apart, so that a mistake in one is not reported as a mistake in both. `toml_file`
+# leaves the tags out of its messages.
 Entry = Annotated[
     Annotated[str, Tag("str")] | Annotated[Agent, Tag("Agent")],
     Discriminator(lambda value: "str" if isinstance(value, str) else "Agent"),
 ]
 
 
-class Window(Table):
-    """How many references are read piece by piece (arXiv 2502.00674): the best so far beside new ones."""
+class Window(RecipeTable):
+    """The reading of references piece by piece (arXiv 2502.00674): the best answer so far beside new ones."""
 
     size: Annotated[int, Field(ge=2)] = 6
-    """How many references are read at once."""
+    """The number of references read at once."""
     repeat: Annotated[int, Field(ge=1)] = 3
-    """How many of these places the best answer so far takes, from the second piece on."""
+    """The number of these places that the best answer so far takes, from the second piece on."""
 
     @model_validator(mode="after")
-    def _has_room(self) -> Self:
+    def _check_room(self) -> Self:
         if self.repeat >= self.size:
             raise ValueError(f"repeat {self.repeat} leaves no room for a new answer in size {self.size}")
         return self
 
     def pieces(self, references: int) -> int:
-        """How many calls it takes to read so many references."""
+        """The number of calls that it takes to read that many references."""
         return 1 + math.ceil(max(0, references - self.size) / (self.size - self.repeat))
 
 
-class Layer(Table):
+class Layer(RecipeTable):
     """Agents that run side by side on the same references, with one task."""
 
     agents: tuple[Entry, ...] = ()
     """Names from `[agents]`, or agents written out in place; none for the task `vote`."""
     task: Task | None = None
-    """`answer` in the first layer, `synthesize` in the others, where not given."""
+    """What the agents do; where not given, `answer` in the first layer and `synthesize` in the others."""
     quorum: Annotated[int, Field(ge=1)] | None = None
-    """How many answers are enough; all where not given."""
+    """The number of answers that are enough to go on; all where not given."""
     grace_seconds: Annotated[float, Field(ge=0)] = 5.0
-    """How long the others may still write once the quorum has answered."""
+    """The seconds that the others may still write once the quorum has answered."""
     use_partial: bool = False
-    """Whether an answer cut short by a fault may serve as a reference."""
+    """True where an answer cut short by a fault may serve as a reference."""
     placement: Literal["system", "user"] = "system"
-    """Where references go: into the system message, or into the last user message."""
+    """The message that holds the references: the system message, or the last user message."""
     prompt: str | None = None
     """Replaces the built-in instructions; `{references}` marks where the references go."""
     shuffle: bool = False
-    """Whether each agent sees the references in an order of its own."""
+    """True where each agent sees the references in an order of its own."""
     anonymous: bool = True
-    """Whether references are numbered only, or carry their agents' names."""
+    """True where references are only numbered; False where they carry the names of their agents."""
     reads: Literal["previous", "all"] | tuple[int, ...] = "previous"
-    """Which layers' references it reads: the one before, all before, or those of the numbers given."""
+    """The layers whose references are read: the one before, all before, or those of the numbers given."""
     split: bool = False
-    """Whether each agent reads a share of the references that is its alone."""
+    """True where the references are divided among the agents, so that each is read by one of them."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """The share of the references that each agent does not see, drawn anew for each agent."""
+    """The share of the references that an agent does not see, drawn at random for each agent."""
     window: Window | None = None
-    """Read the references piece by piece, for models with short contexts."""
+    """The reading of the references piece by piece, for models with short contexts; None for all at once."""
     top_k: Annotated[int, Field(ge=1)] | None = None
-    """How many references it passes on: the best where they are ranked, else those that differ most."""
+    """The number of references passed on: the best where they are ranked, else those that differ most."""
     drop_outliers: bool = False
-    """Whether answers that stand apart from the majority are not passed on."""
+    """True where answers that stand apart from the majority are not passed on."""
     early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Similarity to the layer before, from 0 to 1, from which on the run goes on with the last layer."""
+    """The similarity to the answers of the layer before, from 0 to 1, from which on the run skips to its last
+    layer."""
     enough: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Similarity of its answers from which on the one most like the others is taken as the run's answer."""
+    """The mean similarity of its answers, from 0 to 1, from which on the one most like the others is the
+    answer of the run."""
     confident: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Stated confidence from which on its surest answer is the run's; agents are asked to state it."""
+    """The confidence, from 0 to 1, from which on the surest answer is the answer of the run; the agents are
+    asked to state theirs."""
 
     @property
     def closing_lines(self) -> tuple[ClosingLine, ...]:
-        """The lines that its agents are asked to write behind their answers."""
+        """The lines that the agents are asked to write behind their answers."""
         short: tuple[ClosingLine, ...] = ("in short",) if self.drop_outliers else ()
         return (*short, "confidence") if self.confident is not None else short
 
 
-# What has no meaning in a first layer, which has nothing to read.
+# The settings that have no effect in a first layer, since that has nothing to read.
 FOR_REFERENCES = {
     *("placement", "prompt", "shuffle", "anonymous", "reads", "split", "dropout", "window", "early_stop"),
 }
+# The settings that have an effect only in a layer that writes answers for a later one.
 _FOR_ANSWERS = ("drop_outliers", "early_stop", "enough", "confident")
 
 
-class Limits(Table):
-    """What a run may take; seconds, tries, calls at once, US dollars."""
+class Limits(RecipeTable):
+    """The limits of a run. Times are in seconds, `max_cost` is in US dollars."""
 
     first_token_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """The longest wait for the first text or reasoning of a reply."""
     idle_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """The longest silence in the middle of a reply."""
     total_seconds: Annotated[float, Field(gt=0)] = 900.0
-    """For one call with its retries; waiting for a place at its endpoint does not count."""
+    """The longest time of one call with its retries; the wait for a place at its endpoint does not count."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """The number of times that a failed request is repeated."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
-    """Calls at once to one endpoint; no limit where not given."""
+    """The number of calls at once to one endpoint; no limit where not given."""
     one_model_at_a_time: bool = False
-    """Whether a layer's calls go one after another, model by model, beginning with the one asked last: for a
-    card that holds one model."""
+    """True where a layer's calls are made one after another, model by model, beginning with the model asked
+    last; for a graphics card that holds one model."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
+    """The cost of a run beyond which no further layer is begun; no limit where not given."""
 
 
 class _Flow(NamedTuple):
-    """The calls a layer may read and pass on, the most of each, and its own number of calls."""
+    """What one layer may read and pass on when nothing fails."""
 
     sources: tuple[CallId, ...]
-    most: int
+    """The calls whose replies the layer may read."""
+    most_read: int
+    """The most of these that it reads."""
     passes: tuple[CallId, ...]
+    """The calls whose replies the layer may pass on."""
     most_passed: int
+    """The most of these that it passes on."""
     seats: int
+    """The number of its own calls."""
 
 
-class Recipe(Table):
-    """Named layers plus run limits.
+class Recipe(RecipeTable):
+    """Layers of agents, and the limits of a run.
 
     The paper's shape (arXiv 2406.04692, section 2.2): n proposers in each of l-1 layers and one
     aggregator make n(l-1)+1 calls at depth l.
@@ -145,18 +158,18 @@ class Recipe(Table):
 
     @field_validator("name", "description")
     @classmethod
-    def _can_be_shown(cls, value: str) -> str:
+    def _check_labels(cls, value: str) -> str:
         return checked_label(value)
 
     @field_validator("agents")
     @classmethod
-    def _names_can_be_shown(cls, value: dict[str, Agent]) -> dict[str, Agent]:
+    def _check_agent_names(cls, value: dict[str, Agent]) -> dict[str, Agent]:
         for name in value:
             checked_label(name)
         return value
 
     @model_validator(mode="after")
-    def _layers_fit_together(self) -> Self:
+    def _check_layers(self) -> Self:
         for agent in self.agents.values():
             for name in agent.fallback:
                 self._named(name, f'the fallback of "{agent.model}"')
@@ -166,11 +179,11 @@ class Recipe(Table):
         return self
 
     def _problem(self, number: int) -> str | None:
-        """What makes no sense in layer `number`, in a sentence."""
+        """What makes no sense in layer `number`, in a sentence; None where everything fits."""
         layer, task = self.layers[number - 1], self.task(number)
-        given, is_last = layer.model_fields_set, number == len(self.layers)
+        is_last = number == len(self.layers)
         size = len(self._members(number))
-        if number == 1 and (idle := FOR_REFERENCES & given):
+        if number == 1 and (idle := FOR_REFERENCES & layer.model_fields_set):
             return f"layer 1 has no references: {min(idle)} has no effect there"
         if number == 1 and task != "answer":
             return f"layer 1 has no earlier answers to {task}; its task is answer"
@@ -218,10 +231,10 @@ class Recipe(Table):
         return None
 
     def _problem_of_passing_on(self, number: int, layer: Layer, task: Task, size: int) -> str | None:
-        given = layer.model_fields_set
-        if number == len(self.layers) and (idle := {*_FOR_ANSWERS, "top_k"} & given):
+        settings = layer.model_fields_set
+        if number == len(self.layers) and (idle := {*_FOR_ANSWERS, "top_k"} & settings):
             return f"layer {number} is the last: {min(idle)} has no effect there"
-        if task not in WRITING_TASKS and (idle := set(_FOR_ANSWERS) & given):
+        if task not in WRITING_TASKS and (idle := set(_FOR_ANSWERS) & settings):
             return f"layer {number}: {min(idle)} is for layers that write answers, and its task is {task}"
         if task in ("critique", "judge", "checklist") and layer.top_k is not None:
             return f"layer {number}: top_k is for answers, and its task is {task}"
@@ -248,12 +261,12 @@ class Recipe(Table):
 
     @property
     def calls(self) -> int:
-        """How many calls a run makes at most when nothing fails."""
+        """The number of calls that a run makes at most when nothing fails."""
         return sum(len(agents) for agents in self.lineup)
 
     @property
     def depth(self) -> int:
-        """How many of a run's calls wait for each other at most."""
+        """The number of calls in the longest chain of calls that wait for each other."""
         return sum(
             len(agents) if layer.window is not None else min(1, len(agents))
             for layer, agents in zip(self.layers, self.lineup, strict=True)
@@ -261,7 +274,7 @@ class Recipe(Table):
 
     @property
     def writer(self) -> CallId | None:
-        """The call whose text is the answer, unless the run ends early; None where one is chosen."""
+        """The call that writes the answer, unless the run ends early; None where an answer is chosen."""
         last = len(self.layers)
         return CallId(last, len(self.lineup[-1])) if self.writes(last) else None
 
@@ -270,14 +283,14 @@ class Recipe(Table):
         return self.layers[number - 1].task or ("answer" if number == 1 else "synthesize")
 
     def writes(self, number: int) -> bool:
-        """Whether the texts of layer `number` are answers, one of which may be the run's."""
+        """True where the texts of layer `number` are answers, so that one may be the answer of the run."""
         return self.task(number) in WRITING_TASKS
 
     def read_layers(self, number: int, ran: Sequence[int]) -> tuple[int, ...]:
-        """The layers whose references layer `number` reads, of those that `ran`.
+        """The layers whose references layer `number` reads, among the layers `ran`.
 
-        Where those it names were skipped, it reads the last that ran. A checklist is read beside answers, so
-        it does not stand in for them.
+        Where layers that it names were skipped, and no answers are left among the others, it reads the last
+        layer of answers that ran. A checklist is read beside answers and cannot stand in for them.
         """
         reads = self.layers[number - 1].reads
         if not ran or reads == ():
@@ -296,8 +309,8 @@ class Recipe(Table):
         return self._flow[number - 1].sources
 
     def most_read(self, number: int) -> int:
-        """How many references one agent of layer `number` reads at most."""
-        layer, most = self.layers[number - 1], self._flow[number - 1].most
+        """The number of references that one agent of layer `number` reads at most."""
+        layer, most = self.layers[number - 1], self._flow[number - 1].most_read
         if layer.split:
             return math.ceil(most / max(1, len(self._members(number))))
         return most if layer.window is None else min(most, layer.window.size)
@@ -325,19 +338,20 @@ class Recipe(Table):
         return tuple(flow)
 
     def fallbacks(self, agent: Agent) -> tuple[Agent, ...]:
-        """The agents to ask in turn when `agent` fails, ready to be called."""
+        """The agents to ask in turn when `agent` fails, with their names and defaults."""
         return tuple(self._ready(self._named(name, "a fallback"), name) for name in agent.fallback)
 
     def candidates(self, number: int, agent: Agent) -> tuple[Agent, ...]:
-        """Who may be asked for `agent` in layer `number`: itself, and its fallbacks if it is alone.
+        """The agents that may be asked for the place of `agent` in layer `number`, in turn.
 
-        A lone agent's failure would lose the whole layer; among others it costs one answer.
+        They are the agent itself, and its fallbacks where it is alone in the layer: the failure of a lone
+        agent would lose the whole layer, while among others it costs one answer.
         """
-        alone = len(self._members(number)) == 1
-        return (agent, *self.fallbacks(agent)) if alone else (agent,)
+        is_alone = len(self._members(number)) == 1
+        return (agent, *self.fallbacks(agent)) if is_alone else (agent,)
 
     def every_agent(self) -> tuple[Agent, ...]:
-        """Every agent a run may call, fallbacks of lone agents included, in order of first use."""
+        """Every agent that a run may call, with the fallbacks of lone agents, in order of first use."""
         seen: dict[str, Agent] = {}
         for number, agents in enumerate(self.lineup, 1):
             for agent in (candidate for seat in agents for candidate in self.candidates(number, seat)):
@@ -345,6 +359,7 @@ class Recipe(Table):
         return tuple(seen.values())
 
     def _members(self, number: int) -> list[Agent]:
+        """The agents of layer `number` with their names and defaults, one for each time they are asked."""
         members = []
         for entry in self.layers[number - 1].agents:
             if isinstance(entry, str):
@@ -355,18 +370,20 @@ class Recipe(Table):
         return members
 
     def _named(self, name: str, asker: str) -> Agent:
+        """The agent that `[agents]` calls `name`. Raises ValueError, which says who asked, where none is."""
         if name not in self.agents:
             known = ", ".join(self.agents) or "none are defined"
             raise ValueError(f'{asker} names the agent "{name}", which [agents] does not define ({known})')
         return self.agents[name]
 
     def _ready(self, agent: Agent, key: str) -> Agent:
+        """The agent with its name, which is `key` where it has none of its own, and with the defaults."""
         name = agent.name or key or agent.model.rsplit("/", 1)[-1]
-        return agent.given_defaults(self.defaults).model_copy(update={"name": name})
+        return agent.with_defaults(self.defaults).model_copy(update={"name": name})
 
 
 def _distinct(agents: list[Agent]) -> tuple[Agent, ...]:
-    """The agents with a number behind every name that stands more than once."""
+    """The agents with a number behind every name that several of them have."""
     total = Counter(agent.name for agent in agents)
     seen: Counter[str] = Counter()
     named = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-# Layer settings that may end a run before the layers that a change has put behind them.
+# The settings of a layer that may end a run before the layers that a change has put behind it.
 _EARLY_ENDINGS = {"early_stop", "enough", "confident"}
 
 
@@ -39,9 +39,9 @@ class RecipeProblem(NamedTuple):
 
 
 def problems_of(error: ValidationError) -> tuple[RecipeProblem, ...]:
-    """What pydantic found wrong, in its order, without its own way of speaking.
+    """The problems that pydantic reports, in its order and in plain words.
 
-    That a list is too short is left out where it is so only because some of its items are wrong.
+    A list that is too short is not reported where that is so only because some of its items are wrong.
     """
     details = error.errors(include_url=False)
     return tuple(
@@ -60,7 +60,7 @@ def _is_inside(location: tuple[int | str, ...], outer: tuple[int | str, ...]) ->
 
 
 def validated(table: Mapping[str, object]) -> tuple[Recipe | None, tuple[RecipeProblem, ...]]:
-    """The recipe that `table` describes and no problems; None and its problems where it is not valid."""
+    """The recipe that `table` describes, and no problems; or None, and the problems of the table."""
     try:
         return Recipe.model_validate(table), ()
     except ValidationError as error:
@@ -94,7 +94,7 @@ def agent_of(settings: Mapping[str, object]) -> Agent:
 
 
 def has_checklist(recipe: Recipe) -> bool:
-    """Whether a layer of the recipe draws up a checklist."""
+    """True where a layer of the recipe draws up a checklist."""
     return any(recipe.task(number) == "checklist" for number in range(1, len(recipe.layers) + 1))
 
 
@@ -106,7 +106,7 @@ def proposers_by_layer(recipe: Recipe) -> tuple[tuple[Agent, ...], ...]:
 
 
 def count_common_layers(recipe: Recipe, other: Recipe) -> int:
-    """How many layers with the same tasks two recipes begin with, their last layers not counted.
+    """The number of layers with the same tasks with which both recipes begin, without their last layers.
 
     The agents are not compared: compare `proposers_by_layer` for that.
     """
@@ -129,10 +129,10 @@ def answering_layer(recipe: Recipe) -> int:
 
 
 def with_checklist(recipe: Recipe) -> Recipe:
-    """The guided recipe: a checklist of what the last layer reads, which that layer then reads too.
+    """The guided recipe: a checklist of the answers that the last layer reads, which that layer reads too.
 
-    The aggregator draws the list itself, at temperature 0. A recipe with a checklist of its own is returned
-    as it is. Raises UsageError where the last layer is no synthesis of answers, or reads them piece by piece.
+    The aggregator draws up the list itself, at temperature 0. A recipe that has a checklist is returned
+    unchanged. Raises UsageError where the last layer is no synthesis of answers or reads them piece by piece.
     """
     if has_checklist(recipe):
         return recipe
@@ -165,7 +165,7 @@ def with_checklist(recipe: Recipe) -> Recipe:
 def with_agent(recipe: Recipe, agent: Agent, layer: int | None = None) -> tuple[Recipe, CallId]:
     """The recipe with one more agent at the end of a layer, and the place of that agent.
 
-    The layer is the answering one where none is given. The agent gets a name that is free in its layer, and
+    Without `layer` the agent joins the answering layer. The agent gets a name that is free in its layer, and
     is asked once. Raises UsageError where the layer cannot have it.
     """
     layer = answering_layer(recipe) if layer is None else layer
@@ -181,8 +181,8 @@ def with_agent(recipe: Recipe, agent: Agent, layer: int | None = None) -> tuple[
 def with_own_seat(recipe: Recipe, name: str) -> tuple[Recipe, CallId]:
     """The recipe with a place in its answering layer for an answer written by hand, and that place.
 
-    `name` is what the writer is called there. The place holds an agent, because a recipe needs a model in
-    each; that agent is not asked as long as the run is given a reply for its place. Raises UsageError where
+    `name` is the name of the writer there. The place holds an agent, because a recipe needs a model in each
+    place; that agent is not asked if the run is given a reply for its place. Raises UsageError where
     the recipe has no answering layer.
     """
     first = recipe.lineup[answering_layer(recipe) - 1][0]
@@ -190,12 +190,12 @@ def with_own_seat(recipe: Recipe, name: str) -> tuple[Recipe, CallId]:
 
 
 def with_seats(recipe: Recipe, layer: int, agents: tuple[Agent, ...]) -> Recipe:
-    """The recipe with these agents in a layer, counting from 1, in the place of those it had."""
+    """The recipe with `agents` instead of the agents that layer `layer` had, counting from 1."""
     return _with_layer(recipe, layer, {"agents": agents})
 
 
 def with_prompt(recipe: Recipe, prompt: str) -> Recipe:
-    """The recipe whose last layer works by `prompt` instead of its instructions.
+    """The recipe with `prompt` instead of the instructions of its last layer.
 
     Raises UsageError where no agent at the end reads answers.
     """
@@ -208,7 +208,7 @@ def with_prompt(recipe: Recipe, prompt: str) -> Recipe:
 def with_aggregator(
     recipe: Recipe, model: str, *, api_base: str | None = None, extra: Mapping[str, object] | None = None
 ) -> Recipe:
-    """The recipe whose answer another model writes, at the server `api_base` or its provider's own.
+    """The recipe with another model as its aggregator, at the server `api_base` or the provider's own.
 
     The aggregator keeps its sampling settings and system prompt, but neither key nor fallback, which belong
     to the old model. Raises UsageError where the recipe ends with a vote, or `model` names no model.
@@ -234,11 +234,11 @@ def with_aggregator(
 
 
 def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
-    """The first `last` layers of the recipe, and behind them the layers of `other` after its first.
+    """The first `last` layers of the recipe, followed by the layers of `other` after its first.
 
-    Layer `last` stands for the first layer of `other`, so the numbers of layers that are read are moved
-    accordingly. Settings that could end the run before the new layers are left out. Raises UsageError where
-    `other` has one layer.
+    Layer `last` takes the place of the first layer of `other`, so the numbers of the layers that are read
+    change accordingly. Settings that could end the run before the new layers are left out. Raises UsageError
+    where `other` has one layer.
     """
     if len(other.layers) < 2:
         raise UsageError(f"recipe {other.name} has one layer: nothing in it reads answers")
@@ -250,15 +250,15 @@ def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
         reads = tuple(range(1, number)) if layer.reads == "all" else layer.reads
         if isinstance(reads, tuple):
             reads = tuple(read_number + last - 1 for read_number in reads)
-        # Through a window the one agent is asked as often as there is something to read.
+        # The lineup has the one agent of a layer with a window once for each piece.
         agents = other.lineup[number - 1][: 1 if layer.window is not None else None]
         table = layer.model_dump(exclude_unset=True)
         layers.append({**table, "agents": agents, "task": other.task(number), "reads": reads})
     return checked(
         {
             "name": f"{recipe.name} + {other.name}",
-            # The fallbacks of the agents that came with their layers.
-            "agents": {name: agent.given_defaults(other.defaults) for name, agent in other.agents.items()},
+            # The agents of these layers name fallbacks among the agents of `other`.
+            "agents": {name: agent.with_defaults(other.defaults) for name, agent in other.agents.items()},
             "layers": layers,
             "limits": other.limits,
         },

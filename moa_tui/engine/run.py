@@ -1,8 +1,8 @@
-"""The layer loop: runs a recipe's layers one after another, and makes the outcome of their results.
+"""The layer loop: runs a recipe's layers one after another, and computes the outcome from their results.
 
 The method is Mixture of Agents (arXiv 2406.04692, section 2.2): every agent of a layer reads all answers of
-the layer before, and the last layer's one agent writes the answer. How a layer's calls are made is in
-`layer_run`, what a layer's replies amount to is in `layer_result`.
+the layer before, and the one agent of the last layer writes the answer. `layer_run` makes the calls of a
+layer, `layer_result` computes what the layer passes on.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ if TYPE_CHECKING:
     from moa_tui.engine.tasks import Reference
     from moa_tui.engine.values import Message, OutcomeStatus
 
-NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
+NO_REPLIES: Mapping[CallId, Reply] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What surrounds a run: facts about its models, and who and what else it has to heed."""
+    """The surroundings of a run: facts about models, the health of endpoints, the user and the budgets."""
 
     facts: Callable[[Agent], ModelFacts] = facts_unknown
     """The facts about an agent's model."""
     health: Health | None = None
-    """What earlier runs saw of the endpoints, which learns from this run; None where there was none."""
+    """The health of the endpoints as earlier runs saw it, updated by this run; None begins a new one."""
     attended: bool = False
-    """True where a user can tick the points of a checklist; else all points are kept and no run waits."""
+    """True where a user can tick the points of a checklist; else all points are kept without a wait."""
     caps: Callable[[], Sequence[Cap]] | None = None
-    """The budgets beside the recipe's own `max_cost`. It is called on another thread before each layer, since
-    what is spent elsewhere counts too."""
+    """Returns the budgets beside the recipe's own `max_cost`. It is called on another thread before each
+    layer, since what is spent elsewhere counts too."""
 
 
 NO_CONTEXT = RunContext()
@@ -64,14 +64,15 @@ async def run(
     stream: Stream,
     emit: Callable[[Event], None],
     *,
-    kept: Mapping[CallId, Reply] = NOTHING_KEPT,
+    reused: Mapping[CallId, Reply] = NO_REPLIES,
     control: RunControl | None = None,
     context: RunContext = NO_CONTEXT,
 ) -> Outcome:
     """Run `recipe` on `history`, which ends with the user's prompt, and return the outcome.
 
-    Replies in `kept` are used instead of asking their agents again. `control` can stop and change the run.
-    `emit` is called on this loop, once for each event, with RunEnded last; it must return at once.
+    Replies in `reused`, which come from an earlier run, are used instead of asking their agents again.
+    `control` can stop and change the run. `emit` is called on this loop, once for each event, with RunEnded
+    last; it must return at once.
 
     Raises ValueError where the history does not end with a prompt. The failure of a model is never raised,
     but is part of the outcome. Anything else that `emit` or `stream` raises is a bug and is passed on, with
@@ -81,7 +82,7 @@ async def run(
         raise ValueError("the history must end with the person's prompt")
     control = control or RunControl()
     caller = Caller(recipe.limits, history, stream, emit, context.facts, context.health or Health())
-    progress = RunInProgress(recipe, history[-1]["content"], kept, caller, emit)
+    progress = RunInProgress(recipe, history[-1]["content"], reused, caller, emit)
     layers = _LayerLoop(progress, caller, context)
     control.attach(layers, asyncio.get_running_loop())
     try:
@@ -139,7 +140,7 @@ class _LayerLoop:
             await self._runner.run(number, references)
             result = self._progress.results[number] = self._result(number, references)
             for call, why in result.left_out.items():
-                # The outcome notes this for the layer as a whole, each answer for itself.
+                # The notes of the outcome name the answers together; each reply has a note of its own too.
                 reply = self._progress.replies[call]
                 self._progress.change_reply(call, replace(reply, notes=(*reply.notes, why)))
             outcome = self._outcome_after(number, result)
@@ -148,8 +149,9 @@ class _LayerLoop:
             number = self._next_layer(number, result)
 
     def _result(self, number: int, references: Sequence[Reference]) -> LayerResult:
+        """The result of layer `number`, whose calls have ended."""
         progress, recipe = self._progress, self._progress.recipe
-        earlier = list(progress.results.values())[-1:]
+        earlier_results = list(progress.results.values())[-1:]
         return pass_on(
             FinishedLayer(
                 number,
@@ -160,7 +162,7 @@ class _LayerLoop:
                 progress.shown,
                 {call: progress.replies[call] for call in progress.usable(number)},
                 len(recipe.lineup[number - 1]),
-                [answer.text for result in earlier for answer in answers_among(result.references)],
+                [answer.text for result in earlier_results for answer in answers_among(result.references)],
             )
         )
 
@@ -175,8 +177,8 @@ class _LayerLoop:
         progress.notes += result.notes
         if result.elected is not None:
             answer, why = result.elected
-            saved = sum(len(agents) for agents in recipe.lineup[number:])
-            progress.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(saved)}")
+            saved_calls = sum(len(agents) for agents in recipe.lineup[number:])
+            progress.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(saved_calls)}")
             return self._outcome("done", answer.call, text=answer.text)
         if recipe.writes(number) and not result.references:
             return self._outcome("failed", error=self._no_references(number))
@@ -187,17 +189,20 @@ class _LayerLoop:
         recipe = self._progress.recipe
         target, target_name = len(recipe.layers), "its last layer"
         if recipe.task(target - 1) == "checklist":
-            # A user is asked even where few rounds were needed.
+            # The user is asked even where the rounds before are skipped.
             target, target_name = target - 1, "its checklist"
         if result.skip_reason is None or number + 1 >= target:
             return number + 1
-        saved = sum(len(agents) for agents in recipe.lineup[number : target - 1])
-        self._progress.notes.append(f"{result.skip_reason}; the run went to {target_name}, {_saved(saved)}")
+        saved_calls = sum(len(agents) for agents in recipe.lineup[number : target - 1])
+        self._progress.notes.append(
+            f"{result.skip_reason}; the run went to {target_name}, {_saved(saved_calls)}"
+        )
         return target
 
     # The outcome
 
     def _no_references(self, number: int) -> Failure:
+        """The failure of a run that ends because layer `number` passes on no answer."""
         reasons = "\n".join(
             f"  {reply.agent}: {reply.error.message if reply.error else reply.status}"
             for call, reply in sorted(self._progress.replies.items())
@@ -230,7 +235,7 @@ class _LayerLoop:
         error: Failure | None = None,
         text: str | None = None,
     ) -> Outcome:
-        """The outcome of the run. The answer is `text`, or where None all text of the call `answered`."""
+        """The outcome of the run; its answer is `text`, or where None the text of the call `answered`."""
         seconds = self._caller.now()  # Measured first, since computing the metrics takes time of its own.
         replies, recipe = self._progress.replies, self._progress.recipe
         answers = [call for call in replies if recipe.writes(call.layer)]

@@ -1,4 +1,4 @@
-"""The state of one run while it runs, which the layer loop and live changes both work on."""
+"""The state of one run while it runs, which the layer loop and live changes share."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 class RunInProgress:
     """The recipe, replies and notes of a run so far, and what its current layer is doing.
 
-    It is used on the run's loop alone, so nothing here needs a lock. Layers count from 1; a layer number of 0
-    is none.
+    All methods are called on the run's loop, so there are no locks. Layers count from 1, and 0 stands for no
+    layer.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         prompt: str,
-        kept: Mapping[CallId, Reply],
+        reused: Mapping[CallId, Reply],
         caller: Caller,
         emit: Callable[[Event], None],
     ) -> None:
         self.recipe = recipe
         """The recipe that is run; a live change puts another in its place."""
         self.prompt = prompt
-        self.kept = kept
-        """Replies that are used instead of asking their agents."""
+        self.reused = reused
+        """Replies of an earlier run, which are used instead of asking their agents."""
         self.emit = emit
         self.replies: dict[CallId, Reply] = {}
         """The replies of the calls that have ended."""
@@ -81,7 +81,10 @@ class RunInProgress:
         return reply.status in accepted and bool(reply.text.strip())
 
     def references_for(self, number: int) -> list[Reference]:
-        """The references that layer `number` reads; of one that was passed on twice, the newest."""
+        """The references that layer `number` reads.
+
+        Of a reference that several layers passed on, the newest is read, in the place of the newest.
+        """
         newest: dict[CallId | None, Reference] = {}
         for layer in self.recipe.read_layers(number, [ran for ran in self.results if ran < number]):
             for reference in self.results[layer].references:
@@ -96,12 +99,12 @@ class RunInProgress:
     # The current layer
 
     def end_layer(self) -> None:
-        """Note that the calls of the current layer have ended, so that nothing can join it any more."""
+        """End the current layer once all its calls have ended, so that no further call can join it."""
         self.join = None
         self.cancel_grace()
 
     def cancel_grace(self) -> None:
-        """Stop the clock that leaves the current layer's stragglers behind."""
+        """Cancel the timer that ends the current layer without its stragglers."""
         if self._grace_timer is not None:
             self._grace_timer.cancel()
             self._grace_timer = None
@@ -130,6 +133,6 @@ class RunInProgress:
             self._caller.end_all(Failure("left_behind", why))
 
     def change_reply(self, call: CallId, reply: Reply) -> None:
-        """Put `reply` in the place of the call's reply, which has ended before."""
+        """Replace the reply of a call that has ended."""
         self.replies[call] = reply
         self.emit(ReplyChanged(call, reply))

@@ -1,7 +1,7 @@
-"""Choosing among answers without asking a model: which agree, which stand for all, which stand apart. Pure.
+"""The choice among answers without a model: which agree, which represents the others, which stand apart.
 
-Texts are likened by their words (TF-IDF cosine), so what is said differently but means the same counts as
-different, and a falsehood in the words of the others counts as alike.
+Pure functions. Texts are compared by their words (TF-IDF cosine), so two answers with one meaning in
+different words count as different, and a false answer in the words of the others counts as similar.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from moa_tui.engine.metrics import cosine, tfidf, words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# An answer stands apart where it is less than this share as like the others as answers there usually are.
+# An answer stands apart where its mean similarity to the others is below this share of the median.
 _APART = 0.6
-# Of the terms of the shorter of two short answers, how many the other must hold to be the same answer.
+# The share of the shorter one's terms that two short answers must have in common to be the same answer.
 _SHARED_TERMS = 0.6
-# How many terms an answer may have that a majority can be counted for.
+# The most terms of a short answer for which a majority is counted.
 _MOST_TERMS = 8
 _SHORT_WORDS, _SHORT_CHARACTERS = 6, 60
-# What is looked at for a last line such as "Answer: 42".
+# The end of a text in which a last line such as "Answer: 42" is searched for.
 _END_CHARACTERS = 2_000
 
 _BOXED = re.compile(r"\\boxed\{([^{}\n]{1,60})\}")
@@ -37,7 +37,7 @@ _THOUSANDS = re.compile(r"(?<=\d)[,\u202f\u00a0](?=\d{3}\b)")
 
 
 def short_form(text: str) -> str | None:
-    """What `text` answers, spelled the same for the same answer; None where it is more than a few words."""
+    """The answer in `text` in normalised spelling; None where it is more than a few words."""
     boxed = _BOXED.findall(text[-_END_CHARACTERS:])
     lines = text[-_END_CHARACTERS:].strip().rsplit("\n", 1)
     stated = _STATED.search(lines[-1].strip(" *_`."))
@@ -61,24 +61,25 @@ def short_form(text: str) -> str | None:
 
 
 def similarities(texts: Sequence[str]) -> list[list[float]]:
-    """How alike each text is to each, from 0 to 1; 1 where both give the same short answer."""
+    """The similarity of each text to each, from 0 to 1; 1 where both give the same short answer."""
     vectors = tfidf([words(text) for text in texts])
     forms = [short_form(text) for text in texts]
     matrix = [[1.0] * len(texts) for _ in texts]
-    for one, other in combinations(range(len(texts)), 2):
-        same = forms[one] is not None and forms[one] == forms[other]
-        matrix[one][other] = matrix[other][one] = 1.0 if same else cosine(vectors[one], vectors[other])
+    for first, second in combinations(range(len(texts)), 2):
+        is_same = forms[first] is not None and forms[first] == forms[second]
+        similarity = 1.0 if is_same else cosine(vectors[first], vectors[second])
+        matrix[first][second] = matrix[second][first] = similarity
     return matrix
 
 
 def medoid(texts: Sequence[str]) -> int:
-    """The place of the text that is most like all others, the first of equals."""
+    """The place of the text that is most similar to all others; of equals, the first."""
     sums = [sum(row) for row in similarities(texts)]
     return max(range(len(texts)), key=lambda place: sums[place])
 
 
 def majority(texts: Sequence[str]) -> int | None:
-    """The place of the first text that gives the short answer most texts give.
+    """The place of the first text that gives the short answer which most texts give.
 
     None where fewer than half of the texts have a short form, where no two agree, or where two answers tie.
     """
@@ -86,21 +87,21 @@ def majority(texts: Sequence[str]) -> int | None:
     counts = Counter(form for form in forms if form is not None)
     if 2 * counts.total() < len(texts):
         return None
-    (best, held), *others = [*counts.most_common(2), ("", 0)]
-    if held < 2 or held == others[0][1]:
+    (most_common, count), (_, next_count) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
+    if count < 2 or count == next_count:
         return None
-    return forms.index(best)
+    return forms.index(most_common)
 
 
 def agreement(texts: Sequence[str]) -> float:
     """The mean similarity of all pairs; 0 where there is no pair."""
     matrix = similarities(texts)
-    pairs = [matrix[one][other] for one, other in combinations(range(len(texts)), 2)]
+    pairs = [matrix[first][second] for first, second in combinations(range(len(texts)), 2)]
     return sum(pairs) / len(pairs) if pairs else 0.0
 
 
 def likeness(texts: Sequence[str], before: Sequence[str]) -> float:
-    """How much `texts` repeats `before`: the mean over `texts` of the similarity to the nearest there."""
+    """How much `texts` repeat `before`: the mean similarity of each to the nearest text in `before`."""
     if not texts or not before:
         return 0.0
     matrix = similarities([*texts, *before])
@@ -108,32 +109,35 @@ def likeness(texts: Sequence[str], before: Sequence[str]) -> float:
 
 
 def most_diverse(texts: Sequence[str], most: int) -> list[int]:
-    """The places of `most` texts that differ, in order: the medoid, then ever the farthest."""
+    """The places of `most` texts that differ, in order.
+
+    They are the medoid, and then one after another the text that is least similar to those chosen so far.
+    """
     if len(texts) <= most:
         return list(range(len(texts)))
     matrix = similarities(texts)
     chosen = [medoid(texts)]
     while len(chosen) < most:
-        left = [place for place in range(len(texts)) if place not in chosen]
-        chosen.append(min(left, key=lambda place: max(matrix[place][other] for other in chosen)))
+        unchosen = [place for place in range(len(texts)) if place not in chosen]
+        chosen.append(min(unchosen, key=lambda place: max(matrix[place][other] for other in chosen)))
     return sorted(chosen)
 
 
 def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -> list[int] | None:
     """The places of the texts that stand apart from the majority, in order; never half of them or more.
 
-    `shorts` is what each gives as its answer in short, None where it gave none. Where most give the same,
-    those stand apart who give another, or give none and do not name it anywhere. Where most give one and
-    they differ, nobody can tell: None. Where most give none, those stand apart whose text is much less like
-    the others than is usual among them.
+    `shorts` has the short answer that each text states, None where it states none. Where most texts give the
+    same short answer, those stand apart that give another, or that give none and do not contain it. Where
+    most texts give a short answer but no majority gives the same, the result is None. Where most give none,
+    those stand apart whose text is much less similar to the others than is usual among them.
     """
     if len(texts) < 3:
         return []
-    asked = shorts if shorts is not None else [None] * len(texts)
-    given = [short or short_form(text) or "" for text, short in zip(texts, asked, strict=True)]
-    if (apart := _against_the_majority(texts, given)) is not None:
+    stated = shorts if shorts is not None else [None] * len(texts)
+    answers = [short or short_form(text) or "" for text, short in zip(texts, stated, strict=True)]
+    if (apart := _apart_from_majority(texts, answers)) is not None:
         return apart
-    if 2 * sum(map(bool, given)) > len(texts):
+    if 2 * sum(map(bool, answers)) > len(texts):
         return None
     scores = [(sum(row) - 1.0) / (len(texts) - 1) for row in similarities(texts)]
     limit = _APART * statistics.median(scores)
@@ -141,42 +145,54 @@ def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -
     return sorted(place for _, place in ranked[: (len(texts) - 1) // 2])
 
 
-def _against_the_majority(texts: Sequence[str], given: Sequence[str]) -> list[int] | None:
-    """The places of those who do not give the answer that most give; None where most give no such one."""
-    terms = [_terms(one) for one in given]
-    alike = [[_same_answer(one, other) for other in terms] for one in terms]
-    # Of several that as many agree with, the one that says most tells best who does not.
-    best = max(range(len(terms)), key=lambda place: (sum(alike[place]), len(terms[place])))
-    if 2 * sum(alike[best]) <= len(texts) or len(terms[best]) > _MOST_TERMS:
+def _apart_from_majority(texts: Sequence[str], answers: Sequence[str]) -> list[int] | None:
+    """The places of the texts that do not give the answer of the majority; None where there is no majority.
+
+    `answers` has the short answer of each text, empty where it gives none.
+    """
+    terms = [_terms(answer) for answer in answers]
+    agrees = [[_same_answer(own, other) for other in terms] for own in terms]
+    # Of answers with which equally many agree, the longest shows best which ones differ.
+    best = max(range(len(terms)), key=lambda place: (sum(agrees[place]), len(terms[place])))
+    if 2 * sum(agrees[best]) <= len(texts) or len(terms[best]) > _MOST_TERMS:
         return None
-    answers = {_spaced(one) for one, same in zip(given, alike[best], strict=True) if same}
+    majority_answers = {
+        _spaced(answer) for answer, is_same in zip(answers, agrees[best], strict=True) if is_same
+    }
     return [
         place
-        for place, same in enumerate(alike[best])
-        if not same and (terms[place] or not any(one in _spaced(texts[place]) for one in answers))
+        for place, is_same in enumerate(agrees[best])
+        if not is_same
+        and (terms[place] or not any(answer in _spaced(texts[place]) for answer in majority_answers))
     ]
 
 
 def _terms(answer: str) -> list[str]:
-    """The words and numbers of a short answer in their order, numbers spelled the same."""
+    """The words and numbers of a short answer in their order, with numbers in normalised spelling."""
     plain = _THOUSANDS.sub("", answer.casefold().replace("a.m.", "am").replace("p.m.", "pm"))
-    found = _TERM.findall(plain)
-    return [_ZEROS.sub("", term) for term in found if term not in _FILLERS or len(found) == 1]
+    terms = _TERM.findall(plain)
+    return [_ZEROS.sub("", term) for term in terms if term not in _FILLERS or len(terms) == 1]
 
 
-def _same_answer(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two short answers say the same: no other numbers, and most of the shorter one's terms."""
-    if not one or not other:
+def _same_answer(terms: Sequence[str], other_terms: Sequence[str]) -> bool:
+    """True where two short answers say the same.
+
+    They do where not each has a number that the other lacks, and most terms of the shorter one are in both.
+    """
+    if not terms or not other_terms:
         return False
-    numbers, others = (Counter(term for term in each if term[0].isdigit()) for each in (one, other))
-    if numbers - others and others - numbers:
+    numbers, other_numbers = (
+        Counter(term for term in each if term[0].isdigit()) for each in (terms, other_terms)
+    )
+    if numbers - other_numbers and other_numbers - numbers:
         return False
-    few, many = sorted((one, other), key=len)
-    if len(few) == 1:
-        # A no, or a letter, stands in many a sentence that does not give it.
-        return few[0] == many[0] or (few[0][0].isdigit() and few[0] in many)
-    return len({*few} & {*many}) >= _SHARED_TERMS * len({*few})
+    shorter, longer = sorted((terms, other_terms), key=len)
+    if len(shorter) == 1:
+        # A lone word such as "no", or a letter, occurs in many sentences that do not give it as the answer.
+        return shorter[0] == longer[0] or (shorter[0][0].isdigit() and shorter[0] in longer)
+    return len({*shorter} & {*longer}) >= _SHARED_TERMS * len({*shorter})
 
 
 def _spaced(text: str) -> str:
+    """The words of `text` with a space around each, so that whole words can be searched for."""
     return f" {' '.join(words(text))} "

@@ -1,4 +1,4 @@
-"""What a run may spend: the recipe's own cap and the budgets beside it, checked before each layer."""
+"""The spending limits of a run: the recipe's own cap and the budgets beside it, checked before each layer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAX_COST = "max_cost"
 
 
 class SpendingGuard:
-    """Refuses layers and calls that would pass a cap. All amounts are in US dollars.
+    """Refuses layers and calls that would exceed a cap. All amounts are in US dollars.
 
-    `caps` gives the budgets beside the recipe's own cap. It is called on another thread, anew before each
-    layer, since what is spent elsewhere counts too. None means that there are none.
+    `caps` returns the budgets beside the recipe's own cap; None means that there are none. It is called on
+    another thread before each layer, since what is spent elsewhere counts too.
     """
 
     def __init__(
@@ -39,12 +39,13 @@ class SpendingGuard:
         self._max_cost = progress.recipe.limits.max_cost
         self._caps = caps
         self._left = math.inf
+        """The amount that calls which join the current layer may still cost."""
         self._unpriced_agents: dict[str, None] = {}
         """The names of agents whose price is unknown, in order; only collected where there is a cap."""
 
     @property
     def is_active(self) -> bool:
-        """True where there is any cap to keep to."""
+        """True where there is a cap or a budget."""
         return self._max_cost is not None or self._caps is not None
 
     @property
@@ -59,9 +60,9 @@ class SpendingGuard:
         return MAX_COST if self._max_cost is not None else "the budget"
 
     async def refusal(self, number: int, references: Sequence[Reference]) -> Failure | None:
-        """Why layer `number` must not be called on `references`; None where it may be.
+        """The reason why layer `number` must not be called on `references`; None where it may be.
 
-        Calls of unknown cost count as nothing, and are noted.
+        Calls of unknown cost count as nothing, and a note names them.
         """
         if not self.is_active:
             return None
@@ -71,12 +72,13 @@ class SpendingGuard:
                 progress.notes.append(
                     f"{call} {reply.agent}: cost unknown, not counted against {self._cap_name}"
                 )
-        calls = [(call, agent) for call, agent in progress.seats(number) if call not in progress.kept]
+        calls = [(call, agent) for call, agent in progress.seats(number) if call not in progress.reused]
         expected = sum(self._highest_price(call, agent, references) for call, agent in calls)
         spent = paid(progress.replies.values()).known_cost
         return await self._refusal(number, expected, spent)
 
     async def _refusal(self, number: int, expected: float, spent: float) -> Failure | None:
+        """The reason why a layer that may cost `expected` after `spent` must not be called, or None."""
         caps = [] if self._caps is None else list(await asyncio.to_thread(self._caps))
         if self._max_cost is not None:
             caps.append(Cap(MAX_COST, self._max_cost, spent))
@@ -84,7 +86,7 @@ class SpendingGuard:
             return None
         nearest = min(caps, key=lambda cap: cap.left)
         self._left = nearest.left - expected
-        # What costs nothing can pass no budget, however much of it is gone.
+        # Calls that cost nothing exceed no budget, even where all of it is spent.
         if self._left >= 0 or not expected:
             return None
         if nearest.name == MAX_COST:
@@ -98,7 +100,7 @@ class SpendingGuard:
         return Failure("budget", f"stopped before layer {number}: {why}")
 
     def admit(self, calls: Sequence[tuple[CallId, Agent]], references: Sequence[Reference]) -> None:
-        """Let `calls` join the layer that is running. Raises UsageError where they may not be paid."""
+        """Count the cost of `calls` that join the current layer. Raises UsageError where it exceeds a cap."""
         if not self.is_active:
             return
         price = sum(self._highest_price(call, agent, references) for call, agent in calls)
@@ -107,13 +109,13 @@ class SpendingGuard:
         self._left -= price
 
     def _highest_price(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> float:
-        """The most that a call should cost; an unknown price counts as nothing, and the agent is noted."""
+        """The most that a call should cost; an unknown price counts as nothing and is noted."""
         recipe = self._progress.recipe
         layer = recipe.layers[call.layer - 1]
-        seen = self._expected_references(call, references)
+        shown = self._expected_references(call, references)
         costs = []
         for candidate in recipe.candidates(call.layer, agent):
-            prompt = sum(map(message_tokens, self._caller.prepare(call, layer, candidate, seen).messages))
+            prompt = sum(map(message_tokens, self._caller.prepare(call, layer, candidate, shown).messages))
             usage = Usage(prompt, candidate.max_tokens or ASSUMED_ANSWER_TOKENS)
             cost = self._caller.facts(candidate).cost(usage)
             if cost is None:

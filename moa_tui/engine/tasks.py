@@ -1,7 +1,7 @@
-"""What each agent is sent: history, references and instructions as messages. Pure.
+"""The messages that each agent is sent: history, references and instructions. Pure.
 
-The synthesis follows the Aggregate-and-Synthesize step of arXiv 2406.04692 (section 2.2, table 1): the
-references go to the agent together with the person's own prompt. The wording is this project's.
+The synthesis follows the Aggregate-and-Synthesize step of arXiv 2406.04692 (section 2.2, table 1): the agent
+is sent the references together with the user's own prompt. The wording is this project's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ReferenceKind = Literal["answer", "critique", "comparison", "checklist", "your own answer"]
 
-# Whom the person's ticks bind: those who write an answer from references.
+# The tasks that write an answer from references, and so must follow the user's choice of points.
 _WRITERS = ("synthesize", "revise")
 
 SHORTENED = "[… shortened]"
@@ -33,22 +33,21 @@ _FENCE = re.compile(r"[<＜﹤]\s*(?=[/／⁄∕]?\s*references?\b)", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An earlier reply, as shown to a later agent.
-
-    `kind` says what it is where it is no answer of another agent, `rank` its mean place where several agents
-    ranked, `call` where it comes from.
-    """
+    """An earlier reply, as shown to a later agent."""
 
     agent: str
     text: str
     kind: ReferenceKind = "answer"
+    """What the text is, where it is not the answer of another agent."""
     call: CallId | None = None
+    """The call whose reply it is."""
     rank: float | None = None
+    """Its mean place where several agents ranked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Messages ready to send, and what was left out to make them fit, in words."""
+    """Messages that are ready to send, and notes on what was left out to make them fit."""
 
     messages: tuple[Message, ...]
     notes: tuple[str, ...] = ()
@@ -66,16 +65,17 @@ def prepare(
 ) -> Prepared:
     """The messages for one call.
 
-    `history` ends with the person's prompt; a system message may stand first. It is trimmed to
-    `context_tokens` (None: unknown, so not trimmed): oldest turns first, never the system message, the
-    prompt or the references. `shorten_to` is the share of each reference's characters to keep.
+    `history` ends with the user's prompt, and may begin with a system message. It is trimmed to
+    `context_tokens` by leaving out the oldest turns, but never the system message, the prompt or the
+    references; None means that the size is unknown, and nothing is trimmed. `shorten_to` is the share of each
+    reference's characters to keep.
     """
     notes = []
     if references and shorten_to < 1.0:
         references = [replace(ref, text=shorten(ref.text, shorten_to)) for ref in references]
         notes.append(f"{agent.name}: references shortened to {shorten_to:.0%} to fit its context window")
     system = [message["content"] for message in history if message["role"] == "system"]
-    talk = [message for message in history if message["role"] != "system"]
+    dialogue = [message for message in history if message["role"] != "system"]
     if agent.system:
         system.append(agent.system)
     if closing := layer.closing_lines:
@@ -85,60 +85,66 @@ def prepare(
             references = [
                 replace(ref, kind="your own answer") if ref.agent == agent.name else ref for ref in references
             ]
-        instructions = _instructions(call, layer, talk[-1]["content"], references)
+        instructions = _instructions(call, layer, dialogue[-1]["content"], references)
         if layer.placement == "system":
             system.append(instructions)
         else:
-            prompt: Message = {"role": "user", "content": f"{talk[-1]['content']}\n\n{instructions}"}
-            talk = [*talk[:-1], prompt]
+            prompt: Message = {"role": "user", "content": f"{dialogue[-1]['content']}\n\n{instructions}"}
+            dialogue = [*dialogue[:-1], prompt]
     head: list[Message] = [{"role": "system", "content": "\n\n".join(system)}] if system else []
     if context_tokens is not None:
-        talk, dropped = _trim(head, talk, context_tokens - (agent.max_tokens or 0))
-        if dropped:
-            notes.append(f"{agent.name}: {dropped} oldest messages left out to fit its context window")
-    return Prepared((*head, *talk), tuple(notes))
+        dialogue, dropped_count = _trim(head, dialogue, context_tokens - (agent.max_tokens or 0))
+        if dropped_count:
+            notes.append(f"{agent.name}: {dropped_count} oldest messages left out to fit its context window")
+    return Prepared((*head, *dialogue), tuple(notes))
 
 
 def render_references(references: Sequence[Reference], *, anonymous: bool = True) -> str:
-    """The references as numbered blocks that no reference can end or forge."""
+    """The references as numbered blocks, which no text in a reference can end or forge.
+
+    Where not `anonymous`, each block names its agent.
+    """
     blocks = []
     for number, reference in enumerate(references, 1):
-        about = "" if anonymous else f' agent="{_attribute(reference.agent)}"'
+        attributes = "" if anonymous else f' agent="{_attribute(reference.agent)}"'
         if reference.kind != "answer":
-            about += f' kind="{reference.kind}"'
+            attributes += f' kind="{reference.kind}"'
         if reference.rank is not None:
-            about += f' mean-rank="{reference.rank:g}"'
-        blocks.append(f'<reference number="{number}"{about}>\n{neutralise(reference.text)}\n</reference>')
+            attributes += f' mean-rank="{reference.rank:g}"'
+        blocks.append(
+            f'<reference number="{number}"{attributes}>\n{neutralise(reference.text)}\n</reference>'
+        )
     return "\n\n".join(blocks)
 
 
 def neutralise(text: str) -> str:
-    """`text` with every forged reference tag defused: its `<` becomes `‹`."""
+    """`text` with the `<` of every forged reference tag replaced by `‹`, so that it is no tag."""
     return _FENCE.sub("‹", text)
 
 
 def shorten(text: str, share: float) -> str:
-    """The beginning of `text`, about `share` of its characters, cut after a paragraph where one ends near.
+    """The beginning of `text`, about `share` of its characters, and a mark where it is cut.
 
-    The cut is marked. A share of 1 or more returns the text as it is.
+    The cut is behind a paragraph or a word where one ends in the second half of the beginning. A share of 1
+    or more returns the text unchanged.
     """
     size = int(len(text) * share)
     if size >= len(text):
         return text
-    kept = text[:size]
-    paragraph = kept.rfind("\n\n")
-    if paragraph >= size // 2:
-        kept = kept[:paragraph]
-    elif (space := kept.rfind(" ")) >= size // 2:
-        kept = kept[:space]
-    return f"{kept.rstrip()}\n\n{SHORTENED}"
+    beginning = text[:size]
+    paragraph_end = beginning.rfind("\n\n")
+    if paragraph_end >= size // 2:
+        beginning = beginning[:paragraph_end]
+    elif (space := beginning.rfind(" ")) >= size // 2:
+        beginning = beginning[:space]
+    return f"{beginning.rstrip()}\n\n{SHORTENED}"
 
 
 def arranged(call: CallId, layer: Layer, prompt: str, references: Sequence[Reference]) -> list[Reference]:
-    """The references in the order `call` is shown them.
+    """The references in the order in which `call` is shown them.
 
-    The same prompt gives each call the same order again. Where the layer shuffles, each call has an order
-    of its own; a ranker always has, so that a place in the list favours nobody.
+    Each call has an order of its own where the layer shuffles or ranks, so that no reference gains from its
+    place in the list. The order depends on the call and the prompt alone, so it can be computed again.
     """
     references = list(references)
     if layer.shuffle or layer.task == "rank":
@@ -147,6 +153,7 @@ def arranged(call: CallId, layer: Layer, prompt: str, references: Sequence[Refer
 
 
 def _instructions(call: CallId, layer: Layer, prompt: str, references: Sequence[Reference]) -> str:
+    """The instructions of the layer's task with the references in their place."""
     blocks = render_references(arranged(call, layer, prompt, references), anonymous=layer.anonymous)
     task = layer.task or "synthesize"
     wording = PROMPTS[task] if layer.prompt is None else layer.prompt
@@ -162,22 +169,24 @@ def _instructions(call: CallId, layer: Layer, prompt: str, references: Sequence[
     return wording.replace("{references}", blocks)
 
 
-def _trim(head: Sequence[Message], talk: Sequence[Message], budget: int) -> tuple[list[Message], int]:
-    """`talk` without its oldest turns, so that all fits `budget` tokens; and how many messages went.
+def _trim(head: Sequence[Message], dialogue: Sequence[Message], budget: int) -> tuple[list[Message], int]:
+    """`dialogue` without its oldest turns, so that it fits with `head` into `budget` tokens.
 
-    A turn goes whole: what is left starts with a user's message, as providers insist.
+    The second value is the number of messages left out. Turns are left out whole, since providers insist that
+    the first message is a user's.
     """
-    sizes = [message_tokens(message) for message in talk]
+    sizes = [message_tokens(message) for message in dialogue]
     total = sum(sizes) + sum(map(message_tokens, head))
     first = 0
-    while total > budget and first < len(talk) - 1:
+    while total > budget and first < len(dialogue) - 1:
         total -= sizes[first]
         first += 1
-        while first < len(talk) - 1 and talk[first]["role"] != "user":
+        while first < len(dialogue) - 1 and dialogue[first]["role"] != "user":
             total -= sizes[first]
             first += 1
-    return list(talk[first:]), first
+    return list(dialogue[first:]), first
 
 
 def _attribute(name: str) -> str:
+    """`name` without characters that could end the attribute of a tag."""
     return re.sub(r'["<>\n]', "'", name)

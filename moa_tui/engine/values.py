@@ -1,7 +1,7 @@
 """The values of a run: its calls, replies, outcome and metrics, and the sum of what replies cost.
 
-Frozen values that know nothing of ids, SQL or widgets. Times are in seconds since the start of the run, costs
-in US dollars.
+They are frozen and know nothing of ids, SQL or widgets. Times are in seconds since the start of the run,
+costs in US dollars.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Status = Literal["done", "partial", "failed", "stopped", "excluded"]
 OutcomeStatus = Literal["done", "partial", "failed", "stopped"]
 Kind = Literal["text", "reasoning"]
+"""The two kinds of what a model writes: the text of its answer, and the reasoning before it."""
 
 
 class Message(TypedDict):
@@ -28,7 +29,7 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True, order=True)
 class CallId:
-    """One agent's request in one run; layer and index count from 1."""
+    """The place of one agent's call in a run: its layer, and its index in the layer, both from 1."""
 
     layer: int
     index: int
@@ -75,7 +76,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The last item of a stream: why it ended, and what it took.
+    """The last item of a stream: why it ended, and what it used and cost.
 
     `reason` is the provider's finish reason and `usage` its own count; both are None where it gave none.
     `cost` is in US dollars, None where it is unknown.
@@ -116,12 +117,12 @@ class Reply:
 
     @property
     def seconds(self) -> float:
-        """The seconds that its endpoint worked on it, with retries and the waits between them."""
+        """The seconds from the start of the call to its end, with retries and the waits between them."""
         return 0.0 if self.started is None else self.ended - self.started
 
     @property
     def first_token_seconds(self) -> float | None:
-        """The seconds from its start to its first token; None where there was no token."""
+        """The seconds from the start of the call to its first token; None where no token came."""
         if self.first_token is None or self.started is None:
             return None
         return self.first_token - self.started
@@ -149,7 +150,7 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class LayerMetrics:
-    """The metrics of one layer: the answers asked for and used, its slowest call and the seconds of it."""
+    """The metrics of one layer: the answers asked for and used, its slowest call, and that call's seconds."""
 
     number: int
     asked: int
@@ -201,7 +202,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What replies took together: tokens, and US dollars."""
+    """The usage and cost of several replies together. Costs are in US dollars."""
 
     usage: Usage
     known_cost: float

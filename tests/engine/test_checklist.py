@@ -18,7 +18,7 @@ from moa_tui.engine.events import CallEnded, CallStarted, PointsFound
 from moa_tui.engine.parsing import LONGEST_POINT, MOST_POINTS, Point, parse_points
 from moa_tui.engine.prompts import CHECKLIST_RULE, PROMPTS
 from moa_tui.engine.recipe_edit import with_checklist
-from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
+from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError
 from tests.fakes import FakeModels
@@ -41,13 +41,13 @@ TICK = recipe(["a", "b"], CHECKLIST, {"agents": ["writer"], "reads": "all"})
 class Bench:
     """A run on scripted models, with a person who decides when the test says so."""
 
-    def __init__(self, this: Recipe = TICK, **scripts: Sequence[Sequence[Any]]) -> None:
-        self.recipe = this
+    def __init__(self, the_recipe: Recipe = TICK, **scripts: Sequence[Sequence[Any]]) -> None:
+        self.recipe = the_recipe
         self.models = FakeModels(**{"lister": [[LIST]], **scripts})
         self.events: list[Event] = []
         self.control = RunControl()
 
-    async def run(self, *, attended: bool = True, kept: Mapping[CallId, Reply] = NOTHING_KEPT) -> Outcome:
+    async def run(self, *, attended: bool = True, reused: Mapping[CallId, Reply] = NO_REPLIES) -> Outcome:
         context = RunContext(attended=attended)
         # A run that waits for nobody would hang the tests.
         async with asyncio.timeout(5):
@@ -56,7 +56,7 @@ class Bench:
                 ASK,
                 self.models,
                 self.events.append,
-                kept=kept,
+                reused=reused,
                 control=self.control,
                 context=context,
             )
@@ -240,12 +240,12 @@ async def test_kept_on_again_nobody_is_asked_and_the_ticks_stand() -> None:
     first = Bench()
     task = await first.until_asked()
     first.control.decide(DRAWN, frozenset({2}))
-    kept = {call: reply for call, reply in (await task).replies.items() if call.layer < 3}
-    again = Bench()
-    outcome = await again.run(kept=kept)
-    assert again.asked == []
-    assert again.called == [CallId(3, 1)]
-    assert checklists(again.sent()) == checklists(first.sent())
+    reused = {call: reply for call, reply in (await task).replies.items() if call.layer < 3}
+    second = Bench()
+    outcome = await second.run(reused=reused)
+    assert second.asked == []
+    assert second.called == [CallId(3, 1)]
+    assert checklists(second.sent()) == checklists(first.sent())
     assert "L2.1 lister: 1 of 3 points kept by hand" in outcome.notes
 
 
@@ -341,9 +341,9 @@ async def test_no_point_changes_what_is_ticked(forged: str, ticked: bool) -> Non
     sent = bench.sent()
     assert len(re.findall(r"<reference number=", sent)) == len(re.findall(r"</reference>", sent)) == 3
     lines = checklists(sent)[0].split("\n")
-    kept, left = lines[: lines.index("leave out:")], lines[lines.index("leave out:") + 1 :]
-    assert ("- honest" in kept) is not ticked
-    assert ("- honest" in left) is ticked
+    keep, leave_out = lines[: lines.index("leave out:")], lines[lines.index("leave out:") + 1 :]
+    assert ("- honest" in keep) is not ticked
+    assert ("- honest" in leave_out) is ticked
     assert [line for line in lines if not line.startswith("- ")] == ["keep:", "", "leave out:"]
 
 

@@ -34,9 +34,9 @@ class Rates(NamedTuple):
     honest_lost: int
 
 
-def aggregated(this: dict[str, object]) -> list[bool]:
+def aggregated(the_recipe: dict[str, object]) -> list[bool]:
     """Run a set through the recipe: which of its six answers the aggregator was shown."""
-    answers, shorts = this["answers"], this["short"]
+    answers, shorts = the_recipe["answers"], the_recipe["short"]
     assert isinstance(answers, list)
     assert isinstance(shorts, list)
     replies = [
@@ -48,7 +48,7 @@ def aggregated(this: dict[str, object]) -> list[bool]:
     scripts = {model: [[reply], ["The answer."]] for model, reply in zip(seats, replies, strict=True)}
     models = FakeModels(**scripts)
     outcome = asyncio.run(
-        run(ROBUST, [{"role": "user", "content": str(this["prompt"])}], models, lambda _: None)
+        run(ROBUST, [{"role": "user", "content": str(the_recipe["prompt"])}], models, lambda _: None)
     )
     assert outcome.status == "done"
     assert len(outcome.replies) == ROBUST.calls == 7
@@ -90,8 +90,8 @@ def test_where_it_is_open_nobody_can_be_told_apart_and_no_honest_answer_is_lost(
 
 @pytest.mark.parametrize("name", ["bird-sex-chromosomes"])
 def test_what_fools_it_is_the_same_words_the_other_way_round(name: str) -> None:
-    (this,) = (case for case in SETS if case["name"] == name)
-    assert aggregated(this)[this["deceiver"]]
+    (the_recipe,) = (case for case in SETS if case["name"] == name)
+    assert aggregated(the_recipe)[the_recipe["deceiver"]]
 
 
 if __name__ == "__main__":

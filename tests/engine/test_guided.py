@@ -64,10 +64,10 @@ def test_a_changed_aggregator_keeps_the_ticks_on_again(engine: EngineThread) -> 
     chat = Chat(Backend(cast("Gateway", FakeGateway(models)), engine), DUO, attended=True, guided=True)
     ended(chat, chat.send("?"), frozenset({1}))
     chat.recipe = recipe(["a", "b"], ["other"])
-    again = ended(chat, chat.aggregate_again())
-    assert again.outcome is not None
-    assert again.outcome.answer == "other says 1"
-    assert again.outcome.replies[DRAWN].text == "- [ ] It was a bird.\n- [x] It could fly."
+    second = ended(chat, chat.aggregate_again())
+    assert second.outcome is not None
+    assert second.outcome.answer == "other says 1"
+    assert second.outcome.replies[DRAWN].text == "- [ ] It was a bird.\n- [x] It could fly."
     assert len(models.asked["other"]) == len(models.asked["a"]) == 1
     chat.recipe = recipe(["a", "c"], ["other"])
     with pytest.raises(UsageError, match="other proposers"):
@@ -94,9 +94,9 @@ def test_documents_hold_the_checklist(engine: EngineThread) -> None:
     chat = Chat(Backend(cast("Gateway", FakeGateway(models)), engine), DUO, attended=True, guided=True)
     ended(chat, chat.send("?"), frozenset({1}))
     text = json.dumps(conversation_document(chat.conversation))
-    again = conversation_from(json.loads(text))
-    assert json.dumps(conversation_document(again)) == text
-    assert again.turns[0].recipe == with_checklist(DUO)
+    second = conversation_from(json.loads(text))
+    assert json.dumps(conversation_document(second)) == text
+    assert second.turns[0].recipe == with_checklist(DUO)
     event = event_document(PointsFound(DRAWN, ("one", "two"), 1.5), "?", DUO)
     assert event == {"event": "points_found", "layer": 2, "index": 1, "points": ["one", "two"], "at": 1.5}
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.engine import limits
 from moa_tui.engine.health import Health
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import RunContext, run
@@ -18,6 +17,8 @@ from tests.helpers import recipe
 if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
 DOWN = ModelError("connection", "connection refused")
@@ -42,17 +43,12 @@ def health(clock: Clock) -> Health:
     return Health(clock)
 
 
-@pytest.fixture(autouse=True)
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
-
-
 def facts(agent: Agent) -> ModelFacts:
     return ModelFacts(agent.model.partition("/")[0])
 
 
-async def ask(models: FakeModels, health: Health, this: Recipe = TWO) -> Outcome:
-    return await run(this, ASK, models, lambda _: None, context=RunContext(facts=facts, health=health))
+async def ask(models: FakeModels, health: Health, the_recipe: Recipe = TWO) -> Outcome:
+    return await run(the_recipe, ASK, models, lambda _: None, context=RunContext(facts=facts, health=health))
 
 
 def down(*steps: object) -> FakeModels:
@@ -114,12 +110,12 @@ async def test_where_nobody_else_could_answer_it_is_asked_all_the_same(health: H
 
 async def test_a_lone_agents_fallback_is_asked_at_once_while_it_rests(health: Health) -> None:
     agents = {"writer": {"model": "bad/x", "fallback": ["spare"]}, "spare": {"model": "good/s"}}
-    this = recipe(["good/a"], ["writer"], agents=agents)
+    the_recipe = recipe(["good/a"], ["writer"], agents=agents)
     models = down()
     for _ in range(3):
-        await ask(models, health, this)
+        await ask(models, health, the_recipe)
     tried = len(models.asked["bad/x"])
-    outcome = await ask(models, health, this)
+    outcome = await ask(models, health, the_recipe)
     assert (outcome.status, outcome.replies[CallId(2, 1)].model) == ("done", "good/s")
     assert len(models.asked["bad/x"]) == tried
 
@@ -132,8 +128,8 @@ async def test_what_says_nothing_of_the_endpoint_rests_nobody(health: Health) ->
 
 
 async def test_several_calls_of_one_layer_count_and_the_next_layer_goes_without(health: Health) -> None:
-    this = recipe(["bad/x", "bad/y", "bad/z", "good/a"], ["bad/x", "good/a"], ["good/w"])
+    the_recipe = recipe(["bad/x", "bad/y", "bad/z", "good/a"], ["bad/x", "good/a"], ["good/w"])
     models = FakeModels(**{name: [[DOWN]] for name in ("bad/x", "bad/y", "bad/z")})
-    outcome = await ask(models, health, this)
+    outcome = await ask(models, health, the_recipe)
     reply = outcome.replies[CallId(2, 1)]
     assert (outcome.status, reply.status, reply.attempts) == ("done", "failed", 0)

@@ -27,7 +27,7 @@ def test_every_module_of_the_way_in_can_be_imported() -> None:
 @pytest.mark.program
 def test_whoever_needs_only_the_values_does_not_wait_for_the_rest() -> None:
     script = "import sys, moa_tui.engine.values; print(*sys.modules)"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
-    assert not {"pydantic", "asyncio", "moa_tui.engine.recipe"} & set(done.stdout.split())
+    assert not {"pydantic", "asyncio", "moa_tui.engine.recipe"} & set(completed.stdout.split())

@@ -47,8 +47,8 @@ def test_references_are_cut_to_half_or_to_what_fits() -> None:
 
 def test_the_plan_counts_what_each_layer_reads() -> None:
     facts = ModelFacts("x", context_tokens=8192, prompt_price=0.001, completion_price=0.01)
-    this = recipe([{"model": "a", "max_tokens": 100, "count": 3}], [{"model": "b", "max_tokens": 50}])
-    expected = plan(this, [{"role": "user", "content": "x" * 40}], lambda _: facts)
+    the_recipe = recipe([{"model": "a", "max_tokens": 100, "count": 3}], [{"model": "b", "max_tokens": 50}])
+    expected = plan(the_recipe, [{"role": "user", "content": "x" * 40}], lambda _: facts)
     first, second = expected.layers
     assert [call.usage.completion_tokens for call in first.calls] == [100, 100, 100]
     assert first.calls[0].usage.prompt_tokens == 14
@@ -59,9 +59,9 @@ def test_the_plan_counts_what_each_layer_reads() -> None:
 
 
 def test_an_unknown_price_makes_the_whole_unknown() -> None:
-    this = recipe(["a", "b"], ["b"])
+    the_recipe = recipe(["a", "b"], ["b"])
     facts = {"a": ModelFacts("x", prompt_price=1.0, completion_price=1.0), "b": ModelFacts("x")}
-    expected = plan(this, [{"role": "user", "content": "hi"}], lambda agent: facts[agent.model])
+    expected = plan(the_recipe, [{"role": "user", "content": "hi"}], lambda agent: facts[agent.model])
     assert expected.cost is None
     assert expected.known_cost > 0
 

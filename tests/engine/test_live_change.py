@@ -43,9 +43,9 @@ def altered(change: Change, recipe: Recipe, *, layer: int = 1, left_out: CallId 
 class Going:
     """A run that waits in its first layer: `b` writes a little and then waits for `go`."""
 
-    def __init__(self, this: Recipe | None = None, **scripts: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, the_recipe: Recipe | None = None, **scripts: Sequence[Sequence[Any]]) -> None:
         self.go = asyncio.Event()
-        self.recipe = this or recipe(["a", "b", "c"], ["d", "e"], ["w"])
+        self.recipe = the_recipe or recipe(["a", "b", "c"], ["d", "e"], ["w"])
         self.models = FakeModels(**{"b": [["b begins ", self.go, "and ends"]], **scripts})
         self.control = RunControl()
         self.events: list[Event] = []
@@ -68,10 +68,10 @@ class Going:
         )
 
     def alter(self, alteration: Alteration) -> bool:
-        done = self.control.alter(alteration)
-        if done:
+        is_changed = self.control.alter(alteration)
+        if is_changed:
             self.recipe = alteration.recipe
-        return done
+        return is_changed
 
     async def end(self) -> Outcome:
         self.go.set()
@@ -236,8 +236,8 @@ async def test_a_run_that_is_over_or_stopped_is_not_changed() -> None:
 async def test_one_that_joins_is_not_left_behind_with_the_stragglers() -> None:
     waits = asyncio.Event()
     grace_seconds = 0.2
-    this = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": grace_seconds}, ["w"])
-    async with Going(this, new=[[waits, "new at last"]]) as going:
+    the_recipe = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": grace_seconds}, ["w"])
+    async with Going(the_recipe, new=[[waits, "new at last"]]) as going:
         assert going.alter(altered(AddAgent(NEW), going.recipe))
         await wait_until(lambda: going.count(CallStarted, D))
         # A timer that is set later for the same time fires later: by then the stragglers' time is over.
@@ -255,10 +255,12 @@ async def test_one_that_joins_is_not_left_behind_with_the_stragglers() -> None:
 
 
 async def test_with_one_model_at_a_time_it_joins_the_queue_and_what_waits_can_be_left_out() -> None:
-    this = recipe(["b", "a", "c"], ["w"], one_model_at_a_time=True)
+    the_recipe = recipe(["b", "a", "c"], ["w"], one_model_at_a_time=True)
     first, third = CallId(1, 1), CallId(1, 3)
-    going = Going(this)
-    going.task = asyncio.create_task(run(this, ASK, going.models, going.events.append, control=going.control))
+    going = Going(the_recipe)
+    going.task = asyncio.create_task(
+        run(the_recipe, ASK, going.models, going.events.append, control=going.control)
+    )
     await wait_until(lambda: going.count(Delta, first))
     assert going.alter(altered(AddAgent(NEW), going.recipe))
     assert going.alter(altered(LeaveOut(third), going.recipe))

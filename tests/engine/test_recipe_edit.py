@@ -60,8 +60,8 @@ def test_a_valid_table_gives_its_recipe_and_no_problems() -> None:
 
 def test_problems_have_their_location_and_plain_words() -> None:
     table: dict[str, Any] = {"name": "x", "layers": [{"agents": [{"model": "m", "temperature": 9}, {}]}]}
-    found, problems = validated(table)
-    assert found is None
+    result, problems = validated(table)
+    assert result is None
     assert [(problem.location[:4], problem.location[-1]) for problem in problems] == [
         (("layers", 0, "agents", 0), "temperature"),
         (("layers", 0, "agents", 1), "model"),
@@ -169,8 +169,8 @@ def test_an_agent_joins_the_answering_layer_under_a_free_name() -> None:
     assert names(changed) == [["a", "b"], ["d", "e", "d (2)"], ["judge"]]
     joined = changed.lineup[1][2]
     assert (joined.model, joined.temperature, joined.fallback) == ("lab/d", 0.1, ())
-    again, call = with_agent(changed, agent)
-    assert (call, again.lineup[1][3].name) == (CallId(2, 4), "d (3)")
+    second, call = with_agent(changed, agent)
+    assert (call, second.lineup[1][3].name) == (CallId(2, 4), "d (3)")
     assert names(THREE) == [["a", "b"], ["d", "e"], ["judge"]]
 
 
@@ -235,8 +235,8 @@ def test_the_layers_of_another_recipe_read_on_from_the_last_that_stays() -> None
 
 def test_what_could_end_a_run_early_is_left_out_of_the_layers_that_stay() -> None:
     early = recipe({"agents": ["a", "b"], "enough": 0.6, "quorum": 1}, ["judge"])
-    kept = with_layers_of(early, 1, THREE).layers[0]
-    assert (kept.enough, kept.quorum) == (None, 1)
+    first_layer = with_layers_of(early, 1, THREE).layers[0]
+    assert (first_layer.enough, first_layer.quorum) == (None, 1)
 
 
 def test_agents_bring_the_defaults_and_fallbacks_of_their_own_recipe() -> None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from moa_tui.engine import limits
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, RunEnded
 from moa_tui.engine.plan import ModelFacts, facts_unknown
-from moa_tui.engine.run import NOTHING_KEPT, RunContext, run
+from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
 from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Outcome, Reply, Usage
 from moa_tui.errors import ModelError
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
 
 E = TypeVar("E")
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
 
 
@@ -39,17 +40,17 @@ class Recorder:
 
     async def run(
         self,
-        this: Recipe,
+        the_recipe: Recipe,
         *,
         facts: Callable[[Agent], ModelFacts] = facts_unknown,
-        kept: Mapping[CallId, Reply] = NOTHING_KEPT,
+        reused: Mapping[CallId, Reply] = NO_REPLIES,
     ) -> Outcome:
         return await run(
-            this,
+            the_recipe,
             ASK,
             self.models,
             self.events.append,
-            kept=kept,
+            reused=reused,
             control=self.control,
             context=RunContext(facts=facts),
         )
@@ -69,11 +70,6 @@ async def until_handled() -> None:
 
 def sent(models: FakeModels, model: str, number: int = 0) -> str:
     return "\n".join(message["content"] for message in models.asked[model][number])
-
-
-@pytest.fixture(autouse=True)
-def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 0.001)
 
 
 async def test_every_agent_reads_all_answers_of_the_layer_before_and_none_older() -> None:
@@ -186,8 +182,8 @@ async def test_how_a_stream_ends_decides_the_status(finish: Finish, status: str,
 
 
 async def test_an_answer_cut_at_its_token_limit_is_noted() -> None:
-    this = recipe([{"model": "a", "max_tokens": 7}])
-    outcome = await Recorder(FakeModels(a=[["text", Finish("length")]])).run(this)
+    the_recipe = recipe([{"model": "a", "max_tokens": 7}])
+    outcome = await Recorder(FakeModels(a=[["text", Finish("length")]])).run(the_recipe)
     assert outcome.notes == ("a: answer cut at max_tokens = 7",)
 
 
@@ -284,13 +280,13 @@ async def test_an_answer_beyond_any_use_is_stopped(monkeypatch: pytest.MonkeyPat
 async def test_waiting_for_a_place_does_not_count_as_working() -> None:
     slow = asyncio.Event()
     models = FakeModels(a=[[slow, "a"]], b=[["b"]])
-    this = recipe(["a", "b"], ["judge"], concurrency=1)
+    the_recipe = recipe(["a", "b"], ["judge"], concurrency=1)
     recorder = Recorder(models)
 
     def one_endpoint(agent: Agent) -> ModelFacts:
         return ModelFacts("one")
 
-    task = asyncio.create_task(recorder.run(this, facts=one_endpoint))
+    task = asyncio.create_task(recorder.run(the_recipe, facts=one_endpoint))
     await wait_until(lambda: models.open == 1)
     assert "b" not in models.asked, "one call at a time"
     slow.set()
@@ -304,8 +300,8 @@ async def test_waiting_for_a_place_does_not_count_as_working() -> None:
 
 async def test_calls_to_one_endpoint_go_in_the_order_of_the_layer() -> None:
     recorder = Recorder(FakeModels())
-    this = recipe(["a", "b", "c", "d"], ["judge"], concurrency=1)
-    await recorder.run(this, facts=lambda _: ModelFacts("one"))
+    the_recipe = recipe(["a", "b", "c", "d"], ["judge"], concurrency=1)
+    await recorder.run(the_recipe, facts=lambda _: ModelFacts("one"))
     order = [event.call.index for event in recorder.of(CallStarted) if event.call.layer == 1]
     assert order == [1, 2, 3, 4]
 
@@ -549,10 +545,10 @@ async def test_a_bug_in_the_receiver_of_events_is_not_reported_as_a_models_failu
 
 async def test_kept_replies_are_used_instead_of_asking_again() -> None:
     first = await Recorder(FakeModels()).run(recipe(["a", "b"], ["judge"]))
-    kept = {call: reply for call, reply in first.replies.items() if call.layer == 1}
+    reused = {call: reply for call, reply in first.replies.items() if call.layer == 1}
     models = FakeModels(judge=[["another answer"]])
     recorder = Recorder(models)
-    outcome = await recorder.run(recipe(["a", "b"], ["judge"]), kept=kept)
+    outcome = await recorder.run(recipe(["a", "b"], ["judge"]), reused=reused)
     assert set(models.asked) == {"judge"}
     assert "a says 1" in sent(models, "judge")
     assert outcome.answer == "another answer"
@@ -562,9 +558,9 @@ async def test_kept_replies_are_used_instead_of_asking_again() -> None:
 
 
 async def test_an_excluded_reply_is_no_reference() -> None:
-    kept = {CallId(1, 1): Reply("a", "a", "excluded", text="leave me out")}
+    reused = {CallId(1, 1): Reply("a", "a", "excluded", text="leave me out")}
     models = FakeModels()
-    outcome = await Recorder(models).run(recipe(["a", "b"], ["judge"]), kept=kept)
+    outcome = await Recorder(models).run(recipe(["a", "b"], ["judge"]), reused=reused)
     assert outcome.status == "done"
     assert "leave me out" not in sent(models, "judge")
     assert "a" not in models.asked
@@ -596,9 +592,9 @@ async def test_what_was_spent_counts_towards_the_cap() -> None:
     outcome = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced)
     assert outcome.error is not None
     assert outcome.error.kind == "max_cost"
-    kept = {CallId(1, 1): outcome.replies[CallId(1, 1)]}
-    again = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced, kept=kept)
-    assert again.status == "done", "what is kept is not paid again"
+    reused = {CallId(1, 1): outcome.replies[CallId(1, 1)]}
+    repeated = await Recorder(models).run(recipe(*layers, max_cost=1.0), facts=priced, reused=reused)
+    assert repeated.status == "done", "what is kept is not paid again"
 
 
 async def test_a_dear_fallback_counts_towards_the_cap() -> None:

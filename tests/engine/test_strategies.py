@@ -43,8 +43,8 @@ BIRD = "The moa was a large flightless bird of New Zealand, hunted to extinction
 class Bench:
     """One run and what it asked, in the order it began."""
 
-    def __init__(self, this: Recipe, **scripts: Sequence[Sequence[Any]]) -> None:
-        self.recipe = this
+    def __init__(self, the_recipe: Recipe, **scripts: Sequence[Sequence[Any]]) -> None:
+        self.recipe = the_recipe
         self.models = FakeModels(**{**{name: [[text]] for name, text in TEXTS.items()}, **scripts})
         self.events: list[Event] = []
 
@@ -139,13 +139,13 @@ async def test_rank_stopped_in_the_middle_has_no_answer() -> None:
 
 
 async def test_rank_fuse_only_the_best_three_reach_the_synthesis() -> None:
-    this = recipe(list("abcdef"), {"agents": ["judge"], "task": "rank", "top_k": 3}, ["writer"])
-    bench = Bench(this)
+    the_recipe = recipe(list("abcdef"), {"agents": ["judge"], "task": "rank", "top_k": 3}, ["writer"])
+    bench = Bench(the_recipe)
     bench.models = Ranker({"judge": "fdabce"})
     outcome = await bench.run()
     assert outcome.answer == "writer says 1"
     assert bench.carried(3) == "fda"
-    assert (len(bench.started), this.calls, this.depth) == (8, 8, 3)
+    assert (len(bench.started), the_recipe.calls, the_recipe.depth) == (8, 8, 3)
     assert "layer 2: left out L1.2 b, L1.3 c, L1.5 e" in outcome.notes
 
 
@@ -246,50 +246,50 @@ async def test_fusion_falls_back_to_a_plain_synthesis_and_says_so(script: list[A
 
 
 async def test_vote_the_short_answer_most_give_wins_without_a_further_call() -> None:
-    this = recipe(["a", "b", "c"], {"task": "vote"})
-    bench = Bench(this, a=[["41"]], b=[["So the answer is 42."]], c=[["42"]])
+    the_recipe = recipe(["a", "b", "c"], {"task": "vote"})
+    bench = Bench(the_recipe, a=[["41"]], b=[["So the answer is 42."]], c=[["42"]])
     outcome = await bench.run()
     assert (outcome.status, outcome.answer) == ("done", "So the answer is 42.")
-    assert (len(bench.started), this.calls, this.depth) == (3, 3, 1)
+    assert (len(bench.started), the_recipe.calls, the_recipe.depth) == (3, 3, 1)
     assert outcome.notes == ("elected: L1.2 b, with the answer that most give",)
 
 
 async def test_vote_long_answers_elect_the_one_most_like_the_others() -> None:
-    this = recipe(["a", "b", "c"], {"task": "vote"})
-    outcome = await Bench(this, b=[[BIRD]], c=[[BIRD + " It ate leaves."]]).run()
+    the_recipe = recipe(["a", "b", "c"], {"task": "vote"})
+    outcome = await Bench(the_recipe, b=[[BIRD]], c=[[BIRD + " It ate leaves."]]).run()
     assert outcome.answer.startswith(BIRD)
     assert "most like the others" in outcome.notes[0]
 
 
 async def test_vote_goes_on_without_those_that_failed_and_fails_without_any() -> None:
-    this = recipe(["a", "b"], {"task": "vote"})
-    outcome = await Bench(this, a=[[DOWN]]).run()
+    the_recipe = recipe(["a", "b"], {"task": "vote"})
+    outcome = await Bench(the_recipe, a=[[DOWN]]).run()
     assert (outcome.status, outcome.answer) == ("done", TEXTS["b"])
-    assert (await Bench(this, a=[[DOWN]], b=[[DOWN]]).run()).status == "failed"
+    assert (await Bench(the_recipe, a=[[DOWN]], b=[[DOWN]]).run()).status == "failed"
 
 
 async def test_debate_each_round_reads_the_last_and_knows_its_own() -> None:
     revise = {"agents": ["a", "b"], "task": "revise"}
-    this = recipe(["a", "b"], revise, revise, {"task": "vote"})
-    bench = Bench(this, a=[["a1"], ["a2"], ["42"]], b=[["b1"], ["b2"], ["42"]])
+    the_recipe = recipe(["a", "b"], revise, revise, {"task": "vote"})
+    bench = Bench(the_recipe, a=[["a1"], ["a2"], ["42"]], b=[["b1"], ["b2"], ["42"]])
     outcome = await bench.run()
     assert outcome.answer == "42"
     assert '<reference number="1" kind="your own answer">\na1\n' in bench.sent(2, 1)
     assert '<reference number="2">\nb1\n' in bench.sent(2, 1)
     assert '<reference number="2" kind="your own answer">\nb2\n' in bench.sent(3, 2)
     assert "a1" not in bench.sent(3, 1)
-    assert (len(bench.started), this.calls, this.depth) == (6, 6, 3)
+    assert (len(bench.started), the_recipe.calls, the_recipe.depth) == (6, 6, 3)
 
 
 async def test_debate_that_settles_early_stops_and_says_what_it_saved() -> None:
     revise = {"agents": ["a", "b"], "task": "revise", "early_stop": 0.9}
-    this = recipe(["a", "b"], revise, {**revise, "early_stop": None}, {"task": "vote"})
-    bench = Bench(this)
+    the_recipe = recipe(["a", "b"], revise, {**revise, "early_stop": None}, {"task": "vote"})
+    bench = Bench(the_recipe)
     outcome = await bench.run()
     assert len(bench.started) == 4
     assert any("like those before" in note and "2 calls saved" in note for note in outcome.notes)
     changing = Bench(
-        this, a=[["first thought"], ["quite another one"], ["third"]], b=[["x y"], ["z q"], ["r"]]
+        the_recipe, a=[["first thought"], ["quite another one"], ["third"]], b=[["x y"], ["z q"], ["r"]]
     )
     await changing.run()
     assert len(changing.started) == 6
@@ -299,17 +299,17 @@ async def test_debate_that_settles_early_stops_and_says_what_it_saved() -> None:
 
 
 async def test_tree_each_middle_agent_reads_its_own_share() -> None:
-    this = recipe(list("abcdef"), {"agents": ["x", "y", "z"], "split": True}, ["w"])
-    bench = Bench(this)
+    the_recipe = recipe(list("abcdef"), {"agents": ["x", "y", "z"], "split": True}, ["w"])
+    bench = Bench(the_recipe)
     await bench.run()
     assert [bench.carried(2, index) for index in (1, 2, 3)] == ["ab", "cd", "ef"]
     assert bench.sent(3).count("<reference number=") == 3
-    assert (len(bench.started), this.calls, this.depth) == (10, 10, 3)
+    assert (len(bench.started), the_recipe.calls, the_recipe.depth) == (10, 10, 3)
 
 
 async def test_tree_with_failures_still_gives_every_agent_something_to_read() -> None:
-    this = recipe(list("abc"), {"agents": ["x", "y", "z"], "split": True}, ["w"])
-    bench = Bench(this, a=[[DOWN]], b=[[DOWN]])
+    the_recipe = recipe(list("abc"), {"agents": ["x", "y", "z"], "split": True}, ["w"])
+    bench = Bench(the_recipe, a=[[DOWN]], b=[[DOWN]])
     assert (await bench.run()).status == "done"
     assert [bench.carried(2, index) for index in (1, 2, 3)] == ["c", "c", "c"]
 
@@ -338,8 +338,8 @@ async def test_sparse_the_moderator_may_end_it_early() -> None:
 
 @pytest.mark.parametrize("script", [["keep them all"], ['{"keep": [9]}'], [DOWN]])
 async def test_sparse_without_a_readable_moderator_every_answer_may_go_on(script: list[Any]) -> None:
-    this = recipe(list("abc"), {**MODERATE, "top_k": None}, ["w"])
-    bench = Bench(this, mod=[script])
+    the_recipe = recipe(list("abc"), {**MODERATE, "top_k": None}, ["w"])
+    bench = Bench(the_recipe, mod=[script])
     outcome = await bench.run()
     assert (outcome.status, bench.carried(3)) == ("done", "abc")
     assert any("moderator" in note for note in outcome.notes)
@@ -406,8 +406,8 @@ async def test_cascade_escalates_where_it_is_not_sure_or_does_not_say(reply: str
 
 
 async def test_cascade_the_surest_of_several_is_taken() -> None:
-    this = recipe({"agents": ["a", "b"], "confident": 0.8}, ["w"])
-    outcome = await Bench(this, a=[["one\nCONFIDENCE: 81"]], b=[["two\nCONFIDENCE: 95"]]).run()
+    the_recipe = recipe({"agents": ["a", "b"], "confident": 0.8}, ["w"])
+    outcome = await Bench(the_recipe, a=[["one\nCONFIDENCE: 81"]], b=[["two\nCONFIDENCE: 95"]]).run()
     assert outcome.answer == "two"
 
 
@@ -435,14 +435,14 @@ async def test_what_is_not_passed_on_is_said_of_the_answer_itself_and_seen_anew_
     # Another answer is changed by hand, and now this one is not alone.
     changed = {**outcome.replies, CallId(1, 2): replace(outcome.replies[CallId(1, 2)], text="Answer: 7")}
     del changed[CallId(2, 1)]
-    again = await Bench(ROBUST).run(kept=changed)
-    assert again.replies[CallId(1, 1)].notes == ()
-    assert again.replies[CallId(1, 3)].notes == ("not passed on: layer 1: stands apart from the majority",)
+    second = await Bench(ROBUST).run(reused=changed)
+    assert second.replies[CallId(1, 1)].notes == ()
+    assert second.replies[CallId(1, 3)].notes == ("not passed on: layer 1: stands apart from the majority",)
 
 
 async def test_who_is_not_chosen_by_a_ranker_is_told_so_too() -> None:
-    this = recipe(list("abc"), {"agents": ["judge"], "task": "rank", "top_k": 2}, ["writer"])
-    bench = Bench(this)
+    the_recipe = recipe(list("abc"), {"agents": ["judge"], "task": "rank", "top_k": 2}, ["writer"])
+    bench = Bench(the_recipe)
     bench.models = Ranker({"judge": "cab"})
     outcome = await bench.run()
     notes = {call.index: reply.notes for call, reply in outcome.replies.items() if call.layer == 1}
@@ -516,8 +516,8 @@ async def test_window_the_last_failing_leaves_the_best_before() -> None:
 
 
 async def test_slim_one_call_at_a_time_and_each_layer_begins_with_what_is_loaded() -> None:
-    this = recipe(["a", "b", "a"], ["a", "b"], ["a"], one_model_at_a_time=True)
-    bench = Bench(this)
+    the_recipe = recipe(["a", "b", "a"], ["a", "b"], ["a"], one_model_at_a_time=True)
+    bench = Bench(the_recipe)
     busiest = 0
 
     def watch(event: Event) -> None:
@@ -525,7 +525,7 @@ async def test_slim_one_call_at_a_time_and_each_layer_begins_with_what_is_loaded
         busiest = max(busiest, bench.models.open)
         bench.events.append(event)
 
-    await run(this, ASK, bench.models, watch)
+    await run(the_recipe, ASK, bench.models, watch)
     models = [event.agent.model for event in bench.events if isinstance(event, CallStarted)]
     assert models == ["a", "a", "b", "b", "a", "a"]
     assert busiest <= 1
@@ -538,16 +538,16 @@ async def test_slim_calls_that_a_quorum_makes_needless_are_not_made() -> None:
 
 
 async def test_slim_begins_with_what_is_loaded_wherever_it_stands() -> None:
-    this = recipe(["a", "b"], ["c", "b", "d"], ["w"], one_model_at_a_time=True)
-    bench = Bench(this)
+    the_recipe = recipe(["a", "b"], ["c", "b", "d"], ["w"], one_model_at_a_time=True)
+    bench = Bench(the_recipe)
     await bench.run()
     assert bench.started[2:5] == [CallId(2, 2), CallId(2, 1), CallId(2, 3)]
 
 
 async def test_slim_going_on_with_what_is_ready_asks_no_further_model() -> None:
     never = asyncio.Event()
-    this = recipe(["a", "b", "c"], ["w"], one_model_at_a_time=True)
-    bench, control = Bench(this, b=[["begun", never]]), RunControl()
+    the_recipe = recipe(["a", "b", "c"], ["w"], one_model_at_a_time=True)
+    bench, control = Bench(the_recipe, b=[["begun", never]]), RunControl()
     task = asyncio.create_task(bench.run(control=control))
     await wait_until(lambda: CallId(1, 2) in bench.started)
     control.proceed()
@@ -561,8 +561,8 @@ async def test_slim_going_on_with_what_is_ready_asks_no_further_model() -> None:
 
 
 async def test_reads_layers_by_number_and_none_twice() -> None:
-    this = recipe(["a"], ["b"], {"agents": ["c"], "reads": [1]}, {"agents": ["w"], "reads": [1, 3]})
-    bench = Bench(this)
+    the_recipe = recipe(["a"], ["b"], {"agents": ["c"], "reads": [1]}, {"agents": ["w"], "reads": [1, 3]})
+    bench = Bench(the_recipe)
     await bench.run()
     assert (bench.carried(3), bench.carried(4)) == ("a", "ac")
 
@@ -577,14 +577,14 @@ async def test_what_is_passed_on_twice_is_read_once_as_it_was_passed_on_last() -
 
 async def test_what_was_read_piece_by_piece_goes_on_as_one_answer() -> None:
     window = {"agents": ["x"], "window": {"size": 2, "repeat": 1}}
-    this = recipe(
+    the_recipe = recipe(
         ["a", "b", "c"], window, {"agents": ["d"], "task": "critique"}, {"agents": ["w"], "reads": "all"}
     )
-    bench = Bench(this, x=[["x1"], ["x2"]], d=[["fine"]])
+    bench = Bench(the_recipe, x=[["x1"], ["x2"]], d=[["fine"]])
     await bench.run()
     assert "x1" not in bench.sent(3)
     assert bench.carried(4) == "abc??"
-    assert this.most_read(4) == 5
+    assert the_recipe.most_read(4) == 5
 
 
 async def test_top_k_of_unranked_answers_are_those_that_differ() -> None:
@@ -595,14 +595,14 @@ async def test_top_k_of_unranked_answers_are_those_that_differ() -> None:
 
 
 async def test_dropout_hides_some_from_each_and_says_so() -> None:
-    this = recipe(list("abcdef"), {"agents": ["x", "y", "z"], "dropout": 0.5}, ["w"])
-    bench, again = Bench(this), Bench(this)
+    the_recipe = recipe(list("abcdef"), {"agents": ["x", "y", "z"], "dropout": 0.5}, ["w"])
+    bench, repeated = Bench(the_recipe), Bench(the_recipe)
     outcome = await bench.run()
-    await again.run()
+    await repeated.run()
     read = [bench.carried(2, index) for index in (1, 2, 3)]
     assert all(len(references) == 3 for references in read)
     assert len(set(read)) > 1
-    assert read == [again.carried(2, index) for index in (1, 2, 3)]
+    assert read == [repeated.carried(2, index) for index in (1, 2, 3)]
     assert "L2.1 x: 3 of 6 references dropped out" in outcome.notes
 
 
@@ -623,7 +623,7 @@ async def test_dropout_hides_some_from_each_and_says_so() -> None:
 def test_whatever_is_replied_and_combined_a_run_ends_with_an_answer_or_says_why(
     texts: list[str], verdict: str, options: dict[str, Any], task: str
 ) -> None:
-    this = recipe(
+    the_recipe = recipe(
         {"agents": ["a", "b", "c"], **options},
         {"agents": ["judge"], "task": task, "shuffle": True, "dropout": 0.3},
         {"agents": ["a", "b", "c"], "reads": "all", "task": "revise", "early_stop": 0.5},
@@ -631,10 +631,10 @@ def test_whatever_is_replied_and_combined_a_run_ends_with_an_answer_or_says_why(
         {"task": "vote"},
     )
     scripts = {name: [[texts[at]], [texts[at + 3]]] for at, name in enumerate("abc")}
-    bench = Bench(this, **scripts, judge=[[verdict]])
+    bench = Bench(the_recipe, **scripts, judge=[[verdict]])
     outcome = asyncio.run(bench.run())
     assert outcome.status == ("done" if outcome.answer.strip() else "failed")
-    assert len(bench.started) <= this.calls
+    assert len(bench.started) <= the_recipe.calls
 
 
 # --- counts -----------------------------------------------------------------------------------------------
@@ -699,9 +699,11 @@ RANGES = {
 @given(st.fixed_dictionaries(RANGES).filter(lambda drawn: drawn["repeat"] < drawn["size"]))
 @settings(deadline=None)
 def test_calls_and_depth_are_the_formulas_whatever_the_numbers(drawn: dict[str, int]) -> None:
-    for name, (this, calls, depth) in shapes(**drawn).items():
-        assert this.calls == len(plan(this, ASK, lambda _: ModelFacts("one")).calls) == calls, name
-        assert depth in (None, this.depth), name
+    for name, (the_recipe, calls, depth) in shapes(**drawn).items():
+        assert the_recipe.calls == len(plan(the_recipe, ASK, lambda _: ModelFacts("one")).calls) == calls, (
+            name
+        )
+        assert depth in (None, the_recipe.depth), name
 
 
 @pytest.mark.parametrize("name", list(shapes(3, 3)))
@@ -712,8 +714,8 @@ def test_calls_and_depth_are_the_formulas_whatever_the_numbers(drawn: dict[str, 
 )
 @settings(max_examples=8, deadline=None)
 def test_a_run_makes_as_many_calls_in_the_depth_as_were_counted(name: str, drawn: dict[str, int]) -> None:
-    this, calls, depth = shapes(**drawn)[name]
-    bench = Bench(this)
+    the_recipe, calls, depth = shapes(**drawn)[name]
+    bench = Bench(the_recipe)
     outcome = asyncio.run(bench.run())
     assert outcome.status == "done"
     assert len(bench.started) == calls
