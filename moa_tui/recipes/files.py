@@ -65,7 +65,7 @@ def load(name: str, user_dir: Path) -> Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe that a file holds. Raises FileError, which names file, line and key, where it is not valid."""
+    """The recipe that a file holds. Raises FileError, which names file, line and key, where it is wrong."""
     return toml_file.read(path, Recipe)
 
 
