@@ -9,7 +9,7 @@ import os
 
 import click
 
-from moa_tui.cli.wiring import settings_in_force
+from moa_tui.cli import wiring
 from moa_tui.errors import FileError, UsageError
 
 
@@ -35,7 +35,7 @@ def config_show() -> None:
 
     path = paths.config_file()
     click.echo(f"# {path}{'' if path.exists() else ' (not there: defaults)'}")
-    click.echo(tomli_w.dumps(settings_in_force().model_dump(exclude_none=True)).rstrip())
+    click.echo(tomli_w.dumps(wiring.settings_in_force().model_dump(exclude_none=True)).rstrip())
 
 
 @config.command("edit")
@@ -56,4 +56,4 @@ def config_edit() -> None:
         raise UsageError(
             f"{error.message}. Set $EDITOR to an editor that is installed, or edit {path}"
         ) from error
-    settings_in_force()
+    wiring.settings_in_force()

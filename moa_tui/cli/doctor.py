@@ -1,8 +1,7 @@
-"""`moa-tui doctor`: the command; `doctor_report` writes what it prints."""
+"""`moa-tui doctor`: the command; `doctor_report` gathers what it prints."""
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -11,7 +10,10 @@ import click
 @click.command()
 def doctor() -> None:
     """Say what this machine has, what is missing, and which recipe would run."""
-    from moa_tui.cli.doctor_report import report
+    from moa_tui.cli.doctor_report import Report
 
-    if not report(os.environ, click.echo):
+    report = Report()
+    for line in report.lines():
+        click.echo(line)
+    if report.problems:
         sys.exit(1)

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from moa_tui import __version__
+from moa_tui.cli import wiring
 from moa_tui.errors import FileError, UsageError
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.discovery import (
@@ -19,106 +20,127 @@ from moa_tui.gateway.discovery import (
     find_servers,
     unknown_local_servers,
 )
-from moa_tui.gateway.gateway import Gateway
 from moa_tui.recipes import files
 from moa_tui.recipes.default import choose_recipe
-from moa_tui.settings import config, fault_log, paths
-from moa_tui.settings.config import Settings
+from moa_tui.settings import fault_log, paths
 from moa_tui.store.check import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from moa_tui.gateway.discovery import LocalServer
+    from moa_tui.gateway.gateway import Gateway
 
 _PACKAGES = ("textual", "rich", "litellm", "pydantic", "platformdirs", "click")
 
 
-def report(environ: Mapping[str, str], write: Callable[[str], None]) -> bool:
-    """Write the whole report, line by line; False if something keeps moa-tui from working."""
-    problems: list[str] = []
-    settings = Settings()
-    try:
-        settings = config.load(paths.config_file())
-    except FileError as error:
-        problems.append(str(error))
+class Report:
+    """The report of `moa-tui doctor`; `problems` says what keeps moa-tui from working.
 
-    write(f"moa-tui      {__version__}")
-    write(f"python       {platform.python_version()} ({sys.executable})")
-    write(f"system       {platform.platform()}")
-    for package in _PACKAGES:
-        write(f"{package:<12} {_version(package)}")
+    `lines` finds the problems, so they are complete only once all its lines have been read.
+    """
 
-    write("\ndirectories")
-    for name, path in (
-        ("config", paths.config_file().parent),
-        ("data", paths.data_dir()),
-        ("state", paths.state_dir()),
-    ):
-        state, usable = _directory(path)
-        write(f"  {name:<10} {path} ({state})")
-        if not usable:
-            problems.append(f"{path}: {state}")
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._environ = os.environ
+        try:
+            self._settings = wiring.settings_in_force()
+        except FileError as error:
+            self._settings = wiring.default_settings()
+            self.problems.append(str(error))
+        self._servers: tuple[LocalServer, ...] = ()
 
-    state, problem = check(paths.database_file())
-    write(f"  {'sessions':<10} {paths.database_file()} ({state})")
-    if problem is not None:
-        problems.append(problem)
+    def lines(self) -> Iterator[str]:
+        """The whole report, line by line; asks local servers, which takes as long as they do."""
+        yield from self._versions()
+        yield "\ndirectories"
+        yield from self._directories()
+        yield from self._files()
+        yield from self._budgets()
+        yield "\nkeys (names only)"
+        yield from self._keys()
+        yield "\nlocal servers"
+        yield from self._local_servers()
+        yield "\nterminal"
+        yield from (f"  {line}" for line in _terminal(self._environ))
+        yield from self._recipe()
+        yield ""
+        if self.problems:
+            yield "problems"
+            yield from (f"  ✗ {problem}" for problem in self.problems)
+        else:
+            yield "no problems found"
 
-    state, problem = fault_log.state()
-    write(f"  {'faults':<10} {paths.fault_log_file()} ({state})")
-    if problem is not None:
-        problems.append(problem)
+    def _versions(self) -> Iterator[str]:
+        yield f"moa-tui      {__version__}"
+        yield f"python       {platform.python_version()} ({sys.executable})"
+        yield f"system       {platform.platform()}"
+        for package in _PACKAGES:
+            yield f"{package:<12} {_version(package)}"
 
-    for name, total in settings.budget:
-        if total is not None:
-            write(f"  {'budget':<10} ${total:g} a {name}")
+    def _directories(self) -> Iterator[str]:
+        for name, path in (
+            ("config", paths.config_file().parent),
+            ("data", paths.data_dir()),
+            ("state", paths.state_dir()),
+        ):
+            state, is_usable = _directory(path)
+            yield f"  {name:<10} {path} ({state})"
+            if not is_usable:
+                self.problems.append(f"{path}: {state}")
 
-    write("\nkeys (names only)")
-    keys = find_keys(environ)
-    for provider, variable in keys.items():
-        write(f"  ✓ {variable} ({provider})")
-    for endpoint, settings_of in settings.endpoints.items():
-        if settings_of.key_env:
-            there = environ.get(settings_of.key_env, "").strip()
-            write(f"  {'✓' if there else '✗'} {settings_of.key_env} (endpoint {endpoint})")
-    if not keys:
-        known = sorted({variables[0] for variables in KEY_VARIABLES.values()})
-        write(f"  none set; known are {', '.join(known)}")
+    def _files(self) -> Iterator[str]:
+        for name, path, (state, problem) in (
+            ("sessions", paths.database_file(), check(paths.database_file())),
+            ("faults", paths.fault_log_file(), fault_log.state()),
+        ):
+            yield f"  {name:<10} {path} ({state})"
+            if problem is not None:
+                self.problems.append(problem)
 
-    write("\nlocal servers")
-    candidates = default_servers(environ)
-    servers = find_servers(candidates)
-    for server in servers:
-        write(f"  ✓ {server.name} at {server.url}: {', '.join(model.name for model in server.models)}")
-    silent = [server for server in candidates if server.name not in {found.name for found in servers}]
-    if silent:
-        write(f"  no answer: {', '.join(f'{server.name} ({server.url})' for server in silent)}")
-    if not candidates:
-        write(f"  none are looked for: {LOCAL_SERVERS_VARIABLE} is {environ[LOCAL_SERVERS_VARIABLE].strip()}")
-    if unknown := unknown_local_servers(environ):
-        problems.append(f"{LOCAL_SERVERS_VARIABLE}: no local server is called {', '.join(unknown)}")
+    def _budgets(self) -> Iterator[str]:
+        for name, dollars in self._settings.budget:
+            if dollars is not None:
+                yield f"  {'budget':<10} ${dollars:g} a {name}"
 
-    write("\nterminal")
-    for line in _terminal(environ):
-        write(f"  {line}")
+    def _keys(self) -> Iterator[str]:
+        keys = find_keys(self._environ)
+        for provider, variable in keys.items():
+            yield f"  ✓ {variable} ({provider})"
+        for name, endpoint in self._settings.endpoints.items():
+            if endpoint.key_env:
+                is_set = self._environ.get(endpoint.key_env, "").strip()
+                yield f"  {'✓' if is_set else '✗'} {endpoint.key_env} (endpoint {name})"
+        if not keys:
+            known = sorted({variables[0] for variables in KEY_VARIABLES.values()})
+            yield f"  none set; known are {', '.join(known)}"
 
-    gateway = Gateway(settings.endpoints, environ)
-    name, why = choose_recipe(
-        settings, lambda name: not list(_recipe_problems(name, gateway)), lambda: servers
-    )
-    write(f"\nrecipe       {name}: {why}")
-    problems += _recipe_problems(name, gateway)
-    write("")
-    if problems:
-        write("problems")
-        for problem in problems:
-            write(f"  ✗ {problem}")
-    else:
-        write("no problems found")
-    return not problems
+    def _local_servers(self) -> Iterator[str]:
+        candidates = default_servers(self._environ)
+        self._servers = find_servers(candidates)
+        for server in self._servers:
+            yield f"  ✓ {server.name} at {server.url}: {', '.join(model.name for model in server.models)}"
+        answering = {server.name for server in self._servers}
+        if silent := [server for server in candidates if server.name not in answering]:
+            yield f"  no answer: {', '.join(f'{server.name} ({server.url})' for server in silent)}"
+        if not candidates:
+            value = self._environ[LOCAL_SERVERS_VARIABLE].strip()
+            yield f"  none are looked for: {LOCAL_SERVERS_VARIABLE} is {value}"
+        if unknown := unknown_local_servers(self._environ):
+            self.problems.append(f"{LOCAL_SERVERS_VARIABLE}: no local server is called {', '.join(unknown)}")
+
+    def _recipe(self) -> Iterator[str]:
+        gateway = wiring.gateway_of(self._settings)
+        name, reason = choose_recipe(
+            self._settings, lambda name: not list(_recipe_problems(name, gateway)), lambda: self._servers
+        )
+        yield f"\nrecipe       {name}: {reason}"
+        self.problems += _recipe_problems(name, gateway)
 
 
 def _recipe_problems(name: str, gateway: Gateway) -> Iterator[str]:
+    """What keeps the recipe of that name from running here."""
     if name == files.LOCAL:
         return
     try:

@@ -1,4 +1,4 @@
-"""A plan as a person or a script reads it."""
+"""A plan of calls as lines for a terminal, as a JSON document and as a drawn graph."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _THEN = " → "
 
 
 def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> str:
-    """The calls layer by layer with context and price, then what is missing."""
+    """The calls layer by layer with their context and price, then the keys that are missing."""
     lines = [f"{recipe.name}: {counted(len(plan.layers), 'layer')}, {counted(len(plan.calls), 'call')}"]
     name_width = max(cell_len(call.agent.name) for call in plan.calls)
     model_width = max(cell_len(call.agent.model) for call in plan.calls)
@@ -41,11 +41,10 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
                 f"  {money(call.cost)}"
             )
     if plan.cost is not None:
-        open_ended = any(call.agent.max_tokens is None for call in plan.calls)
-        taken = f", taking {ASSUMED_ANSWER_TOKENS:,} tokens for an answer without max_tokens"
-        lines.append(
-            f"{'' if open_ended else 'at most '}about {money(plan.cost)}{taken if open_ended else ''}"
-        )
+        is_open_ended = any(call.agent.max_tokens is None for call in plan.calls)
+        bound = "" if is_open_ended else "at most "
+        assumption = f", taking {ASSUMED_ANSWER_TOKENS:,} tokens for an answer without max_tokens"
+        lines.append(f"{bound}about {money(plan.cost)}{assumption if is_open_ended else ''}")
     else:
         lines.append(f"price unknown; the calls with a known price come to at most {money(plan.known_cost)}")
     lines += [f"{variable} is not set; needed by {', '.join(models)}" for variable, models in missing.items()]
@@ -53,7 +52,7 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
 
 
 def plan_document(recipe: Recipe, plan: Plan) -> str:
-    """The same as one JSON document."""
+    """The calls of the plan as one JSON document."""
     layers = [
         {
             "task": layer.task,
@@ -76,22 +75,22 @@ def plan_document(recipe: Recipe, plan: Plan) -> str:
 
 
 def graph_lines(recipe: Recipe, plan: Plan) -> str:
-    """The call graph from the prompt to the answer, for 80 columns: who is asked, and who reads whom."""
+    """The call graph from the prompt to the answer, for 80 columns: which agents are asked and read whom."""
     drawn = [_dots(recipe, layer.number) for layer in plan.layers]
     indent = max(map(len, drawn)) + 3
-    rows, before = ["the prompt"], 1
+    rows, previous_calls = ["the prompt"], 1
     for layer, dots in zip(plan.layers, drawn, strict=True):
         calls = 1 if _THEN in dots else dots.count("●")
         if calls:
-            rows.append(_fan(before, calls))
-            before = calls
+            rows.append(_fan(previous_calls, calls))
+            previous_calls = calls
         rows += textwrap.wrap(
             _about_layer(recipe, layer.number),
             _WIDTH,
             initial_indent=f"{dots:<{indent}}",
             subsequent_indent=" " * indent,
         )
-    rows += [_fan(before, 1), "the answer"]
+    rows += [_fan(previous_calls, 1), "the answer"]
     if plan.cost is not None:
         price = f"about {money(plan.cost)} at most for a short prompt"
     else:
@@ -109,6 +108,7 @@ def _dots(recipe: Recipe, number: int) -> str:
 
 
 def _about_layer(recipe: Recipe, number: int) -> str:
+    """A layer in words: its task, its agents, what they read and its options."""
     layer, task, agents = recipe.layers[number - 1], recipe.task(number), recipe.lineup[number - 1]
     bases = [re.sub(r" \d+$", "", agent.name) for agent in agents]
     times = Counter(bases)
@@ -119,7 +119,7 @@ def _about_layer(recipe: Recipe, number: int) -> str:
     ]
     if reads := recipe.read_layers(number, range(1, number)):
         most = recipe.most_read(number)
-        of_layers = ", ".join(f"L{one}" for one in reads)
+        of_layers = ", ".join(f"L{layer_number}" for layer_number in reads)
         words.append(f"reads {of_layers}, {counted(most, 'reference')}{' each' if len(agents) > 1 else ''}")
     elif number > 1:
         words.append("reads the prompt alone")

@@ -1,4 +1,4 @@
-"""How a headless run shows itself on stderr: a live table on a terminal, plain lines elsewhere."""
+"""How a run without a screen is shown on stderr: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Shows a run while it goes. A context manager around the whole run."""
+    """Shows a run while it goes on; a context manager around the whole run."""
 
     def __enter__(self) -> Self: ...
 
@@ -33,21 +33,21 @@ class Progress(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def take(self, event: Event) -> None:
-        """An event of the run."""
+    def show(self, event: Event) -> None:
+        """Show what an event of the run has changed."""
 
     def tick(self) -> None:
-        """Nothing came for a moment: bring clocks up to date."""
+        """Bring the clocks up to date; called when no event came for a moment."""
 
     def make_way(self) -> None:
-        """The answer begins to be written on what may be the same screen."""
+        """Leave the screen to the answer; called before each piece of the answer is written."""
 
     def note(self, text: str) -> None:
-        """Show a text of its own."""
+        """Show a text between what is shown of the run."""
 
 
 class NoProgress:
-    """Shows nothing but notes."""
+    """Shows notes alone."""
 
     def __init__(self, err: TextIO) -> None:
         self._err = err
@@ -60,7 +60,7 @@ class NoProgress:
     ) -> None:
         return None
 
-    def take(self, event: Event) -> None:
+    def show(self, event: Event) -> None:
         return None
 
     def tick(self) -> None:
@@ -81,7 +81,7 @@ class LinesProgress(NoProgress):
         super().__init__(err)
         self._recipe = recipe
 
-    def take(self, event: Event) -> None:
+    def show(self, event: Event) -> None:
         match event:
             case CallRetried(call, agent, _, wait_seconds, failure):
                 seat = self._recipe.lineup[call.layer - 1][call.index - 1]
@@ -95,6 +95,8 @@ class LinesProgress(NoProgress):
 
 @dataclass
 class _Row:
+    """A call as the table shows it. `began` is by the monotonic clock, in seconds."""
+
     name: str
     state: str = "waiting"
     detail: str = ""
@@ -104,7 +106,10 @@ class _Row:
 
 
 class TableProgress(NoProgress):
-    """A live table of all calls; it stays as it ended when the answer begins on the same screen."""
+    """A live table of all calls.
+
+    Where the answer is written to the same screen, the table stops changing when the answer begins.
+    """
 
     def __init__(self, recipe: Recipe, err: TextIO, *, shares_screen: bool) -> None:
         super().__init__(err)
@@ -114,12 +119,12 @@ class TableProgress(NoProgress):
             for number, agents in enumerate(recipe.lineup, 1)
             for index, agent in enumerate(agents, 1)
         }
-        self._begun = False
+        self._has_begun = False
         self._console = Console(file=err, highlight=False, markup=False, emoji=False)
         self._live = Live(
             console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
-        self._drawn = 0.0
+        self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -133,8 +138,8 @@ class TableProgress(NoProgress):
             self._draw()
             self._live.stop()
 
-    def take(self, event: Event) -> None:
-        self._begun = True
+    def show(self, event: Event) -> None:
+        self._has_begun = True
         match event:
             case CallStarted(call, agent):
                 self._rows[call] = _Row(agent.name, "writing", began=time.monotonic())
@@ -152,12 +157,12 @@ class TableProgress(NoProgress):
         self.tick()
 
     def tick(self) -> None:
-        if self._live.is_started and time.monotonic() - self._drawn > 0.1:
+        if self._live.is_started and time.monotonic() - self._drawn_at > 0.1:
             self._draw()
 
     def make_way(self) -> None:
         if self._shares_screen and self._live.is_started:
-            # The answer stands where its row was: a row that stopped at "writing" would be untrue.
+            # The answer follows the table: a row that stays at "writing" would be untrue.
             self._rows = {call: row for call, row in self._rows.items() if row.state != "writing"}
             self._draw()
             self._live.stop()
@@ -167,48 +172,52 @@ class TableProgress(NoProgress):
         self._console.print(Text(text))
 
     def _draw(self) -> None:
-        self._drawn = time.monotonic()
+        self._drawn_at = time.monotonic()
         # A line that fills the screen to its edge would wrap as soon as anything is typed.
         lines = table_lines(self._rows, self._console.width - 1, self._console.height - 2)
-        if not self._begun:
+        if not self._has_begun:
             lines.append("getting ready: the first call to a provider loads its library, a few seconds")
         self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-_NUMBERS = 42  # columns of id, state, tokens, seconds and price, which are never cut
+# The columns of id, state, tokens, seconds and price, which are never cut.
+_NUMBERS_WIDTH = 42
 
 
 def table_lines(rows: dict[CallId, _Row], width: int, height: int) -> list[str]:
-    """The table in `width` columns and, where there are more rows than `height`, shortened to it.
+    """The lines of the table, at most `width` columns wide and at most `height` in number.
 
-    Layers that are over and layers that have not begun then take a line each, and what is running goes first.
+    Where there are more rows than fit, a layer that is over or has not begun takes one line, and the calls
+    that are running come first.
     """
     longest = max((cell_len(row.name) for row in rows.values()), default=0)
     # Half of what the numbers leave goes to the name, the other half to what went wrong.
-    names = min(longest, max(8, (width - _NUMBERS) // 2, min(16, width - _NUMBERS)))
-    title = f"{'':<6}{fit('agent', names)} {'state':<11}{'tokens':>7}{'s':>7}{'price':>9}"
+    name_width = min(longest, max(8, (width - _NUMBERS_WIDTH) // 2, min(16, width - _NUMBERS_WIDTH)))
+    title = f"{'':<6}{fit('agent', name_width)} {'state':<11}{'tokens':>7}{'s':>7}{'price':>9}"
     lines = [cut(title, width)]
-    every = len(rows) + 1 <= height
-    shown: list[tuple[bool, str]] = []
+    has_room = len(rows) + 1 <= height
+    layer_lines: list[tuple[bool, str]] = []
     for number in sorted({call.layer for call in rows}):
         layer = {call: row for call, row in rows.items() if call.layer == number}
-        if every or any(map(_is_busy, layer.values())):
-            shown += [(_is_busy(row), _line(call, row, names, width)) for call, row in layer.items()]
+        if has_room or any(map(_is_busy, layer.values())):
+            layer_lines += [
+                (_is_busy(row), _line(call, row, name_width, width)) for call, row in layer.items()
+            ]
         else:
             glyphs = " ".join(GLYPHS[row.state] for row in layer.values())
-            shown.append((False, f"L{number:<5}{glyphs}"))
-    if len(shown) + 1 > height:
-        shown = sorted(shown, key=lambda line: not line[0])
-        left = len(shown) - max(1, height - 2)
-        shown = [*shown[: max(1, height - 2)], (False, f"… and {left} more")]
-    return lines + [line for _, line in shown]
+            layer_lines.append((False, f"L{number:<5}{glyphs}"))
+    if len(layer_lines) + 1 > height:
+        layer_lines = sorted(layer_lines, key=lambda line: not line[0])
+        room = max(1, height - 2)
+        layer_lines = [*layer_lines[:room], (False, f"… and {len(layer_lines) - room} more")]
+    return lines + [line for _, line in layer_lines]
 
 
 def _is_busy(row: _Row) -> bool:
     return row.state in ("writing", "retrying")
 
 
-def _line(call: CallId, row: _Row, names: int, width: int) -> str:
+def _line(call: CallId, row: _Row, name_width: int, width: int) -> str:
     state = f"{GLYPHS[row.state]} {row.state}"
     seconds, price = "", ""
     tokens = f"~{row.characters // 4}" if row.characters else ""
@@ -219,7 +228,7 @@ def _line(call: CallId, row: _Row, names: int, width: int) -> str:
         seconds = f"{row.reply.seconds:.1f}"
     elif row.began is not None:
         seconds = f"{time.monotonic() - row.began:.1f}"
-    line = f"{call!s:<6}{fit(row.name, names)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
+    line = f"{call!s:<6}{fit(row.name, name_width)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
     detail = one_line(row.detail)
     room = width - cell_len(line) - 2
     return f"{line}  {shorten(detail, room)}" if detail and room > 8 else line

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from moa_tui.cli.wiring import catalog_of, gateway_of, settings_in_force
+from moa_tui.cli import wiring
 from moa_tui.errors import FileError
 
 
@@ -22,28 +22,28 @@ def recipes() -> None:
 @recipes.command("list")
 def recipes_list() -> None:
     """All recipes with their calls and what they are for."""
-    from moa_tui.recipes import files as shelf
+    from moa_tui.recipes import files
     from moa_tui.settings import paths
     from moa_tui.text.cells import cell_len, pad, shorten
 
-    found = shelf.available(paths.recipes_dir())
+    recipe_files = files.available(paths.recipes_dir())
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
-    width = max(map(cell_len, [*found, shelf.LOCAL]))
-    broken = []
-    for name, file in found.items():
+    width = max(map(cell_len, [*recipe_files, files.LOCAL]))
+    problems = []
+    for name, file in recipe_files.items():
         try:
-            recipe = shelf.read(file.path)
+            recipe = files.read(file.path)
         except FileError as error:
-            broken.append(error)
+            problems.append(error)
             continue
-        first = recipe.description.split(". ")[0].removesuffix(".")
+        first_sentence = " ".join(recipe.description.split(". ")[0].removesuffix(".").split())
         origin = "" if file.origin == "built in" else " (yours)"
-        line = f"{pad(name, width)}  {recipe.calls:>2} calls  {' '.join(first.split())}{origin}"
+        line = f"{pad(name, width)}  {recipe.calls:>2} calls  {first_sentence}{origin}"
         click.echo(shorten(line, columns))
-    click.echo(f"{pad(shelf.LOCAL, width)}   ? calls  Made at run time from the models local servers list")
-    for problem in broken:
+    click.echo(f"{pad(files.LOCAL, width)}   ? calls  Made at run time from the models local servers list")
+    for problem in problems:
         click.echo(f"moa-tui: {problem}", err=True)
-    if broken:
+    if problems:
         sys.exit(1)
 
 
@@ -51,10 +51,8 @@ def recipes_list() -> None:
 @click.argument("name")
 def recipes_show(name: str) -> None:
     """Print a recipe as TOML."""
-    from moa_tui.settings.config import Settings
-
-    settings = Settings()  # whatever state the config file is in
-    click.echo(catalog_of(settings, gateway_of(settings)).text(name).rstrip())
+    settings = wiring.default_settings()
+    click.echo(wiring.catalog_of(settings, wiring.gateway_of(settings)).text(name).rstrip())
 
 
 @recipes.command("explain")
@@ -63,8 +61,8 @@ def recipes_explain(name: str) -> None:
     """Draw a recipe's calls, with their number, depth and price."""
     from moa_tui.cli.plan_view import graph_lines
 
-    settings = settings_in_force()
-    catalog = catalog_of(settings, gateway_of(settings))
+    settings = wiring.settings_in_force()
+    catalog = wiring.catalog_of(settings, wiring.gateway_of(settings))
     recipe = catalog.load(name)
     click.echo(graph_lines(recipe, catalog.plan(recipe)))
 
@@ -74,10 +72,8 @@ def recipes_explain(name: str) -> None:
 @click.option("--from", "source", default="duo", show_default=True, metavar="NAME", help="The one to copy.")
 def recipes_new(name: str, source: str) -> None:
     """Write a recipe of your own, as a copy to change."""
-    from moa_tui.settings.config import Settings
-
-    settings = Settings()  # whatever state the config file is in
-    click.echo(catalog_of(settings, gateway_of(settings)).copy(source, name))
+    settings = wiring.default_settings()
+    click.echo(wiring.catalog_of(settings, wiring.gateway_of(settings)).copy(source, name))
 
 
 @recipes.command("check")
@@ -86,9 +82,9 @@ def recipes_check(path: str) -> None:
     """Say whether a recipe is valid, and what it would need here."""
     from moa_tui.text.wording import counted
 
-    settings = settings_in_force()
-    gateway = gateway_of(settings)
-    recipe = catalog_of(settings, gateway).load(path)
+    settings = wiring.settings_in_force()
+    gateway = wiring.gateway_of(settings)
+    recipe = wiring.catalog_of(settings, gateway).load(path)
     click.echo(
         f"{recipe.name}: valid, {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
     )

@@ -1,4 +1,4 @@
-"""The user's settings: config.toml, checked whole, frozen, with a word on every key."""
+"""The user's settings: the keys of config.toml, checked together and frozen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LONGEST_VALUE = 20  # lines
+_LONGEST_VALUE_LINES = 20
 
 TEMPLATE = """\
 # moa-tui's settings. Every key is optional; a line that starts with # has no effect.
@@ -63,21 +63,21 @@ class Endpoint(BaseModel):
     key_env: str | None = None
     """Name of the environment variable that holds the key, where the server wants one."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
-    """Calls at once; goes before the recipe's own limit."""
+    """The most calls at once; it takes the place of the recipe's own limit."""
 
     @field_validator("base_url")
     @classmethod
-    def _usable(cls, value: str) -> str:
+    def _check_url(cls, value: str) -> str:
         return checked_base_url(value)
 
     @field_validator("key_env")
     @classmethod
-    def _a_name_and_no_key(cls, value: str | None) -> str | None:
+    def _check_variable_name(cls, value: str | None) -> str | None:
         return value if value is None else checked_variable_name(value)
 
 
 class Budget(BaseModel):
-    """What may be spent, in US dollars; no limit where not given. Unknown prices are not counted."""
+    """What may be spent, in US dollars; None is no limit. Calls whose price is unknown are not counted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,7 +88,7 @@ class Budget(BaseModel):
 
 
 class Settings(BaseModel):
-    """config.toml."""
+    """The settings, by the keys of config.toml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -101,32 +101,32 @@ class Settings(BaseModel):
     title_model: str | None = None
     """A model, as a recipe names it, that gives each new conversation a title."""
     reduced_motion: bool = False
-    """Whether to leave out everything that moves without need."""
+    """True to leave out everything that moves without need."""
     keep_panes_open: bool = False
-    """Whether the agents' panes stay open when the final answer begins."""
+    """True to leave the agents' panes open when the final answer begins."""
     guided: bool = False
-    """Whether a checklist of the answers' points is ticked before the final answer is written."""
+    """True to let the user tick the answers' points in a checklist before the final answer is written."""
     notify: Literal["none", "bell", "desktop"] = "none"
-    """What tells that a run has ended while the terminal has no focus."""
+    """How the chat says that a run has ended while the terminal has no focus."""
     budget: Budget = Budget()
-    """What may be spent before the chat and `ask` stop and want to be told to go on."""
+    """What may be spent before the chat and `ask` stop and have to be told to go on."""
     keys: dict[str, str] = {}
-    """Keys by the id of what they do; several are parted by commas."""
+    """Keys of the keyboard by the id of their action; several keys are separated by commas."""
 
 
 def load(path: Path) -> Settings:
-    """The settings of `path`, or the defaults where no such file is. Raises FileError."""
+    """The settings that the file at `path` holds, the defaults where there is no file. Raises FileError."""
     return toml_file.read(path, Settings) if os.path.lexists(path) else Settings()
 
 
 def with_value(text: str, key: str, value: str) -> str:
-    """The text of a config file with one top-level key set to a string, every other line as it was.
+    """The text of a config file with one top-level key set to a string, and every other line unchanged.
 
-    Raises FileError where the text is no TOML, or the key stands in it in a way that cannot be changed.
+    Raises FileError where the text is not TOML, or the key is written in a way that cannot be changed.
     """
     line = tomli_w.dumps({key: value}).rstrip("\n")
     lines = text.split("\n")
-    for candidate in _candidates(lines, line, re.compile(rf"""\s*["']?{key}["']?\s*=""")):
+    for candidate in _candidate_texts(lines, line, re.compile(rf"""\s*["']?{key}["']?\s*=""")):
         try:
             if tomllib.loads(candidate) == {**tomllib.loads(text), key: value}:
                 return candidate
@@ -135,20 +135,24 @@ def with_value(text: str, key: str, value: str) -> str:
     raise FileError(f"{key} could not be set in the config file; write `{line}` there by hand")
 
 
-def _candidates(lines: list[str], line: str, stands: re.Pattern[str]) -> Iterator[str]:
-    """Texts that may be what is wanted: `line` for what stands there, before the first table, at the top."""
-    for at, each in enumerate(lines):
-        if stands.match(each):
-            # A value may go on over lines; how many is for the parser to say.
-            for end in range(at + 1, min(len(lines), at + _LONGEST_VALUE) + 1):
-                yield "\n".join([*lines[:at], line, *lines[end:]])
-    first = next((at for at, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
-    # Above the comments of what follows.
-    while first and (
-        lines[first - 1].startswith("#") or (first == len(lines) and not lines[first - 1].strip())
+def _candidate_texts(lines: list[str], line: str, key_pattern: re.Pattern[str]) -> Iterator[str]:
+    """Texts in which `line` sets the key: in the place of the key's line, before the first table, at the top.
+
+    The caller parses them to find the first in which nothing else has changed.
+    """
+    for index, old_line in enumerate(lines):
+        if key_pattern.match(old_line):
+            # A value may span several lines; only the parser can say how many.
+            for end in range(index + 1, min(len(lines), index + _LONGEST_VALUE_LINES) + 1):
+                yield "\n".join([*lines[:index], line, *lines[end:]])
+    tables = (index for index, old_line in enumerate(lines) if old_line.lstrip().startswith("["))
+    place = next(tables, len(lines))
+    # The comments above a table belong to it.
+    while place and (
+        lines[place - 1].startswith("#") or (place == len(lines) and not lines[place - 1].strip())
     ):
-        first -= 1
-    gap = [""] if first < len(lines) and any(lines[first:]) else []
-    yield "\n".join([*lines[:first], line, *gap, *lines[first:]])
-    yield "\n".join([*lines[:first], line, *gap, *lines[first:], ""])
+        place -= 1
+    gap = [""] if place < len(lines) and any(lines[place:]) else []
+    yield "\n".join([*lines[:place], line, *gap, *lines[place:]])
+    yield "\n".join([*lines[:place], line, *gap, *lines[place:], ""])
     yield "\n".join([line, "", *lines])

@@ -18,34 +18,34 @@ def config_file() -> Path:
 
 
 def recipes_dir() -> Path:
-    """The user's own recipes, beside the config file."""
+    """The directory of the user's own recipes, beside the config file."""
     return config_file().parent / "recipes"
 
 
 def themes_dir() -> Path:
-    """The user's own themes, beside the config file."""
+    """The directory of the user's own themes, beside the config file."""
     return config_file().parent / "themes"
 
 
 def data_dir() -> Path:
-    """Conversations and exports: `MOA_TUI_DATA_DIR` if set, else the user's data directory."""
+    """The directory of what is kept: `MOA_TUI_DATA_DIR` if set, else the user's data directory."""
     if named := os.environ.get("MOA_TUI_DATA_DIR"):
         return Path(named).expanduser()
     return Path(platformdirs.user_data_dir(APP, appauthor=False))
 
 
 def database_file() -> Path:
-    """The kept conversations."""
+    """The database of kept conversations."""
     return data_dir() / "moa-tui.db"
 
 
 def exports_dir() -> Path:
-    """Where an export goes that was given no path."""
+    """The directory of exports for which no path was given."""
     return data_dir() / "exports"
 
 
 def state_dir() -> Path:
-    """The log of faults: `MOA_TUI_STATE_DIR` if set, else the user's state directory."""
+    """The directory of the log of faults: `MOA_TUI_STATE_DIR` if set, else the user's state directory."""
     if named := os.environ.get("MOA_TUI_STATE_DIR"):
         return Path(named).expanduser()
     return Path(platformdirs.user_state_dir(APP, appauthor=False))
@@ -63,9 +63,9 @@ def make_private_dir(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` so that only the owner can read it, whole or not at all.
+    """Write `text` to a file that only its owner can read, whole or not at all. Raises OSError.
 
-    The directory is made with mode 0700 where it is missing, the file has mode 0600 from its first byte.
+    A missing directory is made with mode 0700; the file has mode 0600 from its first byte.
     """
     make_private_dir(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")

@@ -1,4 +1,4 @@
-"""Reads a TOML file into a pydantic model, and says exactly what is wrong where it cannot."""
+"""Reads a TOML file into a pydantic model; its errors name the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read(path: Path, model: type[M]) -> M:
-    """The file at `path` as a `model`.
+    """The file at `path`, checked as a `model`.
 
     Raises FileError naming the file, the key, and the line where there is one to name.
     """
@@ -33,7 +33,7 @@ def read(path: Path, model: type[M]) -> M:
 
 
 def parse(text: str, model: type[M], source: str) -> M:
-    """As `read`, from a text; `source` is what messages call it."""
+    """The TOML `text`, checked as a `model`; `source` is its name in messages. Raises FileError as `read`."""
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # numbers too long and nesting too deep among them
@@ -45,13 +45,14 @@ def parse(text: str, model: type[M], source: str) -> M:
 
 
 def _explain(error: ValidationError, model: type[BaseModel], text: str, source: str) -> Iterable[str]:
+    """One line for each thing that is wrong."""
     details = error.errors(include_url=False)
     for detail in details:
         location = detail["loc"]
         if detail["type"] == "too_short" and any(
             other is not detail and other["loc"][: len(location)] == location for other in details
         ):
-            continue  # It is short only because its parts are wrong.
+            continue  # The list is too short only because its members are wrong.
         key = _key_path(location)
         where = f"{source}:{line}" if (line := _line_of(location, text)) else source
         if detail["type"] == "extra_forbidden":
@@ -67,7 +68,7 @@ def _explain(error: ValidationError, model: type[BaseModel], text: str, source: 
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:
-    """A location as a person would write it: `layers[2].agents[1].model`, counting from 1."""
+    """A location as a user would write it: `layers[2].agents[1].model`, counting from 1."""
     path = ""
     for part in location:
         if isinstance(part, int):
@@ -77,12 +78,12 @@ def _key_path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-# Pydantic names the member of a union it tried inside the location; a person did not write it.
+# Pydantic puts the member of a union that it tried into the location; the user did not write that.
 _UNION_TAGS = {"str", "int", "float", "Agent"}
 
 
 def _line_of(location: tuple[int | str, ...], text: str) -> int | None:
-    """The line a key stands on, where its name stands at the start of exactly one line."""
+    """The number of the line that the key is on, if exactly one line begins with its name; else None."""
     names = [part for part in location if isinstance(part, str) and part not in _UNION_TAGS]
     if not names:
         return None
@@ -93,7 +94,7 @@ def _line_of(location: tuple[int | str, ...], text: str) -> int | None:
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed at a location: walks the model's fields, through lists, tables and unions."""
+    """The keys that are allowed at a location, found through the fields of the model and those within it."""
     current: Any = model
     for part in location:
         if isinstance(current, type) and issubclass(current, BaseModel):
@@ -105,10 +106,10 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
 
 
 def _model_inside(annotation: Any) -> Any:
-    """The pydantic model an annotation is made of: `tuple[str | Agent, ...]` gives Agent."""
+    """The pydantic model within an annotation, if any: `tuple[str | Agent, ...]` gives Agent."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        if (found := _model_inside(inner)) is not None:
-            return found
+        if (inner_model := _model_inside(inner)) is not None:
+            return inner_model
     return None

@@ -7,27 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from moa_tui import __version__
-from moa_tui.cli import main
 from moa_tui.gateway import discovery
 from moa_tui.gateway.discovery import LocalModel, LocalServer
 from moa_tui.recipes import files
 from moa_tui.settings import paths
+from tests.cli.shell import call
 
 CANARY = "sk-canary-77aa10"
-
-
-def call(*arguments: str, **environ: str) -> Result:
-    return CliRunner(env=environ).invoke(main, list(arguments))
-
-
-@pytest.fixture
-def no_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All local servers are looked for, and none answers."""
-    monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
-    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
 
 
 @pytest.fixture

@@ -7,47 +7,18 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
-from moa_tui.cli import main
 from moa_tui.settings import paths
-from moa_tui.stats.preferences import Preference
 from moa_tui.store import Store
-from tests.cli.test_ask import CANARY, Shell
-from tests.conversations import NOON, a_conversation, conversation_of, with_branches
-from tests.model_server import ModelServer
+from tests.cli.shell import CANARY, Shell, call, kept
+from tests.conversations import a_conversation, conversation_of, with_branches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from moa_tui.conversation import Conversation
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as running:
-        yield running
-
-
-@pytest.fixture
-def shell(tmp_path: Path, server: ModelServer) -> Shell:
-    server.reset()
-    return Shell(tmp_path, server)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
-
-
-def kept(*conversations: Conversation) -> None:
-    with Store(paths.database_file()) as store:
-        for one in conversations:
-            store.save(one)
 
 
 def names() -> list[str]:
-    return [one["name"] for one in json.loads(call("sessions", "list", "--json").stdout)]
+    return [summary["name"] for summary in json.loads(call("sessions", "list", "--json").stdout)]
 
 
 # What ask keeps
@@ -270,46 +241,11 @@ def test_path_says_where_it_all_is() -> None:
     assert call("sessions", "path").stdout.strip() == str(paths.database_file())
 
 
-def test_stats_are_told_in_words_and_as_json_from_a_day_on() -> None:
-    kept(a_conversation(3))
-    assert "test" in call("stats").stdout
-    assert json.loads(call("stats", "--json").stdout)["recipes"][0]["turns"] == 3
-    assert json.loads(call("stats", "--json", "--since", "2030-01-01").stdout)["recipes"] == []
-    assert call("stats", "--since", "yesterday").exit_code == 2
-
-
-def test_stats_have_a_table_of_preferences_where_there_are_choices() -> None:
-    kept(a_conversation(3))
-    assert "preferred" not in call("stats").stdout
-    assert json.loads(call("stats", "--json").stdout)["preferences"] is None
-    with Store(paths.database_file()) as store:
-        for chosen in ("duo", "duo", None):
-            store.prefer(Preference(("duo", "moa"), chosen, False, NOON))
-    text = call("stats").stdout
-    assert "preferred" in text
-    assert "From 3 choices made with /compare" in text
-    found = json.loads(call("stats", "--json").stdout)["preferences"]
-    assert [(one["recipe"], one["wins"], one["ties"]) for one in found["standings"]] == [
-        ("duo", 2, 1),
-        ("moa", 0, 1),
-    ]
-    assert "preferred" not in call("stats", "--since", "2030-01-01").stdout
-    assert "preferred" in call("stats", "--since", "2025-01-01").stdout
-
-
-def test_choices_outlive_the_conversations_they_were_made_in() -> None:
-    with Store(paths.database_file()) as store:
-        store.prefer(Preference(("duo", "moa"), "moa", True, NOON))
-    text = call("stats").stdout
-    assert "No conversation is kept yet" in text
-    assert "preferred" in text
-
-
 # Doctor
 
 
-def test_doctor_checks_the_database_and_says_how_to_repair_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moa_tui.gateway.discovery._list_models", lambda server: ())
+@pytest.mark.usefixtures("no_servers")
+def test_doctor_checks_the_database_and_says_how_to_repair_it() -> None:
     assert "none yet" in call("doctor").output
     kept(a_conversation(2))
     assert "1 conversations, 2 turns" in call("doctor").output

@@ -21,8 +21,9 @@ from click.testing import CliRunner
 
 from moa_tui.chat.backend import Backend
 from moa_tui.chat.chat import Chat
-from moa_tui.cli import ask as headless
-from moa_tui.cli import main
+from moa_tui.chat.session import ChatSession
+from moa_tui.cli import headless, main
+from moa_tui.cli.ask import assemble_prompt
 from moa_tui.engine import limits
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.gateway.gateway import Gateway
@@ -93,7 +94,7 @@ def test_a_bug_is_written_with_types_causes_and_frames_and_without_a_word_of_its
 @pytest.mark.usefixtures("log")
 def test_files_are_named_within_their_package_and_only_our_own_lines_are_quoted() -> None:
     with pytest.raises(UsageError) as error:
-        headless.assemble_prompt("", "", [])
+        assemble_prompt("", "", [])
     fault_log.record_bug(error.value)
     with pytest.raises(ValueError, match="Expecting value") as foreign:
         json.loads(PROMPT)
@@ -173,7 +174,9 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answer(gateway: object, this: Any) -> int:
     request = headless.Request(PROMPT, this, quiet=True)
-    return headless.ask(request, cast("Gateway", gateway), io.StringIO(), io.StringIO())
+    with EngineThread() as engine:
+        session = ChatSession(Chat(Backend(cast("Gateway", gateway), engine), this))
+        return headless.answer(request, session, io.StringIO(), io.StringIO())
 
 
 @pytest.mark.usefixtures("log", "no_waiting")
@@ -363,7 +366,7 @@ def test_a_bug_that_ends_ask_is_written_and_a_users_mistake_is_not(monkeypatch: 
     def fail(*_: object) -> int:
         raise LookupError(KEY)
 
-    monkeypatch.setattr(headless, "ask", fail)
+    monkeypatch.setattr(headless, "answer", fail)
     done = call("ask", "-q", "-r", "demo", PROMPT)
     assert isinstance(done.exception, LookupError)
     assert "bug LookupError" in logged()

@@ -1,0 +1,136 @@
+"""The chat, which `moa-tui` opens where no command is given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from moa_tui.cli import wiring
+from moa_tui.cli.group import leave, with_fault_log
+from moa_tui.cli.options import conversation_name
+from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
+from moa_tui.text.safe import safe_text
+
+if TYPE_CHECKING:
+    from moa_tui.chat.session import ChatSession
+    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.settings.config import Settings
+    from moa_tui.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """The options of `moa-tui` without a command, by the names that click gives them."""
+
+    recipe_name: str | None
+    system: str | None
+    go_on: bool
+    session: str | None
+    private: bool
+
+
+@with_fault_log
+def open_chat(options: ChatOptions) -> NoReturn:
+    """Open the chat and end the program with its exit code.
+
+    What is wrong with the config is shown in the chat, and does not keep the chat from starting. Raises
+    UsageError where there is no terminal, and what opening the recipe or conversation that is named raises.
+    """
+    name = conversation_name(options.go_on, options.session)
+    _require_terminal()
+    problems: list[str] = []
+    settings = _settings(problems)
+    store = _store(problems, is_needed=name is not None)
+    conversation = wiring.kept_conversation(store, name) if store is not None and name is not None else None
+    gateway = wiring.gateway_of(settings)
+    last_turn = conversation.active if conversation is not None else None
+    recipe, reason = _recipe(wiring.catalog_of(settings, gateway), options.recipe_name, last_turn, problems)
+    with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
+        session = wiring.attended_session_of(
+            backend, recipe, options.system, private=options.private, guided=settings.guided
+        )
+        if conversation is not None:
+            _open(session, conversation, options.system)
+        app = wiring.app_of(session, settings, recipe_reason=reason, problems=problems)
+        app.run()
+    if store is not None and not store.close():
+        click.echo(
+            f"moa-tui: the newest turns were not kept: {store.problem or 'the disk is slow'}", err=True
+        )
+        leave(app.return_code or 1)
+    leave(app.return_code or 0)
+
+
+def _require_terminal() -> None:
+    for stream in (sys.stdin, sys.stdout):
+        if stream is None or not stream.isatty():
+            raise UsageError('the chat needs a terminal; in a script use `moa-tui ask "…"`')
+    if os.environ.get("TERM") in ("dumb", "unknown"):
+        raise UsageError(
+            f"this terminal (TERM={os.environ['TERM']}) cannot show the chat; set TERM to what it is, "
+            "or use `moa-tui ask`"
+        )
+
+
+def _settings(problems: list[str]) -> Settings:
+    """The settings in force, or the defaults where the config file is wrong, which is added to `problems`."""
+    try:
+        return wiring.settings_in_force()
+    except FileError as error:
+        problems.append(f"{error}\nGoing on with the defaults.")
+        return wiring.default_settings()
+
+
+def _store(problems: list[str], *, is_needed: bool) -> Store | None:
+    """The kept conversations; None where they cannot be opened, which is added to `problems`.
+
+    Raises StoreError instead where one of them is to be opened.
+    """
+    try:
+        return wiring.open_store()
+    except StoreError as error:
+        if is_needed:
+            raise
+        problems.append(f"{error}\nThis conversation is kept in memory only; /export saves it to a file.")
+        return None
+
+
+def _recipe(
+    catalog: RecipeCatalog, name: str | None, last_turn: Turn | None, problems: list[str]
+) -> tuple[Recipe, str | None]:
+    """The recipe to start with and the reason for it; the demo where the configured one cannot be used."""
+    try:
+        return wiring.starting_recipe(catalog, name, last_turn)
+    except MoaTuiError as error:
+        if name is not None:
+            raise
+        problems.append(str(error))
+        reason = "the configured recipe cannot be used, so these answers are simulated"
+        return catalog.load("demo"), reason
+
+
+def _open(session: ChatSession, conversation: Conversation, system: str | None) -> None:
+    """Go on with a conversation, under `system` where that is given.
+
+    Where another moa-tui has the conversation open, the user is asked whether to fork it.
+    """
+    import asyncio
+
+    from moa_tui.chat.conversations import Conversations
+
+    conversations = Conversations(session)
+    try:
+        asyncio.run(conversations.open(conversation.id))
+    except OpenElsewhereError as error:
+        click.echo(f"moa-tui: {safe_text(str(error))}", err=True)
+        if not click.confirm("Fork it?", err=True):
+            leave(1)
+        asyncio.run(conversations.fork(conversation.id))
+    if system is not None:
+        session.chat.system = system

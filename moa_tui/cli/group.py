@@ -1,0 +1,93 @@
+"""How `moa-tui` runs a command: errors become one message, bugs go to the log of faults, and how it exits."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TypeVar
+
+import click
+
+from moa_tui.errors import FileError, MoaTuiError, UsageError
+from moa_tui.text.safe import safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class CommandGroup(click.Group):
+    """A click group that reports moa-tui's errors, and output that cannot be written, as one message."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises click's own exceptions alone, and bugs."""
+        try:
+            return super().invoke(ctx)
+        except MoaTuiError as error:
+            _drop_unwritable("stdout")
+            raise _ReportedError(error) from error
+        except KeyboardInterrupt:
+            leave(130)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO):
+                raise
+            _drop_unwritable("stdout")
+            raise _ReportedError(UsageError(f"the output cannot be written: {error.strerror}")) from error
+
+
+class _ReportedError(click.ClickException):
+    """An error of moa-tui as click shows it; the exit code is 2 where the call was wrong, else 1."""
+
+    def __init__(self, error: MoaTuiError) -> None:
+        super().__init__(safe_text(str(error)))
+        self.exit_code = 2 if isinstance(error, UsageError | FileError) else 1  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"moa-tui: {self.message}", file=file or sys.stderr)
+
+
+def with_fault_log(command: Callable[P, R]) -> Callable[P, R]:
+    """Make `command` run with the log of faults open; a bug that ends the command is written there."""
+
+    @wraps(command)
+    def run_logged(*arguments: P.args, **options: P.kwargs) -> R:
+        from moa_tui.settings import fault_log
+
+        with fault_log.opened():
+            try:
+                return command(*arguments, **options)
+            except (MoaTuiError, click.ClickException, click.Abort, click.exceptions.Exit):
+                raise
+            except Exception as error:
+                fault_log.record_bug(error)
+                raise
+
+    return run_logged
+
+
+def leave(code: int) -> NoReturn:
+    """End the program with the exit code `code`, at once where litellm is loaded.
+
+    Python's own exit takes more than a second with litellm loaded, and does nothing that is needed.
+    """
+    _drop_unwritable("stderr")
+    if code > 1 or "moa_tui.gateway.litellm_stream" in sys.modules:
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _drop_unwritable(name: Literal["stdout", "stderr"]) -> None:
+    """Drop what a standard stream holds and cannot write: Python tries again at exit, and fails with 120."""
+    stream = getattr(sys, name)
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the program ends

@@ -1,0 +1,263 @@
+"""One prompt answered without a screen: the answer on one stream, everything else on another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import signal
+import stat
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
+
+from moa_tui.chat.conversations import Conversations
+from moa_tui.chat.ledger import CapWarnings, cap_words
+from moa_tui.chat.prompt_text import PromptText
+from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
+from moa_tui.conversation import Turn, history
+from moa_tui.engine.events import CallEnded, Delta, RunEnded
+from moa_tui.errors import UsageError
+from moa_tui.formats.json_writer import event_document, outcome_document
+from moa_tui.text.wording import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moa_tui.chat.chat import Chat
+    from moa_tui.chat.run_handle import RunHandle
+    from moa_tui.chat.session import ChatSession
+    from moa_tui.cli.progress import Progress
+    from moa_tui.conversation import Conversation
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message, Outcome
+
+Output = Literal["text", "json", "events"]
+
+ANSWERED, FAILED = 0, 1
+"""Exit codes of the program."""
+
+_TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt, the recipe that answers it, and what is written of the run."""
+
+    prompt: str
+    recipe: Recipe
+    system: str | None = None
+    output: Output = "text"
+    show_proposers: bool = False
+    stream: bool = True
+    quiet: bool = False
+    conversation: Conversation | None = None
+    """The conversation to go on with; a new one where None."""
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that the agents of the first layer are sent."""
+        last_turn = self.conversation.active if self.conversation is not None else None
+        return history(Turn(self.prompt, self.recipe, parent=last_turn, system=self.system))
+
+
+def answer(request: Request, session: ChatSession, out: TextIO, err: TextIO) -> int:
+    """Run the request in a session, write what it asks for, and return the exit code.
+
+    What is received is kept as the session keeps it. Its budgets hold, and a warning says when one is nearly
+    used up. Ctrl+C, or a signal that ends a program, stops the run, and what was received is written all the
+    same; a second one does not wait for that. Raises MissingKeyError before any call, and UsageError where
+    the answer cannot be written.
+    """
+    _go_on(session, request)
+    warnings = CapWarnings()
+    _warn_of_budgets(session.chat, err, warnings)
+    session.send(PromptText(request.prompt))
+    run = session.require_run()
+    with _Signals(session.stop) as signals:
+        try:
+            turn = _follow(request, run, out, err)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                return FAILED  # Whoever read the answer has read enough.
+            raise UsageError(f"the answer cannot be written: {error.strerror or error}") from error
+    _warn_of_budgets(session.chat, err, warnings)
+    if signals.received is not None:
+        return 128 + signals.received
+    return ANSWERED if turn is not None and turn.outcome and turn.outcome.status == "done" else FAILED
+
+
+def _go_on(session: ChatSession, request: Request) -> None:
+    """Let the session go on with the request's conversation, under its system prompt."""
+    conversations, conversation = Conversations(session), request.conversation
+    if conversation is not None:
+        if session.chat.backend.store is not None:
+            asyncio.run(conversations.open(conversation.id))
+        else:
+            asyncio.run(conversations.go_on_with(conversation))
+    session.chat.system = request.system
+
+
+def _warn_of_budgets(chat: Chat, err: TextIO, warnings: CapWarnings) -> None:
+    """Write which budgets are nearly used up, each budget once."""
+    for cap in warnings.due(chat.backend.ledger.caps(chat.conversation.id)):
+        err.write(f"moa-tui: budget: {cap_words(cap)} is spent\n")
+
+
+def _follow(request: Request, run: RunHandle, out: TextIO, err: TextIO) -> Turn | None:
+    """Write each event as it comes until the run has ended; return the turn that the run made, if any."""
+    progress = _progress(request, out, err)
+    writer = _Writer(request, out, err, progress)
+    with progress:
+        while (event := _next_event(run)) is not None:
+            if event == "nothing":
+                progress.tick()
+                continue
+            writer.write(event)
+            progress.show(event)
+    turn = run.result()
+    if turn is not None and turn.outcome is not None:
+        writer.end(turn.outcome)
+    return turn
+
+
+def _next_event(run: RunHandle) -> Event | Literal["nothing"] | None:
+    """The next event; "nothing" where none came within a tick, None at the end of the run."""
+    try:
+        return run.events.get(timeout=_TICK_SECONDS)
+    except queue.Empty:
+        return "nothing"
+
+
+class _Signals:
+    """While open, turns the signals that end a program into a clean stop; a second one ends it at once.
+
+    A signal sets a flag instead of raising KeyboardInterrupt, which could come while an event is being
+    written and lose that event.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self.received: int | None = None
+        """The number of the signal that came."""
+        self._stop = stop
+        self._previous_handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
+                number = getattr(signal, name)
+                self._previous_handlers[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._previous_handlers.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: object) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+        self._stop()
+
+
+class _Writer:
+    """Writes a run's answer to `out` in the form asked for, and how the run went to `err`."""
+
+    def __init__(self, request: Request, out: TextIO, err: TextIO, progress: Progress) -> None:
+        self._request = request
+        self._out = out
+        self._err = err
+        self._progress = progress
+        self._final = request.recipe.writer
+        self._last_written = ""
+        self._streamed: list[str] = []
+
+    def write(self, event: Event) -> None:
+        """Write what the request asks for of this event."""
+        request = self._request
+        if request.output == "events":
+            self._write_line(event_document(event, request.prompt, request.recipe))
+            return
+        match event:
+            case Delta(call, "text", text) if call == self._final and self._streams:
+                self._progress.make_way()
+                self._out.write(text)
+                self._out.flush()
+                self._last_written = text
+                self._streamed.append(text)
+            case CallEnded(call, _) if call == self._final:
+                self._end_line()
+            case CallEnded(call, reply) if call != self._final and request.show_proposers:
+                title = f"── {call} {reply.agent} ({reply.model}): {reply.status} "
+                body = reply.text or (reply.error.message if reply.error else "")
+                self._progress.note(f"{title:─<78}\n{body.rstrip()}\n")
+            case RunEnded(outcome) if request.output == "json":
+                self._write_line(outcome_document(request.prompt, request.recipe, outcome))
+
+    def end(self, outcome: Outcome) -> None:
+        """Write what was not streamed, then how the run went."""
+        if self._request.output == "text":
+            # An answer that was chosen by a vote or ranking, or that stands in for another, was not streamed.
+            if outcome.answer != "".join(self._streamed):
+                self._end_line()
+                self._out.write(outcome.answer)
+                self._last_written = outcome.answer
+            self._end_line()
+        if outcome.status != "done":
+            self._err.write(f"moa-tui: {_reason(outcome)}\n")
+        if not self._request.quiet:
+            self._err.write(f"{summary(self._request.recipe, outcome)}\n")
+        self._err.flush()
+
+    def _end_line(self) -> None:
+        if self._last_written and not self._last_written.endswith("\n"):
+            self._out.write("\n")
+            self._last_written = "\n"
+        self._out.flush()
+
+    @property
+    def _streams(self) -> bool:
+        return self._request.output == "text" and self._request.stream
+
+    def _write_line(self, document: object) -> None:
+        self._progress.make_way()
+        self._out.write(json.dumps(document) + "\n")
+        self._out.flush()
+
+
+def _progress(request: Request, out: TextIO, err: TextIO) -> Progress:
+    if request.quiet:
+        return NoProgress(err)
+    if err.isatty() and request.output != "events":
+        return TableProgress(request.recipe, err, shares_screen=_may_share_screen(out))
+    return LinesProgress(request.recipe, err)
+
+
+def _may_share_screen(out: TextIO) -> bool:
+    """True where what is written to `out` may appear on the terminal of the table: pipes often end there."""
+    try:
+        kind = os.fstat(out.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return out.isatty() or not (stat.S_ISREG(kind) or stat.S_ISCHR(kind))
+
+
+def _reason(outcome: Outcome) -> str:
+    """Why there is no whole answer, in words."""
+    reason = outcome.error.message if outcome.error else "no reason known"
+    last_call = max(outcome.replies, default=None)
+    if last_call is not None and outcome.status != "stopped":
+        reply = outcome.replies[last_call]
+        if reply.error is outcome.error:
+            reason = f"{last_call} {reply.agent} ({reply.model}): {reason}"
+    match outcome.status:
+        case "partial":
+            return f"the answer is cut off: {reason}"
+        case "failed":
+            return f"no answer: {reason}"
+        case "stopped" if outcome.error is not None and outcome.error.kind == "budget":
+            return f"{reason}; --over-budget passes it this once"
+        case _:
+            return reason

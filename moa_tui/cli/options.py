@@ -1,0 +1,31 @@
+"""The options that several commands take."""
+
+from __future__ import annotations
+
+import click
+
+from moa_tui.errors import UsageError
+
+recipe_option = click.option(
+    "-r", "--recipe", "recipe_name", metavar="RECIPE", help="A recipe's name, or a path to one."
+)
+system_option = click.option("--system", metavar="TEXT", help="A system prompt for every agent.")
+continue_option = click.option(
+    "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
+
+LAST_CONVERSATION = ""
+"""Stands for the last conversation where a conversation is named."""
+
+
+def conversation_name(go_on: bool, session: str | None) -> str | None:
+    """The conversation that -c and -s name: an id or title, LAST_CONVERSATION, or None for a new one.
+
+    Raises UsageError where both are given.
+    """
+    if go_on and session is not None:
+        raise UsageError(
+            "-c goes on with the last conversation and -s with the one it names: give one of them"
+        )
+    return LAST_CONVERSATION if go_on else session

@@ -1,0 +1,35 @@
+"""What the tests of the commands share: a server of models, a shell, and a machine without local servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from moa_tui.gateway import discovery
+from tests.cli.shell import Shell
+from tests.model_server import ModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+@pytest.fixture
+def shell(tmp_path: Path, server: ModelServer) -> Shell:
+    """Runs the command in a process of its own, with models of a server that has seen no request yet."""
+    server.reset()
+    return Shell(tmp_path, server)
+
+
+@pytest.fixture
+def no_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All local servers are looked for, and none answers."""
+    monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
+    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
