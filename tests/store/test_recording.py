@@ -241,10 +241,10 @@ def test_no_token_is_a_write_of_its_own(store: Store, monkeypatch: pytest.Monkey
     recording = store.record(Conversation(), turn)
     recording.take(started(turn, ONE))
     assert store._writer.flush()
-    before = store._writer._put
+    before = store._writer._queued_count
     for _ in range(500):
         recording.take(Delta(ONE, "text", "token "))
-    assert store._writer._put == before + 1
+    assert store._writer._queued_count == before + 1
     assert not store._writer._urgent
 
 

@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 
 def cleaned(conversation: Conversation) -> Conversation:
-    """As it is kept: lone surrogates are replaced in title and tags, and a tag is there once."""
+    """The conversation as it is stored: lone surrogates replaced in title and tags, and each tag once."""
 
     def clean(text: str) -> str:
-        return text.encode("utf-8", "replace").decode()
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     tags = tuple(dict.fromkeys(map(clean, conversation.tags)))
     return replace(conversation, title=clean(conversation.title), tags=tags)
@@ -85,6 +85,12 @@ def test_any_conversation_comes_back_as_it_was(one_store: Store, made: Conversat
     made = replace(made, id=Conversation().id)
     one_store.save(made)
     assert_kept(one_store, made)
+
+
+def test_half_a_surrogate_pair_in_a_title_becomes_the_replacement_character(store: Store) -> None:
+    made = conversation_of(("?", "!"), title="half \ud83d, whole \ud83d\ude00")
+    store.save(made)
+    assert store.load(made.id).title == "half \ufffd, whole 😀"
 
 
 def test_a_text_of_a_megabyte_comes_back(store: Store) -> None:
@@ -196,7 +202,7 @@ def test_a_change_that_cannot_be_made_is_told_to_who_asked_and_nothing_else(stor
 def test_the_branch_in_view_is_remembered(store: Store) -> None:
     made = with_branches()
     store.save(made)
-    store.choose(made.id, made.turns[2])
+    store.set_active(made.id, made.turns[2])
     active = store.load(made.id).active
     assert active is not None
     assert active.id == made.turns[2].id
