@@ -186,7 +186,7 @@ class Store:
         return self._read(lambda connection: reader.prompts(connection, limit, longest))
 
     def labels(self, conversation_id: str) -> tuple[str, tuple[str, ...], bool, bool] | None:
-        """Return a conversation's title, tags, whether it is pinned, and archived; None where there is none."""
+        """Return a conversation's title, tags, whether pinned, whether archived; None for an unknown id."""
         return self._read(lambda connection: reader.labels(connection, conversation_id))
 
     def load(self, conversation_id: str) -> Conversation:
