@@ -261,7 +261,7 @@ class Chat:
     def _activate(self, turn: Turn) -> None:
         self.conversation = replace(self.conversation, active=turn)
         if self.backend.store is not None and self.is_kept:
-            self.backend.store.choose(self.conversation.id, turn)
+            self.backend.store.set_active(self.conversation.id, turn)
 
     # Costs
 

@@ -26,7 +26,11 @@ _AFTER = 120
 
 
 def indexed(text: str) -> str:
-    """Return a text as it is given to the index, whose tokens are words, single CJK characters and emoji."""
+    """Return a text as it is given to the index, whose tokens are words, single CJK characters and emoji.
+
+    The index removes a text only when it is given the same again, so this must not change for texts that are
+    stored.
+    """
     clean = text.encode("utf-8", "replace").decode()
     return _EMOJI_ONE.sub(_spelled, _UNSPACED_ONE.sub(r" \1 ", clean))
 

@@ -38,7 +38,7 @@ _IN_BIN_SECONDS = 7 * 24 * 3600.0
 class Store:
     """The kept conversations, for one program; several programs may use one file at once.
 
-    Methods may be called on any thread. `record`, `choose` and `prefer` queue what is to be written and
+    Methods may be called on any thread. `record`, `set_active` and `prefer` queue what is to be written and
     return at once; all others wait for the disk, so they are not for a thread that draws. The connection that
     writes belongs to the writer's thread. The connection that reads, and the claims, are used by the callers'
     threads, one at a time, each under its lock.
@@ -118,7 +118,7 @@ class Store:
         """Write the turns of a conversation that are not there yet; their costs are booked on no day."""
         self._writer.call(lambda connection: _complete(connection, conversation))
 
-    def choose(self, conversation_id: str, turn: Turn | None) -> None:
+    def set_active(self, conversation_id: str, turn: Turn | None) -> None:
         """Make `turn` the last of the branch in view. Does not wait; does nothing where it is not there."""
 
         def change(connection: sqlite3.Connection) -> None:
@@ -142,7 +142,7 @@ class Store:
                     tables.keep_tags(connection, key, value)
                 else:
                     update = f"UPDATE conversations SET {name} = ? WHERE key = ?"  # noqa: S608 - own names
-                    connection.execute(update, (tables.readable(value), key))
+                    connection.execute(update, (tables.storable(value), key))
 
         self._writer.call(change)
 
@@ -186,7 +186,7 @@ class Store:
         return self._read(lambda connection: reader.prompts(connection, limit, longest))
 
     def labels(self, conversation_id: str) -> tuple[str, tuple[str, ...], bool, bool] | None:
-        """Return title, tags, whether pinned and whether archived; None where it is not kept."""
+        """Return a conversation's title, tags, whether pinned, whether archived; None for an unknown id."""
         return self._read(lambda connection: reader.labels(connection, conversation_id))
 
     def load(self, conversation_id: str) -> Conversation:

@@ -16,6 +16,7 @@ from moa_tui.errors import StoreError
 from moa_tui.store.row_json import failure_json, metrics_json, recipe_json, texts_json
 from moa_tui.store.search_text import indexed
 from moa_tui.store.text_pool import MessageCodec, decoded, encoded
+from moa_tui.text.safe import as_unicode
 
 if TYPE_CHECKING:
     import sqlite3
@@ -46,8 +47,8 @@ def keep_conversation(connection: sqlite3.Connection, conversation: Conversation
             conversation.id,
             conversation.created,
             max((turn.created for turn in conversation.turns), default=conversation.created),
-            readable(conversation.title),
-            readable(name_from(first.prompt)) if first is not None else "",
+            storable(conversation.title),
+            storable(name_from(first.prompt)) if first is not None else "",
             conversation.pinned,
             conversation.archived,
             conversation.forked_from,
@@ -82,7 +83,7 @@ def turn_key(connection: sqlite3.Connection, conversation: int, turn_id: str) ->
 def keep_tags(connection: sqlite3.Connection, conversation: int, tags: Iterable[str]) -> None:
     """Replace the tags of a conversation; a tag that is given twice is kept once."""
     connection.execute("DELETE FROM tags WHERE conversation = ?", (conversation,))
-    rows = [(conversation, readable(tag)) for tag in dict.fromkeys(tags)]
+    rows = [(conversation, storable(tag)) for tag in dict.fromkeys(tags)]
     connection.executemany("INSERT OR IGNORE INTO tags (conversation, tag) VALUES (?, ?)", rows)
 
 
@@ -101,7 +102,7 @@ def keep_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, poo
             turn.created,
             pool.keep(turn.system) if turn.system is not None else None,
             pool.keep(recipe_json(turn.recipe)),
-            readable(turn.recipe.name),
+            storable(turn.recipe.name),
         ),
     )
     key = int(inserted.lastrowid or 0)
@@ -169,8 +170,8 @@ def keep_started(
             turn,
             event.call.layer,
             event.call.index,
-            readable(event.agent.name),
-            readable(event.agent.model),
+            storable(event.agent.name),
+            storable(event.agent.model),
             codec.write(event.call, event.messages, pool),
             event.at,
         ),
@@ -194,14 +195,14 @@ def keep_reply(
         "turn": turn,
         "layer": call.layer,
         "place": call.index,
-        "agent": readable(reply.agent),
-        "model": readable(reply.model),
+        "agent": storable(reply.agent),
+        "model": storable(reply.model),
         "messages": codec.write(call, reply.messages, pool),
         "status": reply.status,
         "text": pool.keep_searchable(reply.text, turn, call.layer, call.index),
         "reasoning": pool.keep(reply.reasoning) if reply.reasoning else None,
         "error": _failure(reply.error),
-        "finish_reason": readable(reply.finish_reason),
+        "finish_reason": storable(reply.finish_reason),
         **_usage(reply.usage),
         "cost": reply.cost,
         "queued": reply.queued,
@@ -254,8 +255,8 @@ def keep_preference(connection: sqlite3.Connection, preference: Preference) -> N
         "INSERT INTO choices (created, recipes, chosen, blind) VALUES (?, ?, ?, ?)",
         (
             preference.created,
-            texts_json(readable(name) for name in preference.recipes),
-            readable(preference.chosen),
+            texts_json(storable(name) for name in preference.recipes),
+            storable(preference.chosen),
             preference.blind,
         ),
     )
@@ -300,6 +301,6 @@ def _notes(notes: Sequence[str]) -> bytes | None:
     return encoded(texts_json(notes)) if notes else None
 
 
-def readable(value: T) -> T | str:
-    """Return a value that SQLite can store: in a text, each lone surrogate is replaced by `?`."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+def storable(value: T) -> T | str:
+    """Return a value that SQLite can store: in a text, each lone surrogate is replaced by U+FFFD."""
+    return as_unicode(value) if isinstance(value, str) else value

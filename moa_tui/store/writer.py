@@ -34,7 +34,7 @@ _CHECKPOINT_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
 # When to move the write-ahead log into the file: after a rest, or at the latest after so many changes.
 _IDLE_SECONDS = 1.0
-_MOST_BEHIND = 5_000
+_MOST_UNMERGED = 5_000
 # What SQLite says of a change that no disk could take. Everything else is the file's or the disk's.
 _OWN_FAULTS = {
     sqlite3.SQLITE_ERROR,
@@ -75,7 +75,7 @@ class Writer:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._path = path
         self._changes: deque[Change] = deque()
-        self._put = self._done = 0
+        self._queued_count = self._written_count = 0
         self._urgent = self._closing = self._ended = False
         # Guards all of the above, and is notified of every change in it.
         self._state = threading.Condition()
@@ -92,7 +92,7 @@ class Writer:
                 return
             first = not self._changes
             self._changes.append(change)
-            self._put += 1
+            self._queued_count += 1
             self._urgent = self._urgent or soon
             if soon or first:
                 self._state.notify_all()
@@ -103,12 +103,12 @@ class Writer:
         Returns early where the disk takes nothing just now.
         """
         with self._state:
-            until = self._put
-            if self._done < until:
+            until = self._queued_count
+            if self._written_count < until:
                 self._urgent = True
                 self._state.notify_all()
-            self._state.wait_for(lambda: self._done >= until or self.problem or self._ended, seconds)
-            return self._done >= until
+            self._state.wait_for(lambda: self._written_count >= until or self.problem or self._ended, seconds)
+            return self._written_count >= until
 
     def call(self, change: Change) -> None:
         """Queue a change and wait until it is written, for a minute at most.
@@ -133,22 +133,22 @@ class Writer:
             self._closing = True
             self._state.notify_all()
         self._thread.join(seconds)
-        return self._done >= self._put
+        return self._written_count >= self._queued_count
 
     # On the writer's thread
 
     def _run(self) -> None:
         """Write what is queued, again and again, until closed."""
         # How many changes are in the write-ahead log but not in the file itself.
-        behind = 0
+        unmerged = 0
         try:
             while True:
                 with self._state:
-                    idle = _IDLE_SECONDS if behind else None
+                    idle = _IDLE_SECONDS if unmerged else None
                     is_due = self._state.wait_for(lambda: self._changes or self._closing, idle)
-                if not is_due or behind > _MOST_BEHIND:
+                if not is_due or unmerged > _MOST_UNMERGED:
                     self._merge()
-                    behind = 0
+                    unmerged = 0
                     continue
                 with self._state:
                     wait = _RETRY_SECONDS if self.problem else _CHECKPOINT_SECONDS
@@ -159,7 +159,7 @@ class Writer:
                     self._ended = not count
                 if self._ended or (not self._apply(count) and closing):
                     return
-                behind += count
+                unmerged += count
         finally:
             with suppress(sqlite3.Error):
                 self._connection.close()
@@ -197,7 +197,7 @@ class Writer:
         with self._state:
             for _ in range(count):
                 self._changes.popleft()
-            self._done += count
+            self._written_count += count
             self._state.notify_all()
         self._set_problem(None)
         for fault in faults:

@@ -225,7 +225,7 @@ def test_an_odd_name_comes_back_as_far_as_a_file_can_hold_it(chat: Chat, store: 
     comparison.choose(comparison.runs[0], comparison.runs)
     chat.settle_comparison(comparison)
     (kept,) = store.preferences()
-    assert kept.recipes == ('a "b" ? ✓', "pair")
+    assert kept.recipes == ('a "b" \ufffd ✓', "pair")
     assert kept.chosen == kept.recipes[0]
 
 

@@ -1,8 +1,7 @@
-"""Conversations as Markdown and JSON files: nothing lost, nothing forged, nothing overwritten."""
+"""Conversations as JSON in its forms, and where files go: nothing lost, nothing overwritten."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -11,19 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from moa_tui.conversation import Conversation
 from moa_tui.errors import FileError, UsageError
 from moa_tui.formats import export
 from moa_tui.formats.export import FORMATS, file_name, render, write
-from moa_tui.formats.export.markdown import contained
 from moa_tui.formats.json_reader import conversation_from
 from tests.conversations import (
-    HOSTILE_TEXTS,
     NOON,
     a_conversation,
     a_turn,
@@ -32,22 +27,13 @@ from tests.conversations import (
     texts,
     with_branches,
 )
+from tests.formats.helpers import DEEP, HOSTILE, HUGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from markdown_it.token import Token
 
 some = settings(max_examples=12, deadline=None)
-HUGE = conversation_of(("long?", "Words and 漢字.\n" * 75_000), created=NOON)
-DEEP = a_conversation(turns=1, agents=12, layers=12)
-HOSTILE = conversation_of(*((text, text) for text in HOSTILE_TEXTS), title="\x00\ud800 --- \n# x: [y]")
-
-
-def as_file(text: str) -> str:
-    """What is left of a text in a format that cannot escape half a surrogate pair."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -62,7 +48,7 @@ def test_every_conversation_can_be_written_as_utf_8(format: str, conversation: C
     assert text.endswith("\n")
 
 
-# ---- JSON
+# JSON
 
 
 @given(conversations())
@@ -87,7 +73,7 @@ def test_json_is_for_people_too() -> None:
     assert '\n      "prompt": "漢字 😀?"' in text
 
 
-# ---- messages, JSONL, ShareGPT
+# Messages, JSONL and ShareGPT
 
 
 def test_messages_hold_the_active_branchs_prompts_and_final_answers_alone() -> None:
@@ -147,7 +133,7 @@ def test_a_turn_that_was_finished_after_its_child_was_made_is_told_as_it_is_now(
 @some
 def test_jsonl_is_one_line_a_conversation_for_every_reader(several: list[Conversation]) -> None:
     lines = render(several, "jsonl").splitlines()
-    assert [json.loads(line)["moa"]["id"] for line in lines] == [one.id for one in several]
+    assert [json.loads(line)["moa"]["id"] for line in lines] == [conversation.id for conversation in several]
     assert json.loads(lines[0]) == json.loads(render([several[0]], "messages"))
 
 
@@ -165,153 +151,7 @@ def test_sharegpt_names_the_speakers_its_own_way() -> None:
     ]
 
 
-# ---- Markdown
-
-
-def front_matter(text: str) -> dict[str, object]:
-    begin, matter, _ = text.split("---\n", 2)
-    assert begin == ""
-    found = yaml.safe_load(matter)
-    assert isinstance(found, dict)
-    return found
-
-
-def parsed(text: str) -> list[Token]:
-    """The body of a Markdown file, as a reader with tables and HTML takes it."""
-    body = text.split("---\n", 2)[2]
-    return MarkdownIt("commonmark").enable("table").parse(body)
-
-
-def headings(tokens: list[Token]) -> Iterator[tuple[str, str]]:
-    for token, following in itertools.pairwise(tokens):
-        if token.type == "heading_open" and token.level == 0:
-            yield token.tag, following.content
-
-
-def has_html(tokens: list[Token]) -> Iterator[str]:
-    for token in tokens:
-        if token.type == "html_block":
-            yield from (line for line in token.content.splitlines() if line)
-        yield from (child.content for child in token.children or () if child.type == "html_inline")
-
-
-@given(conversations())
-@example(DEEP)
-@example(HOSTILE)
-@example(HUGE)
-@some
-def test_no_text_can_forge_a_turn_or_open_or_close_a_section(conversation: Conversation) -> None:
-    tokens = parsed(render([conversation], "markdown"))
-    turns = [text for tag, text in headings(tokens) if tag == "h2"]
-    assert [re.split("[ ,]", turn)[1] for turn in turns] == [
-        str(number) for number in range(1, len(conversation.turns) + 1)
-    ]
-    own = {"System prompt", "Prompt", "Answer", "Numbers", "Calls"}
-    assert {text for tag, text in headings(tokens) if tag == "h3"} <= own
-    assert len([1 for tag, _ in headings(tokens) if tag == "h1"]) <= 2
-    replies = [
-        reply for turn in conversation.turns if turn.outcome for reply in turn.outcome.replies.values()
-    ]
-    sections = len(replies) + sum(bool(reply.reasoning) for reply in replies)
-    html = list(has_html(tokens))
-    assert html.count("<details>") == html.count("</details>") == sections
-    assert len([line for line in html if line.startswith("<summary>")]) == sections
-    assert len(html) == 3 * sections
-    assert all(re.fullmatch(r"</?details>|<summary>[^<>]*</summary>", line) for line in html)
-
-
-@given(conversations())
-@example(HOSTILE)
-@some
-def test_the_front_matter_is_yaml_whatever_the_texts(conversation: Conversation) -> None:
-    found = front_matter(render([conversation], "markdown"))
-    assert found["id"] == conversation.id
-    assert found["turns"] == len(conversation.turns)
-    assert isinstance(found["title"], str)
-    assert isinstance(found["cost_usd"], float)
-    assert found["recipes"] == list(dict.fromkeys(turn.recipe.name for turn in conversation.turns))
-
-
-def test_the_front_matter_tells_title_date_recipes_tags_and_price() -> None:
-    conversation = replace(a_conversation(2), title='A "title": # 漢字 😀', tags=("a, b", "c]"), id="abc")
-    assert front_matter(render([conversation], "markdown")) == {
-        "title": 'A "title": # 漢字 😀',
-        "id": "abc",
-        "created": "2025-06-15 15:06:40 UTC",
-        "recipes": ["test"],
-        "turns": 2,
-        "cost_usd": 0.012,
-        "tags": ["a, b", "c]"],
-        "generator": "moa-tui",
-    }
-
-
-def test_characters_that_yaml_forbids_are_escaped() -> None:
-    title = "\ufeff a \ufffe b \uffff"
-    text = render([replace(a_conversation(1), title=title)], "markdown")
-    assert front_matter(text)["title"] == title
-
-
-@given(conversations())
-@example(HUGE)
-@example(HOSTILE)
-@some
-def test_every_word_of_every_text_is_in_the_markdown(conversation: Conversation) -> None:
-    written = set(re.findall(r"\w+", render([conversation], "markdown")))
-    for turn in conversation.turns:
-        replies = turn.outcome.replies.values() if turn.outcome else ()
-        for text in [turn.prompt, *(part for reply in replies for part in (reply.text, reply.reasoning))]:
-            assert set(re.findall(r"\w+", as_file(text))) <= written
-
-
-def test_an_answer_stays_markdown_with_its_headings_below_the_files_own() -> None:
-    parsers = [MarkdownIt("commonmark").enable("table")]
-    answer = "# One\n\ntext *b*\n\n## Two ##\n\nunder\n---\n\n```py\n# no heading, a <tag>\n\tx\n```"
-    assert contained(answer, parsers) == (
-        "#### One\n\ntext *b*\n\n##### Two ##\n\nunder\n\n---\n\n```py\n# no heading, a <tag>\n\tx\n```"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "inside"),
-    [
-        ("a <b>c</b> `<i>` \\<u>", "a \\<b>c\\</b> `<i>` \\<u>"),
-        ("1 < 2 and `<br>`", "1 < 2 and `<br>`"),
-        ("<!-- open", "\\<!-- open"),
-        ("~~~\nopen", "```text\n~~~\nopen\n```"),
-        ("````\nopen", "`````text\n````\nopen\n`````"),
-        (" \n", "*no text*"),
-    ],
-)
-def test_html_is_escaped_and_an_open_fence_becomes_a_code_block(text: str, inside: str) -> None:
-    assert contained(text, [MarkdownIt("commonmark")]) == inside
-
-
-@given(texts(200))
-@settings(max_examples=200, deadline=None)
-def test_no_text_reaches_what_follows_it(text: str) -> None:
-    parsers = [MarkdownIt("commonmark"), MarkdownIt("commonmark").enable("table")]
-    for parser in parsers:
-        tokens = parser.parse(f"{contained(text, parsers)}\n\n</details>\n\n## Mine\n")
-        assert list(has_html(tokens)) == ["</details>"]
-        assert [found for found in headings(tokens) if found[0] < "h4"] == [("h2", "Mine")]
-
-
-def test_other_branches_are_told_after_the_active_one_with_their_place() -> None:
-    text = render([with_branches()], "markdown")
-    assert [text for tag, text in headings(parsed(text)) if tag in ("h1", "h2")] == [
-        "Branches",
-        "Turn 1",
-        "Turn 2",
-        "Turn 3",
-        "Other branches",
-        "Turn 4, in place of turn 2",
-        "Turn 5, after turn 4",
-        "Turn 6, in place of turn 2",
-    ]
-
-
-# ---- which formats, and where to
+# Formats and places of files
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:

@@ -29,6 +29,7 @@ from tests.conversations import (
     conversations,
     with_branches,
 )
+from tests.formats.helpers import HUGE, as_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,6 @@ ELEMENTS = {
 }
 VOID = {"meta", "br", "hr"}
 HOSTILE = conversation_of(*((text, text) for text in HOSTILE_TEXTS), title=HOSTILE_TEXTS[1])
-HUGE = conversation_of(("long?", "Words and 漢字.\n" * 75_000), created=NOON)
 
 
 class Page(HTMLParser):
@@ -91,21 +91,25 @@ def page(conversation: Conversation) -> Page:
     return Page(render([conversation], "html"))
 
 
+# The controls that turn the direction of writing around.
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
 def as_shown(text: str) -> str:
     """A text as the page has it, worked out another way than the page does."""
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\r\n", "\n")
+    text = as_file(text).replace("\r\n", "\n")
     shown = ""
-    for one in text:
-        if one in "\r\x85\u2028\u2029":
+    for character in text:
+        if character in "\r\x85\u2028\u2029":
             shown += "\n"
-        elif one < " " and one not in "\n\t":
-            shown += chr(0x2400 + ord(one))
-        elif one == "\x7f":
+        elif character < " " and character not in "\n\t":
+            shown += chr(0x2400 + ord(character))
+        elif character == "\x7f":
             shown += "␡"
-        elif "\x80" <= one < "\xa0" or one in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+        elif "\x80" <= character < "\xa0" or character in _TURNING:
             shown += "\ufffd"
-        elif one not in "\u061c\u200e\u200f":
-            shown += one
+        elif character not in "\u061c\u200e\u200f":
+            shown += character
     return shown
 
 
@@ -114,17 +118,17 @@ def as_shown(text: str) -> str:
 @example(a_conversation(1, 12, 12))
 @some
 def test_a_page_has_no_script_no_handler_and_loads_nothing(conversation: Conversation) -> None:
-    found = page(conversation)
-    assert found.unclosed == []
-    assert found.other == []
-    for tag, attrs in found.elements:
+    shown = page(conversation)
+    assert shown.unclosed == []
+    assert shown.other == []
+    for tag, attrs in shown.elements:
         assert tag in ELEMENTS
         assert not [name for name in attrs if name.startswith("on") or name in ("src", "style", "srcset")]
         if "href" in attrs:
             assert tag == "a"
             assert re.match("https?://|mailto:", attrs["href"] or "", re.IGNORECASE)
             assert attrs["rel"] == "noreferrer noopener"
-    styles = "".join(found.blocks["style"])
+    styles = "".join(shown.blocks["style"])
     assert not re.search(r"url\(|@import|expression|</", styles)
 
 
@@ -135,9 +139,9 @@ def test_a_page_has_no_script_no_handler_and_loads_nothing(conversation: Convers
 def test_every_prompt_answer_and_proposers_text_can_be_taken_from_the_page(
     conversation: Conversation,
 ) -> None:
-    found = page(conversation)
-    prompts = found.blocks.get("text plain prompt", [])
-    whole = "".join(found.texts)
+    shown = page(conversation)
+    prompts = shown.blocks.get("text plain prompt", [])
+    whole = "".join(shown.texts)
     for turn in conversation.turns:
         assert as_shown(turn.prompt) in prompts
         for reply in turn.outcome.replies.values() if turn.outcome else ():
@@ -150,33 +154,33 @@ def test_every_prompt_answer_and_proposers_text_can_be_taken_from_the_page(
 @example(HOSTILE)
 @settings(max_examples=5, deadline=None)
 def test_no_texts_heading_passes_for_a_turn(conversation: Conversation) -> None:
-    found = page(conversation)
-    assert found.blocks.get("h2", []) == [
+    shown = page(conversation)
+    assert shown.blocks.get("h2", []) == [
         f"Turn {number}" for number in range(1, len(conversation.turns) + 1)
     ]
 
 
 def test_the_policy_comes_before_anything_it_could_stop() -> None:
-    found = page(a_conversation())
+    shown = page(a_conversation())
     (policy,) = [
-        attrs for tag, attrs in found.elements if attrs.get("http-equiv") == "Content-Security-Policy"
+        attrs for tag, attrs in shown.elements if attrs.get("http-equiv") == "Content-Security-Policy"
     ]
     assert policy["content"] == (
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     )
-    assert [tag for tag, _ in found.elements[:4]] == ["html", "head", "meta", "meta"]
+    assert [tag for tag, _ in shown.elements[:4]] == ["html", "head", "meta", "meta"]
 
 
 def test_an_answer_is_markdown_with_its_source() -> None:
-    found = page(
+    shown = page(
         conversation_of(("?", "# Title\n\n**bold** <b>not</b> [to](https://example.org/)\n\n|a|\n|-|\n|b|"))
     )
-    assert "bold" in found.blocks["strong"]
-    assert "Title" in found.blocks["h4"]
-    assert "b" in found.blocks["td"]
-    assert "<b>not</b>" in "".join(found.texts)
-    assert ("a", {"href": "https://example.org/", "rel": "noreferrer noopener"}) in found.elements
-    assert "# Title\n\n**bold**" in found.blocks["pre"][0]
+    assert "bold" in shown.blocks["strong"]
+    assert "Title" in shown.blocks["h4"]
+    assert "b" in shown.blocks["td"]
+    assert "<b>not</b>" in "".join(shown.texts)
+    assert ("a", {"href": "https://example.org/", "rel": "noreferrer noopener"}) in shown.elements
+    assert "# Title\n\n**bold**" in shown.blocks["pre"][0]
 
 
 @pytest.mark.parametrize(
@@ -199,12 +203,12 @@ def test_a_link_that_leads_elsewhere_than_to_web_or_mail_stays_text(source: str)
 
 
 def test_an_image_is_a_link_that_nobody_has_to_follow() -> None:
-    found = page(
+    shown = page(
         conversation_of(("?", "![a cat](http://192.0.2.1/cat.png) [![in](http://192.0.2.1/a)](http://b.c/)"))
     )
-    links = [attrs["href"] for tag, attrs in found.elements if tag == "a"]
+    links = [attrs["href"] for tag, attrs in shown.elements if tag == "a"]
     assert links[:2] == ["http://192.0.2.1/cat.png", "http://b.c/"]
-    assert found.blocks["a"][:2] == ["image: a cat", "[image: in http://192.0.2.1/a]"]
+    assert shown.blocks["a"][:2] == ["image: a cat", "[image: in http://192.0.2.1/a]"]
 
 
 def one_failed() -> Conversation:
@@ -226,25 +230,25 @@ def one_failed() -> Conversation:
             "The answer.", agent="judge", queued=3.0, started=3.5, first_token=4.0, ended=6.0
         ),
     }
-    made = an_outcome(replies, notes=("one was left out",))
-    return Conversation((replace(turn, outcome=made),), turn, created=NOON)
+    outcome = an_outcome(replies, notes=("one was left out",))
+    return Conversation((replace(turn, outcome=outcome),), turn, created=NOON)
 
 
 def test_each_call_tells_its_state_in_glyph_and_word_its_numbers_error_and_notes() -> None:
-    found = page(one_failed())
-    assert found.blocks["status done"][0] == "✓ done"
-    assert found.blocks["status failed"] == ["✗ failed"]
-    assert "429: too many <requests>" in found.blocks["error"]
-    assert "note: fell back to three" in found.blocks["notes"]
-    assert "note: one was left out" in found.blocks["notes"]
-    assert "Hm." in found.blocks["pre"][2]
-    header = next(text for text in found.blocks["header"] if "L1.1 one" in text)
+    shown = page(one_failed())
+    assert shown.blocks["status done"][0] == "✓ done"
+    assert shown.blocks["status failed"] == ["✗ failed"]
+    assert "429: too many <requests>" in shown.blocks["error"]
+    assert "note: fell back to three" in shown.blocks["notes"]
+    assert "note: one was left out" in shown.blocks["notes"]
+    assert "Hm." in shown.blocks["pre"][2]
+    header = next(text for text in shown.blocks["header"] if "L1.1 one" in text)
     assert "✓ done, 40 tokens, 2.5 s, $0.0020" in header
 
 
 def test_the_timeline_has_a_bar_for_each_phase_of_each_call_that_was_made() -> None:
-    found = page(one_failed())
-    bars = [attrs for tag, attrs in found.elements if tag == "rect" and attrs["height"] == "12"]
+    shown = page(one_failed())
+    bars = [attrs for tag, attrs in shown.elements if tag == "rect" and attrs["height"] == "12"]
     assert [(bar["class"], bar["x"], bar["width"]) for bar in bars] == [
         (kind, f"{210 + 680 * begin / 6:.1f}", f"{680 * (end - begin) / 6:.1f}")
         for queued, started, first, ended in ((0, 0.5, 1, 3), (0, 0.5, 1, 3), (3, 3.5, 4, 6))
@@ -254,9 +258,9 @@ def test_the_timeline_has_a_bar_for_each_phase_of_each_call_that_was_made() -> N
             ("writing", first, ended),
         )
     ]
-    drawn = found.blocks["text"] + found.blocks["slowest"]
+    drawn = shown.blocks["text"] + shown.blocks["slowest"]
     assert "✗ 3.0 s ↻2" in drawn
-    assert "✓ done, kept from before" in found.blocks["quiet"]
+    assert "✓ done, kept from before" in shown.blocks["quiet"]
     assert drawn.count("◆") == 2
 
 
@@ -274,24 +278,24 @@ def test_a_turn_without_an_end_and_one_that_failed_say_so() -> None:
     outcome = replace(
         failed.outcome, status="failed", answer="", error=Failure("no_references", "nobody answered")
     )
-    one = replace(failed, outcome=outcome)
-    two = replace(a_turn("Two?", parent=one), outcome=None)
-    found = page(Conversation((one, two), two))
-    assert "✗ failed" in found.blocks["status failed"]
-    assert "nobody answered" in found.blocks["error"]
-    assert "not ended" in found.blocks["place"]
+    failed = replace(failed, outcome=outcome)
+    unended = replace(a_turn("Two?", parent=failed), outcome=None)
+    shown = page(Conversation((failed, unended), unended))
+    assert "✗ failed" in shown.blocks["status failed"]
+    assert "nobody answered" in shown.blocks["error"]
+    assert "not ended" in shown.blocks["place"]
 
 
-# ---- in a browser
+# In a browser
 
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
     names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome", "chrome"]
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
+    browser = next((path for name in names if name and (path := shutil.which(name))), None)
+    if browser is None:
         pytest.skip("no Chromium is installed; CHROMIUM names one")
-    return found
+    return browser
 
 
 @pytest.fixture

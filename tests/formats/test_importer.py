@@ -1,4 +1,4 @@
-"""Files become conversations: ours whole, others' as far as they go, hostile ones an error that says why."""
+"""Files become conversations: ours whole, hostile ones an error that says why."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from moa_tui.conversation import Conversation, path
+from moa_tui.conversation import Conversation
 from moa_tui.errors import FileError
 from moa_tui.formats import importer
 from moa_tui.formats.export import FORMATS, render
-from moa_tui.formats.importer import Imported, read
+from moa_tui.formats.importer import read
 from moa_tui.formats.json_writer import conversation_document
 from tests.conversations import (
     HOSTILE_TEXTS,
@@ -28,49 +28,29 @@ from tests.conversations import (
     texts,
     with_branches,
 )
+from tests.formats.helpers import as_file, chatgpt, node, pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.conversation import Turn
+    from tests.formats.conftest import Importing
+
 
 # Each example writes the same file anew.
 some = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def imported(folder: Path, content: str | bytes | object) -> Imported:
-    file = folder / "file"
-    if not isinstance(content, str | bytes):
-        content = json.dumps(content)
-    file.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read(file)
-
-
-def pairs(conversation: Conversation) -> list[tuple[str, str]]:
-    """The prompts and answers of the active branch."""
-    turns = path(conversation.active) if conversation.active else ()
-    return [(turn.prompt, turn.outcome.answer if turn.outcome else "") for turn in turns]
-
-
-def tree(conversation: Conversation) -> dict[tuple[str, str], tuple[str, str] | None]:
-    """Each turn's prompt and answer with those of the turn before it."""
-
-    def said(turn: Any) -> tuple[str, str]:
-        return turn.prompt, turn.outcome.answer
-
-    return {said(turn): said(turn.parent) if turn.parent else None for turn in conversation.turns}
-
-
-# ---- our own formats
+# moa-tui's own formats
 
 
 @given(conversations())
 @example(a_conversation(1, 12, 12))
 @example(with_branches())
 @some
-def test_our_json_comes_back_to_the_byte(tmp_path: Path, conversation: Conversation) -> None:
+def test_our_json_comes_back_to_the_byte(imported: Importing, conversation: Conversation) -> None:
     text = render([conversation], "json")
-    (back,) = imported(tmp_path, text).conversations
+    (back,) = imported(text).conversations
     assert render([back], "json") == text
 
 
@@ -80,282 +60,75 @@ def test_our_json_comes_back_to_the_byte(tmp_path: Path, conversation: Conversat
 @example([("long?", "Words and 漢字.\n" * 75_000)], None)
 @some
 def test_prompts_answers_and_system_prompt_come_back(
-    tmp_path: Path, format: str, said: list[tuple[str, str]], system: str | None
+    imported: Importing, format: str, said: list[tuple[str, str]], system: str | None
 ) -> None:
     turns: list[Turn] = []
     for prompt, answer in said:
         turns.append(a_turn(prompt, answer, system=system, parent=turns[-1] if turns else None))
     text = render([Conversation(tuple(turns), turns[-1])], format)
-    (back,) = imported(tmp_path, text).conversations
+    (back,) = imported(text).conversations
 
     # What UTF-8 cannot hold is all that these formats lose.
-    def kept(text: str) -> str:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-    assert pairs(back) == [(kept(prompt), kept(answer)) for prompt, answer in said]
-    assert {turn.system for turn in back.turns} == {kept(system) if system and system.strip() else None}
+    assert pairs(back) == [(as_file(prompt), as_file(answer)) for prompt, answer in said]
+    assert {turn.system for turn in back.turns} == {as_file(system) if system and system.strip() else None}
 
 
 @given(conversations())
 @example(with_branches())
 @example(a_conversation(1, 12, 12))
 @some
-def test_messages_of_any_conversation_come_back(tmp_path: Path, conversation: Conversation) -> None:
+def test_messages_of_any_conversation_come_back(imported: Importing, conversation: Conversation) -> None:
     messages = json.loads(render([conversation], "messages"))["messages"]
     spoken = [message["content"] for message in messages if message["role"] != "system"]
     if not spoken:
         with pytest.raises(FileError, match="no conversation"):
-            imported(tmp_path, render([conversation], "messages"))
+            imported(render([conversation], "messages"))
         return
     for format in ("messages", "jsonl", "sharegpt"):
-        (back,) = imported(tmp_path, render([conversation], format)).conversations
+        (back,) = imported(render([conversation], format)).conversations
         assert [text for pair in pairs(back) for text in pair] == spoken
 
 
-def test_what_moa_tells_of_title_and_time_is_taken_and_the_rest_counted(tmp_path: Path) -> None:
-    found = imported(tmp_path, render([with_branches()], "messages"))
-    assert found.conversations[0].title == "Branches"
-    assert found.conversations[0].created == NOON
-    assert found.notes == (
+def test_what_moa_tells_of_title_and_time_is_taken_and_the_rest_counted(imported: Importing) -> None:
+    result = imported(render([with_branches()], "messages"))
+    assert result.conversations[0].title == "Branches"
+    assert result.conversations[0].created == NOON
+    assert result.notes == (
         "12 proposer answers left out",
         "3 branch turns left out",
     )
 
 
-def test_our_json_in_lines_is_read_too(tmp_path: Path) -> None:
+def test_our_json_in_lines_is_read_too(imported: Importing) -> None:
     lines = [json.dumps(conversation_document(a_conversation(number))) for number in (1, 2)]
-    found = imported(tmp_path, "\n".join(lines))
-    assert [len(one.turns) for one in found.conversations] == [1, 2]
-    assert found.notes == ()
+    result = imported("\n".join(lines))
+    assert [len(conversation.turns) for conversation in result.conversations] == [1, 2]
+    assert result.notes == ()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-le"])
-def test_a_file_may_be_in_any_unicode_encoding(tmp_path: Path, encoding: str) -> None:
+def test_a_file_may_be_in_any_unicode_encoding(imported: Importing, encoding: str) -> None:
     text = render([conversation_of(("漢字 😀?", "ja"))], "messages")
-    assert pairs(imported(tmp_path, text.encode(encoding)).conversations[0]) == [("漢字 😀?", "ja")]
+    assert pairs(imported(text.encode(encoding)).conversations[0]) == [("漢字 😀?", "ja")]
 
 
-# ---- OpenAI messages
-
-
-def test_a_bare_list_of_messages_is_a_conversation(tmp_path: Path) -> None:
-    found = imported(
-        tmp_path,
-        [
-            {"role": "developer", "content": "Be short."},
-            {"role": "user", "content": "One?"},
-            {"role": "assistant", "content": "1"},
-            {
-                "role": "user",
-                "content": [{"type": "text", "text": "Two"}, {"type": "text", "text": "or three?"}],
-            },
-            {"role": "assistant", "content": [{"type": "output_text", "text": "2"}]},
-        ],
-    )
-    (conversation,) = found.conversations
-    assert pairs(conversation) == [("One?", "1"), ("Two\nor three?", "2")]
-    assert [turn.system for turn in conversation.turns] == ["Be short."] * 2
-    assert found.notes == ()
-
-
-def test_messages_of_one_side_in_a_row_are_one(tmp_path: Path) -> None:
-    said = [("user", "a"), ("user", "b"), ("assistant", "c"), ("assistant", "d")]
-    messages = [{"role": role, "content": text} for role, text in said]
-    assert pairs(imported(tmp_path, messages).conversations[0]) == [("a\n\nb", "c\n\nd")]
-
-
-def test_a_later_system_prompt_is_that_of_the_turns_after_it(tmp_path: Path) -> None:
-    said = [
-        ("system", "A"),
-        ("system", "B"),
-        ("user", "1"),
-        ("assistant", "x"),
-        ("system", "C"),
-        ("user", "2"),
-    ]
-    messages = [{"role": role, "content": text} for role, text in said]
-    (conversation,) = imported(tmp_path, messages).conversations
-    assert [turn.system for turn in conversation.turns] == ["A\n\nB", "C"]
-
-
-def test_a_question_without_an_answer_is_a_stopped_turn(tmp_path: Path) -> None:
-    (conversation,) = imported(tmp_path, [{"role": "user", "content": "One?"}]).conversations
-    (turn,) = conversation.turns
-    assert turn.outcome is not None
-    assert (turn.outcome.status, turn.outcome.answer, turn.outcome.replies) == ("stopped", "", {})
-
-
-def test_an_answer_is_one_call_of_the_model_that_gave_it(tmp_path: Path) -> None:
-    messages = [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "1"}]
-    (conversation,) = imported(
-        tmp_path, {"model": "gpt-4o\x1b[2J\ud800 ", "messages": messages}
-    ).conversations
-    (turn,) = conversation.turns
-    assert turn.recipe.name == "imported"
-    assert [agent.model for agents in turn.recipe.lineup for agent in agents] == ["imported/gpt-4o[2J"]
-    assert turn.outcome is not None
-    (reply,) = turn.outcome.replies.values()
-    assert (reply.agent, reply.status, reply.text, reply.cost) == ("gpt-4o[2J", "done", "1", None)
-    assert (reply.usage.completion_tokens, reply.usage.estimated) == (0, True)
-
-
-def test_what_is_no_text_is_counted(tmp_path: Path) -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:"}}
-    found = imported(
-        tmp_path,
-        [
-            {"role": "assistant", "content": "Welcome!"},
-            {"role": "user", "content": [image, {"type": "text", "text": "What is this?"}, image]},
-            {"role": "assistant", "content": None, "tool_calls": [{}, {}]},
-            {"role": "tool", "content": "42"},
-            {"role": "assistant", "content": "42"},
-            {"role": "user", "content": [{"type": "input_audio"}]},
-            {"role": "narrator", "content": "x"},
-            {"role": "assistant", "content": "A sound."},
-            {"role": "system", "content": "unused"},
-            7,
-        ],
-    )
-    assert pairs(found.conversations[0]) == [("What is this?", "42"), ("", "A sound.")]
-    assert set(found.notes) == {
-        "1 unasked answer left out",
-        "2 images left out",
-        "2 tool calls left out",
-        "1 tool message left out",
-        "1 non-text part left out",
-        "2 unknown messages left out",
-        "1 unused system message left out",
-    }
-
-
-def test_jsonl_is_read_line_by_line_and_a_broken_one_is_named(tmp_path: Path) -> None:
+def test_jsonl_is_read_line_by_line_and_a_broken_one_is_named(imported: Importing) -> None:
     line = json.dumps({"messages": [{"role": "user", "content": "a\u2028b"}]}, ensure_ascii=False)
-    assert len(imported(tmp_path, f"{line}\n\n{line}\r\n").conversations) == 2
+    assert len(imported(f"{line}\n\n{line}\r\n").conversations) == 2
     with pytest.raises(FileError, match=r"file: line 3, column \d+: "):
-        imported(tmp_path, f'{line}\n{line}\n{{"messages": [\n')
+        imported(f'{line}\n{line}\n{{"messages": [\n')
 
 
-def test_an_empty_conversation_is_left_out_and_said(tmp_path: Path) -> None:
-    one = {"messages": [{"role": "user", "content": "a"}]}
-    found = imported(tmp_path, [one, {"messages": []}, {"other": 1}, 7])
-    assert found.notes == (
+def test_an_empty_conversation_is_left_out_and_said(imported: Importing) -> None:
+    conversation = {"messages": [{"role": "user", "content": "a"}]}
+    result = imported([conversation, {"messages": []}, {"other": 1}, 7])
+    assert result.notes == (
         "1 empty conversation left out",
         "2 unknown records left out",
     )
 
 
-# ---- ChatGPT
-
-
-def node(
-    key: str,
-    parent: str | None,
-    role: str = "",
-    text: object = "",
-    children: tuple[str, ...] = (),
-    **more: Any,
-) -> dict[str, Any]:
-    content = {"content_type": "text", "parts": text if isinstance(text, list) else [text]}
-    message = {"author": {"role": role}, "content": content, "metadata": {}, **more} if role else None
-    return {"id": key, "parent": parent, "children": list(children), "message": message}
-
-
-def chatgpt(*nodes: dict[str, Any], current: str = "", **more: Any) -> dict[str, Any]:
-    mapping = {one["id"]: one for one in nodes}
-    return {"title": "A chat", "create_time": NOON, "mapping": mapping, "current_node": current, **more}
-
-
-def test_a_chatgpt_export_keeps_branches_models_and_times(tmp_path: Path) -> None:
-    found = imported(
-        tmp_path,
-        [
-            chatgpt(
-                node("root", None, children=("sys",)),
-                node("sys", "root", "system", "", ("u1",)),
-                node("u1", "sys", "user", "One?", ("a1", "a2"), create_time=NOON + 5),
-                node("a1", "u1", "assistant", "First answer."),
-                node("a2", "u1", "assistant", "Made", ("a2b",), metadata={"model_slug": "gpt-4o"}),
-                node("a2b", "a2", "assistant", "again.", ("u2", "u3")),
-                node("u2", "a2b", "user", "Two?", ("a3",)),
-                node("a3", "u2", "assistant", "Second."),
-                node("u3", "a2b", "user", "Two, put better?", ("a4",)),
-                node("a4", "u3", "assistant", "Better."),
-                current="a3",
-            )
-        ],
-    )
-    (conversation,) = found.conversations
-    again = ("One?", "Made\n\nagain.")
-    assert tree(conversation) == {
-        ("One?", "First answer."): None,
-        again: None,
-        ("Two?", "Second."): again,
-        ("Two, put better?", "Better."): again,
-    }
-    assert pairs(conversation) == [again, ("Two?", "Second.")]
-    assert conversation.title == "A chat"
-    assert conversation.created == NOON
-    assert [turn.created for turn in conversation.turns] == [NOON + 5, NOON + 5, NOON, NOON]
-    models = [turn.recipe.lineup[0][0].model for turn in conversation.turns]
-    assert models == ["imported/unknown", "imported/gpt-4o", "imported/unknown", "imported/unknown"]
-    assert found.notes == ()
-    parents = [turn.parent for turn in conversation.turns if turn.parent]
-    assert parents[0] is parents[1]
-
-
-def test_what_chatgpt_did_between_question_and_answer_is_counted(tmp_path: Path) -> None:
-    image = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://x"}
-    thoughts = {"content": {"content_type": "thoughts", "thoughts": []}}
-    code = {"content": {"content_type": "code", "text": "search()"}, "recipient": "browser"}
-    found = imported(
-        tmp_path,
-        chatgpt(
-            node("u", None, "user", [image, "What is it?"], ("t",)),
-            node("t", "u", "assistant", "", ("c",), **thoughts),
-            node("c", "t", "assistant", "", ("r",), **code),
-            node("r", "c", "tool", "found", ("a",)),
-            node("a", "r", "assistant", "A cat."),
-            node("lost", "lost", "user", "in a circle"),
-            current="t",
-        ),
-    )
-    assert pairs(found.conversations[0]) == [("What is it?", "A cat.")]
-    assert set(found.notes) == {
-        "1 image left out",
-        "1 reasoning message left out",
-        "1 tool call left out",
-        "1 tool message left out",
-        "1 unconnected message left out",
-    }
-
-
-def test_a_tree_that_runs_into_itself_ends(tmp_path: Path) -> None:
-    document = chatgpt(
-        node("u", None, "user", "One?", ("a", "a", "u")),
-        node("a", "u", "assistant", "1", ("u", "b")),
-        node("b", "a", "user", "Two?", ("a",)),
-    )
-    (conversation,) = imported(tmp_path, document).conversations
-    assert pairs(conversation) == [("One?", "1"), ("Two?", "")]
-
-
-def test_a_title_is_one_line_that_can_be_shown(tmp_path: Path) -> None:
-    document = chatgpt(node("u", None, "user", "Hi"), title="a\x1b[2J\n\u202eb \x00" + "c" * 500)
-    (conversation,) = imported(tmp_path, document).conversations
-    assert conversation.title == "a[2J b " + "c" * 193
-
-
-def test_a_very_long_chat_is_read_without_recursion(tmp_path: Path) -> None:
-    nodes = []
-    for number in range(5000):
-        role = "assistant" if number % 2 else "user"
-        parent = str(number - 1) if number else None
-        nodes.append(node(str(number), parent, role, str(number), (str(number + 1),)))
-    (conversation,) = imported(tmp_path, chatgpt(*nodes, current="4999")).conversations
-    assert len(pairs(conversation)) == 2500
-
-
-# ---- files that cannot be read
+# Files that cannot be read
 
 
 @pytest.mark.parametrize(
@@ -377,10 +150,10 @@ def test_a_very_long_chat_is_read_without_recursion(tmp_path: Path) -> None:
     ids=itertools.count(),
 )
 def test_a_file_that_cannot_be_read_says_why_and_where(
-    tmp_path: Path, content: str | bytes, why: str
+    tmp_path: Path, imported: Importing, content: str | bytes, why: str
 ) -> None:
     with pytest.raises(FileError, match=why) as raised:
-        imported(tmp_path, content)
+        imported(content)
     assert str(raised.value).startswith(f"{tmp_path / 'file'}: ")
 
 
@@ -397,10 +170,10 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
         read(tmp_path / "pipe")
 
 
-def test_a_file_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_too_large_is_not_read(imported: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importer, "LARGEST", 2**20)
     with pytest.raises(FileError, match="larger than 1 MB"):
-        imported(tmp_path, " " * (2**20 + 1))
+        imported(" " * (2**20 + 1))
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -438,17 +211,19 @@ def nested(depth: int) -> dict[str, Any]:
     ],
     ids=itertools.count(),
 )
-def test_our_json_that_contradicts_itself_is_refused(tmp_path: Path, document: object, why: str) -> None:
+def test_our_json_that_contradicts_itself_is_refused(imported: Importing, document: object, why: str) -> None:
     with pytest.raises(FileError, match=why):
-        imported(tmp_path, document)
+        imported(document)
 
 
-def test_what_our_json_nests_less_deeply_can_be_written_again(tmp_path: Path) -> None:
-    found = imported(tmp_path, changed(recipe=nested(150)))
-    assert '"a": {' in render(found.conversations, "json")
+def test_what_our_json_nests_less_deeply_can_be_written_again(imported: Importing) -> None:
+    result = imported(changed(recipe=nested(150)))
+    assert '"a": {' in render(result.conversations, "json")
 
 
 _VALUES = st.none() | st.booleans() | st.integers() | st.floats() | texts(12)
+
+
 _KEYS = st.sampled_from(
     [
         *(
@@ -479,6 +254,8 @@ _KEYS = st.sampled_from(
         *("title", "create_time", "created", "content_type", "metadata", "model_slug", "tool_calls"),
     ]
 )
+
+
 _KNOWN_VALUES = st.sampled_from(
     [
         "user",
@@ -493,6 +270,8 @@ _KNOWN_VALUES = st.sampled_from(
         "multimodal_text",
     ]
 )
+
+
 _JSON = st.recursive(
     _VALUES | _KNOWN_VALUES,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=5),
@@ -514,27 +293,29 @@ def damaged(document: Any, draw: Any) -> Any:
     return document
 
 
-def survives(folder: Path, content: object) -> None:
+def survives(imported: Importing, content: object) -> None:
     try:
-        found = imported(folder, content if isinstance(content, bytes) else json.dumps(content))
+        result = imported(content if isinstance(content, bytes) else json.dumps(content))
     except FileError:
         return
-    for one in found.conversations:
+    for conversation in result.conversations:
         for format in FORMATS:
-            render([one], format).encode()
+            render([conversation], format).encode()
 
 
 @given(_JSON)
 @settings(some, max_examples=80)
-def test_no_json_does_more_harm_than_an_error(tmp_path: Path, document: object) -> None:
-    survives(tmp_path, document)
-    survives(tmp_path, {"messages": document})
-    survives(tmp_path, {"mapping": {"a": document, "b": {"parent": "a", "message": document}}})
+def test_no_json_does_more_harm_than_an_error(imported: Importing, document: object) -> None:
+    survives(imported, document)
+    survives(imported, {"messages": document})
+    survives(imported, {"mapping": {"a": document, "b": {"parent": "a", "message": document}}})
 
 
 @given(st.data())
 @settings(some, max_examples=80)
-def test_no_damage_to_a_good_file_does_more_harm_than_an_error(tmp_path: Path, data: st.DataObject) -> None:
+def test_no_damage_to_a_good_file_does_more_harm_than_an_error(
+    imported: Importing, data: st.DataObject
+) -> None:
     good = data.draw(st.sampled_from(["ours", "chatgpt", "messages"]))
     document: Any = conversation_document(replace(with_branches(), title="x"))
     if good == "messages":
@@ -548,10 +329,10 @@ def test_no_damage_to_a_good_file_does_more_harm_than_an_error(tmp_path: Path, d
             node("c", "b", "user", "Two?"),
             current="c",
         )
-    survives(tmp_path, damaged(document, data.draw))
+    survives(imported, damaged(document, data.draw))
 
 
 @given(st.binary(max_size=200))
 @settings(some, max_examples=100)
-def test_no_bytes_do_more_harm_than_an_error(tmp_path: Path, content: bytes) -> None:
-    survives(tmp_path, content)
+def test_no_bytes_do_more_harm_than_an_error(imported: Importing, content: bytes) -> None:
+    survives(imported, content)

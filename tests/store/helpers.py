@@ -13,6 +13,7 @@ from moa_tui.engine.values import CallId
 from tests.conversations import NOON, a_reply, an_outcome
 
 if TYPE_CHECKING:
+    from moa_tui.conversation import Summary
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Reply
     from moa_tui.store.recording import Recording
@@ -91,3 +92,8 @@ def replay(recording: Recording, turn: Turn) -> None:
         recording.take(CallStarted(call, agent, tuple(reply.messages), reply.started or 0.0))
         recording.take(CallEnded(call, reply))
     recording.take(RunEnded(turn.outcome))
+
+
+def ids(summaries: list[Summary]) -> list[str]:
+    """The ids of the conversations, in the order of the list."""
+    return [summary.id for summary in summaries]

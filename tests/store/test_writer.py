@@ -332,7 +332,7 @@ def test_after_the_end_nothing_hangs(store: Store) -> None:
         recording.take(started(turn, CallId(1, 1)))
         recording.take(Delta(CallId(1, 1), "text", "too late"))
         replay(store.record(made, turn), a_turn())
-        store.choose(made.id, None)
+        store.set_active(made.id, None)
         for use in (
             lambda: store.save(a_conversation(1)),
             lambda: store.change(made.id, pinned=True),
