@@ -68,7 +68,7 @@ class Labels:
         """
         self._situation = situation or self._situation
         reason = self._recipe_reason if self._chat.recipe is self._first_recipe else None
-        self._view.welcome.tell(self._chat.asked_recipe, reason, self._situation)
+        self._view.welcome.show_start(self._chat.asked_recipe, reason, self._situation)
 
     def renew_queue(self) -> None:
         """Show which prompts wait for the run to end."""

@@ -106,7 +106,7 @@ class Looking:
         """Go to the next place of a text, `step` places on."""
         number, total = await self._view.transcript.find(text, step)
         words = f"{number} of {total}" if total else "nowhere"
-        self._view.find_bar.tell(words if text else "")
+        self._view.find_bar.show_count(words if text else "")
 
     async def end_find(self) -> None:
         """Take the marks of the search away."""

@@ -1,4 +1,4 @@
-"""A choice among a few words on one line: a list that opens would hide the help below it."""
+"""A choice among a few words on one line, because a list that opens would hide the help below it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ChoiceLine(Static, can_focus=True):
-    """Shows the word chosen; left and right go through all of them, a letter to the next that begins so."""
+    """Shows the chosen word. Left and right go to the words beside it, a letter to the next with it."""
 
     ALLOW_SELECT = False
     HELP_TITLE = "A choice"
@@ -46,21 +46,21 @@ class ChoiceLine(Static, can_focus=True):
         self._show()
 
     def action_turn(self, by: int) -> None:
-        """Go on to the next word, or back."""
+        """Choose the word that is `by` places on."""
         self._choose((self._choices.index(self.value) + by) % len(self._choices))
 
     def on_click(self, _: events.Click) -> None:
-        """Go on to the next word."""
+        """Choose the next word."""
         self.action_turn(1)
 
     def on_key(self, event: events.Key) -> None:
-        """Go to the next word that begins with the letter typed."""
+        """Choose the next word that begins with the letter typed."""
         if event.character is None or not event.character.isalpha():
             return
         event.stop()
-        now = self._choices.index(self.value)
+        current = self._choices.index(self.value)
         for by in range(1, len(self._choices)):
-            index = (now + by) % len(self._choices)
+            index = (current + by) % len(self._choices)
             if self._choices[index].startswith(event.character.lower()):
                 self._choose(index)
                 return

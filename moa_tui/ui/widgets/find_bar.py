@@ -1,4 +1,4 @@
-"""Find in the conversation."""
+"""The line for searching in the conversation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FindBar(Horizontal):
-    """A line to type what is looked for; the newest place first."""
+    """A text field for the text to search for. The search begins with the newest occurrence."""
 
     HELP_TITLE = "Find"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,7 +36,10 @@ class FindBar(Horizontal):
 
     @frozen_message
     class Step(Message):
-        """Go to the next place of `text`, older (-1) or newer (1); 0: it has changed, begin at the newest."""
+        """The user wants the next occurrence of `text`: an older one (-1) or a newer one (1).
+
+        A `step` of 0 says that the text has changed, and that the search begins with the newest.
+        """
 
         text: str
         step: int
@@ -50,12 +53,12 @@ class FindBar(Horizontal):
         yield Static("", id="places", markup=False)
 
     def open(self) -> None:
-        """Show it and take the keys."""
+        """Show the bar and focus its text field."""
         self.add_class("-open")
         self.query_one(Input).focus()
 
-    def tell(self, words: str) -> None:
-        """Say how many places there are."""
+    def show_count(self, words: str) -> None:
+        """Show which occurrence of how many is in view, as `2 of 5`."""
         self.query_one("#places", Static).update(words)
 
     def on_input_changed(self, event: Input.Changed) -> None:

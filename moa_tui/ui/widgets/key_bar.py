@@ -1,4 +1,4 @@
-"""The keys that work now, on as many lines as they need: a footer for screens with many actions."""
+"""The keys in force, on as many lines as they need: a footer for screens with many actions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GAP = "  "
 
 
 class KeyBar(Static):
-    """Names the keys of the focused widget and of its screen; a click does what the key does."""
+    """Names the keys of the focused widget and of its screen. A click on a key runs its action."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -34,28 +34,28 @@ class KeyBar(Static):
         super().__init__(id=id, markup=False)
 
     def on_mount(self) -> None:
-        """Follow the focus."""
+        """Show other keys when the focus moves."""
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def on_resize(self, _: events.Resize) -> None:
         """Break the lines anew."""
         self.update(self._keys())
-        # While a layout goes on, Textual keeps the height that it has worked out before.
+        # During a layout, Textual keeps the height that it has computed before.
         self.call_after_refresh(self.refresh, layout=True)
 
     def _bindings_changed(self, _: Screen[Any]) -> None:
         self.update(self._keys())
 
     def _keys(self) -> Content:
-        """Every key with its word, whole words on each line."""
+        """Every key with its description, broken into lines between keys."""
         lines: list[list[Content]] = [[]]
         used = 0
-        seen = set()
+        seen_actions = set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if not binding.show or active.node is self.app or binding.action in seen:
+            if not binding.show or active.node is self.app or binding.action in seen_actions:
                 continue
-            seen.add(binding.action)
+            seen_actions.add(binding.action)
             key = self.app.get_key_display(binding)
             width = cell_len(f"{key} {binding.description}")
             if lines[-1] and used + len(_GAP) + width > self.content_size.width:

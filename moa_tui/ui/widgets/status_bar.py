@@ -1,4 +1,4 @@
-"""The line at the bottom: what the run has taken so far, and the keys that work now."""
+"""The line at the bottom: the numbers of the run so far, and the keys in force."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StatusBar(Widget):
-    """Numbers at the left, keys at the right, as many of them as there is room for."""
+    """Shows numbers at the left and keys at the right, as many of them as there is room for."""
 
     DEFAULT_CSS = "StatusBar { height: 1; padding: 0 1; background: $panel; color: $text-muted; }"
 
@@ -26,7 +26,7 @@ class StatusBar(Widget):
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_updated)
 
     def show(self, numbers: list[str]) -> None:
-        """Show these numbers, the most telling first."""
+        """Show these numbers; where there is no room for all, the last are left out."""
         if numbers != self._numbers:
             self._numbers = numbers
             self.refresh()
@@ -37,7 +37,7 @@ class StatusBar(Widget):
             if binding.show and enabled and binding.description:
                 name = self.app.get_key_display(binding)
                 group = (binding.id or "").partition(".")[0]
-                # What steers a run matters most, then what the focused widget can do.
+                # The keys that steer a run come first, then those of the focused widget.
                 rank = {"run": 0, "chat": 2, "app": 3}.get(group, 1)
                 keys.append((rank, name, binding.description.lower()))
         keys.sort(key=lambda key: key[0])
@@ -48,19 +48,19 @@ class StatusBar(Widget):
     def render(self) -> Content:
         width = self.size.width
         numbers = list(self._numbers)
-        # The first key is how to stop what goes on: it is worth more than the last number.
-        first = sum(map(cell_len, self._keys[0][1:])) + 4 if self._keys else 0
-        while len(numbers) > 1 and cell_len(" · ".join(numbers)) + first > width:
+        # The first key, which stops the run, is more important than the last number.
+        first_key_cells = sum(map(cell_len, self._keys[0][1:])) + 4 if self._keys else 0
+        while len(numbers) > 1 and cell_len(" · ".join(numbers)) + first_key_cells > width:
             numbers.pop()
         left = " · ".join(numbers)
         room = width - cell_len(left) - 2
-        shown: list[Content] = []
+        key_items: list[Content] = []
         for _, key, words in self._keys:
             size = cell_len(key) + cell_len(words) + 3
             if size > room:
                 break
             room -= size
-            shown.append(Content.assemble((key, "bold $text"), f" {words}"))
-        keys = Content("  ").join(shown)
+            key_items.append(Content.assemble((key, "bold $text"), f" {words}"))
+        keys = Content("  ").join(key_items)
         gap = max(1, width - cell_len(left) - keys.cell_length)
         return Content.assemble((left, "$text"), " " * gap, keys)

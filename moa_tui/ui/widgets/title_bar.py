@@ -1,4 +1,4 @@
-"""The line at the top: what the conversation is about, and which recipe answers next."""
+"""The line at the top: the title of the conversation, and the recipe that answers next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moa_tui.text.cells import cell_len, cut, shorten
 
 
 class TitleBar(Widget):
-    """The conversation's title at the left, the recipe at the right; the title gives way."""
+    """Shows the title at the left and the recipe at the right; the title is cut where both do not fit."""
 
     DEFAULT_CSS = "TitleBar { height: 1; padding: 0 1; background: $panel; color: $text; }"
 
@@ -19,7 +19,7 @@ class TitleBar(Widget):
         self._recipe = ""
 
     def show(self, title: str, recipe: str) -> None:
-        """Show this title and recipe."""
+        """Show another title and recipe."""
         self._title, self._recipe = title, recipe
         self.refresh()
 

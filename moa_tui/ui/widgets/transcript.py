@@ -1,9 +1,8 @@
-"""The conversation: its turns from top to bottom, only those near the reader mounted."""
+"""The conversation: its turns from top to bottom. Only those near the part in view are mounted."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
@@ -12,8 +11,8 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
-from moa_tui.text.wording import one_line
 from moa_tui.ui.run.run_view import RunView
+from moa_tui.ui.run.turn_search import occurrences
 from moa_tui.ui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
@@ -31,16 +30,21 @@ _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 @dataclass
 class _Entry:
+    """A turn of the list, with its run and its view once it has been mounted."""
+
     turn: Turn
     run: RunView | None = None
     view: TurnView | None = None
     place: tuple[int, int] = (1, 1)
     replaced: list[_Entry] = field(default_factory=list)
-    """What it took the place of; the list as it was comes back if its run never begins."""
+    """The entries that this one replaced; they come back if its run never begins."""
 
 
 class Transcript(VerticalScroll, can_focus=False):
-    """Stays at the end while the reader is there; loads older turns as he comes to the top."""
+    """Shows the turns, and stays at the end while the end is in view.
+
+    Turns above or below the mounted ones are loaded when the reader scrolls to the first or last of them.
+    """
 
     HELP_TITLE = "The conversation"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,11 +63,11 @@ class Transcript(VerticalScroll, can_focus=False):
         super().__init__(id=id)
         self._entries: list[_Entry] = []
         self._first = self._last = 0
-        self._window = 0
-        """Counts the windows there were; what was planned for an earlier one is dropped."""
-        self._changing = asyncio.Lock()
-        self._loading = False
-        self._found = 0
+        self._generation = 0
+        """How often all turns were unmounted; work that was begun for an earlier number is dropped."""
+        self._change_lock = asyncio.Lock()
+        self._is_loading = False
+        self._shown_place = 0
 
     def on_mount(self) -> None:
         self.anchor()
@@ -84,15 +88,18 @@ class Transcript(VerticalScroll, can_focus=False):
         return self._entries[-1].run if self._entries else None
 
     def turn_of(self, run: RunView) -> Turn | None:
-        """The turn that is shown by that run."""
+        """The turn of a run that is shown here; None for any other run."""
         return next((entry.turn for entry in self._entries if entry.run is run), None)
 
     async def open(self, turns: Sequence[Turn], places: Mapping[str, tuple[int, int]] = _NO_PLACES) -> None:
-        """Show a conversation, from its end. `places` says which alternative each turn is, by its id."""
-        async with self._changing:
+        """Show a conversation, scrolled to its end.
+
+        `places` gives, by a turn's id, its number among its alternatives, from 1, and how many there are.
+        """
+        async with self._change_lock:
             await self._clear()
             self._entries = [_Entry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
-            self._found = 0
+            self._shown_place = 0
             await self._show_around(len(turns) - 1)
         self.anchor()
 
@@ -105,11 +112,12 @@ class Transcript(VerticalScroll, can_focus=False):
         place: tuple[int, int] = (1, 1),
         follow: bool = True,
     ) -> None:
-        """A turn that begins now, at the end of the conversation, or in the place of another turn.
+        """Add a turn whose run begins now, at the end or in the place of the turn `instead_of`.
 
-        What stands behind that other turn goes with it. `follow` takes the reader to the new turn.
+        The turns behind `instead_of` are removed with it. `follow` scrolls to the new turn; without it, a
+        reader who has scrolled up stays where he is.
         """
-        async with self._changing:
+        async with self._change_lock:
             entry = _Entry(turn, run, place=place)
             if instead_of is not None:
                 entry.replaced = await self._cut(instead_of)
@@ -127,9 +135,9 @@ class Transcript(VerticalScroll, can_focus=False):
         self.anchor()
 
     async def drop(self, run: RunView) -> None:
-        """Take away the turn of a run that never began; what it was to replace stands again.
+        """Remove the turn of a run that never began, and put back the turns that it replaced.
 
-        The list is right before anything is waited for: the next turn may be added meanwhile.
+        The list is changed before anything is awaited, because the next turn may be added meanwhile.
         """
         number = next(at for at, entry in enumerate(self._entries) if entry.run is run)
         entry = self._entries.pop(number)
@@ -142,23 +150,23 @@ class Transcript(VerticalScroll, can_focus=False):
             await self.action_newest()
 
     async def _cut(self, turn: Turn) -> list[_Entry]:
-        """Take away `turn` and all behind it."""
+        """Remove `turn` and all turns behind it, and return their entries."""
         at = next((at for at, entry in enumerate(self._entries) if entry.turn.id == turn.id), None)
         if at is None:
             return []
-        gone = self._entries[at:]
+        removed = self._entries[at:]
         del self._entries[at:]
         self._last = min(self._last, at)
         self._first = min(self._first, self._last)
-        for entry in gone:
+        for entry in removed:
             if entry.view is not None:
                 await entry.view.remove()
                 entry.view = None
-        return gone
+        return removed
 
     async def show_around(self, number: int) -> TurnView | None:
-        """Have turn `number`, counting from 0, mounted with its neighbours."""
-        async with self._changing:
+        """Mount turn `number`, from 0, with its neighbours, and return its view; None without turns."""
+        async with self._change_lock:
             return await self._show_around(number)
 
     async def _show_around(self, number: int) -> TurnView | None:
@@ -173,13 +181,13 @@ class Transcript(VerticalScroll, can_focus=False):
         return self._entries[number].view
 
     async def _clear(self) -> None:
-        """Unmount everything; what was about to be loaded beside it is not wanted any more."""
+        """Unmount all turns, and drop what was about to be loaded beside them."""
         await self.remove_children(TurnView)
         for entry in self._entries:
             entry.view = None
         self._first = self._last = 0
-        self._window += 1
-        self._loading = False
+        self._generation += 1
+        self._is_loading = False
 
     def _make(self, number: int) -> TurnView:
         entry = self._entries[number]
@@ -197,13 +205,13 @@ class Transcript(VerticalScroll, can_focus=False):
             await self._unmount(self._first)
             self._first += 1
 
-    # Loading what is above or below takes three steps, a layout between them: mount, put the reader where he
-    # was, take away what is too much. Each holds for the window it was begun in.
+    # Loading. It takes three steps with a layout between them: mount turns, restore the scroll position,
+    # unmount the turns that are too many. A step is dropped where the generation has changed since.
 
     @work
-    async def _load_above(self, window: int) -> None:
-        async with self._changing:
-            if window != self._window:
+    async def _load_above(self, generation: int) -> None:
+        async with self._change_lock:
+            if generation != self._generation:
                 return
             below = self.virtual_size.height - self.scroll_y
             first = max(0, self._first - _PAGE)
@@ -211,47 +219,47 @@ class Transcript(VerticalScroll, can_focus=False):
                 before = self.views[0] if self.views else None
                 await self.mount_all([self._make(at) for at in range(first, self._first)], before=before)
                 self._first = first
-        self.call_after_refresh(self._keep_place, window, below, self._trim_below)
+        self.call_after_refresh(self._keep_place, generation, below, self._trim_below)
 
     @work
-    async def _load_below(self, window: int) -> None:
-        async with self._changing:
-            if window != self._window:
+    async def _load_below(self, generation: int) -> None:
+        async with self._change_lock:
+            if generation != self._generation:
                 return
-            # The end that was reached is not the conversation's: it must not be stuck to.
+            # The end that was reached is not the conversation's, so the scroll position must not stay there.
             self.release_anchor()
             await self._mount_below(_PAGE)
-        self.call_after_refresh(self._trim_above, window)
+        self.call_after_refresh(self._trim_above, generation)
 
-    def _keep_place(self, window: int, below: float, then: Callable[[int], object]) -> None:
-        """Show what was `below` rows above the end before."""
-        if window == self._window:
+    def _keep_place(self, generation: int, below: float, next_step: Callable[[int], object]) -> None:
+        """Scroll to `below` rows above the end, which the first row in view was before, then go on."""
+        if generation == self._generation:
             self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True, immediate=True)
-            self.call_after_refresh(then, window)
+            self.call_after_refresh(next_step, generation)
 
     @work
-    async def _trim_below(self, window: int) -> None:
-        async with self._changing:
-            if window != self._window:
+    async def _trim_below(self, generation: int) -> None:
+        async with self._change_lock:
+            if generation != self._generation:
                 return
             while self._last - self._first > _MOST_MOUNTED:
                 self._last -= 1
                 await self._unmount(self._last)
-        self._loaded(window)
+        self._loaded(generation)
 
     @work
-    async def _trim_above(self, window: int) -> None:
-        async with self._changing:
-            if window != self._window:
+    async def _trim_above(self, generation: int) -> None:
+        async with self._change_lock:
+            if generation != self._generation:
                 return
             below = self.virtual_size.height - self.scroll_y
             with self.app.batch_update():
                 await self._trim_first()
-        self.call_after_refresh(self._keep_place, window, below, self._loaded)
+        self.call_after_refresh(self._keep_place, generation, below, self._loaded)
 
-    def _loaded(self, window: int) -> None:
-        if window == self._window:
-            self._loading = False
+    def _loaded(self, generation: int) -> None:
+        if generation == self._generation:
+            self._is_loading = False
 
     async def _unmount(self, number: int) -> None:
         entry = self._entries[number]
@@ -264,14 +272,14 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if self._loading or not self.is_mounted:
+        if self._is_loading or not self.is_mounted:
             return
         if new_value <= 2 and new_value < old_value and self._first:
-            self._loading = True
-            self._load_above(self._window)
+            self._is_loading = True
+            self._load_above(self._generation)
         elif new_value > old_value and new_value >= self.max_scroll_y and self._last < len(self._entries):
-            self._loading = True
-            self._load_below(self._window)
+            self._is_loading = True
+            self._load_below(self._generation)
 
     def action_page_up(self) -> None:
         self.page(-1)
@@ -280,60 +288,64 @@ class Transcript(VerticalScroll, can_focus=False):
         self.page(1)
 
     def page(self, step: int) -> None:
-        """Scroll by what is in view, at once: later it would come after the key that was pressed next."""
-        by = step * self.scrollable_content_region.height
-        self.scroll_to(y=self.scroll_target_y + by, animate=False, immediate=True)
+        """Scroll by as many rows as are in view. `step` is -1 or 1.
+
+        It scrolls immediately, because later would be after the handling of the next key.
+        """
+        rows = step * self.scrollable_content_region.height
+        self.scroll_to(y=self.scroll_target_y + rows, animate=False, immediate=True)
 
     async def action_newest(self) -> None:
-        """To the end of the conversation, and stay there."""
+        """Scroll to the end of the conversation, and stay there."""
         await self.show_around(len(self._entries) - 1)
         self.anchor()
 
     async def focus_turn(self, step: int) -> None:
-        """Focus the turn before or after the focused one; the newest where none is."""
+        """Focus the turn before (-1) or after (1) the focused one; where none is, -1 is the newest."""
         views = self.views
         focused = next((at for at, view in enumerate(views) if view.has_focus), len(views))
-        wanted = self._first + focused + step
-        if 0 <= wanted < len(self._entries):
-            chosen = await self.show_around(wanted)
-            if chosen is not None:
-                self._take_to(chosen)
+        number = self._first + focused + step
+        if 0 <= number < len(self._entries) and (view := await self.show_around(number)) is not None:
+            self._focus_at_top(view)
 
     async def focus_on(self, turn: Turn) -> None:
-        """Focus that turn, its beginning in view."""
+        """Focus a turn of the conversation, and scroll its beginning into view."""
         number = next(at for at, entry in enumerate(self._entries) if entry.turn.id == turn.id)
         if (view := await self.show_around(number)) is not None:
-            self._take_to(view)
+            self._focus_at_top(view)
 
-    def _take_to(self, view: TurnView) -> None:
+    def _focus_at_top(self, view: TurnView) -> None:
         self.release_anchor()
         view.focus(scroll_visible=False)
         self.call_after_refresh(self.scroll_to_widget, view, animate=False, force=True, top=True)
 
-    async def find(self, wanted: str, step: int) -> tuple[int, int]:
-        """Show the place of `wanted` that is `step` from the one shown before; 0 begins at the newest.
+    # Search
 
-        Returns its number, counting from 1 at the newest, and how many there are; (0, 0) for none.
+    async def find(self, text: str, step: int) -> tuple[int, int]:
+        """Show the occurrence of `text` that is `step` from the one shown before; 0 begins at the newest.
+
+        Returns its number, from 1 for the newest, and how many there are; (0, 0) where there is none.
         """
         for view in self.views:
-            view.show_found("")
-        # The number of each place's turn, and which place of the turn it is, both from the end.
+            view.mark_occurrences("")
+        # For each occurrence the number of its turn, and its number in that turn from the end.
         places = [
             (number, place)
             for number in reversed(range(len(self._entries)))
-            for place in range(self._count(number, wanted))
+            for place in range(occurrences(text, self._entries[number].turn, self._entries[number].run))
         ]
         if not places:
             return 0, 0
-        self._found = 0 if step == 0 else (self._found - step) % len(places)
-        number, place = places[self._found]
-        hit = await self.show_around(number)
-        if hit is not None:
-            self.call_after_refresh(self._show_found, hit, wanted, place)
-        return self._found + 1, len(places)
+        self._shown_place = 0 if step == 0 else (self._shown_place - step) % len(places)
+        number, place = places[self._shown_place]
+        view = await self.show_around(number)
+        if view is not None:
+            self.call_after_refresh(self._show_occurrence, view, text, place)
+        return self._shown_place + 1, len(places)
 
-    def _show_found(self, view: TurnView, wanted: str, place: int) -> None:
-        rows = view.show_found(wanted)
+    def _show_occurrence(self, view: TurnView, text: str, place: int) -> None:
+        """Mark `text` in a turn, and scroll to its occurrence number `place` from the end."""
+        rows = view.mark_occurrences(text)
         row = rows[-1 - min(place, len(rows) - 1)] if rows else 0
         self.release_anchor()
 
@@ -341,18 +353,5 @@ class Transcript(VerticalScroll, can_focus=False):
             top = view.virtual_region.y + row - self.size.height // 3
             self.scroll_to(y=max(0, top), animate=False, force=True, immediate=True)
 
-        # A prompt that was folded is laid out whole first.
+        # A folded prompt that holds the text is unfolded and laid out first.
         self.call_after_refresh(scroll)
-
-    def _count(self, number: int, wanted: str) -> int:
-        """How often a turn's prompt and answer hold `wanted`, whatever its case."""
-        entry = self._entries[number]
-        outcome = entry.run.outcome if entry.run is not None else entry.turn.outcome
-        texts = (entry.turn.prompt.casefold(), _as_read(outcome.answer) if outcome is not None else "")
-        return sum(text.count(wanted.casefold()) for text in texts) if wanted else 0
-
-
-def _as_read(text: str) -> str:
-    """About what stands on the screen for a Markdown text, in one case: without its marks."""
-    plain = re.sub(r"\*+|`+|^#+ |(?<=\w\])\([^)]*\)", "", text, flags=re.MULTILINE)
-    return one_line(plain).casefold()

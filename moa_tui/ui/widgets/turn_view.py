@@ -178,23 +178,23 @@ class TurnView(RowsWidget, can_focus=True):
         if end > self._answer.rendered_characters and not self._is_rendering:
             self._start_rendering(end)
 
-    def show_found(self, text: str) -> list[int]:
-        """Mark every occurrence of `text`, and return the row of each. An empty text removes the marks."""
-        places: list[int] = []
+    def mark_occurrences(self, text: str) -> list[int]:
+        """Mark every occurrence of `text`, and return the first row of each; no text removes all marks."""
+        first_rows: list[int] = []
         marks: dict[int, list[tuple[int, int]]] = {}
         if text:
             self.whole_prompt = self.whole_prompt or text.casefold() in self.turn.prompt.casefold()
             self._frame(self._answer.width)
             self._redraw()
-            for place in find(self._rows, text):
-                places.append(place[0][0])
-                for row, start, end in place:
+            for occurrence in find(self._rows, text):
+                first_rows.append(occurrence[0][0])
+                for row, start, end in occurrence:
                     marks.setdefault(row, []).append((start, end))
         if marks or self.found:
             self.found = marks
             self.forget()
             self.refresh()
-        return places
+        return first_rows
 
     def _redraw(self, changed: int = 0) -> None:
         """Redraw the rows from `changed` on. The screen is laid out only where the number of rows changed."""

@@ -1,4 +1,4 @@
-"""What an empty conversation shows: what this is, what the machine has, how to go on."""
+"""What an empty conversation shows: what the program does, what this machine offers, and how to begin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Welcome(Static):
-    """Says whether answers will be real, which keys and servers were found, and three things to try."""
+    """Says whether the models are simulated, which keys and servers were found, and which keys to press."""
 
     DEFAULT_CSS = """
     Welcome { height: 1fr; max-width: 100; padding: 1 2; color: $text; overflow-y: auto; }
@@ -22,13 +22,16 @@ class Welcome(Static):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)
 
-    def tell(self, recipe: Recipe, why: str | None, situation: Situation | None) -> None:
-        """Say it; `situation` is None while the machine is still being looked at."""
+    def show_start(self, recipe: Recipe, recipe_reason: str | None, situation: Situation | None) -> None:
+        """Show the recipe in force and why it was chosen, and the keys and servers of this machine.
+
+        `situation` is None until keys and servers have been searched for.
+        """
         lines: list[Content | str | tuple[str, str]] = [
             ("Several models answer. They read each other. One writes your answer.\n\n", "bold")
         ]
         lines.append(f"Recipe {recipe.name}: {len(recipe.layers)} layers, {recipe.calls} calls")
-        lines.append(f"\n{why[0].upper()}{why[1:]}.\n\n" if why else "\n\n")
+        lines.append(f"\n{recipe_reason[0].upper()}{recipe_reason[1:]}.\n\n" if recipe_reason else "\n\n")
         if recipe.name == "demo":
             lines += [
                 ("These models are simulated.", "bold $text-warning"),
@@ -36,7 +39,7 @@ class Welcome(Static):
                 " no price. For real answers set a provider's key and start again, or start a model server"
                 " on this machine.\n\n",
             ]
-        lines.append(_found(situation))
+        lines.append(_situation_words(situation))
         lines += [
             "\n\nType a question and press ",
             ("Enter", "bold"),
@@ -51,7 +54,7 @@ class Welcome(Static):
         self.update(Content.assemble(*lines))
 
 
-def _found(situation: Situation | None) -> str:
+def _situation_words(situation: Situation | None) -> str:
     if situation is None:
         return "Looking for keys and local servers …"
     keys = ", ".join(situation.keys.values()) or "none"

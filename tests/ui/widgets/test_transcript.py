@@ -76,7 +76,7 @@ async def test_older_turns_come_at_the_top_with_the_readers_place_kept() -> None
             oldest = mounted(bench)[0]
             bench.transcript.scroll_home(animate=False)
             await wait_until(lambda oldest=oldest: mounted(bench)[0] != oldest)
-            await wait_until(lambda: not bench.transcript._loading)
+            await wait_until(lambda: not bench.transcript._is_loading)
             await bench.settle()
             assert first_line(bench) == oldest
             assert len(mounted(bench)) < MOST
@@ -101,7 +101,7 @@ async def test_going_down_again_passes_every_turn_and_ends_at_the_newest() -> No
             if "prompt 99." in passed:
                 break
             bench.transcript.scroll_relative(y=10, animate=False, immediate=True)
-            await wait_until(lambda: not bench.transcript._loading)
+            await wait_until(lambda: not bench.transcript._is_loading)
             await bench.settle()
         assert {f"prompt {number}." for number in range(100)} - passed == set()
         assert len(mounted(bench)) < MOST
@@ -341,7 +341,7 @@ async def test_a_jump_while_older_turns_are_loaded_leaves_what_was_jumped_to() -
         await bench.settle()
         transcript.scroll_to(y=0, animate=False, immediate=True)
         await transcript.show_around(3)
-        await wait_until(lambda: not transcript._loading)
+        await wait_until(lambda: not transcript._is_loading)
         for _ in range(8):
             await bench.settle()
         shown = mounted(bench)
