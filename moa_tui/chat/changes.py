@@ -208,8 +208,9 @@ class SwapModel:
         return Alteration(self._swapped(recipe))
 
     def _swapped(self, recipe: Recipe) -> Recipe:
+        swapped = _agent(recipe, self.call).model_copy(update=dict(self.settings))
         agents = list(recipe.lineup[self.call.layer - 1])
-        agents[self.call.index - 1] = agents[self.call.index - 1].model_copy(update=dict(self.settings))
+        agents[self.call.index - 1] = swapped
         return with_seats(recipe, self.call.layer, tuple(agents))
 
 
@@ -309,6 +310,8 @@ def _refuse_empty(text: str) -> None:
 
 
 def _agent(recipe: Recipe, call: CallId) -> Agent:
+    if not 1 <= call.layer <= len(recipe.lineup) or not 1 <= call.index <= len(recipe.lineup[call.layer - 1]):
+        raise UsageError(f"there is no agent {call.index} in layer {call.layer}")
     return recipe.lineup[call.layer - 1][call.index - 1]
 
 

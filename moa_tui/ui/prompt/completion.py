@@ -1,4 +1,4 @@
-"""The list above the prompt that completes slash commands and @paths while typing goes on."""
+"""The list above the prompt, which completes slash commands and @paths while the user types."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _PATH = re.compile(r'(?:^|(?<=[\s(\[{]))@("[^"]*|[^\s"@][^\s"]*|)$')
 
 @dataclass(frozen=True, slots=True)
 class CommandHint:
-    """A slash command: `name` without the slash, `usage` what goes behind it, as in `N` or `[NAME]`."""
+    """A slash command: `name` without the slash, `usage` its arguments, as in `N` or `[NAME]`."""
 
     name: str
     usage: str
     description: str
     takes_message: bool = False
-    """Whether a message for the models is behind it: the files that it names go along."""
+    """True where the argument is a message for the models, whose mentioned files are attached."""
 
     @property
     def needs_argument(self) -> bool:
-        """Whether the command says nothing without a word behind it."""
+        """Whether the command cannot be run without an argument."""
         return bool(self.usage) and not self.usage.startswith("[")
 
     @property
     def words(self) -> str:
-        """The command as it is typed, with what goes behind it."""
+        """The command as it is typed, with its arguments."""
         return f"/{self.name} {self.usage}".rstrip()
 
 
@@ -59,13 +59,13 @@ class Word:
     text: str
 
     def is_same_place(self, other: Word) -> bool:
-        """Whether both begin at one place, whatever was typed since."""
+        """Whether both words are of one kind and begin at the same place."""
         return (self.kind, self.row, self.start) == (other.kind, other.row, other.start)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What may take the word's place; `shown` and `detail` are its row in the list."""
+    """A text that may replace the word; `shown` and `detail` are its row in the list."""
 
     text: str
     shown: str
@@ -73,7 +73,7 @@ class Choice:
 
 
 def word_at(row: int, column: int, line: str) -> Word | None:
-    """The word that can be completed where the cursor stands, if there is one."""
+    """The word that ends at the cursor, where it can be completed; None else."""
     before = line[:column]
     if row == 0 and before.startswith("/") and not re.search(r"\s", before):
         return Word("command", row, 0, before)
@@ -83,7 +83,7 @@ def word_at(row: int, column: int, line: str) -> Word | None:
 
 
 def commands_for(word: Word, commands: Sequence[CommandHint]) -> list[Choice]:
-    """The commands that begin as `word` does, one that is whole first."""
+    """The commands that begin as `word` does; a command that is written out comes first."""
     typed = word.text.lower()
     fitting = [hint for hint in commands if f"/{hint.name}".startswith(typed)]
     fitting.sort(key=lambda hint: f"/{hint.name}" != typed)
@@ -94,7 +94,7 @@ def commands_for(word: Word, commands: Sequence[CommandHint]) -> list[Choice]:
 
 
 def path_choices(paths: Iterable[str]) -> list[Choice]:
-    """The paths as choices: a file ends its word, a folder goes on."""
+    """The paths as choices. A space follows a file, and nothing a folder, whose path may go on."""
     return [
         Choice(f"@{path}{'' if path.endswith('/') else ' '}", path.removeprefix('"').rstrip('"'))
         for path in paths
@@ -102,7 +102,7 @@ def path_choices(paths: Iterable[str]) -> list[Choice]:
 
 
 class CompletionList(OptionList, can_focus=False):
-    """Lies over what is above the prompt; the prompt keeps the focus and moves the highlight."""
+    """Is drawn over the widgets above the prompt, which keeps the focus and moves the highlight."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
 
@@ -134,6 +134,7 @@ class CompletionList(OptionList, can_focus=False):
         choice: Choice
 
     def __init__(self, commands: Sequence[CommandHint] = (), folder: Path | None = None) -> None:
+        """`folder` is where relative paths begin; the working directory by default."""
         super().__init__(markup=False)
         self.commands = commands
         self._folder = folder or Path.cwd()
@@ -143,18 +144,18 @@ class CompletionList(OptionList, can_focus=False):
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to choose from."""
+        """Whether there are choices, and so the list is shown."""
         return bool(self._choices)
 
     @property
-    def chosen(self) -> Choice | None:
-        """The choice that is highlighted."""
+    def highlighted_choice(self) -> Choice | None:
+        """The choice that is highlighted; None while the list is closed."""
         return self._choices[self.highlighted] if self._choices and self.highlighted is not None else None
 
     @property
-    def due(self) -> Choice | None:
-        """The choice that is highlighted, unless it is written out already."""
-        choice, word = self.chosen, self._word
+    def unwritten_choice(self) -> Choice | None:
+        """The choice that is highlighted; None where the prompt already holds its text."""
+        choice, word = self.highlighted_choice, self._word
         if choice is None or word is None:
             return None
         # The space that ends a path may come later; the one behind a command waits for its argument.
@@ -162,12 +163,12 @@ class CompletionList(OptionList, can_focus=False):
         return None if choice.text in written_out else choice
 
     @property
-    def start(self) -> int:
-        """The column in which the word begins."""
+    def word_start(self) -> int:
+        """The column in which the word begins; 0 without a word."""
         return self._word.start if self._word else 0
 
-    def look(self, row: int, column: int, line: str) -> None:
-        """Offer what may take the place of the word that ends where the cursor stands."""
+    def update_choices(self, row: int, column: int, line: str) -> None:
+        """Offer the choices for the word that ends at the cursor, and close the list where there are none."""
         word = word_at(row, column, line)
         if word is None or self._dismissed is None or not word.is_same_place(self._dismissed):
             self._dismissed = None
@@ -181,13 +182,13 @@ class CompletionList(OptionList, can_focus=False):
         elif word.kind == "command":
             self._offer(commands_for(word, self.commands))
         else:
-            # Until the answer comes, what is listed still fits what is typed: Enter takes nothing else.
+            # Until the folder is read, only choices that fit the word stay, since Enter may complete one.
             typed = word.text.casefold()
             self._offer([choice for choice in self._choices if choice.text.casefold().startswith(typed)])
             self._offer_paths(word)
 
     def dismiss(self, row: int, column: int, line: str) -> None:
-        """Close, until another word is begun than the one that ends where the cursor stands."""
+        """Close the list until another word is begun than the one that ends at the cursor."""
         self._dismissed = word_at(row, column, line)
         self._word = None
         self._offer([])
@@ -196,7 +197,7 @@ class CompletionList(OptionList, can_focus=False):
     async def _offer_paths(self, word: Word) -> None:
         try:
             paths = await asyncio.to_thread(paths_for, word.text.removeprefix("@"), self._folder)
-        except UsageError:  # A folder that is not there, while its name is being typed.
+        except UsageError:  # There is no such folder; its name may not be typed out yet.
             paths = []
         if word == self._word:
             self._offer(path_choices(paths))
@@ -214,12 +215,12 @@ class CompletionList(OptionList, can_focus=False):
         self.refresh_bindings()
 
     def move(self, steps: int) -> None:
-        """Highlight the choice so many further down, from the last on to the first."""
+        """Highlight the choice that is so many rows further down; the first follows the last."""
         if self._choices:
             self.highlighted = ((self.highlighted or 0) + steps) % len(self._choices)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Pass a click on."""
+        """Post the choice that was clicked."""
         event.stop()
         self.post_message(self.Chosen(self._choices[event.option_index]))
 

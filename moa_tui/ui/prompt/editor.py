@@ -1,4 +1,4 @@
-"""A text in the person's own editor."""
+"""Edits a text in the user's own editor."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from textual.app import App
 
 _VARIABLES = ("VISUAL", "EDITOR")
-# What most machines have, the easiest first; taken where neither variable is set.
-_USUAL = ("nano", "vim", "vi")
+# Editors that most machines have, the easiest first; used where neither variable is set.
+_USUAL_EDITORS = ("nano", "vim", "vi")
 
 
 def edit(app: App[object], text: str) -> str | None:
-    """`text` as the person leaves it in $VISUAL or $EDITOR; None where it was not changed.
+    """Open `text` in $VISUAL or $EDITOR, and return the edited text; None where it was not changed.
 
-    The screen is theirs meanwhile, and nothing else happens on it. Raises UsageError where no editor can be
-    run, it ends with an error, or what it leaves is no text.
+    The app is suspended until the editor ends. Raises UsageError where no editor can be run, where it ends
+    with an error, or where its file is not text.
     """
     name, command = _editor()
-    # A folder of its own, since editors keep their backups beside the file.
+    # The file has a folder of its own, since editors keep their backups beside the file.
     with tempfile.TemporaryDirectory(prefix="moa-tui-") as folder:
         path = Path(folder) / "prompt.md"
         path.touch(mode=0o600)
@@ -60,30 +60,30 @@ def edit(app: App[object], text: str) -> str | None:
 
 
 def _editor() -> tuple[str, list[str]]:
-    """The command, and how a message names where it came from."""
+    """The words by which an error names the source of the command, and the command itself."""
     for variable in _VARIABLES:
         if value := os.environ.get(variable, "").strip():
             try:
                 return f"${variable}", shlex.split(value)
             except ValueError as error:
                 raise UsageError(f"${variable} cannot be read: {error}") from error
-    for program in _USUAL:
+    for program in _USUAL_EDITORS:
         if shutil.which(program):
             return "$EDITOR is not set", [program]
     raise UsageError("no editor is known: set $VISUAL or $EDITOR to the one you use")
 
 
 def _run(command: list[str]) -> int:
-    """The exit code. A ctrl+c that the editor leaves to the terminal is not meant for this program."""
+    """Run the editor, and return its exit code. A ctrl+c in the editor does not interrupt this program."""
     editor = subprocess.Popen(command)  # noqa: S603
-    with _deaf_to_interrupts():
+    with _interrupts_ignored():
         return editor.wait()
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_ignored() -> Iterator[None]:
+    previous_handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)

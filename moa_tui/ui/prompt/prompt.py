@@ -1,4 +1,4 @@
-"""Where a person writes: grows with the text, keeps long pastes folded, walks the history, completes."""
+"""The text area for prompts: it folds long pastes, goes through the history, and completes words."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
     from moa_tui.ui.prompt.completion import Choice, CompletionList
 
-# Up to here a text can be edited without a pause at each key.
-_MOST_SHOWN_CHARACTERS = 200_000
+# In a longer text each key would be followed by a pause.
+_MOST_EDITABLE_CHARACTERS = 200_000
 
 
 class Prompt(TextArea):
-    """The text to send. A long paste is one token in it, which the cursor steps over like a letter."""
+    """The text to send, which grows to ten lines.
+
+    A long paste is folded into one token, which the cursor steps over like a letter.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "send", "Send", id="prompt.send"),
@@ -53,81 +56,86 @@ class Prompt(TextArea):
 
     @frozen_message
     class Submitted(Message):
-        """`text`, pastes and all, is to be sent; the prompt keeps it until `reset`."""
+        """The user wants to send `text`, its pastes unfolded. The prompt keeps it until `reset`."""
 
         text: str
 
     def __init__(self, completions: CompletionList) -> None:
-        self.pastes = Pastes()  # Looked at as soon as there is a cursor.
+        # The base class sets the cursor, and `watch_selection` reads the pastes then.
+        self.pastes = Pastes()
         super().__init__(
             placeholder=Content("Ask anything, @file to attach, / for commands"),
             highlight_cursor_line=False,
         )
-        # Looking for the partner of a bracket reads all of a long text at each key.
+        # The search for a matching bracket reads all of a long text at each key.
         self.match_cursor_bracket = False
         self.earlier: list[str] = []
-        """Prompts sent before, newest last."""
+        """Prompts that were sent before, the newest last."""
         self._completions = completions
         self._steps_back = 0
-        self._left_behind: dict[int, str] = {}
+        self._texts_by_step: dict[int, str] = {}
 
     @property
     def expanded(self) -> str:
-        """The text with every token replaced by its paste."""
+        """The text with every token replaced by the paste that it stands for."""
         return self.pastes.expand(self.text)
 
     @property
     def selected_text(self) -> str:
-        """The selection as it is copied: with the pastes, since a token means nothing elsewhere."""
+        """The selection as it is copied: with its pastes unfolded, since a token means nothing elsewhere."""
         return self.pastes.expand(super().selected_text)
 
     # Text in and out
 
     def fill(self, text: str) -> None:
-        """Put `text` in the place of all that is there, the cursor behind it."""
-        self.load_text(self._foldable(without_escapes(text)))
+        """Replace the whole text by `text`, and move the cursor to its end."""
+        text = without_escapes(text)
+        self.load_text(self._fold(text) if len(text) > _MOST_EDITABLE_CHARACTERS else text)
         self.move_cursor(self.document.end)
         self._dismiss()
 
     def put_back(self, text: str) -> None:
-        """Put `text` in front of what is being typed, on lines of its own; the cursor stays where it is."""
+        """Insert `text` before the text, on lines of its own. The cursor stays at its place in the text."""
         is_empty = not self.text
         text = without_escapes(text)
-        self.insert((self._folded(text) if is_long(text) else text) + ("" if is_empty else "\n"), (0, 0))
+        self.insert((self._fold(text) if is_long(text) else text) + ("" if is_empty else "\n"), (0, 0))
         if is_empty:
             self.move_cursor(self.document.end)
         self._dismiss()
 
     def reset(self) -> None:
-        """Begin anew: no text, no pastes, at the end of the history."""
+        """Remove the text and its pastes, and go to the end of the history."""
         self.load_text("")
         self.pastes.clear()
         self._steps_back = 0
-        self._left_behind.clear()
+        self._texts_by_step.clear()
 
     def remember(self, text: str) -> None:
-        """Add a prompt to the history, unless it was the last one too."""
+        """Add a prompt to the history, unless it is empty or the same as the last one."""
         if text.strip() and self.earlier[-1:] != [text]:
             self.earlier.append(text)
         self._steps_back = 0
-        self._left_behind.clear()
+        self._texts_by_step.clear()
 
-    def take_paste(self, text: str) -> None:
-        """Put a pasted text in the place of the selection: cleaned, and as a token where it is long."""
+    def insert_paste(self, text: str) -> None:
+        """Replace the selection by a pasted text: cleaned, and folded into a token where it is long.
+
+        A binary text is refused with a notice.
+        """
         if is_binary(text):
             message = "What was pasted is no text; nothing of it was taken. Attach files with @."
             self.notify(message, severity="warning", markup=False)
             return
         text = without_escapes(text)
         if is_long(text):
-            text = self._folded(text)
+            text = self._fold(text)
         if text:
             self.replace(text, *self.selection, maintain_selection_offset=False)
 
     def open_paste(self, token: str) -> None:
-        """Put a paste's text in the place of its token."""
+        """Replace a token by its paste. A paste too long to be edited stays folded, with a notice."""
         text = self.pastes.text(token)
-        if len(text) > _MOST_SHOWN_CHARACTERS:
+        if len(text) > _MOST_EDITABLE_CHARACTERS:
             message = f"{paste_label(token)}: too long to be edited here. It is sent whole."
             self.notify(message, severity="warning", markup=False)
             return
@@ -137,54 +145,52 @@ class Prompt(TextArea):
                     self.replace(text, (row, start), (row, end), maintain_selection_offset=False)
                     return
 
-    def _foldable(self, text: str) -> str:
-        return self._folded(text) if len(text) > _MOST_SHOWN_CHARACTERS else text
-
-    def _folded(self, text: str) -> str:
+    def _fold(self, text: str) -> str:
+        """Keep `text` as a paste, and return the token that stands for it."""
         self.call_after_refresh(self.refresh_bindings)
         return self.pastes.add(text)
 
     # Keys
 
     def action_send(self) -> None:
-        """Send, or take the choice that is not yet written out."""
-        if choice := self._completions.due:
+        """Send the text; where a highlighted choice is not yet written out, complete it instead."""
+        if choice := self._completions.unwritten_choice:
             self.complete(choice)
         elif self.text.strip():
             self._dismiss()
             self.post_message(self.Submitted(self.expanded))
 
     def action_newline(self) -> None:
-        """Begin a new line."""
+        """Insert a line end."""
         self.replace("\n", *self.selection, maintain_selection_offset=False)
 
     def action_cursor_up(self, select: bool = False) -> None:
-        """The choice above, the prompt before this one, or the line above."""
+        """Go to the choice or line above; from the first line, to the prompt sent before this one."""
         if self._completions.is_open and not select:
             self._completions.move(-1)
-        elif select or not (self.navigator.is_first_wrapped_line(self.cursor_location) and self._walk(1)):
+        elif select or not (self.navigator.is_first_wrapped_line(self.cursor_location) and self._go_back(1)):
             super().action_cursor_up(select)
 
     def action_cursor_down(self, select: bool = False) -> None:
-        """The choice below, the prompt after this one, or the line below."""
+        """Go to the choice or line below; from the last line, to the prompt sent after this one."""
         if self._completions.is_open and not select:
             self._completions.move(1)
-        elif select or not (self.navigator.is_last_wrapped_line(self.cursor_location) and self._walk(-1)):
+        elif select or not (self.navigator.is_last_wrapped_line(self.cursor_location) and self._go_back(-1)):
             super().action_cursor_down(select)
 
     def action_paste(self) -> None:
-        """Paste what was last cut or copied here."""
-        self.take_paste(self.app.clipboard)
+        """Paste the text that was last cut or copied in this program."""
+        self.insert_paste(self.app.clipboard)
 
     def action_cut(self) -> None:
-        """Cut the selection, or the line; pastes are copied as their text."""
+        """Cut the selection, or the line without one. Pastes are copied unfolded."""
         super().action_cut()
-        if (whole := self.pastes.expand(self.app.clipboard)) != self.app.clipboard:
-            self.app.copy_to_clipboard(whole)
+        if (unfolded := self.pastes.expand(self.app.clipboard)) != self.app.clipboard:
+            self.app.copy_to_clipboard(unfolded)
 
     def action_complete(self) -> None:
-        """Take the highlighted choice."""
-        if choice := self._completions.chosen:
+        """Complete the word with the highlighted choice."""
+        if choice := self._completions.highlighted_choice:
             self.complete(choice)
 
     def action_close_completions(self) -> None:
@@ -202,7 +208,7 @@ class Prompt(TextArea):
         self.open_paste(before[-1] if before else tokens[0][1])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave tab and escape to others while no list is open, and say nothing of pastes without any."""
+        """Leave tab and escape to other widgets while no list is open, and F5 while there is no paste."""
         match action:
             case "complete" | "close_completions":
                 return self._completions.is_open
@@ -212,14 +218,15 @@ class Prompt(TextArea):
                 return True
 
     async def on_key(self, event: events.Key) -> None:
-        """Run what a key is bound to at once.
+        """Run the action of a key immediately.
 
-        Left to itself the app runs it after the letters that were typed behind it, where keys come in a
-        burst: an Enter would send words of the next prompt, a backspace remove the wrong letter.
+        Where keys come in a burst, the app would run it after the letters that were typed behind it: an Enter
+        would send words of the next prompt, and a backspace would remove the wrong letter.
         """
         if event.is_printable:
             return
-        self._completions.look(*self._cursor_in_line)  # As of the last letter, for tab and Enter.
+        # Tab and Enter must find the choices for the last letter that was typed.
+        self._completions.update_choices(*self._cursor_in_line)
         # xterm's shift+enter comes under a name that no binding can be written for.
         key = "shift+enter" if event.key == "shift+\r" else event.key
         active = self.screen.active_bindings.get(key)
@@ -228,10 +235,10 @@ class Prompt(TextArea):
             event.stop()
 
     async def on_paste(self, event: events.Paste) -> None:
-        """Take a paste in as `take_paste` does."""
-        event.prevent_default()  # Else the text area puts it in once more.
+        """Insert a paste as `insert_paste` does."""
+        event.prevent_default()  # Else the text area would insert it once more.
         event.stop()
-        self.take_paste(event.text)
+        self.insert_paste(event.text)
 
     def on_click(self, event: events.Click) -> None:
         """Open the paste whose token was clicked."""
@@ -241,51 +248,54 @@ class Prompt(TextArea):
             if start <= column < end and self.selection.is_empty:
                 self.open_paste(line[start:end])
 
-    # A text that gets shorter is measured while the cursor still stands where it was, which may be behind its
-    # end: so it waits at the beginning.
+    # Undo and redo. The text area measures a text that gets shorter while the cursor still has its old place,
+    # which may be behind the new end; so the cursor is moved to the beginning first.
 
     def undo(self) -> None:
-        """Take back the last edit; an opened paste is folded again."""
+        """Undo the last edit; a paste that it opened is folded again."""
         if self.history.undo_stack:
             self.selection = Selection.cursor((0, 0))
         super().undo()
 
     def redo(self) -> None:
-        """Do again what was taken back."""
+        """Redo the edit that was undone last."""
         if self.history.redo_stack:
             self.selection = Selection.cursor((0, 0))
         super().redo()
 
     # History
 
-    def _walk(self, steps: int) -> bool:
-        """Show the prompt so many steps further back; what stands here is kept for the way forth."""
+    def _go_back(self, steps: int) -> bool:
+        """Show the prompt that is so many steps further back, and keep the present text for the way forward.
+
+        Returns whether there is such a prompt.
+        """
         back = self._steps_back + steps
         if not 0 <= back <= len(self.earlier):
             return False
-        self._left_behind[self._steps_back] = self.text
+        self._texts_by_step[self._steps_back] = self.text
         self._steps_back = back
-        self.fill(self._left_behind[back] if back in self._left_behind else self.earlier[-back])
-        if steps > 0:  # So that the next step up goes on from here.
+        self.fill(self._texts_by_step[back] if back in self._texts_by_step else self.earlier[-back])
+        if steps > 0:  # The cursor has to be in the first line for the next step back.
             self.move_cursor((0, len(self.document.get_line(0))))
         return True
 
-    # Tokens are stepped over and removed as a whole
+    # Tokens: the cursor steps over them, and they are removed as a whole
 
     def edit(self, edit: Edit) -> EditResult:
-        """Widen an edit that would cut a token in two: the rest of it would mean nothing."""
+        """Widen an edit that would cut a token in two, because half a token means nothing."""
         top, bottom = edit.top, edit.bottom
         if top != bottom:
-            if span := self._token_around(top):
+            if span := self._token_span_around(top):
                 top = (top[0], span[0])
-            if span := self._token_around(bottom):
+            if span := self._token_span_around(bottom):
                 bottom = (bottom[0], span[1])
             edit = dataclasses.replace(edit, from_location=top, to_location=bottom)
         return super().edit(edit)
 
     def watch_selection(self, before: Selection, after: Selection) -> None:
-        """Take a cursor that came to stand inside a token to its other side, or to the nearer one."""
-        if span := self._token_around(after.end):
+        """Move a cursor that came to stand inside a token to its other side, or to its nearer one."""
+        if span := self._token_span_around(after.end):
             row, column = after.end
             start, end = span
             from_end = before.end == (row, end)
@@ -293,7 +303,8 @@ class Prompt(TextArea):
             edge = (row, start if to_start else end)
             self.selection = Selection(edge if after.is_empty else after.start, edge)
 
-    def _token_around(self, location: Location) -> tuple[int, int] | None:
+    def _token_span_around(self, location: Location) -> tuple[int, int] | None:
+        """The first and last column of the token that `location` stands inside; None where there is none."""
         row, column = location
         if not self.pastes or row >= self.document.line_count:
             return None
@@ -303,24 +314,24 @@ class Prompt(TextArea):
     # Completion
 
     def complete(self, choice: Choice) -> None:
-        """Put `choice` in the place of the word that is being typed."""
+        """Replace the word that is being typed by `choice`."""
         row, column = self.cursor_location
-        followed = self.document.get_line(row)[column:].startswith(" ")
-        # A space that is there already is not put in once more.
-        text = choice.text.rstrip() if followed else choice.text
-        start = (row, self._completions.start)
+        is_before_space = self.document.get_line(row)[column:].startswith(" ")
+        # A space that is there already is not inserted once more.
+        text = choice.text.rstrip() if is_before_space else choice.text
+        start = (row, self._completions.word_start)
         self.replace(text, start, (row, column), maintain_selection_offset=False)
 
     def on_text_area_changed(self) -> None:
-        """Renew the list."""
-        self._completions.look(*self._cursor_in_line)
+        """Update the list of choices."""
+        self._completions.update_choices(*self._cursor_in_line)
 
     def on_text_area_selection_changed(self) -> None:
-        """Renew the list, or close it where the cursor left the word."""
-        self._completions.look(*self._cursor_in_line)
+        """Update the list of choices, or close it where the cursor has left the word."""
+        self._completions.update_choices(*self._cursor_in_line)
 
     def on_blur(self) -> None:
-        """Close the list."""
+        """Close the list of choices."""
         self._dismiss()
 
     def _dismiss(self) -> None:
@@ -328,5 +339,6 @@ class Prompt(TextArea):
 
     @property
     def _cursor_in_line(self) -> tuple[int, int, str]:
+        """The cursor's row and column, and the text of its line."""
         row, column = self.cursor_location
         return row, column, self.document.get_line(row)

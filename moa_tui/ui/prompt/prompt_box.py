@@ -1,4 +1,4 @@
-"""The prompt with all that belongs to it: completion above, what goes along, the estimate beside it."""
+"""The prompt with its completion list, its row of files and pastes, and the estimate beside it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _EDITED_AFTER_SECONDS = 0.3
 
 
 class PromptBox(Vertical):
-    """Sends what is written together with the files it mentions, which leaves the box once they are read."""
+    """Posts the text together with the files that it mentions, once they are read."""
 
     DEFAULT_CSS = """
     PromptBox {
@@ -53,12 +53,12 @@ class PromptBox(Vertical):
 
     @frozen_message
     class Submitted(Message):
-        """`prompt` is to be sent; it has left the box."""
+        """The user wants to send `prompt`, which has been removed from the box."""
 
         prompt: PromptText
 
     class Edited(Message):
-        """The text has changed, and nothing was typed for a moment."""
+        """The text or its files have changed, and nothing was typed for 0.3 s."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class PromptBox(Vertical):
         *,
         id: str | None = None,
     ) -> None:
+        """`folder` is where mentioned files are searched for; the working directory by default."""
         super().__init__(id=id)
         self._folder = folder or Path.cwd()
         self._completions = CompletionList(commands, self._folder)
@@ -76,11 +77,12 @@ class PromptBox(Vertical):
         self._mentions: Mentions = {}
         self._timer: Timer | None = None
         self._is_reading = False
-        self._refused: str | None = None
+        self._text_to_confirm: str | None = None
+        """A text that was not sent because of unreadable files; submitted again, it is sent without them."""
         self._command_names = {hint.name for hint in commands if not hint.takes_message}
 
     def compose(self) -> ComposeResult:
-        """The list lies over what is above, the rest stands in rows."""
+        """The list is drawn over the widgets above the box; the others stand in rows."""
         yield self._completions
         yield self._chips
         with Horizontal():
@@ -89,12 +91,12 @@ class PromptBox(Vertical):
 
     @property
     def draft(self) -> PromptText:
-        """What would be sent: the text with its pastes, and the files it names as far as they were read."""
+        """The prompt as it would be sent now, with those of its files that have been read."""
         return PromptText(self.prompt.expanded, _readable(self._mentions))
 
     @property
     def estimate(self) -> str:
-        """What stands beside the prompt, as `7 calls · about $0.02`."""
+        """The words beside the prompt, as `7 calls · about $0.02`."""
         return str(self._estimate.content)
 
     @estimate.setter
@@ -111,11 +113,14 @@ class PromptBox(Vertical):
             self.prompt.reset()
             self.prompt.fill(text.removeprefix(submitted))
         self._mentions = {}
-        self._refused = None
+        self._text_to_confirm = None
         self._show_chips()
 
     def edit_outside(self) -> None:
-        """Hand the text to the person's own editor, and take what comes back."""
+        """Open the text in the user's own editor, and replace it by the edited one.
+
+        A notice says why, where no editor can be run.
+        """
         try:
             text = edit(self.app, self.prompt.expanded)
         except UsageError as error:
@@ -125,25 +130,25 @@ class PromptBox(Vertical):
             self.prompt.fill(text)
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        """Show at once what was pasted; look for files, and say so, when typing rests."""
+        """Update the row of pastes immediately, and the mentioned files once nothing is typed for 0.3 s."""
         event.stop()
         self._show_chips()
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(_EDITED_AFTER_SECONDS, self._look_again)
+        self._timer = self.set_timer(_EDITED_AFTER_SECONDS, self._report_edit)
 
     def on_completion_list_chosen(self, event: CompletionList.Chosen) -> None:
-        """Take what was clicked in the list."""
+        """Complete the word with the choice that was clicked."""
         event.stop()
         self.prompt.complete(event.choice)
 
     def on_chips_opened(self, event: Chips.Opened) -> None:
-        """Open a paste whose chip was clicked."""
+        """Open the paste whose chip was clicked."""
         event.stop()
         self.prompt.open_paste(event.token)
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
-        """Read the mentioned files, then send."""
+        """Read the mentioned files, then send the text."""
         event.stop()
         if not self._is_reading:
             self._is_reading = True
@@ -151,13 +156,13 @@ class PromptBox(Vertical):
 
     async def _send(self, written: str, expanded: str) -> None:
         try:
-            mentions = await self._read(self._mentioned(written))
+            mentions = await self._read(self._mentioned_paths(written))
         finally:
             self._is_reading = False
-        errors = [str(found) for found in mentions.values() if isinstance(found, UsageError)]
-        # A word like @someone names no file; whoever says so twice is believed.
-        if errors and self._refused != written:
-            self._refused = written
+        errors = [str(mention) for mention in mentions.values() if isinstance(mention, UsageError)]
+        # A word like @someone names no file, so the same text is sent when it is submitted a second time.
+        if errors and self._text_to_confirm != written:
+            self._text_to_confirm = written
             self._mentions = mentions
             self._show_chips()
             message = "\n".join([*errors, "Nothing was sent. Enter again sends it without."])
@@ -166,21 +171,21 @@ class PromptBox(Vertical):
         self._clear(written)
         self.post_message(self.Submitted(PromptText(expanded, _readable(mentions))))
 
-    def _look_again(self) -> None:
+    def _report_edit(self) -> None:
         self.post_message(self.Edited())
         if self._completions.is_open:  # The name is still being typed.
             return
-        words = self._mentioned(self.prompt.text)
+        words = self._mentioned_paths(self.prompt.text)
         if words != list(self._mentions):
-            self._look_at(words)
+            self._read_mentions(words)
 
-    def _mentioned(self, text: str) -> list[str]:
-        """The files a message names; what stands behind most slash commands is the command's."""
+    def _mentioned_paths(self, text: str) -> list[str]:
+        """The files that a message names. A slash command names files only where it takes a message."""
         word = text[1:].split(maxsplit=1)[:1] if text.startswith("/") else []
         return [] if word and word[0].lower() in self._command_names else mentioned(text)
 
     @work(group="mentions", exclusive=True)
-    async def _look_at(self, words: list[str]) -> None:
+    async def _read_mentions(self, words: list[str]) -> None:
         self._mentions = await self._read(words)
         self._show_chips()
         self.post_message(self.Edited())
@@ -194,7 +199,7 @@ class PromptBox(Vertical):
 
 
 class Chips(Static):
-    """A row of what goes along with the prompt: files, pastes, and files that cannot be read."""
+    """A row with a chip for each file and paste of the prompt, and for each file that cannot be read."""
 
     DEFAULT_CSS = """
     Chips {
@@ -213,22 +218,22 @@ class Chips(Static):
         token: str
 
     def show(self, mentions: Mentions, tokens: Iterable[str]) -> None:
-        """Show one chip for each; no row where there are none."""
-        chips = [_mention_chip(found) for found in mentions.values()]
+        """Show one chip for each mention and each token of a paste; hide the row where there are none."""
+        chips = [_mention_chip(mention) for mention in mentions.values()]
         chips += [_paste_chip(token) for token in tokens]
         self.update(Content("   ").join(chips))
         self.display = bool(chips)
 
     def on_click(self, event: events.Click) -> None:
-        """Say which paste was clicked."""
+        """Post the token of the paste that was clicked."""
         if token := event.style.meta.get("paste"):
             self.post_message(self.Opened(token))
 
 
-def _mention_chip(found: Attachment | UsageError) -> Content:
-    if isinstance(found, UsageError):
-        return Content.styled(f"✗ {found}", "$text-error")
-    return Content(f"✓ {found.path.name} · ~{_thousands(found.tokens)} tokens")
+def _mention_chip(mention: Attachment | UsageError) -> Content:
+    if isinstance(mention, UsageError):
+        return Content.styled(f"✗ {mention}", "$text-error")
+    return Content(f"✓ {mention.path.name} · ~{_thousands(mention.tokens)} tokens")
 
 
 def _paste_chip(token: str) -> Content:
@@ -244,11 +249,11 @@ def _readable(mentions: Mentions) -> tuple[Attachment, ...]:
 
 
 def _attachments(words: list[str], folder: Path) -> Mentions:
-    """Each mention with its file, or with why it cannot go along."""
-    found: dict[str, Attachment | UsageError] = {}
+    """Each mention with its file, or with the error why it cannot be attached. Reads the disk."""
+    mentions: dict[str, Attachment | UsageError] = {}
     for word in words:
         try:
-            found[word] = attachment(word, folder)
+            mentions[word] = attachment(word, folder)
         except UsageError as error:
-            found[word] = error
-    return found
+            mentions[word] = error
+    return mentions

@@ -1,6 +1,6 @@
-"""The second wall: whatever a widget was given, nothing but text and colour leaves for the terminal.
+"""The second wall against control characters: nothing but text and colour is sent to the terminal.
 
-The gateway's border cleans what models send. This one holds even where a widget is handed something else.
+The gateway cleans what models send. This filter works on what is drawn, from whatever source it comes.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class ControlFilter(LineFilter):
-    """Takes control characters and terminal links out of every segment on its way to the screen."""
+    """Removes terminal links, and blanks control characters, in every segment before it is drawn."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        clean = []
+        safe_segments = []
         for segment in segments:
             text, style, control = segment
-            # One cell for one character: what stands behind keeps its column.
-            safe = with_blanked_controls(text)
-            if safe is not text:
-                segment = Segment(safe, style, control)
+            # Each character becomes one cell, so that the text behind it keeps its column.
+            safe_text = with_blanked_controls(text)
+            if safe_text is not text:
+                segment = Segment(safe_text, style, control)
             if style is not None and style.link:
                 segment = Segment(segment.text, style.update_link(None), control)
-            clean.append(segment)
-        return clean
+            safe_segments.append(segment)
+        return safe_segments

@@ -1,6 +1,7 @@
-"""Markdown as rows: what a model wrote, laid out at a width. Pure, so that it can run on another thread.
+"""Lays Markdown out as rows of a width. Pure, so that it can run on any thread.
 
-HTML is shown as it is written. A link keeps its whole address in the style's meta, never as a terminal link.
+HTML is shown as it is written. A link has its whole address in the meta of its style, and is never a link of
+the terminal.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from moa_tui.ui.rows.text_rows import CODE, HEADING, MUTED, Row, prefixed, wrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Beyond this a lexer may take seconds; the code is shown all the same, in one colour.
+# Characters of a code block. For a longer one a lexer may take seconds, so it is shown in one colour.
 _LONGEST_HIGHLIGHTED = 20_000
-# A table whose columns would get less than this is written as one line for each cell.
+# Cells of a column. A table whose columns would be narrower is written with one line for each cell.
 _NARROWEST_COLUMN = 5
-# What is nested so deep that less is left than this is no longer indented.
-_NARROWEST = 4
+# Cells of a nested block. A block that would be narrower is not indented.
+_NARROWEST_BLOCK = 4
 _BULLETS = ("•", "◦", "▪")
 _INLINE_CODE = "$text-warning"
 
@@ -37,29 +38,30 @@ _parser = MarkdownIt("commonmark", {"html": False, "linkify": True, "maxNesting"
 
 @dataclass
 class Rendered:
-    """Rows, and the code blocks and links they hold, in order."""
+    """Rows, and the code blocks and links in them, in order."""
 
     rows: list[Row] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
-    """Text and address of each."""
+    """The text and the address of each link."""
 
 
 def render(source: str, width: int, first_code: int = 0) -> Rendered:
-    """`source` as rows of `width` cells at most; its code blocks count from `first_code`."""
+    """Lay `source` out in rows of `width` cells at most. Its code blocks are numbered from `first_code`."""
     layout = _Layout(first_code)
     tree = SyntaxTreeNode(_parser.parse(source))
-    layout.out.rows = layout.blocks(tree.children, max(width, 4))
-    return layout.out
+    layout.rendered.rows = layout.blocks(tree.children, max(width, 4))
+    return layout.rendered
 
 
 def block_end(source: str, start: int) -> int:
-    """Where `source` may be cut behind `start` so that what stands before is rendered as it will stay.
+    """The last place behind `start` up to which `source` is rendered the same, whatever is appended to it.
 
-    That is behind a blank line outside every fence, where the parser too sees a block of its own begin.
+    That place is behind a blank line outside every code block, where the parser sees a new block begin. It is
+    `start` where there is no such place.
     """
     fence, at = "", start
-    blank = False
+    is_after_blank = False
     places: dict[int, int] = {}
     lines = source[start:].split("\n")
     for number, line in enumerate(lines):
@@ -68,34 +70,37 @@ def block_end(source: str, start: int) -> int:
             if text.startswith(fence) and not text.strip(fence[0]):
                 fence = ""
         else:
-            if blank and text and not _may_continue(line):
+            if is_after_blank and text and not _may_continue(line):
                 places[number] = at
-            blank = not text
+            is_after_blank = not text
             if opening := _FENCE.match(line):
                 fence = opening[1]
         at += len(line) + 1
     if not places:
         return start
     tokens = _parser.parse("\n".join(lines))
-    blocks = {token.map[0] for token in tokens if token.level == 0 and token.map}
-    return max((place for number, place in places.items() if number in blocks), default=start)
+    block_lines = {token.map[0] for token in tokens if token.level == 0 and token.map}
+    return max((place for number, place in places.items() if number in block_lines), default=start)
 
 
-# A fence may begin behind the markers of the list it stands in.
+# A fence may stand behind the markers of a list.
 _FENCE = re.compile(r"(?:\s*(?:[-*+]|\d{1,9}[.)])\s+)*\s*(`{3,}(?=[^`]*$)|~{3,})")
 
 
 def _may_continue(line: str) -> bool:
-    """Whether the line may belong to a list that a blank line seemed to end."""
+    """Whether the line may continue a list that stands before a blank line."""
     return line[0] in " \t-*+" or line[0].isdigit() or len(line.strip()) < 3
 
 
 class _Layout:
+    """Lays out the nodes of one text, and collects its code blocks and links in `rendered`."""
+
     def __init__(self, first_code: int) -> None:
-        self.out = Rendered()
+        self.rendered = Rendered()
         self._first_code = first_code
 
     def blocks(self, nodes: Sequence[SyntaxTreeNode], width: int, *, tight: bool = False) -> list[Row]:
+        """The rows of several blocks; a blank row stands between them unless they are `tight`."""
         rows: list[Row] = []
         for node in nodes:
             block = self._block(node, width)
@@ -116,7 +121,7 @@ class _Layout:
                 return self._list(node, width)
             case "blockquote":
                 bar = Content("▎ ").stylize(MUTED)
-                if width - len(bar) < _NARROWEST:
+                if width - len(bar) < _NARROWEST_BLOCK:
                     return self.blocks(node.children, width)
                 return prefixed(self.blocks(node.children, width - len(bar)), bar, bar)
             case "fence" | "code_block":
@@ -146,7 +151,7 @@ class _Layout:
         for mark, item in zip(marks, node.children, strict=True):
             if rows and not tight:
                 rows.append(Row(Content()))
-            if width - size < _NARROWEST:
+            if width - size < _NARROWEST_BLOCK:
                 rows += self.blocks(item.children, width, tight=tight)
                 continue
             inside = self.blocks(item.children, width - size, tight=tight)
@@ -155,12 +160,12 @@ class _Layout:
 
     def _code(self, node: SyntaxTreeNode, width: int) -> list[Row]:
         code = node.content.rstrip("\n").expandtabs(4)
-        number = self._first_code + len(self.out.code)
-        self.out.code.append(node.content.rstrip("\n"))
+        number = self._first_code + len(self.rendered.code)
+        self.rendered.code.append(node.content.rstrip("\n"))
         language = (node.info.split() or [""])[0] if node.type == "fence" else ""
-        # Without a name the library would guess, in time that grows with the square of the length.
-        known = language if language and len(code) <= _LONGEST_HIGHLIGHTED else "text"
-        text = _highlighted(code, known) if known != "text" else Content(code).stylize(CODE)
+        # Without a name the lexer would be guessed, in time that grows with the square of the length.
+        lexer_name = language if language and len(code) <= _LONGEST_HIGHLIGHTED else "text"
+        text = _highlighted(code, lexer_name) if lexer_name != "text" else Content(code).stylize(CODE)
         title = cut(language, width - 10)
         button = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
         head = Content.assemble((f"┌ {title}{' ' if title else ''}", MUTED), button.stylize_before(MUTED))
@@ -189,7 +194,7 @@ class _Layout:
         return rows
 
     def _records(self, head: list[Content], body: list[list[Content]], width: int) -> list[Row]:
-        """A table too wide for its room: each cell a line, behind its column's name."""
+        """The rows of a table that is too wide: a line for each cell, behind its column's name."""
         rows: list[Row] = []
         for line in body:
             if rows:
@@ -223,7 +228,7 @@ class _Layout:
     def _link(self, node: SyntaxTreeNode, inside: Content) -> Content:
         address = str(node.attrs.get("href") or node.attrs.get("src") or "")
         text = inside.plain or node.content or address
-        self.out.links.append((text, address))
+        self.rendered.links.append((text, address))
         shown = inside if inside.plain else Content(text)
         if node.type == "image":
             shown = Content("image: ") + shown
@@ -231,7 +236,7 @@ class _Layout:
 
 
 class _CodeColours(HighlightTheme):
-    """The theme's own foreground for what the library takes from the background's contrast."""
+    """Textual's colours, with the theme's foreground in place of a colour computed from the background."""
 
     STYLES = {  # noqa: RUF012 - as the library has it
         token: style.replace("$text ", "$foreground ") for token, style in HighlightTheme.STYLES.items()
@@ -244,22 +249,23 @@ def _highlighted(code: str, language: str) -> Content:
 
 
 def _depth(node: SyntaxTreeNode) -> int:
-    depth, above = 0, node.parent
-    while above is not None:
-        depth += above.type in ("bullet_list", "ordered_list")
-        above = above.parent
+    """The number of lists that `node` stands in."""
+    depth, ancestor = 0, node.parent
+    while ancestor is not None:
+        depth += ancestor.type in ("bullet_list", "ordered_list")
+        ancestor = ancestor.parent
     return depth
 
 
 def _column_sizes(natural: Sequence[int], room: int) -> list[int]:
-    """Each column's cells: what it needs where that fits, the rest shared evenly among the wide ones."""
+    """The cells of each column: narrow ones get what they need, wide ones share the rest evenly."""
     sizes = [max(1, size) for size in natural]
-    left, open_columns = max(room, len(sizes)), sorted(range(len(sizes)), key=lambda at: sizes[at])
+    cells_left, open_columns = max(room, len(sizes)), sorted(range(len(sizes)), key=lambda at: sizes[at])
     while open_columns:
-        share = left // len(open_columns)
+        share = cells_left // len(open_columns)
         column = open_columns.pop(0)
         sizes[column] = max(1, min(sizes[column], share))
-        left -= sizes[column]
+        cells_left -= sizes[column]
     return sizes
 
 

@@ -1,4 +1,4 @@
-"""A widget that draws rows itself: selected, copied, searched and clicked like any other text."""
+"""A widget that draws rows itself, which can be selected, copied, searched and clicked."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 
     from moa_tui.ui.rows.text_rows import Row
 
-FOUND = "reverse"
-# What a click on a part of a row can mean, as its style's meta says.
+_FOUND_STYLE = "reverse"
+# The keys in a style's meta that give a click on a part of a row a meaning.
 MARKS = frozenset({"link", "code"})
 
 
 class RowsWidget(Widget):
-    """Draws `rows` by the line, each drawn once and kept until it changes."""
+    """Draws `rows` one at a time. A drawn row is kept until it changes."""
 
     ALLOW_SELECT = True
 
     @frozen_message
     class LinkClicked(Message):
-        """A link was clicked; nothing is opened yet."""
+        """A link was clicked. It has not been opened."""
 
         address: str
 
     @frozen_message
     class CopyRequested(Message):
-        """The person wants this text on the clipboard."""
+        """The user wants this text on the clipboard."""
 
         text: str
 
     found: Mapping[int, Sequence[tuple[int, int]]] = {}
-    """Row -> the character ranges a search has found in it."""
+    """For each row, by its number, the ranges of characters that a search has found in it."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -51,16 +51,16 @@ class RowsWidget(Widget):
 
     @property
     def rows(self) -> Sequence[Row]:
-        """What is drawn, from top to bottom."""
+        """The rows to draw, from top to bottom."""
         raise NotImplementedError
 
     @property
     def code(self) -> Sequence[str]:
-        """The code blocks the rows show."""
+        """The code blocks in the rows, by the numbers of their copy marks."""
         return ()
 
     def forget(self, first: int = 0) -> None:
-        """Draw the rows from `first` on anew."""
+        """Drop the drawn rows from number `first` on, so that they are drawn anew."""
         if first == 0:
             self._strips.clear()
             return
@@ -68,23 +68,23 @@ class RowsWidget(Widget):
             del self._strips[key]
 
     def paint(self, y: int, width: int) -> Strip:
-        """Row `y`, `width` cells wide; blank behind the last."""
+        """Draw row `y`, `width` cells wide. There are blank rows behind the last."""
         selection = self.text_selection
-        drawn = self._strips.get((y, width)) if selection is None else None
-        if drawn is not None:
-            return drawn
+        kept_strip = self._strips.get((y, width)) if selection is None else None
+        if kept_strip is not None:
+            return kept_strip
         style = self.visual_style
         rows = self.rows
         content = rows[y].content if y < len(rows) else Content()
         for start, end in self.found.get(y, ()):
-            content = content.stylize(FOUND, start, end)
+            content = content.stylize(_FOUND_STYLE, start, end)
         span = selection.get_span(y) if selection is not None else None
         if span is not None:
             start, end = span
             content = content.stylize(
                 self.screen.get_visual_style("screen--selection"), start, len(content) if end == -1 else end
             )
-        # Only text: `style` carries the background of everything the widget stands on.
+        # Only the text has the widget's style, which carries the background of everything below the widget.
         strip = Strip(content.render_segments(style)).adjust_cell_length(width, style.rich_style)
         strip = strip.apply_offsets(0, y)
         if selection is None:

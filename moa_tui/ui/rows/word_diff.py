@@ -1,6 +1,6 @@
-"""Two texts compared word by word, and laid out as rows: beside each other, or in one column. Pure.
+"""Compares two texts word by word, and lays them out as rows: side by side, or in one column. Pure.
 
-What only one text has is marked by signs as well as by colour: `[-only left-]`, `{+only right+}`.
+Words that only one text has are marked by signs as well as by colour: `[-only left-]`, `{+only right+}`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from moa_tui.ui.rows.text_rows import Row, cuts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-# Texts of more words than this are compared by lines first, changed lines in windows of as many words.
+# Longer texts are compared by lines first, and then the changed lines in windows of so many words.
 MAX_WORDS = 3_000
-# Pairs of equal words to look at. The commonest words beyond it only prolong a match, and begin none.
+# Pairs of equal words to compare. Where there are more, the commonest words begin no match.
 _MAX_PAIRS = 200_000
 _HAN = "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
 # A run without spaces, or one character of a script written without them.
@@ -34,11 +34,11 @@ SIGNS: dict[Side, tuple[str, str]] = {"left": ("[-", "-]"), "right": ("{+", "+}"
 STYLES: dict[Side, str] = {"left": "$text-error", "right": "$text-success"}
 
 Match = tuple[int, int, int]
-"""Where equal words begin on the left and on the right, and how many they are."""
+"""The numbers of the first equal word on the left and on the right, and how many words are equal."""
 
 
 class Piece(NamedTuple):
-    """A stretch of both texts: the same words (spaces may differ), or words that only one of them has."""
+    """A part of both texts: the same words, whose spaces may differ, or words that only one of them has."""
 
     same: bool
     left: str
@@ -47,7 +47,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """Two texts in pieces; joined, each side is its whole text. The numbers count words."""
+    """Two texts in pieces; joined, each side is its whole text. The three counts are of words."""
 
     pieces: tuple[Piece, ...]
     same: int
@@ -56,40 +56,40 @@ class Diff:
 
     @property
     def share(self) -> float:
-        """Which part of both texts' words is the same, from 0 to 1."""
-        every = 2 * self.same + self.only_left + self.only_right
-        return 2 * self.same / every if every else 1.0
+        """The share of both texts' words that is the same, from 0 to 1."""
+        total = 2 * self.same + self.only_left + self.only_right
+        return 2 * self.same / total if total else 1.0
 
 
 def diff(left: str, right: str) -> Diff:
-    """Compare two texts; takes under a second up to 20,000 words a side."""
-    a, b = _Words(left), _Words(right)
-    matches = list(_matches(a, b))
+    """Compare two texts. Up to 20,000 words a side, that takes less than a second."""
+    left_words, right_words = _Words(left), _Words(right)
+    matches = list(_matches(left_words, right_words))
     same = sum(count for _, _, count in matches)
     pieces = []
     at_left = at_right = 0
-    end = (len(a.keys), len(b.keys), 0)
+    end = (len(left_words.keys), len(right_words.keys), 0)
     for i, j, count in [*_readable([*matches, end]), end]:
         if i > at_left or j > at_right:
-            pieces.append(Piece(False, a.text(at_left, i), b.text(at_right, j)))
+            pieces.append(Piece(False, left_words.text(at_left, i), right_words.text(at_right, j)))
         if count:
-            pieces.append(Piece(True, a.text(i, i + count), b.text(j, j + count)))
+            pieces.append(Piece(True, left_words.text(i, i + count), right_words.text(j, j + count)))
         at_left, at_right = i + count, j + count
-    return Diff(tuple(pieces), same, len(a.keys) - same, len(b.keys) - same)
+    return Diff(tuple(pieces), same, len(left_words.keys) - same, len(right_words.keys) - same)
 
 
 class _Words:
-    """A text's words, each with the spaces behind it; marks of punctuation are words of their own."""
+    """A text's words, each with the spaces behind it. Punctuation marks are words of their own."""
 
     def __init__(self, text: str) -> None:
         self.source = text
         self.keys: list[str] = []
         self._starts: list[int] = []
-        for found in _RUN.finditer(text):
-            run, at = found[0], found.start()
+        for match in _RUN.finditer(text):
+            run, at = match[0], match.start()
             core = run.rstrip(_CLOSING)
             head = len(core) - len(core.lstrip(_OPENING))
-            # A mark may be one half of an emoji: it is taken off letters and digits only.
+            # A mark may be a part of an emoji, so only marks beside letters and digits are split off.
             head = head if core[head : head + 1].isalnum() else 0
             for begin, end in pairwise((0, head, len(core), len(run))):
                 if end > begin:
@@ -102,11 +102,11 @@ class _Words:
         self._starts.append(len(text))
 
     def text(self, begin: int, end: int) -> str:
-        """The text from word `begin` to before word `end`."""
+        """The text from word `begin` up to word `end`, without it."""
         return self.source[self._starts[begin] : self._starts[end]]
 
     def lines(self) -> list[int]:
-        """The numbers of the words that begin a line, and one for the end."""
+        """The numbers of the words that begin a line, and the number of words."""
         begins = [0] if self.keys else []
         begins += [
             number
@@ -116,71 +116,72 @@ class _Words:
         return [*begins, len(self.keys)]
 
 
-def _matches(a: _Words, b: _Words) -> Iterator[Match]:
-    if max(len(a.keys), len(b.keys)) <= MAX_WORDS:
-        yield from _equal(a.keys, b.keys)
+def _matches(left_words: _Words, right_words: _Words) -> Iterator[Match]:
+    """The matches of both texts in order; those of long texts are searched line by line."""
+    if max(len(left_words.keys), len(right_words.keys)) <= MAX_WORDS:
+        yield from _equal(left_words.keys, right_words.keys)
         return
-    left, right = a.lines(), b.lines()
+    left, right = left_words.lines(), right_words.lines()
     at_left = at_right = 0
     for i, j, count in [
         *_equal(
-            [" ".join(a.keys[begin:end]) for begin, end in pairwise(left)],
-            [" ".join(b.keys[begin:end]) for begin, end in pairwise(right)],
+            [" ".join(left_words.keys[begin:end]) for begin, end in pairwise(left)],
+            [" ".join(right_words.keys[begin:end]) for begin, end in pairwise(right)],
         ),
         (len(left) - 1, len(right) - 1, 0),
     ]:
-        yield from _in_windows(a.keys, b.keys, (at_left, left[i]), (at_right, right[j]))
+        yield from _in_windows(left_words.keys, right_words.keys, (at_left, left[i]), (at_right, right[j]))
         at_left, at_right = left[i + count], right[j + count]
         if count:
             yield left[i], right[j], at_left - left[i]
 
 
 def _in_windows(
-    a: Sequence[str], b: Sequence[str], left: tuple[int, int], right: tuple[int, int]
+    left_keys: Sequence[str], right_keys: Sequence[str], left: tuple[int, int], right: tuple[int, int]
 ) -> Iterator[Match]:
-    """Compare changed lines, in as many windows as keep each small, cut at the same shares of both."""
+    """Compare changed lines in windows of at most `MAX_WORDS`, cut at the same shares of both sides."""
     sizes = left[1] - left[0], right[1] - right[0]
     windows = -(-max(sizes) // MAX_WORDS)
     for number in range(windows):
         i, i_end = (left[0] + sizes[0] * step // windows for step in (number, number + 1))
         j, j_end = (right[0] + sizes[1] * step // windows for step in (number, number + 1))
-        for at, to, count in _equal(a[i:i_end], b[j:j_end]):
+        for at, to, count in _equal(left_keys[i:i_end], right_keys[j:j_end]):
             yield i + at, j + to, count
 
 
 def _equal(a: Sequence[str], b: Sequence[str]) -> list[Match]:
-    """The runs that both have, in order."""
+    """The runs of equal words of `a` and `b`, in order."""
     in_a, in_b = Counter(a), Counter(b)
     pairs = {word: count * in_b[word] for word, count in in_a.items() if word in in_b}
     common: set[str] = set()
-    every = sum(pairs.values())
+    pairs_left = sum(pairs.values())
     for word in sorted(pairs, key=lambda word: pairs[word], reverse=True):
-        if every <= _MAX_PAIRS:
+        if pairs_left <= _MAX_PAIRS:
             break
-        every -= pairs[word]
+        pairs_left -= pairs[word]
         common.add(word)
     matcher = SequenceMatcher(common.__contains__, a, b, autojunk=False)
     return [(block.a, block.b, block.size) for block in matcher.get_matching_blocks() if block.size]
 
 
 def _readable(matches: Sequence[Match]) -> list[Match]:
-    """Without the lone words that stand by chance between longer changes, and without the end, the last."""
-    kept: list[Match] = []
+    """The matches without the last, which is the end, and without lone words between longer changes."""
+    readable: list[Match] = []
     for (i, j, count), (next_i, next_j, _) in pairwise(matches):
-        before_i, before_j, before_count = kept[-1] if kept else (0, 0, 0)
+        before_i, before_j, before_count = readable[-1] if readable else (0, 0, 0)
         before = max(i - before_i, j - before_j) - before_count
         after = max(next_i - i, next_j - j) - count
         if count < 3 and 2 * count < min(before, after):
             continue
-        kept.append((i, j, count))
-    return kept
+        readable.append((i, j, count))
+    return readable
 
 
-# --- rows ---------------------------------------------------------------------------------------------------
+# Rows
 
 
 def unified(pieces: Iterable[Piece], width: int) -> list[Row]:
-    """Both texts in one column."""
+    """Both texts in one column of `width` cells; words of the left side stand before those of the right."""
     lines = _Lines(width)
     for same, left, right in pieces:
         if same:
@@ -192,13 +193,13 @@ def unified(pieces: Iterable[Piece], width: int) -> list[Row]:
 
 
 def side_by_side(pieces: Iterable[Piece], width: int) -> tuple[list[Row], list[Row]]:
-    """Each text in a column `width` cells wide; as many rows in both, lines that agree at the same height."""
+    """Each text in a column of `width` cells at most; both have as many rows, and equal lines stand level."""
     columns: dict[Side, list[Row]] = {"left": [], "right": []}
     left_lines, right_lines = _Lines(width), _Lines(width)
 
-    def level() -> None:
+    def level_columns() -> None:
         left, right = left_lines.rows(), right_lines.rows()
-        # A row that fills up joins on with nothing, so that what is copied across it has no line too many.
+        # A row that fills a column up joins with nothing, so that a copy across it has no additional line.
         columns["left"] += left + [Row(Content(), "")] * (len(right) - len(left))
         columns["right"] += right + [Row(Content(), "")] * (len(left) - len(right))
 
@@ -210,13 +211,13 @@ def side_by_side(pieces: Iterable[Piece], width: int) -> tuple[list[Row], list[R
             left_lines.add(left_part, None if same else "left")
             right_lines.add(right_part, None if same else "right")
             if left_lines.at_start and right_lines.at_start:
-                level()
-    level()
+                level_columns()
+    level_columns()
     return columns["left"], columns["right"]
 
 
 class _Lines:
-    """Lines as they come together from pieces, some of them marked."""
+    """Puts lines together from pieces, some of which are marked, and lays them out as rows."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -231,7 +232,7 @@ class _Lines:
         return not self._parts
 
     def add(self, text: str, side: Side | None = None) -> None:
-        """Go on with `text`, marked as standing on one side only."""
+        """Append `text`, marked as standing on one side only where `side` is given."""
         first, *others = text.split("\n")
         self._add(first, side)
         for line in others:
@@ -239,7 +240,7 @@ class _Lines:
             self._add(line, side)
 
     def rows(self) -> list[Row]:
-        """What has come together since the last call."""
+        """The rows of what was added since the last call. An unfinished line is ended."""
         if self._parts:
             self._end_line()
         rows, self._rows = self._rows, []
@@ -261,6 +262,7 @@ class _Lines:
             self._length += len(text)
 
     def _end_line(self) -> None:
+        """Lay out the line that was put together, with the marks that stand in each of its rows."""
         text, spans = "".join(self._parts), self._spans
         self._parts, self._spans, self._length = [], [], 0
         first = 0
@@ -276,10 +278,11 @@ class _Lines:
 
 
 def _by_line(text: str) -> list[str]:
+    """The lines of `text`, each but the last with its line end."""
     *lines, last = text.split("\n")
     return [*(f"{line}\n" for line in lines), last]
 
 
 def as_shown(text: str) -> str:
-    """`text` with one cell for what a terminal would obey or nobody could see, and tabs as spaces."""
+    """`text` with a visible sign for each control or invisible character, and four spaces for a tab."""
     return with_replaced_controls(text.replace("\t", "    "))

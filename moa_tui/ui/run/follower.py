@@ -1,8 +1,8 @@
-"""Following a run while it grows: taking in its events, and telling each view what is new of its text.
+"""Follows a run while it grows: applies its events, and finds what is new of the text that a view shows.
 
 `RunFollower` brings a `RunView` up to date from the run's queue. A view holds a cursor, `TextCursor` for one
-call or `AnswerCursor` for the answer, and asks it for the news at each tick. How much of a text a view has
-drawn is known to its cursor alone.
+call or `AnswerCursor` for the answer, and asks it for the news at each tick. Only the cursor keeps account of
+how much of a text its view has drawn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Kind, Outcome, Reply
     from moa_tui.ui.run.run_view import CallState, RunView
 
-# A burst of events is taken in over several ticks, so that a key never waits long.
+# A burst of events is spread over several ticks, so that a key never waits long.
 _LONGEST_ADVANCE_SECONDS = 0.02
 
 
@@ -28,7 +28,7 @@ class EventSource(Protocol):
 
     @property
     def events(self) -> queue.SimpleQueue[Event | None]:
-        """Every event of the run in order, then None."""
+        """Every event of the run in order, then None. Filled on the engine's thread, emptied on the UI's."""
 
 
 class RunFollower:
@@ -63,7 +63,7 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The text begins with `text`, in place of all that was shown before.
+    """The text begins with `text`, which replaces all that was shown before.
 
     `text` is empty where the call was asked anew and has written nothing since.
     """
@@ -80,7 +80,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The text is complete: `text` is all of it, and may be blank."""
+    """The text is complete. `text` is the whole of it, and may be blank."""
 
     text: str
 
@@ -90,64 +90,64 @@ _NOTHING = Nothing()
 
 
 class TextCursor:
-    """Tells one view what is new of one call's text or reasoning."""
+    """Finds what is new of one call's text or reasoning since its view asked last."""
 
     def __init__(self, call: CallState, kind: Kind) -> None:
         self.call = call
         self.kind: Kind = kind
         self.has_text = False
-        """True once the news told so far leave a text to show; False where a notice stands in its place."""
-        self._parts_told = 0
+        """True while the news so far make up a text to show; else a notice stands in its place."""
+        self._parts_returned = 0
         self._generation = call.generation
-        self._reply_told: Reply | None = None
+        self._returned_reply: Reply | None = None
 
     def news(self) -> News:
-        """What is new since the last look. A reply is told once, and again when it has changed."""
+        """What is new since the last call. A reply is returned once, and again whenever it has changed."""
         call = self.call
         if call.reply is not None:
             return self._whole(call.reply)
         parts = call.parts[self.kind]
-        is_anew = call.generation != self._generation
-        if is_anew:
-            self._generation, self._parts_told = call.generation, 0
-        if len(parts) == self._parts_told:
-            self.has_text = self.has_text and not is_anew
-            return Begun("") if is_anew else _NOTHING
-        is_first = self._parts_told == 0
-        text = "".join(parts[self._parts_told :])
-        self._parts_told, self.has_text = len(parts), True
+        was_asked_anew = call.generation != self._generation
+        if was_asked_anew:
+            self._generation, self._parts_returned = call.generation, 0
+        if len(parts) == self._parts_returned:
+            self.has_text = self.has_text and not was_asked_anew
+            return Begun("") if was_asked_anew else _NOTHING
+        is_first = self._parts_returned == 0
+        text = "".join(parts[self._parts_returned :])
+        self._parts_returned, self.has_text = len(parts), True
         return Begun(text) if is_first else Appended(text)
 
     def _whole(self, reply: Reply) -> News:
-        if reply is self._reply_told:
+        if reply is self._returned_reply:
             return _NOTHING
-        self._reply_told = reply
+        self._returned_reply = reply
         text = self.call.written(self.kind)
         self.has_text = bool(text.strip())
         return Whole(text)
 
 
 class AnswerCursor:
-    """Tells one view what is new of a run's answer: its writer's text, and in the end the answer itself."""
+    """Finds what is new of a run's answer: the text of its writer, and in the end the answer itself."""
 
     def __init__(self, run: RunView) -> None:
         self.has_text = False
-        """True once the news told so far leave a text to show."""
+        """True while the news so far make up a text to show."""
         self._run = run
         self._writer: TextCursor | None = None
-        self._outcome_told: Outcome | None = None
+        self._returned_outcome: Outcome | None = None
 
     def news(self) -> News:
-        """What is new since the last look. The whole answer is told once, when the run has ended."""
+        """What is new since the last call. The whole answer is returned once, when the run has ended."""
         outcome = self._run.outcome
         if outcome is not None:
-            if outcome is self._outcome_told:
+            if outcome is self._returned_outcome:
                 return _NOTHING
-            self._outcome_told = outcome
+            self._returned_outcome = outcome
             self.has_text = bool(outcome.answer.strip())
             return Whole(outcome.answer)
         writer = self._run.writer
-        # The writer's reply may be another text than the answer, which comes a moment later.
+        # The answer follows with the run's end, and may be another text than the writer's reply.
         if writer is None or writer.over:
             return _NOTHING
         if self._writer is None or self._writer.call is not writer:

@@ -1,4 +1,4 @@
-"""How much of the final answer's wording stands in each proposer's answer, as rows. Pure."""
+"""Rows that show how much of the final answer's wording stands in each proposer's answer. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _NAME_CELLS = 10
 
 def influence_rows(run: RunView, width: int) -> list[Row]:
     """The run's overlap, diversity and novelty in rows of `width` cells at most, or why there are none."""
-    if (why := why_nothing(run)) is not None or run.outcome is None:
-        return wrap(Content(why or ""), width)
+    if (reason := why_no_overlap(run)) is not None or run.outcome is None:
+        return wrap(Content(reason or ""), width)
     metrics = run.outcome.metrics
     by_share = sorted(metrics.overlap, key=lambda overlap: overlap.ngram_share, reverse=True)
     labels = [without_controls(call_label(run.view(overlap.call))) for overlap in by_share]
@@ -39,35 +39,35 @@ def influence_rows(run: RunView, width: int) -> list[Row]:
         Row(_bar(overlap, label, label_cells, bar_cells))
         for overlap, label in zip(by_share, labels, strict=True)
     ]
-    rows += _left_out(run, {overlap.call for overlap in metrics.overlap}, width)
+    rows += _not_passed_on_rows(run, {overlap.call for overlap in metrics.overlap}, width)
     meanings = (
         ("bar", "the share of the final answer's phrases of 3 to 5 words that stand in this answer too"),
         ("cosine", "how alike the two texts' words are, rare words weighing more: 0 nothing, 1 the same"),
     )
     rows += [Row(Content()), *wrap(Content(NOT_CAUSE).stylize("italic"), width), Row(Content())]
     for name, meaning in meanings:
-        rows += _meaning(name, meaning, width)
+        rows += _explained(name, meaning, width)
     rows += [Row(Content()), *wrap(Content("All answers together").stylize(HEADING), width)]
     if metrics.diversity is not None:
         words = "how differently the answers the last agent read are worded: 0 all alike, 1 nothing shared"
-        rows += _meaning(f"diversity {metrics.diversity:.2f}", words, width)
+        rows += _explained(f"diversity {metrics.diversity:.2f}", words, width)
     else:
-        rows += _meaning("diversity", "the last agent read one answer only", width)
+        rows += _explained("diversity", "the last agent read one answer only", width)
     if metrics.novelty is not None:
         words = "the share of the final answer's phrases that stand in no other agent's answer"
-        rows += _meaning(f"novelty {percent(metrics.novelty)}", words, width)
+        rows += _explained(f"novelty {percent(metrics.novelty)}", words, width)
     else:
-        rows += _meaning("novelty", "the final answer is too short to hold a phrase", width)
+        rows += _explained("novelty", "the final answer is too short to hold a phrase", width)
     return rows
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 in words: `41 %`."""
+    """A share from 0 to 1 in per cent, as `41 %`."""
     return f"{share * 100:.0f} %"
 
 
-def why_nothing(run: RunView) -> str | None:
-    """Why there is no overlap to show, in a sentence; None if there is."""
+def why_no_overlap(run: RunView) -> str | None:
+    """A sentence on why there is no overlap to show; None where there is one."""
     if run.recipe.calls == 1:
         return "This recipe has one agent: there is no other answer to share words with."
     if run.outcome is None:
@@ -78,28 +78,30 @@ def why_nothing(run: RunView) -> str | None:
 
 
 def _bar(overlap: Overlap, label: str, label_cells: int, bar_cells: int) -> Content:
-    full = round(overlap.ngram_share * bar_cells)
+    """One answer's label, bar, share and cosine. A share above zero has at least one full cell."""
+    full_cells = round(overlap.ngram_share * bar_cells)
     if overlap.ngram_share > 0:
-        full = max(1, full)
+        full_cells = max(1, full_cells)
     return Content.assemble(
         fit(label, label_cells),
         " ",
-        (_FULL * full, "$text-primary"),
-        (_EMPTY * (bar_cells - full), MUTED),
+        (_FULL * full_cells, "$text-primary"),
+        (_EMPTY * (bar_cells - full_cells), MUTED),
         f"  {percent(overlap.ngram_share):>5}",
         (f"  cosine {overlap.cosine:.2f}", MUTED),
     )
 
 
-def _left_out(run: RunView, shown: set[CallId], width: int) -> list[Row]:
+def _not_passed_on_rows(run: RunView, passed_on: set[CallId], width: int) -> list[Row]:
     """Rows that name the agents before the last layer whose answers were not passed on."""
-    absent = [view for layer in run.layers[:-1] for view in layer if view.call not in shown]
-    if not absent:
+    not_passed_on = [view for layer in run.layers[:-1] for view in layer if view.call not in passed_on]
+    if not not_passed_on:
         return []
-    named = ", ".join(f"{without_controls(call_label(view))} {view.state_words}" for view in absent)
-    return wrap(Content(f"Not passed on: {named}").stylize(MUTED), width)
+    names = ", ".join(f"{without_controls(call_label(view))} {view.state_words}" for view in not_passed_on)
+    return wrap(Content(f"Not passed on: {names}").stylize(MUTED), width)
 
 
-def _meaning(name: str, meaning: str, width: int) -> list[Row]:
+def _explained(name: str, meaning: str, width: int) -> list[Row]:
+    """A figure's name, and its meaning in rows behind it."""
     first = Content.assemble((name, "bold"), "  ")
     return prefixed(wrap(Content(meaning), max(10, width - len(first))), first)

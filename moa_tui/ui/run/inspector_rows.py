@@ -1,4 +1,4 @@
-"""One call in words: why it has no text, what it was sent, its numbers, its error. Pure."""
+"""Rows and words about one call: why it has no text, its messages, its figures, its error. Pure."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from moa_tui.ui.run.run_view import CallState, RunView
 
 Figures = list[tuple[str, str]]
-"""Names and values; a name without a value is a heading."""
+"""Names and values. A name without a value is a heading."""
 
-# As the engine fences references. No reference can hold such a line itself: the engine defuses them.
+# The lines around a reference. The engine defuses such lines inside a reference, so none can hold one.
 _FENCE = re.compile(
     r'^<reference number="([0-9]+)"(?: [a-z-]+="[^"<>\n]*")*>\n|\n</reference>$', re.MULTILINE
 )
-# What the engine changes where it defuses a forged fence; texts are compared without it.
+# The characters that the engine changes to defuse a forged fence. Texts are compared without them.
 _OPENERS = re.compile(r"[<＜﹤‹]\s*")
 _SHORTENED = "[… shortened]"
 _NAME_CELLS = 24
@@ -42,8 +42,8 @@ def silence(run: RunView, view: CallState, kind: Kind) -> str:
     if view.reply is not None:
         if kind == "reasoning":
             return "No reasoning was sent."
-        why = "its reason stands under Error" if view.reply.error else "the model wrote nothing"
-        return f"{view.state_words}, without any text: {why}."
+        reason = "its reason stands under Error" if view.reply.error else "the model wrote nothing"
+        return f"{view.state_words}, without any text: {reason}."
     if run.over:
         return "Not asked: the run ended before its turn came."
     if view.state == "retrying":
@@ -59,26 +59,26 @@ def silence(run: RunView, view: CallState, kind: Kind) -> str:
 
 
 def plain_rows(text: str, width: int, style: str = "") -> list[Row]:
-    """The rows of a text as it is written, without Markdown."""
+    """The rows of a text as it is written, without rendering its Markdown."""
     shown = as_shown(text)
     return [row for line in shown.split("\n") for row in wrap(Content(line).stylize(style), width)]
 
 
-# Kinds of references whose text is made from a reply, and the task of that reply.
-_MADE_ANEW = {"comparison": "judge", "checklist": "checklist"}
+# Kinds of references whose text the engine makes from a reply, each with the task of that reply.
+_TASK_OF_KIND = {"comparison": "judge", "checklist": "checklist"}
 
-# --- messages -----------------------------------------------------------------------------------------------
+# Messages
 
 
 def messages_text(messages: Sequence[Message]) -> str:
-    """All messages to copy: a lone one exactly as it was sent, several each under its role."""
+    """All messages, to be copied: a single one exactly as it was sent, several each below its role."""
     if len(messages) == 1:
         return messages[0]["content"]
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
 
 
 def message_rows(run: RunView, view: CallState, width: int) -> Rendered:
-    """Each message whole under its role, references titled; a title's copy mark gives the exact text."""
+    """Each message below its role, and each reference below a title. A title's copy mark copies its text."""
     rendered = Rendered()
     holder = _references_holder(run, view)
     for number, message in enumerate(view.messages):
@@ -90,10 +90,10 @@ def message_rows(run: RunView, view: CallState, width: int) -> Rendered:
         rendered.rows += _title(title, size, len(rendered.code), width, "━", HEADING)
         rendered.code.append(content)
         authors = _authors(run, view)
-        at = 0
+        position = 0
         for opened, closed in _references(content) if number == holder else ():
-            if opened.start() > at:
-                rendered.rows += plain_rows(_inner_lines(content[at : opened.start()], at), width)
+            if opened.start() > position:
+                rendered.rows += plain_rows(_inner_lines(content[position : opened.start()], position), width)
             text = content[opened.end() : closed.start()]
             author = _author(text, authors) or _judge(run, view, opened[0]) or _no_agent(run, view)
             name, size = f"reference {opened[1]} · from {as_shown(author)}", f"{len(text):,} characters"
@@ -102,14 +102,14 @@ def message_rows(run: RunView, view: CallState, width: int) -> Rendered:
             rendered.rows += plain_rows(opened[0].strip("\n"), width, MUTED)
             rendered.rows += plain_rows(text, width)
             rendered.rows += plain_rows(closed[0].strip("\n"), width, MUTED)
-            at = closed.end()
-        if at < len(content) or not content:
-            rendered.rows += plain_rows(_inner_lines(content[at:] + "\n", at), width)
+            position = closed.end()
+        if position < len(content) or not content:
+            rendered.rows += plain_rows(_inner_lines(content[position:] + "\n", position), width)
     return rendered
 
 
 def _references(content: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
-    """The fences around each reference; of two that open, the last counts."""
+    """The opening and closing fence of each reference. Of two opening fences, the second counts."""
     opened = None
     for fence in _FENCE.finditer(content):
         if fence[1]:
@@ -119,13 +119,16 @@ def _references(content: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
             opened = None
 
 
-def _inner_lines(text: str, at: int) -> str:
-    """`text` without the line end behind the fence before it and that before the fence behind it."""
-    return (text.removeprefix("\n") if at else text).removesuffix("\n")
+def _inner_lines(text: str, position: int) -> str:
+    """`text` without the line ends between it and the fences; `position` is its place in the message."""
+    return (text.removeprefix("\n") if position else text).removesuffix("\n")
 
 
 def _title(name: str, size: str, number: int, width: int, rule: str, style: str) -> list[Row]:
-    """`━━ 1 of 2 · system ━ 812 characters ━ copy`; the sizes go where there is no room."""
+    """The row of a title, as `━━ 1 of 2 · system · 812 characters  copy ━━`.
+
+    The size is left out where there is no room. `number` is that of the text that the copy mark copies.
+    """
     mark = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
     parts = [Content.assemble((f"{rule * 2} ", MUTED), (name, style)), Content(f" · {size}").stylize(MUTED)]
     if sum(part.cell_length for part in parts) + 7 > width:
@@ -136,7 +139,7 @@ def _title(name: str, size: str, number: int, width: int, rule: str, style: str)
 
 
 def _references_holder(run: RunView, view: CallState) -> int | None:
-    """The number of the message that the engine has put references in."""
+    """The number of the message, from 0, that holds the references; None where no message does."""
     if view.call.layer == 1 or not view.messages:
         return None
     at_end = run.recipe.layers[view.call.layer - 1].placement == "user"
@@ -144,7 +147,7 @@ def _references_holder(run: RunView, view: CallState) -> int | None:
 
 
 def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
-    """Names and comparable texts of the calls in the layers before, the nearest layer first."""
+    """Names and comparable texts of the calls that may have been read, the nearest layer first."""
     layers = run.layers[: view.call.layer - 1]
     earlier = [*(call for layer in reversed(layers) for call in layer), *_earlier_pieces(run, view)]
     return [
@@ -155,13 +158,16 @@ def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
 
 
 def _earlier_pieces(run: RunView, view: CallState) -> list[CallState]:
-    """The earlier calls of a layer that reads piece by piece; empty for other layers."""
+    """The earlier calls of the layer, where it reads its references piece by piece; else none."""
     window = run.recipe.layers[view.call.layer - 1].window
     return run.layers[view.call.layer - 1][: view.call.index - 1] * window.repeat if window else []
 
 
 def _author(reference: str, authors: list[tuple[str, str]]) -> str:
-    """The reference's author, removed from `authors`: equal texts are given to one agent each."""
+    """The name of the reference's author, or an empty text.
+
+    The author is removed from `authors`, so that each of several equal texts gets an author of its own.
+    """
     comparable = _comparable(reference)
     is_cut = comparable.endswith(_SHORTENED)
     for number, (name, text) in enumerate(authors):
@@ -172,8 +178,8 @@ def _author(reference: str, authors: list[tuple[str, str]]) -> str:
 
 
 def _judge(run: RunView, view: CallState, opened: str) -> str:
-    """The agents that compared answers or listed points; what is passed on of them is not their own text."""
-    task = next((task for kind, task in _MADE_ANEW.items() if f' kind="{kind}"' in opened), None)
+    """The agents whose comparison or checklist was passed on in other words; empty for other references."""
+    task = next((task for kind, task in _TASK_OF_KIND.items() if f' kind="{kind}"' in opened), None)
     if task is None:
         return ""
     earlier = [call for layer in run.layers[: view.call.layer - 1] for call in layer]
@@ -182,21 +188,21 @@ def _judge(run: RunView, view: CallState, opened: str) -> str:
 
 
 def _no_agent(run: RunView, view: CallState) -> str:
-    """Words for a reference that none of the read layers' agents wrote."""
+    """Words for a reference whose author is not found: `no agent of layer 1`."""
     read = run.recipe.read_layers(view.call.layer, range(1, view.call.layer))
     return f"no agent of layer {' or '.join(map(str, read))}"
 
 
 def _comparable(text: str) -> str:
-    """The text without what the engine changes in a forged fence, to be compared with a reply."""
+    """The text without the characters that the engine changes in a forged fence."""
     return _OPENERS.sub("‹", text)
 
 
-# --- numbers ------------------------------------------------------------------------------------------------
+# Numbers
 
 
 def figures(run: RunView, view: CallState) -> Figures:
-    """All figures of a call, by name."""
+    """All figures of a call. Times are in seconds."""
     agent = _asked_agent(run, view)
     model = view.reply.model if view.reply else view.agent.model
     entries: Figures = [
@@ -204,7 +210,7 @@ def figures(run: RunView, view: CallState) -> Figures:
         ("model", model),
         ("state", "not asked" if run.over and view.reply is None else view.state_words),
     ]
-    entries += _of_reply(view.reply) if view.reply else _so_far(run, view)
+    entries += _reply_figures(view.reply) if view.reply else _running_figures(run, view)
     entries += [("settings", ""), *(_settings(agent) if agent else [("", "not in the recipe any more")])]
     if view.reply and view.reply.notes:
         entries += [("notes", ""), *(("", note) for note in view.reply.notes)]
@@ -212,24 +218,25 @@ def figures(run: RunView, view: CallState) -> Figures:
 
 
 def figures_text(entries: Figures) -> str:
-    """The figures to copy, a line each."""
+    """The figures, a line each, to be copied."""
     return "\n".join(f"{name}: {value}" if name and value else f"{name}{value}" for name, value in entries)
 
 
 def figure_rows(entries: Figures, width: int) -> list[Row]:
-    """The figures in two columns."""
+    """The figures in two columns, in rows of `width` cells at most."""
     rows: list[Row] = []
-    names = min(max(cell_len(name) for name, _ in entries) + 2, _NAME_CELLS + 2, width // 2)
+    name_cells = min(max(cell_len(name) for name, _ in entries) + 2, _NAME_CELLS + 2, width // 2)
     for name, value in entries:
         if not value:
             rows += [Row(Content()), Row(Content(name).stylize(HEADING))]
             continue
-        first = Content(pad(name, names)).stylize(MUTED)
-        rows += prefixed(plain_rows(value, max(4, width - names)), first)
+        first = Content(pad(name, name_cells)).stylize(MUTED)
+        rows += prefixed(plain_rows(value, max(4, width - name_cells)), first)
     return rows
 
 
-def _of_reply(reply: Reply) -> Figures:
+def _reply_figures(reply: Reply) -> Figures:
+    """The attempts, tokens, price and times of a call that is over."""
     about = "~" if reply.usage.estimated else ""
     entries: Figures = [("attempts", str(reply.attempts))]
     entries.append(("finish reason", reply.finish_reason or "the provider gave none"))
@@ -253,8 +260,8 @@ def _of_reply(reply: Reply) -> Figures:
         ("ended", reply.ended),
     ):
         entries.append((name, "never" if at is None else f"{at:.2f} s"))
-    placed = reply.ended if reply.started is None else reply.started
-    entries += [("seconds spent", ""), ("waiting for endpoint", f"{placed - reply.queued:.2f} s")]
+    place_given = reply.ended if reply.started is None else reply.started
+    entries += [("seconds spent", ""), ("waiting for endpoint", f"{place_given - reply.queued:.2f} s")]
     if reply.started is not None:
         first = reply.ended if reply.first_token is None else reply.first_token
         retries = f", {GLYPHS['retrying']} retries included" if reply.attempts > 1 else ""
@@ -265,8 +272,8 @@ def _of_reply(reply: Reply) -> Figures:
     return entries
 
 
-def _so_far(run: RunView, view: CallState) -> Figures:
-    """What is known of a call that is not over."""
+def _running_figures(run: RunView, view: CallState) -> Figures:
+    """What is known so far of a call that is not over; nothing before it has started."""
     entries: Figures = []
     if view.started is None:
         return entries
@@ -293,7 +300,10 @@ def _so_far(run: RunView, view: CallState) -> Figures:
 
 
 def _asked_agent(run: RunView, view: CallState) -> Agent | None:
-    """The agent that was asked in the end: a fallback has settings of its own."""
+    """The agent that was asked last, which may be a fallback with settings of its own.
+
+    None where the recipe does not have that agent any more.
+    """
     if view.reply is None:
         return view.agent
     seat = run.recipe.lineup[view.call.layer - 1][view.call.index - 1]
@@ -303,33 +313,36 @@ def _asked_agent(run: RunView, view: CallState) -> Agent | None:
 
 
 def _settings(agent: Agent) -> Figures:
-    given: Figures = [
+    """The settings that the agent has of its own."""
+    settings: Figures = [
         (name, f"{value:g}" if isinstance(value, float) else str(value))
         for name in ("temperature", "top_p", "max_tokens", "api_base", "api_key_env")
         if (value := getattr(agent, name)) is not None
     ]
-    given += [(name, json.dumps(value, ensure_ascii=False)) for name, value in agent.extra.items()]
+    settings += [(name, json.dumps(value, ensure_ascii=False)) for name, value in agent.extra.items()]
     if agent.system:
-        given.append(("system", agent.system))
+        settings.append(("system", agent.system))
     if agent.fallback:
-        given.append(("fallback", ", ".join(agent.fallback)))
-    return given or [("", "none of its own: the model's defaults")]
+        settings.append(("fallback", ", ".join(agent.fallback)))
+    return settings or [("", "none of its own: the model's defaults")]
 
 
-# --- error --------------------------------------------------------------------------------------------------
+# Error
 
 
 def error_text(run: RunView, view: CallState) -> str:
-    """The whole text of the call's failure; empty where there is none."""
+    """The kind and message of the call's failure, and whether it is tried again; empty without a failure."""
     if view.failure is not None:
         status = "" if view.failure.status_code is None else f", status code {view.failure.status_code}"
-        again = ""
+        retry_words = ""
         if view.state == "retrying":
             wait = max(0.0, view.retry_at - run.now)
-            again = f"\n\n{GLYPHS['retrying']} tried again in {wait:.0f} s"
+            retry_words = f"\n\n{GLYPHS['retrying']} tried again in {wait:.0f} s"
         elif view.reply is None:
-            again = f"\n\n{GLYPHS['retrying']} tried again since, after {counted(view.generation, 'failure')}"
-        return f"{view.failure.kind}{status}\n\n{view.failure.message}{again}"
+            retry_words = (
+                f"\n\n{GLYPHS['retrying']} tried again since, after {counted(view.generation, 'failure')}"
+            )
+        return f"{view.failure.kind}{status}\n\n{view.failure.message}{retry_words}"
     if view.reply is None and run.outcome is not None and run.outcome.error is not None:
         error = run.outcome.error
         return f"Not asked: the run ended before its turn came.\n\n{error.kind}\n\n{error.message}"

@@ -1,4 +1,4 @@
-"""A run as screens show it: made from the engine's events, without any widget."""
+"""The state of a run as screens show it, made from the engine's events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Failure, Kind, Message, Outcome, Reply
 
-# What a pane's frame has room for beside the tokens.
+# Characters of a note that a pane's frame has room for beside the tokens.
 _LONGEST_NOTE = 26
 
 State = Literal["waiting", "writing", "retrying", "your turn"] | Status
@@ -65,11 +65,11 @@ class CallState:
     failure: Failure | None = None
     reply: Reply | None = None
     generation: int = 0
-    """How often the call was asked anew: what it wrote before the last time does not count any more."""
+    """How often the call was asked anew. What it wrote before the last time is void."""
     parts: dict[Kind, list[str]] = field(default_factory=lambda: {"text": [], "reasoning": []})
-    """What came so far, piece by piece; empty once there is a reply."""
+    """The pieces of text and of reasoning received so far; empty once there is a reply."""
     characters: int = 0
-    passed_over: bool = False
+    was_not_asked: bool = False
     """True where the run ended without asking this call."""
 
     @property
@@ -85,22 +85,22 @@ class CallState:
 
     @property
     def label(self) -> str:
-        """The call's place in its layer and its agent's name: `2 thorough`."""
+        """The call's place in its layer and its agent's name, as `2 thorough`."""
         return f"{self.call.index} {one_line(self.reply.agent if self.reply else self.agent.name)}"
 
     @property
     def state_words(self) -> str:
-        """The call's state as glyph and word: `● writing`."""
-        word = "not asked" if self.passed_over else "left out" if self.state == "excluded" else self.state
-        return f"{GLYPHS['excluded' if self.passed_over else self.state]} {word}"
+        """The call's state as glyph and word, as `● writing`."""
+        word = "not asked" if self.was_not_asked else "left out" if self.state == "excluded" else self.state
+        return f"{GLYPHS['excluded' if self.was_not_asked else self.state]} {word}"
 
     def numbers(self, now: float) -> list[str]:
-        """The call's figures at `now`, seconds since the run's start, most telling first."""
+        """The call's figures at `now`, in seconds since the run's start; the most important come first."""
         if self.state == "waiting":
             return []
         if self.state == "retrying":
-            why = self.failure.status_code or self.failure.kind if self.failure else ""
-            return [f"{why}, again in {max(0.0, self.retry_at - now):.0f} s"]
+            cause = self.failure.status_code or self.failure.kind if self.failure else ""
+            return [f"{cause}, again in {max(0.0, self.retry_at - now):.0f} s"]
         if self.reply is not None:
             return _reply_numbers(self.reply)
         if self.state == "your turn":
@@ -118,7 +118,7 @@ class CallState:
 
 def _reply_numbers(reply: Reply) -> list[str]:
     usage = reply.usage
-    # What was left out, shortened or replaced is worth more than any figure.
+    # A note says what was left out, shortened or replaced, which is more important than any figure.
     numbers = [_short_note(reply.notes[0])] if reply.notes else []
     if reply.reused:
         numbers.append("kept")
@@ -132,20 +132,20 @@ def _reply_numbers(reply: Reply) -> list[str]:
 
 
 def _short_note(note: str) -> str:
-    """A note's beginning, without the name of the call or agent it is about."""
+    """The beginning of a note, without the name of the call or agent that it is about."""
     words = one_line(note if note.startswith(NOT_PASSED_ON) else note.split(": ", 1)[-1])
     return shorten(words, _LONGEST_NOTE)
 
 
 class RunView:
-    """All calls of one run, running or over."""
+    """The state of one run, running or over, and of all its calls. Changed on the UI's thread alone."""
 
     def __init__(self, recipe: Recipe, clock: Callable[[], float] = time.monotonic) -> None:
         self.recipe = recipe
         self.outcome: Outcome | None = None
         self.choice: PointsChoice | None = None
-        """The open checklist that the run waits for; None while it waits for nobody."""
-        # A vote has no calls, so there is nothing of it to show.
+        """The open checklist that the run waits for; None while no checklist is open."""
+        # A vote has no calls, so it is no layer here.
         self.layers: list[list[CallState]] = [
             [CallState(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
             for number, agents in enumerate(recipe.lineup, 1)
@@ -157,16 +157,16 @@ class RunView:
 
     @classmethod
     def of(cls, turn: Turn) -> RunView:
-        """The run of a turn that is over."""
-        state = cls(turn.recipe)
+        """The state of the run of a turn that is over."""
+        run = cls(turn.recipe)
         if turn.outcome is not None:
             for call, reply in turn.outcome.replies.items():
-                state.take(CallEnded(call, reply))
-            state.take(RunEnded(turn.outcome))
-        return state
+                run.take(CallEnded(call, reply))
+            run.take(RunEnded(turn.outcome))
+        return run
 
     def take(self, event: Event) -> None:
-        """Bring the run up to date with one event of the engine."""
+        """Apply one event of the engine."""
         match event:
             case CallStarted(call, _, messages, at):
                 view = self.view(call)
@@ -206,10 +206,10 @@ class RunView:
                 self.outcome, self.choice = outcome, None
                 self._ended = outcome.seconds
                 for view in self.views:
-                    view.passed_over = view.reply is None
+                    view.was_not_asked = view.reply is None
 
     def _change_recipe(self, recipe: Recipe) -> None:
-        """Follow a change of the running recipe: add new calls, and give waiting ones their new agents."""
+        """Apply a change of the running recipe: add new calls, and give waiting calls their new agents."""
         self.recipe = recipe
         for views, agents in zip(self.layers, (agents for agents in recipe.lineup if agents), strict=True):
             for view, agent in zip(views, agents, strict=False):
@@ -231,23 +231,23 @@ class RunView:
 
     @property
     def writer(self) -> CallState | None:
-        """The call that writes the answer; None where the answer is chosen among the calls' replies."""
+        """The call that writes the answer; None where the answer is chosen among the replies."""
         return self.view(self.recipe.writer) if self.recipe.writer is not None else None
 
     @property
     def final(self) -> CallState:
-        """The call whose text is the answer; the last call of the run while that is not decided."""
+        """The call whose text is the answer; before that is decided, the writer or the last call."""
         if self.writer is not None and (self.outcome is None or self.writer.over):
             return self.writer
         answer = self.outcome.answer if self.outcome is not None else ""
-        answering = [
+        answering_calls = [
             view
             for view in self.views
             if answer
             and view.reply
             and answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
         ]
-        return answering[-1] if answering else self.writer or self.layers[-1][-1]
+        return answering_calls[-1] if answering_calls else self.writer or self.layers[-1][-1]
 
     @property
     def answer(self) -> str:
@@ -300,7 +300,7 @@ class RunView:
         return max((number for number in before if self.recipe.writes(number)), default=1)
 
     def layer_name(self, number: int) -> str:
-        """The layer's short name: `L1`, or `Final` for the last of several layers."""
+        """The layer's short name, as `L1`, or `Final` for the last of several layers."""
         last = len(self.recipe.layers)
         return "Final" if number == last and last > 1 else f"L{number}"
 
@@ -309,7 +309,7 @@ class RunView:
         return "".join(view.state_words[0] for view in self.layers[number - 1])
 
     def layer_words(self, number: int) -> str:
-        """A layer's name, glyphs and seconds: `L1 ✓✓✗ 9.1 s`."""
+        """A layer's name, glyphs and seconds, as `L1 ✓✓✗ 9.1 s`."""
         views = self.layers[number - 1]
         words = f"{self.layer_name(number)} {self.glyphs(number)}"
         if all(view.over for view in views):
@@ -325,7 +325,7 @@ class RunView:
         return [self.layer_words(number) for number in range(1, len(self.layers) + 1)]
 
     def stage(self) -> str:
-        """What the run does at the moment: `● layer 1 of 3: 2 of 4 answers`."""
+        """What the run does at the moment, as `● layer 1 of 3: 2 of 4 answers`."""
         number = self.layer
         views = self.layers[number - 1]
         ready = sum(view.over for view in views)

@@ -1,4 +1,4 @@
-"""A run's calls as a waterfall: when each waited for its endpoint, for its first token, and wrote. Pure."""
+"""Rows that show a run's calls as a waterfall: when each waited, was asked, and wrote. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LEGEND = (
     f"{TRIED_AGAIN} tried again",
     f"{SLOWEST} {SLOWEST_MEANING}",
 )
-# Cells that a tick's label needs, and those of the seconds and the retries at the right.
+# Cells of a tick's label, and of the columns of seconds and retries at the right.
 _TICK_CELLS, _SECONDS_CELLS, _RETRY_CELLS = 9, 8, 3
 
 
@@ -48,20 +48,20 @@ def timeline(run: RunView, width: int) -> Timeline:
     calls = list(run.views)
     labels = [without_controls(call_label(call)) for call in calls]
     label_cells = max(8, min(max(map(cell_len, labels)), width // 4, 28))
-    cells = max(10, width - 2 - label_cells - 1 - 1 - _SECONDS_CELLS - _RETRY_CELLS)
+    bar_cells = max(10, width - 2 - label_cells - 1 - 1 - _SECONDS_CELLS - _RETRY_CELLS)
     layout = waterfall.lay_out(
         [_timed(run, call) for call in calls],
         run.now,
         critical_path(run),
-        most_ticks=cells / _TICK_CELLS,
+        most_ticks=bar_cells / _TICK_CELLS,
         whole_ticks=not run.over,
     )
     rows = [
-        _row(run, call, bar, fit(label, label_cells), cells / layout.seconds, cells)
+        _row(run, call, bar, fit(label, label_cells), bar_cells / layout.seconds, bar_cells)
         for call, bar, label in zip(calls, layout.bars, labels, strict=True)
     ]
-    notes = [*_packed(_summary(run), width), *_packed(LEGEND, width)]
-    return Timeline(_axis(layout, cells, 3 + label_cells), rows, notes)
+    notes = [*_in_rows(_summary(run), width), *_in_rows(LEGEND, width)]
+    return Timeline(_axis(layout, bar_cells, 3 + label_cells), rows, notes)
 
 
 def _timed(run: RunView, call: CallState) -> TimedCall:
@@ -71,7 +71,7 @@ def _timed(run: RunView, call: CallState) -> TimedCall:
 
 
 def _row(run: RunView, call: CallState, bar: Bar, label: str, scale: float, cells: int) -> Row:
-    """One call's row; `scale` is cells a second."""
+    """The row of one call. `scale` is in cells a second, `cells` the width of the bars."""
     if bar.span is None:
         drawn = Content(fit(why_no_bar(run, call), cells + 1)).stylize(MUTED)
         seconds = retries = ""
@@ -91,12 +91,12 @@ def _row(run: RunView, call: CallState, bar: Bar, label: str, scale: float, cell
 
 
 def call_label(view: CallState) -> str:
-    """The call's place and its agent's name: `L1.2 thorough`."""
+    """The call's place and its agent's name, as `L1.2 thorough`."""
     return waterfall.call_label(view.call, view.reply.agent if view.reply else view.agent.name)
 
 
 def call_span(run: RunView, view: CallState) -> Span | None:
-    """The call's times so far; None if this run has not asked it."""
+    """The call's times so far, in seconds since the run's start; None where this run has not asked it."""
     if (reply := view.reply) is not None:
         return waterfall.reply_span(reply)
     queued = layer_began(run, view.call.layer)
@@ -106,7 +106,7 @@ def call_span(run: RunView, view: CallState) -> Span | None:
 
 
 def layer_began(run: RunView, number: int) -> float | None:
-    """Seconds from the run's start until the layer before was over; None while it is not."""
+    """Seconds from the run's start until the layer before was over; None while that layer goes on."""
     if number == 1:
         return 0.0
     before = [view.reply for view in run.layers[number - 2]]
@@ -116,7 +116,7 @@ def layer_began(run: RunView, number: int) -> float | None:
 
 
 def why_no_bar(run: RunView, view: CallState) -> str:
-    """Why a call has no times in this run."""
+    """Words on why a call has no times in this run."""
     if view.reply is not None:
         return "kept from before"
     return "not asked" if run.over else f"waits for layer {view.call.layer - 1}"
@@ -124,7 +124,7 @@ def why_no_bar(run: RunView, view: CallState) -> str:
 
 def critical_path(run: RunView) -> set[CallId]:
     """The slowest call of each layer that is over."""
-    over = {
+    replies = {
         view.call: view.reply
         for layer in run.layers
         if all(view.over for view in layer)
@@ -132,7 +132,7 @@ def critical_path(run: RunView) -> set[CallId]:
         if view.reply
     }
     # Without the calls that were passed on, only times are worked out.
-    return waterfall.critical_path(measure(over, {}, None))
+    return waterfall.critical_path(measure(replies, {}, None))
 
 
 def _bar(span: Span, call: CallState, cells: int, scale: float) -> Content:
@@ -149,7 +149,7 @@ def _bar(span: Span, call: CallState, cells: int, scale: float) -> Content:
 
 
 def _axis(layout: Waterfall, cells: int, margin: int) -> list[Row]:
-    """The ticks' labels, and the rule with the ticks below them."""
+    """A row with the labels of the ticks, and a row with the rule and its ticks."""
     labels, rule = "", ["─"] * cells
     for tick in layout.ticks:
         cell = round(tick.at * cells / layout.seconds)
@@ -161,6 +161,7 @@ def _axis(layout: Waterfall, cells: int, margin: int) -> list[Row]:
 
 
 def _summary(run: RunView) -> tuple[str, ...]:
+    """The times of the whole run, or what it does while it goes on."""
     if run.outcome is None:
         return run.stage(), f"{run.now:.0f} s"
     critical = run.outcome.metrics.critical_path_seconds
@@ -172,8 +173,8 @@ def _summary(run: RunView) -> tuple[str, ...]:
     )
 
 
-def _packed(items: tuple[str, ...], width: int) -> list[Row]:
-    """The items, as many to a row as fit whole."""
+def _in_rows(items: tuple[str, ...], width: int) -> list[Row]:
+    """The items in rows, as many in each as fit whole."""
     lines: list[str] = []
     for item in items:
         if lines and cell_len(f"{lines[-1]} · {item}") <= width:

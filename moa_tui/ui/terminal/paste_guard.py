@@ -1,9 +1,9 @@
 """Reads the keyboard so that nothing in a paste can become a key press.
 
-Textual's parser looks for key sequences inside a paste too: an ESC there takes up to 32 characters after it
-out of the paste and hands them on as keys, Enter among them, so a pasted text can send itself. It also reads
-a paste letter by letter, which keeps the screen waiting for seconds where it is long, and a byte that is no
-UTF-8 ends the program. So pastes are taken out before it sees them.
+Textual's parser searches for key sequences inside a paste too: an ESC there turns up to 32 characters behind
+it into keys, Enter among them, so that a pasted text can send itself. The parser also reads a paste letter by
+letter, which stops the screen for seconds where the paste is long, and a byte that is not UTF-8 ends the
+program. So this module takes pastes out of the input before the parser reads it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 BRACKETED_PASTE_START = "\x1b[200~"
 BRACKETED_PASTE_END = "\x1b[201~"
-_HUNG_UP = 129  # as a shell calls a program that SIGHUP has ended
+_HUNG_UP = 129  # the exit code by which a shell reports that SIGHUP has ended a program
 _READ_BYTES = 65_536
 _TICK_SECONDS = 0.1
 
 
 class PasteGuard:
-    """Cuts the text of each paste out of the input and keeps it in `pastes`; the marks around it stay."""
+    """Cuts the text of each paste out of the input, and keeps it in `pastes`. The marks around it stay."""
 
     def __init__(self) -> None:
         self.pastes: deque[str] = deque()
@@ -44,7 +44,7 @@ class PasteGuard:
         self._tail = ""
 
     def strip(self, data: str) -> str:
-        """`data` without what was pasted."""
+        """`data` without the texts of pastes; a paste may begin and end in different pieces of data."""
         rest: list[str] = []
         while data:
             joined = self._tail + data
@@ -58,7 +58,7 @@ class PasteGuard:
                 rest.append(data[:cut])
                 data, self._tail, self._paste = data[cut:], "", []
             else:
-                # A pasted text may hold the mark itself: it ends at the last one before the next paste.
+                # A pasted text may hold the closing mark, so the last one before the next paste counts.
                 following = joined.find(BRACKETED_PASTE_START)
                 end = joined.rfind(BRACKETED_PASTE_END, 0, following if following >= 0 else None)
                 if end < 0:
@@ -73,8 +73,11 @@ class PasteGuard:
         return "".join(rest)
 
 
-class _Patient:
-    """A terminal that takes everything, once it is gone: else whoever writes to it waits for ever."""
+class _LosableOutput:
+    """An output to a terminal, which drops what is written once the terminal is gone.
+
+    With an error instead, Textual's writer thread would end, and whoever writes to it would wait for ever.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -95,20 +98,20 @@ class _Patient:
 
 
 class GuardedDriver(LinuxDriver):
-    """As Textual's driver, every paste cleaned and handed on whole, and no waiting for a lost terminal."""
+    """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal."""
 
     def __init__(self, app: App[Any], *, debug: bool = False, **options: Any) -> None:
         super().__init__(app, debug=debug, **options)
         self._guarded_app = app
         self._parser_debug = debug
-        replace_output(self, _Patient)
+        replace_output(self, _LosableOutput)
 
     def run_input_thread(self) -> None:
-        """Hand on keys, mouse and pastes until the app ends."""
+        """Send keys, mouse events and pastes to the app until it ends. Runs on a thread of its own."""
         try:
             self._read_input()
         except Exception as error:
-            # Textual catches it, ends the app and shows it, without calling the app's own handler of bugs.
+            # Textual catches the error and ends the app, without calling the app's own handler of bugs.
             record_bug(error)
             raise
 
@@ -126,16 +129,19 @@ class GuardedDriver(LinuxDriver):
                 for message in parser.feed(keys) if (keys := guard.strip(decode(data))) else ():
                     if isinstance(message, events.Paste):
                         text = guard.pastes.popleft()
-                        # A binary one stays as it is: whoever takes it says what is wrong with it.
+                        # A binary paste stays as it is, so that the widget can refuse it with a reason.
                         message = events.Paste(text if is_binary(text) else without_escapes(text))
                     self.process_message(message)
             for message in parser.tick():
                 self.process_message(message)
 
     def _read(self) -> bytes:
-        """All that is there, so that the end of a paste is seen with its beginning."""
+        """Read all bytes that are waiting, so that the end of a paste is seen with its beginning.
+
+        An empty result means that the terminal is gone.
+        """
         parts: list[bytes] = []
-        with suppress(OSError):  # gone: as if it had ended
+        with suppress(OSError):  # An error means the same as the end of the input.
             while data := os.read(self.fileno, _READ_BYTES):
                 parts.append(data)
                 if not self._is_readable(0):
@@ -143,4 +149,5 @@ class GuardedDriver(LinuxDriver):
         return b"".join(parts)
 
     def _is_readable(self, seconds: float) -> bool:
+        """Whether input comes within `seconds`."""
         return bool(select.select([self.fileno], [], [], seconds)[0])

@@ -39,7 +39,7 @@ class PrivateTracebackApp(App[None]):
 
 
 def write_to_terminal(app: App[Any], sequence: str) -> None:
-    """Write an escape sequence for which Textual has no method; nothing where the app has no terminal."""
+    """Write an escape sequence for which Textual has no method. Without a terminal, nothing happens."""
     # `App._driver`: everything written to the terminal has to go through its queue, or it could land in the
     # middle of a sequence of Textual's. The app has no public name for it.
     if app._driver is not None:

@@ -168,7 +168,7 @@ def _ended_words(view: CallState, kind: Kind) -> str:
 def _waiting_words(view: CallState, kind: Kind) -> str:
     """Why a call that is not over has no text yet."""
     match view.state:
-        case _ if view.passed_over:
+        case _ if view.was_not_asked:
             return "was not asked: the run ended before"
         case "waiting":
             return "waiting for its turn" if view.call.layer == 1 else "waits for the answers before it"

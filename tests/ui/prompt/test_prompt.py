@@ -225,7 +225,7 @@ async def test_five_megabytes_are_a_token_at_once() -> None:
     async with app.run_test() as pilot:
         text = "some words of a line\n" * 250_000
         before = time.thread_time()
-        app.prompt.take_paste(text)
+        app.prompt.insert_paste(text)
         assert time.thread_time() - before < 1, "seconds of this thread's work"
         assert app.prompt.text.startswith("[paste\u00a01:\u00a0250,000")
         await pilot.press("f5")

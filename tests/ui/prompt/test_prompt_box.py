@@ -109,7 +109,7 @@ async def test_mentioned_files_go_along_below_what_was_written(folder: Path) -> 
 async def test_pastes_are_sent_and_shown_whole_and_mention_nothing(folder: Path) -> None:
     app = Host(folder)
     async with app.run_test() as pilot:
-        app.box.prompt.take_paste("@notes.md\n" * 30)
+        app.box.prompt.insert_paste("@notes.md\n" * 30)
         await pilot.press("enter")
         await wait_until(lambda: app.sent == [("@notes.md\n" * 30, "@notes.md\n" * 30)])
 
@@ -120,7 +120,7 @@ async def test_chips_name_files_with_their_tokens_and_pastes_with_their_lines(fo
         assert app.chips == ""
         await pilot.press(*"@notes.md and @gone.txt and @binary ")
         await wait_until(lambda: "notes.md" in app.chips)
-        app.box.prompt.take_paste(LONG)
+        app.box.prompt.insert_paste(LONG)
         await wait_until(lambda: "paste" in app.chips)
         assert app.chips == (
             "✓ notes.md · ~1.3k tokens   ✗ gone.txt: no such file   "
@@ -163,7 +163,7 @@ async def test_nothing_is_sent_without_a_file_until_it_is_said_twice(folder: Pat
 async def test_a_paste_opens_by_a_click_on_its_chip(folder: Path) -> None:
     app = Host(folder)
     async with app.run_test() as pilot:
-        app.box.prompt.take_paste(LONG)
+        app.box.prompt.insert_paste(LONG)
         await wait_until(lambda: app.query_one(Chips).region.height == 1)
         await pilot.click(Chips, offset=(5, 0))
         await wait_until(lambda: app.box.prompt.text == LONG)
@@ -216,7 +216,7 @@ async def test_the_editors_text_takes_the_prompts_place(
     monkeypatch.setattr(prompt_box, "edit", edited)
     app = Host(folder)
     async with app.run_test():
-        app.box.prompt.take_paste(LONG)
+        app.box.prompt.insert_paste(LONG)
         app.box.edit_outside()
         assert (given, app.box.prompt.text) == ([LONG], "from the editor")
 

@@ -10,7 +10,7 @@ from textual.app import App
 
 from moa_tui.engine.run import run
 from moa_tui.errors import ModelError
-from moa_tui.ui.run.influence import influence_rows, why_nothing
+from moa_tui.ui.run.influence import influence_rows, why_no_overlap
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.inspect.run_screens import InfluenceScreen
 from moa_tui.ui.widgets.live_text import LiveText
@@ -68,7 +68,7 @@ async def test_a_very_short_answer_has_no_novelty() -> None:
 
 
 async def test_before_the_end_it_says_that_the_run_is_still_going() -> None:
-    assert "still going" in (why_nothing(RunView(recipe(["a"], ["judge"]))) or "")
+    assert "still going" in (why_no_overlap(RunView(recipe(["a"], ["judge"]))) or "")
 
 
 async def test_with_one_agent_it_says_that_there_is_no_other_answer() -> None:

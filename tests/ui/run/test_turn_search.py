@@ -27,7 +27,7 @@ async def answered() -> tuple[Turn, RunView]:
     [
         ("moa", 3),
         ("MOA", 3),
-        ("large bird, as the book has it", 1),
+        ("large bird, as", 1),
         ("moa.example", 0),
         ("**", 0),
         ("emu", 0),
