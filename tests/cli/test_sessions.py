@@ -13,27 +13,13 @@ from moa_tui.cli import main
 from moa_tui.settings import paths
 from moa_tui.stats.preferences import Preference
 from moa_tui.store import Store
-from tests.cli.test_ask import CANARY, Shell
+from tests.cli.helpers import CANARY, Shell
 from tests.conversations import NOON, a_conversation, conversation_of, with_branches
-from tests.model_server import ModelServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from moa_tui.conversation import Conversation
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as running:
-        yield running
-
-
-@pytest.fixture
-def shell(tmp_path: Path, server: ModelServer) -> Shell:
-    server.reset()
-    return Shell(tmp_path, server)
 
 
 def call(*arguments: str) -> Result:

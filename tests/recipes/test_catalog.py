@@ -16,11 +16,11 @@ from moa_tui.gateway.gateway import Gateway
 from moa_tui.recipes import files
 from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog, missing_words
 from moa_tui.settings.config import Endpoint, Settings
-from tests.model_server import ModelServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.model_server import ModelServer
 
 CANARY = "sk-canary-20c4e1"
 
@@ -49,12 +49,6 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[LocalModel, ...]
 def only_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     """No local server is looked for, whatever the machine the test runs on has."""
     monkeypatch.setattr(discovery, "default_servers", lambda environ: ())
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as running:
-        yield running
 
 
 MINE = 'name = "mine"\n[[layers]]\nagents = [{ model = "demo/terse" }]\n'
