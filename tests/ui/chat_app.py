@@ -20,6 +20,7 @@ from moa_tui.chat.library import Library
 from moa_tui.chat.session import ChatSession
 from moa_tui.conversation import Turn
 from moa_tui.engine.run import run
+from moa_tui.errors import UsageError
 from moa_tui.gateway import discovery
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
@@ -172,6 +173,15 @@ class Bench:
     def is_open(self) -> bool:
         """Whether the panes are on screen."""
         return self.panel.has_class("-open") and self.panel.display
+
+    @property
+    def is_idle(self) -> bool:
+        """True where nothing runs and no other conversation is on its way to the screen."""
+        try:
+            self.session.require_idle()
+        except UsageError:
+            return False
+        return True
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
