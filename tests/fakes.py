@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import MissingKeyError
+from moa_tui.gateway.thread import EngineThread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -88,3 +89,10 @@ class FakeGateway:
 
     def facts(self, agent: Agent) -> ModelFacts:
         return ModelFacts(agent.model, prompt_price=self.price, completion_price=self.price)
+
+
+class FakeEngine(EngineThread):
+    """The real thread; fake models need nothing imported."""
+
+    def warm_up(self) -> None:
+        return

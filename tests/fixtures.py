@@ -1,6 +1,8 @@
-"""Fixtures of several packages: a chat over models of the test's own, on a real engine thread and a database.
+"""Fixtures of several packages: a chat without a screen, and a server of models.
 
-A test module that needs another recipe, other models or another store overrides that one fixture.
+The chat is a real one, on a real engine thread and a real database, over models of the test's own; the server
+is asked over real HTTP. A test module that needs another recipe, other models or another store overrides that
+one fixture.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from moa_tui.chat.backend import Backend
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine import limits
-from moa_tui.gateway.thread import EngineThread
 from moa_tui.store import Store
-from tests.fakes import FakeGateway, FakeModels
+from tests.fakes import FakeEngine, FakeGateway, FakeModels
 from tests.helpers import recipe
+from tests.model_server import ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +26,25 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.gateway import Gateway
+    from moa_tui.gateway.thread import EngineThread
+
+
+@pytest.fixture(scope="session")
+def running_server() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server: ModelServer) -> ModelServer:
+    """The one server of models, as new."""
+    running_server.reset()
+    return running_server
 
 
 @pytest.fixture
 def engine() -> Iterator[EngineThread]:
-    with EngineThread() as thread:
+    with FakeEngine() as thread:
         yield thread
 
 

@@ -64,6 +64,15 @@ def test_the_engine_stands_alone() -> None:
     assert not (HEAVY | {"rich", "click", "platformdirs"}) & loaded
 
 
+def test_the_chat_needs_no_screen_and_no_models() -> None:
+    root = Path(moa_tui.__file__).parent / "chat"
+    modules = ["moa_tui.chat", *(f"moa_tui.chat.{file.stem}" for file in root.glob("[!_]*.py"))]
+    assert "moa_tui.chat.session" in modules
+    loaded = modules_after(f"import {', '.join(modules)}")
+    assert not HEAVY & loaded
+    assert not [name for name in loaded if name.startswith(("moa_tui.ui", "moa_tui.cli"))]
+
+
 def test_the_demo_needs_no_litellm(tmp_path: Path) -> None:
     recipe = tmp_path / "fast.toml"
     recipe.write_text(

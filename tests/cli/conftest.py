@@ -8,17 +8,11 @@ import pytest
 
 from moa_tui.gateway import discovery
 from tests.cli.shell import Shell
-from tests.model_server import ModelServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as running:
-        yield running
+    from tests.model_server import ModelServer
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests start the program with: its command, a server of models, and surroundings of their own."""
+"""What the tests start the program with: its command, its config, and surroundings of their own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.model_server import ModelServer
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.model_server import ModelServer
 
 if sys.platform == "win32":
     collect_ignore_glob = ["test_*.py"]
@@ -59,15 +59,8 @@ def config(tmp_path: Path) -> Path:
     return folder / "config.toml"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as running:
-        yield running
-
-
 @pytest.fixture
 def lab(server: ModelServer, config: Path) -> ModelServer:
     """The server, as the endpoint `lab` of the config."""
-    server.reset()
     config.write_text(f'[endpoints.lab]\nbase_url = "{server.url}"\nkey_env = "LAB_KEY"\n')
     return server

@@ -1,4 +1,4 @@
-"""One fault server for all gateway tests, and runs against it over real HTTP."""
+"""One engine thread for all gateway tests, and runs against the fault server over real HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from moa_tui.engine.run import RunContext, run
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.settings.config import Endpoint
-from tests.model_server import ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,18 +20,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message, Outcome
-
-
-@pytest.fixture(scope="session")
-def running_server() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: ModelServer) -> ModelServer:
-    running_server.reset()
-    return running_server
+    from tests.model_server import ModelServer
 
 
 @pytest.fixture(scope="session")

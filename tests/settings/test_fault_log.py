@@ -32,10 +32,11 @@ from moa_tui.settings import fault_log, paths
 from moa_tui.settings.config import Endpoint
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe
-from tests.model_server import ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.model_server import ModelServer
 
 KEY, PROMPT, ANSWER, BODY = "sk-canary-51c2", "canary-prompt-72", "canary-answer-83", "canary-body-94"
 CANARIES = (KEY, PROMPT, ANSWER, BODY)
@@ -220,16 +221,9 @@ def test_a_bug_in_a_run_is_written_once_and_raised_as_ever() -> None:
     assert logged().count(" bug ") == 1
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as running:
-        yield running
-
-
 @pytest.mark.usefixtures("log", "no_waiting")
 @pytest.mark.parametrize("mode", ["leak", "leak_stream", "http401", "http500", "drop", "torn_json"])
 def test_nothing_of_what_a_real_server_says_or_is_sent_is_written(mode: str, server: ModelServer) -> None:
-    server.reset()
     gateway = Gateway({"lab": Endpoint(base_url=server.url, key_env="LAB_KEY")}, {"LAB_KEY": KEY})
     assert answer(gateway, recipe([f"lab/{mode}"], retries=0)) == headless.FAILED
     assert server.requests

@@ -14,36 +14,7 @@ from moa_tui.stats.figures import GROUP_KINDS, Figures, Group
 from moa_tui.stats.tables import MEASURES, NO_NAME, bar, headline, notes, stats_document, stats_lines, table
 from moa_tui.text.safe import safe_line
 from tests.conversations import HOSTILE_TEXTS, NOON, labels
-
-
-def a_group(name: str = "moa", calls: int = 70, **more: Any) -> Group:
-    """Ten turns of seven calls for half a dollar, unless `more` says otherwise."""
-    values: dict[str, Any] = {
-        "turns": 10,
-        "prompt_tokens": 28_000,
-        "completion_tokens": 24_500,
-        "estimated": 0,
-        "cost": 0.5,
-        "unpriced": 0,
-        "failed": 1,
-        "partial": 2,
-        "stopped": 3,
-        "unfinished": 0,
-        "first_token_seconds": 0.8,
-        "seconds": 12.5,
-        "proposed": 60,
-        "used": 57,
-        "left_out": 1,
-        "taken": 2,
-        "overlap": 0.22,
-    }
-    return Group(name, calls=calls, **{**values, **more})
-
-
-def some_figures(*months: Group, **more: Any) -> Figures:
-    groups = (a_group("moa"), a_group("duo", 20, cost=0.125))
-    months = months or (a_group("2025-05"), a_group("2025-06", 20, cost=0.125))
-    return Figures(a_group("all", 90), groups, groups, groups, months, **more)
+from tests.stats.helpers import a_group, some_figures
 
 
 def texts(groups: tuple[Group, ...], width: int = 200, by: str = "calls", kind: Any = "models") -> list[str]:

@@ -20,9 +20,9 @@ from moa_tui.chat.library import Library
 from moa_tui.chat.session import ChatSession
 from moa_tui.conversation import Turn
 from moa_tui.engine.run import run
+from moa_tui.errors import UsageError
 from moa_tui.gateway import discovery
 from moa_tui.gateway.gateway import Gateway
-from moa_tui.gateway.thread import EngineThread
 from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.recipes.models import ModelCatalog
 from moa_tui.settings import paths
@@ -31,7 +31,7 @@ from moa_tui.store import Store
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat import screen as chat_screen
 from moa_tui.ui.terminal import clipboard
-from tests.fakes import FakeGateway, FakeModels
+from tests.fakes import FakeEngine, FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message
+    from moa_tui.gateway.thread import EngineThread
     from moa_tui.ui.chat.screen import ChatScreen
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.prompt.prompt import Prompt
@@ -66,13 +67,6 @@ HOSTILE = {
 can be read of each."""
 FORBIDDEN = set("\x1b\x07\x9b\u202e\u202c\u2066\u2069")
 """What must not reach a terminal."""
-
-
-class FakeEngine(EngineThread):
-    """The real thread; fake models need nothing imported."""
-
-    def warm_up(self) -> None:
-        return
 
 
 class Notice(NamedTuple):
@@ -173,6 +167,15 @@ class Bench:
     def is_open(self) -> bool:
         """Whether the panes are on screen."""
         return self.panel.has_class("-open") and self.panel.display
+
+    @property
+    def is_idle(self) -> bool:
+        """True where nothing runs and no other conversation is on its way to the screen."""
+        try:
+            self.session.require_idle()
+        except UsageError:
+            return False
+        return True
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -207,7 +207,8 @@ async def happen(pilot: Pilot[None], script: Iterable[tuple[float, Event]]) -> N
         running.events.put(None)
         await wait_until(lambda: screen.session.run is None)
     for _ in range(12):  # Every pane has its turn within so many ticks.
-        await chat_screen(app)._tick()
+        await chat_screen(app).controllers.following.tick()
+        chat_screen(app).controllers.checklist.attend()
     await at_rest(pilot)
 
 

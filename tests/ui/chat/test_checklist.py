@@ -10,6 +10,7 @@ import pytest
 from moa_tui.engine.values import CallId
 from moa_tui.formats.json_writer import outcome_document as document
 from moa_tui.settings.config import Settings
+from moa_tui.ui.chat.following import Following
 from moa_tui.ui.screens.checklist_screen import ChecklistScreen
 from moa_tui.ui.screens.help_screen import HelpScreen
 from tests.helpers import recipe, wait_until
@@ -144,17 +145,31 @@ async def test_a_dialog_that_is_open_is_not_covered() -> None:
         await bench.until_shown("The answer.", "3 of 3 points kept by hand")
 
 
-async def test_while_it_waits_nothing_ticks() -> None:
+async def test_while_it_waits_nothing_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[None] = []
+    tick = Following.tick
+
+    async def counted(following: Following) -> None:
+        ticks.append(None)
+        await tick(following)
+
+    async def ticks_meanwhile() -> int:
+        """How often the chat ticks in the time in which another timer of that pace fires ten times."""
+        before, fired = len(ticks), []
+        timer = bench.app.set_interval(0.02, lambda: fired.append(None))
+        await wait_until(lambda: len(fired) >= 10)
+        timer.stop()
+        return len(ticks) - before
+
+    monkeypatch.setattr(Following, "tick", counted)
     async with chat_app(DUO, settings=GUIDED, judge=LISTED) as bench:
         await bench.submit("hi")
         await until_asked(bench)
-        await wait_until(lambda: not bench.screen.view.ticker._active.is_set())
-        ticks, now = bench.screen.controllers.following._ticks, bench.run.now
-        # In the time in which another timer of the ticker's pace fires ten times.
-        fired: list[None] = []
-        bench.app.set_interval(0.02, lambda: fired.append(None))
-        await wait_until(lambda: len(fired) >= 10)
-        assert (bench.screen.controllers.following._ticks, bench.run.now) == (ticks, now)
+        assert ticks
+        await ticks_meanwhile()
+        now = bench.run.now
+        assert await ticks_meanwhile() == 0
+        assert bench.run.now == now
         await bench.press("enter")
         await bench.until_idle()
         await bench.until_shown("The answer.")

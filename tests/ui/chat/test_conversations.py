@@ -12,6 +12,7 @@ import pytest
 
 from moa_tui.chat.library import Library
 from moa_tui.errors import ModelError, StoreError, UsageError
+from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.settings.config import Settings
 from moa_tui.store import Store
 from moa_tui.ui.chat.switching import export_words
@@ -107,8 +108,11 @@ async def test_what_is_not_on_disk_is_left_only_when_the_person_says_so_twice() 
         assert prompts(bench) == ["hi"]
         await bench.press("ctrl+n")
         await wait_until(lambda: prompts(bench) == [])
-        bench.screen.controllers.switching._may_leave_until = 0.0
-        await bench.ask("again")
+
+
+async def test_the_program_is_left_twice_too_where_it_would_lose_the_conversation() -> None:
+    async with chat_app(kept=False) as bench:
+        await bench.ask("hi")
         await bench.press("ctrl+q")
         await bench.settle()
         assert bench.app.is_running
@@ -278,13 +282,16 @@ async def test_nothing_is_asked_while_another_conversation_is_on_its_way(
         await asyncio.to_thread(bench.store.save, other)
         gate = threading.Event()
 
-        def again(recipe: object) -> None:
+        def again(catalog: RecipeCatalog, recipe: object) -> None:
             gate.wait(5)
 
-        monkeypatch.setattr(bench.screen.controllers.choosing._catalog, "reload", again)
+        monkeypatch.setattr(RecipeCatalog, "reload", again)
         bench.chat.recipe = bench.chat.recipe.model_copy(update={"name": "another"})
-        bench.app.run_worker(bench.screen.controllers.switching.open("birds"))
-        await wait_until(lambda: bench.session.is_switching and bench.chat.conversation.id == other.id)
+        await bench.press("ctrl+s")
+        await bench.until_shown("About birds")
+        await bench.press(*"birds", "enter")
+        await wait_until(lambda: bench.chat.conversation.id == other.id)
+        assert not bench.is_idle
         await bench.submit("for here, not for there")
         await bench.until_told("just being opened")
         assert bench.prompt.text == "for here, not for there"

@@ -90,7 +90,7 @@ async def leave(bench: Bench) -> None:
 
 
 async def until_back(bench: Bench) -> None:
-    await wait_until(lambda: bench.app.screen is bench.screen and not bench.session.is_switching)
+    await wait_until(lambda: bench.app.screen is bench.screen and bench.is_idle)
     await bench.settle()
 
 

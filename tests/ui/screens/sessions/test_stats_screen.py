@@ -15,7 +15,7 @@ from moa_tui.stats.tables import MEASURES
 from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
 from moa_tui.ui.widgets.live_text import LiveText
 from tests.helpers import wait_until
-from tests.stats.test_tables import a_group, some_figures
+from tests.stats.helpers import a_group, some_figures
 from tests.ui.chat_app import FORBIDDEN, HOSTILE
 from tests.ui.given import key
 
