@@ -134,7 +134,7 @@ class RunHandle:
 
     def _take(self, event: Event) -> None:
         self._follow(event)
-        self._call_faults.take(event)
+        self._call_faults.record(event)
         if isinstance(event, CallEnded):
             is_kept = self._recording is not None
             self._backend.ledger.add(self._conversation_id, event.reply, is_kept=is_kept)

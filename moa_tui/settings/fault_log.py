@@ -79,7 +79,7 @@ def opened() -> Iterator[None]:
         previous_hook(arguments)
 
     _LOGGER.addHandler(handler)
-    _LOGGER.propagate = False  # What is above would print it over the screen.
+    _LOGGER.propagate = False  # The root logger's handlers would print over the screen.
     threading.excepthook = record_end_of_thread
     try:
         yield
@@ -112,12 +112,12 @@ class CallFaults:
     """Writes each failed call of one run to the log, with the exceptions that its stream raised.
 
     The engine's failures carry no exceptions, so this stands between the engine and the models: the engine is
-    given `stream` in the place of the models' own and its events are given to `take`, all on one loop.
+    given `stream` in the place of the models' own and its events are given to `record`, all on one loop.
     """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        # What the newest exception of each call's task was; not the exception, which would hold on to texts.
+        # Of the newest exception of each call's task; the exception itself would keep texts alive.
         self._descriptions: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
 
     async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
@@ -131,7 +131,7 @@ class CallFaults:
                 self._descriptions[task] = describe(error)
             raise
 
-    def take(self, event: Event) -> None:
+    def record(self, event: Event) -> None:
         """Write the call that `event` ends, if it failed; called in the task that made the call."""
         if not isinstance(event, CallStarted | CallEnded) or _handler() is None:
             return
@@ -143,7 +143,7 @@ class CallFaults:
 
 
 def _record_call(call: CallId, reply: Reply, description: str) -> None:
-    facts = [f"model {_shown(reply.model)}", f"{reply.attempts} attempts", f"{reply.seconds:.1f} s"]
+    facts = [f"model {_one_line_name(reply.model)}", f"{reply.attempts} attempts", f"{reply.seconds:.1f} s"]
     if reply.error is not None:
         facts.insert(1, f"kind {reply.error.kind}")
         if reply.error.status_code is not None:
@@ -154,7 +154,8 @@ def _record_call(call: CallId, reply: Reply, description: str) -> None:
 
 
 def _handler() -> _Handler | None:
-    return next((each for each in _LOGGER.handlers if isinstance(each, _Handler)), None)
+    """The handler of the open log; None while no log is open."""
+    return next((handler for handler in _LOGGER.handlers if isinstance(handler, _Handler)), None)
 
 
 class _Formatter(logging.Formatter):
@@ -171,7 +172,7 @@ class _Handler(RotatingFileHandler):
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=MAX_BYTES, backupCount=OLDER_FILES, encoding="utf-8", delay=True)
         self.problem: str | None = None
-        """Why the newest record could not be written."""
+        """Why the newest record could not be written; None where it was."""
         self.setFormatter(_Formatter())
         self.addFilter(logging.Filter(_LOGGER.name))
 
@@ -228,7 +229,7 @@ def describe(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """The exception and all that led to it, each once, with how it is linked.
+    """The exception and all that led to it, each once, after the words that say how it is linked.
 
     A context that was suppressed by `from None` counts too: the gateway hides the provider's exceptions so.
     """
@@ -236,7 +237,7 @@ def _chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
     waiting: list[tuple[str, object]] = [("", error)]
     while waiting and len(seen) < _MAX_EXCEPTIONS:
         link, linked = waiting.pop(0)
-        if not isinstance(linked, BaseException) or any(linked is each for each in seen):
+        if not isinstance(linked, BaseException) or any(linked is other for other in seen):
             continue
         seen.append(linked)
         yield link, linked
@@ -275,7 +276,7 @@ def _place(file: str, line: int) -> str:
         shown = path.relative_to(_STANDARD_LIBRARY).as_posix()
     else:
         shown = path.name
-    return f"{_shown(shown)}:{line}"
+    return f"{_one_line_name(shown)}:{line}"
 
 
 def _source(file: str, line: int) -> str:
@@ -284,17 +285,17 @@ def _source(file: str, line: int) -> str:
     return f": {text}" if text else ""
 
 
-def _shown(name: str) -> str:
-    """A name on one line, of no more than can be a name."""
+def _one_line_name(name: str) -> str:
+    """A name on one line, cut to the length that a name can have."""
     name = name[:_MAX_NAME_CHARACTERS]
     return name if name.isprintable() else ascii(name)
 
 
-# What `moa-tui doctor` says of it
+# What `moa-tui doctor` says of the log
 
 
 def state() -> tuple[str, str | None]:
-    """What is in the log in words, and why it cannot be written, if so."""
+    """What is in the log, in words; and why it cannot be read or written, None where it can."""
     path = paths.fault_log_file()
     try:
         size = path.stat().st_size
