@@ -1,4 +1,4 @@
-"""The points drawn from the answers, each with a box: what is left unticked stays out of the final answer."""
+"""The checklist of a run: points of the answers, of which only the ticked ones go into the final answer."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 Decision = Literal["go on", "stop"]
+"""What a run should do that waits for its checklist."""
 
 
 class ChecklistScreen(ModalScreen[Decision | None]):
-    """Lets the person tick points, in the set handed in, and gives what the run should do; None: wait on."""
+    """Lets the user tick points, and gives what the run should do; None lets the run go on waiting."""
 
     HELP_TITLE = "The checklist"
     CSS_PATH = "checklist_screen.tcss"
@@ -39,6 +40,7 @@ class ChecklistScreen(ModalScreen[Decision | None]):
     ]
 
     def __init__(self, points: Sequence[str], ticked: set[int]) -> None:
+        """`ticked` has the indices of the ticked points, and is changed at every tick."""
         super().__init__()
         self._points = points
         self._ticked = ticked
@@ -51,35 +53,37 @@ class ChecklistScreen(ModalScreen[Decision | None]):
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = 0
-        self._count()
+        self._show_count()
 
     @on(OptionList.OptionSelected)
     def action_tick(self) -> None:
-        """Tick the point under the cursor, or take its tick away."""
-        at = self.query_one(OptionList).highlighted
-        if at is not None:
-            self._ticked ^= {at}
-            self._redraw([at])
+        """Tick or untick the highlighted point."""
+        index = self.query_one(OptionList).highlighted
+        if index is not None:
+            self._ticked ^= {index}
+            self._redraw([index])
 
     def action_tick_all(self, ticked: bool) -> None:
-        """Tick every point, or none."""
-        every = range(len(self._points))
+        """Tick or untick all points."""
+        indices = range(len(self._points))
         self._ticked.clear()
-        self._ticked.update(every if ticked else ())
-        self._redraw(every)
+        self._ticked.update(indices if ticked else ())
+        self._redraw(indices)
 
-    def _redraw(self, places: Iterable[int]) -> None:
+    def _redraw(self, indices: Iterable[int]) -> None:
         options = self.query_one(OptionList)
-        for at in places:
-            options.replace_option_prompt_at_index(at, self._row(at))
-        self._count()
+        for index in indices:
+            options.replace_option_prompt_at_index(index, self._row(index))
+        self._show_count()
 
-    def _count(self) -> None:
+    def _show_count(self) -> None:
         words = f"{len(self._ticked)} of {len(self._points)} points go into the answer, the others stay out"
         self.query_one("#title", Static).update(Content(words))
 
-    def _row(self, at: int) -> Table:
-        """The box, and beside it the point, which is a model's text: nothing in it is markup."""
+    def _row(self, index: int) -> Table:
+        """A box and the point beside it, which is a model's text and must not be read as markup."""
         row = Table.grid(padding=(0, 1))
-        row.add_row(Text("[x]" if at in self._ticked else "[ ]"), Text(self._points[at], overflow="fold"))
+        row.add_row(
+            Text("[x]" if index in self._ticked else "[ ]"), Text(self._points[index], overflow="fold")
+        )
         return row

@@ -1,4 +1,4 @@
-"""F1: the keys that work where the person is just now."""
+"""The help: the keys that work on the current screen with the current focus."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 Section = tuple[str, list[tuple[str, str]]]
+"""A title, and under it keys with what they do."""
 
 _MOVING_ABOUT = "Writing"
 
 
 def keys_in_force(screen: Screen[Any]) -> list[Section]:
-    """What each key does on `screen` as it stands, with the focus it has and the keymap applied.
+    """What each key does on `screen`, with its current focus and the keymap applied.
 
-    One section for each widget, screen or app that has keys, from the focused one outwards, titled with its
-    `HELP_TITLE` or its class. Call it before the help is pushed: a modal screen hides the keys beneath it.
+    There is a section for each widget, screen or app that has keys, from the focused widget outwards, titled
+    with its `HELP_TITLE` or its class. Call this before the help is pushed, since a modal screen hides the
+    keys of the screen below.
     """
     keys_of: dict[str, dict[tuple[str, str], list[str]]] = {}
     for node, binding, enabled, _ in screen.active_bindings.values():
@@ -38,7 +40,7 @@ def keys_in_force(screen: Screen[Any]) -> list[Section]:
             title = getattr(node, "HELP_TITLE", type(node).__name__) if own else _MOVING_ABOUT
             rows = keys_of.setdefault(title, {})
             rows.setdefault((binding.action, _words(binding)), []).append(screen.app.get_key_display(binding))
-    # A text field's many keys for moving about are known from everywhere, so they come last.
+    # The many keys of a text field are the same in every program, so they come last.
     return [
         (title, [(", ".join(dict.fromkeys(keys)), does) for (_, does), keys in rows.items()])
         for title, rows in sorted(keys_of.items(), key=lambda section: section[0] == _MOVING_ABOUT)
@@ -46,25 +48,25 @@ def keys_in_force(screen: Screen[Any]) -> list[Section]:
 
 
 def _words(binding: Binding) -> str:
-    """What it does, and the id that config calls it by."""
+    """What the binding does, and its id in the config."""
     return f"{binding.description}  ({binding.id})" if binding.id else binding.description
 
 
 class _Filter(Input):
-    """An input that lets `q` pass while it is empty, so that `q` can close the screen."""
+    """A text field that does not consume `q` while it is empty, so that `q` can close the screen."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return not (key == "q" and not self.value) and super().check_consume_key(key, character)
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lists keys and what they do, by section; typing narrows the list down."""
+    """Lists keys and what they do, by section, and filters the list while the user types."""
 
     HELP_TITLE = "Help"
     CSS_PATH = "help_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f1", "close", "Close the help", id="help.close"),
-        # Only while the filter is empty: else the letter belongs to it.
+        # This works only while the filter is empty; after that the letter belongs to the filter.
         Binding("q", "close", "Close the help", priority=True, id="help.quit"),
         Binding("up", "scroll(-1)", "Scroll up", show=False, id="help.up"),
         Binding("down", "scroll(1)", "Scroll down", show=False, id="help.down"),
@@ -103,26 +105,26 @@ class HelpScreen(ModalScreen[None]):
         keys = self.query_one("#help-keys")
         keys.scroll_relative(y=pages * max(1, keys.size.height - 1), animate=False)
 
-    def _show(self, wanted: str) -> None:
-        """Show the rows that hold every word of `wanted`, in the key, the description or the title."""
-        words = wanted.casefold().split()
+    def _show(self, typed: str) -> None:
+        """Show the rows that have every word of `typed` in the key, the description or the title."""
+        words = typed.casefold().split()
         parts: list[Text | Table] = []
         width = min(24, max((len(keys) for _, rows in self._sections for keys, _ in rows), default=0))
         for title, rows in self._sections:
-            found = [
+            matches = [
                 (keys, does)
                 for keys, does in rows
                 if all(
                     word in f"{title} {keys} {keys.replace('^', 'ctrl+')} {does}".casefold() for word in words
                 )
             ]
-            if found:
+            if matches:
                 table = Table.grid(padding=(0, 2, 0, 0), expand=True)
                 table.add_column(width=width + 2)
                 table.add_column(ratio=1)
-                for keys, does in found:
+                for keys, does in matches:
                     table.add_row(Text(f"  {keys}", "bold"), Text(does))
                 parts += [Text(title, "bold underline"), table, Text()]
         self.query_one("#help-text", Static).update(
-            Group(*parts[:-1]) if parts else Text(f'No key and no description holds "{wanted.strip()}".')
+            Group(*parts[:-1]) if parts else Text(f'No key and no description holds "{typed.strip()}".')
         )

@@ -1,4 +1,4 @@
-"""Earlier prompts, found by a few of their letters."""
+"""The search for an earlier prompt by a few of its letters."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    # Index of a prompt, and the columns of its row that match.
+    # The index of a prompt, and the columns of its row that match.
     Hit = tuple[int, Sequence[int]]
 
 # More rows than anybody reads; the search looks at all prompts.
 _MOST_ROWS = 200
-# A match further behind would not be seen in the row.
+# Characters of a prompt that are searched: a match after them would not be visible in the row.
 _MOST_SEARCHED_CHARACTERS = 1_000
 
 
 class HistoryScreen(ModalScreen[str | None]):
-    """Gives back the prompt that was taken, None where none was."""
+    """Lists earlier prompts, and gives the one chosen; None where none was chosen."""
 
     CSS_PATH = "history_screen.tcss"
     AUTO_FOCUS = "Input"
@@ -45,14 +45,13 @@ class HistoryScreen(ModalScreen[str | None]):
     ]
 
     def __init__(self, prompts: Sequence[str]) -> None:
-        """`prompts`, the newest last, as the prompt's own history is."""
+        """`prompts` has the newest last."""
         super().__init__()
         self._prompts = list(dict.fromkeys(reversed(prompts)))
         self._rows = [_row(prompt) for prompt in self._prompts]
         self._hits: list[Hit] = []
 
     def compose(self) -> ComposeResult:
-        """What is looked for, what was found, and how much."""
         with Vertical() as dialog:
             dialog.border_title = "Earlier prompts"
             yield Input(placeholder="Letters of an earlier prompt")
@@ -60,63 +59,57 @@ class HistoryScreen(ModalScreen[str | None]):
             yield Label(markup=False, classes="history--count")
 
     def on_mount(self) -> None:
-        """Show all of them."""
-        self._search("")
+        self._show("")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Look for what is typed."""
         event.stop()
-        self._search(event.value)
+        self._show(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take the highlighted prompt."""
         event.stop()
         highlighted = self.query_one(OptionList).highlighted
         if highlighted is not None:
             self.dismiss(self._prompts[self._hits[highlighted][0]])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take what was clicked."""
         event.stop()
         self.dismiss(self._prompts[self._hits[event.option_index][0]])
 
     def action_move(self, movement: str) -> None:
-        """Move the highlight, while the keys go on to the input."""
+        """Move the highlight while letters go on to the text field."""
         getattr(self.query_one(OptionList), f"action_{movement}")()
-
-    def _search(self, typed: str) -> None:
-        self._show(typed)
 
     @work(exclusive=True)
     async def _show(self, typed: str) -> None:
+        """Show the prompts that match; a thread searches them."""
         hits = await asyncio.to_thread(search, typed, self._rows)
         self._hits = hits[:_MOST_ROWS]
-        found = self.query_one(OptionList)
-        found.set_options(_highlighted(self._rows[index], columns) for index, columns in self._hits)
-        found.highlighted = 0 if self._hits else None
+        options = self.query_one(OptionList)
+        options.set_options(_highlighted(self._rows[index], columns) for index, columns in self._hits)
+        options.highlighted = 0 if self._hits else None
         self.query_one(".history--count", Label).update(_count(len(hits), len(self._hits)))
 
 
 def search(typed: str, rows: Sequence[str]) -> list[Hit]:
-    """The rows in which the letters of `typed` stand in this order, the best first, else as they came.
+    """The rows that have the letters of `typed` in this order, the best first; all rows where it is blank.
 
-    Textual's matcher weighs every way in which the letters fit, of which a long row has millions; its score
-    is taken, but only for the one way that `_columns` finds.
+    Textual's matcher scores every way in which the letters fit, and a long row has millions of them. Its
+    score is therefore used for the single way that `_columns` finds.
     """
     typed = typed.strip().lower()
     if not typed:
         return [(index, ()) for index in range(len(rows))]
-    weigh = FuzzySearch().score
+    score = FuzzySearch().score
     scored = []
     for index, row in enumerate(rows):
         if columns := _columns(typed, row.lower()):
-            scored.append((weigh(row, columns), index, columns))
+            scored.append((score(row, columns), index, columns))
     scored.sort(key=lambda hit: (-hit[0], hit[1]))
     return [(index, columns) for _, index, columns in scored]
 
 
 def _columns(typed: str, row: str) -> Sequence[int]:
-    """Where the letters stand: together if they can, else near each other, before their first end."""
+    """The columns of the letters: side by side if possible, else near each other, up to their first end."""
     if (start := row.find(typed)) >= 0:
         return range(start, start + len(typed))
     letters = typed.replace(" ", "")
@@ -134,6 +127,7 @@ def _columns(typed: str, row: str) -> Sequence[int]:
 
 
 def _row(prompt: str) -> str:
+    """The beginning of a prompt on one line."""
     lines = (" ".join(line.split()) for line in prompt[:_MOST_SEARCHED_CHARACTERS].splitlines())
     return " ⏎ ".join(line for line in lines if line)
 
@@ -145,7 +139,8 @@ def _highlighted(row: str, columns: Sequence[int]) -> Content:
     return content
 
 
-def _count(found: int, shown: int) -> str:
-    if not found:
+def _count(matches: int, shown: int) -> str:
+    """How many prompts match and are shown, in words."""
+    if not matches:
         return "no earlier prompt has these letters in this order"
-    return counted(found, "prompt") + (f", the first {shown} shown" if shown < found else "")
+    return counted(matches, "prompt") + (f", the first {shown} shown" if shown < matches else "")

@@ -1,4 +1,4 @@
-"""Links: one is shown whole before it is opened, or one is picked from a list."""
+"""The screens of links: a whole link with its host before it is opened, and a list to choose a link from."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 SCHEMES = ("http", "https", "mailto")
 LONGEST = 8_192
-"""Characters a link may have and still be opened: what is longer cannot be read before saying yes."""
+"""The most characters of a link that is opened: nobody reads a longer one before agreeing to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a link leads, as far as a person must know before opening it."""
+    """Where a link leads: what the user has to know before opening it."""
 
     host: str
-    """As written; empty where the link names none."""
+    """The host as it is written; empty where the link names none."""
     ascii_host: str
     """The host as looked up in the DNS (punycode) where that differs, else empty."""
     user: str
-    """What stands before an @ in front of the host; it often poses as the host."""
+    """The user name, which stands before an @ and is often made to look like the host."""
     refused: str
-    """Why it is not opened; empty where it can be."""
+    """Why the link is not opened; empty where it can be opened."""
 
 
 def destination(url: str) -> Destination:
-    """Take a link apart. Never raises: what cannot be understood is refused."""
+    """Take a link apart. Never raises: a link that cannot be understood is refused."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -54,22 +54,22 @@ def destination(url: str) -> Destination:
         host = parts.hostname or ""
     try:
         ascii_host = "" if host.isascii() else host.encode("idna").decode("ascii")
-        understood = True
+        is_understood = True
     except UnicodeError:
-        ascii_host, understood = "", False
+        ascii_host, is_understood = "", False
     if parts.scheme not in SCHEMES:
         scheme = f'"{parts.scheme}"' if parts.scheme else "none"
         refused = f"only http, https and mailto are opened from here, and its scheme is {scheme}"
     elif len(url) > LONGEST:
         refused = f"it is longer than {LONGEST:,} characters"
     elif not url.isprintable() or set(url) & set(' \\"<>') or set(host + ascii_host) & set("%,/"):
-        # Browsers read some of these otherwise than the line below that names the host.
+        # A browser may read another host from such a link than this screen shows.
         refused = "it holds characters that do not belong in a link"
     elif parts.scheme == "mailto" and "," in unquote(parts.path):
         refused = "it writes to more than one address"
     elif not host:
         refused = "it names no host"
-    elif not understood:
+    elif not is_understood:
         refused = "its host cannot be looked up"
     else:
         refused = ""
@@ -77,7 +77,7 @@ def destination(url: str) -> Destination:
 
 
 class LinkScreen(ModalScreen[bool]):
-    """Shows a whole link and asks whether to open it; dismisses with True to open it.
+    """Shows a whole link and asks whether to open it; gives True to open it.
 
     A link's text can say anything, so its host stands on a line of its own, in ASCII too where letters of
     another alphabet may look like Latin ones.
@@ -147,7 +147,7 @@ class LinkScreen(ModalScreen[bool]):
 
 
 class LinkListScreen(ModalScreen[str | None]):
-    """Lists links, each as its text and its address; dismisses with the address picked, or None."""
+    """Lists links by text and address; gives the address of the chosen one, None where none was chosen."""
 
     HELP_TITLE = "Links"
     CSS_PATH = "link_screen.tcss"
@@ -156,6 +156,7 @@ class LinkListScreen(ModalScreen[str | None]):
     ]
 
     def __init__(self, links: Sequence[tuple[str, str]]) -> None:
+        """`links` has the text and the address of each link."""
         super().__init__()
         self._links = links
 
@@ -165,7 +166,9 @@ class LinkListScreen(ModalScreen[str | None]):
             dialog.border_subtitle = Content(
                 "enter picks · esc goes back" if self._links else "esc goes back"
             )
-            yield OptionList(*(_choice(text, url) for text, url in self._links), id="link-list", markup=False)
+            yield OptionList(
+                *(_link_row(text, url) for text, url in self._links), id="link-list", markup=False
+            )
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
@@ -176,6 +179,7 @@ class LinkListScreen(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-def _choice(text: str, url: str) -> Content:
+def _link_row(text: str, url: str) -> Content:
+    """The text and the address of a link, on a line each."""
     title, address = (spelled_out(" ".join(part.split()))[:500] for part in (text, url))
     return Content.assemble((title or address, "bold"), "\n", (address, "dim"))

@@ -1,4 +1,4 @@
-"""The theme picker: every theme is tried on while the highlight moves over it."""
+"""The choice of a theme: the app wears each theme while the highlight is on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ThemeSample(Vertical):
-    """A little of everything a theme colours."""
+    """An example of each kind of text and border that a theme colours."""
 
     def compose(self) -> ComposeResult:
         yield Static("You", classes="-label")
@@ -41,9 +41,9 @@ class ThemeSample(Vertical):
 
 
 class ThemeScreen(ModalScreen[str | None]):
-    """Picks one of the app's themes; dismisses with its name, or with None and the former theme back.
+    """Lists the app's themes, and gives the chosen one's name; None, with the former theme back, for none.
 
-    The input keeps the focus and the list follows its keys, so that typing always filters.
+    The text field keeps the focus and the list follows its keys, so that typing always filters.
     """
 
     HELP_TITLE = "Themes"
@@ -115,11 +115,11 @@ class ThemeScreen(ModalScreen[str | None]):
             self.app.theme = name
 
     def _list(self, part: str) -> None:
-        """List the themes whose names hold `part`, and stay on the one tried on where it is among them."""
-        found = [name for name in self._names if part in name.casefold()]
+        """List the themes whose names hold `part`, and highlight the current theme if it is among them."""
+        matches = [name for name in self._names if part in name.casefold()]
         options = self.query_one(OptionList)
-        options.set_options(Option(Content(name), id=name) for name in found)
-        options.display = bool(found)
-        self.query_one("#theme-none").display = not found
-        if found:
-            options.highlighted = found.index(self.app.theme) if self.app.theme in found else 0
+        options.set_options(Option(Content(name), id=name) for name in matches)
+        options.display = bool(matches)
+        self.query_one("#theme-none").display = not matches
+        if matches:
+            options.highlighted = matches.index(self.app.theme) if self.app.theme in matches else 0

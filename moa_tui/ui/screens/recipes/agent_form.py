@@ -1,4 +1,4 @@
-"""The form of one agent: what can be typed about it, and a line on what else is set."""
+"""The form of one agent: fields for what can be typed, and a line on its other settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LINES = FIELDS[:-1]
 
 
 class AgentForm(Vertical):
-    """Writes what is typed into the draft of the agent it shows, at each key."""
+    """Shows the draft of an agent, and writes what is typed into the draft at each key."""
 
     DEFAULT_CSS = """
     AgentForm {
@@ -44,7 +44,7 @@ class AgentForm(Vertical):
     """
 
     class Edited(Message):
-        """Something was typed; it is in the draft already."""
+        """Something was typed, and the draft has it."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -62,9 +62,9 @@ class AgentForm(Vertical):
             yield TextArea(id="system", compact=True, highlight_cursor_line=False)
 
     def show(self, agent: AgentDraft, defaults: Mapping[str, Any]) -> None:
-        """Show another agent, or the same one anew; `defaults` is what its empty fields stand for."""
+        """Show an agent; `defaults` has the values that its empty fields stand for."""
         if self._agent is not None and agent is not self._agent:
-            self._take_all(self._agent)
+            self._write_all(self._agent)
         self._agent = agent
         implied = {"name": agent.texts["model"].rsplit("/", 1)[-1], "count": "1", **defaults}
         with self.prevent(Input.Changed, TextArea.Changed):
@@ -75,13 +75,14 @@ class AgentForm(Vertical):
             self.query_one("#model", Input).placeholder = "provider/model, or F3 to find one"
             area = self.query_one(TextArea)
             area.load_text(agent.texts["system"])
-            self._loaded = area.text  # its line ends may be others than the draft's
+            # The line ends of the text in the area may differ from the draft's.
+            self._loaded = area.text
             area.placeholder = Content(f"default: {implied.get('system', 'none')}")
-        kept = ", ".join(f"{key} {_plain(value)}" for key, value in agent.kept.items())
-        self.query_one("#kept", Static).update(Content(f"also set: {kept}" if kept else ""))
+        others = ", ".join(f"{key} {_in_words(value)}" for key, value in agent.settings.items())
+        self.query_one("#kept", Static).update(Content(f"also set: {others}" if others else ""))
 
     def mark(self, wrong: Container[str]) -> None:
-        """Mark the fields that are wrong."""
+        """Mark the fields whose keys are in `wrong`, and no others."""
         for key in FIELDS:
             self.query_one(f"#{key}-field").set_class(key in wrong, "-wrong")
             words = _LABELS.get(key, key)
@@ -93,32 +94,32 @@ class AgentForm(Vertical):
     def _line_typed(self, event: Input.Changed) -> None:
         event.stop()
         if event.value == event.input.value:
-            self._take(str(event.input.id), event.value)
+            self._write(str(event.input.id), event.value)
 
     @on(TextArea.Changed)
     def _area_typed(self, event: TextArea.Changed) -> None:
         event.stop()
-        self._take("system", event.text_area.text)
+        self._write("system", event.text_area.text)
 
     @on(Input.Submitted)
     def _next(self, event: Input.Submitted) -> None:
         event.stop()
         self.screen.focus_next()
 
-    def _take(self, key: str, text: str) -> None:
+    def _write(self, key: str, text: str) -> None:
         if self._agent is not None and self._agent.texts[key] != text:
             self._agent.texts[key] = text
             self.post_message(self.Edited())
 
-    def _take_all(self, agent: AgentDraft) -> None:
-        """Take what was typed and not yet reported."""
+    def _write_all(self, agent: AgentDraft) -> None:
+        """Write all fields into the draft: the widgets may not have reported their last changes yet."""
         for key in _LINES:
             agent.texts[key] = self.query_one(f"#{key}", Input).value
         if (text := self.query_one(TextArea).text) != self._loaded:
             agent.texts["system"] = text
 
 
-def _plain(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, tuple):
         return " then ".join(map(str, value))
     if isinstance(value, dict):

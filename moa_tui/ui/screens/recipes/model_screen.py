@@ -1,4 +1,4 @@
-"""The search for a model: what litellm knows, what local servers and the config's endpoints list."""
+"""The search for a model among those of litellm, of local servers and of the config's endpoints."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from moa_tui.recipes.models import ModelCatalog
 
-# More rows than anybody reads; each one costs a little at every key.
+# More rows than anybody reads; each row takes a little time at every key.
 MOST_SHOWN = 200
 
 
 class ModelScreen(ModalScreen[ModelChoice | None]):
-    """Finds a model by its name, provider or server; gives the one chosen, or None."""
+    """Finds models by name, provider or server; gives the chosen one, None where none was chosen."""
 
     HELP_TITLE = "Models"
     CSS_PATH = "model_screen.tcss"
@@ -48,7 +48,7 @@ class ModelScreen(ModalScreen[ModelChoice | None]):
         self._catalog = catalog
         self._current = current
         self._models: Sequence[ModelChoice] = ()
-        self._found: list[ModelChoice] = []
+        self._shown_models: list[ModelChoice] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -60,7 +60,6 @@ class ModelScreen(ModalScreen[ModelChoice | None]):
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look for models while the screen is up."""
         self.query_one(Input).focus()
         self._look()
 
@@ -75,65 +74,67 @@ class ModelScreen(ModalScreen[ModelChoice | None]):
             self._show()
 
     def on_resize(self, _: events.Resize) -> None:
-        """Fit the columns anew."""
         if self._models:
             self.call_after_refresh(self._show)
 
     def _show(self) -> None:
         words = self.query_one(Input).value.casefold().split()
-        found = [
+        matches = [
             model
             for model in self._models
             if all(word in f"{model.name} {model.where}".casefold() for word in words)
         ]
-        if words:  # "gpt" is sooner meant to be gpt-5 than ft:gpt-4
-            found.sort(key=lambda model: not model.name.rsplit("/", 1)[-1].casefold().startswith(words[0]))
-        self._found = found[:MOST_SHOWN]
+        if words:
+            # Who types "gpt" means gpt-5 sooner than ft:gpt-4.
+            matches.sort(key=lambda model: not model.name.rsplit("/", 1)[-1].casefold().startswith(words[0]))
+        self._shown_models = matches[:MOST_SHOWN]
         options = self.query_one(OptionList)
         width = options.size.width - 2  # the scrollbar
         self.query_one("#columns", Static).update(
             Content(_columns("model", "where", "context", "$/M in", "out", width))
         )
-        options.set_options(Content(_row(model, width)) for model in self._found)
-        names = [model.name for model in self._found]
+        options.set_options(Content(_row(model, width)) for model in self._shown_models)
+        names = [model.name for model in self._shown_models]
         options.highlighted = (names.index(self._current) if self._current in names else 0) if names else None
-        title = f"Choose a model: {len(self._found)} of {len(self._models):,} shown"
+        title = f"Choose a model: {len(self._shown_models)} of {len(self._models):,} shown"
         self.query_one("#title", Static).update(Content(title))
-        if not self._found:
-            self._say("Nothing matches. The model field takes any name typed into it, as litellm writes it.")
+        if not self._shown_models:
+            self._show_about(
+                "Nothing matches. The model field takes any name typed into it, as litellm writes it."
+            )
 
     @on(OptionList.OptionHighlighted)
     def _describe(self, event: OptionList.OptionHighlighted) -> None:
-        if event.option_index < len(self._found):
-            self._say(about(self._found[event.option_index]))
+        if event.option_index < len(self._shown_models):
+            self._show_about(about(self._shown_models[event.option_index]))
 
     @on(OptionList.OptionSelected)
     def action_choose(self) -> None:
         """Give the highlighted model."""
         index = self.query_one(OptionList).highlighted
         if index is not None:
-            self.dismiss(self._found[index])
+            self.dismiss(self._shown_models[index])
 
     def action_move(self, by: int) -> None:
-        """Go some rows up or down while typing."""
+        """Move the highlight by rows while the keys typed go on to the filter."""
         options = self.query_one(OptionList)
         if options.highlighted is not None:
             options.highlighted = max(0, min(options.highlighted + by, options.option_count - 1))
 
     def action_page(self, by: int) -> None:
-        """Go a page up or down while typing."""
+        """Move the highlight by pages while the keys typed go on to the filter."""
         self.action_move(by * self.query_one(OptionList).size.height)
 
     def action_close(self) -> None:
-        """Choose nothing."""
+        """Leave without a model."""
         self.dismiss(None)
 
-    def _say(self, text: str) -> None:
+    def _show_about(self, text: str) -> None:
         self.query_one("#about", Static).update(Content(text))
 
 
 def about(model: ModelChoice) -> str:
-    """What is known of a model, in words."""
+    """The lines on a model: its name, server, context window, price, and the key that is missing."""
     where = f"{model.where} at {model.api_base}" if model.api_base else model.where
     window = f"{model.context_tokens:,} tokens of context" if model.context_tokens else "context unknown"
     if model.prompt_price is None or model.completion_price is None:
@@ -163,7 +164,7 @@ def _columns(name: str, where: str, window: str, prompt: str, completion: str, w
 
 
 def _million(price: float | None) -> str:
-    """US dollars per million tokens."""
+    """A price per token as US dollars per million tokens; "?" where the price is unknown."""
     if price is None:
         return "?"
     dollars = price * 1_000_000

@@ -1,4 +1,4 @@
-"""The form of a layer's options, and of a run's limits: what has a meaning, with a line of help to each."""
+"""The form of a layer's options or of a run's limits, with a line of help on every option."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from moa_tui.ui.screens.recipes.recipe_options import Option
 
 
-# On the fields and not on the screen, because the list of fields would scroll at these keys; and on a line of
-# text itself, which has other names for them.
+# The fields have these keys and not the screen, because the list of fields would scroll at them. A line of
+# text has them too, because it has bindings of its own for them.
 _MOVES: list[BindingType] = [
     Binding("down", "app.focus_next", "Next option", id="options.next"),
     Binding("up", "app.focus_previous", "Option before", id="options.previous", show=False),
@@ -36,20 +36,20 @@ _MOVES: list[BindingType] = [
 
 
 class OptionLine(Input):
-    """A line of text among options."""
+    """The field of an option that is one line of text."""
 
     HELP_TITLE = "Options"
     BINDINGS: ClassVar[list[BindingType]] = _MOVES
 
 
 class OptionField(Vertical):
-    """One option: its name and value, a line of help, and below it what is wrong."""
+    """Shows one option: its name and value, a line of help, and below what is wrong."""
 
     HELP_TITLE = "Options"
     BINDINGS: ClassVar[list[BindingType]] = _MOVES
 
     class Edited(Message):
-        """Something was typed or chosen."""
+        """The text of the option was changed."""
 
     def __init__(self, option: Option, options: OptionSet) -> None:
         super().__init__(id=f"{option.id}-option", classes="option")
@@ -67,12 +67,13 @@ class OptionField(Vertical):
 
     def _editor(self) -> Widget:
         option, empty = self.option, self._options.empty(self.option)
-        if words := self._options.choices(option):
+        if words := self._options.allowed_words(option):
             return ChoiceLine(words, self._given or empty, empty, id=option.id)
         if is_long(option):
             area = TextArea(self._given, id=option.id, compact=True, highlight_cursor_line=False)
             area.placeholder = Content(f"default: {empty}")
-            self._loaded = area.text  # its line ends may be others than those given
+            # The line ends of the text in the area may differ from those given.
+            self._loaded = area.text
             return area
         return OptionLine(
             self._given, placeholder=f"default: {empty}", id=option.id, compact=True, select_on_focus=False
@@ -80,7 +81,7 @@ class OptionField(Vertical):
 
     @property
     def text(self) -> str:
-        """What was typed or chosen; empty where it is the default."""
+        """The option's value as it was typed or chosen; empty for the default."""
         editor = self.query_one(f"#{self.option.id}")
         match editor:
             case ChoiceLine():
@@ -92,7 +93,7 @@ class OptionField(Vertical):
         raise AssertionError(editor)
 
     def mark(self, problem: str | None) -> None:
-        """Say what is wrong, or that nothing is."""
+        """Show what is wrong with the option; None for nothing."""
         self.set_class(problem is not None, "-wrong")
         wrong = "✗ " if problem is not None else ""
         self.query_one(Label).update(Content(f"{wrong}{self.option.label}"))
@@ -100,11 +101,11 @@ class OptionField(Vertical):
         self.query_one(".help", Static).update(Content(self._help(self.text)))
 
     def enter(self) -> None:
-        """Take the focus."""
+        """Focus the part of the field that can be edited."""
         self.query_one(f"#{self.option.id}").focus()
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
-        """Show all of it, and not only the line that is typed into."""
+        # The whole field is shown, and not only the line that is typed into.
         self.call_after_refresh(self.scroll_visible, animate=False)
 
     def _help(self, text: str) -> str:
@@ -119,7 +120,7 @@ class OptionField(Vertical):
 
 
 class OptionsForm(ModalScreen[dict[str, Any] | None]):
-    """Edits options and gives them as a table of what is no default; None where nothing is to change."""
+    """Edits options and gives a table of those that are not at their defaults; None where nothing changed."""
 
     HELP_TITLE = "Options"
     CSS_PATH = "options_form.tcss"
@@ -144,19 +145,19 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show what has a meaning, and begin with the first."""
         self._recheck()
         for field in [field for field in self._fields if field.display][:1]:
             field.enter()
 
     def on_resize(self, _: events.Resize) -> None:
-        """Leave room for the keys anew."""
         self.call_after_refresh(self._leave_room)
 
     def _leave_room(self) -> None:
-        """Let the fields scroll where they would push what is below them off the screen."""
+        """Limit the height of the fields, so that what is below them stays on the screen."""
         box, fields = self.query_one("#box"), self.query_one("#fields")
-        around = sum(each.outer_size.height for each in box.children if each is not fields and each.display)
+        around = sum(
+            child.outer_size.height for child in box.children if child is not fields and child.display
+        )
         fields.styles.max_height = max(3, self.size.height - around - box.gutter.height)
         for field in self._fields:
             if field.has_focus_within:
@@ -164,7 +165,7 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
 
     @property
     def texts(self) -> dict[str, str]:
-        """What is typed, by key."""
+        """The texts of all options, by key."""
         return {field.option.key: field.text for field in self._fields}
 
     @on(OptionField.Edited)
@@ -176,7 +177,7 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
         for field in self._fields:
             field.display = field.option.key in shown
             field.mark(problems.get(field.option.key))
-        # What is wrong with an option that is not shown is nowhere else to be read.
+        # The problem of an option that is not shown can be read nowhere else.
         hidden = [problem for key, problem in problems.items() if key not in shown]
         status = self.query_one("#status", Static)
         status.display = bool(hidden)
@@ -186,7 +187,7 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
 
     @on(Input.Submitted)
     def action_save(self) -> None:
-        """Give what is typed, if it is right; else go to what is not."""
+        """Give the options if they are valid; else focus the first that is not."""
         self._recheck()
         verdict = self._verdict
         if verdict is None or self.texts == self._options.texts:
@@ -198,7 +199,7 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
             self.dismiss(dict(verdict.table))
 
     def action_close(self) -> None:
-        """Leave; ask first where changes would be lost."""
+        """Leave the form; ask first if changes would be lost."""
 
         def leave(drop: bool | None) -> None:
             if drop:

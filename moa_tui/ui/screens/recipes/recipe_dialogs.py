@@ -1,9 +1,9 @@
-"""The questions the recipe editor asks: a name to save under, leave to drop changes, one try of an agent."""
+"""The dialogs of the recipe editor: a name to save under, unsaved changes, a trial of one agent."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import work
 from textual.binding import Binding
@@ -23,12 +23,19 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
 
-# The beginning of an answer says whether the model works; the rest belongs in a conversation.
+# Characters of a trial's answer that are shown: its beginning says already whether the model works.
 _LONGEST_ANSWER = 2_000
 
 
-class NameScreen(ModalScreen[tuple[str, bool] | None]):
-    """Asks for a recipe's name; gives it, and whether a file of that name is to be replaced."""
+class SaveName(NamedTuple):
+    """The name to save a recipe under, and whether the recipe of that name is replaced."""
+
+    name: str
+    replaces: bool
+
+
+class NameScreen(ModalScreen[SaveName | None]):
+    """Asks for a recipe's name; gives None where the user went back."""
 
     HELP_TITLE = "Save the recipe"
     CSS_PATH = "recipe_dialogs.tcss"
@@ -38,6 +45,7 @@ class NameScreen(ModalScreen[tuple[str, bool] | None]):
     ]
 
     def __init__(self, name: str, is_taken: Callable[[str], bool]) -> None:
+        """`name` is suggested; `is_taken` is called on a thread and may raise MoaTuiError."""
         super().__init__()
         self._suggested = name
         self._is_taken = is_taken
@@ -51,28 +59,28 @@ class NameScreen(ModalScreen[tuple[str, bool] | None]):
             yield KeyBar()
 
     def action_accept(self) -> None:
-        """Check the name, and give it if it can be used or was asked for twice."""
+        """Check the name, and give it if it is free or was entered a second time after the warning."""
         self._check(self.query_one(Input).value.strip())
 
     @work(exclusive=True)
     async def _check(self, name: str) -> None:
         try:
-            taken = await asyncio.to_thread(self._is_taken, name)
+            replaces = await asyncio.to_thread(self._is_taken, name)
         except MoaTuiError as error:
-            self._say(f"✗ {error}")
+            self._show_note(f"✗ {error}")
             return
-        if taken and self._warned_of != name:
+        if replaces and self._warned_of != name:
             self._warned_of = name
-            self._say(f"✗ You have a recipe {name} already. Enter once more replaces it.")
+            self._show_note(f"✗ You have a recipe {name} already. Enter once more replaces it.")
             return
-        self.dismiss((name, taken))
+        self.dismiss(SaveName(name, replaces))
 
-    def _say(self, text: str) -> None:
+    def _show_note(self, text: str) -> None:
         self.query_one("#note", Static).update(Content(text))
 
 
 class DropScreen(ModalScreen[bool]):
-    """Asks whether changes are to be dropped."""
+    """Asks whether to drop unsaved changes; gives True to drop them."""
 
     HELP_TITLE = "Unsaved changes"
     CSS_PATH = "recipe_dialogs.tcss"
@@ -81,19 +89,19 @@ class DropScreen(ModalScreen[bool]):
         Binding("escape,enter", "dismiss(False)", "Go on editing", id="drop.keep"),
     ]
 
-    def __init__(self, what: str) -> None:
-        """`what` says in a sentence what would be lost."""
+    def __init__(self, warning: str) -> None:
+        """`warning` says in a sentence what would be lost."""
         super().__init__()
-        self._what = what
+        self._warning = warning
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static(self._what, id="title", markup=False)
+            yield Static(self._warning, id="title", markup=False)
             yield KeyBar()
 
 
 class TryScreen(ModalScreen[None]):
-    """Asks one agent one short question, and shows the answer's beginning or the whole error."""
+    """Asks an agent one short question, and shows the beginning of its answer or the whole error."""
 
     HELP_TITLE = "Try once"
     CSS_PATH = "recipe_dialogs.tcss"
@@ -114,7 +122,6 @@ class TryScreen(ModalScreen[None]):
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Ask."""
         self.query_one(VerticalScroll).focus()
         self._ask()
 

@@ -1,4 +1,4 @@
-"""A recipe while it is being edited: what was typed is kept as it was typed, right or wrong."""
+"""A recipe while it is being edited, with every text as it was typed, valid or not."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.recipe_edit import RecipeProblem
 
-# What the form shows of an agent, in its order.
+# The fields of an agent's form, in their order.
 FIELDS = ("model", "name", "count", "temperature", "max_tokens", "system")
+# The settings that belong to the server of a model.
+_OF_A_SERVER = ("api_base", "api_key_env")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong in words, and where it is if it belongs to one place."""
+    """What is wrong with a recipe, in words, and where, if it belongs to one place."""
 
     text: str
     place: Place | None = None
@@ -42,20 +44,20 @@ class Problem:
 
 @dataclass(eq=False, slots=True)
 class AgentDraft:
-    """An agent of a layer: the form's texts by field, and in `kept` all its other settings.
+    """An agent of a layer: the form's texts by field, and in `settings` the settings without a field.
 
-    `named` is its name in the recipe's `[agents]`, with what it says there. Where that is still what this
-    seat says, the name stands for it; once changed, the seat is written out in its layer, so that the other
-    seats of that name stay as they were.
+    `named` is the agent's name in the recipe's `[agents]`, with the table that stands there. While the agent
+    is equal to that table, its layer refers to it by the name. Once it is changed, its layer has a table of
+    its own for it, so that other places of the same name keep their agent.
     """
 
     texts: dict[str, str]
-    kept: dict[str, Any]
+    settings: dict[str, Any]
     named: tuple[str, dict[str, Any]] | None = None
 
     @classmethod
     def of(cls, agent: Agent, name: str | None = None) -> AgentDraft:
-        """The draft of an agent as it is; `name` is what `[agents]` calls it."""
+        """The draft of an agent; `name` is its name in `[agents]`, None where its layer has its table."""
         data = agent.model_dump(exclude_defaults=True, exclude_none=True)
         if name is not None:
             data.setdefault("name", name)
@@ -66,74 +68,74 @@ class AgentDraft:
         return draft
 
     def copy(self) -> AgentDraft:
-        """Another one like it."""
-        return AgentDraft(dict(self.texts), deepcopy(self.kept), self.named)
+        """A second draft with the same contents."""
+        return AgentDraft(dict(self.texts), deepcopy(self.settings), self.named)
 
     @property
     def reference(self) -> str | None:
-        """The name that stands for it, None where it has to be written out."""
+        """The name by which the layer refers to the agent; None where the layer needs its table."""
         return self.named[0] if self.named is not None and self.named[1] == self.data() else None
 
-    def ask(self, model: str, api_base: str | None, extra: Mapping[str, Any]) -> None:
-        """Be asked of another model, at its own server.
+    def set_model(self, model: str, api_base: str | None, extra: Mapping[str, Any]) -> None:
+        """Change the model, with its server `api_base` and its `extra` parameters.
 
-        The old one's server, key and window size go: they would send a prompt, or a key, where it does not
-        belong.
+        The former model's server, key variable and window size are removed: with them a prompt, or a key,
+        would be sent to a server that it is not meant for.
         """
         self.texts["model"] = model
-        kept = {key: value for key, value in self.kept.items() if key not in ("api_base", "api_key_env")}
-        others = {key: value for key, value in kept.pop("extra", {}).items() if key != "num_ctx"}
+        settings = {key: value for key, value in self.settings.items() if key not in _OF_A_SERVER}
+        others = {key: value for key, value in settings.pop("extra", {}).items() if key != "num_ctx"}
         if api_base is not None:
-            kept["api_base"] = api_base
+            settings["api_base"] = api_base
         if others or extra:
-            kept["extra"] = {**others, **extra}
-        self.kept = kept
+            settings["extra"] = {**others, **extra}
+        self.settings = settings
 
     def data(self) -> dict[str, Any]:
-        """Written out, with empty fields left out."""
+        """The agent as a table, without its empty fields."""
         texts = {key: text if key == "system" else text.strip() for key, text in self.texts.items()}
-        return {**{key: text for key, text in texts.items() if text.strip()}, **self.kept}
+        return {**{key: text for key, text in texts.items() if text.strip()}, **self.settings}
 
     @property
     def title(self) -> str:
-        """What lists and messages call it."""
+        """The agent's name in lists and messages."""
         return self.texts["name"].strip() or self.texts["model"].strip().rsplit("/", 1)[-1] or "no model"
 
 
 @dataclass(eq=False, slots=True)
 class LayerDraft:
-    """A layer: its agents, and in `kept` its other settings."""
+    """A layer: its agents, and in `settings` its other settings."""
 
     agents: list[AgentDraft]
-    kept: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def data(self, number: int) -> dict[str, Any]:
-        """Written out as layer `number`, counting from 1, without what has no meaning there."""
+        """The layer as table `number`, counted from 1, without settings that have no meaning there."""
         agents = [agent.reference or agent.data() for agent in self.agents]
-        return {**settled(self.kept, number, self.size), "agents": agents}
+        return {**applicable(self.settings, number, self.size), "agents": agents}
 
     @property
     def size(self) -> int:
-        """How many calls it makes, as far as its agents' counts can be read."""
+        """The number of calls that the layer makes; a count that cannot be read is taken as 1."""
         counts = [agent.texts["count"].strip() or "1" for agent in self.agents]
         return sum(int(count) if re.fullmatch(r"\d{1,3}", count) else 1 for count in counts)
 
 
-def settled(kept: Mapping[str, Any], number: int, size: int) -> dict[str, Any]:
-    """The settings of layer `number` without those that have no meaning there, for so many agents."""
-    kept = {key: value for key, value in kept.items() if number > 1 or key not in FOR_REFERENCES}
-    reads_nothing = "reads" in kept and not kept["reads"]
-    if kept.get("task") == ("synthesize" if number == 1 else "answer") and not reads_nothing:
-        del kept["task"]
-    if kept.get("quorum", 0) >= size:
-        kept.pop("quorum", None)  # All of them, which is what no quorum means.
-    return kept
+def applicable(settings: Mapping[str, Any], number: int, size: int) -> dict[str, Any]:
+    """The settings without those that have no meaning in layer `number`, counted from 1, of `size` calls."""
+    table = {key: value for key, value in settings.items() if number > 1 or key not in FOR_REFERENCES}
+    reads_nothing = "reads" in table and not table["reads"]
+    if table.get("task") == ("synthesize" if number == 1 else "answer") and not reads_nothing:
+        del table["task"]
+    if table.get("quorum", 0) >= size:
+        table.pop("quorum", None)  # A quorum of all answers is the same as no quorum.
+    return table
 
 
 def remedy(table: Mapping[str, Any], index: int, size: int) -> str:
-    """What to do where layer `index` of a recipe is wrong only for its number of agents; else nothing.
+    """How many agents to add or remove where only their number makes layer `index` wrong; else "".
 
-    The model is asked which number it would take, the nearest first.
+    `size` is the layer's number of agents. The recipe's model is asked which number it takes, nearest first.
     """
     for other in sorted({0, 1, 2, 3} - {size}, key=lambda number: abs(number - size)):
         layers = list(table["layers"])
@@ -141,19 +143,20 @@ def remedy(table: Mapping[str, Any], index: int, size: int) -> str:
         if _is_right({**table, "layers": layers}, index):
             if other > size:
                 return f"add {counted(other - size, 'agent')}"
-            all_of_them = "its agent" if size == 1 else f"its {size} agents"
-            return f"remove {all_of_them if not other else f'{size - other} of {all_of_them}'}"
+            its_agents = "its agent" if size == 1 else f"its {size} agents"
+            return f"remove {its_agents if not other else f'{size - other} of {its_agents}'}"
     return ""
 
 
 def _is_right(table: Mapping[str, Any], index: int) -> bool:
+    """True if no problem of the recipe belongs to layer `index` or to one before."""
     _, problems = validated(table)
     # Layers are checked in turn, so a complaint of a later one means that this one is right.
     return all(_layer_of(problem, len(table["layers"])) > index for problem in problems)
 
 
 def _layer_of(problem: RecipeProblem, layers: int) -> int:
-    """The layer that a problem belongs to, counting from 0; -1 where it is none's."""
+    """The layer that a problem belongs to, counted from 0; -1 where it belongs to none."""
     match problem.location:
         case ("layers", int(layer), *_):
             return layer
@@ -167,7 +170,7 @@ def _layer_of(problem: RecipeProblem, layers: int) -> int:
 
 
 class RecipeDraft:
-    """The layers and agents of a recipe, open to change; all its other settings stay as they are."""
+    """The layers, agents and limits of a recipe, to be changed; its other settings stay as they are."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._original = recipe
@@ -185,25 +188,25 @@ class RecipeDraft:
             for layer in recipe.layers
         ]
         self.limits = recipe.limits.model_dump(exclude_defaults=True, exclude_none=True)
-        self.unchanged = self.data()
+        self._saved = self.data()
 
     @property
-    def changed(self) -> bool:
-        """Whether it differs from what it was, or was last saved as."""
-        return self.data() != self.unchanged
+    def is_changed(self) -> bool:
+        """True if the draft differs from the recipe that it was made of, or was last saved as."""
+        return self.data() != self._saved
 
     @property
     def defaults(self) -> Mapping[str, Any]:
-        """What an agent takes where its own field is empty."""
+        """The values that the recipe has for empty fields of an agent."""
         return self._original.defaults.model_dump(exclude_defaults=True, exclude_none=True)
 
-    def saved_as(self, name: str) -> None:
-        """It is now what a file of that name says."""
+    def mark_saved(self, name: str) -> None:
+        """Note that the draft, as it stands, was saved under that name."""
         self.name = name
-        self.unchanged = self.data()
+        self._saved = self.data()
 
     def data(self) -> dict[str, Any]:
-        """The recipe as a table, right or wrong."""
+        """The recipe as a table, valid or not."""
         data = self._original.model_dump(exclude_defaults=True, exclude_none=True)
         data["name"] = self.name
         data["layers"] = [layer.data(number) for number, layer in enumerate(self.layers, 1)]
@@ -215,33 +218,33 @@ class RecipeDraft:
         return data
 
     def check(self) -> tuple[Recipe | None, list[Problem]]:
-        """The recipe, or what is wrong with it."""
+        """The recipe, or None and what is wrong with it."""
         recipe, problems = validated(self.data())
         return recipe, list(self._placed(problems))
 
     def remedy(self, problem: Problem) -> str:
-        """What to do where a layer has not the agents that its task takes; else nothing."""
+        """What to do where a problem comes from a layer's number of agents; else ""."""
         if problem.place is None or problem.place.agent is not None:
             return ""
         size = self.layers[problem.place.layer].size
-        # That a layer has no agents says already what to do.
+        # For a layer without agents the problem itself says what to do.
         return remedy(self.data(), problem.place.layer, size) if size else ""
 
     def agent(self, place: Place) -> Agent:
-        """The agent of a seat with the recipe's defaults, ready to be asked. Raises UsageError."""
+        """The agent at a place, with the recipe's defaults. Raises UsageError if it is a layer or invalid."""
         seat = self.seat(place)
         if seat is None:
             raise UsageError("choose an agent: a layer cannot be asked")
         data = {**self.data(), "layers": [{"agents": [{**seat.data(), "count": 1}]}]}
         recipe, problems = validated(data)
         if recipe is None:
-            # What concerns the whole is told where nothing is wrong with a field.
+            # Problems of the whole recipe are reported only where no field is wrong.
             of_fields = [f"{location[-1]}: {message}" for location, message in problems if location]
             raise UsageError("\n".join(of_fields or [message for _, message in problems]))
         return recipe.lineup[0][0]
 
     def seat(self, place: Place) -> AgentDraft | None:
-        """The agent at a place; None at a layer's own."""
+        """The draft of the agent at a place; None where the place is a layer."""
         return None if place.agent is None else self.layers[place.layer].agents[place.agent]
 
     def places(self) -> list[Place]:
@@ -253,21 +256,21 @@ class RecipeDraft:
         ]
 
     def add_layer(self, place: Place) -> Place:
-        """Add a layer behind that of `place`, with a copy of the agent there: a layer needs one."""
+        """Add a layer after that of `place`, with a copy of one of its agents; return the new place."""
         agents = self.layers[place.layer].agents
         first = [agents[place.agent or 0].copy()] if agents else []
         self.layers.insert(place.layer + 1, LayerDraft(first))
         return Place(place.layer + 1)
 
     def add(self, place: Place, agent: AgentDraft) -> Place:
-        """Put an agent behind that of `place`, or last into its layer."""
+        """Add an agent after that of `place`, or last in the layer, and return the new agent's place."""
         agents = self.layers[place.layer].agents
-        at = len(agents) if place.agent is None else place.agent + 1
-        agents.insert(at, agent)
-        return Place(place.layer, at)
+        index = len(agents) if place.agent is None else place.agent + 1
+        agents.insert(index, agent)
+        return Place(place.layer, index)
 
     def remove(self, place: Place) -> Place:
-        """Take out a layer or an agent; the place to look at next. The last layer stays."""
+        """Remove a layer or an agent, and return the place to show next. The only layer is not removed."""
         if place.agent is not None:
             agents = self.layers[place.layer].agents
             del agents[place.agent]
@@ -277,21 +280,24 @@ class RecipeDraft:
         return Place(min(place.layer, len(self.layers) - 1))
 
     def move(self, place: Place, by: int) -> Place:
-        """Change places with the neighbour before (-1) or behind (1), where there is one."""
-        row: list[Any] = self.layers if place.agent is None else self.layers[place.layer].agents
-        at = place.layer if place.agent is None else place.agent
-        if not 0 <= at + by < len(row):
+        """Swap a layer or agent with its neighbour before (-1) or after (1), and return its new place."""
+        siblings: list[Any] = self.layers if place.agent is None else self.layers[place.layer].agents
+        old = place.layer if place.agent is None else place.agent
+        new = old + by
+        if not 0 <= new < len(siblings):
             return place
-        row[at], row[at + by] = row[at + by], row[at]
-        return Place(at + by) if place.agent is None else Place(place.layer, at + by)
+        siblings[old], siblings[new] = siblings[new], siblings[old]
+        return Place(new) if place.agent is None else Place(place.layer, new)
 
     def _agents(self) -> dict[str, Any]:
-        """`[agents]` without those that only seats named which are now written out."""
+        """The table `[agents]`, without the agents that no layer and no fallback refers to any more."""
         entries = [entry for layer in self._original.layers for entry in layer.agents]
         before = {entry for entry in entries if isinstance(entry, str)}
         drafts = [agent for layer in self.layers for agent in layer.agents]
         named = [agent.reference for agent in drafts if agent.reference]
-        named += [name for agent in drafts if not agent.reference for name in agent.kept.get("fallback", ())]
+        named += [
+            name for agent in drafts if not agent.reference for name in agent.settings.get("fallback", ())
+        ]
         named += [name for name in self._original.agents if name not in before]
         used: set[str] = set()
         while named:
@@ -306,7 +312,7 @@ class RecipeDraft:
         }
 
     def _placed(self, problems: Sequence[RecipeProblem]) -> Iterator[Problem]:
-        """The problems with the places in the draft where they can be mended."""
+        """The problems, each with the place in the draft where it can be corrected."""
         for problem in problems:
             match problem.location:
                 case ("layers", int(layer), "agents", int(index), *rest):

@@ -1,4 +1,4 @@
-"""The recipe editor: layers, their agents and what each is told, checked at every key."""
+"""The recipe editor: the layers of a recipe and their agents, checked at every key."""
 
 from __future__ import annotations
 
@@ -23,8 +23,15 @@ from moa_tui.ui.screens.recipes.model_screen import ModelScreen
 from moa_tui.ui.screens.recipes.option_sets import LayerOptions, LimitOptions, implied_task
 from moa_tui.ui.screens.recipes.options_form import OptionsForm
 from moa_tui.ui.screens.recipes.recipe_dialogs import DropScreen, NameScreen, TryScreen
-from moa_tui.ui.screens.recipes.recipe_draft import FIELDS, AgentDraft, Place, Problem, RecipeDraft, settled
-from moa_tui.ui.screens.recipes.recipe_options import TASKS, given, in_short, text_of
+from moa_tui.ui.screens.recipes.recipe_draft import (
+    FIELDS,
+    AgentDraft,
+    Place,
+    Problem,
+    RecipeDraft,
+    applicable,
+)
+from moa_tui.ui.screens.recipes.recipe_options import TASKS, in_short, options_set, text_of
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -35,12 +42,13 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.recipes.catalog import RecipeCatalog
+    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog, ModelChoice
+    from moa_tui.ui.screens.recipes.recipe_dialogs import SaveName
 
 
 class Lineup(OptionList):
-    """The layers and their agents, and the keys that change their order and number."""
+    """The list of layers and agents, with the keys that change their order and number."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "screen.add_agent", "Add agent", id="editor.add_agent"),
@@ -55,7 +63,7 @@ class Lineup(OptionList):
 
 
 class RecipeEditor(Screen[Recipe | None]):
-    """Edits a copy of a recipe. Gives it when it is to be used, None when it was only saved or dropped.
+    """Edits a copy of a recipe, and gives the copy to be used; None if it was only saved, or dropped.
 
     `try_once` asks an agent one short question; it returns the answer or raises MoaTuiError.
     """
@@ -100,23 +108,21 @@ class RecipeEditor(Screen[Recipe | None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show the first agent."""
         self.query_one(Lineup).focus()
-        self._changed_to(self._place)
+        self._show_lineup(self._place)
 
     def on_resize(self, _: events.Resize) -> None:
-        """Fit the rows anew."""
         self.call_after_refresh(self._show_rows)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Save and Use wait until nothing is wrong; an agent's actions until one is chosen."""
+        """Allow to save and use a valid recipe only, and the actions on an agent only where one is chosen."""
         if action in ("save", "use") and self._recipe is None:
             return None
         if action in ("models", "try_once", "copy_agent") and self._place.agent is None:
             return None
         return True
 
-    # What was typed or chosen.
+    # Keys
 
     @on(AgentForm.Edited)
     def _edited(self) -> None:
@@ -137,25 +143,25 @@ class RecipeEditor(Screen[Recipe | None]):
             self.action_options()
 
     def action_add_agent(self) -> None:
-        """Find a model, and put an agent of it behind the highlighted one."""
+        """Search for a model, and add an agent of that model after the highlighted one."""
         place = self._place
 
         def add(choice: ModelChoice | None) -> None:
             if choice is not None:
                 agent = AgentDraft(dict.fromkeys(FIELDS, ""), {})
-                agent.ask(choice.name, choice.api_base, choice.extra)
-                self._changed_to(self._draft.add(place, agent))
+                agent.set_model(choice.name, choice.api_base, choice.extra)
+                self._show_lineup(self._draft.add(place, agent))
 
         self.app.push_screen(ModelScreen(self._models), add)
 
     def action_copy_agent(self) -> None:
-        """Put a second one like the highlighted agent behind it."""
+        """Add a copy of the highlighted agent after it."""
         if (agent := self._draft.seat(self._place)) is not None:
-            self._changed_to(self._draft.add(self._place, agent.copy()))
+            self._show_lineup(self._draft.add(self._place, agent.copy()))
 
     def action_add_layer(self) -> None:
-        """Put a layer behind this one."""
-        self._changed_to(self._draft.add_layer(self._place))
+        """Add a layer after the highlighted one."""
+        self._show_lineup(self._draft.add_layer(self._place))
 
     def action_options(self) -> None:
         """Edit the task and the options of the layer."""
@@ -163,42 +169,42 @@ class RecipeEditor(Screen[Recipe | None]):
 
         def keep(options: dict[str, Any] | None) -> None:
             if options is not None:
-                layer.kept = options
-                self._changed_to(self._place)
+                layer.settings = options
+                self._show_lineup(self._place)
 
         self.app.push_screen(OptionsForm(LayerOptions(self._draft, self._place.layer)), keep)
 
     def action_limits(self) -> None:
-        """Edit what a run may take."""
+        """Edit the limits of a run."""
 
         def keep(limits: dict[str, Any] | None) -> None:
             if limits is not None:
                 self._draft.limits = limits
-                self._changed_to(self._place)
+                self._show_lineup(self._place)
 
         self.app.push_screen(OptionsForm(LimitOptions(self._draft.limits)), keep)
 
     def action_remove(self) -> None:
-        """Take out the highlighted agent or layer."""
+        """Remove the highlighted agent or layer."""
         if self._place.agent is None and len(self._draft.layers) == 1:
-            self._tell("A recipe has at least one layer: this one stays.", "warning")
+            self._show_toast("A recipe has at least one layer: this one stays.", "warning")
             return
-        self._changed_to(self._draft.remove(self._place))
+        self._show_lineup(self._draft.remove(self._place))
 
     def action_move(self, by: int) -> None:
-        """Let the highlighted agent or layer change places with its neighbour."""
-        self._changed_to(self._draft.move(self._place, by))
+        """Swap the highlighted agent or layer with its neighbour."""
+        self._show_lineup(self._draft.move(self._place, by))
 
     def action_models(self) -> None:
-        """Find another model for the highlighted agent."""
+        """Search for another model for the highlighted agent."""
         agent = self._draft.seat(self._place)
         if agent is None:
             return
 
         def ask(choice: ModelChoice | None) -> None:
             if choice is not None:
-                agent.ask(choice.name, choice.api_base, choice.extra)
-                self._changed_to(self._place)
+                agent.set_model(choice.name, choice.api_base, choice.extra)
+                self._show_lineup(self._place)
 
         self.app.push_screen(ModelScreen(self._models, agent.texts["model"].strip()), ask)
 
@@ -207,7 +213,7 @@ class RecipeEditor(Screen[Recipe | None]):
         try:
             agent = self._draft.agent(self._place)
         except UsageError as error:
-            self._tell(f"This agent cannot be asked: {error}", "error")
+            self._show_toast(f"This agent cannot be asked: {error}", "error")
             return
         self.app.push_screen(TryScreen(agent, self._try_once))
 
@@ -215,25 +221,25 @@ class RecipeEditor(Screen[Recipe | None]):
         """Ask for a name and save."""
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", self._save_name).strip("-._")[:64]
 
-        def save(answer: tuple[str, bool] | None) -> None:
+        def save(answer: SaveName | None) -> None:
             if answer is not None and self._recipe is not None:
-                self._save(answer[0], self._recipe, replace=answer[1])
+                self._save(answer.name, self._recipe, replace=answer.replaces)
 
         self.app.push_screen(NameScreen(name, self._catalog.has_own), save)
 
     def action_use(self) -> None:
-        """Give the recipe back, to be asked next."""
+        """Give the recipe, to be used for the next prompt."""
         if self._recipe is not None:
             self._use(self._recipe)
 
     def action_close(self) -> None:
-        """Leave; ask first where changes would be lost."""
+        """Leave the editor; ask first if changes would be lost."""
 
         def leave(drop: bool | None) -> None:
             if drop:
                 self.dismiss(None)
 
-        if self._draft.changed:
+        if self._draft.is_changed:
             self.app.push_screen(DropScreen("The recipe was changed and is not saved."), leave)
         else:
             self.dismiss(None)
@@ -243,25 +249,25 @@ class RecipeEditor(Screen[Recipe | None]):
         try:
             path = await asyncio.to_thread(self._catalog.save, name, recipe, replace=replace)
         except MoaTuiError as error:
-            self._tell(str(error), "error")
+            self._show_toast(str(error), "error")
             return
-        self._draft.saved_as(name)
+        self._draft.mark_saved(name)
         self._save_name = name
         self._recheck()
-        self._tell(f"Saved to {path}", "information")
+        self._show_toast(f"Saved to {path}", "information")
 
     @work(exclusive=True, group="use")
     async def _use(self, recipe: Recipe) -> None:
         missing = await asyncio.to_thread(self._catalog.missing_keys, recipe)
         if missing:
-            self._tell(f"It cannot run here: {missing_words(missing)}. It can be saved.", "error")
+            self._show_toast(f"It cannot run here: {missing_words(missing)}. It can be saved.", "error")
         else:
             self.dismiss(recipe)
 
-    # What is shown.
+    # The lineup and its status
 
-    def _changed_to(self, place: Place) -> None:
-        """The lineup is another: show it, with `place` open."""
+    def _show_lineup(self, place: Place) -> None:
+        """Show the changed lineup, with `place` highlighted and its form open."""
         self._place = place
         self._recheck()
         self._open(place)
@@ -283,19 +289,24 @@ class RecipeEditor(Screen[Recipe | None]):
         self._recipe, self._problems = self._draft.check()
         self._show_rows()
         self._mark()
-        changed = ", changed" if self._draft.changed else ""
+        changed = ", changed" if self._draft.is_changed else ""
         self.query_one("#title", Static).update(Content(f"Recipe {self._draft.name}{changed}"))
         if self._recipe is None:
             rest = f" (and {len(self._problems) - 1} more)" if len(self._problems) > 1 else ""
             advice = self._draft.remedy(self._problems[0])
-            self._say(f"✗ {self._problems[0].text}{f'; {advice}' if advice else ''}{rest}", wrong=True)
+            self._show_status(
+                f"✗ {self._problems[0].text}{f'; {advice}' if advice else ''}{rest}", wrong=True
+            )
         else:
-            self._weigh(self._recipe)
+            self._show_validity(self._recipe)
         self.refresh_bindings()
 
     @work(exclusive=True, group="weigh")
-    async def _weigh(self, recipe: Recipe) -> None:
-        """Say that it is valid, with calls, price and missing keys: litellm's map may have to be read."""
+    async def _show_validity(self, recipe: Recipe) -> None:
+        """Show that the recipe is valid, with its calls, price and missing keys.
+
+        A thread finds out the price, since litellm's map of prices may have to be read from the disk.
+        """
 
         def known() -> tuple[float | None, dict[str, list[str]]]:
             return self._catalog.plan(recipe).cost, self._catalog.missing_keys(recipe)
@@ -307,10 +318,10 @@ class RecipeEditor(Screen[Recipe | None]):
                 f"✓ valid: {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}, {price}"
             )
             keys = f"\n✗ {missing_words(missing)}" if missing else ""
-            self._say(words + keys)
+            self._show_status(words + keys)
 
     def _show_rows(self) -> None:
-        """Show the lineup, with what is wrong marked; keeps the place that is open."""
+        """Draw the rows of the lineup, with a mark where something is wrong, and highlight the open place."""
         lineup = self.query_one(Lineup)
         wrong = {problem.place for problem in self._problems}
         places = self._draft.places()
@@ -340,29 +351,31 @@ class RecipeEditor(Screen[Recipe | None]):
         lines = [f"Layer {index + 1}: {task}, {counted(agents, 'agent') if agents else 'no agents'}"]
         lines += [TASKS[task]] if task in TASKS else []
         if (recipe := self._recipe) is not None:
-            read = [f"L{number}" for number in recipe.read_layers(index + 1, range(1, index + 1))]
+            layers_read = [f"L{number}" for number in recipe.read_layers(index + 1, range(1, index + 1))]
             most = counted(recipe.most_read(index + 1), "reference")
             each = " each" if agents > 1 else ""
-            lines.append(f"Reads {', '.join(read)}: {most}{each}" if read else "Reads the prompt alone")
+            lines.append(
+                f"Reads {', '.join(layers_read)}: {most}{each}" if layers_read else "Reads the prompt alone"
+            )
         if index and index == len(self._draft.layers) - 1:
             lines.append("Comes last: it gives the answer in the chat")
-        options = [f"{option.label}: {text_of(value)}" for option, value in given(layer)]
+        options = [f"{option.label}: {text_of(value)}" for option, value in options_set(layer)]
         lines += ["", *options] if options else []
         return "\n".join([*lines, "", "Enter changes its task and options."])
 
     def _layer(self, index: int) -> Layer:
-        """The layer's options as they stand, without its agents."""
+        """The options of a layer as they stand, without its agents."""
         draft = self._draft.layers[index]
-        return Layer.model_validate(settled(draft.kept, index + 1, draft.size))
+        return Layer.model_validate(applicable(draft.settings, index + 1, draft.size))
 
     def _mark(self) -> None:
         wrong = {problem.field for problem in self._problems if problem.place == self._place}
         self.query_one(AgentForm).mark({field for field in wrong if field})
 
-    def _say(self, text: str, *, wrong: bool = False) -> None:
+    def _show_status(self, text: str, *, wrong: bool = False) -> None:
         status = self.query_one("#status", Static)
         status.set_class(wrong, "-wrong")
         status.update(Content(text))
 
-    def _tell(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
+    def _show_toast(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
         self.notify(text, severity=severity, markup=False, timeout=10 if severity == "error" else 5)

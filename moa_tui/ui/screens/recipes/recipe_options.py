@@ -1,6 +1,6 @@
-"""The options of a layer and the limits of a run as forms show them: a line of a table for each.
+"""The options of a layer and the limits of a run, as forms show them.
 
-Types, choices and defaults are read from the models, so that a form never knows another recipe than they do.
+Types, allowed words and defaults are read from the pydantic models, so that form and model always agree.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 NOTHING = "none"
-"""How a list of layers without any is written in a form."""
+"""How a form writes an empty list of layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: its key in the file (`window.size` is a key of a table), and a line of help.
-
-    `short` says in a row that it is set, with its value at `{}`; `empty` what an empty field stands for where
-    the default would not say it. It is shown only where the option `beside` is given, and not for the tasks
-    `idle_for`, which take it and have no use for it.
-    """
+    """One option of a layer or limit of a run, with the words that forms need for it."""
 
     key: str
+    """The option's key in the recipe file; `window.size` is the key `size` of the table `window`."""
     help: str
+    """A line of help."""
     short: str = ""
+    """Words for the layer's row when the option is set, with the value at `{}`; empty for no words."""
     empty: str = ""
+    """What an empty field stands for, where the default's text would not say it."""
     beside: str = ""
+    """The key of the option without which this one is not shown; empty for none."""
     idle_for: tuple[str, ...] = ()
+    """The tasks that accept the option and make no use of it; it is not shown for them."""
 
     @property
     def label(self) -> str:
-        """What a form calls it."""
+        """The option's name in a form."""
         return re.sub(r"[._]", " ", self.key)
 
     @property
     def id(self) -> str:
-        """What a widget of it can be called."""
+        """An id for the option's widget."""
         return self.key.replace(".", "-")
 
 
@@ -79,7 +80,7 @@ LIMITS: tuple[Option, ...] = (
     Option("total_seconds", "How long a call may take with its retries"),
 )
 
-# A task that is missing here is offered all the same, without a word on it.
+# A line on each task. A task that is missing here is offered as well, without a line.
 TASKS = {
     "answer": "Answers the prompt, and reads nothing before it",
     "synthesize": "Makes one answer of those it reads",
@@ -93,8 +94,8 @@ TASKS = {
 }
 
 
-def at(model: BaseModel | None, key: str) -> Any:
-    """What `model` has at `key`; None where its table is not given."""
+def value_at(model: BaseModel | None, key: str) -> Any:
+    """The value of `model` at an option's key; None where the table of the key is not given."""
     value: Any = model
     for part in key.split("."):
         value = None if value is None else getattr(value, part)
@@ -102,28 +103,28 @@ def at(model: BaseModel | None, key: str) -> Any:
 
 
 def default_of(model: type[BaseModel], key: str) -> Any:
-    """What the option is where nobody says; for a key of a table, what it is once the table is given."""
+    """The option's default; for a key of a table, its default once the table is given."""
     first, _, rest = key.partition(".")
     field = model.model_fields[first]
-    return default_of(_table(field.annotation), rest) if rest else field.default
+    return default_of(_table_model(field.annotation), rest) if rest else field.default
 
 
-def choices(model: type[BaseModel], key: str) -> tuple[str, ...]:
-    """All that the option can be, where that is a few words; else nothing."""
+def allowed_words(model: type[BaseModel], key: str) -> tuple[str, ...]:
+    """All values of an option that is one of a few words; empty for other options."""
     first, _, rest = key.partition(".")
     annotation = model.model_fields[first].annotation
     if rest:
-        return choices(_table(annotation), rest)
+        return allowed_words(_table_model(annotation), rest)
     if annotation is bool:
         return ("no", "yes")
-    given = [one for one in get_args(annotation) if one is not NoneType]
-    if len(given) == 1:
-        given = list(get_args(given[0]))
-    return tuple(given) if all(isinstance(one, str) for one in given) else ()
+    members = [member for member in get_args(annotation) if member is not NoneType]
+    if len(members) == 1:
+        members = list(get_args(members[0]))
+    return tuple(members) if all(isinstance(member, str) for member in members) else ()
 
 
 def text_of(value: object) -> str:
-    """A value as a form writes it."""
+    """The text by which a form writes a value."""
     match value:
         case None:
             return ""
@@ -138,7 +139,7 @@ def text_of(value: object) -> str:
 
 
 def table_of(model: type[BaseModel], texts: Mapping[str, str]) -> dict[str, Any]:
-    """What was typed as a table for the model to read; what is empty is left out."""
+    """The texts of a form, by key, as a table for the model to validate; empty texts are left out."""
     table: dict[str, Any] = {}
     for key, text in texts.items():
         if text.strip():
@@ -147,35 +148,35 @@ def table_of(model: type[BaseModel], texts: Mapping[str, str]) -> dict[str, Any]
             if rest:
                 table.setdefault(first, {})[rest] = text.strip()
             else:
-                table[first] = _words(text) if _is_list(annotation) else text
+                table[first] = _split(text) if _is_list(annotation) else text
     return table
 
 
 def is_long(option: Option) -> bool:
-    """Whether it is a text of several lines."""
+    """True if the option's text may have several lines."""
     return option.key == "prompt"
 
 
-def given(layer: Layer) -> Iterable[tuple[Option, Any]]:
-    """The options of a layer that are not at their defaults, but for its task, and what they are."""
+def options_set(layer: Layer) -> Iterable[tuple[Option, Any]]:
+    """The options of a layer that are not at their defaults, with their values; the task is left out."""
     plain = Layer()
     for option in LAYER[1:]:
-        value = at(layer, option.key)
-        if value is not None and value != at(plain, option.key):
+        value = value_at(layer, option.key)
+        if value is not None and value != value_at(plain, option.key):
             yield option, value
 
 
 def in_short(layer: Layer) -> list[str]:
-    """A few words for each option that is not at its default."""
+    """A few words for each option of a layer that is not at its default."""
     return [
         option.short.format(value if isinstance(value, float) else text_of(value))
-        for option, value in given(layer)
+        for option, value in options_set(layer)
         if option.short
     ]
 
 
-def _words(text: str) -> str | Sequence[str]:
-    """`1, 3` and `[1, 3]` as a list; any other text as it is."""
+def _split(text: str) -> str | Sequence[str]:
+    """The words of `1, 3` or `[1, 3]` as a list; any other text stays a text, for the model to judge."""
     words = re.findall(r"[^\s,\[\]\"']+", text)
     if not words or words == [NOTHING]:
         return []
@@ -183,13 +184,14 @@ def _words(text: str) -> str | Sequence[str]:
 
 
 def _is_list(annotation: Any) -> bool:
-    return any(getattr(one, "__origin__", None) is tuple for one in get_args(annotation))
+    return any(getattr(member, "__origin__", None) is tuple for member in get_args(annotation))
 
 
-def _table(annotation: Any) -> type[BaseModel]:
+def _table_model(annotation: Any) -> type[BaseModel]:
+    """The model of an option that is a table."""
     models: list[type[BaseModel]] = [
-        one
-        for one in (annotation, *get_args(annotation))
-        if isinstance(one, type) and issubclass(one, BaseModel)
+        member
+        for member in (annotation, *get_args(annotation))
+        if isinstance(member, type) and issubclass(member, BaseModel)
     ]
     return models[0]

@@ -1,4 +1,4 @@
-"""The recipes of this machine: what each is for, what it takes, and what it still needs."""
+"""The list of recipes, each with its purpose, its agents, its price and the keys that it lacks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class RecipeScreen(ModalScreen[Recipe | None]):
-    """Lists the recipes and gives the one chosen, as it is or as it was edited; None where none was."""
+    """Lists the recipes, and gives the chosen or edited one; None where none was chosen."""
 
     HELP_TITLE = "Recipes"
     CSS_PATH = "recipe_screen.tcss"
@@ -76,18 +76,17 @@ class RecipeScreen(ModalScreen[Recipe | None]):
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look for recipes while the screen is up."""
         self.query_one(Input).focus()
-        self._look(self._current)
+        self._list_recipes(self._current)
 
     @work(exclusive=True)
-    async def _look(self, name: str) -> None:
+    async def _list_recipes(self, name: str) -> None:
         try:
             self._recipes = await asyncio.to_thread(self._catalog.recipes)
         except MoaTuiError as error:
-            self._say(f"✗ {error}")
+            self._show_details(f"✗ {error}")
             return
-        # Only then has the list the width that its rows are made for.
+        # The rows are made for the list's width, which is known only after a refresh.
         self.call_after_refresh(self._show, name)
 
     @on(Input.Changed)
@@ -96,42 +95,41 @@ class RecipeScreen(ModalScreen[Recipe | None]):
             self._show(self._highlighted_name())
 
     def on_resize(self, _: events.Resize) -> None:
-        """Fit the columns anew."""
         if self._recipes:
             self.call_after_refresh(lambda: self._show(self._highlighted_name()))
 
     def _show(self, name: str) -> None:
         words = self.query_one(Input).value.casefold().split()
-        self._found = [one for one in self._recipes if all(word in _searched(one) for word in words)]
+        self._found = [choice for choice in self._recipes if all(word in _searched(choice) for word in words)]
         options = self.query_one(OptionList)
         width = options.size.width - 2  # the scrollbar
-        options.set_options(Content(_row(one, self._current, width)) for one in self._found)
-        names = [one.name for one in self._found]
+        options.set_options(Content(_row(choice, self._current, width)) for choice in self._found)
+        names = [choice.name for choice in self._found]
         options.highlighted = (names.index(name) if name in names else 0) if names else None
         if self._recipes and not names:
-            self._say("No recipe matches.")
+            self._show_details("No recipe matches.")
 
     @on(OptionList.OptionHighlighted)
     def _describe(self, event: OptionList.OptionHighlighted) -> None:
         if event.option_index < len(self._found):
             choice = self._found[event.option_index]
-            self._say(_about(choice))
+            self._show_details(_about(choice))
             self._refuse("")
 
     def action_move(self, by: int) -> None:
-        """Go a row up or down while typing."""
+        """Move the highlight up or down while the keys typed go on to the filter."""
         options = self.query_one(OptionList)
         if options.highlighted is not None:
             options.highlighted = max(0, min(options.highlighted + by, options.option_count - 1))
 
     def action_scroll_details(self, by: int) -> None:
-        """Read on in the description of the highlighted recipe."""
+        """Scroll the description of the highlighted recipe by pages."""
         details = self.query_one("#details", VerticalScroll)
         details.scroll_relative(y=by * max(1, details.size.height - 1), animate=False)
 
     @on(OptionList.OptionSelected)
     def action_choose(self) -> None:
-        """Give the highlighted recipe, if it can run here."""
+        """Give the highlighted recipe if it can run here; else say why not."""
         choice = self._highlighted()
         if choice is None:
             return
@@ -162,10 +160,10 @@ class RecipeScreen(ModalScreen[Recipe | None]):
         if recipe is not None:
             self.dismiss(recipe)
         else:
-            self._look(self._highlighted_name())
+            self._list_recipes(self._highlighted_name())
 
     def action_close(self) -> None:
-        """Choose nothing."""
+        """Leave without a recipe."""
         self.dismiss(None)
 
     def _highlighted(self) -> RecipeChoice | None:
@@ -176,7 +174,7 @@ class RecipeScreen(ModalScreen[Recipe | None]):
         choice = self._highlighted()
         return choice.name if choice is not None else self._current
 
-    def _say(self, text: str | Content) -> None:
+    def _show_details(self, text: str | Content) -> None:
         self.query_one("#about", Static).update(Content(text) if isinstance(text, str) else text)
         self.query_one("#details").scroll_home(animate=False)
 
@@ -187,13 +185,14 @@ class RecipeScreen(ModalScreen[Recipe | None]):
 
 
 def _searched(choice: RecipeChoice) -> str:
+    """The text that the filter's words are looked for in."""
     models = [agent.model for agent in choice.recipe.every_agent()] if choice.recipe else []
     description = choice.recipe.description if choice.recipe else ""
     return " ".join([choice.name, choice.origin, description, *models]).casefold()
 
 
 def _row(choice: RecipeChoice, current: str, width: int) -> str:
-    """Name, calls, price and state in columns."""
+    """A recipe's name, calls, price and state in columns of a row of `width` cells."""
     calls = counted(choice.recipe.calls, "call") if choice.recipe else ""
     price = money(choice.cost) if choice.recipe else ""
     numbers = f" {fit(calls, 8, right=True)} {fit(price, 13, right=True)}  {fit(_state(choice), 13)}"
@@ -208,7 +207,7 @@ def _state(choice: RecipeChoice) -> str:
 
 
 def _about(choice: RecipeChoice) -> Content:
-    """All there is to say of a recipe."""
+    """The description of a recipe with its problems, price, layers and agents."""
     parts = [Content.styled(f"{choice.name}, {choice.origin}", "bold")]
     if choice.problem is not None:
         parts.append(Content.styled(f"✗ cannot be used: {choice.problem}", "$text-error"))

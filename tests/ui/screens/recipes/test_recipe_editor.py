@@ -416,7 +416,7 @@ def test_a_model_is_described_with_place_window_price_and_key() -> None:
 def test_every_built_in_recipe_comes_out_as_it_went_in(name: str) -> None:
     given = files.load(name, files.BUILT_IN)
     draft = RecipeDraft(given)
-    assert not draft.changed
+    assert not draft.is_changed
     assert draft.check() == (given, [])
 
 

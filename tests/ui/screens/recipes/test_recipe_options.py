@@ -15,7 +15,7 @@ from moa_tui.engine.recipe import Layer, Limits, Recipe, Task, Window
 from moa_tui.recipes import files
 from moa_tui.ui.screens.recipes.option_sets import LayerOptions, LimitOptions, OptionSet, implied_task
 from moa_tui.ui.screens.recipes.recipe_draft import Place, RecipeDraft
-from moa_tui.ui.screens.recipes.recipe_options import LAYER, LIMITS, TASKS, choices, in_short
+from moa_tui.ui.screens.recipes.recipe_options import LAYER, LIMITS, TASKS, allowed_words, in_short
 from tests.helpers import recipe
 
 BUILT_IN = sorted(files.available(files.BUILT_IN))
@@ -62,10 +62,15 @@ def test_a_line_of_help_is_one_line_at_60_columns() -> None:
 
 
 def test_choices_are_the_models_own() -> None:
-    assert choices(Layer, "task") == get_args(Task)
-    assert choices(Layer, "placement") == ("system", "user")
-    assert choices(Layer, "split") == ("no", "yes")
-    assert choices(Layer, "reads") == choices(Layer, "quorum") == choices(Layer, "prompt") == ()
+    assert allowed_words(Layer, "task") == get_args(Task)
+    assert allowed_words(Layer, "placement") == ("system", "user")
+    assert allowed_words(Layer, "split") == ("no", "yes")
+    assert (
+        allowed_words(Layer, "reads")
+        == allowed_words(Layer, "quorum")
+        == allowed_words(Layer, "prompt")
+        == ()
+    )
     assert set(TASKS) <= set(get_args(Task))
 
 
@@ -77,11 +82,11 @@ def test_every_layer_of_a_built_in_recipe_comes_out_of_its_form_as_it_went_in(na
         options = LayerOptions(draft, index)
         verdict = options.check(options.texts)
         assert verdict.problems == {}
-        assert verdict.table == layer.kept
+        assert verdict.table == layer.settings
         assert {key for key, text in options.texts.items() if text} <= options.shown(options.texts)
-        layer.kept = dict(verdict.table)
+        layer.settings = dict(verdict.table)
     draft.limits = dict(LimitOptions(draft.limits).check(LimitOptions(draft.limits).texts).table)
-    assert not draft.changed
+    assert not draft.is_changed
     assert draft.check() == (whole, [])
 
 
@@ -117,7 +122,7 @@ def test_what_is_typed_is_all_that_the_file_says_and_is_shown_again(key: str, te
     verdict = options.check({**options.texts, key: text})
     assert verdict.problems == {}
     assert verdict.table == {key: value}
-    draft.layers[2].kept = dict(verdict.table)
+    draft.layers[2].settings = dict(verdict.table)
     result, wrong = draft.check()
     assert wrong == []
     assert result is not None
@@ -150,7 +155,7 @@ def test_a_last_layer_offers_nothing_of_passing_on() -> None:
     assert not offered(options) & {
         *("top_k", "drop_outliers", "enough", "confident", "early_stop", "quorum", "split"),
     }
-    assert set(options.choices(LAYER[0])) == {"answer", "synthesize", "revise", "rank", "vote"}
+    assert set(options.allowed_words(LAYER[0])) == {"answer", "synthesize", "revise", "rank", "vote"}
 
 
 def test_what_is_for_many_or_for_one_is_offered_to_them() -> None:
@@ -171,8 +176,8 @@ def test_the_options_follow_the_task_even_before_the_agents_fit_it() -> None:
     assert offered(last, task="vote") == {"task", "reads"}, "a vote asks nobody"
     middle = of(layers(3, 3, 1), 2)
     assert not offered(middle, task="answer", reads="none") & READING, "it reads nothing"
-    assert "judge" in middle.choices(LAYER[0]), "another layer may be changed to go with it"
-    assert "vote" not in middle.choices(LAYER[0])
+    assert "judge" in middle.allowed_words(LAYER[0]), "another layer may be changed to go with it"
+    assert "vote" not in middle.allowed_words(LAYER[0])
 
 
 def test_seconds_of_grace_are_for_a_quorum() -> None:
@@ -226,7 +231,7 @@ def test_a_reader_of_judgements_alone_is_told_to_read_more() -> None:
 def test_trouble_in_another_layer_does_not_hide_what_is_wrong_here() -> None:
     draft = RecipeDraft(layers(3, 3, 1))
     draft.layers[0].agents[0].texts["temperature"] = "hot"
-    draft.layers[0].kept = {"top_k": 9}
+    draft.layers[0].settings = {"top_k": 9}
     draft.layers[2].agents.clear()
     options = LayerOptions(draft, 1)
     assert problems(options) == {}
@@ -251,7 +256,7 @@ def test_a_task_that_the_agents_do_not_fit_is_kept_and_says_what_to_do(
     verdict = options.check(given(options, task=task))
     assert advice in verdict.problems["task"]
     assert verdict.wants_other_agents
-    draft.layers[number - 1].kept = dict(verdict.table)
+    draft.layers[number - 1].settings = dict(verdict.table)
     (problem,) = draft.check()[1]
     assert problem.place == Place(number - 1)
     assert advice in f"{problem.text}; {draft.remedy(problem)}"
@@ -270,8 +275,8 @@ def test_a_last_layer_of_two_says_which_to_remove_and_a_lone_outlier_whom_to_add
 
 def test_what_to_do_here_is_said_even_if_a_later_layer_is_wrong_too() -> None:
     draft = RecipeDraft(layers(3, 2, 1))
-    draft.layers[1].kept = {"task": "judge"}
-    draft.layers[2].kept = {"top_k": 1}
+    draft.layers[1].settings = {"task": "judge"}
+    draft.layers[2].settings = {"top_k": 1}
     (problem,) = draft.check()[1]
     assert draft.remedy(problem) == "remove 1 of its 2 agents"
     draft.layers[1].agents.pop()
@@ -282,7 +287,7 @@ def test_what_to_do_here_is_said_even_if_a_later_layer_is_wrong_too() -> None:
 
 TYPED = {
     **{
-        option.key: choices(Layer, option.key) or ("1", "0.5", "2", "6", "all", "none", "[/]")
+        option.key: allowed_words(Layer, option.key) or ("1", "0.5", "2", "6", "all", "none", "[/]")
         for option in LAYER
     },
     "reads": ("all", "none", "1", "1 2", "9", "them"),
@@ -313,13 +318,13 @@ def test_what_a_form_takes_is_right_in_its_layer_wherever_that_stands(
     before = {problem.text for problem in draft.check()[1]}
     options = LayerOptions(draft, index)
     texts = {**options.texts, **dict(typed)}
-    if texts["task"] not in options.choices(LAYER[0]):
+    if texts["task"] not in options.allowed_words(LAYER[0]):
         texts["task"] = ""
     assert options.shown(texts)
     verdict = options.check(texts)
     assert verdict.problems.keys() <= texts.keys()
     if not verdict.problems:
-        draft.layers[index].kept = dict(verdict.table)
+        draft.layers[index].settings = dict(verdict.table)
         after = draft.check()[1]
         assert not [
             problem.text for problem in after if problem.place == Place(index) and problem.text not in before
