@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.recipes.catalog import ModelChoice, RecipeCatalog
+    from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog, ModelChoice
     from moa_tui.ui.screens.recipes.recipe_dialogs import SaveName
 
