@@ -27,7 +27,7 @@ class Resumed(Enum):
     CHANGED = auto()
     """The one that the last turn was answered by."""
     IMPORTED = auto()
-    """The one in force before: nobody's recipe answered the last turn, which was imported."""
+    """The one in force before: the last turn was imported, and no recipe of this program answered it."""
 
 
 class Conversations:

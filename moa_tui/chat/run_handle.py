@@ -69,7 +69,7 @@ class RunProgress:
 
 
 class RunHandle:
-    """A turn on its way. `events` gives every event of the run in order, then None.
+    """A turn that is being answered. `events` gives every event of the run in order, then None.
 
     None comes whether the run ended, failed or was cancelled.
     """

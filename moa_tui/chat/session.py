@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A turn that is on its way into the conversation, or has just come into it.
+    """A turn that was just begun, or added to the conversation complete.
 
-    `run` answers it; None where nothing had to be asked. `instead_of` is the turn whose place it takes, None
-    where it stands behind the last one.
+    `run` answers it; None for a complete turn, for which nothing had to be asked. `instead_of` is the turn
+    whose place it takes, None where it stands behind the last one.
     """
 
     turn: Turn

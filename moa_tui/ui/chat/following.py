@@ -45,7 +45,7 @@ class Following:
         self._ticks = 0
 
     async def show(self, new: NewTurn, *, jump: bool = True) -> None:
-        """Show a turn that has begun, or that came as it is; `jump` takes the reader there."""
+        """Show a new turn, whether it is being answered or is complete; `jump` scrolls to it."""
         self._view.set_empty(False)
         state, transcript = self._state, self._view.transcript
         run_view = state.begin(new.run) if new.run is not None else state.show_ended(new)
