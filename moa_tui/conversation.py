@@ -105,7 +105,7 @@ class Summary:
     """What a list of stored conversations shows of one.
 
     `created`, `used` (the time of its last use) and `deleted` are in Unix seconds; `deleted` is None where
-    the conversation is not in the trash. `turns` is the number of its turns, `recipe` the name of the last
+    the conversation is not in the bin. `turns` is the number of its turns, `recipe` the name of the last
     one's recipe. `cost` is in US dollars and leaves out prices that are unknown.
     """
 

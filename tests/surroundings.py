@@ -28,6 +28,8 @@ _KEPT = frozenset(
 _KEPT_PREFIXES = ("PYENV_", "PYTEST_", "TEXTUAL_SNAPSHOT_", "COV_", "COVERAGE_", "HYPOTHESIS_")
 
 _FIXED = {
+    # After a call litellm looks a model of Ollama's up at this address, whatever address the call had.
+    "OLLAMA_API_BASE": "http://127.0.0.1:9",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",

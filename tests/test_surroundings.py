@@ -58,7 +58,7 @@ ASK_BY_PROXY = "import urllib.request; urllib.request.urlopen('http://example.in
         (ASK_DIRECTLY, "llama.cpp on port"),
         (ASK_BY_PROXY, "the proxy on port"),
         ("import os; print(os.environ['GROQ_API_KEY'])", "a key of the machine is in the output"),
-        ("from moa_tui import paths; paths.config_file().unlink()", "config.toml"),
+        ("from moa_tui.settings import paths; paths.config_file().unlink()", "config.toml"),
         ("import pathlib; pathlib.Path.home().joinpath('new').touch()", "home: new"),
     ],
 )

@@ -239,8 +239,11 @@ class Bench:
             raise AssertionError(f"{texts} is not on the screen:\n{self.shown()}") from None
 
     async def until_told(self, *texts: str) -> None:
-        """Wait for notices that hold `texts`."""
-        await wait_until(lambda: all(text in self.notices for text in texts))
+        """Wait until all of `texts` stand in the notices since the start, earlier ones too."""
+        try:
+            await wait_until(lambda: all(text in self.notices for text in texts))
+        except AssertionError:
+            raise AssertionError(f"{texts} was not told; told was:\n{self.notices}") from None
 
 
 @asynccontextmanager

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 
 class Controllers:
-    """What a person can do on the chat screen, by subject."""
+    """What a person can do on the chat screen, by subject.
+
+    `asking`: prompts, the queue, stopping. `changing`: an agent's part in a turn. `choosing`: recipe, models,
+    checklists. `comparing`: several recipes at once. `checklist`: points to tick. `switching`: conversations
+    and branches, export, statistics. `looking`: panes, one agent alone, finding, copying. `labels`: title,
+    estimate and numbers, and telling them. `following`: a run on the screen, until it is over.
+    """
 
     def __init__(
         self,
