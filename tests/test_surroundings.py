@@ -25,7 +25,8 @@ def test_of_a_hostile_machine_nothing_is_taken_over_but_where_programs_are(tmp_p
     own = surroundings(machine, tmp_path / "own")
     shared = {name for name in own if own[name] == machine.get(name)}
     assert shared == {"PATH"}
-    assert not [name for name in own if name.lower().endswith(("_key", "_token", "_proxy", "_base", "_url"))]
+    suspect = [name for name in own if name.lower().endswith(("_key", "_token", "_proxy", "_base", "_url"))]
+    assert suspect == ["OLLAMA_API_BASE"], "which is a fixed address where nothing listens"
     assert own["LC_ALL"] == "C.UTF-8"
     assert "COLUMNS" not in own
 
