@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -442,3 +443,31 @@ async def test_an_empty_conversation_keeps_the_recipe_in_force(
     before = session.chat.recipe
     assert await conversations.resume_recipe(cast("RecipeCatalog", Catalog(OTHER))) is Resumed.SAME
     assert session.chat.recipe is before
+
+
+async def test_an_opening_that_is_cancelled_at_its_end_holds_the_conversation_in_view(
+    session: ChatSession, conversations: Conversations, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = a_conversation(2)
+    await asyncio.to_thread(store.save, other)
+    await answered(session, "mine")
+    mine = session.chat.conversation.id
+    reached, gate, let_go = threading.Event(), threading.Event(), store.let_go
+
+    def slow(conversation_id: str) -> None:
+        reached.set()
+        gate.wait(5)
+        let_go(conversation_id)
+
+    monkeypatch.setattr(store, "let_go", slow)
+    opening = asyncio.create_task(conversations.open(other.id))
+    await wait_until(reached.is_set)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    gate.set()
+    assert session.chat.conversation.id == other.id
+    assert not session.is_switching
+    with Store(store.path) as elsewhere:
+        await wait_until(lambda: elsewhere.hold(mine))
+        assert not elsewhere.hold(other.id)
