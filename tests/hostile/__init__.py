@@ -1,0 +1,1 @@
+"""Attempts to break the program, one file for each class of them."""
