@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
@@ -96,10 +97,14 @@ def failure_kind(status: int, text: str) -> FailureKind:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that the server asks to wait, from whichever of its headers says so; None for none."""
     with suppress(ValueError, TypeError, KeyError):
-        return float(headers["retry-after-ms"]) / 1000
+        return _finite(float(headers["retry-after-ms"]) / 1000)
     with suppress(ValueError, TypeError, KeyError):
-        return float(headers["retry-after"])
+        return _finite(float(headers["retry-after"]))
     with suppress(ValueError, TypeError, KeyError, OverflowError):
         until: datetime = parsedate_to_datetime(headers["retry-after"])
         return max(0.0, (until - until.now(until.tzinfo)).total_seconds())
     return None
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None

@@ -63,6 +63,9 @@ warnings.filterwarnings("ignore", message="coroutine .* was never awaited", cate
 importlib.import_module("openai.resources")
 litellm.token_counter(model="gpt-4", text="")
 
+# The engine's own limits end a call; this is long enough that httpx does not do so before.
+_TIMEOUT_SECONDS = 3600.0
+
 # Some parts of litellm look for secrets whatever its setting says.
 secret_redaction._SECRET_RE = secret_redaction._INTERNAL_DETAIL_RE = re.compile(r"(?!)")
 
@@ -85,7 +88,7 @@ def _direct_to_loopback(**arguments: Any) -> httpx.AsyncBaseTransport:
 AsyncHTTPHandler.create_async_transport = staticmethod(_make_transport)
 # ... and those that the OpenAI SDK would make by itself are this one.
 litellm.aclient_session = httpx.AsyncClient(
-    transport=_make_transport(), follow_redirects=True, trust_env=False, timeout=None
+    transport=_make_transport(), follow_redirects=True, trust_env=False, timeout=_TIMEOUT_SECONDS
 )
 # A provider of litellm's that is built on aiohttp alone, where nothing bounds what a server sends.
 _UNBOUNDED_PROVIDERS = {"aiohttp_openai"}
@@ -109,8 +112,6 @@ def _no_model_info(
 
 OllamaModelInfo.get_runtime_model_info = _no_model_info
 
-# The engine's own limits end a call; this is long enough that httpx does not do so before.
-_TIMEOUT_SECONDS = 3600.0
 # Characters of an error's text that are read.
 _LONGEST_MESSAGE = 10_000
 # Characters of one chunk of text; what is done with a chunk is done before anything else may run.

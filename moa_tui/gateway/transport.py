@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ERROR_BYTES = 16_384
 # Bytes of one event or line of a stream. A token takes some hundred, a whole tool call or picture the most.
 EVENT_BYTES = 1_000_000
-# Lines of one event. The OpenAI SDK joins an event's lines one by one, which takes the square of their number.
+# Lines of one event. The OpenAI SDK joins them one by one, which takes the square of their number.
 EVENT_LINES = 1_000
 # Brackets, commas and colons of one event. Each may be an object that JSON's reader makes while it holds the
 # interpreter, so a second's worth of them fits into far fewer bytes than a long text needs.
@@ -158,8 +158,8 @@ def _redirect_target(request: httpx.Request, response: httpx.Response, exchange:
     raise exchange.fail(
         ModelError(
             "bad_request",
-            f"the server at {_place(request.url)} redirects to {there}; prompts are not sent to another server. "
-            "If that is the right one, write its address as api_base or base_url",
+            f"the server at {_place(request.url)} redirects to {there}, and prompts are not sent to another "
+            "server; if that is the right one, write its address as api_base or base_url",
             status,
         )
     )
