@@ -36,6 +36,7 @@ os.environ["AIOHTTP_TRUST_ENV"] = "False"
 
 import litellm
 from litellm.litellm_core_utils import secret_redaction
+from litellm.litellm_core_utils.litellm_logging import Logging
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 from litellm.llms.ollama.common_utils import OllamaModelInfo
 
@@ -111,6 +112,14 @@ def _no_model_info(
 
 
 OllamaModelInfo.get_runtime_model_info = _no_model_info
+
+
+async def _log_nothing(*_: object, **__: object) -> None:
+    """What litellm does with a failed reply's text for callbacks, of which there are none here."""
+
+
+Logging.failure_handler = lambda *_, **__: None
+Logging.async_failure_handler = _log_nothing
 
 # Characters of an error's text that are read.
 _LONGEST_MESSAGE = 10_000
