@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 # A server on this machine answers in milliseconds; one that does not is not waited for.
 PROBE_SECONDS = 0.3
-_LARGEST_LIST = 4_000_000
+_LARGEST_LIST = 4_000_000  # bytes
+# Brackets, commas and colons of a list. Each may be an object, and JSON's reader holds the interpreter.
+_MOST_MARKS = 200_000
+# A server that goes on byte by byte is left; a thread waits for each.
+_READ_SECONDS = 2.0
 
 _NOT_CHAT = re.compile(r"embed|rerank|whisper|\btts\b|clip|bge-|minilm", re.IGNORECASE)
 
@@ -201,6 +205,20 @@ def _get_json(url: str, key: str) -> object:
         response = connection.getresponse()
         if response.status != 200:
             return None
-        return json.loads(response.read(_LARGEST_LIST))
+        body = _read(response)
+        if sum(map(body.count, (b"[", b"{", b",", b":"))) > _MOST_MARKS:
+            raise ValueError(f"{url} lists more than a server of models can need to")
+        return json.loads(body)
     finally:
         connection.close()
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """The body of a response. Raises ValueError where it is too long or takes too long."""
+    body = bytearray()
+    end = time.monotonic() + _READ_SECONDS
+    while piece := response.read1(65_536):
+        body += piece
+        if len(body) > _LARGEST_LIST or time.monotonic() > end:
+            raise ValueError("the list of models has no end")
+    return bytes(body)

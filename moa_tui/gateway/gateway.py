@@ -19,6 +19,7 @@ from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, Catalog
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
+from moa_tui.settings.fault_log import record_bug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -150,6 +151,14 @@ class Gateway:
                 yield chunk
             message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
             raise ModelError(error.kind, message, error.status_code, error.retry_after) from None
+        except Exception as error:
+            # Whatever a reply makes our own code or litellm's raise is the end of that reply, not of the run.
+            record_bug(error)
+            raise ModelError(
+                "malformed",
+                f"{agent.model}: the reply could not be read ({type(error).__name__}); try again, or ask "
+                "another model",
+            ) from None
         for chunk in _flushed(cleaners, splitter):
             yield chunk
         yield finish

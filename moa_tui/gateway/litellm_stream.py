@@ -6,6 +6,7 @@ module when a model is first needed, on a thread that no screen waits for.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import logging
@@ -14,22 +15,33 @@ import re
 import socket
 import warnings
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
+from moa_tui.gateway.error_reply import failure_kind, retry_after, said
+from moa_tui.gateway.transport import BoundedTransport, Exchange, current_exchange, is_loopback
 
-# Both are read while litellm is imported: its map comes from its own package instead of the network, and a
-# .env file in the working directory is not taken for the user's environment.
+# These are read while litellm is imported: its map comes from its own package instead of the network, a .env
+# file in the working directory is not taken for the user's environment, and litellm does not look for secrets
+# in what servers send, which takes the cube of its length (the gateway masks keys itself).
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["LITELLM_MODE"] = "PRODUCTION"
+os.environ["LITELLM_DISABLE_REDACT_SECRETS"] = "true"
+# litellm's transport chooses proxies itself; aiohttp would choose them once more, and read ~/.netrc.
+os.environ["AIOHTTP_TRUST_ENV"] = "False"
 
 import litellm
+from litellm.litellm_core_utils import secret_redaction
+from litellm.litellm_core_utils.litellm_logging import Logging
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+from litellm.llms.ollama.common_utils import OllamaModelInfo
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import Message
@@ -54,8 +66,65 @@ litellm.token_counter(model="gpt-4", text="")
 
 # The engine's own limits end a call; this is long enough that httpx does not do so before.
 _TIMEOUT_SECONDS = 3600.0
-# Characters of an error's message; some servers answer with a whole page.
+
+# Some parts of litellm look for secrets whatever its setting says.
+secret_redaction._SECRET_RE = secret_redaction._INTERNAL_DETAIL_RE = re.compile(r"(?!)")
+
+
+def _make_transport(**arguments: Any) -> BoundedTransport:
+    """The transport of a client that litellm makes; arguments are those of litellm's own function."""
+    return BoundedTransport(partial(_direct_to_loopback, **arguments))
+
+
+def _direct_to_loopback(**arguments: Any) -> httpx.AsyncBaseTransport:
+    """litellm's own transport, which uses the proxies of the environment, but none for this machine."""
+    transport: Any = AsyncHTTPHandler.create_aiohttp_transport(**arguments)
+    from_environment = transport._proxy_from_env
+    transport._proxy_from_env = lambda url: None if is_loopback(url.host) else from_environment(url)
+    made: httpx.AsyncBaseTransport = transport
+    return made
+
+
+# Every asynchronous client of litellm's own gets its transport from this one function ...
+AsyncHTTPHandler.create_async_transport = staticmethod(_make_transport)
+# ... and those that the OpenAI SDK would make by itself are this one.
+litellm.aclient_session = httpx.AsyncClient(
+    transport=_make_transport(), follow_redirects=True, trust_env=False, timeout=_TIMEOUT_SECONDS
+)
+# A provider of litellm's that is built on aiohttp alone, where nothing bounds what a server sends.
+_UNBOUNDED_PROVIDERS = {"aiohttp_openai"}
+
+
+def _no_model_info(
+    self: object, model: str, api_base: object = None, api_key: object = None
+) -> dict[str, Any]:
+    """What litellm would ask of Ollama's default address after each call, whatever address the call had."""
+    return {
+        "key": model,
+        "litellm_provider": "ollama",
+        "mode": "chat",
+        "input_cost_per_token": 0.0,
+        "output_cost_per_token": 0.0,
+        "max_tokens": None,
+        "max_input_tokens": None,
+        "max_output_tokens": None,
+    }
+
+
+OllamaModelInfo.get_runtime_model_info = _no_model_info
+
+
+async def _log_nothing(*_: object, **__: object) -> None:
+    """What litellm does with a failed reply's text for callbacks, of which there are none here."""
+
+
+Logging.failure_handler = lambda *_, **__: None
+Logging.async_failure_handler = _log_nothing
+
+# Characters of an error's text that are read.
 _LONGEST_MESSAGE = 10_000
+# Characters of one chunk of text; what is done with a chunk is done before anything else may run.
+_LONGEST_CHUNK = 8_192
 
 
 async def stream(
@@ -94,6 +163,10 @@ async def stream(
         "timeout": _TIMEOUT_SECONDS,
     }
     arguments = {name: value for name, value in arguments.items() if value is not None}
+    if model.partition("/")[0] in _UNBOUNDED_PROVIDERS:
+        raise ModelError("bad_request", f"{model}: this provider cannot be used; write openai/ in its place")
+    exchange = Exchange(agent.max_tokens)
+    current_exchange.set(exchange)
     response = None
     try:
         response = await litellm.acompletion(**arguments)
@@ -101,22 +174,41 @@ async def stream(
             received = response.chunks
             if len(received) > 2:
                 # At the end litellm rebuilds the whole from all chunks, at 75 µs each, and nobody reads it.
-                # It needs the first chunk, and one of the others has the provider's usage.
-                received[1:] = [kept for kept in received[1:] if getattr(kept, "usage", None)]
+                # It needs the first chunk, and some of the others have the provider's usage.
+                with_usage = [kept for kept in received[1:] if getattr(kept, "usage", None)]
+                received[1:] = [*with_usage[:2], *with_usage[2:][-2:]]
             if not chunk.choices:
                 continue
             delta = chunk.choices[0].delta
             if reasoning := getattr(delta, "reasoning_content", None):
-                yield Chunk("reasoning", reasoning)
+                for piece in _pieces(reasoning):
+                    yield Chunk("reasoning", piece)
+                    if piece is not reasoning:
+                        await asyncio.sleep(0)
             if delta.content:
-                yield Chunk("text", delta.content)
+                for piece in _pieces(delta.content):
+                    yield Chunk("text", piece)
+                    if piece is not delta.content:
+                        await asyncio.sleep(0)
+        if exchange.failure is not None:
+            raise exchange.failure
         yield _finish(response, model if priced else None)
     except Exception as error:
-        # What litellm and the clients below it raise has no common base class.
-        raise translate(error, model, api_base) from error
+        # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
+        # they raise has no common base class.
+        raise exchange.failure or translate(error, model, api_base) from error
     finally:
         if response is not None:
             await response.aclose()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """`text` itself where it is short, else pieces of it."""
+    if len(text) <= _LONGEST_CHUNK:
+        yield text
+        return
+    for start in range(0, len(text), _LONGEST_CHUNK):
+        yield text[start : start + _LONGEST_CHUNK]
 
 
 def missing_key(model: str) -> str | None:
@@ -171,24 +263,16 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
         )
     if status is None:
         return ModelError("malformed", f"{type(root).__name__}: {message}")
-    return ModelError(_failure_kind(root, status, message), message, status, _retry_after(root))
+    return ModelError(_kind(root, status, message), message, status, _retry_after(root))
 
 
-def _failure_kind(root: Exception, status: int, message: str) -> FailureKind:
-    """The kind of failure that an HTTP status and the provider's message stand for."""
+def _kind(root: Exception, status: int, message: str) -> FailureKind:
+    """The kind of failure that litellm's exception stands for."""
     if isinstance(root, litellm.exceptions.ContextWindowExceededError):
         return "context"
     if isinstance(root, litellm.exceptions.ContentPolicyViolationError):
         return "filtered"
-    if status == 429:
-        exhausted = re.search(
-            r"insufficient_quota|exceeded your (?:\w+ )?quota|billing", message, re.IGNORECASE
-        )
-        return "quota" if exhausted else "rate_limit"
-    kinds: dict[int, FailureKind] = {401: "auth", 402: "payment", 403: "forbidden", 404: "not_found"}
-    if status in kinds:
-        return kinds[status]
-    return "server" if status >= 500 or status in (408, 409) else "bad_request"
+    return failure_kind(status, message)
 
 
 # The names of what httpx and aiohttp raise for a connection that was lost.
@@ -244,28 +328,12 @@ def _provider_message(root: Exception) -> str:
     """The provider's own message, without what litellm puts around it, JSON and HTML tags."""
     text = str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]
     text = _LITELLM_PREFIX.sub("", text).split(" Original exception:")[0].strip()
-    if text.startswith("{"):
-        with suppress(ValueError, AttributeError, TypeError):
-            body = json.loads(text)
-            error = body.get("error", body)
-            text = str(error["message"] if isinstance(error, dict) and "message" in error else error)
-    elif "<html" in text.lower() or "<!doctype" in text.lower():
-        text = " ".join(re.sub(r"<[^<>]*>", " ", text).split())
-    return text or type(root).__name__
+    return said(text) or type(root).__name__
 
 
 def _retry_after(root: Exception) -> float | None:
-    """The seconds that the server asks to wait, from whichever of its headers says so; None for none."""
+    """The seconds that the server asks to wait; None for none."""
     headers = getattr(root, "litellm_response_headers", None)
     if headers is None:
         headers = getattr(getattr(root, "response", None), "headers", None)
-    if not headers:
-        return None
-    with suppress(ValueError, TypeError, KeyError):
-        return float(headers["retry-after-ms"]) / 1000
-    with suppress(ValueError, TypeError, KeyError):
-        return float(headers["retry-after"])
-    with suppress(ValueError, TypeError, KeyError):
-        until: datetime = parsedate_to_datetime(headers["retry-after"])
-        return max(0.0, (until - until.now(until.tzinfo)).total_seconds())
-    return None
+    return retry_after(headers) if headers else None
