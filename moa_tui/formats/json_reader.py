@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from pydantic import ValidationError
 
 from moa_tui.conversation import Conversation, Turn
+from moa_tui.engine.agent import SHOWN
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import problems_of
 from moa_tui.engine.values import (
@@ -77,9 +78,11 @@ def conversation_from(document: object) -> Conversation:
 
 
 def recipe_from(document: object, where: str = "the recipe") -> Recipe:
-    """The recipe of a document, which is at `where` in the file. Raises FileError."""
+    """The recipe of a document, which is at `where` in the file: an imported one. Raises FileError."""
+    # Whatever the file says of it: a recipe that came from elsewhere does not run by itself.
+    table = {**document, "imported": True} if isinstance(document, dict) else document
     try:
-        return Recipe.model_validate(document)
+        return Recipe.model_validate(table, context={"purpose": SHOWN})
     except ValidationError as error:
         raise FileError(f"{where}: {problems_of(error)[0].message}") from error
 

@@ -109,13 +109,18 @@ class RecipeCatalog:
     def reload(self, recipe: Recipe) -> Recipe | None:
         """The recipe that a turn was answered by: as its file is now, or as it was where it has no file now.
 
-        None for an imported turn, whose models cannot be asked.
+        None for an imported one without a file of its name here: it came from elsewhere, so it answers nothing.
         """
         try:
-            return self.load(recipe.name)
+            # By its name among the recipes of this machine: a name from elsewhere never leads to another file.
+            if recipe.name == shelf.LOCAL or recipe.name in shelf.available(self._recipes_dir):
+                return self.load(recipe.name)
         except MoaTuiError:
-            is_imported = all(agent.model.startswith(IMPORTED) for agent in recipe.every_agent())
-            return None if is_imported else recipe
+            pass
+        is_imported = recipe.imported or all(
+            agent.model.startswith(IMPORTED) for agent in recipe.every_agent()
+        )
+        return None if is_imported else recipe
 
     def text(self, name: str) -> str:
         """A recipe as TOML: the text of its file, or what `local` is made of. Raises as `load`."""
@@ -215,5 +220,5 @@ def missing_words(missing: Mapping[str, Sequence[str]]) -> str:
 
 
 def _toml(recipe: Recipe) -> str:
-    data = recipe.model_dump(exclude_defaults=True, exclude_none=True)
+    data = recipe.model_dump(exclude_defaults=True, exclude_none=True, exclude={"imported"})
     return tomli_w.dumps(data, multiline_strings=True)

@@ -59,7 +59,7 @@ class Labels:
             title = f"NOT SAVED: {one_line(title)}"
         shape = [counted(len(recipe.layers), "layer"), counted(recipe.calls, "call")]
         guided = ["guided"] if recipe is not chat.recipe else []
-        self._view.title.show(one_line(title), " · ".join([recipe.name, *guided, *shape]))
+        self._view.title.show(one_line(title), " · ".join([recipe.label, *guided, *shape]))
 
     def renew_welcome(self, situation: Situation | None = None) -> None:
         """Say what an empty conversation should know of the recipe in force.
