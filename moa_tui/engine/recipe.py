@@ -31,6 +31,11 @@ Entry = Annotated[
 ]
 
 
+IMPORTED = "imported"
+"""The name of the recipes that are made up for turns of other programs."""
+_IMPORTED_MARK = " (imported)"
+
+
 class Window(RecipeTable):
     """The reading of references piece by piece (arXiv 2502.00674): the best answer so far beside new ones."""
 
@@ -263,7 +268,7 @@ class Recipe(RecipeTable):
     @property
     def label(self) -> str:
         """The name as it is shown: that of an imported recipe is not taken for the name of one's own."""
-        return f"{self.name} (imported)" if self.imported and self.name != "imported" else self.name
+        return f"{self.name}{_IMPORTED_MARK}" if self.imported and self.name != IMPORTED else self.name
 
     @cached_property
     def lineup(self) -> tuple[tuple[Agent, ...], ...]:
@@ -411,3 +416,8 @@ def _distinct(agents: list[Agent]) -> tuple[Agent, ...]:
         name = f"{agent.name} {seen[agent.name]}" if total[agent.name] > 1 else agent.name
         named.append(agent.model_copy(update={"name": name}))
     return tuple(named)
+
+
+def is_imported_label(label: str) -> bool:
+    """True where `Recipe.label` is that of an imported recipe."""
+    return label == IMPORTED or label.endswith(_IMPORTED_MARK)

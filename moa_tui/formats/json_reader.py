@@ -5,6 +5,7 @@ A file may come from anybody, so every value is checked.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -26,6 +27,7 @@ from moa_tui.engine.values import (
     Usage,
 )
 from moa_tui.errors import FailureKind, FileError
+from moa_tui.formats.foreign import LATEST
 from moa_tui.formats.json_writer import FORMAT, SCHEMA
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def conversation_from(document: object) -> Conversation:
             turns[parent] if parent is not None else None,
             entry.maybe_text("system"),
             entry.text("id"),
-            entry.number("created"),
+            _past(entry.number("created")),
         )
         if turn.id in turns:
             raise FileError(f"{entry.where}: its id is another turn's already")
@@ -68,13 +70,18 @@ def conversation_from(document: object) -> Conversation:
         tuple(turns.values()),
         turns[active] if active is not None else None,
         table.text("id"),
-        table.number("created"),
+        _past(table.number("created")),
         table.text("title"),
         table.texts("tags"),
         table.flag("pinned"),
         table.flag("archived"),
         table.maybe_text("forked_from"),
     )
+
+
+def _past(created: float) -> float:
+    """A time in Unix seconds, and now for one to come. What is no time at all stays to be refused."""
+    return min(created, time.time()) if created <= LATEST else created
 
 
 def recipe_from(document: object, where: str = "the recipe") -> Recipe:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import tomli_w
 
 from moa_tui.engine.plan import plan
-from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UsageError
+from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UntrustedServerError, UsageError
 from moa_tui.recipes import files as shelf
 from moa_tui.recipes.default import choose_recipe
 from moa_tui.recipes.local import local_recipe
@@ -55,6 +55,8 @@ class RecipeChoice:
     problem: str | None
     missing: Mapping[str, Sequence[str]]
     cost: float | None
+    servers: Sequence[str] = ()
+    """The servers it asks that are not a provider's own, each as a sentence."""
 
 
 class RecipeCatalog:
@@ -159,6 +161,14 @@ class RecipeCatalog:
         """Maps each environment variable that should hold a key and does not to the models that need it."""
         return self._gateway.missing_keys(recipe.every_agent())
 
+    def servers(self, recipe: Recipe) -> list[str]:
+        """The servers that a run of the recipe asks where they are not a provider's own, each as a sentence."""
+        return [
+            f"asks {place.words}" + ("" if place.is_set_up else ", which you have not set up")
+            for place in self._gateway.destinations(recipe)
+            if not place.is_own_address or not place.is_set_up
+        ]
+
     def plan(self, recipe: Recipe, history: Sequence[Message] = _SHORT_PROMPT) -> Plan:
         """What a run of `recipe` on `history`, a short prompt by default, should take at most."""
         return plan(recipe, history, self._gateway.facts)
@@ -167,11 +177,19 @@ class RecipeCatalog:
         problem = None
         try:
             self._gateway.check_keys(recipe)
-        except MissingKeyError:
-            pass  # `missing` says so: a key can be set, and the recipe is right as it is.
+        except (MissingKeyError, UntrustedServerError):
+            pass  # `missing` and `servers` say so: a key can be set, a server confirmed when it is first asked.
         except UsageError as error:
             problem = str(error)
-        return RecipeChoice(name, origin, recipe, problem, self.missing_keys(recipe), self.plan(recipe).cost)
+        return RecipeChoice(
+            name,
+            origin,
+            recipe,
+            problem,
+            self.missing_keys(recipe),
+            self.plan(recipe).cost,
+            tuple(self.servers(recipe)),
+        )
 
     # Writing
 
