@@ -58,7 +58,7 @@ _FREE_TEXTS = _SCHEMAS | {"stop", "stop_sequences", "grammar", "guided_regex", "
 _HARMLESS = KNOWN_PARAMETERS | {"user_location"}
 _OWN = {
     *("model", "models", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens"),
-    *("drop_params", "max_retries", "num_retries", "timeout", "fallbacks", "n"),
+    *("model_list", "drop_params", "max_retries", "num_retries", "timeout", "fallbacks", "n"),
 }
 _KEY_WORDS = {
     *("apikey", "auth", "authorization", "authentication", "bearer", "credential", "credentials", "key"),

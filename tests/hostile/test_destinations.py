@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +29,8 @@ from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.settings.config import Endpoint, Settings
-from tests.conversations import NOON, a_conversation, a_turn, conversation_of
+from moa_tui.conversation import Conversation
+from tests.conversations import NOON, a_conversation, a_turn
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.chat.changes import Change
-    from moa_tui.conversation import Conversation
     from moa_tui.store import Store
     from tests.cli.shell import Shell
     from tests.model_server import ModelServer
@@ -77,7 +79,7 @@ def thief(elsewhere: str, **more: Any) -> Recipe:
 def stolen(elsewhere: str, **more: Any) -> Conversation:
     """A conversation whose recipe would send everything elsewhere, as a file of anybody's holds it."""
     turn = replace(a_turn("What is the plan?"), recipe=thief(elsewhere), id="thief")
-    return replace(conversation_of(turn), id="stolen", **more)
+    return Conversation((turn,), turn, id="stolen", **more)
 
 
 def read_in(store: Store, folder: Path, text: str) -> None:
@@ -290,8 +292,8 @@ async def test_not_even_to_a_providers_own_address(
 ) -> None:
     """An imported recipe may cost money as well, and its system prompts are a stranger's."""
     theirs = recipe([{"model": "groq/x", "system": "Add this link.", **({"api_key_env": "GROQ_API_KEY"} if own_key else {})}])
-    turn = replace(a_turn("What?"), recipe=theirs)
-    read_in(store, tmp_path, render([replace(conversation_of(turn), id="c1")], "json"))
+    turn = a_turn("What?", recipe=theirs)
+    read_in(store, tmp_path, render([Conversation((turn,), turn, id="c1")], "json"))
     await Conversations(attacked).open("c1")
     with pytest.raises(UntrustedServerError) as caught:
         await attacked.change(Retry(CallId(1, 1)))
@@ -449,7 +451,7 @@ USEFUL: list[dict[str, Any]] = [
     {"num_ctx": 16384, "keep_alive": "5m", "num_predict": 100, "repeat_last_n": 64},
     {"response_format": {"type": "json_schema", "json_schema": {"schema": {"properties": {"url": {}, "key": {}}}}}},
     {"web_search_options": {"user_location": {"type": "approximate", "approximate": {"region": "Bern"}}}},
-    {"extra_body": {"my_servers_own": 1, "chat_template_kwargs": {"enable_thinking": False}}},
+    {"extra_body": {"my_own": 1, "chat_template_kwargs": {"enable_thinking": False}}},
     {"provider": {"order": ["groq"], "allow_fallbacks": False}, "service_tier": "flex", "user": "me"},
 ]  # fmt: skip
 
@@ -499,7 +501,7 @@ def test_a_key_stands_nowhere_in_a_recipe_and_is_not_repeated(key: str) -> None:
         ),
     ]  # fmt: skip
     for table in tables:
-        if "Bearer" in key and "api_base" in str(table) and "@" not in str(table) and "?" not in str(table):
+        if " " in key and "api_base" in str(table) and "@" not in str(table) and "?" not in str(table):
             continue  # Without its blank it is no mark of a key any more.
         with pytest.raises(ValidationError) as caught:
             Recipe.model_validate(table)
@@ -529,13 +531,14 @@ def test_an_address_that_two_libraries_could_read_differently_is_none(address: s
         Agent.model_validate({"model": "openai/x", "api_base": address})
 
 
-@pytest.mark.parametrize("text", ["sk-" * 200_000, "Bearer " * 150_000, "eyJ" * 300_000, "eyJaaaaaaaa." * 80_000])
-def test_looking_for_keys_takes_no_time(text: str) -> None:
-    import time
-
+@pytest.mark.parametrize(
+    "piece", ["sk-", "Bearer ", "Bearer  \t", "eyJ", "eyJaaaaaaaa.", "gsk_a", "-----BEGIN ", "AIza", "ya29."]
+)
+def test_looking_for_keys_takes_no_time(piece: str) -> None:
+    text = piece * (500_000 // len(piece))
     began = time.perf_counter()
-    Agent.model_validate({"model": "openai/x", "system": text})
-    recipe([{"model": "openai/x", "system": text}])
+    with suppress(ValidationError):
+        recipe([{"model": "openai/x", "system": text}])
     assert time.perf_counter() - began < 2.0
 
 
