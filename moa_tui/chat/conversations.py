@@ -27,7 +27,7 @@ class Resumed(Enum):
     CHANGED = auto()
     """The one that the last turn was answered by."""
     IMPORTED = auto()
-    """The one in force before: the last turn was imported, and there is no recipe of its recipe's name here."""
+    """The one in force before: the last turn was imported, and no recipe here has its recipe's name."""
 
 
 class Conversations:

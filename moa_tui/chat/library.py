@@ -90,9 +90,7 @@ class Library:
 
         Raises UsageError where there is none.
         """
-        newest = max(
-            self.summaries(), key=lambda summary: (not summary.imported, summary.used), default=None
-        )
+        newest = max(self.summaries(), key=lambda summary: (not summary.imported, summary.used), default=None)
         if newest is None:
             raise UsageError("there is no conversation yet to go on with")
         return newest

@@ -83,6 +83,7 @@ _PLACE_PARTS = (
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,80}")
 _LONGEST_SHOWN = 60
+_KNOWN_IN_WORDS = ", ".join(sorted(KNOWN_PARAMETERS))
 
 # Keys as the providers write them. Each needs a digit, so that no word in a prompt is taken for one.
 _DIGIT = r"(?=[\w.-]{0,200}?\d)"
@@ -107,10 +108,10 @@ def problem_of(extra: Mapping[str, object], *, allow_unknown: bool = False) -> s
             return problem
         if name not in KNOWN_PARAMETERS and not allow_unknown:
             near = difflib.get_close_matches(name, KNOWN_PARAMETERS, n=1, cutoff=0.7)
-            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(KNOWN_PARAMETERS))}"
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {_KNOWN_IN_WORDS}"
             return (
-                f'"{name[:_LONGEST_SHOWN]}" is no parameter that moa-tui knows; {hint}. A parameter of your own '
-                "server's goes into extra_body"
+                f'"{name[:_LONGEST_SHOWN]}" is no parameter that moa-tui knows; {hint}. '
+                "A parameter of your own server's goes into extra_body"
             )
         if name in _SCHEMAS:
             continue

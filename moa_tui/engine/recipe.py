@@ -183,7 +183,8 @@ class Recipe(RecipeTable):
     def _refuse_keys(self, info: ValidationInfo) -> Self:
         if purpose_of(info) != KEPT and (place := key_like(self.model_dump(exclude_unset=True))) is not None:
             raise ValueError(
-                f"{place} holds what looks like a key; put it in an environment variable, named in api_key_env"
+                f"{place} holds what looks like a key; put it in an environment variable, "
+                "and name that in api_key_env"
             )
         return self
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.conversation import Conversation, Turn
-from moa_tui.engine.metrics import measure
 from moa_tui.engine.agent import KEPT
+from moa_tui.engine.metrics import measure
 from moa_tui.engine.recipe import IMPORTED, Recipe
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 

@@ -1,8 +1,8 @@
 """Where an agent's prompts and key go, and whether the person has set that up. Pure.
 
-Set up are a provider's own address with that provider's own key, an endpoint of the config with the key that
-the config gives it, a server on this machine without a key, and an address that the environment names.
-Everything else is not, whatever a recipe says: `gateway.Gateway` refuses it until the person has confirmed it.
+Set up are a provider's own address with that provider's own key, an endpoint of the config with the key
+that the config gives it, a keyless server on this machine, and an address that the environment names.
+Everything else is not, whatever a recipe says: `gateway.Gateway` refuses it until the person confirms it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Destination:
         The model is not part of it where the address does not depend on it, so that another model at a server
         that was confirmed is not asked about again; another server or key always is.
         """
-        return hashlib.sha256(json.dumps([self.server, self.key, self.detail, self.imported]).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.server, self.key, self.detail, self.imported]).encode()
+        ).hexdigest()
 
     def of_own_recipe(self) -> Destination:
         """The same destination in a recipe that was not imported."""

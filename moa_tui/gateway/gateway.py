@@ -114,7 +114,7 @@ class Gateway:
     def destinations(self, recipe: Recipe) -> tuple[Destination, ...]:
         """Where a run of the recipe sends its prompts, each place once; simulated models send nothing."""
         agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
-        places = {}
+        places: dict[tuple[str, str], Destination] = {}
         for agent in agents:
             where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
             place = of_imported(agent, where) if recipe.imported else where
@@ -122,7 +122,7 @@ class Gateway:
         return tuple(places.values())
 
     def allow_once(self, recipe: Recipe) -> None:
-        """Let the recipe's prompts go where they go until the program ends, but for what was answered "never"."""
+        """Confirm the recipe's servers until the program ends, but for what was answered "never"."""
         marks = {place.mark: place.words for place in self._not_set_up(recipe)}
         self.answers.give(
             {mark: words for mark, words in marks.items() if self.answers.get(mark) is None}, "once"
@@ -152,8 +152,8 @@ class Gateway:
             lines = "\n".join(f"  {place.words}" for place in unknown)
             came = "came with an imported conversation and " if recipe.imported else ""
             raise UntrustedServerError(
-                f"recipe {recipe.label} was not run: it {came}would send your prompts, with all that was said "
-                f"before, where you have not set up that they go:\n{lines}\n"
+                f"recipe {recipe.label} was not run: it {came}would send your prompts, with all that "
+                f"was said before, where you have not set up that they go:\n{lines}\n"
                 "A server of your own is set up in the config, as [endpoints.NAME].",
                 {place.mark: place.words for place in unknown},
             )
@@ -273,7 +273,7 @@ class Gateway:
         if agent.model.startswith("demo/"):
             return demo.stream(agent, messages)
         where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
-        # Every run was checked before it began; this is the last door, should a call have come by another way.
+        # Every run was checked before it began. This is the last door, for a call that came by another way.
         if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
             raise ModelError("forbidden", f"not asked: {where.words} is not set up")
         route = self._route(agent)
@@ -300,8 +300,12 @@ class Gateway:
             variable = agent.api_key_env or endpoint.key_env
             return Route(f"openai/{rest}", endpoint.base_url, (variable,) if variable else (), True)
         provider = self.catalog.provider(agent.model) or ""
-        if agent.api_base is None and address_of(provider, self._environ) == LOCAL_ADDRESSES.get(provider, ""):
-            return Route(agent.model, LOCAL_ADDRESSES[provider], (agent.api_key_env,) if agent.api_key_env else ())
+        if agent.api_base is None and address_of(provider, self._environ) == LOCAL_ADDRESSES.get(
+            provider, ""
+        ):
+            return Route(
+                agent.model, LOCAL_ADDRESSES[provider], (agent.api_key_env,) if agent.api_key_env else ()
+            )
         if agent.api_key_env:
             return Route(agent.model, agent.api_base, (agent.api_key_env,))
         if agent.api_base is not None:

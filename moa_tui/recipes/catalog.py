@@ -111,10 +111,10 @@ class RecipeCatalog:
     def reload(self, recipe: Recipe) -> Recipe | None:
         """The recipe that a turn was answered by: as its file is now, or as it was where it has no file now.
 
-        None for an imported one without a file of its name here: it came from elsewhere, so it answers nothing.
+        None for an imported one without a file of its name here: it came from elsewhere.
         """
         try:
-            # By its name among the recipes of this machine: a name from elsewhere never leads to another file.
+            # Only by a name among the recipes of this machine: a name from elsewhere leads to no other file.
             if recipe.name == shelf.LOCAL or recipe.name in shelf.available(self._recipes_dir):
                 return self.load(recipe.name)
         except MoaTuiError:
@@ -162,7 +162,7 @@ class RecipeCatalog:
         return self._gateway.missing_keys(recipe.every_agent())
 
     def servers(self, recipe: Recipe) -> list[str]:
-        """The servers that a run of the recipe asks where they are not a provider's own, each as a sentence."""
+        """The servers that a run of the recipe asks and that are not a provider's own, each as a sentence."""
         return [
             f"asks {place.words}" + ("" if place.is_set_up else ", which you have not set up")
             for place in self._gateway.destinations(recipe)
@@ -178,7 +178,7 @@ class RecipeCatalog:
         try:
             self._gateway.check_keys(recipe)
         except (MissingKeyError, UntrustedServerError):
-            pass  # `missing` and `servers` say so: a key can be set, a server confirmed when it is first asked.
+            pass  # `missing` and `servers` say so: a key can be set, a server confirmed.
         except UsageError as error:
             problem = str(error)
         return RecipeChoice(

@@ -19,6 +19,7 @@ from moa_tui.chat.library import Library
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession
 from moa_tui.cli import wiring
+from moa_tui.conversation import Conversation
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId
@@ -29,7 +30,6 @@ from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.settings.config import Endpoint, Settings
-from moa_tui.conversation import Conversation
 from tests.conversations import NOON, a_conversation, a_turn
 from tests.helpers import recipe
 
@@ -119,8 +119,23 @@ REFUSED: list[dict[str, Any]] = [
             *("custom_openai/x", "openai_like/x", "litellm_proxy/x", "azure/x", "azure_ai/x", "bedrock/x"),
             *("vertex_ai/x", "sagemaker/x", "sagemaker_chat/x", "text-completion-openai/x", "hosted_vllm/x"),
             *("huggingface/http://evil.example/x", "huggingface/x", "databricks/x", "watsonx/x", "custom/x"),
-            *("cloudflare/x", "predibase/x", "triton/x", "oobabooga/http://evil.example", "petals/x", "a2a/x"),
-            *("replicate/x", "openai_like_x", "OPENAI/x", " openai/x", "unheard-of", "langgraph/x", "xinference/x"),
+            *(
+                "cloudflare/x",
+                "predibase/x",
+                "triton/x",
+                "oobabooga/http://evil.example",
+                "petals/x",
+                "a2a/x",
+            ),
+            *(
+                "replicate/x",
+                "openai_like_x",
+                "OPENAI/x",
+                " openai/x",
+                "unheard-of",
+                "langgraph/x",
+                "xinference/x",
+            ),
         )
     ),
     # These use what credentials they find at any address.
@@ -133,21 +148,15 @@ REFUSED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("agent", REFUSED, ids=lambda agent: "-".join(map(str, agent.values())))
 def test_what_is_not_set_up_is_refused_before_any_call(gateway: Gateway, agent: dict[str, Any]) -> None:
-    plain = {**agent, "api_key_env": None} if agent.get("api_key_env") == "OPENAI_API_KEY" else agent
     with pytest.raises(UntrustedServerError) as caught:
         gateway.check_keys(recipe([agent]))
     assert list(caught.value.servers)
     for variable in filter(None, (agent.get("api_key_env"), agent.get("api_base"))):
         assert variable in str(caught.value), "the question names what it is about"
     assert CANARY not in str(caught.value)
-    # As a fallback, as an agent that is only named, and as the only one among others.
-    others = [{"model": "demo/terse"}, {"model": "demo/terse"}]
-    behind = recipe(
-        ["first", "second"], ["first"], agents={"first": {"model": "demo/terse", "fallback": ["x"]}, "second": others[0], "x": agent}
-    )
+    behind = {"first": {"model": "demo/terse", "fallback": ["x"]}, "x": agent}
     with pytest.raises(UntrustedServerError):
-        gateway.check_keys(behind)
-    del plain
+        gateway.check_keys(recipe(["first", "first"], ["first"], agents=behind))
 
 
 TRUSTED: list[dict[str, Any]] = [
@@ -216,9 +225,7 @@ def test_an_answer_holds_for_its_server_and_key_alone(
     assert CANARY not in (tmp_path / "trusted-servers.json").read_text()
 
 
-def test_once_is_forgotten_and_never_is_remembered(
-    gateway: Gateway, elsewhere: str, tmp_path: Path
-) -> None:
+def test_once_is_forgotten_and_never_is_remembered(gateway: Gateway, elsewhere: str, tmp_path: Path) -> None:
     gateway.allow_once(thief(elsewhere))
     gateway.check_keys(thief(elsewhere))
     again = Gateway({}, gateway._environ, answers=Answers(tmp_path / "trusted-servers.json"))
@@ -260,8 +267,8 @@ async def test_an_imported_recipe_never_runs_by_itself(
     assert not attacked.chat.recipe.imported
     first, last = CallId(1, 1), CallId(2, 1)
     changes: list[Change] = [
-        Retry(first), Retry(last), LeaveOut(first), AddAnswer("Mine."), Reword("Be brief. {references}"), Resume(),
-        AddAgent(Agent(model="demo/terse")), SwapModel(first, {"model": "demo/terse"}),
+        Retry(first), Retry(last), LeaveOut(first), AddAnswer("Mine."), Reword("Brief. {references}"),
+        Resume(), AddAgent(Agent(model="demo/terse")), SwapModel(first, {"model": "demo/terse"}),
         AggregateBy(thief(elsewhere)),
     ]  # fmt: skip
     for change in changes:
@@ -291,7 +298,15 @@ async def test_not_even_to_a_providers_own_address(
     attacked: ChatSession, store: Store, tmp_path: Path, own_key: bool
 ) -> None:
     """An imported recipe may cost money as well, and its system prompts are a stranger's."""
-    theirs = recipe([{"model": "groq/x", "system": "Add this link.", **({"api_key_env": "GROQ_API_KEY"} if own_key else {})}])
+    theirs = recipe(
+        [
+            {
+                "model": "groq/x",
+                "system": "Add this link.",
+                **({"api_key_env": "GROQ_API_KEY"} if own_key else {}),
+            }
+        ]
+    )
     turn = a_turn("What?", recipe=theirs)
     read_in(store, tmp_path, render([Conversation((turn,), turn, id="c1")], "json"))
     await Conversations(attacked).open("c1")
@@ -315,7 +330,9 @@ def test_a_file_cannot_say_that_it_was_not_imported(store: Store, tmp_path: Path
     assert "imported" not in json.loads(render([store.load("stolen")], "json"))["turns"][0]["recipe"]
 
 
-@pytest.mark.parametrize("name", ["../evil.toml", "{folder}/evil.toml", "evil.toml", "~/evil.toml", "local", "demo"])
+@pytest.mark.parametrize(
+    "name", ["../evil.toml", "{folder}/evil.toml", "evil.toml", "~/evil.toml", "local", "demo"]
+)
 def test_the_name_of_an_imported_recipe_leads_to_no_file(
     gateway: Gateway, tmp_path: Path, elsewhere: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -417,7 +434,8 @@ REDIRECTING = [
     *("success_callback", "logger_fn", "webhook_url", "deployment_id", "hf_token", "region_name", "host"),
     *("endpoint_url", "cert_file", "model_id_path", "mock_response", "router", "s3_bucket_name"),
     *("langfuse_host", "use_litellm_proxy", "shared_session", "sagemaker_base_url", "watsonx_url"),
-    *("server_url", "authorization", "cookie", "аpi_base", "api_base\n", "x" * 500, "model_list", "fallbacks"),
+    *("server_url", "authorization", "cookie", "аpi_base", "api_base\n", "x" * 500, "model_list"),
+    *("fallbacks", "context_window_fallback_dict"),
 ]  # fmt: skip
 
 
@@ -437,19 +455,19 @@ def test_what_names_a_place_or_a_key_is_no_parameter_at_any_depth(name: str) -> 
         assert repr(name)[1:20] in message or name in message
         assert CANARY not in message
         # Kept by an earlier version: it can be read and is not run.
-        kept = Agent.model_validate({"model": "demo/terse", "extra": extra}, context={"purpose": "kept"})
+        kept = Recipe.model_validate(
+            {"name": "x", "layers": [{"agents": [{"model": "demo/terse", "extra": extra}]}]},
+            context={"purpose": "kept"},
+        )
         with pytest.raises(UsageError):
-            Gateway({}, {}).check_keys(recipe([{"model": "demo/terse"}]).model_copy(
-                update={"layers": recipe([{"model": "demo/terse"}]).layers[:0] + (
-                    recipe([{"model": "demo/terse"}]).layers[0].model_copy(update={"agents": (kept,)}),)}
-            ))  # fmt: skip
+            Gateway({}, {}).check_keys(kept)
 
 
 USEFUL: list[dict[str, Any]] = [
     {"seed": 7, "stop": ["\n\n", "https://"], "top_k": 40, "min_p": 0.05, "logit_bias": {"50256": -100}},
     {"reasoning_effort": "high", "thinking": {"type": "enabled", "budget_tokens": 1024}},
     {"num_ctx": 16384, "keep_alive": "5m", "num_predict": 100, "repeat_last_n": 64},
-    {"response_format": {"type": "json_schema", "json_schema": {"schema": {"properties": {"url": {}, "key": {}}}}}},
+    {"response_format": {"type": "json_schema", "json_schema": {"schema": {"url": {}, "key": {}}}}},
     {"web_search_options": {"user_location": {"type": "approximate", "approximate": {"region": "Bern"}}}},
     {"extra_body": {"my_own": 1, "chat_template_kwargs": {"enable_thinking": False}}},
     {"provider": {"order": ["groq"], "allow_fallbacks": False}, "service_tier": "flex", "user": "me"},
@@ -497,7 +515,7 @@ def test_a_key_stands_nowhere_in_a_recipe_and_is_not_repeated(key: str) -> None:
         {"name": "x", "layers": [layers[0], {**layers[1], "prompt": f"{key} {{references}}"}]},
         *(
             {"name": "x", "agents": {"a": {**plain, "api_base": f"https://{place}"}}, "layers": layers}
-            for place in (f"x.example/{url}/v1", f"{url}@x.example/v1", f"x.example/v1?k={url}", f"u:{url}@x/v1")
+            for place in (f"x.example/{url}/v1", f"{url}@x.example/v1", f"x.example?k={url}", f"u:{url}@x/")
         ),
     ]  # fmt: skip
     for table in tables:

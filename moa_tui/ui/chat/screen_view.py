@@ -35,7 +35,9 @@ Result = TypeVar("Result")
 class ScreenView:
     """A `view.ChatView` over the widgets of one screen."""
 
-    def __init__(self, screen: Screen[None], answer: Callable[[Mapping[str, str], TrustAnswer], None]) -> None:
+    def __init__(
+        self, screen: Screen[None], answer: Callable[[Mapping[str, str], TrustAnswer], None]
+    ) -> None:
         """`answer` takes what the person said about servers, which are given with their words."""
         self._screen = screen
         self._answer = answer

@@ -6,7 +6,7 @@ import pytest
 
 from moa_tui.ui.screens.trust_screen import TrustScreen
 from tests.helpers import wait_until
-from tests.ui.chat_app import Bench, chat_app, shown
+from tests.ui.chat_app import DUO, Bench, chat_app
 
 WORDS = "http://elsewhere.example/v1, with the key in OPENAI_API_KEY (one)"
 
@@ -23,9 +23,9 @@ async def asked(bench: Bench, text: str = "What is a moa?") -> None:
 
 @pytest.mark.parametrize(("downs", "answer"), [(1, "once"), (2, "always")])
 async def test_after_a_yes_what_was_sent_goes_on_its_way(downs: int, answer: str) -> None:
-    async with chat_app() as bench:
+    async with chat_app(DUO, size=(80, 24)) as bench:
         await asked(bench)
-        on_screen = shown(bench)
+        on_screen = bench.shown()
         assert "http://elsewhere.example/v1" in on_screen
         assert "OPENAI_API_KEY" in on_screen
         assert not bench.models.asked
@@ -40,7 +40,7 @@ async def test_after_a_yes_what_was_sent_goes_on_its_way(downs: int, answer: str
 
 @pytest.mark.parametrize("keys", [("escape",), ("enter",), ("y", "a", "o", "enter")])
 async def test_keys_typed_before_the_question_say_no_and_lose_nothing(keys: tuple[str, ...]) -> None:
-    async with chat_app() as bench:
+    async with chat_app(DUO, size=(80, 24)) as bench:
         await asked(bench)
         await bench.press(*keys)
         await wait_until(lambda: bench.app.screen is bench.screen)
@@ -52,7 +52,7 @@ async def test_keys_typed_before_the_question_say_no_and_lose_nothing(keys: tupl
 
 
 async def test_after_never_it_is_refused_without_a_question() -> None:
-    async with chat_app() as bench:
+    async with chat_app(DUO, size=(80, 24)) as bench:
         await asked(bench)
         await bench.press("down", "down", "down", "enter")
         await wait_until(lambda: bench.app.screen is bench.screen)
@@ -65,7 +65,7 @@ async def test_after_never_it_is_refused_without_a_question() -> None:
 
 
 async def test_a_command_goes_on_after_a_yes_too() -> None:
-    async with chat_app() as bench:
+    async with chat_app(DUO, size=(80, 24)) as bench:
         await bench.ask()
         count = len(bench.models.asked["one"])
         await asked(bench, "/retry 1")
