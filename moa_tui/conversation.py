@@ -120,6 +120,8 @@ class Summary:
     pinned: bool = False
     archived: bool = False
     deleted: float | None = None
+    imported: bool = False
+    """True where its last turn was imported, so that nothing was asked in it here since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
     MoaTuiError
     ├── UsageError                    the command was called in a way that cannot work
-    │   └── OpenElsewhereError        another moa-tui has the conversation open
+    │   ├── OpenElsewhereError        another moa-tui has the conversation open
+    │   └── UntrustedServerError      a recipe would send prompts where nobody said it may
     ├── FileError                     a config, recipe or theme file cannot be used; names file and key
     ├── StoreError                    the stored conversations cannot be read or written
     │   └── ConversationExistsError   a conversation with that id is stored already
@@ -15,7 +16,10 @@ A message says what happened, where, and what to do next. Any other exception is
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FailureKind = Literal[
     "auth",  # 401: the key is wrong
@@ -54,6 +58,18 @@ class UsageError(MoaTuiError):
 
 class OpenElsewhereError(UsageError):
     """Another moa-tui has the conversation open; two programs must not write one conversation."""
+
+
+class UntrustedServerError(UsageError):
+    """A recipe would send prompts, and perhaps a key, to servers that the person has not set up.
+
+    `servers` has each of them in words, by the mark under which an answer about it is kept. It is empty where
+    the person has answered "never" already: then there is nothing to ask.
+    """
+
+    def __init__(self, message: str, servers: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.servers = servers
 
 
 class FileError(MoaTuiError):

@@ -262,14 +262,14 @@ def conversations(draw: DrawFn, max_turns: int = 4) -> Conversation:
                 draw(st.none() | st.sampled_from(made)) if made else None,
                 draw(st.none() | texts()),
                 new_id(),
-                draw(st.floats(0, 4e9, allow_nan=False)),
+                draw(st.floats(0, NOON, allow_nan=False)),
             )
         )
     return Conversation(
         tuple(made),
         draw(st.sampled_from(made)) if made else None,
         new_id(),
-        draw(st.floats(0, 4e9, allow_nan=False)),
+        draw(st.floats(0, NOON, allow_nan=False)),
         draw(st.just("") | texts()),
         tuple(draw(st.lists(texts(8), max_size=2))),
         draw(st.booleans()),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.values import Chunk, Finish, Usage
-from moa_tui.errors import MissingKeyError
+from moa_tui.errors import MissingKeyError, UntrustedServerError
+from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.thread import EngineThread
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ class FakeGateway:
         """US dollars for a token, in and out."""
         self.missing: dict[str, str] = {}
         """Model -> the variable that should hold its key."""
+        self.untrusted: dict[str, str] = {}
+        """Model -> the server, in words, that the person has to confirm before it is asked."""
+        self.answers = Answers()
         self.ready: asyncio.Event | None = None
         """What `prepare` waits for, where a run is to be held before it begins."""
         self.fails: Exception | None = None
@@ -79,6 +83,11 @@ class FakeGateway:
     def check_keys(self, recipe: Recipe) -> None:
         if missing := self.missing_keys(recipe.every_agent()):
             raise MissingKeyError(f"{', '.join(missing)} is not set, for {recipe.name}")
+        models = {agent.model for agent in recipe.every_agent()} & self.untrusted.keys()
+        if refused := [self.untrusted[model] for model in models if self.answers.get(model) == "never"]:
+            raise UntrustedServerError(f"you answered never: {refused}", {})
+        if servers := {model: self.untrusted[model] for model in models if self.answers.get(model) is None}:
+            raise UntrustedServerError(f"it would go to {', '.join(servers.values())}", servers)
 
     async def prepare(self, recipe: Recipe) -> None:
         if self.ready is not None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.plan import Cap, Plan
     from moa_tui.engine.values import CallId, Reply
+    from moa_tui.gateway.answers import Answer
     from moa_tui.stats.preferences import Preference
     from moa_tui.store.recording import Recording
 
@@ -278,6 +279,10 @@ class Chat:
         """What sending `prompt` would take. Worked out on another thread, since it may read a price list."""
         messages = history(self._next_turn(prompt, instead_of))
         return await asyncio.to_thread(plan, self.asked_recipe, messages, self.backend.gateway.facts)
+
+    def answer_about_servers(self, servers: Mapping[str, str], answer: Answer) -> None:
+        """Take what the person said about servers that an UntrustedServerError named. Raises FileError."""
+        self.backend.gateway.answers.give(servers, answer)
 
     # Beside the conversation
 

@@ -27,7 +27,7 @@ class Resumed(Enum):
     CHANGED = auto()
     """The one that the last turn was answered by."""
     IMPORTED = auto()
-    """The one in force before: the last turn was imported, and no recipe of this program answered it."""
+    """The one in force before: the last turn was imported, and no recipe here has its recipe's name."""
 
 
 class Conversations:
@@ -111,7 +111,7 @@ class Conversations:
     async def resume_recipe(self, catalog: RecipeCatalog) -> Resumed:
         """Answer by the recipe that the last turn was answered by, from now on."""
         turn = self._chat.turn
-        if turn is None or turn.recipe.name == self._chat.recipe.name:
+        if turn is None or (turn.recipe.name == self._chat.recipe.name and not self._chat.recipe.imported):
             return Resumed.SAME
         with self._session.switching():
             recipe = await asyncio.to_thread(catalog.reload, turn.recipe)

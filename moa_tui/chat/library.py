@@ -86,8 +86,11 @@ class Library:
         raise UsageError(f'there is no conversation "{name}"; moa-tui sessions lists them')
 
     def last(self) -> Summary:
-        """The conversation used last. Raises UsageError where there is none."""
-        newest = max(self.summaries(), key=lambda summary: summary.used, default=None)
+        """The conversation that was last asked something here; else the last imported one.
+
+        Raises UsageError where there is none.
+        """
+        newest = max(self.summaries(), key=lambda summary: (not summary.imported, summary.used), default=None)
         if newest is None:
             raise UsageError("there is no conversation yet to go on with")
         return newest

@@ -12,7 +12,8 @@ import click
 from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import continue_option, conversation_name, recipe_option, system_option
-from moa_tui.errors import StoreError, UsageError
+from moa_tui.errors import StoreError, UntrustedServerError, UsageError
+from moa_tui.text.safe import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +44,7 @@ class AskOptions:
     go_on: bool
     session: str | None
     over_budget: bool
+    trust_recipe: bool
     private: bool
 
 
@@ -79,6 +81,9 @@ class AskOptions:
 @continue_option
 @click.option("-s", "--session", "session", metavar="ID|TITLE", help="Go on with a kept conversation.")
 @click.option("--over-budget", is_flag=True, help="Pass the budgets of the config this once.")
+@click.option(
+    "--trust-recipe", is_flag=True, help="Let this recipe send prompts to the servers it names, this once."
+)
 @click.option("--no-save", "--private", "private", is_flag=True, help="Write nothing of it to disk.")
 @with_fault_log
 def ask(**options: Any) -> None:
@@ -117,6 +122,10 @@ def _ask(options: AskOptions) -> None:
     if options.dry_run:
         _print_plan(request, gateway)
         return
+    if options.trust_recipe:
+        gateway.allow_once(request.recipe)
+    if not options.quiet:
+        _name_servers(request, gateway)
     if reason and (not options.quiet or recipe.name == "demo"):
         click.echo(f"moa-tui: recipe {recipe.name}: {reason}", err=True)
     if options.max_cost is not None:
@@ -125,7 +134,11 @@ def _ask(options: AskOptions) -> None:
     ledger = None if options.over_budget else wiring.ledger_of(settings, store)
     with wiring.running_backend(gateway, None if options.private else store, ledger) as backend:
         session = wiring.session_of(backend, request.recipe)
-        code = headless.answer(request, session, sys.stdout, err)
+        try:
+            code = headless.answer(request, session, sys.stdout, err)
+        except UntrustedServerError as error:
+            hint = "\n--trust-recipe lets it, this once." if error.servers else ""
+            raise UntrustedServerError(f"{error}{hint}", error.servers) from error
     if store is not None and not store.close():
         err.write(f"moa-tui: this was not kept: {store.problem or 'the disk takes too long'}\n")
     leave(code)
@@ -182,8 +195,16 @@ def _print_plan(request: Request, gateway: Gateway) -> None:
     if request.output == "text":
         missing = gateway.missing_keys(request.recipe.every_agent())
         click.echo(plan_lines(request.recipe, expected, missing))
+        _name_servers(request, gateway)
     else:
         click.echo(plan_document(request.recipe, expected))
+
+
+def _name_servers(request: Request, gateway: Gateway) -> None:
+    """Name the servers that are not a provider's own, before anything is sent there."""
+    for place in gateway.destinations(request.recipe):
+        if not place.is_own_address:
+            click.echo(safe_text(f"moa-tui: to {place.words}"), err=True)
 
 
 def _warn_of_unknown_prices(request: Request, gateway: Gateway) -> None:

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from moa_tui import __version__
@@ -137,6 +138,12 @@ class Report:
         )
         yield f"\nrecipe       {name}: {reason}"
         self.problems += _recipe_problems(name, gateway)
+        if name != files.LOCAL:
+            with suppress(UsageError, FileError):
+                recipe = files.load(name, paths.recipes_dir())
+                for place in gateway.destinations(recipe):
+                    if not place.is_own_address:
+                        yield f"  to {place.words}"
 
 
 def _recipe_problems(name: str, gateway: Gateway) -> Iterator[str]:

@@ -12,6 +12,7 @@ import click
 
 from moa_tui.cli import wiring
 from moa_tui.errors import FileError
+from moa_tui.text.safe import safe_text
 
 
 @click.group()
@@ -65,6 +66,8 @@ def recipes_explain(name: str) -> None:
     catalog = wiring.catalog_of(settings, wiring.gateway_of(settings))
     recipe = catalog.load(name)
     click.echo(graph_lines(recipe, catalog.plan(recipe)))
+    for line in catalog.servers(recipe):
+        click.echo(safe_text(line))
 
 
 @recipes.command("new")
@@ -91,5 +94,7 @@ def recipes_check(path: str) -> None:
     for agent in recipe.every_agent():
         if gateway.facts(agent).prompt_price is None:
             click.echo(f"  {agent.model}: price unknown")
+    for line in wiring.catalog_of(settings, gateway).servers(recipe):
+        click.echo(safe_text(f"  {line}"))
     for variable, models in gateway.missing_keys(recipe.every_agent()).items():
         click.echo(f"  {variable} is not set; needed by {', '.join(models)}")

@@ -48,9 +48,11 @@ def default_settings() -> Settings:
 
 def gateway_of(settings: Settings) -> Gateway:
     """The way to the models, with the keys of the environment."""
+    from moa_tui.gateway.answers import Answers
     from moa_tui.gateway.gateway import Gateway
+    from moa_tui.settings import paths
 
-    return Gateway(settings.endpoints, os.environ)
+    return Gateway(settings.endpoints, os.environ, answers=Answers(paths.answers_file()))
 
 
 def models_of(settings: Settings, gateway: Gateway) -> ModelCatalog:

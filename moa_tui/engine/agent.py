@@ -6,20 +6,18 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-# Recipes are files that people share, and a key in one would be shared too. So no setting may hold a key.
-_SECRET_WORDS = {
-    *("apikey", "auth", "authorization", "bearer", "credential", "credentials", "key", "password", "secret"),
-    *("token",),
-}
-_NOT_SECRET = {"prompt_cache_key", "stop_token_ids", "logprob_token_ids"}
-# The arguments that the gateway sets for every call, and those that would send a call with its key elsewhere.
-_RESERVED_KEYS = {
-    *("api_base", "base_url", "callbacks", "client", "custom_llm_provider", "drop_params", "fallbacks"),
-    *("context_window_fallback_dict", "headers", "logger_fn", "max_retries", "messages", "mock_response"),
-    *("model", "model_list", "num_retries", "shared_session", "stream", "stream_options", "timeout"),
-}
+from moa_tui.engine.parameters import problem_of
+
+_NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+
+KEPT, SHOWN = "kept", "shown"
+"""What a recipe is validated for, as the value of `purpose` in pydantic's context, where not to be run.
+
+`KEPT`: the conversations of this program, which an earlier version may have written, stay readable.
+`SHOWN`: a conversation of anybody's is read in, to be shown. Before a run the gateway checks both in full.
+"""
 
 
 class RecipeTable(BaseModel):
@@ -42,12 +40,12 @@ class Sampling(RecipeTable):
     api_key_env: str | None = None
     """The name of the environment variable that holds the key; never the key itself."""
     extra: dict[str, Any] = {}
-    """Arguments passed to the provider unchanged; no keys, and nothing that moa-tui sets itself."""
+    """Parameters passed to the provider unchanged: those of `parameters.KNOWN_PARAMETERS`."""
 
     @field_validator("api_base")
     @classmethod
-    def _check_base_url(cls, value: str | None) -> str | None:
-        return value if value is None else checked_base_url(value)
+    def _check_base_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return value if value is None or purpose_of(info) == KEPT else checked_base_url(value)
 
     @field_validator("api_key_env")
     @classmethod
@@ -56,14 +54,10 @@ class Sampling(RecipeTable):
 
     @field_validator("extra")
     @classmethod
-    def _refuse_keys_in_extra(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for key in _all_keys(value):
-            if key not in _NOT_SECRET and _SECRET_WORDS & set(re.split(r"[^a-z]+", key.lower())):
-                raise ValueError(
-                    f'"{key}" looks like a key; put it in an environment variable, named in api_key_env'
-                )
-        if reserved := _RESERVED_KEYS & value.keys():
-            raise ValueError(f'"{min(reserved)}" is set by moa-tui itself')
+    def _check_extra(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        purpose = purpose_of(info)
+        if purpose != KEPT and (problem := problem_of(value, allow_unknown=purpose == SHOWN)) is not None:
+            raise ValueError(problem)
         return value
 
 
@@ -102,15 +96,29 @@ def checked_label(value: str) -> str:
     return value
 
 
+def purpose_of(info: ValidationInfo) -> str | None:
+    """What a recipe is validated for: `KEPT`, `SHOWN`, or None for one that may be run."""
+    return info.context.get("purpose") if isinstance(info.context, dict) else None
+
+
 def checked_base_url(value: str) -> str:
-    """`value` unchanged. Raises ValueError unless it is an http(s) URL that can hold no secret."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    """`value` unchanged. Raises ValueError unless it is an http(s) URL that can hold no secret.
+
+    The host may be written in one way only, so that every library takes the same one out of it.
+    """
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
         raise ValueError("not an http:// or https:// address")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError(
             "takes only scheme, host and path; put a password or key in an environment variable and name that"
         )
+    if not _NETLOC.fullmatch(parts.netloc) or not re.fullmatch(r"[!-~]*", value) or "\\" in value:
+        raise ValueError("takes a host of plain letters, digits, dots and hyphens; write others in punycode")
     return checked_label(value)
 
 
@@ -122,12 +130,3 @@ def checked_variable_name(value: str) -> str:
             "takes the NAME of an environment variable (capital letters, digits, _), not the key itself"
         )
     return value
-
-
-def _all_keys(value: object) -> list[str]:
-    """The keys of all dicts in `value`, at any depth."""
-    if isinstance(value, dict):
-        return [str(key) for key in value] + [key for item in value.values() for key in _all_keys(item)]
-    if isinstance(value, list):
-        return [key for item in value for key in _all_keys(item)]
-    return []

@@ -7,9 +7,10 @@ from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from moa_tui.engine.agent import Agent, RecipeTable, Sampling, checked_label
+from moa_tui.engine.agent import KEPT, Agent, RecipeTable, Sampling, checked_label, purpose_of
+from moa_tui.engine.parameters import key_like
 from moa_tui.engine.values import CallId
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ Entry = Annotated[
     Annotated[str, Tag("str")] | Annotated[Agent, Tag("Agent")],
     Discriminator(lambda value: "str" if isinstance(value, str) else "Agent"),
 ]
+
+
+IMPORTED = "imported"
+"""The name of the recipes that are made up for turns of other programs."""
+_IMPORTED_MARK = " (imported)"
 
 
 class Window(RecipeTable):
@@ -155,6 +161,11 @@ class Recipe(RecipeTable):
     agents: dict[str, Agent] = Field(default_factory=dict)
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
     limits: Limits = Limits()
+    imported: bool = False
+    """True for a recipe that came with an imported conversation: it is shown, and runs only when confirmed.
+
+    What is made of such a recipe by a change is one as well. Files of recipes and conversations leave it out.
+    """
 
     @field_validator("name", "description")
     @classmethod
@@ -167,6 +178,15 @@ class Recipe(RecipeTable):
         for name in value:
             checked_label(name)
         return value
+
+    @model_validator(mode="after")
+    def _refuse_keys(self, info: ValidationInfo) -> Self:
+        if purpose_of(info) != KEPT and (place := key_like(self.model_dump(exclude_unset=True))) is not None:
+            raise ValueError(
+                f"{place} holds what looks like a key; put it in an environment variable, "
+                "and name that in api_key_env"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_layers(self) -> Self:
@@ -245,6 +265,11 @@ class Recipe(RecipeTable):
         if layer.enough is not None and size < 2:
             return f"layer {number}: enough compares answers, and it has one agent"
         return None
+
+    @property
+    def label(self) -> str:
+        """The name as it is shown: that of an imported recipe is not taken for the name of one's own."""
+        return f"{self.name}{_IMPORTED_MARK}" if self.imported and self.name != IMPORTED else self.name
 
     @cached_property
     def lineup(self) -> tuple[tuple[Agent, ...], ...]:
@@ -392,3 +417,8 @@ def _distinct(agents: list[Agent]) -> tuple[Agent, ...]:
         name = f"{agent.name} {seen[agent.name]}" if total[agent.name] > 1 else agent.name
         named.append(agent.model_copy(update={"name": name}))
     return tuple(named)
+
+
+def is_imported_label(label: str) -> bool:
+    """True where `Recipe.label` is that of an imported recipe."""
+    return label == IMPORTED or label.endswith(_IMPORTED_MARK)

@@ -261,6 +261,7 @@ def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
             "agents": {name: agent.with_defaults(other.defaults) for name, agent in other.agents.items()},
             "layers": layers,
             "limits": other.limits,
+            **({"imported": True} if recipe.imported or other.imported else {}),
         },
         f"recipe {recipe.name} cannot be continued by {other.name}",
     )

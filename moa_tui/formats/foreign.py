@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.conversation import Conversation, Turn
+from moa_tui.engine.agent import KEPT
 from moa_tui.engine.metrics import measure
-from moa_tui.engine.recipe import Recipe
+from moa_tui.engine.recipe import IMPORTED, Recipe
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 
 if TYPE_CHECKING:
@@ -115,8 +116,10 @@ class _TurnReader:
         """The recipe that asks one model, `imported/` and the name by which the file calls it."""
         if model not in self._recipes:
             name = _label(model, _LONGEST_MODEL).strip("/ ") or "unknown"
+            # A name that the file calls a model by is only shown, whatever it looks like.
             self._recipes[model] = Recipe.model_validate(
-                {"name": "imported", "layers": [{"agents": [{"model": f"imported/{name}"}]}]}
+                {"name": IMPORTED, "imported": True, "layers": [{"agents": [{"model": f"imported/{name}"}]}]},
+                context={"purpose": KEPT},
             )
         return self._recipes[model]
 
@@ -280,7 +283,7 @@ def _time(value: object) -> float | None:
     """A JSON value as a time in Unix seconds; None where no date can be made of it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value <= LATEST else None
+    return min(float(value), time.time()) if math.isfinite(value) and 0 <= value <= LATEST else None
 
 
 def _table(value: object) -> dict[str, Any]:

@@ -5,11 +5,13 @@ A file may come from anybody, so every value is checked.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
 from moa_tui.conversation import Conversation, Turn
+from moa_tui.engine.agent import SHOWN
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import problems_of
 from moa_tui.engine.values import (
@@ -25,6 +27,7 @@ from moa_tui.engine.values import (
     Usage,
 )
 from moa_tui.errors import FailureKind, FileError
+from moa_tui.formats.foreign import LATEST
 from moa_tui.formats.json_writer import FORMAT, SCHEMA
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ def conversation_from(document: object) -> Conversation:
             turns[parent] if parent is not None else None,
             entry.maybe_text("system"),
             entry.text("id"),
-            entry.number("created"),
+            _past(entry.number("created")),
         )
         if turn.id in turns:
             raise FileError(f"{entry.where}: its id is another turn's already")
@@ -67,7 +70,7 @@ def conversation_from(document: object) -> Conversation:
         tuple(turns.values()),
         turns[active] if active is not None else None,
         table.text("id"),
-        table.number("created"),
+        _past(table.number("created")),
         table.text("title"),
         table.texts("tags"),
         table.flag("pinned"),
@@ -76,10 +79,17 @@ def conversation_from(document: object) -> Conversation:
     )
 
 
+def _past(created: float) -> float:
+    """A time in Unix seconds, and now for one to come. What is no time at all stays to be refused."""
+    return min(created, time.time()) if created <= LATEST else created
+
+
 def recipe_from(document: object, where: str = "the recipe") -> Recipe:
-    """The recipe of a document, which is at `where` in the file. Raises FileError."""
+    """The recipe of a document, which is at `where` in the file: an imported one. Raises FileError."""
+    # Whatever the file says of it: a recipe that came from elsewhere does not run by itself.
+    table = {**document, "imported": True} if isinstance(document, dict) else document
     try:
-        return Recipe.model_validate(document)
+        return Recipe.model_validate(table, context={"purpose": SHOWN})
     except ValidationError as error:
         raise FileError(f"{where}: {problems_of(error)[0].message}") from error
 

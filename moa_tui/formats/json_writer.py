@@ -63,7 +63,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
 
     Raises ValueError for a recipe that is nested too deeply.
     """
-    return recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    return recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"imported"})
 
 
 def outcome_document(prompt: str, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:

@@ -39,6 +39,38 @@ KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "xai": ("XAI_API_KEY",),
 }
 
+# The environment variables that move a provider's address, in the order in which litellm looks at them.
+ADDRESS_VARIABLES: dict[str, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
+    "cerebras": ("CEREBRAS_API_BASE",),
+    "cohere": ("COHERE_API_BASE",),
+    "cohere_chat": ("COHERE_API_BASE",),
+    "deepinfra": ("DEEPINFRA_API_BASE",),
+    "deepseek": ("DEEPSEEK_API_BASE",),
+    "fireworks_ai": ("FIREWORKS_API_BASE",),
+    "gemini": ("GEMINI_API_BASE",),
+    "groq": ("GROQ_API_BASE",),
+    "llamafile": ("LLAMAFILE_API_BASE",),
+    "lm_studio": ("LM_STUDIO_API_BASE",),
+    "mistral": ("MISTRAL_AZURE_API_BASE", "MISTRAL_API_BASE"),
+    "moonshot": ("MOONSHOT_API_BASE",),
+    "ollama": ("OLLAMA_API_BASE",),
+    "ollama_chat": ("OLLAMA_API_BASE",),
+    "openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    "openrouter": ("OPENROUTER_API_BASE",),
+    "perplexity": ("PERPLEXITY_API_BASE",),
+    "together_ai": ("TOGETHER_AI_API_BASE",),
+    "xai": ("XAI_API_BASE",),
+}
+
+# Where the models of these answer by default; litellm would send some of them to OpenAI without an address.
+LOCAL_ADDRESSES = {
+    "llamafile": "http://127.0.0.1:8080/v1",
+    "lm_studio": "http://127.0.0.1:1234/v1",
+    "ollama": "http://localhost:11434",
+    "ollama_chat": "http://localhost:11434",
+}
+
 # Providers that run on the user's own machine, so that their calls cost nothing.
 FREE_PROVIDERS = {"demo", "ollama", "ollama_chat", "lm_studio", "llamafile"}
 

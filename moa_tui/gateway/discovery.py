@@ -78,7 +78,7 @@ def unknown_local_servers(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _known_servers(environ: Mapping[str, str]) -> tuple[LocalServer, ...]:
     """All local servers that moa-tui knows, at their default addresses or where OLLAMA_HOST says."""
     return (
-        LocalServer("ollama", _ollama_url(environ.get("OLLAMA_HOST", "")), "ollama"),
+        LocalServer("ollama", ollama_url(environ.get("OLLAMA_HOST", "")), "ollama"),
         LocalServer("lm-studio", "http://127.0.0.1:1234/v1", "openai"),
         LocalServer("llama.cpp", "http://127.0.0.1:8080/v1", "openai"),
         LocalServer("vllm", "http://127.0.0.1:8000/v1", "openai"),
@@ -143,7 +143,7 @@ def find_keys(environ: Mapping[str, str]) -> dict[str, str]:
     return set_variables
 
 
-def _ollama_url(host: str) -> str:
+def ollama_url(host: str) -> str:
     """The URL of Ollama's address; `host` is its own variable's value: `host`, `host:port` or a URL."""
     if not host.strip():
         return "http://127.0.0.1:11434"

@@ -11,22 +11,26 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.parameters import problem_of, texts_of
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.values import Chunk, Finish
-from moa_tui.errors import MissingKeyError, ModelError, UsageError
+from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, UsageError
 from moa_tui.gateway import demo
-from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, Catalog
+from moa_tui.gateway.answers import Answers
+from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES, Catalog
+from moa_tui.gateway.destinations import PLAIN_PROTOCOLS, address_of, destination, of_imported
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message
+    from moa_tui.gateway.destinations import Destination
     from moa_tui.settings.config import Endpoint
 
 # Sent where there is no key: some clients insist on one, and a server that needs none ignores it.
@@ -35,6 +39,14 @@ _LONGEST_ERROR = 2_000
 
 _KEY_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(?:_ID)?$")
 _SHORTEST_KEY = 6  # characters; a shorter value may be a word that stands in many texts
+_SHORTEST_KEY_IN_RECIPE = 12  # characters; a recipe with the value in a text is refused altogether
+# What litellm calls providers whose models go to the same address with the same key.
+_SAME_PROVIDER = {
+    "anthropic_text": "anthropic",
+    "cohere_chat": "cohere",
+    "ollama_chat": "ollama",
+    "text-completion-openai": "openai",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class Route:
     model: str
     api_base: str | None
     key_variables: tuple[str, ...]
+    is_endpoint: bool = False
 
 
 class Gateway:
@@ -53,11 +66,19 @@ class Gateway:
     """
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], environ: Mapping[str, str], catalog: Catalog | None = None
+        self,
+        endpoints: Mapping[str, Endpoint],
+        environ: Mapping[str, str],
+        catalog: Catalog | None = None,
+        answers: Answers | None = None,
     ) -> None:
+        """`answers` has what the person answered about servers that are not set up; none by default."""
         self._endpoints = endpoints
         self._environ = environ
         self.catalog = catalog or Catalog()
+        self.answers = answers or Answers()
+        self._confirmed: set[str] = set()
+        """The marks of destinations, imported or not, that a run was let go to by an answer."""
 
     def facts(self, agent: Agent) -> ModelFacts:
         """What is known of the agent's model; its prices are unknown at any server but its provider's."""
@@ -65,7 +86,7 @@ class Gateway:
         if (endpoint := self._endpoints.get(prefix)) is not None:
             return ModelFacts(endpoint.base_url, endpoint.concurrency)
         provider = self.catalog.provider(agent.model)
-        place = agent.api_base or provider or agent.model
+        place = agent.api_base or address_of(provider or "", self._environ) or provider or agent.model
         if provider in FREE_PROVIDERS:
             return ModelFacts(
                 place, prompt_price=0.0, completion_price=0.0, context_tokens=_ollama_context(agent)
@@ -89,11 +110,84 @@ class Gateway:
                 missing.setdefault(variables[0], []).append(agent.model)
         return missing
 
+    # Where prompts and keys may go
+
+    def destinations(self, recipe: Recipe) -> tuple[Destination, ...]:
+        """Where a run of the recipe sends its prompts, each place once; simulated models send nothing."""
+        agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
+        places: dict[tuple[str, str], Destination] = {}
+        for agent in agents:
+            where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
+            place = of_imported(agent, where) if recipe.imported else where
+            places.setdefault((place.model, place.mark), place)
+        return tuple(places.values())
+
+    def allow_once(self, recipe: Recipe) -> None:
+        """Confirm the recipe's servers until the program ends, but for what was answered "never"."""
+        marks = {place.mark: place.words for place in self._not_set_up(recipe)}
+        self.answers.give(
+            {mark: words for mark, words in marks.items() if self.answers.get(mark) is None}, "once"
+        )
+
+    def _not_set_up(self, recipe: Recipe) -> list[Destination]:
+        return [place for place in self.destinations(recipe) if not place.is_set_up]
+
+    def _refuse_untrusted(self, recipe: Recipe) -> None:
+        """Raise UntrustedServerError where a prompt would go to what is neither set up nor confirmed."""
+        places = self._not_set_up(recipe)
+        self._refuse_places(recipe, places)
+        self._confirmed.update(place.of_own_recipe().mark for place in places)
+
+    def _refuse_places(self, recipe: Recipe, places: Sequence[Destination]) -> None:
+        answers = {place.mark: self.answers.get(place.mark) for place in places}
+        refused = [place for place in places if answers[place.mark] == "never"]
+        unknown = [place for place in places if answers[place.mark] is None]
+        if refused:
+            lines = "\n".join(f"  {place.words}" for place in refused)
+            raise UntrustedServerError(
+                f"recipe {recipe.label} was not run: you answered that its prompts never go to\n{lines}\n"
+                f"To be asked again, take the entry out of {self.answers.path or 'your answers'}.",
+                {},
+            )
+        if unknown:
+            lines = "\n".join(f"  {place.words}" for place in unknown)
+            came = "came with an imported conversation and " if recipe.imported else ""
+            raise UntrustedServerError(
+                f"recipe {recipe.label} was not run: it {came}would send your prompts, with all that "
+                f"was said before, where you have not set up that they go:\n{lines}\n"
+                "A server of your own is set up in the config, as [endpoints.NAME].",
+                {place.mark: place.words for place in unknown},
+            )
+
+    def _refuse_contents(self, recipe: Recipe) -> None:
+        """Raise UsageError where a recipe holds a key, or a parameter that could send one elsewhere.
+
+        Its file was checked when it was read. This is for what an earlier version kept, and for the keys of
+        this environment, which only the gateway knows.
+        """
+        for agent in recipe.every_agent():
+            if (problem := problem_of(agent.extra)) is not None:
+                raise UsageError(f"recipe {recipe.label}: extra of {agent.model}: {problem}")
+        keys = [
+            (name, value.strip())
+            for name, value in self._environ.items()
+            if _KEY_NAME.search(name) and len(value.strip()) >= _SHORTEST_KEY_IN_RECIPE
+        ]
+        for text in texts_of(recipe.model_dump(exclude_unset=True)):
+            if (held := next((name for name, value in keys if value in text), None)) is not None:
+                raise UsageError(
+                    f"recipe {recipe.label} holds the key that is in {held}; take it out, and name the "
+                    "variable in api_key_env where a key is needed"
+                )
+
     def check_keys(self, recipe: Recipe) -> None:
         """Raise MissingKeyError, naming model and variable, unless every agent's key is set.
 
-        Raises UsageError for an agent that names two servers at once.
+        Raises UntrustedServerError where the recipe would send a prompt to a server that the person has
+        neither set up nor confirmed, and UsageError for an agent that names two servers at once, or a recipe
+        that holds a key.
         """
+        self._refuse_contents(recipe)
         for agent in recipe.every_agent():
             if agent.api_base is not None and agent.model.partition("/")[0] in self._endpoints:
                 raise UsageError(
@@ -101,11 +195,12 @@ class Gateway:
                     "as well; keep one of the two"
                 )
         _raise_if_missing(recipe, self.missing_keys(recipe.every_agent()))
+        self._refuse_untrusted(recipe)
 
     async def prepare(self, recipe: Recipe) -> None:
         """Make ready for a run: check the keys, and import litellm off the loop if any model needs it.
 
-        Raises MissingKeyError, and UsageError as `check_keys` does.
+        Raises MissingKeyError, UntrustedServerError and UsageError as `check_keys` does.
         """
         self.check_keys(recipe)
         agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
@@ -113,6 +208,7 @@ class Gateway:
             return
         await load_litellm()
         adapter = load_litellm_stream()
+        self._refuse_places(recipe, self._misjudged(agents, adapter.provider_of))
         missing: dict[str, list[str]] = {}
         for agent in agents:
             route = self._route(agent)
@@ -123,6 +219,24 @@ class Gateway:
             ):
                 missing.setdefault(name, []).append(agent.model)
         _raise_if_missing(recipe, missing)
+
+    def _misjudged(
+        self, agents: Sequence[Agent], provider_of: Callable[[str, str | None], str | None]
+    ) -> list[Destination]:
+        """The destinations of models that litellm takes for another provider's than they were judged by."""
+        places = []
+        for agent in agents:
+            route = self._route(agent)
+            judged = "openai" if route.is_endpoint else self.catalog.provider(agent.model)
+            if judged not in PLAIN_PROTOCOLS:
+                continue  # Confirmed by its name, whatever litellm makes of it.
+            taken_for = provider_of(route.model, route.api_base)
+            if taken_for is None or _same_provider(taken_for) == _same_provider(judged):
+                continue
+            where = destination(agent, None, self._endpoints, self._environ)
+            if not (taken_for == "litellm_proxy" and address_of(judged or "", self._environ)):
+                places.append(where)
+        return places
 
     async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
         """Yield the agent's reply, text and reasoning apart, then a Finish; all of it is clean.
@@ -167,6 +281,10 @@ class Gateway:
         """The agent's reply as its server, or the simulated model, sends it."""
         if agent.model.startswith("demo/"):
             return demo.stream(agent, messages)
+        where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
+        # Every run was checked before it began. This is the last door, for a call that came by another way.
+        if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
+            raise ModelError("forbidden", f"not asked: {where.words} is not set up")
         route = self._route(agent)
         key = next(
             (value for name in route.key_variables if (value := self._environ.get(name, "").strip())), None
@@ -189,13 +307,19 @@ class Gateway:
         prefix, _, rest = agent.model.partition("/")
         if (endpoint := self._endpoints.get(prefix)) is not None:
             variable = agent.api_key_env or endpoint.key_env
-            return Route(f"openai/{rest}", endpoint.base_url, (variable,) if variable else ())
+            return Route(f"openai/{rest}", endpoint.base_url, (variable,) if variable else (), True)
+        provider = self.catalog.provider(agent.model) or ""
+        if agent.api_base is None and address_of(provider, self._environ) == LOCAL_ADDRESSES.get(
+            provider, ""
+        ):
+            return Route(
+                agent.model, LOCAL_ADDRESSES[provider], (agent.api_key_env,) if agent.api_key_env else ()
+            )
         if agent.api_key_env:
             return Route(agent.model, agent.api_base, (agent.api_key_env,))
         if agent.api_base is not None:
             # The provider's key must not be sent to another server.
             return Route(agent.model, agent.api_base, ())
-        provider = self.catalog.provider(agent.model) or ""
         return Route(agent.model, None, KEY_VARIABLES.get(provider, ()))
 
     def _without_keys(self, text: str, agent: Agent) -> str:
@@ -210,6 +334,10 @@ class Gateway:
         for value, name in sorted(keys, reverse=True, key=lambda key: len(key[0])):
             text = text.replace(value, f"[{name}]")
         return text
+
+
+def _same_provider(name: str | None) -> str | None:
+    return _SAME_PROVIDER.get(name or "", name)
 
 
 def _flushed(cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter) -> list[Chunk]:

@@ -211,6 +211,17 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start : start + _LONGEST_CHUNK]
 
 
+def provider_of(model: str, api_base: str | None) -> str | None:
+    """The provider whose address and key litellm uses for a model; None where it knows none.
+
+    Only for models of a provider that needs no more than a key: for some others litellm signs in here.
+    """
+    try:
+        return str(litellm.get_llm_provider(model, api_base=api_base)[1])
+    except litellm.exceptions.BadRequestError:
+        return None
+
+
 def missing_key(model: str) -> str | None:
     """The variable in which litellm looks for the model's key; None where it is set or no key is needed.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import tomli_w
 
 from moa_tui.engine.plan import plan
-from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UsageError
+from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UntrustedServerError, UsageError
 from moa_tui.recipes import files as shelf
 from moa_tui.recipes.default import choose_recipe
 from moa_tui.recipes.local import local_recipe
@@ -55,6 +55,8 @@ class RecipeChoice:
     problem: str | None
     missing: Mapping[str, Sequence[str]]
     cost: float | None
+    servers: Sequence[str] = ()
+    """The servers it asks that are not a provider's own, each as a sentence."""
 
 
 class RecipeCatalog:
@@ -109,13 +111,18 @@ class RecipeCatalog:
     def reload(self, recipe: Recipe) -> Recipe | None:
         """The recipe that a turn was answered by: as its file is now, or as it was where it has no file now.
 
-        None for an imported turn, whose models cannot be asked.
+        None for an imported one without a file of its name here: it came from elsewhere.
         """
         try:
-            return self.load(recipe.name)
+            # Only by a name among the recipes of this machine: a name from elsewhere leads to no other file.
+            if recipe.name == shelf.LOCAL or recipe.name in shelf.available(self._recipes_dir):
+                return self.load(recipe.name)
         except MoaTuiError:
-            is_imported = all(agent.model.startswith(IMPORTED) for agent in recipe.every_agent())
-            return None if is_imported else recipe
+            pass
+        is_imported = recipe.imported or all(
+            agent.model.startswith(IMPORTED) for agent in recipe.every_agent()
+        )
+        return None if is_imported else recipe
 
     def text(self, name: str) -> str:
         """A recipe as TOML: the text of its file, or what `local` is made of. Raises as `load`."""
@@ -154,6 +161,14 @@ class RecipeCatalog:
         """Maps each environment variable that should hold a key and does not to the models that need it."""
         return self._gateway.missing_keys(recipe.every_agent())
 
+    def servers(self, recipe: Recipe) -> list[str]:
+        """The servers that a run of the recipe asks and that are not a provider's own, each as a sentence."""
+        return [
+            f"asks {place.words}" + ("" if place.is_set_up else ", which you have not set up")
+            for place in self._gateway.destinations(recipe)
+            if not place.is_own_address or not place.is_set_up
+        ]
+
     def plan(self, recipe: Recipe, history: Sequence[Message] = _SHORT_PROMPT) -> Plan:
         """What a run of `recipe` on `history`, a short prompt by default, should take at most."""
         return plan(recipe, history, self._gateway.facts)
@@ -162,11 +177,19 @@ class RecipeCatalog:
         problem = None
         try:
             self._gateway.check_keys(recipe)
-        except MissingKeyError:
-            pass  # `missing` says so: a key can be set, and the recipe is right as it is.
+        except (MissingKeyError, UntrustedServerError):
+            pass  # `missing` and `servers` say so: a key can be set, a server confirmed.
         except UsageError as error:
             problem = str(error)
-        return RecipeChoice(name, origin, recipe, problem, self.missing_keys(recipe), self.plan(recipe).cost)
+        return RecipeChoice(
+            name,
+            origin,
+            recipe,
+            problem,
+            self.missing_keys(recipe),
+            self.plan(recipe).cost,
+            tuple(self.servers(recipe)),
+        )
 
     # Writing
 
@@ -215,5 +238,5 @@ def missing_words(missing: Mapping[str, Sequence[str]]) -> str:
 
 
 def _toml(recipe: Recipe) -> str:
-    data = recipe.model_dump(exclude_defaults=True, exclude_none=True)
+    data = recipe.model_dump(exclude_defaults=True, exclude_none=True, exclude={"imported"})
     return tomli_w.dumps(data, multiline_strings=True)

@@ -39,6 +39,11 @@ def database_file() -> Path:
     return data_dir() / "moa-tui.db"
 
 
+def answers_file() -> Path:
+    """What the person answered about servers that a recipe names; nothing else may write it."""
+    return data_dir() / "trusted-servers.json"
+
+
 def exports_dir() -> Path:
     """The directory of exports for which no path was given."""
     return data_dir() / "exports"

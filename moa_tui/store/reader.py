@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from moa_tui.conversation import Conversation, Hit, Summary, Turn
 from moa_tui.engine.metrics import measure
+from moa_tui.engine.recipe import is_imported_label
 from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage, paid
 from moa_tui.errors import StoreError
 from moa_tui.stats.preferences import Preference
@@ -115,7 +116,18 @@ def _summary(row: tuple[Any, ...]) -> Summary:
     id_, name, created, used, turns, recipe, cost, tags, pinned, archived, deleted = row
     sorted_tags = tuple(sorted(texts_from(tags)))
     return Summary(
-        id_, name, created, used, turns, recipe, cost, sorted_tags, bool(pinned), bool(archived), deleted
+        id_,
+        name,
+        created,
+        used,
+        turns,
+        recipe,
+        cost,
+        sorted_tags,
+        bool(pinned),
+        bool(archived),
+        deleted,
+        is_imported_label(recipe),
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from moa_tui.engine.agent import KEPT
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId, Failure, LayerMetrics, Metrics, Overlap
 
@@ -41,7 +42,8 @@ def recipe_json(recipe: Recipe) -> str:
 def recipe_from(text: str) -> Recipe:
     """Return the recipe of `recipe_json`. Raises ValueError where it is none."""
     try:
-        return Recipe.model_validate(json.loads(text))
+        # An earlier version may have let more into a recipe; what was kept must stay readable.
+        return Recipe.model_validate(json.loads(text), context={"purpose": KEPT})
     except ValidationError as error:
         raise ValueError(f"the recipe: {error.errors()[0]['msg']}") from error
 

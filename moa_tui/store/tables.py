@@ -46,7 +46,8 @@ def keep_conversation(connection: sqlite3.Connection, conversation: Conversation
         (
             conversation.id,
             conversation.created,
-            max((turn.created for turn in conversation.turns), default=conversation.created),
+            # When it came here: the dates in a file of anybody's must not say which conversation is the last.
+            time.time(),
             storable(conversation.title),
             storable(name_from(first.prompt)) if first is not None else "",
             conversation.pinned,
@@ -102,7 +103,7 @@ def keep_turn(connection: sqlite3.Connection, conversation: int, turn: Turn, poo
             turn.created,
             pool.keep(turn.system) if turn.system is not None else None,
             pool.keep(recipe_json(turn.recipe)),
-            storable(turn.recipe.name),
+            storable(turn.recipe.label),
         ),
     )
     key = int(inserted.lastrowid or 0)

@@ -72,7 +72,7 @@ def summary(recipe: Recipe, outcome: Outcome) -> str:
     if top := [overlap for overlap in ranked[:2] if overlap.ngram_share >= _LEAST_OVERLAP]:
         shares = (f"{outcome.replies[overlap.call].agent} {overlap.ngram_share:.0%}" for overlap in top)
         parts.append(f"most overlap: {', '.join(shares)}")
-    return "\n".join([f"{recipe.name}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])
+    return "\n".join([f"{recipe.label}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])
 
 
 def one_line(text: str) -> str:

@@ -36,6 +36,7 @@ from moa_tui.ui.screens.sessions.session_dialogs import FormatScreen, TextScreen
 from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
 from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
 from moa_tui.ui.screens.theme_screen import ThemeScreen
+from moa_tui.ui.screens.trust_screen import TrustScreen
 from moa_tui.ui.terminal.clipboard import copy
 from moa_tui.ui.terminal.textual_private import PrivateTracebackApp, write_to_terminal
 from moa_tui.ui.widgets.agent_pane import AgentPane
@@ -289,6 +290,6 @@ class MoaApp(PrivateTracebackApp):
 _WITH_KEYS = (
     *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
     *(InspectorScreen, RecipeScreen, RecipeEditor, SessionsScreen, TextScreen, FormatScreen, ForkScreen),
-    *(StatsScreen, CompareScreen, ComparePanes, ChecklistScreen),
+    *(StatsScreen, CompareScreen, ComparePanes, ChecklistScreen, TrustScreen),
     *(Lineup, OptionsForm, OptionField, OptionLine, ChoiceLine),
 )

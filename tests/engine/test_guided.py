@@ -96,7 +96,7 @@ def test_documents_hold_the_checklist(engine: EngineThread) -> None:
     text = json.dumps(conversation_document(chat.conversation))
     second = conversation_from(json.loads(text))
     assert json.dumps(conversation_document(second)) == text
-    assert second.turns[0].recipe == with_checklist(DUO)
+    assert second.turns[0].recipe == with_checklist(DUO).model_copy(update={"imported": True})
     event = event_document(PointsFound(DRAWN, ("one", "two"), 1.5), "?", DUO)
     assert event == {"event": "points_found", "layer": 2, "index": 1, "points": ["one", "two"], "at": 1.5}
 

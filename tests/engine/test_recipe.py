@@ -111,11 +111,14 @@ def test_a_key_has_no_place_in_a_recipe_and_is_not_repeated_in_the_message(line:
     assert "12345678901234567890" not in message
 
 
-@pytest.mark.parametrize(
-    "setting", ["stream = false", 'api_base = "http://x/v1"', 'base_url = "http://x/v1"']
-)
+@pytest.mark.parametrize("setting", ["stream = false", "n = 3", "max_tokens = 9"])
 def test_what_the_program_sets_itself_cannot_be_passed_through(setting: str) -> None:
     assert "is set by moa-tui itself" in problem(GOOD.replace("top_k = 5", setting))
+
+
+@pytest.mark.parametrize("setting", ['api_base = "http://x/v1"', 'base_url = "http://x/v1"'])
+def test_a_server_is_named_in_one_place_alone(setting: str) -> None:
+    assert "an address goes into api_base" in problem(GOOD.replace("top_k = 5", setting))
 
 
 def test_settings_with_token_in_their_name_are_no_secrets() -> None:

@@ -170,7 +170,9 @@ def closed_port() -> int:
 
 def check_unreachable(bench: Bench, base: str, message: str) -> None:
     """The server at `base` is tried twice, its failure says why, and the run still answers."""
-    outcome = bench.run(beside_five_good(base))
+    unreachable = beside_five_good(base)
+    bench.gateway.allow_once(unreachable)
+    outcome = bench.run(unreachable)
     reply = outcome.replies[CallId(1, 1)]
     assert outcome.status == "done"
     assert reply.error is not None
@@ -195,9 +197,9 @@ def test_a_host_that_is_not_there_is_said_to_be_not_found(
 
 
 def test_a_provider_nobody_knows_is_named_with_the_way_out(bench: Bench) -> None:
-    reply = bench.run(recipe([{"model": "nowhere/x"}, {"model": "lab/ok"}], [{"model": "lab/ok"}])).replies[
-        CallId(1, 1)
-    ]
+    unknown = recipe([{"model": "nowhere/x"}, {"model": "lab/ok"}], [{"model": "lab/ok"}])
+    bench.gateway.allow_once(unknown)
+    reply = bench.run(unknown).replies[CallId(1, 1)]
     assert reply.error is not None
     assert "[endpoints.nowhere]" in reply.error.message
 

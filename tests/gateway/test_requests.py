@@ -117,8 +117,10 @@ def test_a_missing_key_is_told_before_any_call_is_made(bench: Bench) -> None:
 
 
 def test_a_key_that_only_litellm_knows_of_is_told_before_any_call_too(bench: Bench) -> None:
+    keyless = recipe([{"model": "huggingface/some/model"}, {"model": "lab/ok"}], [{"model": "lab/ok"}])
+    bench.gateway.allow_once(keyless)
     with pytest.raises(MissingKeyError, match="HUGGINGFACE_API_KEY"):
-        bench.run(recipe([{"model": "huggingface/some/model"}, {"model": "lab/ok"}], [{"model": "lab/ok"}]))
+        bench.run(keyless)
     assert not bench.server.requests
 
 
@@ -134,7 +136,9 @@ def test_a_providers_key_is_not_sent_to_another_server(bench: Bench, monkeypatch
 
 def test_a_key_is_read_from_the_variable_the_agent_names(bench: Bench) -> None:
     bench.environ["MY_KEY"] = "sk-of-my-own"
-    bench.run(recipe([{"model": "openai/ok", "api_base": bench.server.url, "api_key_env": "MY_KEY"}]))
+    named = recipe([{"model": "openai/ok", "api_base": bench.server.url, "api_key_env": "MY_KEY"}])
+    bench.gateway.allow_once(named)
+    bench.run(named)
     assert bench.server.requests[0].headers["authorization"] == "Bearer sk-of-my-own"
     bench.run(recipe([{"model": "lab/ok"}]))
     assert bench.server.requests[1].headers["authorization"] == "Bearer sk-canary-5f1d7c"

@@ -146,7 +146,7 @@ def _turn(numbered: NumberedTurn, parser: MarkdownIt) -> Iterator[str]:
     """The article of a turn."""
     turn, outcome = numbered.turn, numbered.turn.outcome
     yield f'<article class="turn">\n<header><h2>Turn {numbered.number}</h2>'
-    details = [numbered.place, turn.recipe.name, when(turn.created)]
+    details = [numbered.place, turn.recipe.label, when(turn.created)]
     yield f'<span class="place">{" · ".join(_line(part) for part in details if part)}</span></header>'
     if numbered.system:
         yield f'<h3>System prompt</h3>\n<div class="text plain" dir="auto">{_text(numbered.system)}</div>'

@@ -72,7 +72,7 @@ def contained(text: str, parsers: Sequence[MarkdownIt]) -> str:
 
 def _front_matter(conversation: Conversation, name: str) -> str:
     """What the file says of the conversation, in YAML."""
-    recipes = dict.fromkeys(turn.recipe.name for turn in conversation.turns)
+    recipes = dict.fromkeys(turn.recipe.label for turn in conversation.turns)
     lines = [
         "---",
         f"title: {_quoted(name)}",
@@ -93,7 +93,7 @@ def _turn(numbered: NumberedTurn, parsers: Sequence[MarkdownIt]) -> Iterator[str
     """The paragraphs of a turn."""
     turn, outcome = numbered.turn, numbered.turn.outcome
     yield f"## Turn {numbered.number}{f', {numbered.place}' if numbered.place else ''}"
-    yield f"{when(turn.created)} · {_escaped(turn.recipe.name)}"
+    yield f"{when(turn.created)} · {_escaped(turn.recipe.label)}"
     if numbered.system:
         yield "### System prompt"
         yield contained(numbered.system, parsers)

@@ -59,7 +59,7 @@ def numbered_turns(conversation: Conversation) -> tuple[list[NumberedTurn], list
 def run_lines(turn: Turn) -> list[str]:
     """How a turn's run went: a line of numbers, a line of tokens, and its notes, a line each."""
     if turn.outcome is None:
-        return [f"{turn.recipe.name}: not ended"]
+        return [f"{turn.recipe.label}: not ended"]
     first, *notes = (line.strip() for line in safe_text(summary(turn.recipe, turn.outcome)).split("\n"))
     usage = turn.outcome.usage
     about = "about " if usage.estimated else ""

@@ -59,7 +59,7 @@ class Labels:
             title = f"NOT SAVED: {one_line(title)}"
         shape = [counted(len(recipe.layers), "layer"), counted(recipe.calls, "call")]
         guided = ["guided"] if recipe is not chat.recipe else []
-        self._view.title.show(one_line(title), " · ".join([recipe.name, *guided, *shape]))
+        self._view.title.show(one_line(title), " · ".join([recipe.label, *guided, *shape]))
 
     def renew_welcome(self, situation: Situation | None = None) -> None:
         """Say what an empty conversation should know of the recipe in force.
@@ -95,7 +95,10 @@ class Labels:
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""
-        self._view.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
+        # A provider's own address needs no word; any other stands where what is sent is written.
+        servers = dict.fromkeys(call.facts.endpoint for call in plan.calls if "://" in call.facts.endpoint)
+        place = "".join(f" · to {one_line(server)}" for server in servers)
+        self._view.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}{warning}{place}"
         for cap in self._warnings.due(self._caps):
             self._view.say(f"Budget: {cap_words(cap)} is spent", severity="warning")
         self.renew_numbers()

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from moa_tui.chat.prompt_text import PromptText
+from moa_tui.errors import MoaTuiError
 from moa_tui.ui.chat import commands
 from moa_tui.ui.chat.controllers import Controllers
 from moa_tui.ui.chat.screen_view import ScreenView
@@ -86,7 +87,7 @@ class ChatScreen(Screen[None]):
         """`recipe_reason` says why the chat begins with its recipe; None where a person named it."""
         super().__init__()
         self.session = session
-        self.view = ScreenView(self)
+        self.view = ScreenView(self, session.chat.answer_about_servers)
         self.state = ChatState(session)
         self.controllers = Controllers(
             self.state, self.view, catalog, models, library, settings, recipe_reason
@@ -155,24 +156,36 @@ class ChatScreen(Screen[None]):
     async def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
         event.stop()
         self.view.box.prompt.remember(event.prompt.written)
-        command = commands.parse(event.prompt)
+        await self.view.attempt(partial(self._submit, event.prompt))
+
+    async def _submit(self, prompt: PromptText) -> None:
+        """Send a prompt or obey a command; where that cannot be done, the text is back in the prompt.
+
+        Raises MoaTuiError. The second time, after a question, it takes the text from there again.
+        """
+        if self.view.box.draft.written == prompt.written:
+            self.view.box.prompt.reset()
+        command = commands.parse(prompt)
         if command is None:
-            await self.view.attempt(self.controllers.asking.submit(event.prompt))
-        elif not await self._obey(*command):
-            self.view.box.prompt.put_back(event.prompt.written)
+            await self.controllers.asking.submit(prompt)
+            return
+        try:
+            await self._act(*command)
+        except MoaTuiError:
+            self.view.box.prompt.put_back(prompt.written)
+            raise
 
     def on_prompt_box_edited(self) -> None:
         self.controllers.asking.prompt_edited()
 
     async def _obey(self, command: commands.Command, argument: PromptText) -> bool:
         """Do as the command says; True where it could be done."""
+        return await self.view.attempt(partial(self._act, command, argument))
 
-        async def act() -> None:
-            done = command.act(self.controllers, argument)
-            if done is not None:
-                await done
-
-        return await self.view.attempt(act())
+    async def _act(self, command: commands.Command, argument: PromptText) -> None:
+        done = command.act(self.controllers, argument)
+        if done is not None:
+            await done
 
     def commands_without_argument(self) -> Iterator[tuple[str, str, Callable[[], Awaitable[bool]]]]:
         """Every slash command that can go without a word behind it: what it does, its name, how to run it."""
@@ -203,7 +216,7 @@ class ChatScreen(Screen[None]):
         self.controllers.checklist.show()
 
     async def action_over_budget(self) -> None:
-        await self.view.attempt(self.controllers.changing.go_on_over_budget())
+        await self.view.attempt(self.controllers.changing.go_on_over_budget)
 
     def action_proceed(self) -> None:
         self.controllers.checklist.proceed()
@@ -257,10 +270,10 @@ class ChatScreen(Screen[None]):
         self.controllers.looking.stop_pane(event.call)
 
     async def on_agent_pane_change_requested(self, event: AgentPane.ChangeRequested) -> None:
-        await self.view.attempt(self.controllers.changing.change_shown(event.change))
+        await self.view.attempt(partial(self.controllers.changing.change_shown, event.change))
 
     async def on_agent_pane_use_requested(self, event: AgentPane.UseRequested) -> None:
-        await self.view.attempt(self.controllers.changing.use_shown(event.call))
+        await self.view.attempt(partial(self.controllers.changing.use_shown, event.call))
 
     async def on_agent_pane_edit_requested(self, event: AgentPane.EditRequested) -> None:
         await self.view.attempt(self.controllers.changing.edit_shown(event.call))

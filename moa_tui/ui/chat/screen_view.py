@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from textual.widgets import Static
 
-from moa_tui.errors import MoaTuiError
+from moa_tui.errors import MoaTuiError, UntrustedServerError
 from moa_tui.ui.prompt.prompt_box import PromptBox
+from moa_tui.ui.screens.trust_screen import TrustScreen
 from moa_tui.ui.terminal import clipboard
 from moa_tui.ui.widgets.find_bar import FindBar
 from moa_tui.ui.widgets.run_panel import RunPanel
@@ -18,7 +19,7 @@ from moa_tui.ui.widgets.transcript import Transcript
 from moa_tui.ui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from textual.message import Message
     from textual.notifications import SeverityLevel
@@ -26,14 +27,20 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.worker import Worker
 
+    from moa_tui.ui.screens.trust_screen import TrustAnswer
+
 Result = TypeVar("Result")
 
 
 class ScreenView:
     """A `view.ChatView` over the widgets of one screen."""
 
-    def __init__(self, screen: Screen[None]) -> None:
+    def __init__(
+        self, screen: Screen[None], answer: Callable[[Mapping[str, str], TrustAnswer], None]
+    ) -> None:
+        """`answer` takes what the person said about servers, which are given with their words."""
         self._screen = screen
+        self._answer = answer
         self.ticker: Timer | None = None
         """Follows a run; set once the screen is mounted."""
 
@@ -87,20 +94,44 @@ class ScreenView:
         self._screen.notify(text, title=title, severity=severity, timeout=seconds, markup=False)
 
     def complain(self, error: MoaTuiError) -> None:
-        self.say(str(error), title="That did not work", severity="error", seconds=15)
+        if isinstance(error, UntrustedServerError) and error.servers:
+            self._ask_to_trust(error, lambda: self.say("that may be sent now: send it again"))
+        else:
+            self.say(str(error), title="That did not work", severity="error", seconds=15)
 
-    async def attempt(self, action: Awaitable[object]) -> bool:
+    async def attempt(self, action: Awaitable[object] | Callable[[], Awaitable[object]]) -> bool:
         try:
-            await action
+            await (action() if callable(action) else action)
+        except UntrustedServerError as error:
+            if callable(action) and error.servers:
+                self._ask_to_trust(error, partial(self.start, action, "trusted"))
+            else:
+                self.complain(error)
+            return False
         except MoaTuiError as error:
             self.complain(error)
             return False
         return True
 
+    def _ask_to_trust(self, error: UntrustedServerError, go_on: Callable[[], None]) -> None:
+        """Ask whether prompts may go to the servers that `error` names; `go_on` is called where they may."""
+
+        def answered(answer: TrustAnswer | None) -> None:
+            if answer is None:
+                return
+            try:
+                self._answer(error.servers, answer)
+            except MoaTuiError as problem:
+                self.complain(problem)
+            if answer != "never":
+                go_on()
+
+        self.show_dialog(TrustScreen(str(error)), answered)
+
     def start(self, action: Callable[[], Awaitable[object]], group: str) -> None:
         # Called by the worker: a coroutine made here would be left unawaited if the program was left at once.
         async def work() -> None:
-            await self.attempt(action())
+            await self.attempt(action)
 
         _: Worker[None] = self._screen.run_worker(work, group=group, exclusive=True)
 

@@ -79,8 +79,11 @@ class ChatView(Protocol):
     def complain(self, error: MoaTuiError) -> None:
         """Tell the person what went wrong, for long enough to read it."""
 
-    async def attempt(self, action: Awaitable[object]) -> bool:
-        """Wait for an action and complain of a MoaTuiError; True where there was none."""
+    async def attempt(self, action: Awaitable[object] | Callable[[], Awaitable[object]]) -> bool:
+        """Wait for an action and complain of a MoaTuiError; True where there was none.
+
+        A callable that makes the action is called again where a server had to be confirmed first, and was.
+        """
 
     def start(self, action: Callable[[], Awaitable[object]], group: str) -> None:
         """Call an action as a task and `attempt` it; ends what was started before in that group."""

@@ -45,7 +45,7 @@ def prompt_rows(prompt: str, place: tuple[int, int], width: int, *, is_whole: bo
 
 def progress_rows(run: RunView, width: int) -> list[Row]:
     """A blank row, the recipe with what the run does or how it ended, and the strip of its layers."""
-    name = Content(run.recipe.name).stylize("bold $text-primary")
+    name = Content(run.recipe.label).stylize("bold $text-primary")
     if run.outcome is None:
         name = Content.assemble(name, "  ", run.stage())
     elif (status := run.outcome.status) != "done":

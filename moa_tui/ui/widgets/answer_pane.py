@@ -38,7 +38,7 @@ class AnswerPane(FramedPane):
         """The column's number and recipe: `1 duo`, or `1 A` while the names are hidden."""
         if self.hidden:
             return f"{self.number} {chr(ord('A') + self.number - 1)}"
-        return f"{self.number} {without_controls(one_line(self.run_state.recipe.name)) or '(no name)'}"
+        return f"{self.number} {without_controls(one_line(self.run_state.recipe.label)) or '(no name)'}"
 
     @property
     def state_words(self) -> str:

@@ -32,7 +32,7 @@ class Welcome(Static):
         ]
         lines.append(f"Recipe {recipe.name}: {len(recipe.layers)} layers, {recipe.calls} calls")
         lines.append(f"\n{recipe_reason[0].upper()}{recipe_reason[1:]}.\n\n" if recipe_reason else "\n\n")
-        if recipe.name == "demo":
+        if recipe.label == "demo":
             lines += [
                 ("These models are simulated.", "bold $text-warning"),
                 " They show how a Mixture of Agents works and know nothing of the world: no key, no network,"

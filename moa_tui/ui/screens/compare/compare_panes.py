@@ -55,7 +55,7 @@ class ComparePanes(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        name = without_controls(one_line(self.run_state.recipe.name))
+        name = without_controls(one_line(self.run_state.recipe.label))
         self.query_one("#compare-panes-title", Static).update(Content.assemble(("Agents of ", "bold"), name))
         self.query_one(RunPanel).show_run(self.run_state)
         self.set_interval(_SECONDS_BETWEEN_TICKS, self._tick)

@@ -85,7 +85,7 @@ class RunSheet(Vertical):
             return
         self._drawn = state
         page = self._page(run, width)
-        name = without_controls(one_line(run.recipe.name))
+        name = without_controls(one_line(run.recipe.label))
         self._set("title", Content.assemble((self._title, "bold"), f"  {name}"))
         self._set("head", page.head)
         self._set("foot", page.foot)

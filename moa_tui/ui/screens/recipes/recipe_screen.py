@@ -219,6 +219,7 @@ def _about(choice: RecipeChoice) -> Content:
             money(choice.cost) if choice.cost is None else f"{money(choice.cost)} at most for a short prompt"
         )
         parts.append(Content(f"{calls}, {cost}"))
+        parts += [Content.styled(line, "$text-warning") for line in choice.servers]
         if recipe.description:
             parts.append(Content(recipe.description))
         for number, agents in enumerate(recipe.lineup, 1):

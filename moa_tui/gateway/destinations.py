@@ -1,0 +1,172 @@
+"""Where an agent's prompts and key go, and whether the person has set that up. Pure.
+
+Set up are a provider's own address with that provider's own key, an endpoint of the config with the key
+that the config gives it, a keyless server on this machine, and an address that the environment names.
+Everything else is not, whatever a recipe says: `gateway.Gateway` refuses it until the person confirms it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from moa_tui.gateway.catalog import ADDRESS_VARIABLES, FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES
+from moa_tui.gateway.discovery import ollama_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from moa_tui.engine.agent import Agent
+    from moa_tui.settings.config import Endpoint
+
+# The providers whose protocol needs nothing but an address and a key. For others litellm finds credentials of
+# its own (a cloud's profile, a token that it signs with) and uses them at any address that it is given.
+PLAIN_PROTOCOLS = frozenset((*KEY_VARIABLES, *FREE_PROVIDERS, "hosted_vllm")) - {"demo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the calls of one agent go.
+
+    `server` is an address, or the name of the provider whose own address it is. `key` names the environment
+    variable that holds the key, or says in words what litellm finds; None where no key is sent. `is_set_up`:
+    the person has set up this server with this key. `detail` tells two destinations apart that need an answer
+    each although server and key are the same; `imported` does so for an imported recipe.
+    """
+
+    model: str
+    server: str
+    key: str | None
+    is_set_up: bool
+    detail: str = ""
+    imported: str = ""
+
+    @property
+    def is_own_address(self) -> bool:
+        """True where the server is the provider's own, which needs no word on the screen."""
+        return "://" not in self.server
+
+    @property
+    def words(self) -> str:
+        """The destination in words, for a person to decide about."""
+        if self.key is None:
+            key = "without a key"
+        elif " " in self.key:
+            key = f"with {self.key}"
+        else:
+            key = f"with the key in {self.key}"
+        return f"{self.server}, {key} ({self.model})"
+
+    @property
+    def mark(self) -> str:
+        """A hash of what a person confirms: the server, the key, and what tells it apart.
+
+        The model is not part of it where the address does not depend on it, so that another model at a server
+        that was confirmed is not asked about again; another server or key always is.
+        """
+        return hashlib.sha256(
+            json.dumps([self.server, self.key, self.detail, self.imported]).encode()
+        ).hexdigest()
+
+    def of_own_recipe(self) -> Destination:
+        """The same destination in a recipe that was not imported."""
+        return replace(self, imported="")
+
+
+def destination(
+    agent: Agent, provider: str | None, endpoints: Mapping[str, Endpoint], environ: Mapping[str, str]
+) -> Destination:
+    """Where the calls of an agent go, whose model belongs to `provider` as far as that is known."""
+    prefix = agent.model.partition("/")[0]
+    if (endpoint := endpoints.get(prefix)) is not None:
+        key = agent.api_key_env or endpoint.key_env
+        return Destination(agent.model, endpoint.base_url, key, key == endpoint.key_env)
+    if agent.api_base is not None:
+        return _at_address(agent, agent.api_base, provider, endpoints, environ)
+    if provider not in PLAIN_PROTOCOLS or provider == "hosted_vllm":
+        # litellm decides by the name, which may even hold an address.
+        server = f"wherever litellm sends {agent.model}"
+        return Destination(
+            agent.model, server, agent.api_key_env or "the credentials that litellm finds", False
+        )
+    own_keys = KEY_VARIABLES.get(provider, ())
+    held = next((name for name in own_keys if environ.get(name, "").strip()), next(iter(own_keys), None))
+    address = address_of(provider, environ)
+    key = agent.api_key_env or held
+    return Destination(agent.model, address or provider, key, agent.api_key_env in (None, *own_keys))
+
+
+def of_imported(agent: Agent, where: Destination) -> Destination:
+    """The destination of an agent whose recipe came with an imported conversation: never set up by itself.
+
+    It is told apart by all that the agent is asked with, so that nothing else that is imported later goes by
+    the same answer.
+    """
+    content = agent.model_dump_json(exclude={"name", "count", "fallback"})
+    return replace(where, is_set_up=False, imported=content)
+
+
+def address_of(provider: str, environ: Mapping[str, str]) -> str | None:
+    """The address of a provider's models where it is not the provider's own: set by the environment, or here.
+
+    None for a provider's own address.
+    """
+    if environ.get("USE_LITELLM_PROXY", "").strip().lower() == "true":
+        return environ.get("LITELLM_PROXY_API_BASE", "").strip() or "litellm's proxy"
+    for name in ADDRESS_VARIABLES.get(provider, ()):
+        if value := environ.get(name, "").strip():
+            return value
+    return LOCAL_ADDRESSES.get(provider)
+
+
+def is_loopback(address: str) -> bool:
+    """True for an http(s) address on this machine, written as `localhost` or as a plain loopback number.
+
+    A name that is only resolved to this machine, or a number in another notation, is not taken for one.
+    """
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        return parts.scheme in ("http", "https") and (
+            host == "localhost" or ipaddress.ip_address(host).is_loopback
+        )
+    except ValueError:
+        return False
+
+
+def _at_address(
+    agent: Agent,
+    address: str,
+    provider: str | None,
+    endpoints: Mapping[str, Endpoint],
+    environ: Mapping[str, str],
+) -> Destination:
+    """The destination of an agent that names its server itself."""
+    key = agent.api_key_env
+    if provider not in PLAIN_PROTOCOLS:
+        found = key or "the credentials that litellm finds"
+        return Destination(agent.model, address, found, False, detail=provider or agent.model)
+    is_an_endpoint = any(
+        _same(address, endpoint.base_url) and key in (None, endpoint.key_env)
+        for endpoint in endpoints.values()
+    )
+    is_keyless_and_known = key is None and (
+        is_loopback(address) or any(_same(address, known) for known in _addresses_of_environment(environ))
+    )
+    return Destination(agent.model, address, key, is_an_endpoint or is_keyless_and_known)
+
+
+def _addresses_of_environment(environ: Mapping[str, str]) -> Iterable[str]:
+    """The addresses of Ollama that the person has set up by its own variables."""
+    if host := environ.get("OLLAMA_HOST", "").strip():
+        yield ollama_url(host)
+    if address := environ.get("OLLAMA_API_BASE", "").strip():
+        yield address
+
+
+def _same(address: str, other: str) -> bool:
+    return address.rstrip("/") == other.rstrip("/")
