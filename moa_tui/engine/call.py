@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.amounts import dollars
 from moa_tui.engine.events import CallRetried, CallStarted, Delta
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
@@ -297,7 +298,7 @@ class Caller:
             return current.finish.cost
         if current.finish.usage is None and not current.received:
             return None  # The prompt may have been charged, but the provider did not say so.
-        return self.facts(current.agent).cost(usage)
+        return dollars(self.facts(current.agent).cost(usage))
 
 
 class CallInProgress:
