@@ -47,7 +47,9 @@ class Caller:
         emit: Callable[[Event], None],
         facts: Callable[[Agent], ModelFacts],
         health: Health,
+        endpoints: Endpoints | None = None,
     ) -> None:
+        """`endpoints` has the places for calls that all runs share; None where this run shares none."""
         self.limits = limits
         self.history = history
         self.stream = stream
@@ -56,7 +58,7 @@ class Caller:
         self.health = health
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
-        self.endpoints = Endpoints(limits.concurrency, facts)
+        self.endpoints = endpoints or Endpoints()
         self.stopped = False
         self._scopes: dict[CallId, CallScope] = {}
 
@@ -182,7 +184,9 @@ class Caller:
         share = 1.0
         while True:
             prepared = self.prepare(call, layer, current.agent, references, share)
-            async with self.endpoints.place(current.agent):
+            facts = self.facts(current.agent)
+            most = facts.concurrency or limits.concurrency
+            async with self.endpoints.place(facts.endpoint, most, self):
                 self._check_rest(current)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
@@ -198,7 +202,6 @@ class Caller:
             if current.received:
                 raise error
             if error.kind == "context" and share == 1.0 and references:
-                facts = self.facts(current.agent)
                 other_tokens = sum(map(message_tokens, prepared.messages)) - sum(
                     estimate_tokens(reference.text) for reference in references
                 )
