@@ -451,6 +451,14 @@ async def bare(reply: Reply) -> web.StreamResponse:
     return await reply.end(reply.frame({"choices": [{"delta": {}, "finish_reason": "stop"}]}) + DONE)
 
 
+async def stated_usage(reply: Reply) -> web.StreamResponse:
+    await reply.begin()
+    await reply.send(reply.text())
+    usage = reply.frame({**reply.chunk({}), "choices": [], "usage": 0})
+    usage = usage.replace(b'"usage":0', b'"usage":' + reply.server.usage_json.encode())
+    return await reply.end(reply.frame(reply.chunk({}, "stop")) + usage + DONE)
+
+
 async def split_utf8(reply: Reply) -> web.StreamResponse:
     await reply.begin()
     await reply.send([reply.heading()])
@@ -521,6 +529,7 @@ MODES: dict[str, Mode] = {
     "empty_stop": Answer(lambda reply: ()),  # well-formed, and says nothing
     # Odd on the wire, yet a careful client gets the text.
     "comments": comments,  # a comment before each chunk, CRLF line ends
+    "stated_usage": stated_usage,  # whatever server.usage_json is, where the usage should be
     "bare": bare,  # chunks without id, object, created, model or index
     "split_utf8": split_utf8,  # a character torn in two by separate TCP writes
     "non_utf8": Fault("text", ending_in(not_utf8)),  # one chunk with invalid bytes, then a good end
@@ -571,7 +580,7 @@ class ModelServer:
     """The server on a thread of its own, so that a blocked test does not block it; a context manager.
 
     `models` is what the model lists show, `script` what the mode `scripted` says, `responder` what the mode
-    `told` answers to a request; a test may set all of them.
+    `told` answers to a request, `usage_json` what `stated_usage` counts; a test may set all of them.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -606,6 +615,7 @@ class ModelServer:
             self.flaky_failures.clear()
             self.models = ["ok"]
             self.script: dict[str, list[str]] = {}
+            self.usage_json = "null"
             self.responder: Callable[[Request], str] = lambda request: f"{request.model} was told nothing"
 
     def wait_for(self, predicate: Callable[[list[Request]], object], timeout: float = 5) -> list[Request]:

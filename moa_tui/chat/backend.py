@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.chat.ledger import Ledger
 from moa_tui.engine.health import Health
+from moa_tui.engine.limits import Endpoints
 from moa_tui.settings.config import Budget
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def _no_budget() -> Ledger:
 class Backend:
     """The parts of the program that every conversation shares. All of them may be used from any thread.
 
-    Without a store nothing is kept on disk. `health` is what runs have seen of the endpoints; the engine's
-    thread alone reads and changes it.
+    Without a store nothing is kept on disk. `health` is what runs have seen of the endpoints, and `endpoints`
+    has the places for calls there; the engine's thread alone reads and changes them.
     """
 
     gateway: Gateway
@@ -32,3 +33,4 @@ class Backend:
     store: Store | None = None
     ledger: Ledger = field(default_factory=_no_budget)
     health: Health = field(default_factory=Health)
+    endpoints: Endpoints = field(default_factory=Endpoints)

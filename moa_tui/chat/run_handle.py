@@ -127,6 +127,7 @@ class RunHandle:
             context=RunContext(
                 facts=gateway.facts,
                 health=self._backend.health,
+                endpoints=self._backend.endpoints,
                 attended=self._options.attended,
                 caps=partial(ledger.caps, self._conversation_id) if limited else None,
             ),

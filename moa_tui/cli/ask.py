@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,9 @@ def _ask(options: AskOptions) -> None:
     if options.max_cost is not None:
         _warn_of_unknown_prices(request, gateway)
     err = streams.best_effort(sys.stderr)
+    lost: list[str] = []
+    if store is not None:
+        store.on_problem(partial(_note_what_is_lost, store, lost))
     ledger = None if options.over_budget else wiring.ledger_of(settings, store)
     with wiring.running_backend(gateway, None if options.private else store, ledger) as backend:
         session = wiring.session_of(backend, request.recipe)
@@ -141,7 +145,18 @@ def _ask(options: AskOptions) -> None:
             raise UntrustedServerError(f"{error}{hint}", error.servers) from error
     if store is not None and not store.close():
         err.write(f"moa-tui: this was not kept: {store.problem or 'the disk takes too long'}\n")
+    elif lost:
+        err.write(f"moa-tui: not all of this was kept: {'; '.join(dict.fromkeys(lost))}\n")
     leave(code)
+
+
+def _note_what_is_lost(store: Store, lost: list[str], problem: StoreError | None) -> None:
+    """Add to `lost` why a change will never be on disk; what only waits for the disk may still be written.
+
+    Called on the store's own thread.
+    """
+    if problem is not None and store.problem is None:
+        lost.append(str(problem))
 
 
 def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:

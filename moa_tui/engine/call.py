@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.amounts import dollars
 from moa_tui.engine.events import CallRetried, CallStarted, Delta
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
@@ -46,7 +47,9 @@ class Caller:
         emit: Callable[[Event], None],
         facts: Callable[[Agent], ModelFacts],
         health: Health,
+        endpoints: Endpoints | None = None,
     ) -> None:
+        """`endpoints` has the places for calls that all runs share; None where this run shares none."""
         self.limits = limits
         self.history = history
         self.stream = stream
@@ -55,7 +58,7 @@ class Caller:
         self.health = health
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
-        self.endpoints = Endpoints(limits.concurrency, facts)
+        self.endpoints = endpoints or Endpoints()
         self.stopped = False
         self._scopes: dict[CallId, CallScope] = {}
 
@@ -181,7 +184,9 @@ class Caller:
         share = 1.0
         while True:
             prepared = self.prepare(call, layer, current.agent, references, share)
-            async with self.endpoints.place(current.agent):
+            facts = self.facts(current.agent)
+            most = facts.concurrency or limits.concurrency
+            async with self.endpoints.place(facts.endpoint, most, self):
                 self._check_rest(current)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
@@ -197,7 +202,6 @@ class Caller:
             if current.received:
                 raise error
             if error.kind == "context" and share == 1.0 and references:
-                facts = self.facts(current.agent)
                 other_tokens = sum(map(message_tokens, prepared.messages)) - sum(
                     estimate_tokens(reference.text) for reference in references
                 )
@@ -297,7 +301,7 @@ class Caller:
             return current.finish.cost
         if current.finish.usage is None and not current.received:
             return None  # The prompt may have been charged, but the provider did not say so.
-        return self.facts(current.agent).cost(usage)
+        return dollars(self.facts(current.agent).cost(usage))
 
 
 class CallInProgress:

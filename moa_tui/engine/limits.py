@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager, nullcontext
+from collections import Counter, defaultdict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import estimate_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Hashable, Sequence
     from types import TracebackType
 
     from moa_tui.engine.agent import Agent
@@ -108,20 +109,71 @@ class CallScope:
 
 
 class Endpoints:
-    """The places for calls at each endpoint, given in the order in which the calls ask."""
+    """The places for calls at each endpoint, shared by all runs of a program.
 
-    def __init__(self, default_concurrency: int | None, facts: Callable[[Agent], ModelFacts]) -> None:
-        self._default = default_concurrency
-        self._facts = facts
-        self._places: dict[str, AbstractAsyncContextManager[None]] = {}
+    Each run says how many calls at once an endpoint takes, and the calls of all runs count. A place that
+    becomes free goes to the run that has the fewest calls open there, and of those to the call that asked
+    first, so that no run waits for all calls of another. All methods are called on one loop.
+    """
+
+    def __init__(self) -> None:
+        self._open: defaultdict[str, Counter[Hashable]] = defaultdict(Counter)
+        """By endpoint, the number of calls that each run has open."""
+        self._waiting: defaultdict[str, list[_Waiting]] = defaultdict(list)
+        """By endpoint, the calls that wait for a place, in the order in which they asked."""
 
     @asynccontextmanager
-    async def place(self, agent: Agent) -> AsyncIterator[None]:
-        """A place at the agent's endpoint for the length of the block; waits until one is free."""
-        facts = self._facts(agent)
-        size = facts.concurrency or self._default
-        places = self._places.setdefault(
-            facts.endpoint, nullcontext() if size is None else asyncio.Semaphore(size)
-        )
-        async with places:
+    async def place(self, endpoint: str, most: int | None, run: Hashable) -> AsyncIterator[None]:
+        """A place for a call of `run` for the length of the block; waits until the endpoint has one.
+
+        `most` is how many calls at once the endpoint takes; None never waits.
+        """
+        if most is None:
+            self._open[endpoint][run] += 1
+        else:
+            await self._wait(endpoint, _Waiting(most, run, asyncio.get_running_loop().create_future()))
+        try:
             yield
+        finally:
+            self._leave(endpoint, run)
+
+    async def _wait(self, endpoint: str, waiting: _Waiting) -> None:
+        """Wait for a place, and take it. A call that is cancelled while it waits leaves none taken."""
+        self._waiting[endpoint].append(waiting)
+        self._admit(endpoint)
+        try:
+            await waiting.admitted
+        except asyncio.CancelledError:
+            if waiting in self._waiting[endpoint]:
+                self._waiting[endpoint].remove(waiting)
+                self._admit(endpoint)
+            else:
+                self._leave(endpoint, waiting.run)
+            raise
+
+    def _leave(self, endpoint: str, run: Hashable) -> None:
+        """Give up a place, and give it to whoever is next."""
+        self._open[endpoint][run] -= 1
+        if not self._open[endpoint][run]:
+            del self._open[endpoint][run]
+        self._admit(endpoint)
+
+    def _admit(self, endpoint: str) -> None:
+        """Give places to the calls that wait for them, as long as there are any."""
+        open_calls, waiting = self._open[endpoint], self._waiting[endpoint]
+        while waiting:
+            following = min(waiting, key=lambda call: open_calls[call.run])
+            if open_calls.total() >= following.most:
+                return
+            waiting.remove(following)
+            open_calls[following.run] += 1
+            following.admitted.set_result(None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A call of `run` that waits until its endpoint has fewer than `most` calls open."""
+
+    most: int
+    run: Hashable
+    admitted: asyncio.Future[None]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Stream
+    from moa_tui.engine.limits import Endpoints
     from moa_tui.engine.live_change import Alteration
     from moa_tui.engine.plan import Cap, ModelFacts
     from moa_tui.engine.recipe import Recipe
@@ -48,6 +49,8 @@ class RunContext:
     """The facts about an agent's model."""
     health: Health | None = None
     """The health of the endpoints as earlier runs saw it, updated by this run; None begins a new one."""
+    endpoints: Endpoints | None = None
+    """The places for calls at each endpoint, which runs share; None where this run shares none."""
     attended: bool = False
     """True where a user can tick the points of a checklist; else all points are kept without a wait."""
     caps: Callable[[], Sequence[Cap]] | None = None
@@ -81,7 +84,8 @@ async def run(
     if not history or history[-1]["role"] != "user":
         raise ValueError("the history must end with the person's prompt")
     control = control or RunControl()
-    caller = Caller(recipe.limits, history, stream, emit, context.facts, context.health or Health())
+    health = context.health or Health()
+    caller = Caller(recipe.limits, history, stream, emit, context.facts, health, context.endpoints)
     progress = RunInProgress(recipe, history[-1]["content"], reused, caller, emit)
     layers = _LayerLoop(progress, caller, context)
     control.attach(layers, asyncio.get_running_loop())

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from moa_tui.engine.amounts import dollars, token_count
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -79,12 +81,19 @@ class Finish:
     """The last item of a stream: why it ended, and what it used and cost.
 
     `reason` is the provider's finish reason and `usage` its own count; both are None where it gave none.
-    `cost` is in US dollars, None where it is unknown.
+    `cost` is in US dollars, None where it is unknown. Every stream ends with this value, so it is here that
+    what a provider states is checked: a usage or cost that cannot be meant becomes unknown.
     """
 
     reason: str | None = None
     usage: Usage | None = None
     cost: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cost", dollars(self.cost))
+        usage = self.usage
+        if usage is not None and None in map(token_count, (usage.prompt_tokens, usage.completion_tokens)):
+            object.__setattr__(self, "usage", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +228,8 @@ class Paid:
 def paid(replies: Iterable[Reply]) -> Paid:
     """The usage and cost of `replies` together, without those that were reused from an earlier run.
 
-    A reused reply was paid for in that run. Of no replies at all, everything is zero and known.
+    A reused reply was paid for in that run. Of no replies at all, everything is zero and known. A cost that
+    cannot be meant, which an older version may have kept, is unknown.
     """
     usage = Usage(estimated=False)
     known_cost = 0.0
@@ -228,8 +238,9 @@ def paid(replies: Iterable[Reply]) -> Paid:
         if reply.reused:
             continue
         usage += reply.usage
-        if reply.cost is None:
+        cost = dollars(reply.cost)
+        if cost is None:
             is_known = False
         else:
-            known_cost += reply.cost
+            known_cost += cost
     return Paid(usage, known_cost, known_cost if is_known else None)

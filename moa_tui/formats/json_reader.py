@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from moa_tui.conversation import Conversation, Turn
 from moa_tui.engine.agent import SHOWN
+from moa_tui.engine.amounts import MOST_SUM_DOLLARS, MOST_SUM_TOKENS, MOST_TOKENS, dollars, token_count
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import problems_of
 from moa_tui.engine.values import (
@@ -103,8 +104,8 @@ def outcome_from(table: _Table) -> Outcome:
         {_call_id(call): _reply(call) for call in calls},
         metrics_from(table.get("metrics"), f"{table.where}.metrics"),
         _failure_from(table.table("error")),
-        _usage(table),
-        table.maybe_number("cost"),
+        _usage(table, MOST_SUM_TOKENS),
+        dollars(table.maybe_number("cost"), MOST_SUM_DOLLARS),
         table.number("seconds"),
         table.texts("notes"),
     )
@@ -147,8 +148,8 @@ def _reply(table: _Table) -> Reply:
         table.text("reasoning"),
         _failure_from(table.table("error")),
         table.maybe_text("finish_reason"),
-        _usage(table),
-        table.maybe_number("cost"),
+        _usage(table, MOST_TOKENS),
+        dollars(table.maybe_number("cost")),
         table.number("queued"),
         table.maybe_number("started"),
         table.maybe_number("first_token"),
@@ -167,11 +168,16 @@ def _call_id(table: _Table) -> CallId:
     return CallId(table.whole("layer"), table.whole("index"))
 
 
-def _usage(table: _Table) -> Usage:
+def _usage(table: _Table, most: int) -> Usage:
+    """The usage of a call or run; an unknown one where a count is not from 0 to `most`."""
     usage = table.table("usage")
     if usage is None:
         return Usage()
-    return Usage(usage.whole("prompt_tokens"), usage.whole("completion_tokens"), usage.flag("estimated"))
+    prompt = token_count(usage.whole("prompt_tokens"), most)
+    completion = token_count(usage.whole("completion_tokens"), most)
+    if prompt is None or completion is None:
+        return Usage()
+    return Usage(prompt, completion, usage.flag("estimated"))
 
 
 def _failure_from(table: _Table | None) -> Failure | None:

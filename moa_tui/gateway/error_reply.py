@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from moa_tui.engine.amounts import wait_seconds
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
@@ -96,15 +96,12 @@ def failure_kind(status: int, text: str) -> FailureKind:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that the server asks to wait, from whichever of its headers says so; None for none."""
-    with suppress(ValueError, TypeError, KeyError):
-        return _finite(float(headers["retry-after-ms"]) / 1000)
-    with suppress(ValueError, TypeError, KeyError):
-        return _finite(float(headers["retry-after"]))
-    with suppress(ValueError, TypeError, KeyError, OverflowError):
-        until: datetime = parsedate_to_datetime(headers["retry-after"])
-        return max(0.0, (until - until.now(until.tzinfo)).total_seconds())
+    if (milliseconds := wait_seconds(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    stated = headers.get("retry-after")
+    if (seconds := wait_seconds(stated)) is not None:
+        return seconds
+    with suppress(ValueError, TypeError, OverflowError):
+        until: datetime = parsedate_to_datetime(stated or "")
+        return wait_seconds(max(0.0, (until - until.now(until.tzinfo)).total_seconds()))
     return None
-
-
-def _finite(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) else None

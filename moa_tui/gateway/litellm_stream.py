@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import failure_kind, retry_after, said
@@ -57,6 +58,8 @@ for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     _log.propagate = False
 # pydantic warns of litellm's own types in the middle of a call, which would write over a screen.
 warnings.filterwarnings("ignore", message="Item .* on TypedDict class", category=UserWarning)
+# It also warns of values of another type than litellm says, which any server may send.
+warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
 
@@ -194,6 +197,9 @@ async def stream(
             raise exchange.failure
         yield _finish(response, model if priced else None)
     except Exception as error:
+        if exchange.failure is None and _failed_at_its_usage(response, error):
+            yield Finish(response.received_finish_reason)
+            return
         # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
         # they raise has no common base class.
         raise exchange.failure or translate(error, model, api_base) from error
@@ -231,6 +237,14 @@ def missing_key(model: str) -> str | None:
     return missing[0] if missing and all(name.endswith(("_API_KEY", "_TOKEN")) for name in missing) else None
 
 
+def _failed_at_its_usage(response: Any, error: Exception) -> bool:
+    """True where the reply was whole and only what the server states of its usage cannot be read.
+
+    The usage comes behind the finish reason. What the server itself reports as an error is no ValueError.
+    """
+    return getattr(response, "received_finish_reason", None) is not None and _caused_by(error, (ValueError,))
+
+
 def _finish(response: Any, priced_model: str | None) -> Finish:
     """Why the stream ended, the tokens it used and what they cost, as far as that is known.
 
@@ -240,10 +254,16 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
     usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
     if usage is None:
         return Finish(reason)
-    tokens = Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, estimated=False)
-    stated = getattr(usage, "cost", None)  # OpenRouter sends what it charged.
-    if isinstance(stated, int | float) and not isinstance(stated, bool):
-        return Finish(reason, tokens, float(stated))
+    prompt_tokens, completion_tokens = (
+        token_count(getattr(usage, name, None) or 0) for name in ("prompt_tokens", "completion_tokens")
+    )
+    stated = dollars(getattr(usage, "cost", None))  # OpenRouter sends what it charged.
+    # litellm makes zeros of what the server left out, and no request takes no token at all.
+    if prompt_tokens is None or completion_tokens is None or not (prompt_tokens or completion_tokens):
+        return Finish(reason, cost=stated)
+    tokens = Usage(prompt_tokens, completion_tokens, estimated=False)
+    if stated is not None:
+        return Finish(reason, tokens, stated)
     if priced_model is not None:
         with suppress(Exception):  # litellm raises bare Exceptions for a model without a price
             prompt, completion = litellm.cost_per_token(model=priced_model, usage_object=usage)
@@ -259,7 +279,7 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
     root = inner if isinstance(inner, Exception) else error
     message = _provider_message(root)
     status = getattr(root, "status_code", None)
-    status = status if isinstance(status, int) else None
+    status = status if isinstance(status, int) and 100 <= status <= 599 else None
     if (connection_error := _connection_error(error, api_base)) is not None:
         return connection_error
     if _caused_by(error, (json.JSONDecodeError, UnicodeDecodeError)):

@@ -14,6 +14,7 @@ from operator import itemgetter
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.stats.figures import Figures, Group
 from moa_tui.store.text_pool import decoded
@@ -149,13 +150,14 @@ class _Sum:
     ) -> None:
         """Add a call that was sent and is over; its times are from the start of the run."""
         self.calls += 1
-        self.prompt_tokens += prompt_tokens
-        self.completion_tokens += completion_tokens
+        # An older version may have kept numbers that cannot be meant.
+        self.prompt_tokens += token_count(prompt_tokens) or 0
+        self.completion_tokens += token_count(completion_tokens) or 0
         self.estimated += estimated
-        if cost is None:
+        if (believed := dollars(cost)) is None:
             self.unpriced += 1
         else:
-            self.cost += cost
+            self.cost += believed
         if first_token is not None:
             self.times.first_token.append(first_token - started)
         self.times.whole.append(ended - started)

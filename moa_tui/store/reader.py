@@ -13,6 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from moa_tui.conversation import Conversation, Hit, Summary, Turn
+from moa_tui.engine.amounts import (
+    MOST_DOLLARS,
+    MOST_SUM_DOLLARS,
+    MOST_SUM_TOKENS,
+    MOST_TOKENS,
+    dollars,
+    token_count,
+)
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.recipe import is_imported_label
 from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage, paid
@@ -42,14 +50,18 @@ _TURN_INTERRUPTED = Failure(
 
 _HITS_OF_A_CONVERSATION = 5
 
-_SUMMARIES = """
+# What the calls of a turn cost, of each the amount that can be meant.
+_CALL_COSTS = f"SELECT total(cost) FROM calls WHERE NOT reused AND cost BETWEEN 0 AND {MOST_DOLLARS}"  # noqa: S608 - own numbers
+_SUMMARIES = f"""
 SELECT c.id, coalesce(nullif(c.title, ''), c.first_line), c.created, c.used, coalesce(t.turns, 0),
        coalesce(t.recipe_name, ''), coalesce(t.cost, 0.0),
        (SELECT json_group_array(tag) FROM tags WHERE conversation = c.key), c.pinned, c.archived, c.deleted
 FROM conversations AS c
-LEFT JOIN (SELECT conversation, count(*) AS turns, total(paid) AS cost, max(key), recipe_name
+LEFT JOIN (SELECT conversation, count(*) AS turns, max(key), recipe_name,
+      total(CASE WHEN paid BETWEEN 0 AND {MOST_SUM_DOLLARS} THEN paid
+            ELSE ({_CALL_COSTS} AND turn = turns.key) END) AS cost
       FROM turns GROUP BY conversation) AS t ON t.conversation = c.key
-"""
+"""  # noqa: S608 - own words
 
 
 def summaries(connection: sqlite3.Connection, *, archived: bool, deleted: bool) -> list[Summary]:
@@ -160,6 +172,21 @@ def preferences(connection: sqlite3.Connection, since: float | None) -> list[Pre
         Preference(texts_from(recipes), chosen, bool(blind), created)
         for recipes, chosen, blind, created in rows
     ]
+
+
+def paid_on(connection: sqlite3.Connection, day: str) -> float:
+    """Return the US dollars paid on a day, `2026-03-14`, whatever has become of the conversations.
+
+    Where an older version has booked an amount that cannot be meant, what the calls cost that are still there
+    stands for the sum.
+    """
+    row = connection.execute("SELECT paid FROM spending WHERE day = ?", (day,)).fetchone()
+    if row is None:
+        return 0.0
+    if (booked := dollars(row[0], MOST_SUM_DOLLARS)) is not None:
+        return booked
+    turns = "SELECT key FROM turns WHERE date(created, 'unixepoch', 'localtime') = ?"
+    return float(connection.execute(f"{_CALL_COSTS} AND turn IN ({turns})", (day,)).fetchone()[0])
 
 
 def labels(
@@ -315,8 +342,8 @@ def _outcome(
         replies,
         metrics_from(row.metrics),
         _failure(row.error),
-        Usage(row.prompt_tokens, row.completion_tokens, bool(row.estimated)),
-        row.cost,
+        _usage(row, MOST_SUM_TOKENS),
+        dollars(row.cost, MOST_SUM_DOLLARS),
         row.seconds,
         _notes(row.notes),
     )
@@ -377,8 +404,8 @@ def _reply(
         "" if row.reasoning is None else texts[row.reasoning],
         _failure(row.error),
         row.finish_reason,
-        Usage(row.prompt_tokens, row.completion_tokens, bool(row.estimated)),
-        row.cost,
+        _usage(row, MOST_TOKENS),
+        dollars(row.cost),
         row.queued,
         row.started,
         row.first_token,
@@ -387,6 +414,13 @@ def _reply(
         bool(row.reused),
         _notes(row.notes),
     )
+
+
+def _usage(row: _TurnRow | _CallRow, most: int) -> Usage:
+    """Return the usage of a row; an unknown one where a count is not from 0 to `most`."""
+    prompt = token_count(row.prompt_tokens, most)
+    completion = token_count(row.completion_tokens, most)
+    return Usage() if prompt is None or completion is None else Usage(prompt, completion, bool(row.estimated))
 
 
 def _failure(data: bytes | None) -> Failure | None:

@@ -177,9 +177,7 @@ class Store:
 
     def paid_on(self, day: str) -> float:
         """Return the US dollars paid on a day, `2026-03-14`, whatever has become of the conversations."""
-        query = "SELECT paid FROM spending WHERE day = ?"
-        row = self._read(lambda connection: connection.execute(query, (day,)).fetchone())
-        return 0.0 if row is None else float(row[0])
+        return self._read(lambda connection: reader.paid_on(connection, day))
 
     def prompts(self, limit: int, longest: int) -> list[str]:
         """Return the last `limit` prompts, the newest at the end, without those over `longest` characters."""

@@ -7,10 +7,12 @@ number is the key of its row. All of them raise sqlite3.Error where the disk doe
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 from moa_tui.conversation import name_from
+from moa_tui.engine.amounts import MOST_SUM_DOLLARS, MOST_SUM_TOKENS, MOST_TOKENS, dollars
 from moa_tui.engine.values import paid
 from moa_tui.errors import StoreError
 from moa_tui.store.row_json import failure_json, metrics_json, recipe_json, texts_json
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from moa_tui.store.text_pool import TextPool
 
 T = TypeVar("T")
+
+_LARGEST_WHOLE = 2**63 - 1
 
 
 def keep_conversation(connection: sqlite3.Connection, conversation: Conversation, first: Turn | None) -> int:
@@ -204,8 +208,8 @@ def keep_reply(
         "reasoning": pool.keep(reply.reasoning) if reply.reasoning else None,
         "error": _failure(reply.error),
         "finish_reason": storable(reply.finish_reason),
-        **_usage(reply.usage),
-        "cost": reply.cost,
+        **_usage(reply.usage, MOST_TOKENS),
+        "cost": dollars(reply.cost),
         "queued": reply.queued,
         "started": reply.started,
         "first_token": reply.first_token,
@@ -217,7 +221,7 @@ def keep_reply(
     codec.learn(call, reply.text)
     marks = ", ".join("?" * len(columns))
     insert = f"INSERT OR REPLACE INTO calls ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - own names
-    connection.execute(insert, tuple(columns.values()))
+    connection.execute(insert, tuple(map(storable, columns.values())))
     drop_pieces(connection, turn, call)
     book_cost(connection, turn, reply, paid_on)
 
@@ -277,19 +281,20 @@ def keep_outcome(connection: sqlite3.Connection, turn: int, outcome: Outcome, po
         "error": _failure(outcome.error),
         "notes": _notes(outcome.notes),
         "metrics": metrics_json(outcome.metrics),
-        **_usage(outcome.usage),
-        "cost": outcome.cost,
+        **_usage(outcome.usage, MOST_SUM_TOKENS),
+        "cost": dollars(outcome.cost, MOST_SUM_DOLLARS),
         "seconds": outcome.seconds,
     }
     named = ", ".join(f"{name} = ?" for name in columns)
     update = f"UPDATE turns SET {named} WHERE key = ?"  # noqa: S608 - own names
-    connection.execute(update, (*columns.values(), turn))
+    connection.execute(update, (*map(storable, columns.values()), turn))
 
 
-def _usage(usage: Usage) -> dict[str, int]:
+def _usage(usage: Usage, most: int) -> dict[str, int]:
+    """The columns of a usage; a count is written as the nearest number from 0 to `most`."""
     return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
+        "prompt_tokens": min(max(usage.prompt_tokens, 0), most),
+        "completion_tokens": min(max(usage.completion_tokens, 0), most),
         "estimated": usage.estimated,
     }
 
@@ -302,6 +307,16 @@ def _notes(notes: Sequence[str]) -> bytes | None:
     return encoded(texts_json(notes)) if notes else None
 
 
-def storable(value: T) -> T | str:
-    """Return a value that SQLite can store: in a text, each lone surrogate is replaced by U+FFFD."""
-    return as_unicode(value) if isinstance(value, str) else value
+def storable(value: T) -> T | str | int | float:
+    """Return a value that SQLite can store and give back.
+
+    In a text, each lone surrogate is replaced by U+FFFD. A whole number that is too large becomes the nearest
+    one that a column holds, and 0.0 stands for NaN and the infinities, so that no number loses its row.
+    """
+    if isinstance(value, str):
+        return as_unicode(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return 0.0
+    if isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
+        return _LARGEST_WHOLE if value > 0 else -_LARGEST_WHOLE
+    return value

@@ -11,22 +11,27 @@ import pytest
 
 from moa_tui.chat.library import Library
 from moa_tui.conversation import history
+from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError
 from tests.chat.helpers import events_of, wait_for_text
-from tests.helpers import recipe
+from tests.fakes import FakeModels
+from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
     from moa_tui.chat.chat import Chat
     from moa_tui.chat.comparison import Comparison
     from moa_tui.chat.run_handle import RunHandle
     from moa_tui.conversation import Turn
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Chunk, Finish, Message
     from moa_tui.store import Store
     from tests.chat.helpers import Gate
-    from tests.fakes import FakeGateway, FakeModels
+    from tests.fakes import FakeGateway
 
 
 def named(name: str, *layers: object) -> Recipe:
@@ -235,3 +240,35 @@ def test_choices_that_make_no_sense_are_an_error_of_the_file(store: Store) -> No
     connection.close()
     with pytest.raises(Exception, match="makes no sense"):
         store.preferences()
+
+
+class WatchedModels(FakeModels):
+    """Models that remember how many of their replies were open at once."""
+
+    most_open = 0
+
+    async def __call__(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Finish, None]:
+        async for item in super().__call__(agent, messages):
+            self.most_open = max(self.most_open, self.open)
+            yield item
+
+
+async def test_the_runs_share_the_concurrency_of_an_endpoint(
+    chat: Chat, gateway: FakeGateway, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready: set[str] = set()
+
+    def facts(agent: Agent) -> ModelFacts:
+        ready.add(agent.name)
+        return ModelFacts("server", concurrency=2)
+
+    models = WatchedModels(**{name: [["text", gate.event]] for name in ("a", "b", "c", "d")})
+    gateway.stream = models
+    monkeypatch.setattr(gateway, "facts", facts)
+    comparison = chat.compare("?", [PAIR, TALL, SOLO])
+    await wait_until(lambda: ready >= {"a", "b", "c", "d"} and models.open >= 2)
+    gate.open()
+    assert len(settled(chat, comparison)) == 3
+    assert models.most_open == 2
