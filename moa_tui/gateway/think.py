@@ -7,6 +7,8 @@ from typing import Literal
 from moa_tui.engine.values import Chunk
 
 _OPEN, _CLOSE = "<think>", "</think>"
+# Spaces before a thought. A server that sends more of them piece by piece must not have each piece cost all.
+_LONGEST_BLANK = 1_000
 
 
 class ThinkSplitter:
@@ -29,9 +31,11 @@ class ThinkSplitter:
             self._find_opening()
         if self._place == "thought":
             chunks += self._thought_chunks()
-        if self._place == "gap" and (answer := self._held.lstrip("\n")):
-            self._place, self._held = "answer", ""
-            chunks.append(Chunk("text", answer))
+        if self._place == "gap":
+            answer, self._held = self._held.lstrip("\n"), ""
+            if answer:
+                self._place = "answer"
+                chunks.append(Chunk("text", answer))
         return chunks
 
     def flush(self) -> list[Chunk]:
@@ -45,7 +49,7 @@ class ThinkSplitter:
         begin = self._held.lstrip()
         if begin.startswith(_OPEN):
             self._place, self._held = "thought", begin.removeprefix(_OPEN)
-        elif not _OPEN.startswith(begin):
+        elif not _OPEN.startswith(begin) or len(self._held) > _LONGEST_BLANK:
             # There is no thought. Line breaks before the answer are dropped, as they are after a thought.
             self._place = "gap"
 
