@@ -105,6 +105,9 @@ class Layer(RecipeTable):
         return (*short, "confidence") if self.confident is not None else short
 
 
+# Calls of one run. A recipe may come from anybody, and each call costs memory before the first is made.
+MOST_CALLS = 500
+
 # The settings that have no effect in a first layer, since that has nothing to read.
 FOR_REFERENCES = {
     *("placement", "prompt", "shuffle", "anonymous", "reads", "split", "dropout", "window", "early_stop"),
@@ -193,10 +196,22 @@ class Recipe(RecipeTable):
         for agent in self.agents.values():
             for name in agent.fallback:
                 self._named(name, f'the fallback of "{agent.model}"')
+        # Before the agents of any layer are unrolled.
+        calls = sum(self._asked(layer, number) for number, layer in enumerate(self.layers, 1))
+        if calls > MOST_CALLS:
+            raise ValueError(f"it asks {calls:,} agents; a recipe may ask {MOST_CALLS} at most")
         for number in range(1, len(self.layers) + 1):
             if (problem := self._problem(number)) is not None:
                 raise ValueError(problem)
         return self
+
+    def _asked(self, layer: Layer, number: int) -> int:
+        """How often the agents of a layer are asked, before it is known what they read."""
+        agents = (
+            self._named(entry, f"layer {number}") if isinstance(entry, str) else entry
+            for entry in layer.agents
+        )
+        return sum(agent.count for agent in agents)
 
     def _problem(self, number: int) -> str | None:
         """What makes no sense in layer `number`, in a sentence; None where everything fits."""
@@ -234,6 +249,8 @@ class Recipe(RecipeTable):
         if task != "answer" and layer.reads == ():
             return f"layer {number}: {task} needs something to read"
         if isinstance(layer.reads, tuple):
+            if len(set(layer.reads)) < len(layer.reads):
+                return f"layer {number} names a layer twice in reads"
             for other in layer.reads:
                 if not 1 <= other < number:
                     return f"layer {number} cannot read layer {other}, which does not come before it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.conversation import Conversation, Turn
@@ -16,6 +17,7 @@ from moa_tui.engine.agent import KEPT
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.recipe import IMPORTED, Recipe
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
+from moa_tui.errors import FileError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 _LONGEST_TITLE, _LONGEST_MODEL = 200, 100
 LATEST = 253402300799.0
 """The last Unix second that a date can be made of."""
+# Characters of all turns together. In a tree each branch repeats the texts before it, so that a file of a few
+# megabytes could fill the memory.
+_MOST_CHARACTERS = 300_000_000
 _SPEAKERS = {
     **{"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant"},
     **{"system": "system", "tool": "tool", "function_call": "tool", "observation": "tool"},
@@ -34,6 +39,26 @@ _CHATGPT_KINDS = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class _Texts:
+    """Texts in a row, each with those `before` it, so that adding one costs the same however many there are."""
+
+    last: str
+    before: _Texts | None = None
+
+    @cached_property
+    def joined(self) -> str:
+        """The texts as one, with a blank line between them."""
+        if self.before is None:
+            return self.last
+        texts: list[str] = []
+        row: _Texts | None = self
+        while row is not None:
+            texts.append(row.last)
+            row = row.before
+        return "\n\n".join(text for text in reversed(texts) if text)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _OpenTurn:
     """A turn that is not complete yet: what was asked and answered so far after `parent`.
@@ -42,10 +67,10 @@ class _OpenTurn:
     """
 
     parent: Turn | None = None
-    system: str | None = None
+    system: _Texts | None = None
     system_is_new: bool = False
-    prompts: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
+    prompts: _Texts | None = None
+    answers: _Texts | None = None
     model: str = ""
     created: float | None = None
 
@@ -62,6 +87,7 @@ class _TurnReader:
         self.turns: list[Turn] = []
         self._completed: dict[_OpenTurn, Turn] = {}
         self._recipes: dict[str, Recipe] = {}
+        self._characters = 0
 
     def with_message(
         self, before: _OpenTurn, role: object, text: str, model: str = "", created: float | None = None
@@ -73,7 +99,7 @@ class _TurnReader:
                 return before
             if not text.strip():
                 return before
-            return replace(before, answers=(*before.answers, text), model=model or before.model)
+            return replace(before, answers=_Texts(text, before.answers), model=model or before.model)
         if role not in ("user", "system", "developer"):
             self.left_out["tool message" if role in ("tool", "function") else "unknown message"] += 1
             return before
@@ -84,25 +110,33 @@ class _TurnReader:
         if role == "user":
             return replace(
                 before,
-                prompts=(*before.prompts, text),
+                prompts=_Texts(text, before.prompts),
                 system_is_new=False,
                 created=before.created if before.created is not None else created,
             )
-        system = f"{before.system}\n\n{text}" if before.system_is_new else text
+        system = _Texts(text, before.system if before.system_is_new else None)
         return replace(before, system=system, system_is_new=True)
 
     def complete(self, opened: _OpenTurn) -> Turn | None:
-        """The turn that an open one becomes, the same at every call; its parent where nothing was asked."""
-        if not opened.prompts:
+        """The turn that an open one becomes, the same at every call; its parent where nothing was asked.
+
+        Raises FileError where the turns so far hold too many characters.
+        """
+        if opened.prompts is None:
             return opened.parent
         if opened not in self._completed:
             recipe = self._recipe(opened.model)
+            prompt = opened.prompts.joined
+            answer = opened.answers.joined if opened.answers is not None else ""
+            self._characters += len(prompt) + len(answer)
+            if self._characters > _MOST_CHARACTERS:
+                raise FileError(f"its turns hold more than {_MOST_CHARACTERS:,} characters")
             self._completed[opened] = turn = Turn(
-                _joined(opened.prompts),
+                prompt,
                 recipe,
-                _outcome(recipe, _joined(opened.answers)),
+                _outcome(recipe, answer),
                 opened.parent,
-                opened.system,
+                opened.system.joined if opened.system is not None else None,
                 created=self.created if opened.created is None else opened.created,
             )
             self.turns.append(turn)
@@ -266,11 +300,6 @@ def _outcome(recipe: Recipe, answer: str) -> Outcome:
     call, agent = CallId(1, 1), recipe.lineup[0][0]
     replies = {call: Reply(agent.name, agent.model, "done", text=answer)}
     return Outcome("done", answer, replies, measure(replies, {1: [call]}, call))
-
-
-def _joined(texts: tuple[str, ...]) -> str:
-    """The texts as one, with a blank line between them."""
-    return texts[0] if len(texts) == 1 else "\n\n".join(text for text in texts if text)
 
 
 def _label(text: str, longest: int) -> str:

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation, Turn
 
-LARGEST = 512 * 1024 * 1024
+LARGEST = 256 * 1024 * 1024
 """The bytes of the largest file that is read."""
+# The marks of JSON before values. Lists of nothing but marks would take twenty times the memory of the file.
+_MOST_MARKS = 10_000_000
+# Turns of a conversation. Each of them is listed, and counted, again and again while it is open.
+_MOST_TURNS = 50_000
 _KNOWN = "moa-tui's JSON, OpenAI messages in JSON or JSONL, ShareGPT, and ChatGPT's conversations.json"
 # With larger numbers in a file, their sums could be more than JSON and a database can hold.
 _LARGEST_WHOLE, _LARGEST_NUMBER = 2**62, 1e100
@@ -59,7 +63,10 @@ def _imported(text: str) -> Imported:
     conversations: list[Conversation] = []
     for where, value in _values(text):
         try:
-            conversations += _conversations(value, left_out)
+            for conversation in _conversations(value, left_out):
+                if (turns := len(conversation.turns)) > _MOST_TURNS:
+                    raise FileError(f"a conversation has {turns:,} turns; {_MOST_TURNS:,} is the most")
+                conversations.append(conversation)
         except FileError as error:
             raise FileError(f"{where}{error}") from error
     if not conversations:
@@ -76,8 +83,10 @@ def _file_text(path: Path) -> str:
         if not stat.S_ISREG(status.st_mode):
             raise FileError("it is no file")
         if status.st_size > LARGEST:
-            raise FileError(f"it is larger than {LARGEST // 2**20} MB")
+            raise FileError(f"it is larger than {LARGEST // 2**20} MB, which is the most that is read")
         data = path.read_bytes()
+        if sum(map(data.count, (b"[", b"{", b","))) > _MOST_MARKS:
+            raise FileError(f"it holds more than {_MOST_MARKS:,} values, which is the most that is read")
         return data.decode(json.detect_encoding(data))
     except UnicodeDecodeError as error:
         raise FileError(f"it is not a text in {error.encoding}: byte {error.start}") from error
@@ -152,17 +161,23 @@ def _checked(conversation: Conversation) -> Conversation:
     for created in (conversation.created, *(turn.created for turn in conversation.turns)):
         if not 0 <= created <= LATEST:
             raise FileError(f"{created:g} is no time for a conversation")
+    checked: set[int] = set()
     for turn in conversation.turns:
-        _check_turn(turn)
+        _check_turn(turn, checked)
     return conversation
 
 
-def _check_turn(turn: Turn) -> None:
-    """Raise FileError where a turn's recipe cannot be written again, or has no place for its calls."""
-    try:
-        recipe_document(turn.recipe)
-    except ValueError as error:
-        raise FileError(f"the recipe of turn {turn.id} could not be kept: {error}") from error
+def _check_turn(turn: Turn, checked: set[int]) -> None:
+    """Raise FileError where a turn's recipe cannot be written again, or has no place for its calls.
+
+    `checked` has the identities of the recipes that can be written; the turn's own is added to it.
+    """
+    if id(turn.recipe) not in checked:
+        try:
+            recipe_document(turn.recipe)
+        except ValueError as error:
+            raise FileError(f"the recipe of turn {turn.id} could not be kept: {error}") from error
+        checked.add(id(turn.recipe))
     if turn.outcome is None:
         return
     replies, metrics = turn.outcome.replies, turn.outcome.metrics

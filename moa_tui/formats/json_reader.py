@@ -47,14 +47,19 @@ def conversation_from(document: object) -> Conversation:
     if (schema := table.whole("schema")) > SCHEMA:
         raise FileError(f"the file is of schema {schema}; this moa-tui knows {SCHEMA}: install a newer one")
     turns: dict[str, Turn] = {}
+    recipe_document, recipe = None, None
     for entry in table.tables("turns"):
         outcome = entry.table("outcome")
         parent = entry.maybe_text("parent")
         if parent is not None and parent not in turns:
             raise FileError(f"{entry.where}: its parent is not among the turns before it")
+        # Most turns of a conversation have the recipe of the turn before.
+        if recipe is None or entry.get("recipe") != recipe_document:
+            recipe_document = entry.get("recipe")
+            recipe = recipe_from(recipe_document, f"{entry.where}.recipe")
         turn = Turn(
             entry.text("prompt"),
-            recipe_from(entry.get("recipe"), f"{entry.where}.recipe"),
+            recipe,
             outcome_from(outcome) if outcome is not None else None,
             turns[parent] if parent is not None else None,
             entry.maybe_text("system"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+# Bytes of a file that is read, and mistakes that are told of one: a person writes neither more.
+_LARGEST = 1_000_000
+_MOST_MISTAKES = 20
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -24,6 +29,8 @@ def read(path: Path, model: type[M]) -> M:
     Raises FileError naming the file, the key, and the line where there is one to name.
     """
     try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise FileError(f"{path}: {size:,} bytes; such a file may have {_LARGEST:,} at most")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from error
@@ -41,7 +48,10 @@ def parse(text: str, model: type[M], source: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise FileError("\n".join(_explain(error, model, text, source))) from error
+        lines = list(islice(_explain(error, model, text, source), _MOST_MISTAKES))
+        if (more := error.error_count() - len(lines)) > 0 and len(lines) == _MOST_MISTAKES:
+            lines.append(f"{source}: and {more:,} more mistakes")
+        raise FileError("\n".join(lines)) from error
 
 
 def _explain(error: ValidationError, model: type[BaseModel], text: str, source: str) -> Iterable[str]:

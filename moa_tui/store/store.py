@@ -270,9 +270,10 @@ def _complete(connection: sqlite3.Connection, conversation: Conversation) -> Non
     key = tables.keep_conversation(connection, conversation, first)
     rows = connection.execute("SELECT id FROM turns WHERE conversation = ?", (key,))
     stored_ids = {turn_id for (turn_id,) in rows}
+    pool = TextPool(connection, key)
     for turn in conversation.turns:
         if turn.id not in stored_ids:
-            tables.keep_whole_turn(connection, key, turn, TextPool(connection, key))
+            tables.keep_whole_turn(connection, key, turn, pool)
     active = conversation.active.id if conversation.active is not None else None
     connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
 

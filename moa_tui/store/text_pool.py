@@ -10,6 +10,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from moa_tui.conversation import history
@@ -81,10 +82,20 @@ class MessageCodec:
     """
 
     def __init__(self, turn: Turn) -> None:
-        self._history = history(turn)
-        self._places = {_identity(message): at for at, message in reversed(list(enumerate(self._history)))}
+        self._turn = turn
         self._own = {turn.prompt, turn.system or ""}
         self._answers: dict[int, set[str]] = defaultdict(set)
+
+    # Only where they are needed: with a history for each turn of a long branch, an import without messages
+    # would take time that grows with the square of its length.
+
+    @cached_property
+    def _history(self) -> list[Message]:
+        return history(self._turn)
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], int]:
+        return {_identity(message): at for at, message in reversed(list(enumerate(self._history)))}
 
     def learn(self, call: CallId, text: str) -> None:
         """Remember the text of an answer, which the calls of the next layer may be sent."""

@@ -77,6 +77,7 @@ class Writer:
         self._changes: deque[Change] = deque()
         self._queued_count = self._written_count = 0
         self._urgent = self._closing = self._ended = False
+        self._is_writing = False
         # Guards all of the above, and is notified of every change in it.
         self._state = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="moa-store", daemon=True)
@@ -111,7 +112,7 @@ class Writer:
             return self._written_count >= until
 
     def call(self, change: Change) -> None:
-        """Queue a change and wait until it is written, for a minute at most.
+        """Queue a change and wait until it is written, for a minute at most unless it is being written.
 
         Raises StoreError where it was not written; it is not written later either then.
         """
@@ -121,7 +122,9 @@ class Writer:
             raise self.problem
         awaited = _Awaited(change)
         self.put(awaited)
-        if not self.flush(60.0):
+        while not self.flush(60.0):
+            if self._is_writing and self.problem is None:
+                continue  # A conversation of very many turns takes longer.
             awaited.is_given_up = True
             raise self.problem or StoreError(f"{self._path}: another program holds it; close that one")
         if awaited.fault is not None:
@@ -181,6 +184,7 @@ class Writer:
         faults: list[StoreError] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._is_writing = True
             for position in range(count):
                 change = self._changes[position]
                 fault = self._apply_one(change)
@@ -194,6 +198,8 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             self._set_problem(explained(error, self._path))
             return False
+        finally:
+            self._is_writing = False
         with self._state:
             for _ in range(count):
                 self._changes.popleft()

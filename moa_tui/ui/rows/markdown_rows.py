@@ -1,7 +1,8 @@
 """Lays Markdown out as rows of a width. Pure, so that it can run on any thread.
 
 HTML is shown as it is written. A link has its whole address in the meta of its style, and is never a link of
-the terminal.
+the terminal. A text that would cost too much work, or that a library fails on, is laid out as plain lines
+below a note; no text makes `render` raise.
 """
 
 from __future__ import annotations
@@ -10,17 +11,31 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-from markdown_it.tree import SyntaxTreeNode
-from textual.content import Content
-from textual.highlight import HighlightTheme, highlight
+from markdown_it.token import Token
+from rich.control import strip_control_codes
+from textual.content import Content, Span
 from textual.style import Style
 
+from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.cells import cut
-from moa_tui.ui.rows.text_rows import CODE, HEADING, MUTED, Row, prefixed, wrap
+from moa_tui.ui.rows.code_colours import highlighted
+from moa_tui.ui.rows.markdown_blocks import TooMuchWorkError, Work, blocks, first_lines
+from moa_tui.ui.rows.text_rows import (
+    CODE,
+    HEADING,
+    MUTED,
+    GrowingText,
+    Row,
+    beginning,
+    hidden_row,
+    prefixed,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from moa_tui.ui.rows.markdown_blocks import Block
 
 # Characters of a code block. For a longer one a lexer may take seconds, so it is shown in one colour.
 _LONGEST_HIGHLIGHTED = 20_000
@@ -30,9 +45,23 @@ _NARROWEST_COLUMN = 5
 _NARROWEST_BLOCK = 4
 _BULLETS = ("•", "◦", "▪")
 _INLINE_CODE = "$text-warning"
+_INLINE_STYLES = {"strong_open": "bold", "em_open": "italic", "s_open": "strike"}
+_IMAGE_CLOSE = Token("image_close", "", -1)
 
-_parser = MarkdownIt("commonmark", {"html": False, "linkify": True, "maxNesting": 100}).enable(
-    ["table", "strikethrough", "linkify"]
+# Seconds of the processor for one text, and for what is done on the screen's own thread.
+_MOST_SECONDS = 1.0
+_MOST_SECONDS_AT_ONCE = 0.05
+# What the libraries that read Markdown and code may raise on a text that they were not written for.
+_LIBRARY_FAULTS = (
+    RecursionError,
+    RuntimeError,
+    AssertionError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    re.error,
 )
 
 
@@ -47,18 +76,41 @@ class Rendered:
 
 
 def render(source: str, width: int, first_code: int = 0) -> Rendered:
-    """Lay `source` out in rows of `width` cells at most. Its code blocks are numbered from `first_code`."""
-    layout = _Layout(first_code)
-    tree = SyntaxTreeNode(_parser.parse(source))
-    layout.rendered.rows = layout.blocks(tree.children, max(width, 4))
-    return layout.rendered
+    """Lay `source` out in rows of `width` cells at most. Its code blocks are numbered from `first_code`.
+
+    Of a very long text only the beginning is laid out, with a note behind it.
+    """
+    width = max(width, 4)
+    shown, _ = beginning(source)
+    try:
+        rendered = _Layout(first_code, Work(_MOST_SECONDS, rests=True)).rendered_blocks(shown, width)
+        if len(shown) < len(source):
+            rendered.rows += [Row(Content()), hidden_row(len(source) - len(shown))]
+        return rendered
+    except TooMuchWorkError:
+        why = "Markdown that is too intricate to lay out"
+    except _LIBRARY_FAULTS as error:
+        record_bug(error)
+        why = "Markdown that could not be laid out"
+    text = GrowingText(width)
+    text.append(source)
+    note = Content(f"{why}; this is the text as it was written.").stylize(MUTED)
+    return Rendered([*wrap(note, width), Row(Content()), *text.rows])
+
+
+def render_at_once(source: str, width: int) -> Rendered | None:
+    """Like `render`, for the screen's own thread; None where that would keep a key waiting."""
+    try:
+        return _Layout(0, Work(_MOST_SECONDS_AT_ONCE)).rendered_blocks(source, max(width, 4))
+    except (TooMuchWorkError, *_LIBRARY_FAULTS):
+        return None
 
 
 def block_end(source: str, start: int) -> int:
     """The last place behind `start` up to which `source` is rendered the same, whatever is appended to it.
 
     That place is behind a blank line outside every code block, where the parser sees a new block begin. It is
-    `start` where there is no such place.
+    `start` where there is no such place, or where looking for it would keep a key waiting.
     """
     fence, at = "", start
     is_after_blank = False
@@ -78,8 +130,10 @@ def block_end(source: str, start: int) -> int:
         at += len(line) + 1
     if not places:
         return start
-    tokens = _parser.parse("\n".join(lines))
-    block_lines = {token.map[0] for token in tokens if token.level == 0 and token.map}
+    try:
+        block_lines = first_lines("\n".join(lines), Work(_MOST_SECONDS_AT_ONCE))
+    except (TooMuchWorkError, *_LIBRARY_FAULTS):
+        return start
     return max((place for number, place in places.items() if number in block_lines), default=start)
 
 
@@ -93,94 +147,111 @@ def _may_continue(line: str) -> bool:
 
 
 class _Layout:
-    """Lays out the nodes of one text, and collects its code blocks and links in `rendered`."""
+    """Lays out the blocks of one text, and collects its code blocks and links in `rendered`."""
 
-    def __init__(self, first_code: int) -> None:
+    def __init__(self, first_code: int, work: Work) -> None:
         self.rendered = Rendered()
         self._first_code = first_code
+        self._work = work
 
-    def blocks(self, nodes: Sequence[SyntaxTreeNode], width: int, *, tight: bool = False) -> list[Row]:
-        """The rows of several blocks; a blank row stands between them unless they are `tight`."""
+    def rendered_blocks(self, source: str, width: int) -> Rendered:
+        """The whole text. Raises `TooMuchWorkError`, and what the libraries raise."""
+        self.rendered.rows = self._blocks(blocks(source, self._work), width)
+        return self.rendered
+
+    def _blocks(
+        self, children: Sequence[Block], width: int, *, tight: bool = False, lists: int = 0
+    ) -> list[Row]:
+        """The rows of several blocks, which stand in so many `lists`.
+
+        A blank row stands between them unless they are `tight`.
+        """
         rows: list[Row] = []
-        for node in nodes:
-            block = self._block(node, width)
+        for child in children:
+            block = self._block(child, width, lists)
+            # Each of these rows may be copied once more, for a mark in front of it.
+            self._work.step(1 + len(block))
             if rows and block and not tight:
                 rows.append(Row(Content()))
             rows += block
         return rows
 
-    def _block(self, node: SyntaxTreeNode, width: int) -> list[Row]:
-        match node.type:
+    def _block(self, block: Block, width: int, lists: int) -> list[Row]:
+        match block.type:
             case "heading":
-                title = self._inline(node).stylize(HEADING)
-                mark = Content("#" * int(node.tag[1:]) + " ").stylize(MUTED)
+                title = self._inline(block.inline_tokens).stylize(HEADING)
+                mark = Content("#" * int(block.token.tag[1:]) + " ").stylize(MUTED)
                 return prefixed(self._lines(title, max(2, width - len(mark))), mark)
-            case "paragraph" | "inline" | "th" | "td":
-                return self._lines(self._inline(node), width)
+            case "paragraph":
+                return self._lines(self._inline(block.inline_tokens), width)
             case "bullet_list" | "ordered_list":
-                return self._list(node, width)
+                return self._list(block, width, lists)
             case "blockquote":
                 bar = Content("▎ ").stylize(MUTED)
                 if width - len(bar) < _NARROWEST_BLOCK:
-                    return self.blocks(node.children, width)
-                return prefixed(self.blocks(node.children, width - len(bar)), bar, bar)
+                    return self._blocks(block.children, width, lists=lists)
+                return prefixed(self._blocks(block.children, width - len(bar), lists=lists), bar, bar)
             case "fence" | "code_block":
-                return self._code(node, width)
+                return self._code(block.token, width)
             case "hr":
                 return [Row(Content("─" * width).stylize(MUTED))]
             case "table":
-                return self._table(node, width)
+                return self._table(block, width)
             case _:
-                return self._lines(Content(node.content), width)
+                return self._lines(Content(block.token.content), width)
 
     def _lines(self, content: Content, width: int) -> list[Row]:
         return [row for line in content.split("\n", allow_blank=True) for row in wrap(line, width)]
 
-    def _list(self, node: SyntaxTreeNode, width: int) -> list[Row]:
-        depth = _depth(node)
-        number = int(node.attrs.get("start", 1)) if node.type == "ordered_list" else 0
+    def _list(self, block: Block, width: int, lists: int) -> list[Row]:
+        first = int(block.token.attrs.get("start", 1))
         marks = [
-            f"{number + index}. " if node.type == "ordered_list" else f"{_BULLETS[depth % len(_BULLETS)]} "
-            for index in range(len(node.children))
+            f"{number}. " if block.type == "ordered_list" else f"{_BULLETS[lists % len(_BULLETS)]} "
+            for number in range(first, first + len(block.children))
         ]
         size = max(map(len, marks), default=0)
         tight = all(
-            child.hidden for item in node.children for child in item.children if child.type == "paragraph"
+            child.token.hidden
+            for item in block.children
+            for child in item.children
+            if child.type == "paragraph"
         )
         rows: list[Row] = []
-        for mark, item in zip(marks, node.children, strict=True):
+        for mark, item in zip(marks, block.children, strict=True):
             if rows and not tight:
                 rows.append(Row(Content()))
-            if width - size < _NARROWEST_BLOCK:
-                rows += self.blocks(item.children, width, tight=tight)
-                continue
-            inside = self.blocks(item.children, width - size, tight=tight)
-            rows += prefixed(inside or [Row(Content())], Content(mark.rjust(size)).stylize(MUTED))
+            is_indented = width - size >= _NARROWEST_BLOCK
+            room = width - size if is_indented else width
+            inside = self._blocks(item.children, room, tight=tight, lists=lists + 1)
+            if is_indented:
+                inside = prefixed(inside or [Row(Content())], Content(mark.rjust(size)).stylize(MUTED))
+            rows += inside
         return rows
 
-    def _code(self, node: SyntaxTreeNode, width: int) -> list[Row]:
-        code = node.content.rstrip("\n").expandtabs(4)
+    def _code(self, token: Token, width: int) -> list[Row]:
+        code = token.content.rstrip("\n").expandtabs(4)
         number = self._first_code + len(self.rendered.code)
-        self.rendered.code.append(node.content.rstrip("\n"))
-        language = (node.info.split() or [""])[0] if node.type == "fence" else ""
+        self.rendered.code.append(token.content.rstrip("\n"))
+        language = (token.info.split() or [""])[0] if token.type == "fence" else ""
         # Without a name the lexer would be guessed, in time that grows with the square of the length.
-        lexer_name = language if language and len(code) <= _LONGEST_HIGHLIGHTED else "text"
-        text = _highlighted(code, lexer_name) if lexer_name != "text" else Content(code).stylize(CODE)
+        is_highlighted = language not in ("", "text") and len(code) <= _LONGEST_HIGHLIGHTED
+        text = highlighted(code, language, self._work) if is_highlighted else Content(code).stylize(CODE)
         title = cut(language, width - 10)
         button = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
         head = Content.assemble((f"┌ {title}{' ' if title else ''}", MUTED), button.stylize_before(MUTED))
         bar = Content("│ ").stylize(MUTED)
-        body = [
-            row
-            for line in text.split("\n", allow_blank=True)
-            for row in wrap(line, max(2, width - 2), words=False)
-        ]
+        body: list[Row] = []
+        for line in text.split("\n", allow_blank=True):
+            self._work.step()
+            body += wrap(line, max(2, width - 2), words=False)
         return [Row(head), *prefixed(body, bar, bar), Row(Content("└").stylize(MUTED))]
 
-    def _table(self, node: SyntaxTreeNode, width: int) -> list[Row]:
-        lines = [
-            [self._inline(cell) for cell in row.children] for part in node.children for row in part.children
-        ]
+    def _table(self, block: Block, width: int) -> list[Row]:
+        lines = []
+        for part in block.children:
+            for row in part.children:
+                self._work.step(1 + len(row.children))
+                lines.append([self._inline(cell.inline_tokens) for cell in row.children])
         head, *body = lines
         natural = [max(cell.cell_length for cell in column) for column in zip(*lines, strict=True)]
         room = width - 3 * (len(natural) - 1)
@@ -203,58 +274,68 @@ class _Layout:
                 rows += wrap(Content.assemble(name.stylize("bold"), ": ", cell), width)
         return rows
 
-    def _inline(self, node: SyntaxTreeNode) -> Content:
-        if node.type == "text":
-            return Content(node.content.expandtabs(4))
-        inside = Content("").join([self._inline(child) for child in node.children])
-        match node.type:
-            case "softbreak":
-                return Content(" ")
-            case "hardbreak":
-                return Content("\n")
-            case "code_inline":
-                return Content(node.content.expandtabs(4)).stylize(_INLINE_CODE)
-            case "strong":
-                return inside.stylize("bold")
-            case "em":
-                return inside.stylize("italic")
-            case "s":
-                return inside.stylize("strike")
-            case "link" | "image":
-                return self._link(node, inside)
-            case _:
-                return inside if node.children else Content(node.content if node.type != "td" else "")
+    def _inline(self, tokens: Sequence[Token]) -> Content:
+        """A text with its styles. Marks may stand in one another as deep as they like."""
+        text = _StyledText()
+        opened: list[tuple[Token, int, int]] = []
+        waiting = list(reversed(tokens))
+        while waiting:
+            self._work.step()
+            token = waiting.pop()
+            if token.nesting > 0:
+                opened.append((token, text.length, len(text.parts)))
+            elif token.nesting < 0:
+                self._close(text, *opened.pop())
+            elif token.type == "image":
+                start = text.length
+                text.add("image: ")
+                opened.append((token, start, len(text.parts)))
+                waiting += [_IMAGE_CLOSE, *reversed(token.children or ())]
+            elif token.type == "softbreak":
+                text.add(" ")
+            elif token.type == "hardbreak":
+                text.add("\n")
+            else:
+                text.add(token.content, _INLINE_CODE if token.type == "code_inline" else "")
+        return text.content
 
-    def _link(self, node: SyntaxTreeNode, inside: Content) -> Content:
-        address = str(node.attrs.get("href") or node.attrs.get("src") or "")
-        text = inside.plain or node.content or address
-        self.rendered.links.append((text, address))
-        shown = inside if inside.plain else Content(text)
-        if node.type == "image":
-            shown = Content("image: ") + shown
-        return shown.stylize(Style(underline=True) + Style.from_meta({"link": address}))
-
-
-class _CodeColours(HighlightTheme):
-    """Textual's colours, with the theme's foreground in place of a colour computed from the background."""
-
-    STYLES = {  # noqa: RUF012 - as the library has it
-        token: style.replace("$text ", "$foreground ") for token, style in HighlightTheme.STYLES.items()
-    }
+    def _close(self, text: _StyledText, opening: Token, start: int, first_part: int) -> None:
+        """Style the text since `opening`, which stands at character `start` and before `first_part`."""
+        address = opening.attrs.get("href") if opening.type == "link_open" else opening.attrs.get("src")
+        if address is None:
+            text.stylize(start, _INLINE_STYLES.get(opening.type, ""))
+            return
+        if not any(text.parts[first_part:]):
+            text.add(str(address))
+        self.rendered.links.append(("".join(text.parts[first_part:]), str(address)))
+        text.stylize(start, Style(underline=True) + Style.from_meta({"link": str(address)}))
 
 
-def _highlighted(code: str, language: str) -> Content:
-    text = highlight(code, language=language, theme=_CodeColours)
-    return Content(text.plain, [span for span in text.spans if span.style != "$text"])
+class _StyledText:
+    """A text that is put together from pieces, some of which have a style."""
 
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.length = 0
+        self._spans: list[Span] = []
 
-def _depth(node: SyntaxTreeNode) -> int:
-    """The number of lists that `node` stands in."""
-    depth, ancestor = 0, node.parent
-    while ancestor is not None:
-        depth += ancestor.type in ("bullet_list", "ordered_list")
-        ancestor = ancestor.parent
-    return depth
+    def add(self, text: str, style: str = "") -> None:
+        """Append `text`. Content would leave out control characters, which must not shift the styles."""
+        text = strip_control_codes(text.expandtabs(4))
+        self.parts.append(text)
+        self.length += len(text)
+        if style:
+            self.stylize(self.length - len(text), style)
+
+    def stylize(self, start: int, style: str | Style) -> None:
+        """Give the text from character `start` on a style, over those that it has."""
+        if style and start < self.length:
+            self._spans.append(Span(start, self.length, style))
+
+    @property
+    def content(self) -> Content:
+        """The text with its styles."""
+        return Content("".join(self.parts), self._spans)
 
 
 def _column_sizes(natural: Sequence[int], room: int) -> list[int]:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 # A line longer than this is cut where it is, so that wrapping a growing line stays cheap.
 LONGEST_LINE = 2000
+# Characters of a text that are laid out, where each line counts as ten more. It takes a third of a second.
+MOST_SHOWN = 400_000
+_CHARACTERS_PER_LINE = 10
+# Characters that are laid out of a text that is about to be rendered.
+_PREVIEWED = 4_000
 
 HEADING = "bold $text-primary"
 CODE = "$text-success"
@@ -160,12 +165,35 @@ def _whole_line(rows: Sequence[Row], first: int) -> tuple[str, list[tuple[int, i
     return line, places, number
 
 
+def beginning(text: str, room: int = MOST_SHOWN) -> tuple[str, int]:
+    """The beginning of `text` that is laid out where there is `room`, and the room that is left."""
+    size = len(text) + _CHARACTERS_PER_LINE * text.count("\n")
+    if size <= room:
+        return text, room - size
+    length = size = 0
+    for line in text[:room].split("\n"):
+        size += len(line) + 1 + _CHARACTERS_PER_LINE
+        if size > room:
+            break
+        length += len(line) + 1
+    # A line without an end is cut where the room ends.
+    return text[: length or room], 0
+
+
+def hidden_row(characters: int) -> Row:
+    """A row that says how many characters behind it are not shown."""
+    return Row(
+        Content(f"… {characters:,} more characters: copy or export the text to see them").stylize(MUTED)
+    )
+
+
 @dataclass
 class GrowingText:
     """A text that grows, as rows: its beginning may be rendered, its end is laid out as plain lines.
 
     The cost of appending grows with the new text alone. `show_rendered` puts rendered rows in the place of
-    the first characters; a change of width removes them again, until they are rendered anew.
+    the first characters; a change of width removes them again, until they are rendered anew. Of a very long
+    text only the beginning is laid out, with a note behind it.
     """
 
     width: int = 0
@@ -174,7 +202,11 @@ class GrowingText:
     """Number of characters, from the beginning, that rendered rows stand for."""
     rendered_rows: int = 0
     """Number of rows, from the first, that are rendered."""
+    is_preview: bool = False
+    """True while only the beginning is laid out, until the text is rendered."""
     _parts: list[str] = field(default_factory=list)
+    _room: int = MOST_SHOWN
+    _hidden_characters: int = 0
     _lines: list[str] = field(default_factory=lambda: [""])
     _row_of_line: list[int] = field(default_factory=lambda: [0])
     _fenced: list[bool] = field(default_factory=lambda: [False])
@@ -189,6 +221,8 @@ class GrowingText:
 
     def append(self, text: str) -> int:
         """Add `text`, and return the number of the first row that changed."""
+        if self.is_preview:
+            self._plain_from(0)
         self._parts.append(text)
         return self._append(text)
 
@@ -196,6 +230,17 @@ class GrowingText:
         """Show another text."""
         self._parts = [text]
         self._plain_from(0)
+
+    def preview(self, text: str, width: int) -> None:
+        """Show the beginning of a text that is about to be rendered.
+
+        Of a text that is shown already, all rows stay, even those of another width.
+        """
+        is_shown = text == self.source and bool(self.rows)
+        self.width = width
+        if not is_shown:
+            self.replace(text[:_PREVIEWED])
+            self._parts, self.is_preview = [text], True
 
     def show_rendered(self, characters: int, rows: Sequence[Row]) -> None:
         """Show `rows` in place of the first `characters` of the source."""
@@ -211,10 +256,12 @@ class GrowingText:
 
     def _plain_from(self, start: int) -> None:
         """Lay out the text from character `start` on as plain lines, behind the rendered rows."""
+        self.is_preview = False
         if start == 0:
             self.rendered_characters = self.rendered_rows = 0
         del self.rows[self.rendered_rows :]
         tail = self.source[start:]
+        self._room, self._hidden_characters = max(0, MOST_SHOWN - start), 0
         self._lines, self._fenced, self._row_of_line = [""], [False], [len(self.rows)]
         self._continues_line = [False]
         if tail or not self.rows:
@@ -222,6 +269,17 @@ class GrowingText:
 
     def _append(self, text: str) -> int:
         """Add `text` to the plain lines, and return the number of the first row that changed."""
+        shown, self._room = beginning(text, self._room)
+        had_note = self._hidden_characters > 0
+        self._hidden_characters += len(text) - len(shown)
+        if self.width and had_note:
+            self.rows.pop()
+        changed = self._append_lines(shown) if shown or not text else len(self.rows)
+        if self.width and self._hidden_characters:
+            self.rows.append(hidden_row(self._hidden_characters))
+        return changed
+
+    def _append_lines(self, text: str) -> int:
         first = len(self._lines) - 1
         changed = self._row_of_line[first]
         rest_of_line, *further_lines = text.split("\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -11,6 +10,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
+from moa_tui.ui.rows.layout_thread import on_layout_thread
 from moa_tui.ui.rows.markdown_rows import Rendered, render
 from moa_tui.ui.rows.rows_widget import RowsWidget
 from moa_tui.ui.rows.text_rows import GrowingText, extract
@@ -77,7 +77,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._is_markdown = markdown
         self._follows_end = follow
         self._has_given_rows = False
-        if text != self._text.source or self._text.rendered_characters:
+        if text != self._text.source or self._text.rendered_characters or self._text.is_preview:
             self._text.replace(text)
             self.forget()
         self._update_height()
@@ -88,7 +88,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     def finish(self, text: str) -> None:
         """Show the complete `text` as Markdown, and keep the reader's place in it."""
         if text != self._text.source:
-            self._text.replace(text)
+            self._text.preview(text, self._text.width)
             self.forget()
         self._has_given_rows = False
         self._is_markdown = True
@@ -118,7 +118,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     @work(exclusive=True)
     async def _render_markdown(self) -> None:
         source, width = self._text.source, self._text.width
-        rendered = await asyncio.to_thread(render, source, width)
+        rendered = await on_layout_thread(render, source, width)
         if not self._is_markdown or (source, width) != (self._text.source, self._text.width):
             return  # The text or the width has changed meanwhile, and is rendered by another worker.
         self._rendered = rendered
@@ -179,9 +179,11 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         if width and width != self._text.width:
             if self._has_given_rows:
                 self._text.width = width
+            elif self._is_markdown:
+                self._text.preview(self._text.source, width)
+                self._lay_out()
             else:
                 self._text.resize(width)
-                self._lay_out()
             self.forget()
         self._update_height()
 

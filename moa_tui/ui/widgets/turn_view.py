@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -10,9 +9,10 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from moa_tui.ui.rows.markdown_rows import Rendered, block_end, render
+from moa_tui.ui.rows.layout_thread import on_layout_thread
+from moa_tui.ui.rows.markdown_rows import Rendered, block_end, render, render_at_once
 from moa_tui.ui.rows.rows_widget import MARKS, RowsWidget
-from moa_tui.ui.rows.text_rows import GrowingText, Row, find
+from moa_tui.ui.rows.text_rows import MOST_SHOWN, GrowingText, Row, find
 from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
 from moa_tui.ui.run.turn_rows import outcome_rows, progress_rows, prompt_rows
 from moa_tui.ui.terminal.message import frozen_message
@@ -105,6 +105,8 @@ class TurnView(RowsWidget, can_focus=True):
         self._rows: list[Row] = []
         self._frame_lines: list[str] = []
         self._is_rendering = False
+        self._next_block_search = 0
+        """Characters of the answer at which its whole blocks are looked for again."""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -132,19 +134,23 @@ class TurnView(RowsWidget, can_focus=True):
         The answer of a run that is over is rendered before it is first shown, unless it is very long.
         """
         is_first_layout = not self._answer.width
-        self._answer.resize(width)
         if self.run.over and self.answer:
             # The whole answer is laid out here: the cursor must not report it again at the next tick.
             self._cursor.news()
-            self._answer.replace(self.answer)
+            self._answer.preview(self.answer, width)
             # At a change of width, only a turn on the screen is worth a wait of the reader.
-            if len(self.answer) > _LONGEST_AT_ONCE or not (is_first_layout or self.is_on_screen):
+            is_waited_for = is_first_layout or self.is_on_screen
+            is_short = len(self.answer) <= _LONGEST_AT_ONCE
+            rendered = render_at_once(self.answer, width) if is_waited_for and is_short else None
+            if rendered is None:
                 self._start_rendering(len(self.answer))
             else:
-                self._rendered = render(self.answer, width)
-                self._answer.show_rendered(len(self.answer), self._rendered.rows)
-        elif end := block_end(self._answer.source, 0):
-            self._start_rendering(end)
+                self._rendered = rendered
+                self._answer.show_rendered(len(self.answer), rendered.rows)
+        else:
+            self._answer.resize(width)
+            if end := block_end(self._answer.source, 0):
+                self._start_rendering(end)
         self._frame(width)
         self._assemble()
         self.forget()
@@ -158,13 +164,14 @@ class TurnView(RowsWidget, can_focus=True):
         match self._cursor.news():
             case Begun(text):
                 self._answer.replace(text)
+                self._next_block_search = 0
                 changed = len(self._above)
                 self._render_whole_blocks()
             case Appended(text):
                 changed = len(self._above) + self._answer.append(text)
                 self._render_whole_blocks()
             case Whole(text):
-                self._answer.replace(text)
+                self._answer.preview(text, width)
                 self._start_rendering(len(text))
                 changed = 0
         if self._frame(width):
@@ -173,9 +180,17 @@ class TurnView(RowsWidget, can_focus=True):
             self._redraw(changed)
 
     def _render_whole_blocks(self) -> None:
-        """Render the blocks that are whole, unless a thread renders at the moment."""
-        end = block_end(self._answer.source, self._answer.rendered_characters)
-        if end > self._answer.rendered_characters and not self._is_rendering:
+        """Render the blocks that are whole, unless a thread renders at the moment.
+
+        They are looked for again when the rest has grown by a part of itself, so that all looks together take
+        no longer than the text is long.
+        """
+        length, start = len(self._answer.source), self._answer.rendered_characters
+        if self._is_rendering or not self._next_block_search <= length <= MOST_SHOWN:
+            return
+        end = block_end(self._answer.source, start)
+        self._next_block_search = length + (length - end) // 8
+        if end > start:
             self._start_rendering(end)
 
     def mark_occurrences(self, text: str) -> list[int]:
@@ -219,7 +234,7 @@ class TurnView(RowsWidget, can_focus=True):
         earlier = Rendered()
         if start:
             earlier = Rendered(answer.rows[: answer.rendered_rows], self._rendered.code, self._rendered.links)
-        rendered = await asyncio.to_thread(render, piece, width, len(earlier.code))
+        rendered = await on_layout_thread(render, piece, width, len(earlier.code))
         self._is_rendering = False
         if width != answer.width or answer.source[start:end] != piece:
             return
