@@ -40,7 +40,7 @@ from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
 from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
 from moa_tui.ui.screens.theme_screen import ThemeScreen
 from moa_tui.ui.terminal.clipboard import copy
-from moa_tui.ui.terminal.textual_private import PrivateTracebackApp, write_to_terminal
+from moa_tui.ui.terminal.textual_private import DeafScreen, PrivateTracebackApp, write_to_terminal
 from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.find_bar import FindBar
@@ -178,10 +178,13 @@ class MoaApp(PrivateTracebackApp):
         self._net.catch(event.error)
 
     async def on_event(self, event: Event) -> None:
-        # Two Enters in one read: the second one, meant for the screen that the first has closed, must not send
-        # what is written below it; nor must an Esc stop the run there.
+        # Two Enters in one read: the second was meant for the screen that the first has closed. It must not
+        # send what is written below, nor must an Esc stop the run there.
         if isinstance(event, Key) and event.key in _KEYS_THAT_CLOSE and event.time <= self._screen_left_at:
             return
+        if isinstance(event, Key) and isinstance(screen := self.screen, DeafScreen):
+            # A key that came in one read with the one that has opened the screen.
+            await screen.wait_until_mounted()
         await super().on_event(event)
 
     def pop_screen(self) -> AwaitComplete:
@@ -239,10 +242,14 @@ class MoaApp(PrivateTracebackApp):
 
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, Palette):
-            self.push_screen(Palette(id="--command-palette"))
+            # Without an id: one palette may lie below another screen, or be about to be removed.
+            self.push_screen(Palette())
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(keys_in_force(self.screen)))
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        else:
+            self.push_screen(HelpScreen(keys_in_force(self.screen)))
 
     def action_to_prompt(self) -> None:
         self.clear_notifications()

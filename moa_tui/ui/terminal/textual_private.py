@@ -88,9 +88,17 @@ class PrivateTracebackApp(App[None]):
 
 
 class DeafScreen(Screen[Result]):
-    """A screen that can be made deaf: to keys, pastes and clicks, and to what its widgets say."""
+    """A screen whose mounting can be waited for, and that can be made deaf.
+
+    A deaf one hears no keys, pastes and clicks any more, nor what its widgets say.
+    """
 
     is_deaf = False
+
+    async def wait_until_mounted(self) -> None:
+        """Wait until the screen has its widgets, which an action may look for."""
+        # `MessagePump._mounted_event`: else only the caller of `push_screen` can wait for it.
+        await self._mounted_event.wait()
 
     # `MessagePump._dispatch_message`: what waits in the queue when a screen is left can be dropped nowhere
     # else. By Textual's own messages and events a screen is removed.
