@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding
+from textual.events import Event, Key
 from textual.widgets import Input, TextArea
 
 from moa_tui.errors import FileError, UsageError
@@ -20,6 +21,7 @@ from moa_tui.settings import config, paths
 from moa_tui.settings.fault_log import record_bug
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.chat.screen import ChatScreen
+from moa_tui.ui.fault_net import FaultNet
 from moa_tui.ui.prompt.prompt import Prompt
 from moa_tui.ui.rows.line_filter import ControlFilter
 from moa_tui.ui.screens.checklist_screen import ChecklistScreen
@@ -28,6 +30,7 @@ from moa_tui.ui.screens.compare.compare_screen import CompareScreen
 from moa_tui.ui.screens.help_screen import HelpScreen, keys_in_force
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from moa_tui.ui.screens.link_screen import LinkScreen
+from moa_tui.ui.screens.palette import Palette
 from moa_tui.ui.screens.recipes.options_form import OptionField, OptionLine, OptionsForm
 from moa_tui.ui.screens.recipes.recipe_editor import Lineup, RecipeEditor
 from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
@@ -38,7 +41,7 @@ from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
 from moa_tui.ui.screens.theme_screen import ThemeScreen
 from moa_tui.ui.screens.trust_screen import TrustScreen
 from moa_tui.ui.terminal.clipboard import copy
-from moa_tui.ui.terminal.textual_private import PrivateTracebackApp, write_to_terminal
+from moa_tui.ui.terminal.textual_private import DeafScreen, PrivateTracebackApp, write_to_terminal
 from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.find_bar import FindBar
@@ -55,6 +58,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
     from textual.dom import DOMNode
     from textual.driver import Driver
@@ -67,10 +71,11 @@ if TYPE_CHECKING:
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
-    from moa_tui.ui.chat.requests import AttentionRequested, LinkRequested, ThemeRequested
+    from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen, LinkRequested, ThemeRequested
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
 _QUIT_WITHIN_SECONDS = 3.0
+_KEYS_THAT_CLOSE = ("enter", "escape")
 
 
 class MoaApp(PrivateTracebackApp):
@@ -107,7 +112,10 @@ class MoaApp(PrivateTracebackApp):
         self._settings = settings
         self._problems = list(problems)
         self._quit_until = 0.0
+        self._screen_left_at = 0.0
+        """When a screen was left the last time, by the clock of Textual's events."""
         self._filter = ControlFilter()
+        self._net = FaultNet(self, self._chat_screen.view)
         if settings.reduced_motion:
             self.animation_level = "none"
         self._themes = self._load_themes()
@@ -164,6 +172,26 @@ class MoaApp(PrivateTracebackApp):
         if error is not None:
             record_bug(error)
 
+    def survives(self, error: Exception) -> bool:
+        return self._net.catch(error) or self.is_leaving
+
+    def on_fault_seen(self, event: FaultSeen) -> None:
+        self._net.catch(event.error)
+
+    async def on_event(self, event: Event) -> None:
+        # Two Enters in one read: the second was meant for the screen that the first has closed. It must not
+        # send what is written below, nor must an Esc stop the run there.
+        if isinstance(event, Key) and event.key in _KEYS_THAT_CLOSE and event.time <= self._screen_left_at:
+            return
+        if isinstance(event, Key) and isinstance(screen := self.screen, DeafScreen):
+            # A key that came in one read with the one that has opened the screen.
+            await screen.wait_until_mounted()
+        await super().on_event(event)
+
+    def pop_screen(self) -> AwaitComplete:
+        self._screen_left_at = Event().time
+        return super().pop_screen()
+
     def get_driver_class(self) -> type[Driver]:
         driver = super().get_driver_class()
         if sys.platform != "win32" and driver is LinuxDriver:
@@ -213,8 +241,16 @@ class MoaApp(PrivateTracebackApp):
     def on_rows_widget_link_clicked(self, event: RowsWidget.LinkClicked) -> None:
         self.ask_to_open(event.address)
 
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Palette):
+            # Without an id: one palette may lie below another screen, or be about to be removed.
+            self.push_screen(Palette())
+
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(keys_in_force(self.screen)))
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        else:
+            self.push_screen(HelpScreen(keys_in_force(self.screen)))
 
     def action_to_prompt(self) -> None:
         self.clear_notifications()
@@ -243,6 +279,8 @@ class MoaApp(PrivateTracebackApp):
         except UsageError as error:
             self._chat_screen.view.complain(error)
             return
+        except Exception as error:  # a fault of ours must not keep anybody in the program
+            self.on_bug(error)
         self.exit()
 
     def choose_theme(self) -> None:

@@ -78,16 +78,22 @@ class Notice(NamedTuple):
 
 
 class WatchedApp(MoaApp):
-    """Keeps every notice, and every address it would have opened."""
+    """Keeps every notice, every fault, and every address it would have opened."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         self.notices: list[Notice] = []
         self.opened: list[str] = []
+        self.faults: list[BaseException | None] = []
+        """What nobody caught. A test that means to cause a fault takes it out."""
         super().__init__(*args, **more)
 
     def notify(self, message: str, **more: Any) -> None:  # type: ignore[override]
         self.notices.append(Notice(message, more.get("severity", "information"), more.get("markup", True)))
         super().notify(message, **more)
+
+    def on_bug(self, error: BaseException | None) -> None:
+        self.faults.append(error)
+        super().on_bug(error)
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         self.opened.append(url)
@@ -307,6 +313,8 @@ async def chat_app(
             patch.setattr("textual.app.wait_for_idle", processed)
             patch.setattr("textual.pilot.wait_for_idle", processed)
             yield Bench(app, pilot, engine, models, gateway, chat, library, store, copied)
+        if app.faults and app.faults[0] is not None:
+            raise app.faults[0]
 
 
 async def past_turn(

@@ -33,7 +33,7 @@ class Checklist:
         """Where the run waits for the person, offer its points and let the clock rest until more happens."""
         points, run = self._state.points, self._session.run
         if points is None or run is None:
-            if self._screen is not None and self._screen.is_current:
+            if self._screen is not None:
                 self._screen.dismiss(None)  # The run was stopped meanwhile: nothing is left to choose.
             return
         if not points.offered:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from moa_tui.chat.session import NewTurn, has_answer
 from moa_tui.errors import MoaTuiError
 from moa_tui.ui.chat.faults import fault_of
-from moa_tui.ui.chat.requests import AttentionRequested
+from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -84,7 +84,7 @@ class Following:
             has_ended = self._state.advance()
             turn_view = self._turn_view_of(run_view)
             if turn_view is not None and (has_ended or self._ticks % 3 == 0):
-                turn_view.tick()
+                self._draw(turn_view.tick)
             if was_proposing and run_view.answering and not self._settings.keep_panes_open:
                 self._fold_panes(run_view)
             if has_ended:
@@ -92,19 +92,26 @@ class Following:
         panel = self._view.panel
         # A few panes at each tick: drawing all at once would keep a key waiting for as long.
         every = 3 if len(panel.panes) <= _PANES_AT_FULL_RATE else 6
-        panel.tick(self._ticks % every, every)
+        self._draw(panel.tick, self._ticks % every, every)
         self._labels.renew_numbers()
         if not self._session.is_running:
             # Nothing moves any more: an idle chat should take no time at all.
-            panel.tick()
+            self._draw(panel.tick)
             self._view.set_ticking(False)
 
     def tick_all(self) -> None:
         """Draw everything of the run at once, before the clock rests."""
         run_view = self._state.run_view
         if run_view is not None and (turn_view := self._turn_view_of(run_view)) is not None:
-            turn_view.tick()
-        self._view.panel.tick()
+            self._draw(turn_view.tick)
+        self._draw(self._view.panel.tick)
+
+    def _draw(self, draw: Callable[..., object], *arguments: object) -> None:
+        """Call a method that draws a part of the run. A fault in it must not keep the run from ending."""
+        try:
+            draw(*arguments)
+        except Exception as error:
+            self._view.post(FaultSeen(error))
 
     def _turn_view_of(self, run_view: RunView) -> TurnView | None:
         return next((view for view in self._view.transcript.views if view.run is run_view), None)
@@ -124,8 +131,8 @@ class Following:
         else:
             if self._view.is_side_by_side:
                 # Beside the answer, what it was made from says more than itself once more.
-                self._view.panel.show_run(run_view)
-            self._view.panel.tick()
+                self._draw(self._view.panel.show_run, run_view)
+            self._draw(self._view.panel.tick)
         self._view.keys_changed()
         self._view.post(AttentionRequested("the run has ended"))
         self._labels.renew_estimate()

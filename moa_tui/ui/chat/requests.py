@@ -36,3 +36,10 @@ class AttentionRequested(Message):
     """Something has happened that a person who looks elsewhere should hear of; no model wrote `words`."""
 
     words: str
+
+
+@frozen_message
+class FaultSeen(Message):
+    """A fault of ours was caught, after which everything else goes on."""
+
+    error: Exception

@@ -10,9 +10,9 @@ from textual import on
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Decision = Literal["go on", "stop"]
 """What a run should do that waits for its checklist."""
 
 
-class ChecklistScreen(ModalScreen[Decision | None]):
+class ChecklistScreen(GuardedDialog[Decision | None]):
     """Lets the user tick points, and gives what the run should do; None lets the run go on waiting."""
 
     HELP_TITLE = "The checklist"

@@ -11,8 +11,9 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
+
+from moa_tui.ui.screens.guard import GuardedDialog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ class _Filter(Input):
         return not (key == "q" and not self.value) and super().check_consume_key(key, character)
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(GuardedDialog[None]):
     """Lists keys and what they do, by section, and filters the list while the user types."""
 
     HELP_TITLE = "Help"

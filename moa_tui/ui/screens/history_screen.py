@@ -10,10 +10,10 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 
 from moa_tui.text.wording import counted
+from moa_tui.ui.screens.guard import GuardedDialog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ _MOST_ROWS = 200
 _MOST_SEARCHED_CHARACTERS = 1_000
 
 
-class HistoryScreen(ModalScreen[str | None]):
+class HistoryScreen(GuardedDialog[str | None]):
     """Lists earlier prompts, and gives the one chosen; None where none was chosen."""
 
     CSS_PATH = "history_screen.tcss"

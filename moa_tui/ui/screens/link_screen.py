@@ -10,10 +10,10 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, OptionList, Static
 
 from moa_tui.text.safe import spelled_out
+from moa_tui.ui.screens.guard import GuardedDialog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def destination(url: str) -> Destination:
     return Destination(host, ascii_host, user, refused)
 
 
-class LinkScreen(ModalScreen[bool]):
+class LinkScreen(GuardedDialog[bool]):
     """Shows a whole link and asks whether to open it; gives True to open it.
 
     A link's text can say anything, so its host stands on a line of its own, in ASCII too where letters of
@@ -146,7 +146,7 @@ class LinkScreen(ModalScreen[bool]):
         self.dismiss(False)
 
 
-class LinkListScreen(ModalScreen[str | None]):
+class LinkListScreen(GuardedDialog[str | None]):
     """Lists links by text and address; gives the address of the chosen one, None where none was chosen."""
 
     HELP_TITLE = "Links"

@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.highlight import highlight
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from moa_tui.text.wording import GLYPHS
+from moa_tui.ui.screens.guard import GuardedDialog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class ThemeSample(Vertical):
             yield Static("no focus", classes="-blurred")
 
 
-class ThemeScreen(ModalScreen[str | None]):
+class ThemeScreen(GuardedDialog[str | None]):
     """Lists the app's themes, and gives the chosen one's name; None, with the former theme back, for none.
 
     The text field keeps the focus and the list follows its keys, so that typing always filters.

@@ -7,28 +7,77 @@ and when another module under `ui` reaches into Textual's private parts.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.traceback import Traceback
+from textual import events
 
 # `textual._xterm_parser`: turns what a terminal sends into events. A driver that reads the keyboard itself
 # needs it, and Textual has no public name for it.
 from textual._xterm_parser import XTermParser
 from textual.app import App
 
+# `textual.message_pump`: `MessagePump` is what apps, screens and widgets have in common, and is in no
+# public list of Textual's.
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+from textual.worker import WorkerFailed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.driver import Driver
+    from textual.message import Message
 
-__all__ = ["PrivateTracebackApp", "XTermParser", "replace_output", "write_to_terminal"]
+__all__ = [
+    "DeafScreen",
+    "PrivateTracebackApp",
+    "XTermParser",
+    "replace_output",
+    "write_to_terminal",
+]
+
+Result = TypeVar("Result")
+
+_dispatch_message = MessagePump._dispatch_message
+
+
+async def _dispatch_and_go_on(pump: MessagePump, message: Message) -> None:
+    try:
+        await _dispatch_message(pump, message)
+    except Exception as error:
+        pump.app._handle_exception(error)
+
+
+# `MessagePump._dispatch_message`: after an exception of a handler, Textual ends the task that takes the
+# messages of that widget, screen or app. It would be deaf from then on, even if the app went on.
+MessagePump._dispatch_message = _dispatch_and_go_on  # type: ignore[method-assign,assignment]
 
 
 class PrivateTracebackApp(App[None]):
-    """An app that ends on a bug with a traceback that shows no values of local variables."""
+    """An app that survives a bug if it can, and else ends with a traceback that shows no local variables."""
+
+    def survives(self, error: Exception) -> bool:
+        """Called with every exception that nobody has caught; the app goes on where this returns True."""
+        return False
+
+    @property
+    def is_leaving(self) -> bool:
+        """True from the call of `exit` on."""
+        # `App._exit`: the only sign of it before the widgets are removed.
+        return self._exit
+
+    # `App._handle_exception`: handlers, timers, workers, callbacks, layout and drawing end here, and Textual
+    # has no public way to go on after an exception of theirs.
+    def _handle_exception(self, error: Exception) -> None:
+        fault = (
+            error.error if isinstance(error, WorkerFailed) and isinstance(error.error, Exception) else error
+        )
+        if not self.survives(fault):
+            super()._handle_exception(error)
 
     def on_bug(self, error: BaseException | None) -> None:
-        """Called with the bug that ends the app, before its traceback is shown; None where it is unknown."""
+        """Called with a bug to be written down, before the app ends of it; None where it is unknown."""
 
     # `App._fatal_error`: Textual's own shows local variables, and an API key could be among them. No public
     # setting turns that off.
@@ -36,6 +85,27 @@ class PrivateTracebackApp(App[None]):
         self.on_bug(sys.exception())
         self.bell()
         self.panic(Traceback(show_locals=False, width=None))
+
+
+class DeafScreen(Screen[Result]):
+    """A screen whose mounting can be waited for, and that can be made deaf.
+
+    A deaf one hears no keys, pastes and clicks any more, nor what its widgets say.
+    """
+
+    is_deaf = False
+
+    async def wait_until_mounted(self) -> None:
+        """Wait until the screen has its widgets, which an action may look for."""
+        # `MessagePump._mounted_event`: else only the caller of `push_screen` can wait for it.
+        await self._mounted_event.wait()
+
+    # `MessagePump._dispatch_message`: what waits in the queue when a screen is left can be dropped nowhere
+    # else. By Textual's own messages and events a screen is removed.
+    async def _dispatch_message(self, message: Message) -> None:
+        of_textual = isinstance(message, events.Event) or type(message).__module__ == "textual.messages"
+        if not self.is_deaf or (of_textual and not isinstance(message, events.InputEvent)):
+            await super()._dispatch_message(message)
 
 
 def write_to_terminal(app: App[Any], sequence: str) -> None:

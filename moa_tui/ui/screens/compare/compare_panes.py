@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import one_line
+from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.run_panel import RunPanel
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_TICKS = 0.1
 
 
-class ComparePanes(Screen[None]):
+class ComparePanes(GuardedScreen[None]):
     """Shows the agents of one run of a comparison, and follows them while they write."""
 
     HELP_TITLE = "A recipe's agents"
@@ -70,9 +70,7 @@ class ComparePanes(Screen[None]):
             self.query_one(RunPanel).tick()
 
     def on_agent_pane_inspect_requested(self, event: AgentPane.InspectRequested) -> None:
-        self.app.push_screen(
-            InspectorScreen(self.run_state, event.call, copy=self._copy, stop_call=self._stop_call)
-        )
+        self.open(InspectorScreen(self.run_state, event.call, copy=self._copy, stop_call=self._stop_call))
 
     def on_agent_pane_stop_requested(self, event: AgentPane.StopRequested) -> None:
         self._stop_call(event.call)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
@@ -15,6 +14,7 @@ from moa_tui.text.wording import one_line
 from moa_tui.ui.run.follower import RunFollower
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.compare.compare_panes import ComparePanes
+from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.tabs import clickable
 from moa_tui.ui.widgets.answer_pane import AnswerPane
 from moa_tui.ui.widgets.key_bar import KeyBar
@@ -37,7 +37,7 @@ _MOST_RECIPES = 3
 _NARROWEST_COLUMN = 40
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(GuardedScreen[None]):
     """Follows every run of a comparison, and lets the user choose an answer once there is one."""
 
     HELP_TITLE = "The comparison"
@@ -228,7 +228,7 @@ class CompareScreen(Screen[None]):
 
     def action_panes(self) -> None:
         running, pane = self.comparison.runs[self.current], self._panes[self.current]
-        self.app.push_screen(ComparePanes(pane.run_state, copy=self._copy, stop_call=running.stop_call))
+        self.open(ComparePanes(pane.run_state, copy=self._copy, stop_call=running.stop_call))
 
     def action_copy_answer(self) -> None:
         self._copy(self._panes[self.current].answer)

@@ -9,7 +9,6 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from moa_tui.text.cells import fit
@@ -17,6 +16,7 @@ from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import counted
 from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.rows.word_diff import SIGNS, STYLES, Diff, diff, side_by_side, unified
+from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.live_text import LiveText
 
@@ -45,7 +45,7 @@ def default_pair(run: RunView, call: CallId) -> tuple[CallId, CallId]:
     return left, call
 
 
-class DiffScreen(Screen[None]):
+class DiffScreen(GuardedScreen[None]):
     """Compares two calls of a run word by word, in two columns or, on a narrow terminal, in one."""
 
     HELP_TITLE = "Two answers compared"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.widgets import Static
 
 from moa_tui.ui.rows.rows_widget import RowsWidget
 from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.run.follower import Appended, Begun, TextCursor, Whole
 from moa_tui.ui.run.inspector_rows import error_text, figure_rows, figures, message_rows, plain_rows, silence
+from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.screens.inspect.inspector_lines import (
     TABS,
@@ -45,7 +45,7 @@ _SECONDS_BETWEEN_TICKS = 0.1
 _FIGURES_A_SECOND = 2
 
 
-class InspectorScreen(Screen[None]):
+class InspectorScreen(GuardedScreen[None]):
     """Shows one call of a run and follows the call while it writes; other calls are a key away."""
 
     HELP_TITLE = "Inspector"
@@ -269,13 +269,13 @@ class InspectorScreen(Screen[None]):
         self._stop_call(self.call)
 
     def action_compare(self) -> None:
-        self.app.push_screen(DiffScreen(self.run_state, *default_pair(self.run_state, self.call)))
+        self.open(DiffScreen(self.run_state, *default_pair(self.run_state, self.call)))
 
     def action_timeline(self) -> None:
-        self.app.push_screen(TimelineScreen(self.run_state))
+        self.open(TimelineScreen(self.run_state))
 
     def action_influence(self) -> None:
-        self.app.push_screen(InfluenceScreen(self.run_state))
+        self.open(InfluenceScreen(self.run_state))
 
     def action_close(self) -> None:
         self.dismiss()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import one_line
 from moa_tui.ui.run.influence import influence_rows
 from moa_tui.ui.run.timeline import timeline
+from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.live_text import LiveText
 
@@ -99,7 +99,7 @@ class RunSheet(Vertical):
         widget.display = bool(content)
 
 
-class TimelineScreen(Screen[None]):
+class TimelineScreen(GuardedScreen[None]):
     """Shows when each call of a run waited and wrote."""
 
     HELP_TITLE = "Timeline"
@@ -119,7 +119,7 @@ class TimelineScreen(Screen[None]):
         self._sheet.tick()
 
 
-class InfluenceScreen(Screen[None]):
+class InfluenceScreen(GuardedScreen[None]):
     """A bar for each proposer, then diversity and novelty; or why there is nothing to show."""
 
     HELP_TITLE = "Influence"

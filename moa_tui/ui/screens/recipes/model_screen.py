@@ -9,11 +9,11 @@ from textual import on, work
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from moa_tui.recipes.models import ModelChoice
 from moa_tui.text.cells import fit
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_SHOWN = 200
 
 
-class ModelScreen(ModalScreen[ModelChoice | None]):
+class ModelScreen(GuardedDialog[ModelChoice | None]):
     """Finds models by name, provider or server; gives the chosen one, None where none was chosen."""
 
     HELP_TITLE = "Models"

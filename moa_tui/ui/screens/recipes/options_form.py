@@ -9,9 +9,9 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static, TextArea
 
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.screens.recipes.recipe_dialogs import DropScreen
 from moa_tui.ui.screens.recipes.recipe_options import is_long
 from moa_tui.ui.widgets.choice_line import ChoiceLine
@@ -119,7 +119,7 @@ class OptionField(Vertical):
         self.post_message(self.Edited())
 
 
-class OptionsForm(ModalScreen[dict[str, Any] | None]):
+class OptionsForm(GuardedDialog[dict[str, Any] | None]):
     """Edits options and gives a table of those that are not at their defaults; None where nothing changed."""
 
     HELP_TITLE = "Options"
@@ -208,4 +208,4 @@ class OptionsForm(ModalScreen[dict[str, Any] | None]):
         if self.texts == self._options.texts:
             self.dismiss(None)
         else:
-            self.app.push_screen(DropScreen("These options were changed and are not saved."), leave)
+            self.open(DropScreen("These options were changed and are not saved."), leave)

@@ -9,10 +9,10 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from moa_tui.errors import MoaTuiError
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SaveName(NamedTuple):
     replaces: bool
 
 
-class NameScreen(ModalScreen[SaveName | None]):
+class NameScreen(GuardedDialog[SaveName | None]):
     """Asks for a recipe's name; gives None where the user went back."""
 
     HELP_TITLE = "Save the recipe"
@@ -79,7 +79,7 @@ class NameScreen(ModalScreen[SaveName | None]):
         self.query_one("#note", Static).update(Content(text))
 
 
-class DropScreen(ModalScreen[bool]):
+class DropScreen(GuardedDialog[bool]):
     """Asks whether to drop unsaved changes; gives True to drop them."""
 
     HELP_TITLE = "Unsaved changes"
@@ -100,7 +100,7 @@ class DropScreen(ModalScreen[bool]):
             yield KeyBar()
 
 
-class TryScreen(ModalScreen[None]):
+class TryScreen(GuardedDialog[None]):
     """Asks an agent one short question, and shows the beginning of its answer or the whole error."""
 
     HELP_TITLE = "Try once"

@@ -10,7 +10,6 @@ from textual import on, work
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import OptionList, Static
 
 from moa_tui.engine.recipe import Layer, Recipe
@@ -18,6 +17,7 @@ from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit
 from moa_tui.text.wording import counted, money
+from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.recipes.agent_form import AgentForm
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
 from moa_tui.ui.screens.recipes.option_sets import LayerOptions, LimitOptions, implied_task
@@ -62,7 +62,7 @@ class Lineup(OptionList):
     ]
 
 
-class RecipeEditor(Screen[Recipe | None]):
+class RecipeEditor(GuardedScreen[Recipe | None]):
     """Edits a copy of a recipe, and gives the copy to be used; None if it was only saved, or dropped.
 
     `try_once` asks an agent one short question; it returns the answer or raises MoaTuiError.
@@ -152,7 +152,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 agent.set_model(choice.name, choice.api_base, choice.extra)
                 self._show_lineup(self._draft.add(place, agent))
 
-        self.app.push_screen(ModelScreen(self._models), add)
+        self.open(ModelScreen(self._models), add)
 
     def action_copy_agent(self) -> None:
         """Add a copy of the highlighted agent after it."""
@@ -172,7 +172,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 layer.settings = options
                 self._show_lineup(self._place)
 
-        self.app.push_screen(OptionsForm(LayerOptions(self._draft, self._place.layer)), keep)
+        self.open(OptionsForm(LayerOptions(self._draft, self._place.layer)), keep)
 
     def action_limits(self) -> None:
         """Edit the limits of a run."""
@@ -182,7 +182,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 self._draft.limits = limits
                 self._show_lineup(self._place)
 
-        self.app.push_screen(OptionsForm(LimitOptions(self._draft.limits)), keep)
+        self.open(OptionsForm(LimitOptions(self._draft.limits)), keep)
 
     def action_remove(self) -> None:
         """Remove the highlighted agent or layer."""
@@ -206,7 +206,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 agent.set_model(choice.name, choice.api_base, choice.extra)
                 self._show_lineup(self._place)
 
-        self.app.push_screen(ModelScreen(self._models, agent.texts["model"].strip()), ask)
+        self.open(ModelScreen(self._models, agent.texts["model"].strip()), ask)
 
     def action_try_once(self) -> None:
         """Ask the highlighted agent one short question."""
@@ -215,7 +215,7 @@ class RecipeEditor(Screen[Recipe | None]):
         except UsageError as error:
             self._show_toast(f"This agent cannot be asked: {error}", "error")
             return
-        self.app.push_screen(TryScreen(agent, self._try_once))
+        self.open(TryScreen(agent, self._try_once))
 
     def action_save(self) -> None:
         """Ask for a name and save."""
@@ -225,7 +225,7 @@ class RecipeEditor(Screen[Recipe | None]):
             if answer is not None and self._recipe is not None:
                 self._save(answer.name, self._recipe, replace=answer.replaces)
 
-        self.app.push_screen(NameScreen(name, self._catalog.has_own), save)
+        self.open(NameScreen(name, self._catalog.has_own), save)
 
     def action_use(self) -> None:
         """Give the recipe, to be used for the next prompt."""
@@ -240,7 +240,7 @@ class RecipeEditor(Screen[Recipe | None]):
                 self.dismiss(None)
 
         if self._draft.is_changed:
-            self.app.push_screen(DropScreen("The recipe was changed and is not saved."), leave)
+            self.open(DropScreen("The recipe was changed and is not saved."), leave)
         else:
             self.dismiss(None)
 

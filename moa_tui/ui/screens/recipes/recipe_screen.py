@@ -9,7 +9,6 @@ from textual import on, work
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from moa_tui.engine.recipe import Recipe
@@ -17,6 +16,7 @@ from moa_tui.errors import MoaTuiError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit
 from moa_tui.text.wording import counted, money
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.screens.recipes.recipe_editor import RecipeEditor
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from moa_tui.recipes.models import ModelCatalog
 
 
-class RecipeScreen(ModalScreen[Recipe | None]):
+class RecipeScreen(GuardedDialog[Recipe | None]):
     """Lists the recipes, and gives the chosen or edited one; None where none was chosen."""
 
     HELP_TITLE = "Recipes"
@@ -152,7 +152,7 @@ class RecipeScreen(ModalScreen[Recipe | None]):
             self._refuse(f"{choice.name} cannot be edited here: {choice.problem}")
             return
         name = choice.name if choice.origin == "yours" and choice.problem is None else f"{choice.name}-copy"
-        self.app.push_screen(
+        self.open(
             RecipeEditor(choice.recipe, self._catalog, self._models, self._try_once, name), self._edited
         )
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 
-class ForkScreen(ModalScreen[bool]):
+class ForkScreen(GuardedDialog[bool]):
     """Asks whether to fork a conversation; gives True to fork it, False to leave it."""
 
     HELP_TITLE = "Open elsewhere"

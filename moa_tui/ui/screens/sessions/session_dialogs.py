@@ -8,11 +8,11 @@ from textual import on
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from moa_tui.formats.export import FORMATS
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 
-class TextScreen(ModalScreen[str | None]):
+class TextScreen(GuardedDialog[str | None]):
     """Asks for a line of text and gives the line as it was typed; None where the user went back."""
 
     HELP_TITLE = "A line of text"
@@ -49,7 +49,7 @@ class TextScreen(ModalScreen[str | None]):
         self.dismiss(self.query_one(Input).value)
 
 
-class FormatScreen(ModalScreen[str | None]):
+class FormatScreen(GuardedDialog[str | None]):
     """Asks for the format of an exported file; gives the format's name, None where the user went back."""
 
     HELP_TITLE = "Export"

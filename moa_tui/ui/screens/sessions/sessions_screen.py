@@ -9,11 +9,11 @@ from textual import events, on, work
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from moa_tui.conversation import Summary
 from moa_tui.errors import MoaTuiError
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.screens.sessions.session_changes import SessionChanges
 from moa_tui.ui.screens.sessions.session_dialogs import FormatScreen, TextScreen
 from moa_tui.ui.screens.sessions.session_list import Query, SessionList, amount, find
@@ -51,7 +51,7 @@ class PlaceToOpen(NamedTuple):
     turn_id: str
 
 
-class SessionsScreen(ModalScreen[PlaceToOpen | None]):
+class SessionsScreen(GuardedDialog[PlaceToOpen | None]):
     """Lists the kept conversations; gives the one to open, None where none was chosen.
 
     The text field keeps the focus and the list follows its keys, so that typing always searches.
@@ -276,7 +276,7 @@ class SessionsScreen(ModalScreen[PlaceToOpen | None]):
                 self._changes.rename(summary, title)
 
         note = "Without a title it is called by the first line of its first prompt."
-        self.app.push_screen(TextScreen("Title", name, note), rename)
+        self.open(TextScreen("Title", name, note), rename)
 
     def action_tags(self) -> None:
         """Ask for the tags."""
@@ -288,7 +288,7 @@ class SessionsScreen(ModalScreen[PlaceToOpen | None]):
                 self._changes.tag(summary, text)
 
         tags = ", ".join(single_line(tag) for tag in summary.tags)
-        self.app.push_screen(TextScreen(f"Tags of {quoted_name(summary)}", tags, "Commas between them."), tag)
+        self.open(TextScreen(f"Tags of {quoted_name(summary)}", tags, "Commas between them."), tag)
 
     def action_pin(self) -> None:
         """Pin or unpin the highlighted conversation."""
@@ -327,4 +327,4 @@ class SessionsScreen(ModalScreen[PlaceToOpen | None]):
             if format is not None:
                 self._changes.export(summary, format)
 
-        self.app.push_screen(FormatScreen(quoted_name(summary)), export)
+        self.open(FormatScreen(quoted_name(summary)), export)

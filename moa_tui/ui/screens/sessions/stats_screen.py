@@ -12,7 +12,6 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
@@ -20,6 +19,7 @@ from moa_tui.stats.figures import GroupKind
 from moa_tui.stats.preference_table import preference_notes, preference_table
 from moa_tui.stats.tables import MEASURES, headline, notes, table, why_nothing
 from moa_tui.ui.rows.text_rows import MUTED, Row, wrap
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.screens.tabs import clickable, tab_line
 from moa_tui.ui.widgets.key_bar import KeyBar
 from moa_tui.ui.widgets.live_text import LiveText
@@ -50,7 +50,7 @@ _STYLES: dict[Role, str] = {
 }
 
 
-class StatsScreen(ModalScreen[None]):
+class StatsScreen(GuardedDialog[None]):
     """Shows one table at a time, with a bar of the column that the table is sorted by."""
 
     HELP_TITLE = "Statistics"
