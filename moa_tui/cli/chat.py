@@ -68,9 +68,12 @@ def open_chat(options: ChatOptions) -> NoReturn:
 
 
 def _require_terminal() -> None:
-    for stream in (sys.stdin, sys.stdout):
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None or not stream.isatty():
-            raise UsageError('the chat needs a terminal; in a script use `moa-tui ask "…"`')
+            raise UsageError(
+                f"the chat needs a terminal, and standard {name} is "
+                f'{"closed" if stream is None else "redirected"}; in a script use `moa-tui ask "…"`'
+            )
     if os.environ.get("TERM") in ("dumb", "unknown"):
         raise UsageError(
             f"this terminal (TERM={os.environ['TERM']}) cannot show the chat; set TERM to what it is, "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from codecs import getincrementaldecoder
 from collections import deque
 from contextlib import suppress
@@ -97,6 +98,14 @@ class _LosableOutput:
         return self._file.isatty()
 
 
+def _terminal_output(own: TextIO | None) -> TextIO | None:
+    """The file to draw to: `own`, Textual's, which is standard error; standard output where that is none.
+
+    With `2>/dev/null`, or standard error in a file or closed, the screen would stay blank.
+    """
+    return own if own is not None and own.isatty() else sys.__stdout__
+
+
 class GuardedDriver(LinuxDriver):
     """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal."""
 
@@ -104,7 +113,7 @@ class GuardedDriver(LinuxDriver):
         super().__init__(app, debug=debug, **options)
         self._guarded_app = app
         self._parser_debug = debug
-        replace_output(self, _LosableOutput)
+        replace_output(self, lambda own: _LosableOutput(_terminal_output(own)))
 
     def run_input_thread(self) -> None:
         """Send keys, mouse events and pastes to the app until it ends. Runs on a thread of its own."""
