@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from moa_tui.gateway.gateway import Gateway
     from moa_tui.gateway.thread import EngineThread
     from moa_tui.store import Store
+    from moa_tui.store.drafts import Drafts
 
 
 def _no_budget() -> Ledger:
@@ -23,8 +24,8 @@ def _no_budget() -> Ledger:
 class Backend:
     """The parts of the program that every conversation shares. All of them may be used from any thread.
 
-    Without a store nothing is kept on disk. `health` is what runs have seen of the endpoints; the engine's
-    thread alone reads and changes it.
+    Without a store nothing is kept on disk, without `drafts` nothing of what was not sent. `health` is what
+    runs have seen of the endpoints; the engine's thread alone reads and changes it.
     """
 
     gateway: Gateway
@@ -32,3 +33,4 @@ class Backend:
     store: Store | None = None
     ledger: Ledger = field(default_factory=_no_budget)
     health: Health = field(default_factory=Health)
+    drafts: Drafts | None = None

@@ -222,6 +222,7 @@ class Chat:
         except MoaTuiError:
             for started in runs:
                 started.stop()
+                started.withdraw()
             raise
         return Comparison(runs, record_choice=self.record_preference, is_blind=blind)
 
@@ -236,7 +237,10 @@ class Chat:
 
         Raises MissingKeyError, or whatever bug ended the run.
         """
-        turn = ended.result()
+        try:
+            turn = ended.result()
+        finally:
+            ended.withdraw()
         if turn is not None:
             self.conversation = self.conversation.with_turn(turn)
         return turn
@@ -244,6 +248,8 @@ class Chat:
     def settle_comparison(self, ended: Comparison) -> list[Turn]:
         """Add the turns of a comparison whose runs have all ended, its chosen one active; the turns."""
         turns, chosen = ended.turns()
+        for each in ended.runs:
+            each.withdraw()
         if chosen is not None:
             self.adopt_turns(turns, chosen)
         return turns

@@ -39,6 +39,11 @@ def database_file() -> Path:
     return data_dir() / "moa-tui.db"
 
 
+def drafts_dir() -> Path:
+    """The directory of what was written and not sent."""
+    return data_dir() / "drafts"
+
+
 def exports_dir() -> Path:
     """The directory of exports for which no path was given."""
     return data_dir() / "exports"

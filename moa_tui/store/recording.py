@@ -42,7 +42,8 @@ def local_day() -> str:
 class Recording:
     """Writes a run to the database while it goes.
 
-    `take` and `withdraw` are called on one thread, the engine's, and never wait for the disk. `_codec` and
+    `take` is called on one thread, the engine's, and `withdraw` on any once the run has ended; neither waits
+    for the disk. `_codec` and
     `_is_lost` belong to the writer's thread. `_fresh` is filled on the first and emptied on the second.
     """
 

@@ -193,6 +193,10 @@ class Store:
         """Return a conversation with all its turns. Raises StoreError where there is none of that id."""
         return self._read(lambda connection: reader.load(connection, conversation_id))
 
+    def turn_ids(self, conversation_id: str) -> set[str]:
+        """Return the ids of the turns of a conversation; none where it is not there."""
+        return self._read(lambda connection: reader.turn_ids(connection, conversation_id))
+
     def _read(self, query: Callable[[sqlite3.Connection], T], begin: str = "BEGIN") -> T:
         """Return what `query` returns; it sees all that was queued before, in one state of the file."""
         self._writer.flush()

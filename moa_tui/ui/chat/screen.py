@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 # Each tick draws a third of the panes, or a sixth of many: 10 Hz for a pane, 5 Hz beyond eight.
 _TICK_SECONDS = 1 / 30
+# At most so much of what is typed is lost when the program is killed.
+_DRAFT_SECONDS = 0.75
 _SMALLEST = (60, 20)
 _SIDE_BY_SIDE_WIDTH = 180
 
@@ -123,6 +125,8 @@ class ChatScreen(Screen[None]):
         self.controllers.switching.tell_disk_problem()
         self.view.start(self.controllers.choosing.look_around, "look around")
         self.view.start(self.controllers.switching.recall_prompts, "recall")
+        self.controllers.drafting.begin()
+        self.set_interval(_DRAFT_SECONDS, self.controllers.drafting.keep)
         self.controllers.labels.renew_estimate()
 
     async def _tick(self) -> None:
@@ -154,12 +158,16 @@ class ChatScreen(Screen[None]):
 
     async def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
         event.stop()
-        self.view.box.prompt.remember(event.prompt.written)
-        command = commands.parse(event.prompt)
+        box, command = self.view.box, commands.parse(event.prompt)
+        box.prompt.remember(event.prompt.written)
         if command is None:
+            box.accept(event.prompt)
             await self.view.attempt(self.controllers.asking.submit(event.prompt))
-        elif not await self._obey(*command):
-            self.view.box.prompt.put_back(event.prompt.written)
+        else:
+            if not await self._obey(*command):
+                box.prompt.put_back(event.prompt.written)
+            box.accept(event.prompt)
+        self.controllers.drafting.keep()
 
     def on_prompt_box_edited(self) -> None:
         self.controllers.asking.prompt_edited()

@@ -80,8 +80,12 @@ class _LosableOutput:
     With an error instead, Textual's writer thread would end, and whoever writes to it would wait for ever.
     """
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def __init__(self, own: TextIO | None) -> None:
+        """`own` is the output that Textual would use, which is standard error.
+
+        Where that is no terminal, as with `2>/dev/null`, the screen would stay blank: standard output is one.
+        """
+        self._file: TextIO = own if own is not None and own.isatty() else sys.__stdout__ or sys.stdout
 
     def write(self, text: str) -> None:
         with suppress(OSError):
@@ -98,14 +102,6 @@ class _LosableOutput:
         return self._file.isatty()
 
 
-def _terminal_output(own: TextIO | None) -> TextIO | None:
-    """The file to draw to: `own`, Textual's, which is standard error; standard output where that is none.
-
-    With `2>/dev/null`, or standard error in a file or closed, the screen would stay blank.
-    """
-    return own if own is not None and own.isatty() else sys.__stdout__
-
-
 class GuardedDriver(LinuxDriver):
     """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal."""
 
@@ -113,7 +109,7 @@ class GuardedDriver(LinuxDriver):
         super().__init__(app, debug=debug, **options)
         self._guarded_app = app
         self._parser_debug = debug
-        replace_output(self, lambda own: _LosableOutput(_terminal_output(own)))
+        replace_output(self, _LosableOutput)
 
     def run_input_thread(self) -> None:
         """Send keys, mouse events and pastes to the app until it ends. Runs on a thread of its own."""
