@@ -66,12 +66,37 @@ class Chat:
         self.backend = backend
         self.recipe = recipe
         self.system = system
-        self.private = private
+        self._private = private
         self.guided = guided
-        self.conversation = Conversation()
+        self._conversation = Conversation()
         self._attended = attended
         self._guided_recipe: tuple[Recipe, Recipe] | None = None
         """The recipe that a checklist was last put into, and what came of it."""
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation as it is now; whoever sets it changes what is in view."""
+        return self._conversation
+
+    @conversation.setter
+    def conversation(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._show_to_store()
+
+    @property
+    def private(self) -> bool:
+        """True where what is sent stays in memory."""
+        return self._private
+
+    @private.setter
+    def private(self, private: bool) -> None:
+        self._private = private
+        self._show_to_store()
+
+    def _show_to_store(self) -> None:
+        """Tell the store what to write anew where its file is lost."""
+        if self.backend.store is not None:
+            self.backend.store.set_in_view(None if self._private else self._conversation)
 
     @property
     def turn(self) -> Turn | None:

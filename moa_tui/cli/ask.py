@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import continue_option, conversation_name, recipe_option, system_option
-from moa_tui.errors import StoreError, UsageError
+from moa_tui.errors import DatabaseLostError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,6 +123,8 @@ def _ask(options: AskOptions) -> None:
     if options.max_cost is not None:
         _warn_of_unknown_prices(request, gateway)
     err = streams.best_effort(sys.stderr)
+    if store is not None:
+        store.on_problem(partial(_tell_of_loss, err))
     ledger = None if options.over_budget else wiring.ledger_of(settings, store)
     with wiring.running_backend(gateway, None if options.private else store, ledger) as backend:
         session = wiring.session_of(backend, request.recipe)
@@ -129,6 +132,12 @@ def _ask(options: AskOptions) -> None:
     if store is not None and not store.close():
         err.write(f"moa-tui: this was not kept: {store.problem or 'the disk takes too long'}\n")
     leave(code)
+
+
+def _tell_of_loss(err: TextIO, problem: StoreError | None) -> None:
+    """Say that the database was lost while this ran; other problems are told at the end, if they last."""
+    if isinstance(problem, DatabaseLostError):
+        err.write(f"moa-tui: {problem}\n")
 
 
 def assemble_prompt(prompt: str, piped: str, files: Iterable[Path]) -> str:
