@@ -6,7 +6,8 @@
     │   └── UntrustedServerError      a recipe would send prompts where nobody said it may
     ├── FileError                     a config, recipe or theme file cannot be used; names file and key
     ├── StoreError                    the stored conversations cannot be read or written
-    │   └── ConversationExistsError   a conversation with that id is stored already
+    │   ├── ConversationExistsError   a conversation with that id is stored already
+    │   └── DatabaseLostError         the database was deleted or replaced while it was open
     ├── MissingKeyError               a model's API key is in no environment variable
     ├── NoLocalModelError             no local model server answered
     └── ModelError                    one model call failed
@@ -82,6 +83,10 @@ class StoreError(MoaTuiError):
 
 class ConversationExistsError(StoreError):
     """A conversation with that id is stored already."""
+
+
+class DatabaseLostError(StoreError):
+    """The database was deleted, moved, replaced or overwritten while this program had it open."""
 
 
 class MissingKeyError(MoaTuiError):

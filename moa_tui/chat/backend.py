@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from moa_tui.gateway.gateway import Gateway
     from moa_tui.gateway.thread import EngineThread
     from moa_tui.store import Store
+    from moa_tui.store.drafts import Drafts
 
 
 def _no_budget() -> Ledger:
@@ -24,8 +25,9 @@ def _no_budget() -> Ledger:
 class Backend:
     """The parts of the program that every conversation shares. All of them may be used from any thread.
 
-    Without a store nothing is kept on disk. `health` is what runs have seen of the endpoints, and `endpoints`
-    has the places for calls there; the engine's thread alone reads and changes them.
+    Without a store nothing is kept on disk, without `drafts` nothing of what was not sent. `health` is what
+    runs have seen of the endpoints, and `endpoints` has the places for calls there; the engine's thread alone
+    reads and changes them.
     """
 
     gateway: Gateway
@@ -34,3 +36,4 @@ class Backend:
     ledger: Ledger = field(default_factory=_no_budget)
     health: Health = field(default_factory=Health)
     endpoints: Endpoints = field(default_factory=Endpoints)
+    drafts: Drafts | None = None

@@ -67,12 +67,37 @@ class Chat:
         self.backend = backend
         self.recipe = recipe
         self.system = system
-        self.private = private
+        self._private = private
         self.guided = guided
-        self.conversation = Conversation()
+        self._conversation = Conversation()
         self._attended = attended
         self._guided_recipe: tuple[Recipe, Recipe] | None = None
         """The recipe that a checklist was last put into, and what came of it."""
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation as it is now; whoever sets it changes what is in view."""
+        return self._conversation
+
+    @conversation.setter
+    def conversation(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._show_to_store()
+
+    @property
+    def private(self) -> bool:
+        """True where what is sent stays in memory."""
+        return self._private
+
+    @private.setter
+    def private(self, private: bool) -> None:
+        self._private = private
+        self._show_to_store()
+
+    def _show_to_store(self) -> None:
+        """Tell the store what to write anew where its file is lost."""
+        if self.backend.store is not None:
+            self.backend.store.set_in_view(None if self._private else self._conversation)
 
     @property
     def turn(self) -> Turn | None:
@@ -223,6 +248,7 @@ class Chat:
         except MoaTuiError:
             for started in runs:
                 started.stop()
+                started.withdraw()
             raise
         return Comparison(runs, record_choice=self.record_preference, is_blind=blind)
 
@@ -237,7 +263,10 @@ class Chat:
 
         Raises MissingKeyError, or whatever bug ended the run.
         """
-        turn = ended.result()
+        try:
+            turn = ended.result()
+        finally:
+            ended.withdraw()
         if turn is not None:
             self.conversation = self.conversation.with_turn(turn)
         return turn
@@ -245,6 +274,8 @@ class Chat:
     def settle_comparison(self, ended: Comparison) -> list[Turn]:
         """Add the turns of a comparison whose runs have all ended, its chosen one active; the turns."""
         turns, chosen = ended.turns()
+        for each in ended.runs:
+            each.withdraw()
         if chosen is not None:
             self.adopt_turns(turns, chosen)
         return turns

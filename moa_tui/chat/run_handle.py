@@ -96,6 +96,8 @@ class RunHandle:
         self._control = RunControl()
         self._call_faults = CallFaults(backend.gateway.stream)
         self._began = threading.Event()
+        self._is_called_off = False
+        """True where the run was stopped before it began."""
         self._future: Future[Outcome] = backend.engine.submit(self._answer(turn))
         self._future.add_done_callback(self._ended)
 
@@ -160,8 +162,6 @@ class RunHandle:
         bug = None if future.cancelled() else future.exception()
         if bug is not None and not isinstance(bug, MoaTuiError):
             record_bug(bug)
-        if self._recording is not None and not self._began.is_set():
-            self._recording.withdraw()
         self.events.put(None)
         self._rouse()
 
@@ -188,7 +188,7 @@ class RunHandle:
         if self._began.is_set():
             self._control.stop()
         else:
-            self._future.cancel()
+            self._is_called_off = self._future.cancel()
 
     def stop_call(self, call: CallId) -> None:
         """Stop one call; the run goes on without it."""
@@ -212,6 +212,15 @@ class RunHandle:
     async def _alter(self, alteration: Alteration) -> bool:
         await self._backend.gateway.prepare(alteration.recipe)
         return self._control.alter(alteration)
+
+    def withdraw(self) -> None:
+        """Remove the turn of an ended run from disk where the run never began; else, do nothing.
+
+        For whoever has its prompt back. A turn that nobody withdraws stays on disk, without an answer: a
+        program that is left while a run is getting ready must not take the prompt with it.
+        """
+        if self._recording is not None and (self._is_called_off or not self._began.is_set()):
+            self._recording.withdraw()
 
     def result(self) -> Turn | None:
         """The turn with its outcome, once `events` has given None; None where it was stopped before it began.

@@ -37,6 +37,18 @@ class NewTurn:
     instead_of: Turn | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What was typed for runs that have not ended, the turns they answer, and the turn those replace."""
+
+    prompt: PromptText
+    turns: tuple[str, ...]
+    """The ids of the turns."""
+    instead_of: Turn | None
+    command: str = ""
+    """The command before the prompt, as it was typed."""
+
+
 class Effect(Enum):
     """What a change of a running turn has come to, where no new turn has begun."""
 
@@ -61,8 +73,8 @@ class ChatSession:
         """Prompts to send when the run is over, oldest first."""
         self.instead_of: Turn | None = None
         """The turn in whose place the next prompt is asked; behind the last one where None."""
-        self._unsent: tuple[PromptText, Turn | None] | None = None
-        """What was typed for the run, and the turn it replaces, until the run has begun."""
+        self.unsent: Unsent | None = None
+        """What was typed for the run or comparison that goes on; typed again, it is sent as before."""
         self._written: dict[str, PromptText] = {}
         """Prompts as they were typed, by the ids of their turns."""
         self._after_stop: tuple[str, Callable[[Turn], NewTurn]] | None = None
@@ -164,7 +176,7 @@ class ChatSession:
     def _begin(self, run: RunHandle, instead_of: Turn | None, typed: PromptText | None = None) -> NewTurn:
         self.run = run
         self.instead_of, self._after_stop = None, None
-        self._unsent = None if typed is None else (typed, instead_of)
+        self.unsent = None if typed is None else Unsent(typed, (run.turn.id,), instead_of)
         return self._joined(NewTurn(run.turn, run, instead_of), typed)
 
     def _joined(self, new: NewTurn, typed: PromptText | None = None) -> NewTurn:
@@ -198,16 +210,16 @@ class ChatSession:
             return None
         turn = self.chat.settle(run)
         if turn is not None:
-            self._unsent = None
+            self.unsent = None
         return turn
 
     def take_back_unsent(self) -> PromptText | None:
         """Remove and return what was typed for a run that never began; it can be sent as before."""
-        unsent, self._unsent, self._after_stop = self._unsent, None, None
+        unsent, self.unsent, self._after_stop = self.unsent, None, None
         if unsent is None:
             return None
-        prompt, self.instead_of = unsent
-        return prompt
+        self.instead_of = unsent.instead_of
+        return unsent.prompt
 
     def follow_up(self, turn: Turn) -> NewTurn | None:
         """Begin what a change wanted that had to stop the run of `turn` first. Raises MoaTuiError."""
@@ -340,10 +352,12 @@ class ChatSession:
 
     # Comparing
 
-    def compare(self, prompt: PromptText | None, recipes: Sequence[Recipe], *, blind: bool) -> Comparison:
+    def compare(
+        self, prompt: PromptText | None, recipes: Sequence[Recipe], *, blind: bool, command: str = ""
+    ) -> Comparison:
         """Ask a prompt of several recipes at once; None asks the last turn's again, beside it.
 
-        Nothing else can be done until `settle_comparison`.
+        `command` is what was typed before the prompt. Nothing else can be done until `settle_comparison`.
         """
         self.require_idle()
         instead_of = self.instead_of
@@ -358,7 +372,8 @@ class ChatSession:
         comparison = self.chat.compare(sent, recipes, blind=blind, instead_of=instead_of)
         for run in comparison.runs:
             self._written[run.turn.id] = prompt
-        self._unsent, self.instead_of = (prompt, instead_of), None
+        turn_ids = tuple(run.turn.id for run in comparison.runs)
+        self.unsent, self.instead_of = Unsent(prompt, turn_ids, instead_of, command), None
         self._is_comparing = True
         return comparison
 
@@ -368,9 +383,9 @@ class ChatSession:
         Where no run began there is none, and the next prompt takes the place that they were to have.
         """
         self._is_comparing = False
-        unsent, self._unsent = self._unsent, None
+        unsent, self.unsent = self.unsent, None
         turns = self.chat.settle_comparison(comparison)
-        instead_of = unsent[1] if unsent is not None else None
+        instead_of = unsent.instead_of if unsent is not None else None
         if not turns or self.chat.turn is None:
             self.instead_of = instead_of
             return None, ()
@@ -380,7 +395,7 @@ class ChatSession:
 
     def start_over(self) -> None:
         """Forget what belonged to the conversation or branch that was left."""
-        self.instead_of, self._unsent, self._after_stop = None, None, None
+        self.instead_of, self.unsent, self._after_stop = None, None, None
         self.queue.clear()
 
 

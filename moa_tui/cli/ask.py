@@ -6,14 +6,14 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import continue_option, conversation_name, recipe_option, system_option
-from moa_tui.errors import StoreError, UntrustedServerError, UsageError
+from moa_tui.errors import DatabaseLostError, StoreError, UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_text
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _ask(options: AskOptions) -> None:
     err = streams.best_effort(sys.stderr)
     lost: list[str] = []
     if store is not None:
-        store.on_problem(partial(_note_what_is_lost, store, lost))
+        store.on_problem(partial(_note_what_is_lost, store, lost, err))
     ledger = None if options.over_budget else wiring.ledger_of(settings, store)
     with wiring.running_backend(gateway, None if options.private else store, ledger) as backend:
         session = wiring.session_of(backend, request.recipe)
@@ -150,12 +150,14 @@ def _ask(options: AskOptions) -> None:
     leave(code)
 
 
-def _note_what_is_lost(store: Store, lost: list[str], problem: StoreError | None) -> None:
+def _note_what_is_lost(store: Store, lost: list[str], err: TextIO, problem: StoreError | None) -> None:
     """Add to `lost` why a change will never be on disk; what only waits for the disk may still be written.
 
-    Called on the store's own thread.
+    A database that was lost while this runs is told at once. Called on the store's own thread.
     """
-    if problem is not None and store.problem is None:
+    if isinstance(problem, DatabaseLostError):
+        err.write(f"moa-tui: {problem}\n")
+    elif problem is not None and store.problem is None:
         lost.append(str(problem))
 
 

@@ -51,14 +51,19 @@ def open_chat(options: ChatOptions) -> NoReturn:
     gateway = wiring.gateway_of(settings)
     last_turn = conversation.active if conversation is not None else None
     recipe, reason = _recipe(wiring.catalog_of(settings, gateway), options.recipe_name, last_turn, problems)
-    with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
+    ledger, drafts = wiring.ledger_of(settings, store), wiring.drafts()
+    with wiring.running_backend(gateway, store, ledger, drafts) as backend:
         session = wiring.attended_session_of(
             backend, recipe, options.system, private=options.private, guided=settings.guided
         )
         if conversation is not None:
             _open(session, conversation, options.system)
         app = wiring.app_of(session, settings, recipe_reason=reason, problems=problems)
-        app.run()
+        try:
+            app.run()
+        finally:
+            if (problem := app.keep_unsent()) is not None:
+                click.echo(f"moa-tui: {problem}", err=True)
     if store is not None and not store.close():
         click.echo(
             f"moa-tui: the newest turns were not kept: {store.problem or 'the disk is slow'}", err=True
@@ -68,9 +73,12 @@ def open_chat(options: ChatOptions) -> NoReturn:
 
 
 def _require_terminal() -> None:
-    for stream in (sys.stdin, sys.stdout):
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None or not stream.isatty():
-            raise UsageError('the chat needs a terminal; in a script use `moa-tui ask "…"`')
+            raise UsageError(
+                f"the chat needs a terminal, and standard {name} is "
+                f'{"closed" if stream is None else "redirected"}; in a script use `moa-tui ask "…"`'
+            )
     if os.environ.get("TERM") in ("dumb", "unknown"):
         raise UsageError(
             f"this terminal (TERM={os.environ['TERM']}) cannot show the chat; set TERM to what it is, "

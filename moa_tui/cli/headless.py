@@ -18,7 +18,7 @@ from moa_tui.chat.prompt_text import PromptText
 from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
 from moa_tui.conversation import Turn, history
 from moa_tui.engine.events import CallEnded, Delta, RunEnded
-from moa_tui.errors import UsageError
+from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.formats.json_writer import event_document, outcome_document
 from moa_tui.text.wording import summary
 
@@ -117,7 +117,11 @@ def _follow(request: Request, run: RunHandle, out: TextIO, err: TextIO) -> Turn 
                 continue
             writer.write(event)
             progress.show(event)
-    turn = run.result()
+    try:
+        turn = run.result()
+    except MoaTuiError:
+        run.withdraw()
+        raise
     if turn is not None and turn.outcome is not None:
         writer.end(turn.outcome)
     return turn

@@ -20,6 +20,7 @@ from moa_tui.cli.options import continue_option, recipe_option, system_option
 from moa_tui.cli.recipes import recipes
 from moa_tui.cli.sessions import sessions
 from moa_tui.cli.stats import stats
+from moa_tui.cli.streams import fill_closed_descriptors
 
 
 @click.group(
@@ -37,6 +38,7 @@ def main(ctx: click.Context, /, **options: Any) -> None:
 
     Without a command the chat opens. Without any key: moa-tui -r demo
     """
+    fill_closed_descriptors()
     if ctx.invoked_subcommand is None:
         open_chat(ChatOptions(**options))
 

@@ -1,8 +1,9 @@
-"""The standard streams of `ask`: what is piped in, and output that no terminal and no full disk can stop."""
+"""The standard streams: those that are closed, what is piped in, and output that nothing can stop."""
 
 from __future__ import annotations
 
 import io
+import os
 from contextlib import suppress
 from typing import TextIO, cast
 
@@ -43,6 +44,19 @@ class _BestEffort(io.TextIOBase):
     @property
     def encoding(self) -> str:  # type: ignore[override]
         return getattr(self._stream, "encoding", None) or "utf-8"
+
+
+def fill_closed_descriptors() -> None:
+    """Open the null device in the place of each standard stream that is closed, as `2>&-` does.
+
+    Else the next file that is opened, a log or a database, would have its number, and whatever a library
+    prints would be written into that file.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest number that is free.
 
 
 def read_piped(stdin: TextIO | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.cli.options import LAST_CONVERSATION
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
     from moa_tui.store import Store
+    from moa_tui.store.drafts import Drafts
     from moa_tui.ui.app import MoaApp
 
 
@@ -94,6 +96,14 @@ def open_store() -> Store:
     return Store(paths.database_file())
 
 
+def drafts() -> Drafts:
+    """What was written and not sent, beside the database."""
+    from moa_tui.settings import paths
+    from moa_tui.store.drafts import Drafts
+
+    return Drafts(paths.drafts_dir())
+
+
 def database_exists() -> bool:
     """True where anything was ever kept."""
     from moa_tui.settings import paths
@@ -137,16 +147,20 @@ def ledger_of(settings: Settings, store: Store | None) -> Ledger:
 
 
 @contextmanager
-def running_backend(gateway: Gateway, store: Store | None, ledger: Ledger | None) -> Iterator[Backend]:
+def running_backend(
+    gateway: Gateway, store: Store | None, ledger: Ledger | None, drafts: Drafts | None = None
+) -> Iterator[Backend]:
     """What conversations run on; the engine's thread runs until the block ends.
 
-    Without a store nothing is kept on disk; without a ledger there are no budgets.
+    Without a store nothing is kept on disk, without drafts nothing of what was not sent; without a ledger
+    there are no budgets.
     """
     from moa_tui.chat.backend import Backend
     from moa_tui.gateway.thread import EngineThread
 
     with EngineThread() as engine:
-        yield Backend(gateway, engine, store) if ledger is None else Backend(gateway, engine, store, ledger)
+        backend = Backend(gateway, engine, store, drafts=drafts)
+        yield backend if ledger is None else replace(backend, ledger=ledger)
 
 
 def session_of(backend: Backend, recipe: Recipe) -> ChatSession:

@@ -44,6 +44,11 @@ def answers_file() -> Path:
     return data_dir() / "trusted-servers.json"
 
 
+def drafts_dir() -> Path:
+    """The directory of what was written and not sent."""
+    return data_dir() / "drafts"
+
+
 def exports_dir() -> Path:
     """The directory of exports for which no path was given."""
     return data_dir() / "exports"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -42,7 +43,8 @@ def local_day() -> str:
 class Recording:
     """Writes a run to the database while it goes.
 
-    `take` and `withdraw` are called on one thread, the engine's, and never wait for the disk. `_codec` and
+    `take` is called on one thread, the engine's, and `withdraw` on any once the run has ended; neither waits
+    for the disk. `_codec` and
     `_is_lost` belong to the writer's thread. `_fresh` is filled on the first and emptied on the second.
     """
 
@@ -58,7 +60,16 @@ class Recording:
         self._fresh: deque[tuple[CallId, Kind, str | None]] = deque()
         self._checkpoint_is_due = False
         self._is_lost = False
+        self._applied: list[Change] = []
+        """What was written besides texts in progress, to be written again where the file is lost."""
+        self.is_over = False
+        """True once nothing is left to be written anew: the turn was withdrawn."""
         writer.put(self._begin)
+
+    @property
+    def turn_id(self) -> str:
+        """The id of the turn."""
+        return self._turn.id
 
     def take(self, event: Event) -> None:
         """Record an event of the run. What a call cost is booked on the day on which this is called."""
@@ -85,6 +96,7 @@ class Recording:
     def withdraw(self) -> None:
         """Remove the turn again, because its run never began; the database is as if it had not been sent."""
         active = self._conversation.active
+        self.is_over = True
         self._put(lambda db, turn, _: tables.forget_turn(db, turn, active.id if active is not None else None))
 
     def _checkpoint(self, call: CallId, kind: Kind, text: str | None) -> None:
@@ -119,6 +131,19 @@ class Recording:
             self._is_lost = True
             raise
         change(connection, turn, TextPool(connection, conversation))
+        if not isinstance(change, _Checkpoint) and change not in self._applied:
+            self._applied.append(change)
+
+    def write_anew(self, connection: sqlite3.Connection) -> None:
+        """Write the turn with all that has come of it so far into a file that took the place of a lost one."""
+        if self._is_lost or self.is_over:
+            return
+        conversation = tables.keep_conversation(connection, self._conversation, self._turn)
+        with suppress(StoreError):  # The usual case: it is not there.
+            tables.forget_turn(connection, tables.turn_key(connection, conversation, self._turn.id), None)
+        self._begin(connection)
+        for change in list(self._applied):
+            self._apply(change, connection)
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         """Insert the turn, and the conversation where it is not there."""
@@ -132,7 +157,8 @@ class Recording:
             # Another moa-tui may have removed the conversation that goes on here.
             if turn.id not in stored_ids:
                 tables.keep_whole_turn(connection, key, turn, pool)
-        tables.keep_turn(connection, key, self._turn, pool)
+        if self._turn.id not in stored_ids:  # Written anew already, where the file was lost.
+            tables.keep_turn(connection, key, self._turn, pool)
         tables.make_active(connection, key, self._turn.id)
 
 

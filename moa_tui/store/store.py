@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
-from moa_tui.errors import ConversationExistsError, StoreError
+from moa_tui.errors import ConversationExistsError, DatabaseLostError, StoreError
 from moa_tui.settings import paths
 from moa_tui.store import reader, tables
 from moa_tui.store.figures import figures
@@ -60,10 +60,12 @@ class Store:
         except sqlite3.Error as error:
             connection.close()
             raise explained(error, path) from error
-        self._writer = Writer(connection, path)
         self._read_lock = threading.Lock()
         self._claims: dict[str, FileLock] = {}
         self._claims_lock = threading.Lock()
+        self._in_view: Conversation | None = None
+        self._recordings: list[Recording] = []
+        self._writer = Writer(connection, path, self)
         self._writer.put(_empty_bin, soon=False)
         self._end_interrupted_runs()
 
@@ -91,11 +93,48 @@ class Store:
         """
         self._writer.on_problem = listener
 
+    # Where the file is lost
+
+    def set_in_view(self, conversation: Conversation | None) -> None:
+        """Say which conversation is open, to be written anew where the file is lost; None for none."""
+        self._in_view = conversation
+        turn_ids = {turn.id for turn in conversation.turns} if conversation is not None else set()
+        self._recordings = [
+            each for each in self._recordings if not each.is_over and each.turn_id not in turn_ids
+        ]
+
+    @property
+    def conversation_id(self) -> str:
+        """See `writer.Memory`."""
+        return self._in_view.id if self._in_view is not None else ""
+
+    def reopen(self) -> sqlite3.Connection:
+        """See `writer.Memory`."""
+        with self._read_lock:
+            self._reading.close()
+            connection = open_database(self.path)
+            try:
+                self._reading = connect(self.path)
+            except sqlite3.Error as error:
+                connection.close()
+                raise explained(error, self.path) from error
+        self._hold_again()
+        return connection
+
+    def write_anew(self, connection: sqlite3.Connection) -> None:
+        """See `writer.Memory`."""
+        if self._in_view is not None and self._in_view.turns:
+            _complete(connection, self._in_view)
+        for recording in self._recordings:
+            recording.write_anew(connection)
+
     # Writing
 
     def record(self, conversation: Conversation, turn: Turn) -> Recording:
         """Write a turn that is being sent, and return what writes the events of its run. Does not wait."""
-        return Recording(self._writer, conversation, turn, self._today)
+        recording = Recording(self._writer, conversation, turn, self._today)
+        self._recordings = [*self._recordings, recording]
+        return recording
 
     def save(self, conversation: Conversation) -> None:
         """Write a whole conversation that was made elsewhere; its costs are booked on no day.
@@ -191,9 +230,15 @@ class Store:
         """Return a conversation with all its turns. Raises StoreError where there is none of that id."""
         return self._read(lambda connection: reader.load(connection, conversation_id))
 
+    def turn_ids(self, conversation_id: str) -> set[str]:
+        """Return the ids of the turns of a conversation; none where it is not there."""
+        return self._read(lambda connection: reader.turn_ids(connection, conversation_id))
+
     def _read(self, query: Callable[[sqlite3.Connection], T], begin: str = "BEGIN") -> T:
         """Return what `query` returns; it sees all that was queued before, in one state of the file."""
         self._writer.flush()
+        if isinstance(self._writer.problem, DatabaseLostError):
+            raise self._writer.problem
         with self._read_lock, self._read_errors():
             try:
                 # Without a transaction, what is written meanwhile would show in half of what is read.
@@ -237,6 +282,16 @@ class Store:
                 return True  # Where nothing can be written nobody else can go on with it either.
             self._claims[conversation_id] = lock
             return True
+
+    def _hold_again(self) -> None:
+        """Claim anew what was claimed by files that are gone, with the whole folder."""
+        with self._claims_lock:
+            gone = {name: lock for name, lock in self._claims.items() if not Path(lock.lock_file).exists()}
+            for conversation_id, lock in gone.items():
+                del self._claims[conversation_id]
+                lock.release()
+        for conversation_id in gone:
+            self.hold(conversation_id)
 
     def let_go(self, conversation_id: str) -> None:
         """Give up the claim to a conversation, once what is queued of it is written."""

@@ -14,10 +14,11 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from moa_tui.errors import StoreError
+from moa_tui.errors import DatabaseLostError, StoreError
 from moa_tui.store.schema import explained
+from moa_tui.store.watch import FileWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,21 +60,40 @@ class _Awaited:
             self.change(connection)
 
 
+class Memory(Protocol):
+    """What the writer asks for where the file is lost. Called on the writer's thread."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The id of the conversation that is open; empty where none is, or it is not to be kept."""
+
+    def reopen(self) -> sqlite3.Connection:
+        """Open the file that is at the path now, or a new one. Raises StoreError."""
+
+    def write_anew(self, connection: sqlite3.Connection) -> None:
+        """Write all that is open, as far as it is not there. Raises sqlite3.Error."""
+
+
 class Writer:
     """Applies changes in the order they come, many to a transaction, each whole or not at all.
 
     Changes that the disk does not take stay queued and are tried again, so a change may be called more than
     once. `put`, `flush`, `call` and `close` may be called on any thread but the writer's own. `on_problem` is
     called on the writer's thread, with a StoreError when writing fails and with None when it works again.
+
+    The file is looked at before each transaction and once a second. Where it is not the one any more that was
+    opened, that is a DatabaseLostError; another is opened in its place and given what is in memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, memory: Memory) -> None:
         self.problem: StoreError | None = None
         self.on_problem: Callable[[StoreError | None], None] = lambda _: None
         self._connection = connection
-        # By default the change that crosses a thousand pages pays for all of them.
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._path = path
+        self._memory = memory
+        self._watch = FileWatch(path)
+        self._is_lost = False
+        self._adopt(connection)
         self._changes: deque[Change] = deque()
         self._queued_count = self._written_count = 0
         self._urgent = self._closing = self._ended = False
@@ -136,7 +156,7 @@ class Writer:
             self._closing = True
             self._state.notify_all()
         self._thread.join(seconds)
-        return self._written_count >= self._queued_count
+        return self._written_count >= self._queued_count and not self._is_lost
 
     # On the writer's thread
 
@@ -147,20 +167,23 @@ class Writer:
         try:
             while True:
                 with self._state:
-                    idle = _IDLE_SECONDS if unmerged else None
-                    is_due = self._state.wait_for(lambda: self._changes or self._closing, idle)
-                if not is_due or unmerged > _MOST_UNMERGED:
-                    self._merge()
-                    unmerged = 0
+                    is_due = self._state.wait_for(lambda: self._changes or self._closing, _IDLE_SECONDS)
+                if not is_due or (unmerged > _MOST_UNMERGED and not self._is_lost):
+                    if self._is_at_hand() and unmerged:
+                        self._merge()
+                        unmerged = 0
                     continue
                 with self._state:
-                    wait = _RETRY_SECONDS if self.problem else _CHECKPOINT_SECONDS
+                    wait = _RETRY_SECONDS if self.problem and not self._is_lost else _CHECKPOINT_SECONDS
                     self._state.wait_for(lambda: self._closing or (self._urgent and not self.problem), wait)
                     self._urgent = False
                     count, closing = len(self._changes), self._closing
                     # Set while the queue is known to be empty: `put` takes nothing from here on.
                     self._ended = not count
-                if self._ended or (not self._apply(count) and closing):
+                if self._ended:
+                    self._is_at_hand()  # It may have been lost since the last change.
+                    return
+                if not self._apply(count) and closing:
                     return
                 unmerged += count
         finally:
@@ -175,6 +198,58 @@ class Writer:
         # What goes wrong here goes wrong again with the next change, which reports it.
         with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._watch.note(self._connection, self._memory.conversation_id)
+
+    def _adopt(self, connection: sqlite3.Connection) -> None:
+        """Write through this connection from now on. Raises sqlite3.Error."""
+        # By default the change that crosses a thousand pages pays for all of them.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        self._watch.note(connection, self._memory.conversation_id)
+        self._connection = connection
+
+    def _is_at_hand(self) -> bool:
+        """Return whether the file is the one that was opened, or another was opened in its place just now."""
+        if not self._is_lost:
+            loss = self._watch.loss(self._connection)
+            if loss is None:
+                return True
+            self._abandon()
+            self._set_problem(
+                DatabaseLostError(
+                    f"NOT SAVED: {loss} while moa-tui had it open. Only what is open here is written anew; "
+                    "where the file was moved away, put it back while no moa-tui runs"
+                )
+            )
+        try:
+            connection = self._memory.reopen()
+        except StoreError as error:
+            self._set_problem(DatabaseLostError(f"NOT SAVED: {error}"))
+            return False
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._memory.write_anew(connection)
+            connection.execute("COMMIT")
+            self._adopt(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            self._set_problem(DatabaseLostError(f"NOT SAVED: {explained(error, self._path)}"))
+            return False
+        self._is_lost = False
+        self._set_problem(None)
+        return True
+
+    def _abandon(self) -> None:
+        """Close the file that is not at its path any more."""
+        with suppress(sqlite3.Error):
+            if self._watch.is_in_place and self._watch.was_overwritten:
+                self._watch.empty_log()
+            else:
+                # A file that was moved away has all that was written then.
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._connection.close()
+        if not self._watch.is_in_place:
+            self._watch.drop_old_log()
+        self._is_lost = True
 
     def _apply(self, count: int) -> bool:
         """Write the first `count` changes in one transaction and return whether the disk took them.
@@ -182,6 +257,8 @@ class Writer:
         They stay in the queue where it did not.
         """
         faults: list[StoreError] = []
+        if not self._is_at_hand():
+            return False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._is_writing = True

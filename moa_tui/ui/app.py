@@ -276,12 +276,17 @@ class MoaApp(PrivateTracebackApp):
         """Leave; where that would lose a conversation, only when it is asked once more."""
         try:
             self._chat_screen.controllers.switching.require_may_leave()
+            self._chat_screen.controllers.drafting.require_may_leave()
         except UsageError as error:
             self._chat_screen.view.complain(error)
             return
         except Exception as error:  # a fault of ours must not keep anybody in the program
             self.on_bug(error)
         self.exit()
+
+    def keep_unsent(self) -> str | None:
+        """Write what was not sent to disk once the app is over; why that cannot be, or None."""
+        return self._chat_screen.controllers.drafting.keep_last()
 
     def choose_theme(self) -> None:
         self.push_screen(ThemeScreen(self._themes), lambda name: self.use_theme(name) if name else None)

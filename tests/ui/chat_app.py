@@ -28,6 +28,7 @@ from moa_tui.recipes.models import ModelCatalog
 from moa_tui.settings import paths
 from moa_tui.settings.config import Settings
 from moa_tui.store import Store
+from moa_tui.store.drafts import Drafts
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat import screen as chat_screen
 from moa_tui.ui.terminal import clipboard
@@ -291,7 +292,9 @@ async def chat_app(
         patch.setattr(clipboard, "copy", copy)
         patch.setattr("moa_tui.ui.app.copy", copy)
         kept_in = store if kept else None
-        backend = Backend(cast("Gateway", gateway), engine, kept_in, Ledger(settings.budget, kept_in))
+        ledger = Ledger(settings.budget, kept_in)
+        drafts = Drafts(Path(folder) / "drafts")
+        backend = Backend(cast("Gateway", gateway), engine, kept_in, ledger, drafts=drafts)
         chat = Chat(backend, this, private=private, attended=True, guided=settings.guided)
         session = ChatSession(chat)
         if conversation is not None:

@@ -53,7 +53,8 @@ class Comparing:
         self._session.require_idle()
         words, recipes = await asyncio.to_thread(self._recipes, command.written)
         prompt = command.with_words(words.prompt) if words.prompt else None
-        comparison = self._session.compare(prompt, recipes, blind=words.is_blind)
+        command_words = f"/compare {command.written.removesuffix(words.prompt)}"
+        comparison = self._session.compare(prompt, recipes, blind=words.is_blind, command=command_words)
         screen = CompareScreen(
             comparison,
             self._session.written(comparison.runs[0].turn).written,

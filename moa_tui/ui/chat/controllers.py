@@ -10,6 +10,7 @@ from moa_tui.ui.chat.changing import Changing
 from moa_tui.ui.chat.checklist import Checklist
 from moa_tui.ui.chat.choosing import Choosing
 from moa_tui.ui.chat.comparing import Comparing
+from moa_tui.ui.chat.drafting import Drafting
 from moa_tui.ui.chat.following import Following
 from moa_tui.ui.chat.labels import Labels
 from moa_tui.ui.chat.looking import Looking
@@ -30,7 +31,8 @@ class Controllers:
     `asking`: prompts, the queue, stopping. `changing`: an agent's part in a turn. `choosing`: recipe, models,
     checklists. `comparing`: several recipes at once. `checklist`: points to tick. `switching`: conversations
     and branches, export, statistics. `looking`: panes, one agent alone, finding, copying. `labels`: title,
-    estimate and numbers, and telling them. `following`: a run on the screen, until it is over.
+    estimate and numbers, and telling them. `drafting`: what was not sent, on disk. `following`: a run on the
+    screen, until it is over.
     """
 
     def __init__(
@@ -55,3 +57,4 @@ class Controllers:
         self.checklist = Checklist(state, view, self.following)
         self.choosing = Choosing(state, view, catalog, models, self.labels)
         self.looking = Looking(state, view)
+        self.drafting = Drafting(state, view)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 # Each tick draws a third of the panes, or a sixth of many: 10 Hz for a pane, 5 Hz beyond eight.
 _TICK_SECONDS = 1 / 30
+# At most so much of what is typed is lost when the program is killed.
+_DRAFT_SECONDS = 0.75
 _SMALLEST = (60, 20)
 _SIDE_BY_SIDE_WIDTH = 180
 
@@ -124,6 +126,8 @@ class ChatScreen(Screen[None]):
         self.controllers.switching.tell_disk_problem()
         self.view.start(self.controllers.choosing.look_around, "look around")
         self.view.start(self.controllers.switching.recall_prompts, "recall")
+        self.controllers.drafting.begin()
+        self.set_interval(_DRAFT_SECONDS, self.controllers.drafting.keep)
         self.controllers.labels.renew_estimate()
 
     async def _tick(self) -> None:
@@ -157,23 +161,27 @@ class ChatScreen(Screen[None]):
         event.stop()
         self.view.box.prompt.remember(event.prompt.written)
         await self.view.attempt(partial(self._submit, event.prompt))
+        self.controllers.drafting.keep()
 
     async def _submit(self, prompt: PromptText) -> None:
         """Send a prompt or obey a command; where that cannot be done, the text is back in the prompt.
 
         Raises MoaTuiError. The second time, after a question, it takes the text from there again.
         """
-        if self.view.box.draft.written == prompt.written:
-            self.view.box.prompt.reset()
-        command = commands.parse(prompt)
+        box, command = self.view.box, commands.parse(prompt)
+        if box.draft.written == prompt.written:
+            box.prompt.reset()
         if command is None:
+            box.accept(prompt)
             await self.controllers.asking.submit(prompt)
             return
         try:
             await self._act(*command)
         except MoaTuiError:
-            self.view.box.prompt.put_back(prompt.written)
+            box.prompt.put_back(prompt.written)
+            box.accept(prompt)
             raise
+        box.accept(prompt)
 
     def on_prompt_box_edited(self) -> None:
         self.controllers.asking.prompt_edited()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.conversations import Resumed
-from moa_tui.errors import OpenElsewhereError, UsageError
+from moa_tui.errors import DatabaseLostError, OpenElsewhereError, UsageError
 from moa_tui.formats.export import FORMATS
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.sessions.fork_screen import ForkScreen
@@ -200,12 +200,14 @@ class Switching:
 
         May be called before the screen is there: then the problem is told once it is.
         """
-        self._conversations.disk_problem = problem
+        before, self._conversations.disk_problem = self._conversations.disk_problem, problem
         if not self._view.is_ready:
             return
         self._labels.renew_title()
         if problem is None:
-            self._view.say("conversations are written to disk again; nothing was lost")
+            was_lost = isinstance(before, DatabaseLostError)
+            words = "what is open here was written anew" if was_lost else "nothing was lost"
+            self._view.say(f"conversations are written to disk again; {words}", seconds=15 if was_lost else 5)
         else:
             self.tell_disk_problem()
 

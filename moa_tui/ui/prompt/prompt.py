@@ -81,6 +81,15 @@ class Prompt(TextArea):
         return self.pastes.expand(self.text)
 
     @property
+    def unsent(self) -> list[str]:
+        """The texts that are being written: what is shown, and what was left to look at an earlier prompt."""
+        if not self._steps_back:
+            return [self.expanded]
+        left = self.pastes.expand(self._texts_by_step.get(0, ""))
+        # An earlier prompt as it was sent is no text of anybody's; one that was changed is.
+        return [left, self.expanded] if self.expanded != self.earlier[-self._steps_back] else [left]
+
+    @property
     def selected_text(self) -> str:
         """The selection as it is copied: with its pastes unfolded, since a token means nothing elsewhere."""
         return self.pastes.expand(super().selected_text)

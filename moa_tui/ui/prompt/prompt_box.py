@@ -77,6 +77,8 @@ class PromptBox(Vertical):
         self._mentions: Mentions = {}
         self._timer: Timer | None = None
         self._is_reading = False
+        self._submitted: list[PromptText] = []
+        """What was taken out of the box, and is on its way to whoever sends it."""
         self._text_to_confirm: str | None = None
         """A text that was not sent because of unreadable files; submitted again, it is sent without them."""
         self._command_names = {hint.name for hint in commands if not hint.takes_message}
@@ -93,6 +95,16 @@ class PromptBox(Vertical):
     def draft(self) -> PromptText:
         """The prompt as it would be sent now, with those of its files that have been read."""
         return PromptText(self.prompt.expanded, _readable(self._mentions))
+
+    @property
+    def unsent(self) -> list[str]:
+        """All texts that were written and have not reached who sends them, in order."""
+        return [*(prompt.written for prompt in self._submitted), *self.prompt.unsent]
+
+    def accept(self, prompt: PromptText) -> None:
+        """Take note that a submitted prompt has reached who sends it."""
+        if prompt in self._submitted:
+            self._submitted.remove(prompt)
 
     @property
     def estimate(self) -> str:
@@ -168,8 +180,10 @@ class PromptBox(Vertical):
             message = "\n".join([*errors, "Nothing was sent. Enter again sends it without."])
             self.notify(message, severity="error", markup=False)
             return
+        prompt = PromptText(expanded, _readable(mentions))
+        self._submitted.append(prompt)
         self._clear(written)
-        self.post_message(self.Submitted(PromptText(expanded, _readable(mentions))))
+        self.post_message(self.Submitted(prompt))
 
     def _report_edit(self) -> None:
         self.post_message(self.Edited())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from codecs import getincrementaldecoder
 from collections import deque
 from contextlib import suppress
@@ -79,8 +80,12 @@ class _LosableOutput:
     With an error instead, Textual's writer thread would end, and whoever writes to it would wait for ever.
     """
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def __init__(self, own: TextIO | None) -> None:
+        """`own` is the output that Textual would use, which is standard error.
+
+        Where that is no terminal, as with `2>/dev/null`, the screen would stay blank: standard output is one.
+        """
+        self._file: TextIO = own if own is not None and own.isatty() else sys.__stdout__ or sys.stdout
 
     def write(self, text: str) -> None:
         with suppress(OSError):
