@@ -35,7 +35,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias, get_type_hints
 
 from aiohttp import web
 
@@ -68,6 +68,7 @@ class Spec:
     status: int = 503  # flaky: HTTP status of a refusal
     retry_after: str = "1"  # Retry-After header of flaky, http429 and http503; empty for none
     limit: int = 1000  # context_once: characters of messages that fit
+    finish: str = "stop"  # ends: why the answer ends, in the server's own words
 
     @classmethod
     def parse(cls, model: str) -> Spec:
@@ -109,6 +110,10 @@ class Reply:
 
     content_type = "text/event-stream"
     streams_by_default = False
+    terminator = DONE  # ends a stream, whatever came before it
+    keepalive = b": keep-alive\n\n"
+    key_header = "authorization"
+    own_modes: ClassVar[dict[str, Mode]] = {}  # modes of this protocol alone; they come before MODES
 
     def __init__(self, server: ModelServer, http: web.Request, body: Json, number: int) -> None:
         self.server, self.http, self.body, self.number = server, http, body, number
@@ -128,6 +133,16 @@ class Reply:
     def record(self) -> Request:
         asked = self.number, self.model, self.spec.mode, self.spec.key, self.body, self.headers
         return Request(*asked, self.started, self.ended, self.sent, self.disconnected)
+
+    def messages(self) -> list[Json]:
+        """The messages of the request, as OpenAI would be sent them."""
+        messages: list[Json] = self.body.get("messages", [])
+        return messages
+
+    @property
+    def sent_key(self) -> str | None:
+        """The header that holds the client's key, whole."""
+        return self.headers.get(self.key_header)
 
     # What is said.
 
@@ -174,17 +189,24 @@ class Reply:
         last = self.frame(self.chunk({}, finish))
         if with_usage and (self.body.get("stream_options") or {}).get("include_usage"):
             last += self.frame({**self.chunk({}), "choices": [], "usage": self.usage()})
-        return last + DONE
+        return last + self.terminator
 
     def failure(self, message: str, kind: str, code: str | None = None) -> Json:
         return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+    def refusal(self, status: int, message: str, kind: str, code: str | None) -> Json | list[Json]:
+        """The body of an HTTP error."""
+        return self.failure(message, kind, code)
+
+    def refusal_headers(self, status: int, retry_after: str) -> dict[str, str]:
+        return {"Retry-After": retry_after} if retry_after else {}
 
     def completion(self, message: Json, finish: str) -> Json:
         choice = {"index": 0, "message": message, "finish_reason": finish}
         return {**self._identity("chat.completion"), "choices": [choice], "usage": self.usage()}
 
     def usage(self) -> Json:
-        prompt = sum(len(text.split()) for text in message_texts(self.body))
+        prompt = sum(len(text.split()) for text in message_texts(self.messages()))
         return {"prompt_tokens": prompt, "completion_tokens": self.sent, "total_tokens": prompt + self.sent}
 
     def _identity(self, kind: str) -> Json:
@@ -237,8 +259,8 @@ class Reply:
         self, status: int, message: str, kind: str, code: str | None = None, retry_after: str = ""
     ) -> web.Response:
         await self.wait_until_due(0)
-        headers = {"Retry-After": retry_after} if retry_after else {}
-        return web.json_response(self.failure(message, kind, code), status=status, headers=headers)
+        headers = self.refusal_headers(status, retry_after)
+        return web.json_response(self.refusal(status, message, kind, code), status=status, headers=headers)
 
 
 class OllamaReply(Reply):
@@ -246,6 +268,7 @@ class OllamaReply(Reply):
 
     content_type = "application/x-ndjson"
     streams_by_default = True
+    terminator = b""
 
     def chunk(self, delta: Json, finish: str | None = None) -> Json:
         message = {"thinking" if name.startswith("reasoning") else name: text for name, text in delta.items()}
@@ -283,8 +306,8 @@ def message_text(message: Json) -> str:
     return "".join(parts)
 
 
-def message_texts(body: Json) -> list[str]:
-    return [message_text(message) for message in body.get("messages", [])]
+def message_texts(messages: list[Json]) -> list[str]:
+    return [message_text(message) for message in messages]
 
 
 # ---- modes: what a model name stands for, each a way to serve a Reply
@@ -356,7 +379,7 @@ def in_one_line(reply: Reply) -> Iterator[Delta]:
 
 
 def echoed(reply: Reply) -> Iterator[Delta]:
-    said = [message_text(message) for message in reply.body.get("messages", []) if message["role"] == "user"]
+    said = [message_text(message) for message in reply.messages() if message["role"] == "user"]
     return (("content", word) for word in re.findall(r"\S+\s*|\s+", "".join(said[-1:])))
 
 
@@ -384,7 +407,7 @@ async def silence(reply: Reply) -> NoReturn:
 async def keepalives(reply: Reply) -> NoReturn:
     while True:
         await asyncio.sleep(KEEPALIVE_SECONDS)
-        await reply.response.write(b": keep-alive\n\n")
+        await reply.response.write(reply.keepalive)
 
 
 async def endless(reply: Reply) -> web.StreamResponse:
@@ -428,7 +451,7 @@ def torn_json(reply: Reply) -> bytes:
 
 def error_event(reply: Reply) -> bytes:
     failure = reply.failure("The server failed while it processed the request", "server_error", "overloaded")
-    return reply.frame(failure) + DONE
+    return reply.frame(failure) + reply.terminator
 
 
 def error_choice(reply: Reply) -> bytes:
@@ -473,15 +496,19 @@ async def split_utf8(reply: Reply) -> web.StreamResponse:
 
 
 async def leak(reply: Reply) -> web.StreamResponse:
-    message = f"Incorrect API key provided: {reply.headers.get('authorization')}"
+    message = f"Incorrect API key provided: {reply.sent_key}"
     return await reply.refuse(401, message, "invalid_request_error", "invalid_api_key")
 
 
 async def leak_stream(reply: Reply) -> web.StreamResponse:
     await reply.begin()
     await reply.send([reply.heading()])
-    failure = reply.failure(f"The provider refused {reply.headers.get('authorization')}", "server_error")
-    return await reply.end(reply.frame(failure) + DONE)
+    failure = reply.failure(f"The provider refused {reply.sent_key}", "server_error")
+    return await reply.end(reply.frame(failure) + reply.terminator)
+
+
+async def ends(reply: Reply) -> web.StreamResponse:
+    return await Answer(Reply.text, reply.spec.finish)(reply)
 
 
 def web_page(status: int, title: str) -> Mode:
@@ -501,7 +528,7 @@ async def flaky(reply: Reply) -> web.StreamResponse:
 
 
 async def context_once(reply: Reply) -> web.StreamResponse:
-    used, limit = sum(map(len, message_texts(reply.body))), reply.spec.limit
+    used, limit = sum(map(len, message_texts(reply.messages()))), reply.spec.limit
     return await (MODES["ok"](reply) if used <= limit else too_long(used, limit)(reply))
 
 
@@ -516,6 +543,7 @@ MODES: dict[str, Mode] = {
     "no_usage": Answer(Reply.text, with_usage=False),  # usage is withheld even if asked for
     "length": Answer(Reply.text, "length"),
     "content_filter": Answer(Reply.text, "content_filter"),
+    "ends": ends,  # for the reason `finish`
     # `reason` deltas of reasoning_content, or of the field some gateways name reasoning, before the text.
     "reasoning": Answer(lambda reply: (*reply.thoughts(), *reply.text())),
     "reasoning2": Answer(lambda reply: (*reply.thoughts("reasoning"), *reply.text())),
@@ -547,8 +575,9 @@ MODES: dict[str, Mode] = {
     "cut": Fault("text", dropped(hard=False)),  # FIN inside the chunked body
     "no_done": Fault("text", ending_in(lambda reply: b"")),  # nor finish_reason
     "empty": Fault("headers", ending_in(lambda reply: b"")),
-    "empty_done": Fault("headers", ending_in(lambda reply: DONE)),  # [DONE] and nothing before it
+    "empty_done": Fault("headers", ending_in(lambda reply: reply.terminator)),  # [DONE] and nothing else
     "error_event": Fault("text", ending_in(error_event)),  # an error object as an event
+    "error_first": Fault("headers", ending_in(error_event)),  # the same in place of an answer
     "error_choice": Fault("text", ending_in(error_choice)),  # OpenRouter: an error beside the choices
     "leak_stream": leak_stream,  # one chunk, then an error event that repeats the Authorization header
     # Refusals.
@@ -687,7 +716,8 @@ class ModelServer:
         except (ValueError, KeyError, TypeError) as error:
             return web.json_response({"error": {"message": f"bad request: {error!r}"}}, status=400)
         try:
-            return await MODES.get(reply.spec.mode, MODES["http404"])(reply)
+            modes = MODES | reply.own_modes
+            return await modes.get(reply.spec.mode, MODES["http404"])(reply)
         except (asyncio.CancelledError, ConnectionError):
             reply.disconnected = not (reply.complete or self._closing)
             raise

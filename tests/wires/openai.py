@@ -1,0 +1,106 @@
+"""What OpenAI's `/v1/chat/completions`, and servers that imitate it, do beside what `tests.model_server` has.
+
+Written from platform.openai.com (Chat Completions streaming, the refusal of a model), vLLM's and OpenRouter's
+documentation of `reasoning`, and faults reported of servers that imitate the protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.model_server import Answer, Reply, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aiohttp import web
+
+    from tests.model_server import Delta, Json
+
+
+class OpenAIReply(Reply):
+    """OpenAI's reply with the modes below."""
+
+
+@dataclass(frozen=True)
+class Deltas:
+    """A stream of whole deltas, for what a field and its text cannot say."""
+
+    deltas: Callable[[Reply], Iterator[Json]]
+    finish: str = "stop"
+
+    async def __call__(self, reply: Reply) -> web.StreamResponse:
+        await reply.begin()
+        for delta in self.deltas(reply):
+            await reply.response.write(reply.frame(reply.chunk(delta)))
+            reply.sent += 1
+        return await reply.end(reply.ending(self.finish))
+
+
+def refusals(reply: Reply) -> Iterator[Delta]:
+    return (("refusal", word) for word in ("I'm sorry, ", "but I can't ", "help with that."))
+
+
+def parts(reply: Reply) -> Iterator[Json]:
+    return ({"content": [{"type": "text", "text": text}]} for _, text in reply.text())
+
+
+def first_part(reply: Reply) -> Iterator[Json]:
+    """Only the beginning of the text is a list of parts."""
+    (_, heading), *rest = reply.text()
+    yield {"content": [{"type": "text", "text": heading}]}
+    yield from ({"content": text} for _, text in rest)
+
+
+def tool_calls(reply: Reply) -> Iterator[Json]:
+    function = {"name": "get_weather", "arguments": ""}
+    yield {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]}
+    yield {"tool_calls": [{"index": 0, "function": {"arguments": '{"city":"Paris"}'}}]}
+
+
+async def two_choices(reply: Reply) -> web.StreamResponse:
+    await reply.begin()
+    for _, text in reply.text():
+        for index, said in ((0, text), (1, "SECOND ")):
+            chunk = reply.chunk({"content": said})
+            chunk["choices"][0]["index"] = index
+            await reply.response.write(reply.frame(chunk))
+        reply.sent += 1
+    return await reply.end(reply.ending())
+
+
+async def no_reason(reply: Reply) -> web.StreamResponse:
+    """Text, and [DONE] without a finish_reason."""
+    await reply.begin()
+    await reply.send(reply.text())
+    return await reply.end(reply.terminator)
+
+
+@dataclass(frozen=True)
+class OddUsage:
+    """A good answer whose count of tokens is none: `usage` stands for each of its numbers."""
+
+    usage: Any
+
+    async def __call__(self, reply: Reply) -> web.StreamResponse:
+        await reply.begin()
+        await reply.send(reply.text())
+        last = reply.frame(reply.chunk({}, "stop"))
+        counts = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), self.usage)
+        usage = {**reply.chunk({}), "choices": [], "usage": counts}
+        return await reply.end(last + b"data: " + to_json(usage) + b"\n\n" + reply.terminator)
+
+
+OpenAIReply.own_modes = {
+    "refusal": Answer(refusals),  # the model's own refusal, in a field of its own
+    "filtered": Answer(lambda reply: (), "content_filter"),  # before any text
+    "parts": Deltas(parts),  # content as lists of parts
+    "first_part": Deltas(first_part),
+    "tool_calls": Deltas(tool_calls, "tool_calls"),
+    "two_choices": two_choices,
+    "no_reason": no_reason,
+    "null_usage": OddUsage(None),
+    "negative_usage": OddUsage(-1),
+    "float_usage": OddUsage(2.5),
+}
