@@ -197,7 +197,7 @@ async def stream(
             raise exchange.failure
         yield _finish(response, model if priced else None)
     except Exception as error:
-        if exchange.failure is None and _failed_at_its_usage(response, error):
+        if exchange.failure is None and response is not None and _failed_at_its_usage(response, error):
             yield Finish(response.received_finish_reason)
             return
         # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
