@@ -136,11 +136,14 @@ def delete(names: tuple[str, ...], now: bool) -> None:
     """Throw the conversations NAMES away. For a week `sessions restore` brings them back."""
     with wiring.opened_library() as library:
         for summary in [library.find(name, deleted=now) for name in names]:
-            if now:
-                library.purge(summary.id)
-            else:
+            if not now:
                 library.delete(summary.id)
-            click.echo(safe_text(f"{summary.id}  {summary.name}: {'gone for good' if now else 'deleted'}"))
+                click.echo(safe_text(f"{summary.id}  {summary.name}: deleted"))
+            elif remains := library.purge(summary.id):
+                click.echo(safe_text(f"{summary.id}  {summary.name}: deleted for good"))
+                click.echo(f"moa-tui: words of it are still on the disk: {remains}", err=True)
+            else:
+                click.echo(safe_text(f"{summary.id}  {summary.name}: gone for good"))
 
 
 @sessions.command()

@@ -27,8 +27,8 @@ from moa_tui.settings import paths
 if TYPE_CHECKING:
     from pathlib import Path
 
-# How long to wait for another moa-tui that is writing.
-_BUSY_SECONDS = 5.0
+BUSY_SECONDS = 5.0
+"""How long to wait for another moa-tui that is writing."""
 
 _FIRST = """
 CREATE TABLE conversations (
@@ -159,7 +159,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises sqlite3.Error.
     """
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         # What is deleted is overwritten: it may have been deleted because nobody was to read it.
         for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "secure_delete = ON"):
@@ -197,7 +197,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to a write-ahead log, so that readers wait for nobody. Raises sqlite3.Error."""
-    end = time.monotonic() + _BUSY_SECONDS
+    end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-import time
 import zlib
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -18,6 +17,7 @@ from moa_tui.errors import ConversationExistsError, StoreError
 from moa_tui.settings import paths
 from moa_tui.store import reader, tables
 from moa_tui.store.figures import figures
+from moa_tui.store.purge import empty_bin, overwrite, purge, purge_copies
 from moa_tui.store.recording import Recording, local_day
 from moa_tui.store.schema import connect, explained, open_database
 from moa_tui.store.text_pool import MessageCodec, TextPool
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from moa_tui.stats.preferences import Preference
 
 T = TypeVar("T")
-
-_IN_BIN_SECONDS = 7 * 24 * 3600.0
 
 
 class Store:
@@ -64,7 +62,7 @@ class Store:
         self._read_lock = threading.Lock()
         self._claims: dict[str, FileLock] = {}
         self._claims_lock = threading.Lock()
-        self._writer.put(_empty_bin, soon=False)
+        self._writer.put(self._empty_bin, soon=False)
         self._end_interrupted_runs()
 
     def _end_interrupted_runs(self) -> None:
@@ -78,6 +76,11 @@ class Store:
             if self.hold(conversation_id):
                 self._writer.put(partial(_end_interrupted, conversation_id=conversation_id))
                 self.let_go(conversation_id)
+
+    def _empty_bin(self, connection: sqlite3.Connection) -> None:
+        for conversation_id in empty_bin(connection, self._today()):
+            self._writer.is_overwriting_due = True
+            purge_copies(self.path, conversation_id)
 
     @property
     def problem(self) -> StoreError | None:
@@ -146,13 +149,16 @@ class Store:
 
         self._writer.call(change)
 
-    def purge(self, conversation_id: str) -> None:
-        """Delete a conversation for good; its texts are overwritten in the file."""
+    def purge(self, conversation_id: str) -> StoreError | None:
+        """Delete a conversation for good, from the copies of older versions too.
+
+        Returns why words of it may still be on the disk, None where they are overwritten.
+        """
         self._writer.call(
-            lambda connection: _purge(connection, [tables.conversation_key(connection, conversation_id)])
+            lambda connection: purge(connection, [tables.conversation_key(connection, conversation_id)])
         )
-        # The write-ahead log holds its texts too; it is emptied later where others are reading.
-        self._read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), "")
+        problems = [overwrite(self.path), purge_copies(self.path, conversation_id)]
+        return next(filter(None, problems), None)
 
     # Reading
 
@@ -290,21 +296,3 @@ def _end_interrupted(connection: sqlite3.Connection, conversation_id: str) -> No
             for call, reply in turn.outcome.replies.items():
                 if reply.error == reader.INTERRUPTED:
                     tables.keep_reply(connection, row[0], call, reply, pool, MessageCodec(turn))
-
-
-def _empty_bin(connection: sqlite3.Connection) -> None:
-    """Purge the conversations that were deleted long ago."""
-    expired = connection.execute(
-        "SELECT key FROM conversations WHERE deleted < ?", (time.time() - _IN_BIN_SECONDS,)
-    ).fetchall()
-    if expired:
-        _purge(connection, [key for (key,) in expired])
-
-
-def _purge(connection: sqlite3.Connection, keys: list[int]) -> None:
-    """Delete conversations by the keys of their rows, and what the search index knows of them."""
-    for key in keys:
-        tables.unindex(connection, "conversation = ?", key)
-        connection.execute("DELETE FROM conversations WHERE key = ?", (key,))
-    # The words leave the index only when its parts are merged.
-    connection.execute("INSERT INTO search (search) VALUES ('optimize')")

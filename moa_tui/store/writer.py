@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import StoreError
-from moa_tui.store.schema import explained
+from moa_tui.store.schema import BUSY_SECONDS, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +77,8 @@ class Writer:
         self._changes: deque[Change] = deque()
         self._queued_count = self._written_count = 0
         self._urgent = self._closing = self._ended = False
+        self.is_overwriting_due = False
+        """Set by a change that purged something: the file is written anew when nothing waits."""
         # Guards all of the above, and is notified of every change in it.
         self._state = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="moa-store", daemon=True)
@@ -171,7 +173,14 @@ class Writer:
         """Move the write-ahead log into the file itself, while nobody waits for a change."""
         # What goes wrong here goes wrong again with the next change, which reports it.
         with suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if self.is_overwriting_due:
+                self._connection.execute("VACUUM")
+                self.is_overwriting_due = False
+            # Cut to nothing where nobody reads: what was deleted would stay in it until it is written over.
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.Error):
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
     def _apply(self, count: int) -> bool:
         """Write the first `count` changes in one transaction and return whether the disk took them.

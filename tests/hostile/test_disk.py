@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 @contextlib.contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes, as after `ulimit -f`; it is what a full disk is like, for tests."""
+    """Let no file grow beyond `size` bytes, as `ulimit -f` does: a disk that is full in the middle."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
