@@ -119,7 +119,7 @@ class Library:
         self._store.change(conversation_id, deleted=None)
 
     def purge(self, conversation_id: str) -> StoreError | None:
-        """Erase a conversation from the disk, for good; return why words of it may still be there, or None."""
+        """Erase a conversation for good; return why words of it may still be on the disk, None where not."""
         return self._store.purge(conversation_id)
 
     def export(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import StoreError
-from moa_tui.store.schema import BUSY_SECONDS, explained
+from moa_tui.store.schema import BUSY_SECONDS, explained, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,13 +67,14 @@ class Writer:
     called on the writer's thread, with a StoreError when writing fails and with None when it works again.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self.problem: StoreError | None = None
+    def __init__(
+        self, connection: sqlite3.Connection | None, path: Path, problem: StoreError | None = None
+    ) -> None:
+        """Write with `connection`; with None, `problem` kept it from being opened, which is tried again."""
+        self.problem = problem
         self.on_problem: Callable[[StoreError | None], None] = lambda _: None
-        self._connection = connection
-        # By default the change that crosses a thousand pages pays for all of them.
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._path = path
+        self._connection = None if connection is None else _prepared(connection)
         self._changes: deque[Change] = deque()
         self._queued_count = self._written_count = 0
         self._urgent = self._closing = self._ended = False
@@ -164,23 +165,26 @@ class Writer:
                 unmerged += count
         finally:
             with suppress(sqlite3.Error):
-                self._connection.close()
+                if self._connection is not None:
+                    self._connection.close()
             with self._state:
                 self._ended = True
                 self._state.notify_all()
 
     def _merge(self) -> None:
         """Move the write-ahead log into the file itself, while nobody waits for a change."""
+        if (connection := self._connection) is None:
+            return
         # What goes wrong here goes wrong again with the next change, which reports it.
         with suppress(sqlite3.Error):
             if self.is_overwriting_due:
-                self._connection.execute("VACUUM")
+                connection.execute("VACUUM")
                 self.is_overwriting_due = False
             # Cut to nothing where nobody reads: what was deleted would stay in it until it is written over.
-            self._connection.execute("PRAGMA busy_timeout = 0")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with suppress(sqlite3.Error):
-            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
     def _apply(self, count: int) -> bool:
         """Write the first `count` changes in one transaction and return whether the disk took them.
@@ -189,18 +193,25 @@ class Writer:
         """
         faults: list[StoreError] = []
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            if self._connection is None:
+                self._connection = _prepared(open_database(self._path))
+        except StoreError as error:
+            self._set_problem(error)
+            return False
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
             for position in range(count):
                 change = self._changes[position]
-                fault = self._apply_one(change)
+                fault = self._apply_one(connection, change)
                 if isinstance(change, _Awaited):
                     change.fault = fault
                 elif fault is not None:
                     faults.append(fault)
-            self._connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK")
             self._set_problem(explained(error, self._path))
             return False
         with self._state:
@@ -213,15 +224,15 @@ class Writer:
             self._report(fault)
         return True
 
-    def _apply_one(self, change: Change) -> StoreError | None:
+    def _apply_one(self, connection: sqlite3.Connection, change: Change) -> StoreError | None:
         """Apply one change and return why it can never be applied, None where it was.
 
         Raises sqlite3.Error where the file or the disk is at fault.
         """
-        self._connection.execute("SAVEPOINT change")
+        connection.execute("SAVEPOINT change")
         fault = None
         try:
-            change(self._connection)
+            change(connection)
         except StoreError as error:
             fault = error
         except Exception as error:
@@ -233,8 +244,8 @@ class Writer:
             words = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
             fault = StoreError(f"moa-tui has a fault, please report it: a change could not be kept: {words}")
         if fault is not None:
-            self._connection.execute("ROLLBACK TO change")
-        self._connection.execute("RELEASE change")
+            connection.execute("ROLLBACK TO change")
+        connection.execute("RELEASE change")
         return fault
 
     def _set_problem(self, problem: StoreError | None) -> None:
@@ -250,6 +261,12 @@ class Writer:
             self.on_problem(problem)
         except Exception as error:
             _log_bug("a listener for problems failed", error)
+
+
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    # By default the change that crosses a thousand pages pays for all of them.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
 
 
 def _log_bug(what: str, error: Exception) -> None:
