@@ -12,6 +12,7 @@ import re
 import sqlite3
 import zlib
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.recipe import Recipe
@@ -132,12 +133,15 @@ class Salvage:
             )
 
     def _add_calls(self) -> None:
-        """Insert the calls of which there is an answer, but no row."""
+        """Insert the calls of which there is an answer, but no row; remove those in impossible places."""
+        self.connection.execute(
+            "DELETE FROM calls WHERE layer NOT BETWEEN 1 AND 100 OR place NOT BETWEEN 1 AND 100"
+        )
         self.connection.execute(
             "INSERT OR IGNORE INTO calls (turn, layer, place, agent, model, messages, status, text, "
             "prompt_tokens, completion_tokens, estimated, queued, ended, attempts, reused) "
             "SELECT turn, layer, place, 'unknown', 'unknown', ?, 'done', key, 0, 0, 1, 0.0, 0.0, 1, 0 "
-            "FROM parts WHERE turn IS NOT NULL AND layer > 0",
+            "FROM parts WHERE turn IS NOT NULL AND layer BETWEEN 1 AND 100 AND place BETWEEN 1 AND 100",
             (encoded("[]"),),
         )
 
@@ -153,7 +157,7 @@ class Salvage:
         ).fetchall():
             if recipe not in owners:
                 owners[recipe] = conversation
-                self._put_text(conversation, recipe, _unknown_recipe(recipe_name))
+                self._put_recipe(conversation, recipe, recipe_name)
             self._fill(conversation, keys, owners)
         for turn, layer, place, messages, *keys in self.connection.execute(
             "SELECT turn, layer, place, messages, text, reasoning FROM calls"
@@ -177,7 +181,7 @@ class Salvage:
         self.connection.execute(calls, (conversation,))
         recipes = "SELECT DISTINCT recipe, recipe_name FROM turns WHERE conversation = ?"
         for key, name in self.connection.execute(recipes, (conversation,)).fetchall():
-            self._put_text(conversation, key, _unknown_recipe(name))
+            self._put_recipe(conversation, key, name)
 
     def _message_keys(self, turn: int, layer: int, place: int, messages: bytes) -> Iterator[int]:
         """Yield the keys of the texts that a call was sent; messages that cannot be read become none."""
@@ -203,6 +207,22 @@ class Salvage:
                 self._put_text(conversation, key, LOST_TEXT)
                 owners[key] = conversation
                 self.gaps[conversation] += 1
+
+    def _put_recipe(self, conversation: int, key: int, name: str) -> None:
+        """Put a recipe that nobody can be asked by, of as many calls, in the place of one that is lost."""
+        query = (
+            "SELECT layer, max(place) FROM calls WHERE turn IN "
+            "(SELECT key FROM turns WHERE conversation = ? AND recipe = ?) GROUP BY layer"
+        )
+        sizes = dict(self.connection.execute(query, (conversation, key)))
+        layers = [
+            {"agents": [{"model": "imported/unknown"}] * sizes.get(number, 1)}
+            for number in range(1, max(sizes, default=1) + 1)
+        ]
+        recipe = Recipe.model_validate({"name": "rescued", "layers": layers})
+        with suppress(ValueError):
+            recipe = Recipe.model_validate({"name": name, "layers": layers})
+        self._put_text(conversation, key, recipe_json(recipe))
 
     def _put_text(self, conversation: int, key: int, text: str) -> None:
         self.connection.execute(
@@ -260,15 +280,6 @@ def _shapes(connection: sqlite3.Connection) -> dict[tuple[bool, int], list[_Shap
 def _columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str, int, int]]:
     query = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?)'
     return connection.execute(query, (table,)).fetchall()
-
-
-def _unknown_recipe(name: str) -> str:
-    """Return a recipe, as it is stored, in the place of one that is lost: nobody can be asked by it."""
-    layers = [{"agents": [{"model": "imported/unknown"}]}]
-    try:
-        return recipe_json(Recipe.model_validate({"name": name, "layers": layers}))
-    except ValueError:
-        return recipe_json(Recipe.model_validate({"name": "rescued", "layers": layers}))
 
 
 def _text(data: bytes) -> str | None:
