@@ -41,7 +41,7 @@ class Conversations:
     def __init__(self, session: ChatSession) -> None:
         self._session = session
         self._chat = session.chat
-        self.disk_problem: StoreError | None = None
+        self.disk_problem = self._store.problem if self._store is not None else None
         """Why conversations cannot be written just now."""
 
     @property

@@ -121,9 +121,9 @@ class Library:
         """Restore a deleted conversation."""
         self._store.change(conversation_id, deleted=None)
 
-    def purge(self, conversation_id: str) -> None:
-        """Erase a conversation from the disk, for good."""
-        self._store.purge(conversation_id)
+    def purge(self, conversation_id: str) -> StoreError | None:
+        """Erase a conversation for good; return why words of it may still be on the disk, None where not."""
+        return self._store.purge(conversation_id)
 
     def export(
         self, conversation: Conversation, format: str, path: Path | None = None, *, replace: bool = False

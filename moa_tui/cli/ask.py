@@ -194,6 +194,8 @@ def _store_and_conversation(
             raise
         click.echo(f"moa-tui: this will not be kept: {error}", err=True)
         return None, None
+    if store.problem is not None and not keeps_nothing:
+        click.echo(f"moa-tui: this will not be kept: {store.problem}", err=True)
     return store, None if name is None else wiring.kept_conversation(store, name)
 
 

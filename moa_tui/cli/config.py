@@ -49,7 +49,7 @@ def config_edit() -> None:
         if not os.path.lexists(path):
             paths.write_private(path, TEMPLATE)
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{path}: cannot be written: {paths.disk_words(error)}") from error
     try:
         click.edit(filename=str(path))
     except click.ClickException as error:

@@ -13,6 +13,7 @@ import click
 
 from moa_tui.cli import wiring
 from moa_tui.cli.options import json_option
+from moa_tui.errors import FileError
 from moa_tui.text.safe import safe_text
 
 if TYPE_CHECKING:
@@ -114,16 +115,23 @@ def rescue(folder: Path) -> None:
     from moa_tui.formats import export
     from moa_tui.settings import paths
     from moa_tui.store.check import rescued
+    from moa_tui.text.wording import counted
 
     lost = saved = 0
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for rescued_or_id in rescued(paths.database_file()):
-        if isinstance(rescued_or_id, str):
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder} cannot be made: {paths.disk_words(error)}; name another folder") from error
+    for rescued_one in rescued(paths.database_file()):
+        if rescued_one.conversation is None:
             lost += 1
-            click.echo(f"moa-tui: conversation {rescued_or_id} cannot be read", err=True)
-        else:
-            saved += 1
-            click.echo(export.write([rescued_or_id], "json", folder, folder, replace=True))
+            click.echo(safe_text(f"moa-tui: conversation {rescued_one.id} cannot be read"), err=True)
+            continue
+        saved += 1
+        click.echo(export.write([rescued_one.conversation], "json", folder, folder, replace=True))
+        if texts := rescued_one.lost_texts:
+            lost_texts = counted(texts, "text")
+            click.echo(safe_text(f"moa-tui: conversation {rescued_one.id}: {lost_texts} lost"), err=True)
     click.echo(f"moa-tui: {saved} saved, {lost} lost", err=True)
     if lost or not saved:
         sys.exit(1)
@@ -136,11 +144,14 @@ def delete(names: tuple[str, ...], now: bool) -> None:
     """Throw the conversations NAMES away. For a week `sessions restore` brings them back."""
     with wiring.opened_library() as library:
         for summary in [library.find(name, deleted=now) for name in names]:
-            if now:
-                library.purge(summary.id)
-            else:
+            if not now:
                 library.delete(summary.id)
-            click.echo(safe_text(f"{summary.id}  {summary.name}: {'gone for good' if now else 'deleted'}"))
+                click.echo(safe_text(f"{summary.id}  {summary.name}: deleted"))
+            elif remains := library.purge(summary.id):
+                click.echo(safe_text(f"{summary.id}  {summary.name}: deleted for good"))
+                click.echo(f"moa-tui: words of it are still on the disk: {remains}", err=True)
+            else:
+                click.echo(safe_text(f"{summary.id}  {summary.name}: gone for good"))
 
 
 @sessions.command()

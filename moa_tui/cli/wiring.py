@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import click
+
 from moa_tui.cli.options import LAST_CONVERSATION
 
 if TYPE_CHECKING:
@@ -121,8 +123,13 @@ def library_of(store: Store | None) -> Library:
 
 @contextmanager
 def opened_library() -> Iterator[Library]:
-    """The library over the user's database, which is closed at the end. Raises StoreError."""
+    """The library over the user's database, which is closed at the end. Raises StoreError.
+
+    Where the database can only be read, standard error says why.
+    """
     store = open_store()
+    if store.problem is not None:
+        click.echo(f"moa-tui: can be read, not written: {store.problem}", err=True)
     try:
         yield library_of(store)
     finally:

@@ -221,12 +221,12 @@ class RecipeCatalog:
 
     def _write(self, name: str, text: str, *, replace: bool) -> Path:
         path = self._path(name)
-        if not replace and os.path.lexists(path):
-            raise UsageError(f"{path} is there already; it was left as it is")
         try:
-            paths.write_private(path, text)
+            paths.write_private(path, text, replace=replace)
+        except FileExistsError as error:
+            raise UsageError(f"{path} is there already; it was left as it is") from error
         except OSError as error:
-            raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise FileError(f"{path}: cannot be written: {paths.disk_words(error)}") from error
         return path
 
 

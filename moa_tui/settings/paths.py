@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
 APP = "moa-tui"
+
+_DRAFT_PREFIX = ".moa-tui-draft-"
+_LONGEST_DRAFT_SECONDS = 24 * 3600
+_DISK_WORDS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota on this disk is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "you have no permission for it",
+    errno.EPERM: "you have no permission for it",
+    errno.EFBIG: "a file would be larger than the limit allows (see `ulimit -f`)",
+    errno.EIO: "the disk reports an input/output error",
+    errno.ENAMETOOLONG: "the name is too long",
+}
 
 
 def config_file() -> Path:
@@ -72,17 +89,56 @@ def make_private_dir(path: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write `text` to a file that only its owner can read, whole or not at all. Raises OSError.
+def write_private(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write `text` to a file that only its owner can read, whole or not at all, whatever ends the program.
 
-    A missing directory is made with mode 0700; the file has mode 0600 from its first byte.
+    The text is written beside the file, under a hidden name of its own, and gets the file's name once all of
+    it is on the disk. A symlink is followed where `replace` is true. A missing directory is made with mode
+    0700; the file has mode 0600 from its first byte. Raises OSError, FileExistsError where `replace` is False
+    and something of that name is there.
     """
+    if replace:
+        path = Path(os.path.realpath(path))
+        if path.exists() and not path.is_file():  # A device would be replaced by a file for everybody.
+            raise OSError(errno.EINVAL, "it is not a file")
     make_private_dir(path.parent)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    _drop_left_behind(path.parent)
+    # Of one length, since the file's own name may be as long as a name can be.
+    draft = path.with_name(f"{_DRAFT_PREFIX}{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        draft.replace(path)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            draft.replace(path)
+        else:
+            _rename_new(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _rename_new(draft: Path, path: Path) -> None:
+    """Rename a file. Raises FileExistsError where something has the name `path` already."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        draft.rename(path)  # This file system has no hard links.
+
+
+def _drop_left_behind(folder: Path) -> None:
+    """Delete the drafts in a directory that are of yesterday or older: whoever wrote them was killed."""
+    for draft in folder.glob(f"{_DRAFT_PREFIX}*"):
+        with suppress(OSError):
+            if draft.stat().st_mtime < time.time() - _LONGEST_DRAFT_SECONDS:
+                draft.unlink()
+
+
+def disk_words(error: OSError) -> str:
+    """Why something could not be written or read, in plain words: which of all things a disk can lack."""
+    return _DISK_WORDS.get(error.errno or 0) or error.strerror or str(error)

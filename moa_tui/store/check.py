@@ -1,6 +1,6 @@
 """Looks into the database without changing it: is it whole, and if not, what can be read of it?
 
-Both functions open a read-only connection of their own, and may be called on any thread.
+Both functions only read, and may be called on any thread.
 """
 
 from __future__ import annotations
@@ -8,11 +8,21 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui.errors import StoreError
+from moa_tui.settings import paths
 from moa_tui.store import reader
-from moa_tui.store.schema import MIGRATIONS, explained, is_damage, version_of
+from moa_tui.store.image import database_image
+from moa_tui.store.salvage import Salvage
+from moa_tui.store.schema import (
+    MIGRATIONS,
+    connect_read_only,
+    disk_error,
+    explained,
+    is_damage,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +39,7 @@ def check(path: Path) -> tuple[str, str | None]:
     if not path.exists():
         return "none yet", None
     try:
-        with closing(_connect(path)) as connection:
+        with closing(connect_read_only(path)) as connection:
             version = version_of(connection)
             if version > len(MIGRATIONS):
                 return f"version {version}", f"{path}: written by a newer moa-tui; install that one"
@@ -43,44 +53,51 @@ def check(path: Path) -> tuple[str, str | None]:
             return "damaged", f"{path}: {error}; {_repair(path)}"
         return "cannot be read", str(explained(error, path))
     size = path.stat().st_size / 1e6
-    return f"{conversations} conversations, {turns} turns, {size:.1f} MB, whole", None
+    unwritable = disk_error(path)
+    problem = None if unwritable is None else f"{path}: cannot be written: {paths.disk_words(unwritable)}"
+    return f"{conversations} conversations, {turns} turns, {size:.1f} MB, whole", problem
 
 
-def rescued(path: Path) -> Iterator[Conversation | str]:
-    """Yield every conversation that can still be read, and the id of each that cannot.
+class Rescued(NamedTuple):
+    """A conversation as far as it can be read; None with its id where nothing but that is left.
 
-    Raises StoreError where the file cannot be opened as a database.
+    `lost_texts` counts those in whose place it is said that they are lost.
+    """
+
+    id: str
+    conversation: Conversation | None
+    lost_texts: int
+
+
+def rescued(path: Path) -> Iterator[Rescued]:
+    """Yield every conversation of which anything stands on the whole pages of the file and its log.
+
+    Raises StoreError where the file cannot be read, or nothing in it can be.
     """
     try:
-        connection = _connect(path)
-        version_of(connection)
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}: nothing can be read of it") from error
-    with closing(connection):
-        for conversation_id in _ids(connection):
-            try:
-                yield reader.load(connection, conversation_id)
-            except (sqlite3.Error, StoreError, LookupError, TypeError, ValueError, zlib.error):
-                yield conversation_id
+        salvage = Salvage(*database_image(path))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {paths.disk_words(error)}") from error
+    with closing(salvage.connection) as connection:
+        rows = connection.execute("SELECT key, id FROM conversations ORDER BY key").fetchall()
+        if not rows and not salvage.lost_ids:
+            raise StoreError(f"{path}: nothing can be read of it")
+        for key, conversation_id in rows:
+            conversation = _loaded(connection, conversation_id)
+            if conversation is None:
+                salvage.simplify(key)
+                conversation = _loaded(connection, conversation_id)
+            yield Rescued(conversation_id, conversation, salvage.gaps[key])
+        for conversation_id in salvage.lost_ids:
+            yield Rescued(conversation_id, None, 0)
 
 
-def _ids(connection: sqlite3.Connection) -> list[str]:
-    """Return the ids that the table or its index still has, each once."""
-    ids: dict[str, None] = {}
-    for query in (
-        "SELECT id FROM conversations ORDER BY key",
-        "SELECT id FROM conversations INDEXED BY sqlite_autoindex_conversations_1 ORDER BY id",
-    ):
-        try:
-            for (conversation_id,) in connection.execute(query):
-                ids[conversation_id] = None
-        except sqlite3.Error:
-            continue  # The damage is here; what came before it was read.
-    return list(ids)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
+def _loaded(connection: sqlite3.Connection, conversation_id: str) -> Conversation | None:
+    """Return a conversation; None where its rows make no sense."""
+    try:
+        return reader.load(connection, conversation_id)
+    except (sqlite3.Error, StoreError, LookupError, TypeError, ValueError, zlib.error):
+        return None
 
 
 def _repair(path: Path) -> str:

@@ -15,20 +15,26 @@ places in one transaction, the last two by `tables.book_cost`.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import tempfile
 import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import StoreError
 from moa_tui.settings import paths
+from moa_tui.store.image import connect_to_image, database_image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# How long to wait for another moa-tui that is writing.
-_BUSY_SECONDS = 5.0
+BUSY_SECONDS = 5.0
+"""How long to wait for another moa-tui that is writing."""
+
+# More than SQLite writes beside the file before it reads any of it.
+_TRIAL_BYTES = 64 * 1024
 
 _FIRST = """
 CREATE TABLE conversations (
@@ -159,7 +165,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises sqlite3.Error.
     """
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         # What is deleted is overwritten: it may have been deleted because nobody was to read it.
         for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "secure_delete = ON"):
@@ -168,6 +174,44 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def connect_for_reading(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads a database where nothing can be written, to be used at once and closed.
+
+    What an older moa-tui wrote is brought to the newest version in memory. Raises sqlite3.Error, OSError, and
+    StoreError for a file that a newer moa-tui wrote or that is not one of moa-tui's.
+    """
+    connection = connect_read_only(path)
+    try:
+        version = _checked_version(connection, path)
+        if version < len(MIGRATIONS):
+            connection.close()
+            connection = connect_to_image(database_image(path)[0])
+            for step in MIGRATIONS[version:]:
+                connection.executescript(step)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Return a read-only connection: SQLite's own where it can, else one to the pages in memory."""
+    log = path.with_name(f"{path.name}-wal")
+    # A file without a log is all there is; with one, SQLite has to write an index of the log beside it.
+    ways = ["mode=ro", "immutable=1"] if not log.exists() or not log.stat().st_size else ["mode=ro"]
+    for way in ways:
+        uri = f"{path.absolute().as_uri()}?{way}"
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            version_of(connection)
+            return connection
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+                raise
+    return connect_to_image(database_image(path)[0])
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -197,7 +241,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to a write-ahead log, so that readers wait for nobody. Raises sqlite3.Error."""
-    end = time.monotonic() + _BUSY_SECONDS
+    end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -284,13 +328,18 @@ def is_damage(error: OSError | sqlite3.Error) -> bool:
 
 def explained(error: OSError | sqlite3.Error, path: Path) -> StoreError:
     """Return a StoreError that says what went wrong with the database and what to do about it."""
-    words = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     code = getattr(error, "sqlite_errorname", "")
+    of_disk = error if isinstance(error, OSError) else None
+    if any(kind in code for kind in ("FULL", "IOERR", "READONLY", "CANTOPEN")):
+        of_disk = disk_error(path)
+    words = paths.disk_words(of_disk) if of_disk is not None else str(error)
     if is_damage(error):
         advice = "the file is damaged: `moa-tui doctor` says how to repair it"
-    elif "FULL" in code:
+    elif of_disk is not None and of_disk.errno == errno.EFBIG:
+        advice = "start moa-tui where files may be larger"
+    elif "FULL" in code or (of_disk is not None and of_disk.errno in (errno.ENOSPC, errno.EDQUOT)):
         advice = "make room on the disk"
-    elif "READONLY" in code or "CANTOPEN" in code or isinstance(error, OSError):
+    elif of_disk is not None or "READONLY" in code or "CANTOPEN" in code:
         advice = (
             "see that its folder is there and that you may write in it, or set MOA_TUI_DATA_DIR to another"
         )
@@ -299,3 +348,20 @@ def explained(error: OSError | sqlite3.Error, path: Path) -> StoreError:
     else:
         advice = "`moa-tui doctor` looks into it"
     return StoreError(f"{path}: {words}; {advice}")
+
+
+def disk_error(path: Path) -> OSError | None:
+    """Return what the disk says to a file beside the database that grows larger than that; None for nothing.
+
+    SQLite does not tell a full disk from a limit or a quota.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR))
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.seek(max(each.stat().st_size for each in path.parent.glob(f"{path.name}*")))
+            file.write(bytes(_TRIAL_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-import time
 import zlib
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -18,8 +17,9 @@ from moa_tui.errors import ConversationExistsError, DatabaseLostError, StoreErro
 from moa_tui.settings import paths
 from moa_tui.store import reader, tables
 from moa_tui.store.figures import figures
+from moa_tui.store.purge import empty_bin, overwrite, purge, purge_copies
 from moa_tui.store.recording import Recording, local_day
-from moa_tui.store.schema import connect, explained, open_database
+from moa_tui.store.schema import connect, connect_for_reading, explained, is_damage, open_database
 from moa_tui.store.text_pool import MessageCodec, TextPool
 from moa_tui.store.writer import Writer
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from moa_tui.stats.preferences import Preference
 
 T = TypeVar("T")
-
-_IN_BIN_SECONDS = 7 * 24 * 3600.0
 
 
 class Store:
@@ -47,27 +45,32 @@ class Store:
     """
 
     def __init__(self, path: Path, today: Callable[[], str] = local_day) -> None:
-        """Open or create the database. Raises StoreError.
+        """Open or create the database. Raises StoreError where nothing can be read of it.
 
-        `today` returns the day on which the cost of a call is booked when it ends, `2026-03-14`; it is called
-        on the thread that records.
+        Where it can be read and not be written, `problem` says why from the start, and what is queued is
+        written once it can be. `today` returns the day on which the cost of a call is booked when it ends,
+        `2026-03-14`; it is called on the thread that records.
         """
         self.path = path
         self._today = today
-        connection = open_database(path)
-        try:
-            self._reading = connect(path)
-        except sqlite3.Error as error:
-            connection.close()
-            raise explained(error, path) from error
+        self._reading: sqlite3.Connection | None = None
+        connection, problem = _opened(path)
+        if connection is not None:
+            try:
+                self._reading = connect(path)
+            except sqlite3.Error as error:
+                connection.close()
+                raise explained(error, path) from error
         self._read_lock = threading.Lock()
         self._claims: dict[str, FileLock] = {}
         self._claims_lock = threading.Lock()
+        self._has_work = False
         self._in_view: Conversation | None = None
         self._recordings: list[Recording] = []
-        self._writer = Writer(connection, path, self)
-        self._writer.put(_empty_bin, soon=False)
-        self._end_interrupted_runs()
+        self._writer = Writer(connection, path, self, problem)
+        self._writer.put(self._empty_bin, soon=False)
+        if problem is None:
+            self._end_interrupted_runs()
 
     def _end_interrupted_runs(self) -> None:
         """End the calls of runs that were cut off, so that a search finds what they had written."""
@@ -80,6 +83,11 @@ class Store:
             if self.hold(conversation_id):
                 self._writer.put(partial(_end_interrupted, conversation_id=conversation_id))
                 self.let_go(conversation_id)
+
+    def _empty_bin(self, connection: sqlite3.Connection) -> None:
+        for conversation_id in empty_bin(connection, self._today()):
+            self._writer.is_overwriting_due = True
+            purge_copies(self.path, conversation_id)
 
     @property
     def problem(self) -> StoreError | None:
@@ -111,7 +119,9 @@ class Store:
     def reopen(self) -> sqlite3.Connection:
         """See `writer.Memory`."""
         with self._read_lock:
-            self._reading.close()
+            if self._reading is not None:
+                self._reading.close()
+                self._reading = None
             connection = open_database(self.path)
             try:
                 self._reading = connect(self.path)
@@ -132,6 +142,7 @@ class Store:
 
     def record(self, conversation: Conversation, turn: Turn) -> Recording:
         """Write a turn that is being sent, and return what writes the events of its run. Does not wait."""
+        self._has_work = True
         recording = Recording(self._writer, conversation, turn, self._today)
         self._recordings = [*self._recordings, recording]
         return recording
@@ -185,13 +196,16 @@ class Store:
 
         self._writer.call(change)
 
-    def purge(self, conversation_id: str) -> None:
-        """Delete a conversation for good; its texts are overwritten in the file."""
+    def purge(self, conversation_id: str) -> StoreError | None:
+        """Delete a conversation for good, from the copies of older versions too.
+
+        Returns why words of it may still be on the disk, None where they are overwritten.
+        """
         self._writer.call(
-            lambda connection: _purge(connection, [tables.conversation_key(connection, conversation_id)])
+            lambda connection: purge(connection, [tables.conversation_key(connection, conversation_id)])
         )
-        # The write-ahead log holds its texts too; it is emptied later where others are reading.
-        self._read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), "")
+        problems = [overwrite(self.path), purge_copies(self.path, conversation_id)]
+        return next(filter(None, problems), None)
 
     # Reading
 
@@ -207,7 +221,8 @@ class Store:
         """Count what was asked, answered and paid since a time in Unix seconds, or ever."""
         self._writer.flush()
         # A connection of its own: counting takes a while, and a search must not wait for it.
-        with self._read_errors(), closing(connect(self.path)) as connection:
+        connect_anew = connect if self.problem is None else connect_for_reading
+        with self._read_errors(), closing(connect_anew(self.path)) as connection:
             return figures(connection, since=since)
 
     def preferences(self, since: float | None = None) -> list[Preference]:
@@ -234,15 +249,21 @@ class Store:
         """Return the ids of the turns of a conversation; none where it is not there."""
         return self._read(lambda connection: reader.turn_ids(connection, conversation_id))
 
-    def _read(self, query: Callable[[sqlite3.Connection], T], begin: str = "BEGIN") -> T:
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `query` returns; it sees all that was queued before, in one state of the file."""
         self._writer.flush()
         if isinstance(self._writer.problem, DatabaseLostError):
             raise self._writer.problem
         with self._read_lock, self._read_errors():
+            if self._reading is None and self.problem is None:
+                self._reading = connect(self.path)
+            if self._reading is None:
+                with closing(connect_for_reading(self.path)) as connection:
+                    connection.execute("BEGIN")
+                    return query(connection)
             try:
                 # Without a transaction, what is written meanwhile would show in half of what is read.
-                self._reading.execute(begin)
+                self._reading.execute("BEGIN")
                 return query(self._reading)
             finally:
                 with suppress(sqlite3.Error):
@@ -253,7 +274,7 @@ class Store:
         """Turn whatever is wrong with what is read into a StoreError."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise explained(error, self.path) from error
         except (LookupError, TypeError, ValueError, zlib.error) as error:
             raise StoreError(
@@ -304,19 +325,38 @@ class Store:
                 lock.release()
 
     def close(self) -> bool:
-        """Write what is queued, close the file and give up all claims; return whether all was written."""
+        """Write what is queued, close the file and give up all claims; return whether all turns are there."""
         written = self._writer.close()
         with self._read_lock:
-            self._reading.close()
+            if self._reading is not None:
+                self._reading.close()
         for conversation_id in list(self._claims):
             self.let_go(conversation_id)
-        return written
+        return written or not self._has_work
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _opened(path: Path) -> tuple[sqlite3.Connection | None, StoreError | None]:
+    """Return a connection that writes; or None where the file can be read only, and why it cannot be written.
+
+    Raises StoreError where it cannot be read either.
+    """
+    try:
+        return open_database(path), None
+    except StoreError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError | sqlite3.Error) or is_damage(cause) or not path.is_file():
+            raise
+        try:
+            connect_for_reading(path).close()
+        except (OSError, sqlite3.Error):
+            raise error from cause
+        return None, error
 
 
 def _complete(connection: sqlite3.Connection, conversation: Conversation) -> None:
@@ -344,21 +384,3 @@ def _end_interrupted(connection: sqlite3.Connection, conversation_id: str) -> No
             for call, reply in turn.outcome.replies.items():
                 if reply.error == reader.INTERRUPTED:
                     tables.keep_reply(connection, row[0], call, reply, pool, MessageCodec(turn))
-
-
-def _empty_bin(connection: sqlite3.Connection) -> None:
-    """Purge the conversations that were deleted long ago."""
-    expired = connection.execute(
-        "SELECT key FROM conversations WHERE deleted < ?", (time.time() - _IN_BIN_SECONDS,)
-    ).fetchall()
-    if expired:
-        _purge(connection, [key for (key,) in expired])
-
-
-def _purge(connection: sqlite3.Connection, keys: list[int]) -> None:
-    """Delete conversations by the keys of their rows, and what the search index knows of them."""
-    for key in keys:
-        tables.unindex(connection, "conversation = ?", key)
-        connection.execute("DELETE FROM conversations WHERE key = ?", (key,))
-    # The words leave the index only when its parts are merged.
-    connection.execute("INSERT INTO search (search) VALUES ('optimize')")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.errors import DatabaseLostError, StoreError
-from moa_tui.store.schema import explained
+from moa_tui.store.schema import BUSY_SECONDS, explained
 from moa_tui.store.watch import FileWatch
 
 if TYPE_CHECKING:
@@ -85,19 +85,29 @@ class Writer:
     opened, that is a DatabaseLostError; another is opened in its place and given what is in memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, memory: Memory) -> None:
-        self.problem: StoreError | None = None
+    def __init__(
+        self,
+        connection: sqlite3.Connection | None,
+        path: Path,
+        memory: Memory,
+        problem: StoreError | None = None,
+    ) -> None:
+        """Write with `connection`; with None, `problem` kept it from being opened, which is tried again."""
+        self.problem = problem
         self.on_problem: Callable[[StoreError | None], None] = lambda _: None
-        self._connection = connection
         self._path = path
         self._memory = memory
         self._watch = FileWatch(path)
         self._is_lost = False
-        self._adopt(connection)
+        self._connection: sqlite3.Connection | None = None
+        if connection is not None:
+            self._adopt(connection)
         self._changes: deque[Change] = deque()
         self._queued_count = self._written_count = 0
         self._urgent = self._closing = self._ended = False
         self._is_writing = False
+        self.is_overwriting_due = False
+        """Set by a change that purged something: the file is written anew when nothing waits."""
         # Guards all of the above, and is notified of every change in it.
         self._state = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="moa-store", daemon=True)
@@ -168,8 +178,8 @@ class Writer:
             while True:
                 with self._state:
                     is_due = self._state.wait_for(lambda: self._changes or self._closing, _IDLE_SECONDS)
-                if not is_due or (unmerged > _MOST_UNMERGED and not self._is_lost):
-                    if self._is_at_hand() and unmerged:
+                if not is_due or (unmerged > _MOST_UNMERGED and self._connection is not None):
+                    if self._look() and unmerged:
                         self._merge()
                         unmerged = 0
                     continue
@@ -181,24 +191,38 @@ class Writer:
                     # Set while the queue is known to be empty: `put` takes nothing from here on.
                     self._ended = not count
                 if self._ended:
-                    self._is_at_hand()  # It may have been lost since the last change.
+                    self._look()  # It may have been lost since the last change.
                     return
                 if not self._apply(count) and closing:
                     return
                 unmerged += count
         finally:
             with suppress(sqlite3.Error):
-                self._connection.close()
+                if self._connection is not None:
+                    self._connection.close()
             with self._state:
                 self._ended = True
                 self._state.notify_all()
 
+    def _look(self) -> bool:
+        """Look whether the file is still there, without a change to be written; True where it is."""
+        return (self._connection is not None or self._is_lost) and self._at_hand() is not None
+
     def _merge(self) -> None:
         """Move the write-ahead log into the file itself, while nobody waits for a change."""
+        if (connection := self._connection) is None:
+            return
         # What goes wrong here goes wrong again with the next change, which reports it.
         with suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            self._watch.note(self._connection, self._memory.conversation_id)
+            if self.is_overwriting_due:
+                connection.execute("VACUUM")
+                self.is_overwriting_due = False
+            # Cut to nothing where nobody reads: what was deleted would stay in it until it is written over.
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.Error):
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+            self._watch.note(connection, self._memory.conversation_id)
 
     def _adopt(self, connection: sqlite3.Connection) -> None:
         """Write through this connection from now on. Raises sqlite3.Error."""
@@ -207,13 +231,13 @@ class Writer:
         self._watch.note(connection, self._memory.conversation_id)
         self._connection = connection
 
-    def _is_at_hand(self) -> bool:
-        """Return whether the file is the one that was opened, or another was opened in its place just now."""
-        if not self._is_lost:
+    def _at_hand(self) -> sqlite3.Connection | None:
+        """Return the connection to the file, opened anew where it was lost; None where it cannot be opened."""
+        if self._connection is not None:
             loss = self._watch.loss(self._connection)
             if loss is None:
-                return True
-            self._abandon()
+                return self._connection
+            self._abandon(self._connection)
             self._set_problem(
                 DatabaseLostError(
                     f"NOT SAVED: {loss} while moa-tui had it open. Only what is open here is written anew; "
@@ -223,32 +247,35 @@ class Writer:
         try:
             connection = self._memory.reopen()
         except StoreError as error:
-            self._set_problem(DatabaseLostError(f"NOT SAVED: {error}"))
-            return False
+            self._set_problem(DatabaseLostError(f"NOT SAVED: {error}") if self._is_lost else error)
+            return None
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            self._memory.write_anew(connection)
-            connection.execute("COMMIT")
+            if self._is_lost:
+                connection.execute("BEGIN IMMEDIATE")
+                self._memory.write_anew(connection)
+                connection.execute("COMMIT")
             self._adopt(connection)
         except sqlite3.Error as error:
             connection.close()
-            self._set_problem(DatabaseLostError(f"NOT SAVED: {explained(error, self._path)}"))
-            return False
+            problem = explained(error, self._path)
+            self._set_problem(DatabaseLostError(f"NOT SAVED: {problem}") if self._is_lost else problem)
+            return None
         self._is_lost = False
         self._set_problem(None)
-        return True
+        return connection
 
-    def _abandon(self) -> None:
+    def _abandon(self, connection: sqlite3.Connection) -> None:
         """Close the file that is not at its path any more."""
         with suppress(sqlite3.Error):
             if self._watch.is_in_place and self._watch.was_overwritten:
                 self._watch.empty_log()
             else:
                 # A file that was moved away has all that was written then.
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            self._connection.close()
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            connection.close()
         if not self._watch.is_in_place:
             self._watch.drop_old_log()
+        self._connection = None
         self._is_lost = True
 
     def _apply(self, count: int) -> bool:
@@ -257,22 +284,22 @@ class Writer:
         They stay in the queue where it did not.
         """
         faults: list[StoreError] = []
-        if not self._is_at_hand():
+        if (connection := self._at_hand()) is None:
             return False
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
             self._is_writing = True
             for position in range(count):
                 change = self._changes[position]
-                fault = self._apply_one(change)
+                fault = self._apply_one(connection, change)
                 if isinstance(change, _Awaited):
                     change.fault = fault
                 elif fault is not None:
                     faults.append(fault)
-            self._connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK")
             self._set_problem(explained(error, self._path))
             return False
         finally:
@@ -287,15 +314,15 @@ class Writer:
             self._report(fault)
         return True
 
-    def _apply_one(self, change: Change) -> StoreError | None:
+    def _apply_one(self, connection: sqlite3.Connection, change: Change) -> StoreError | None:
         """Apply one change and return why it can never be applied, None where it was.
 
         Raises sqlite3.Error where the file or the disk is at fault.
         """
-        self._connection.execute("SAVEPOINT change")
+        connection.execute("SAVEPOINT change")
         fault = None
         try:
-            change(self._connection)
+            change(connection)
         except StoreError as error:
             fault = error
         except Exception as error:
@@ -307,8 +334,8 @@ class Writer:
             words = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
             fault = StoreError(f"moa-tui has a fault, please report it: a change could not be kept: {words}")
         if fault is not None:
-            self._connection.execute("ROLLBACK TO change")
-        self._connection.execute("RELEASE change")
+            connection.execute("ROLLBACK TO change")
+        connection.execute("RELEASE change")
         return fault
 
     def _set_problem(self, problem: StoreError | None) -> None:
@@ -324,6 +351,12 @@ class Writer:
             self.on_problem(problem)
         except Exception as error:
             _log_bug("a listener for problems failed", error)
+
+
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    # By default the change that crosses a thousand pages pays for all of them.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
 
 
 def _log_bug(what: str, error: Exception) -> None:

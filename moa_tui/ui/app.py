@@ -304,9 +304,10 @@ class MoaApp(PrivateTracebackApp):
         path = paths.config_file()
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else config.TEMPLATE
-            paths.write_private(path.resolve(), config.with_value(text, "theme", name))
+            paths.write_private(path, config.with_value(text, "theme", name))
         except (OSError, UnicodeDecodeError, FileError) as error:
-            self.notify(f"{path}: the theme could not be kept: {error}", severity="warning", markup=False)
+            reason = paths.disk_words(error) if isinstance(error, OSError) else error
+            self.notify(f"{path}: the theme could not be kept: {reason}", severity="warning", markup=False)
 
     def ask_to_open(self, address: str) -> None:
         """Show the whole address, and open it only where the person says so."""

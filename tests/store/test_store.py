@@ -200,20 +200,6 @@ def test_the_branch_in_view_is_remembered(store: Store) -> None:
     assert active.id == made.turns[2].id
 
 
-def test_what_was_thrown_away_a_week_ago_is_purged_at_the_next_start(path: Path) -> None:
-    old, new, kept = (a_conversation(1) for _ in range(3))
-    with Store(path) as store:
-        for each in (old, new, kept):
-            store.save(each)
-        now = store.load(kept.id).created
-        store.change(old.id, deleted=now)
-        store.change(new.id, deleted=4e9)
-    Store(path).close()
-    with Store(path) as store:
-        assert ids(store.summaries(deleted=True)) == [new.id]
-        assert ids(store.summaries()) == [kept.id]
-
-
 # Size and secrecy
 
 

@@ -7,7 +7,6 @@ Each format is a module that turns a conversation into text. None of them reads 
 from __future__ import annotations
 
 import json
-import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from moa_tui.formats.export.html import html_page
 from moa_tui.formats.export.markdown import markdown
 from moa_tui.formats.export.text import numbered_turns
 from moa_tui.formats.json_writer import conversation_document, failure_document
-from moa_tui.settings.paths import make_private_dir, write_private
+from moa_tui.settings.paths import disk_words, write_private
 from moa_tui.text.safe import as_json_unicode, as_unicode
 
 if TYPE_CHECKING:
@@ -102,10 +101,7 @@ def write(
         target = target.expanduser().absolute()
         if path is None or target.is_dir():
             target /= file_name(conversations, format)
-        if replace:
-            write_private(target, text)
-        else:
-            _write_new(target, text)
+        write_private(target, text, replace=replace)
     except FileExistsError as error:
         raise UsageError(
             f"{target} is there already; name another file, or say that it may be replaced"
@@ -113,7 +109,7 @@ def write(
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"{str(path)!r} cannot be a file's name: {error}") from error
     except OSError as error:
-        raise FileError(f"{target} cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{target} cannot be written: {disk_words(error)}") from error
     return target
 
 
@@ -139,18 +135,6 @@ def _known(format: str) -> Format:
     if format not in FORMATS:
         raise UsageError(f'there is no format "{format}"; known: {", ".join(FORMATS)}')
     return FORMATS[format]
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that does not exist yet. Raises FileExistsError even where it was made a moment ago."""
-    make_private_dir(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _slug(text: str, longest: int) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from moa_tui.errors import UsageError
+from moa_tui.settings import paths
 from moa_tui.text.safe import without_escapes
 
 if TYPE_CHECKING:
@@ -31,14 +32,16 @@ def edit(app: App[object], text: str) -> str | None:
     """Open `text` in $VISUAL or $EDITOR, and return the edited text; None where it was not changed.
 
     The app is suspended until the editor ends. Raises UsageError where no editor can be run, where it ends
-    with an error, or where its file is not text.
+    with an error, or where its file is not text or cannot be written.
     """
     name, command = _editor()
     # The file has a folder of its own, since editors keep their backups beside the file.
     with tempfile.TemporaryDirectory(prefix="moa-tui-") as folder:
         path = Path(folder) / "prompt.md"
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
+        try:
+            paths.write_private(path, text)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {paths.disk_words(error)}") from error
         try:
             with app.suspend():
                 code = _run([*command, str(path)])
