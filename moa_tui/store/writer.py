@@ -232,7 +232,7 @@ class Writer:
         self._connection = connection
 
     def _at_hand(self) -> sqlite3.Connection | None:
-        """Return the connection to the file, opened anew where it was lost; None where it cannot be opened."""
+        """Return the connection to the file, opened anew where it was lost; None where it cannot be."""
         if self._connection is not None:
             loss = self._watch.loss(self._connection)
             if loss is None:
