@@ -59,6 +59,7 @@ _HARMLESS = KNOWN_PARAMETERS | {"user_location"}
 _OWN = {
     *("model", "models", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens"),
     *("model_list", "drop_params", "max_retries", "num_retries", "timeout", "fallbacks", "n"),
+    "context_window_fallback_dict",
 }
 _KEY_WORDS = {
     *("apikey", "auth", "authorization", "authentication", "bearer", "credential", "credentials", "key"),
@@ -88,7 +89,7 @@ _KNOWN_IN_WORDS = ", ".join(sorted(KNOWN_PARAMETERS))
 # Keys as the providers write them. Each needs a digit, so that no word in a prompt is taken for one.
 _DIGIT = r"(?=[\w.-]{0,200}?\d)"
 _KEY_LIKE = re.compile(
-    rf"(?<![A-Za-z0-9])(?:"
+    rf"(?<![\w-])(?:"
     rf"(?:sk|pk|rk|csk|gsk|fw|hf|xai|pplx|nvapi|r8|tgp|glpat|xox[abprs])[-_]{_DIGIT}[\w-]{{16,200}}"
     rf"|gh[pousr]_{_DIGIT}\w{{20,200}}|github_pat_\w{{20,200}}|AIza{_DIGIT}[\w-]{{30,200}}"
     rf"|A[KS]IA[A-Z0-9]{{16}}|ya29\.[\w-]{{16,200}}"

@@ -30,6 +30,7 @@ from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.settings.config import Endpoint, Settings
+from tests.cli.shell import call
 from tests.conversations import NOON, a_conversation, a_turn
 from tests.helpers import recipe
 
@@ -580,3 +581,25 @@ def test_the_shell_refuses_names_the_server_and_takes_the_flag(shell: Shell, els
     assert elsewhere in allowed.stderr, "the address stands on the screen"
     assert len(shell.server.requests) == 1
     assert shell("ask", "-q", "-r", str(path), "Again?").returncode == 2, "once is once"
+
+
+@pytest.mark.program
+def test_an_imported_conversation_is_gone_on_with_from_the_shell_without_its_server(
+    shell: Shell, elsewhere: str
+) -> None:
+    """Named like a recipe of one's own, which answers then; named like none, the usual choice answers."""
+    shell.environ |= {"OPENAI_API_KEY": CANARY, "LAB_KEY": CANARY}
+    (shell.folder / "config.toml").write_text('default_recipe = "demo"\n')
+    for name in ("demo", "stranger"):
+        document = json.loads(render([stolen(elsewhere)], "json"))
+        document["id"], document["turns"][0]["recipe"]["name"] = name, name
+        document["created"] = document["turns"][0]["created"] = 253_370_764_800.0
+        path = shell.folder / f"{name}.json"
+        path.write_text(json.dumps(document))
+        assert call("sessions", "import", str(path)).exit_code == 0
+        done = shell("ask", "-q", "-s", name, "go on")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+    listed = call("sessions", "list").stdout
+    assert "9999" not in listed
+    assert not shell.server.requests

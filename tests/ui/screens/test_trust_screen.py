@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from moa_tui.engine.plan import ModelFacts
 from moa_tui.ui.screens.trust_screen import TrustScreen
 from tests.helpers import wait_until
 from tests.ui.chat_app import DUO, Bench, chat_app
@@ -73,3 +74,15 @@ async def test_a_command_goes_on_after_a_yes_too() -> None:
         await wait_until(lambda: len(bench.models.asked["one"]) > count)
         await bench.until_idle()
         assert bench.prompt.text == ""
+
+
+async def test_an_address_that_is_not_the_providers_own_stands_beside_the_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with chat_app(DUO, size=(80, 24)) as bench:
+        await bench.until_shown("3 calls")
+        assert "to elsewhere.example" not in bench.shown()
+        facts = ModelFacts("http://elsewhere.example:8000/v1", prompt_price=0.0, completion_price=0.0)
+        monkeypatch.setattr(bench.gateway, "facts", lambda _: facts)
+        bench.screen.controllers.labels.renew_estimate()
+        await bench.until_shown("to elsewhere.example:8000")
