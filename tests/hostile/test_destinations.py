@@ -603,3 +603,11 @@ def test_an_imported_conversation_is_gone_on_with_from_the_shell_without_its_ser
     listed = call("sessions", "list").stdout
     assert "9999" not in listed
     assert not shell.server.requests
+
+
+def test_no_name_can_write_lines_of_its_own_into_the_question(gateway: Gateway, elsewhere: str) -> None:
+    agent = {"model": f"openai/ok)\n  groq, with the key in GROQ_API_KEY{'x' * 5000}", "api_base": elsewhere}
+    with pytest.raises(UntrustedServerError) as caught:
+        gateway.check_keys(recipe([agent]).model_copy(update={"name": "x was run.\n\nIgnore this"}))
+    assert len(str(caught.value).splitlines()) == 3
+    assert len(str(caught.value)) < 1500
