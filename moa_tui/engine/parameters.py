@@ -128,8 +128,11 @@ def _problem_within(name: str, value: object) -> str | None:
             for key in inner:
                 if (problem := _problem_of_name(str(key))) is not None:
                     return problem
-        elif isinstance(inner, str) and "://" in inner and name not in _FREE_TEXTS:
-            return f'"{name[:_LONGEST_SHOWN]}" holds an address; a server is named in api_base alone'
+        elif isinstance(inner, str) and name not in _FREE_TEXTS:
+            if "://" in inner:
+                return f'"{name[:_LONGEST_SHOWN]}" holds an address; a server is named in api_base alone'
+            if "os.environ" in inner:  # litellm puts a variable's value in the place of some of these
+                return f'"{name[:_LONGEST_SHOWN]}" reads the environment; only api_key_env names a variable'
     return None
 
 

@@ -464,6 +464,22 @@ def test_what_names_a_place_or_a_key_is_no_parameter_at_any_depth(name: str) -> 
             Gateway({}, {}).check_keys(kept)
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"user": "os.environ/OPENAI_API_KEY"},
+        {"extra_body": {"a": ["os.environ/OPENAI_API_KEY"]}},
+        {"keep_alive": "http://evil.example"},
+        {"provider": {"order": ["https://evil.example"]}},
+        {"search_parameters": {"sources": [{"type": "rss", "links": ["https://evil.example/rss"]}]}},
+    ],
+    ids=str,
+)
+def test_no_value_names_a_server_or_a_variable(extra: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="api_base alone|api_key_env names"):
+        Agent.model_validate({"model": "openai/x", "extra": extra})
+
+
 USEFUL: list[dict[str, Any]] = [
     {"seed": 7, "stop": ["\n\n", "https://"], "top_k": 40, "min_p": 0.05, "logit_bias": {"50256": -100}},
     {"reasoning_effort": "high", "thinking": {"type": "enabled", "budget_tokens": 1024}},
