@@ -476,7 +476,7 @@ def test_what_names_a_place_or_a_key_is_no_parameter_at_any_depth(name: str) -> 
     ids=str,
 )
 def test_no_value_names_a_server_or_a_variable(extra: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="api_base alone|api_key_env names"):
+    with pytest.raises(ValidationError, match=r"api_base alone|api_key_env names"):
         Agent.model_validate({"model": "openai/x", "extra": extra})
 
 
