@@ -606,6 +606,11 @@ def test_an_imported_conversation_is_gone_on_with_from_the_shell_without_its_ser
     """Named like a recipe of one's own, which answers then; named like none, the usual choice answers."""
     shell.environ |= {"OPENAI_API_KEY": CANARY, "LAB_KEY": CANARY}
     (shell.folder / "config.toml").write_text('default_recipe = "demo"\n')
+    (shell.folder / "recipes").mkdir()
+    (shell.folder / "recipes" / "demo.toml").write_text(
+        'name = "demo"\n[defaults]\nextra = { tokens_per_second = 100000 }\n'
+        '[[layers]]\nagents = [{ model = "demo/terse" }]\n'
+    )
     for name in ("demo", "stranger"):
         document = json.loads(render([stolen(elsewhere)], "json"))
         document["id"], document["turns"][0]["recipe"]["name"] = name, name
