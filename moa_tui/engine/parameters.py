@@ -49,8 +49,9 @@ KNOWN_PARAMETERS = frozenset(
 )
 """The names that may stand in `extra`; `tokens_per_second` is the simulated models' own."""
 
-# A schema's names are the user's own and mean nothing to a server, whatever they are called.
+# The properties of a schema are the user's own and mean nothing to a server, whatever they are called.
 _SCHEMAS = frozenset(("response_format", "format", "json_schema", "guided_json", "structured_outputs"))
+_NAMES_IN_SCHEMAS = ("properties", "$defs", "definitions")
 # These may hold any text, also one that looks like an address.
 _FREE_TEXTS = _SCHEMAS | {"stop", "stop_sequences", "grammar", "guided_regex", "guided_choice", "prediction"}
 
@@ -76,10 +77,20 @@ _PLACE_WORDS = {
     *("langfuse", "mock", "router", "mcp", "llm"),
 }
 # In names without any mark between their words, such as `APIBASE`.
-_KEY_PARTS = ("apikey", "accesstoken", "authtoken", "password", "secret", "credential", "authorization")
+_KEY_PARTS = (
+    "apikey",
+    "accesstoken",
+    "authtoken",
+    "password",
+    "secret",
+    "credential",
+    "authorization",
+    "adtoken",
+)
 _PLACE_PARTS = (
     *("apibase", "baseurl", "baseuri", "endpoint", "hostname", "header", "proxy", "proxies", "callback"),
-    *("webhook", "sslverify", "cookie", "serverurl", "awsregion", "litellm"),
+    *("webhook", "sslverify", "cookie", "serverurl", "awsregion", "litellm", "azure", "vertex", "bedrock"),
+    *("sagemaker", "apitype", "apiversion", "organization"),
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,80}")
@@ -114,8 +125,6 @@ def problem_of(extra: Mapping[str, object], *, allow_unknown: bool = False) -> s
                 f'"{name[:_LONGEST_SHOWN]}" is no parameter that moa-tui knows; {hint}. '
                 "A parameter of your own server's goes into extra_body"
             )
-        if name in _SCHEMAS:
-            continue
         if (problem := _problem_within(name, value)) is not None:
             return problem
     return None
@@ -124,7 +133,8 @@ def problem_of(extra: Mapping[str, object], *, allow_unknown: bool = False) -> s
 def _problem_within(name: str, value: object) -> str | None:
     """The same of the names and texts in one parameter's value, at any depth."""
     for place, inner in _entries(value):
-        if isinstance(inner, dict) and "user_location" not in place:
+        are_own_names = name in _SCHEMAS and bool(place) and place[-1] in _NAMES_IN_SCHEMAS
+        if isinstance(inner, dict) and "user_location" not in place and not are_own_names:
             for key in inner:
                 if (problem := _problem_of_name(str(key))) is not None:
                     return problem

@@ -449,6 +449,8 @@ def test_what_names_a_place_or_a_key_is_no_parameter_at_any_depth(name: str) -> 
         {"extra_body": {"deeper": [{"still": {name: 1}}]}},
         {"provider": {name: 1}},
         {"thinking": {"type": [{name: True}]}},
+        {"response_format": {"type": "json_schema", name: 1}},
+        {"web_search_options": {name: 1}},
     ):
         with pytest.raises(ValidationError) as caught:
             Agent.model_validate({"model": "openai/x", "extra": extra})
@@ -484,7 +486,7 @@ USEFUL: list[dict[str, Any]] = [
     {"seed": 7, "stop": ["\n\n", "https://"], "top_k": 40, "min_p": 0.05, "logit_bias": {"50256": -100}},
     {"reasoning_effort": "high", "thinking": {"type": "enabled", "budget_tokens": 1024}},
     {"num_ctx": 16384, "keep_alive": "5m", "num_predict": 100, "repeat_last_n": 64},
-    {"response_format": {"type": "json_schema", "json_schema": {"schema": {"url": {}, "key": {}}}}},
+    {"response_format": {"type": "json_schema", "json_schema": {"schema": {"properties": {"url": {}}}}}},
     {"web_search_options": {"user_location": {"type": "approximate", "approximate": {"region": "Bern"}}}},
     {"extra_body": {"my_own": 1, "chat_template_kwargs": {"enable_thinking": False}}},
     {"provider": {"order": ["groq"], "allow_fallbacks": False}, "service_tier": "flex", "user": "me"},
