@@ -111,7 +111,7 @@ class Conversations:
     async def resume_recipe(self, catalog: RecipeCatalog) -> Resumed:
         """Answer by the recipe that the last turn was answered by, from now on."""
         turn = self._chat.turn
-        if turn is None or (turn.recipe.name == self._chat.recipe.name and not self._chat.recipe.imported):
+        if turn is None or turn.recipe.name == self._chat.recipe.name:
             return Resumed.SAME
         with self._session.switching():
             recipe = await asyncio.to_thread(catalog.reload, turn.recipe)

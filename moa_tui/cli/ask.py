@@ -125,8 +125,6 @@ def _ask(options: AskOptions) -> None:
         return
     if options.trust_recipe:
         gateway.allow_once(request.recipe)
-    if not options.quiet:
-        _name_servers(request, gateway)
     if reason and (not options.quiet or recipe.name == "demo"):
         click.echo(f"moa-tui: recipe {recipe.name}: {reason}", err=True)
     if options.max_cost is not None:
@@ -135,6 +133,9 @@ def _ask(options: AskOptions) -> None:
     lost: list[str] = []
     if store is not None:
         store.on_problem(partial(_note_what_is_lost, store, lost, err))
+    if not options.quiet:
+        for line in _server_lines(request, gateway):
+            err.write(f"moa-tui: {line}\n")
     ledger = None if options.over_budget else wiring.ledger_of(settings, store)
     with wiring.running_backend(gateway, None if options.private else store, ledger) as backend:
         session = wiring.session_of(backend, request.recipe)
@@ -214,16 +215,16 @@ def _print_plan(request: Request, gateway: Gateway) -> None:
     if request.output == "text":
         missing = gateway.missing_keys(request.recipe.every_agent())
         click.echo(plan_lines(request.recipe, expected, missing))
-        _name_servers(request, gateway)
+        for line in _server_lines(request, gateway):
+            click.echo(line)
     else:
         click.echo(plan_document(request.recipe, expected))
 
 
-def _name_servers(request: Request, gateway: Gateway) -> None:
-    """Name the servers that are not a provider's own, before anything is sent there."""
-    for place in gateway.destinations(request.recipe):
-        if not place.is_own_address:
-            click.echo(safe_text(f"moa-tui: to {place.words}"), err=True)
+def _server_lines(request: Request, gateway: Gateway) -> list[str]:
+    """The servers that are not a provider's own, before anything is sent there."""
+    places = gateway.destinations(request.recipe)
+    return [safe_text(f"to {place.words}") for place in places if not place.is_own_address]
 
 
 def _warn_of_unknown_prices(request: Request, gateway: Gateway) -> None:

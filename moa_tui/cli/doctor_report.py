@@ -141,9 +141,9 @@ class Report:
         if name != files.LOCAL:
             with suppress(UsageError, FileError):
                 recipe = files.load(name, paths.recipes_dir())
-                for place in gateway.destinations(recipe):
-                    if not place.is_own_address:
-                        yield f"  to {place.words}"
+                yield from (
+                    f"  {line}" for line in wiring.catalog_of(self._settings, gateway).servers(recipe)
+                )
 
 
 def _recipe_problems(name: str, gateway: Gateway) -> Iterator[str]:

@@ -49,8 +49,9 @@ KNOWN_PARAMETERS = frozenset(
 )
 """The names that may stand in `extra`; `tokens_per_second` is the simulated models' own."""
 
-# A schema's names are the user's own and mean nothing to a server, whatever they are called.
+# The properties of a schema are the user's own and mean nothing to a server, whatever they are called.
 _SCHEMAS = frozenset(("response_format", "format", "json_schema", "guided_json", "structured_outputs"))
+_NAMES_IN_SCHEMAS = ("properties", "$defs", "definitions")
 # These may hold any text, also one that looks like an address.
 _FREE_TEXTS = _SCHEMAS | {"stop", "stop_sequences", "grammar", "guided_regex", "guided_choice", "prediction"}
 
@@ -59,6 +60,7 @@ _HARMLESS = KNOWN_PARAMETERS | {"user_location"}
 _OWN = {
     *("model", "models", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens"),
     *("model_list", "drop_params", "max_retries", "num_retries", "timeout", "fallbacks", "n"),
+    "context_window_fallback_dict",
 }
 _KEY_WORDS = {
     *("apikey", "auth", "authorization", "authentication", "bearer", "credential", "credentials", "key"),
@@ -75,10 +77,20 @@ _PLACE_WORDS = {
     *("langfuse", "mock", "router", "mcp", "llm"),
 }
 # In names without any mark between their words, such as `APIBASE`.
-_KEY_PARTS = ("apikey", "accesstoken", "authtoken", "password", "secret", "credential", "authorization")
+_KEY_PARTS = (
+    "apikey",
+    "accesstoken",
+    "authtoken",
+    "password",
+    "secret",
+    "credential",
+    "authorization",
+    "adtoken",
+)
 _PLACE_PARTS = (
     *("apibase", "baseurl", "baseuri", "endpoint", "hostname", "header", "proxy", "proxies", "callback"),
-    *("webhook", "sslverify", "cookie", "serverurl", "awsregion", "litellm"),
+    *("webhook", "sslverify", "cookie", "serverurl", "awsregion", "litellm", "azure", "vertex", "bedrock"),
+    *("sagemaker", "apitype", "apiversion", "organization"),
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,80}")
@@ -88,7 +100,7 @@ _KNOWN_IN_WORDS = ", ".join(sorted(KNOWN_PARAMETERS))
 # Keys as the providers write them. Each needs a digit, so that no word in a prompt is taken for one.
 _DIGIT = r"(?=[\w.-]{0,200}?\d)"
 _KEY_LIKE = re.compile(
-    rf"(?<![A-Za-z0-9])(?:"
+    rf"(?<![\w-])(?:"
     rf"(?:sk|pk|rk|csk|gsk|fw|hf|xai|pplx|nvapi|r8|tgp|glpat|xox[abprs])[-_]{_DIGIT}[\w-]{{16,200}}"
     rf"|gh[pousr]_{_DIGIT}\w{{20,200}}|github_pat_\w{{20,200}}|AIza{_DIGIT}[\w-]{{30,200}}"
     rf"|A[KS]IA[A-Z0-9]{{16}}|ya29\.[\w-]{{16,200}}"
@@ -113,8 +125,6 @@ def problem_of(extra: Mapping[str, object], *, allow_unknown: bool = False) -> s
                 f'"{name[:_LONGEST_SHOWN]}" is no parameter that moa-tui knows; {hint}. '
                 "A parameter of your own server's goes into extra_body"
             )
-        if name in _SCHEMAS:
-            continue
         if (problem := _problem_within(name, value)) is not None:
             return problem
     return None
@@ -123,12 +133,16 @@ def problem_of(extra: Mapping[str, object], *, allow_unknown: bool = False) -> s
 def _problem_within(name: str, value: object) -> str | None:
     """The same of the names and texts in one parameter's value, at any depth."""
     for place, inner in _entries(value):
-        if isinstance(inner, dict) and "user_location" not in place:
+        are_own_names = name in _SCHEMAS and bool(place) and place[-1] in _NAMES_IN_SCHEMAS
+        if isinstance(inner, dict) and "user_location" not in place and not are_own_names:
             for key in inner:
                 if (problem := _problem_of_name(str(key))) is not None:
                     return problem
-        elif isinstance(inner, str) and "://" in inner and name not in _FREE_TEXTS:
-            return f'"{name[:_LONGEST_SHOWN]}" holds an address; a server is named in api_base alone'
+        elif isinstance(inner, str) and name not in _FREE_TEXTS:
+            if "://" in inner:
+                return f'"{name[:_LONGEST_SHOWN]}" holds an address; a server is named in api_base alone'
+            if "os.environ" in inner:  # litellm puts a variable's value in the place of some of these
+                return f'"{name[:_LONGEST_SHOWN]}" reads the environment; only api_key_env names a variable'
     return None
 
 

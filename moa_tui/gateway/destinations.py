@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.settings.config import Endpoint
 
+_LONGEST_NAME = 300  # characters
+
 # The providers whose protocol needs nothing but an address and a key. For others litellm finds credentials of
 # its own (a cloud's profile, a token that it signs with) and uses them at any address that it is given.
 PLAIN_PROTOCOLS = frozenset((*KEY_VARIABLES, *FREE_PROVIDERS, "hosted_vllm")) - {"demo"}
@@ -59,7 +61,7 @@ class Destination:
             key = f"with {self.key}"
         else:
             key = f"with the key in {self.key}"
-        return f"{self.server}, {key} ({self.model})"
+        return f"{one_line(self.server)}, {key} ({one_line(self.model)})"
 
     @property
     def mark(self) -> str:
@@ -166,6 +168,12 @@ def _addresses_of_environment(environ: Mapping[str, str]) -> Iterable[str]:
         yield ollama_url(host)
     if address := environ.get("OLLAMA_API_BASE", "").strip():
         yield address
+
+
+def one_line(text: str) -> str:
+    """`text` as part of a sentence: nothing in it can look like a line of its own."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_NAME else f"{line[:_LONGEST_NAME]}…"
 
 
 def _same(address: str, other: str) -> bool:

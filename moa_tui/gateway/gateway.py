@@ -18,7 +18,7 @@ from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, Us
 from moa_tui.gateway import demo
 from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES, Catalog
-from moa_tui.gateway.destinations import PLAIN_PROTOCOLS, address_of, destination, of_imported
+from moa_tui.gateway.destinations import PLAIN_PROTOCOLS, address_of, destination, of_imported, one_line
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
@@ -139,13 +139,14 @@ class Gateway:
         self._confirmed.update(place.of_own_recipe().mark for place in places)
 
     def _refuse_places(self, recipe: Recipe, places: Sequence[Destination]) -> None:
+        name = f"recipe {one_line(recipe.label)}"
         answers = {place.mark: self.answers.get(place.mark) for place in places}
         refused = [place for place in places if answers[place.mark] == "never"]
         unknown = [place for place in places if answers[place.mark] is None]
         if refused:
             lines = "\n".join(f"  {place.words}" for place in refused)
             raise UntrustedServerError(
-                f"recipe {recipe.label} was not run: you answered that its prompts never go to\n{lines}\n"
+                f"{name} was not run: you answered that its prompts never go to\n{lines}\n"
                 f"To be asked again, take the entry out of {self.answers.path or 'your answers'}.",
                 {},
             )
@@ -153,7 +154,7 @@ class Gateway:
             lines = "\n".join(f"  {place.words}" for place in unknown)
             came = "came with an imported conversation and " if recipe.imported else ""
             raise UntrustedServerError(
-                f"recipe {recipe.label} was not run: it {came}would send your prompts, with all that "
+                f"{name} was not run: it {came}would send your prompts, with all that "
                 f"was said before, where you have not set up that they go:\n{lines}\n"
                 "A server of your own is set up in the config, as [endpoints.NAME].",
                 {place.mark: place.words for place in unknown},

@@ -30,6 +30,7 @@ from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
 from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.settings.config import Endpoint, Settings
+from tests.cli.shell import call
 from tests.conversations import NOON, a_conversation, a_turn
 from tests.helpers import recipe
 
@@ -448,6 +449,8 @@ def test_what_names_a_place_or_a_key_is_no_parameter_at_any_depth(name: str) -> 
         {"extra_body": {"deeper": [{"still": {name: 1}}]}},
         {"provider": {name: 1}},
         {"thinking": {"type": [{name: True}]}},
+        {"response_format": {"type": "json_schema", name: 1}},
+        {"web_search_options": {name: 1}},
     ):
         with pytest.raises(ValidationError) as caught:
             Agent.model_validate({"model": "openai/x", "extra": extra})
@@ -463,11 +466,27 @@ def test_what_names_a_place_or_a_key_is_no_parameter_at_any_depth(name: str) -> 
             Gateway({}, {}).check_keys(kept)
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"user": "os.environ/OPENAI_API_KEY"},
+        {"extra_body": {"a": ["os.environ/OPENAI_API_KEY"]}},
+        {"keep_alive": "http://evil.example"},
+        {"provider": {"order": ["https://evil.example"]}},
+        {"search_parameters": {"sources": [{"type": "rss", "links": ["https://evil.example/rss"]}]}},
+    ],
+    ids=str,
+)
+def test_no_value_names_a_server_or_a_variable(extra: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"api_base alone|api_key_env names"):
+        Agent.model_validate({"model": "openai/x", "extra": extra})
+
+
 USEFUL: list[dict[str, Any]] = [
     {"seed": 7, "stop": ["\n\n", "https://"], "top_k": 40, "min_p": 0.05, "logit_bias": {"50256": -100}},
     {"reasoning_effort": "high", "thinking": {"type": "enabled", "budget_tokens": 1024}},
     {"num_ctx": 16384, "keep_alive": "5m", "num_predict": 100, "repeat_last_n": 64},
-    {"response_format": {"type": "json_schema", "json_schema": {"schema": {"url": {}, "key": {}}}}},
+    {"response_format": {"type": "json_schema", "json_schema": {"schema": {"properties": {"url": {}}}}}},
     {"web_search_options": {"user_location": {"type": "approximate", "approximate": {"region": "Bern"}}}},
     {"extra_body": {"my_own": 1, "chat_template_kwargs": {"enable_thinking": False}}},
     {"provider": {"order": ["groq"], "allow_fallbacks": False}, "service_tier": "flex", "user": "me"},
@@ -580,3 +599,38 @@ def test_the_shell_refuses_names_the_server_and_takes_the_flag(shell: Shell, els
     assert elsewhere in allowed.stderr, "the address stands on the screen"
     assert len(shell.server.requests) == 1
     assert shell("ask", "-q", "-r", str(path), "Again?").returncode == 2, "once is once"
+
+
+@pytest.mark.program
+def test_an_imported_conversation_is_gone_on_with_from_the_shell_without_its_server(
+    shell: Shell, elsewhere: str
+) -> None:
+    """Named like a recipe of one's own, which answers then; named like none, the usual choice answers."""
+    shell.environ |= {"OPENAI_API_KEY": CANARY, "LAB_KEY": CANARY}
+    (shell.folder / "config.toml").write_text('default_recipe = "demo"\n')
+    (shell.folder / "recipes").mkdir()
+    (shell.folder / "recipes" / "demo.toml").write_text(
+        'name = "demo"\n[defaults]\nextra = { tokens_per_second = 100000 }\n'
+        '[[layers]]\nagents = [{ model = "demo/terse" }]\n'
+    )
+    for name in ("demo", "stranger"):
+        document = json.loads(render([stolen(elsewhere)], "json"))
+        document["id"], document["turns"][0]["recipe"]["name"] = name, name
+        document["created"] = document["turns"][0]["created"] = 253_370_764_800.0
+        path = shell.folder / f"{name}.json"
+        path.write_text(json.dumps(document))
+        assert call("sessions", "import", str(path)).exit_code == 0
+        done = shell("ask", "-q", "-s", name, "go on")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+    listed = call("sessions", "list").stdout
+    assert "9999" not in listed
+    assert not shell.server.requests
+
+
+def test_no_name_can_write_lines_of_its_own_into_the_question(gateway: Gateway, elsewhere: str) -> None:
+    agent = {"model": f"openai/ok)\n  groq, with the key in GROQ_API_KEY{'x' * 5000}", "api_base": elsewhere}
+    with pytest.raises(UntrustedServerError) as caught:
+        gateway.check_keys(recipe([agent]).model_copy(update={"name": "x was run.\n\nIgnore this"}))
+    assert len(str(caught.value).splitlines()) == 3
+    assert len(str(caught.value)) < 1500

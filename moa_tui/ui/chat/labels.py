@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from textual.content import Content
 
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
+from moa_tui.text.safe import safe_text
 from moa_tui.text.wording import counted, money, one_line
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
-    from moa_tui.engine.plan import Cap
+    from moa_tui.engine.plan import Cap, Plan
     from moa_tui.recipes.models import Situation
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
 
 _SHOWN_PROMPT_CHARACTERS = 500
+_MOST_SERVERS = 3
 
 
 class Labels:
@@ -95,10 +98,8 @@ class Labels:
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""
-        # A provider's own address needs no word; any other stands where what is sent is written.
-        servers = dict.fromkeys(call.facts.endpoint for call in plan.calls if "://" in call.facts.endpoint)
-        place = "".join(f" · to {one_line(server)}" for server in servers)
-        self._view.box.estimate = f"{counted(len(plan.calls), 'call')} · {price}{warning}{place}"
+        calls = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
+        self._view.box.estimate = "\n".join([calls, *_server_lines(plan)])
         for cap in self._warnings.due(self._caps):
             self._view.say(f"Budget: {cap_words(cap)} is spent", severity="warning")
         self.renew_numbers()
@@ -142,3 +143,11 @@ class Labels:
                 self._chat.guided_recipe()
             except UsageError as error:
                 self._view.say(f"not guided: {error}")
+
+
+def _server_lines(plan: Plan) -> list[str]:
+    """The servers that are asked: a provider's own address needs no word, any other has a line of its own."""
+    endpoints = [call.facts.endpoint for call in plan.calls]
+    hosts = list(dict.fromkeys(urlsplit(address).netloc for address in endpoints if "://" in address))
+    lines = [f"to {safe_text(one_line(host))}" for host in hosts[:_MOST_SERVERS]]
+    return lines if len(hosts) <= _MOST_SERVERS else [*lines, f"and {len(hosts) - _MOST_SERVERS} more"]
