@@ -1,4 +1,4 @@
-"""The transport that every request to a model goes through: it bounds what a server may send, while it comes.
+"""What every request to a model goes through: it bounds what a server may send, while it comes.
 
 What litellm and the clients below it do with a reply takes time and memory that grow with it, in places with
 its square or cube, and some of it holds the interpreter, so that no other thread can do anything. None of
@@ -16,7 +16,6 @@ import zlib
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
-from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -24,7 +23,7 @@ from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 # Bytes of an error's body that are read, after decompression; the rest is dropped.
 ERROR_BYTES = 16_384
@@ -75,36 +74,22 @@ class Exchange:
 current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
 
 
-class BoundedTransport(httpx.AsyncBaseTransport):
-    """Sends requests through transports that `make_inner` makes, one for each event loop.
+async def send_bounded(
+    request: httpx.Request, send: Callable[[httpx.Request], Awaitable[httpx.Response]]
+) -> httpx.Response:
+    """The response that `send` gets: with a bounded body, or with the status of an error and no text.
 
-    Raises ModelError, and whatever the inner transport raises.
+    Raises ModelError, and whatever `send` raises.
     """
-
-    def __init__(self, make_inner: Callable[[], httpx.AsyncBaseTransport]) -> None:
-        self._make_inner = make_inner
-        self._inner: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncBaseTransport] = (
-            WeakKeyDictionary()
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response, with a status below 300 and a bounded body, or with a status and no text."""
-        exchange = current_exchange.get() or Exchange()
-        exchange.failure = None
-        loop = asyncio.get_running_loop()
-        if (inner := self._inner.get(loop)) is None:
-            inner = self._inner[loop] = self._make_inner()
-        request.headers["Accept-Encoding"] = "gzip, deflate"
-        response = await inner.handle_async_request(request)
-        try:
-            return await _bounded(request, response, exchange)
-        except BaseException:
-            await response.aclose()
-            raise
-
-    async def aclose(self) -> None:
-        for inner in self._inner.values():
-            await inner.aclose()
+    exchange = current_exchange.get() or Exchange()
+    exchange.failure = None
+    request.headers["Accept-Encoding"] = "gzip, deflate"
+    response = await send(request)
+    try:
+        return await _bounded(request, response, exchange)
+    except BaseException:
+        await response.aclose()
+        raise
 
 
 async def _bounded(request: httpx.Request, response: httpx.Response, exchange: Exchange) -> httpx.Response:
