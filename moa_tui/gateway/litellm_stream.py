@@ -40,7 +40,7 @@ from litellm.llms.ollama.common_utils import OllamaModelInfo
 from litellm.llms.openai.common_utils import BaseOpenAILLM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     import httpx
 
@@ -182,15 +182,17 @@ async def stream(
                 continue
             delta = chunk.choices[0].delta
             if reasoning := getattr(delta, "reasoning_content", None):
-                for piece in _pieces(reasoning):
-                    yield Chunk("reasoning", piece)
-                    if piece is not reasoning:
-                        await asyncio.sleep(0)
-            if delta.content:
-                for piece in _pieces(delta.content):
-                    yield Chunk("text", piece)
-                    if piece is not delta.content:
-                        await asyncio.sleep(0)
+                if len(reasoning) <= _LONGEST_CHUNK:
+                    yield Chunk("reasoning", reasoning)
+                else:
+                    async for piece in _pieces(reasoning):
+                        yield Chunk("reasoning", piece)
+            if text := delta.content:
+                if len(text) <= _LONGEST_CHUNK:
+                    yield Chunk("text", text)
+                else:
+                    async for piece in _pieces(text):
+                        yield Chunk("text", piece)
         if exchange.failure is not None:
             raise exchange.failure
         yield _finish(response, model if priced else None)
@@ -203,13 +205,11 @@ async def stream(
             await response.aclose()
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """`text` itself where it is short, else pieces of it."""
-    if len(text) <= _LONGEST_CHUNK:
-        yield text
-        return
+async def _pieces(text: str) -> AsyncIterator[str]:
+    """A long text in pieces; between them, other calls and limits have their turn."""
     for start in range(0, len(text), _LONGEST_CHUNK):
         yield text[start : start + _LONGEST_CHUNK]
+        await asyncio.sleep(0)
 
 
 def missing_key(model: str) -> str | None:

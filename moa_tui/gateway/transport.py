@@ -23,7 +23,7 @@ from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 # Bytes of an error's body that are read, after decompression; the rest is dropped.
 ERROR_BYTES = 16_384
@@ -40,7 +40,7 @@ _TOKEN_BYTES = 4_000
 HEADER_BYTES = 65_536
 
 # Bytes that are handed on at once: what a client does with them is done before anything else may run.
-_PIECE_BYTES = 1_024
+_PIECE_BYTES = 4_096
 _PIECE_LINES = 64
 _LONGEST_TURN_SECONDS = 0.01
 # An error's body that comes more slowly than this is used as far as it came.
@@ -156,7 +156,7 @@ def _redirect_target(request: httpx.Request, response: httpx.Response, exchange:
 
 
 async def _error_body(
-    response: httpx.Response, decode: Callable[[bytes], Iterator[bytes]]
+    response: httpx.Response, decode: Callable[[bytes], Iterable[bytes]]
 ) -> tuple[bytes, bool]:
     """The body of an error as far as it is read, and true where it goes on after that."""
     body = bytearray()
@@ -171,7 +171,7 @@ async def _error_body(
     return bytes(body), False
 
 
-def _decoder(coding: str) -> Callable[[bytes], Iterator[bytes]]:
+def _decoder(coding: str) -> Callable[[bytes], Iterable[bytes]]:
     """A function from a piece of a body to its decompressed pieces, none longer than _PIECE_BYTES.
 
     The function raises ValueError for what is not compressed so. Raises ValueError for an unknown coding.
@@ -202,22 +202,16 @@ def _decoder(coding: str) -> Callable[[bytes], Iterator[bytes]]:
     return decode
 
 
-def _slices(raw: bytes, size: int = _PIECE_BYTES) -> Iterator[bytes]:
+def _slices(raw: bytes, size: int = _PIECE_BYTES) -> Iterable[bytes]:
     """`raw` in pieces of at most `size` bytes."""
     if len(raw) <= size:
-        yield raw
-        return
-    for start in range(0, len(raw), size):
-        yield raw[start : start + size]
+        return (raw,)
+    return [raw[start : start + size] for start in range(0, len(raw), size)]
 
 
-def _short_turns(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces, those of many lines in shorter ones: a client may take 60 µs for an empty line."""
-    for piece in pieces:
-        if piece.count(b"\n") > _PIECE_LINES:
-            yield from _slices(piece, _PIECE_LINES)
-        else:
-            yield piece
+def _short_turn(piece: bytes) -> Iterable[bytes]:
+    """The piece, in shorter ones where it has many lines: a client may take 60 µs for an empty line."""
+    return (piece,) if piece.count(b"\n") <= _PIECE_LINES else _slices(piece, _PIECE_LINES)
 
 
 def _framing(request: httpx.Request, response: httpx.Response) -> tuple[bytes, ...]:
@@ -238,7 +232,7 @@ class _BoundedStream(httpx.AsyncByteStream):
     def __init__(
         self,
         inner: httpx.AsyncByteStream,
-        decode: Callable[[bytes], Iterator[bytes]],
+        decode: Callable[[bytes], Iterable[bytes]],
         ends: tuple[bytes, ...],
         exchange: Exchange,
     ) -> None:
@@ -258,14 +252,15 @@ class _BoundedStream(httpx.AsyncByteStream):
             if came - left > 0.001:
                 turn_began = came  # The loop has been given back while this piece was waited for.
             try:
-                for piece in _short_turns(self._decode(raw)):
-                    self._check(piece)
-                    yield piece
-                    left = time.monotonic()
-                    if left - turn_began > _LONGEST_TURN_SECONDS:
-                        # A fast server would keep the loop for itself, and no limit could end its reply.
-                        await asyncio.sleep(0)
-                        turn_began = left = time.monotonic()
+                for decoded in self._decode(raw):
+                    for piece in _short_turn(decoded):
+                        self._check(piece)
+                        yield piece
+                        left = time.monotonic()
+                        if left - turn_began > _LONGEST_TURN_SECONDS:
+                            # A fast server would keep the loop for itself, and no limit could end its reply.
+                            await asyncio.sleep(0)
+                            turn_began = left = time.monotonic()
             except ValueError as error:
                 raise self._exchange.fail(ModelError("malformed", str(error))) from None
 
