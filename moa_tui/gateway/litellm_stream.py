@@ -15,16 +15,13 @@ import re
 import socket
 import warnings
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import failure_kind, retry_after, said
-from moa_tui.gateway.transport import BoundedTransport, Exchange, current_exchange, is_loopback
+from moa_tui.gateway.transport import Exchange, current_exchange, is_loopback, send_bounded
 
 # These are read while litellm is imported: its map comes from its own package instead of the network, a .env
 # file in the working directory is not taken for the user's environment, and litellm does not look for secrets
@@ -38,11 +35,15 @@ os.environ["AIOHTTP_TRUST_ENV"] = "False"
 import litellm
 from litellm.litellm_core_utils import secret_redaction
 from litellm.litellm_core_utils.litellm_logging import Logging
-from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+from litellm.llms.custom_httpx import aiohttp_transport
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, blocked_cookie_jar
 from litellm.llms.ollama.common_utils import OllamaModelInfo
+from litellm.llms.openai.common_utils import BaseOpenAILLM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+    import httpx
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import Message
@@ -74,26 +75,26 @@ _TIMEOUT_SECONDS = 3600.0
 secret_redaction._SECRET_RE = secret_redaction._INTERNAL_DETAIL_RE = re.compile(r"(?!)")
 
 
-def _make_transport(**arguments: Any) -> BoundedTransport:
-    """The transport of a client that litellm makes; arguments are those of litellm's own function."""
-    return BoundedTransport(partial(_direct_to_loopback, **arguments))
+class _Transport(aiohttp_transport.LiteLLMAiohttpTransport):  # type: ignore[misc]
+    """litellm's own transport, with a bound for what comes in and no proxy between here and this machine."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await send_bounded(request, super().handle_async_request)
+
+    def _proxy_from_env(self, url: httpx.URL) -> str | None:
+        if is_loopback(url.host):
+            return None
+        proxy: str | None = super()._proxy_from_env(url)
+        return proxy
 
 
-def _direct_to_loopback(**arguments: Any) -> httpx.AsyncBaseTransport:
-    """litellm's own transport, which uses the proxies of the environment, but none for this machine."""
-    transport: Any = AsyncHTTPHandler.create_aiohttp_transport(**arguments)
-    from_environment = transport._proxy_from_env
-    transport._proxy_from_env = lambda url: None if is_loopback(url.host) else from_environment(url)
-    made: httpx.AsyncBaseTransport = transport
-    return made
-
-
-# Every asynchronous client of litellm's own gets its transport from this one function ...
-AsyncHTTPHandler.create_async_transport = staticmethod(_make_transport)
-# ... and those that the OpenAI SDK would make by itself are this one.
-litellm.aclient_session = httpx.AsyncClient(
-    transport=_make_transport(), follow_redirects=True, trust_env=False, timeout=_TIMEOUT_SECONDS
-)
+# Every asynchronous client of litellm's own gets its transport from this class, whatever the environment
+# says ...
+aiohttp_transport.LiteLLMAiohttpTransport = _Transport
+AsyncHTTPHandler.should_use_aiohttp_transport = staticmethod(lambda: True)
+# ... and those that the OpenAI SDK would make by itself are this one. It keeps no cookies, for it is shared.
+litellm.aclient_session = BaseOpenAILLM._get_async_http_client()
+litellm.aclient_session.cookies = blocked_cookie_jar()
 # A provider of litellm's that is built on aiohttp alone, where nothing bounds what a server sends.
 _UNBOUNDED_PROVIDERS = {"aiohttp_openai"}
 
@@ -184,15 +185,17 @@ async def stream(
                 continue
             delta = chunk.choices[0].delta
             if reasoning := getattr(delta, "reasoning_content", None):
-                for piece in _pieces(reasoning):
-                    yield Chunk("reasoning", piece)
-                    if piece is not reasoning:
-                        await asyncio.sleep(0)
-            if delta.content:
-                for piece in _pieces(delta.content):
-                    yield Chunk("text", piece)
-                    if piece is not delta.content:
-                        await asyncio.sleep(0)
+                if len(reasoning) <= _LONGEST_CHUNK:
+                    yield Chunk("reasoning", reasoning)
+                else:
+                    async for piece in _pieces(reasoning):
+                        yield Chunk("reasoning", piece)
+            if text := delta.content:
+                if len(text) <= _LONGEST_CHUNK:
+                    yield Chunk("text", text)
+                else:
+                    async for piece in _pieces(text):
+                        yield Chunk("text", piece)
         if exchange.failure is not None:
             raise exchange.failure
         yield _finish(response, model if priced else None)
@@ -208,13 +211,11 @@ async def stream(
             await response.aclose()
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """`text` itself where it is short, else pieces of it."""
-    if len(text) <= _LONGEST_CHUNK:
-        yield text
-        return
+async def _pieces(text: str) -> AsyncIterator[str]:
+    """A long text in pieces; between them, other calls and limits have their turn."""
     for start in range(0, len(text), _LONGEST_CHUNK):
         yield text[start : start + _LONGEST_CHUNK]
+        await asyncio.sleep(0)
 
 
 def provider_of(model: str, api_base: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The transport that every request to a model goes through: it bounds what a server may send, while it comes.
+"""What every request to a model goes through: it bounds what a server may send, while it comes.
 
 What litellm and the clients below it do with a reply takes time and memory that grow with it, in places with
 its square or cube, and some of it holds the interpreter, so that no other thread can do anything. None of
@@ -16,7 +16,6 @@ import zlib
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
-from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -24,7 +23,7 @@ from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 # Bytes of an error's body that are read, after decompression; the rest is dropped.
 ERROR_BYTES = 16_384
@@ -41,7 +40,7 @@ _TOKEN_BYTES = 4_000
 HEADER_BYTES = 65_536
 
 # Bytes that are handed on at once: what a client does with them is done before anything else may run.
-_PIECE_BYTES = 1_024
+_PIECE_BYTES = 4_096
 _PIECE_LINES = 64
 _LONGEST_TURN_SECONDS = 0.01
 # An error's body that comes more slowly than this is used as far as it came.
@@ -75,36 +74,22 @@ class Exchange:
 current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
 
 
-class BoundedTransport(httpx.AsyncBaseTransport):
-    """Sends requests through transports that `make_inner` makes, one for each event loop.
+async def send_bounded(
+    request: httpx.Request, send: Callable[[httpx.Request], Awaitable[httpx.Response]]
+) -> httpx.Response:
+    """The response that `send` gets: with a bounded body, or with the status of an error and no text.
 
-    Raises ModelError, and whatever the inner transport raises.
+    Raises ModelError, and whatever `send` raises.
     """
-
-    def __init__(self, make_inner: Callable[[], httpx.AsyncBaseTransport]) -> None:
-        self._make_inner = make_inner
-        self._inner: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncBaseTransport] = (
-            WeakKeyDictionary()
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response, with a status below 300 and a bounded body, or with a status and no text."""
-        exchange = current_exchange.get() or Exchange()
-        exchange.failure = None
-        loop = asyncio.get_running_loop()
-        if (inner := self._inner.get(loop)) is None:
-            inner = self._inner[loop] = self._make_inner()
-        request.headers["Accept-Encoding"] = "gzip, deflate"
-        response = await inner.handle_async_request(request)
-        try:
-            return await _bounded(request, response, exchange)
-        except BaseException:
-            await response.aclose()
-            raise
-
-    async def aclose(self) -> None:
-        for inner in self._inner.values():
-            await inner.aclose()
+    exchange = current_exchange.get() or Exchange()
+    exchange.failure = None
+    request.headers["Accept-Encoding"] = "gzip, deflate"
+    response = await send(request)
+    try:
+        return await _bounded(request, response, exchange)
+    except BaseException:
+        await response.aclose()
+        raise
 
 
 async def _bounded(request: httpx.Request, response: httpx.Response, exchange: Exchange) -> httpx.Response:
@@ -171,7 +156,7 @@ def _redirect_target(request: httpx.Request, response: httpx.Response, exchange:
 
 
 async def _error_body(
-    response: httpx.Response, decode: Callable[[bytes], Iterator[bytes]]
+    response: httpx.Response, decode: Callable[[bytes], Iterable[bytes]]
 ) -> tuple[bytes, bool]:
     """The body of an error as far as it is read, and true where it goes on after that."""
     body = bytearray()
@@ -186,7 +171,7 @@ async def _error_body(
     return bytes(body), False
 
 
-def _decoder(coding: str) -> Callable[[bytes], Iterator[bytes]]:
+def _decoder(coding: str) -> Callable[[bytes], Iterable[bytes]]:
     """A function from a piece of a body to its decompressed pieces, none longer than _PIECE_BYTES.
 
     The function raises ValueError for what is not compressed so. Raises ValueError for an unknown coding.
@@ -217,22 +202,16 @@ def _decoder(coding: str) -> Callable[[bytes], Iterator[bytes]]:
     return decode
 
 
-def _slices(raw: bytes, size: int = _PIECE_BYTES) -> Iterator[bytes]:
+def _slices(raw: bytes, size: int = _PIECE_BYTES) -> Iterable[bytes]:
     """`raw` in pieces of at most `size` bytes."""
     if len(raw) <= size:
-        yield raw
-        return
-    for start in range(0, len(raw), size):
-        yield raw[start : start + size]
+        return (raw,)
+    return [raw[start : start + size] for start in range(0, len(raw), size)]
 
 
-def _short_turns(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces, those of many lines in shorter ones: a client may take 60 µs for an empty line."""
-    for piece in pieces:
-        if piece.count(b"\n") > _PIECE_LINES:
-            yield from _slices(piece, _PIECE_LINES)
-        else:
-            yield piece
+def _short_turn(piece: bytes) -> Iterable[bytes]:
+    """The piece, in shorter ones where it has many lines: a client may take 60 µs for an empty line."""
+    return (piece,) if piece.count(b"\n") <= _PIECE_LINES else _slices(piece, _PIECE_LINES)
 
 
 def _framing(request: httpx.Request, response: httpx.Response) -> tuple[bytes, ...]:
@@ -253,7 +232,7 @@ class _BoundedStream(httpx.AsyncByteStream):
     def __init__(
         self,
         inner: httpx.AsyncByteStream,
-        decode: Callable[[bytes], Iterator[bytes]],
+        decode: Callable[[bytes], Iterable[bytes]],
         ends: tuple[bytes, ...],
         exchange: Exchange,
     ) -> None:
@@ -273,14 +252,15 @@ class _BoundedStream(httpx.AsyncByteStream):
             if came - left > 0.001:
                 turn_began = came  # The loop has been given back while this piece was waited for.
             try:
-                for piece in _short_turns(self._decode(raw)):
-                    self._check(piece)
-                    yield piece
-                    left = time.monotonic()
-                    if left - turn_began > _LONGEST_TURN_SECONDS:
-                        # A fast server would keep the loop for itself, and no limit could end its reply.
-                        await asyncio.sleep(0)
-                        turn_began = left = time.monotonic()
+                for decoded in self._decode(raw):
+                    for piece in _short_turn(decoded):
+                        self._check(piece)
+                        yield piece
+                        left = time.monotonic()
+                        if left - turn_began > _LONGEST_TURN_SECONDS:
+                            # A fast server would keep the loop for itself, and no limit could end its reply.
+                            await asyncio.sleep(0)
+                            turn_began = left = time.monotonic()
             except ValueError as error:
                 raise self._exchange.fail(ModelError("malformed", str(error))) from None
 

@@ -105,7 +105,18 @@ def test_a_server_that_never_comes_to_an_end_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[" * 200_000, b"{}", b"null", b'{"data": 5}', b'{"data": [5, {"id": 7}]}', b""]
+    "body",
+    [
+        b"[" * 200_000,
+        b"{}",
+        b"null",
+        b'{"data": 5}',
+        b'{"data": [5, {"id": 7}]}',
+        b"",
+        b"[" + b"[]," * 300_000 + b"[]]",  # a million objects, which JSON's reader makes in one go
+        b" " * 5_000_000,
+    ],
+    ids=lambda body: body[:12].decode(),
 )
 def test_odd_answers_are_no_servers_and_no_crash(body: bytes) -> None:
     def answer(connection: socket.socket) -> None:

@@ -39,3 +39,12 @@ def split(text: str, cuts: list[int]) -> tuple[str, str]:
 @given(cuts=st.lists(st.integers(0, 40), max_size=8))
 def test_split(text: str, reasoning: str, answer: str, cuts: list[int]) -> None:
     assert split(text, cuts) == (reasoning, answer)
+
+
+def test_white_space_that_never_ends_is_not_held_back() -> None:
+    splitter = ThinkSplitter()
+    pieces = [piece.text for _ in range(200) for piece in splitter.feed("  \t" * 100)]
+    assert "".join(pieces) == "  \t" * 20_000
+    splitter = ThinkSplitter()
+    assert not [piece for _ in range(200) for piece in splitter.feed("\n" * 100)]
+    assert [piece.text for piece in splitter.feed("yes")] == ["yes"]
