@@ -13,7 +13,7 @@ import click
 
 from moa_tui.cli import wiring
 from moa_tui.cli.options import json_option
-from moa_tui.text.safe import safe_text
+from moa_tui.text.safe import safe_row, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +58,9 @@ def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
         click.echo(json.dumps([asdict(hit) for hit in hits]))
         return
     for hit in hits:
-        click.echo(safe_text(f"{hit.summary.id}  {_time(hit.summary.used)}  {hit.summary.name[:60]}"))
+        click.echo(safe_row(f"{hit.summary.id}  {_time(hit.summary.used)}  {hit.summary.name[:60]}"))
         author = f"{hit.where} {hit.agent}".rstrip()
-        click.echo(f"    {safe_text(author)}: {_with_bold_marks(hit)}")
+        click.echo(f"    {safe_row(author)}: {_with_bold_marks(hit)}")
     if not hits:
         click.echo("nothing found", err=True)
         sys.exit(1)
@@ -94,7 +94,7 @@ def export_(names: tuple[str, ...], format_: str, output: Path | None, replace: 
     with wiring.opened_library() as library:
         conversations = [library.load(library.find(name).id) for name in names]
         for path in library.export_all(conversations, format_, output, replace=replace):
-            click.echo(path)
+            click.echo(safe_row(str(path)))
 
 
 @sessions.command("import")
@@ -104,7 +104,7 @@ def import_(files: tuple[Path, ...]) -> None:
     with wiring.opened_library() as library:
         for file in files:
             for note in library.read_in(file):
-                click.echo(safe_text(f"{file}: {note}"))
+                click.echo(safe_row(f"{file}: {note}"))
 
 
 @sessions.command()
@@ -120,7 +120,7 @@ def rescue(folder: Path) -> None:
     for rescued_or_id in rescued(paths.database_file()):
         if isinstance(rescued_or_id, str):
             lost += 1
-            click.echo(f"moa-tui: conversation {rescued_or_id} cannot be read", err=True)
+            click.echo(safe_row(f"moa-tui: conversation {rescued_or_id} cannot be read"), err=True)
         else:
             saved += 1
             click.echo(export.write([rescued_or_id], "json", folder, folder, replace=True))
@@ -140,7 +140,7 @@ def delete(names: tuple[str, ...], now: bool) -> None:
                 library.purge(summary.id)
             else:
                 library.delete(summary.id)
-            click.echo(safe_text(f"{summary.id}  {summary.name}: {'gone for good' if now else 'deleted'}"))
+            click.echo(safe_row(f"{summary.id}  {summary.name}: {'gone for good' if now else 'deleted'}"))
 
 
 @sessions.command()
@@ -150,7 +150,7 @@ def restore(name: str) -> None:
     with wiring.opened_library() as library:
         summary = library.find(name, deleted=True)
         library.restore(summary.id)
-        click.echo(safe_text(f"{summary.id}  {summary.name}: there again"))
+        click.echo(safe_row(f"{summary.id}  {summary.name}: there again"))
 
 
 @sessions.command()
@@ -171,7 +171,7 @@ def _print_table(summaries: Sequence[Summary]) -> None:
         marks = " ".join([*(["pinned"] if summary.pinned else []), *(f"#{tag}" for tag in summary.tags)])
         numbers = f"{counted(summary.turns, 'turn')}, {summary.recipe}, {money(summary.cost)}"
         start = f"{summary.id}  {_time(summary.used)}  {summary.name}"
-        click.echo(safe_text(f"{start}  ({numbers})  {marks}".rstrip()))
+        click.echo(safe_row(f"{start}  ({numbers})  {marks}".rstrip()))
 
 
 def _with_bold_marks(hit: Hit) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from moa_tui.engine.amounts import dollars, token_count, wait_seconds
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
+from moa_tui.text.safe import one_line
 
 # Both are read while litellm is imported: its map comes from its own package instead of the network, and a
 # .env file in the working directory is not taken for the user's environment.
@@ -59,6 +60,7 @@ litellm.token_counter(model="gpt-4", text="")
 _TIMEOUT_SECONDS = 3600.0
 # Characters of an error's message; some servers answer with a whole page.
 _LONGEST_MESSAGE = 10_000
+_LONGEST_REASON = 200
 
 
 async def stream(
@@ -116,7 +118,7 @@ async def stream(
         yield _finish(response, model if priced else None)
     except Exception as error:
         if _failed_at_its_usage(response, error):
-            yield Finish(response.received_finish_reason)
+            yield Finish(_finish_reason(response))
             return
         # What litellm and the clients below it raise has no common base class.
         raise translate(error, model, api_base) from error
@@ -147,7 +149,7 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
 
     Reason and tokens are the provider's: litellm invents them where the provider sends none.
     """
-    reason = getattr(response, "received_finish_reason", None)
+    reason = _finish_reason(response)
     usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
     if usage is None:
         return Finish(reason)
@@ -166,6 +168,12 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
             prompt, completion = litellm.cost_per_token(model=priced_model, usage_object=usage)
             return Finish(reason, tokens, prompt + completion)
     return Finish(reason, tokens)
+
+
+def _finish_reason(response: Any) -> str | None:
+    """The provider's own finish reason, which may be any text, on one line; None where it gave none."""
+    reason = getattr(response, "received_finish_reason", None)
+    return one_line(str(reason)[:_LONGEST_REASON]) if reason else None
 
 
 def translate(error: Exception, model: str, api_base: str | None = None) -> ModelError:

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from moa_tui.engine.packed_messages import PackedMessages, packed
 from moa_tui.engine.run import run
-from moa_tui.engine.values import Message, Reply
 from tests.fakes import FakeModels
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from moa_tui.engine.values import Message, Reply
 
 LONG = "A sentence of an answer. " * 2_000
 MESSAGES: tuple[Message, ...] = (

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from moa_tui.errors import MoaTuiError
+from moa_tui.text.safe import one_line
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class TryScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static(Content(f"{self._agent.name}: {self._agent.model}"), id="title")
+            yield Static(Content(one_line(f"{self._agent.name}: {self._agent.model}")), id="title")
             with VerticalScroll():
                 yield Static("● asking…", id="note", markup=False)
             yield KeyBar()
