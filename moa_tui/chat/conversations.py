@@ -11,6 +11,7 @@ from moa_tui.chat.titles import title_in, title_prompt
 from moa_tui.conversation import Conversation, paid_for, path
 from moa_tui.engine.agent import Agent
 from moa_tui.errors import OpenElsewhereError, StoreError, UsageError
+from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
     from moa_tui.chat.session import ChatSession
@@ -158,7 +159,7 @@ class Conversations:
 
     async def rename(self, title: str) -> None:
         """Give the conversation a title. Raises UsageError for an empty one."""
-        title = " ".join(title.split())
+        title = one_line(title)
         if not title:
             raise UsageError("a title is needed, as in /rename Trip to Lisbon")
         conversation_id = self._chat.conversation.id

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from moa_tui.errors import ConversationExistsError, StoreError, UsageError
 from moa_tui.formats import export, importer
 from moa_tui.stats.preferences import preferences
+from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
@@ -97,13 +98,11 @@ class Library:
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation a title; an empty one takes its title away."""
-        self._store.change(conversation_id, title=" ".join(title.split()))
+        self._store.change(conversation_id, title=one_line(title))
 
     def tag(self, conversation_id: str, tags: Sequence[str]) -> None:
         """Replace the tags of a conversation."""
-        self._store.change(
-            conversation_id, tags=tuple(dict.fromkeys(" ".join(t.split()) for t in tags if t.strip()))
-        )
+        self._store.change(conversation_id, tags=tuple(dict.fromkeys(filter(None, map(one_line, tags)))))
 
     def pin(self, conversation_id: str, pinned: bool) -> None:
         """Pin or unpin a conversation in the list."""

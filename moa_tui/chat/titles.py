@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import name_from
+from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Turn
@@ -34,4 +35,4 @@ def title_prompt(turn: Turn) -> str:
 def title_in(reply: str) -> str:
     """The title in a model's reply, on one line; empty where it gave none."""
     lines = [line for line in reply.splitlines() if line.strip()]
-    return name_from(lines[-1].strip().strip("\"'“”#*. "))[:_LONGEST_TITLE] if lines else ""
+    return one_line(name_from(lines[-1].strip().strip("\"'“”#*. ")))[:_LONGEST_TITLE] if lines else ""

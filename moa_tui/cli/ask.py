@@ -14,7 +14,7 @@ from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import continue_option, conversation_name, recipe_option, system_option
 from moa_tui.errors import DatabaseLostError, StoreError, UntrustedServerError, UsageError
-from moa_tui.text.safe import safe_text
+from moa_tui.text.safe import safe_row, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,7 +126,7 @@ def _ask(options: AskOptions) -> None:
     if options.trust_recipe:
         gateway.allow_once(request.recipe)
     if reason and (not options.quiet or recipe.name == "demo"):
-        click.echo(f"moa-tui: recipe {recipe.name}: {reason}", err=True)
+        click.echo(safe_row(f"moa-tui: recipe {recipe.name}: {reason}"), err=True)
     if options.max_cost is not None:
         _warn_of_unknown_prices(request, gateway)
     err = streams.best_effort(sys.stderr)
@@ -233,4 +233,4 @@ def _warn_of_unknown_prices(request: Request, gateway: Gateway) -> None:
 
     calls = plan(request.recipe, request.messages, gateway.facts).calls
     if names := ", ".join(dict.fromkeys(call.agent.name for call in calls if call.cost is None)):
-        click.echo(f"moa-tui: price of {names} unknown: not counted against --max-cost", err=True)
+        click.echo(safe_row(f"moa-tui: price of {names} unknown: not counted against --max-cost"), err=True)

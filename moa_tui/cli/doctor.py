@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from moa_tui.text.safe import safe_row
+
 
 @click.command()
 def doctor() -> None:
@@ -14,6 +16,6 @@ def doctor() -> None:
 
     report = Report()
     for line in report.lines():
-        click.echo(line)
+        click.echo(safe_row(line))
     if report.problems:
         sys.exit(1)

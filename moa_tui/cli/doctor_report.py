@@ -55,21 +55,23 @@ class Report:
     def lines(self) -> Iterator[str]:
         """The whole report, line by line; asks local servers, which takes as long as they do."""
         yield from self._versions()
-        yield "\ndirectories"
+        yield from ("", "directories")
         yield from self._directories()
         yield from self._files()
         yield from self._budgets()
-        yield "\nkeys (names only)"
+        yield from ("", "keys (names only)")
         yield from self._keys()
-        yield "\nlocal servers"
+        yield from ("", "local servers")
         yield from self._local_servers()
-        yield "\nterminal"
+        yield from ("", "terminal")
         yield from (f"  {line}" for line in _terminal(self._environ))
         yield from self._recipe()
         yield ""
         if self.problems:
             yield "problems"
-            yield from (f"  ✗ {problem}" for problem in self.problems)
+            for problem in self.problems:
+                first, *others = problem.splitlines() or [""]
+                yield from (f"  ✗ {first}", *(f"    {line}" for line in others))
         else:
             yield "no problems found"
 
@@ -136,7 +138,8 @@ class Report:
         name, reason = choose_recipe(
             self._settings, lambda name: not list(_recipe_problems(name, gateway)), lambda: self._servers
         )
-        yield f"\nrecipe       {name}: {reason}"
+        yield ""
+        yield f"recipe       {name}: {reason}"
         self.problems += _recipe_problems(name, gateway)
         if name != files.LOCAL:
             with suppress(UsageError, FileError):

@@ -20,6 +20,7 @@ from moa_tui.conversation import Turn, history
 from moa_tui.engine.events import CallEnded, Delta, RunEnded
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.formats.json_writer import event_document, outcome_document
+from moa_tui.text.safe import one_line, safe_text
 from moa_tui.text.wording import summary
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class _Writer:
             case CallEnded(call, _) if call == self._final:
                 self._end_line()
             case CallEnded(call, reply) if call != self._final and request.show_proposers:
-                title = f"── {call} {reply.agent} ({reply.model}): {reply.status} "
+                title = f"── {call} {one_line(f'{reply.agent} ({reply.model})')}: {reply.status} "
                 body = reply.text or (reply.error.message if reply.error else "")
                 self._progress.note(f"{title:─<78}\n{body.rstrip()}\n")
             case RunEnded(outcome) if request.output == "json":
@@ -210,7 +211,7 @@ class _Writer:
                 self._last_written = outcome.answer
             self._end_line()
         if outcome.status != "done":
-            self._err.write(f"moa-tui: {_reason(outcome)}\n")
+            self._err.write(f"moa-tui: {safe_text(_reason(outcome))}\n")
         if not self._request.quiet:
             self._err.write(f"{summary(self._request.recipe, outcome)}\n")
         self._err.flush()
@@ -255,7 +256,7 @@ def _reason(outcome: Outcome) -> str:
     if last_call is not None and outcome.status != "stopped":
         reply = outcome.replies[last_call]
         if reply.error is outcome.error:
-            reason = f"{last_call} {reply.agent} ({reply.model}): {reason}"
+            reason = f"{last_call} {one_line(f'{reply.agent} ({reply.model})')}: {reason}"
     match outcome.status:
         case "partial":
             return f"the answer is cut off: {reason}"

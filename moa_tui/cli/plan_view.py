@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS
 from moa_tui.text.cells import cell_len, pad
+from moa_tui.text.safe import safe_line, safe_row
 from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
@@ -28,15 +29,16 @@ _THEN = " → "
 def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> str:
     """The calls layer by layer with their context and price, then the keys that are missing."""
     lines = [f"{recipe.name}: {counted(len(plan.layers), 'layer')}, {counted(len(plan.calls), 'call')}"]
-    name_width = max(cell_len(call.agent.name) for call in plan.calls)
-    model_width = max(cell_len(call.agent.model) for call in plan.calls)
+    name_width = max(cell_len(safe_line(call.agent.name)) for call in plan.calls)
+    model_width = max(cell_len(safe_line(call.agent.model)) for call in plan.calls)
     for layer in plan.layers:
         lines.append(f"layer {layer.number}: {layer.task}, {counted(len(layer.calls), 'call')}")
         for call in layer.calls:
             window = call.facts.context_tokens
             context = f"of {window:,}" if window else "of unknown"
             lines.append(
-                f"  {pad(call.agent.name, name_width)}  {pad(call.agent.model, model_width)}"
+                f"  {pad(safe_line(call.agent.name), name_width)}"
+                f"  {pad(safe_line(call.agent.model), model_width)}"
                 f"  {call.usage.prompt_tokens:>7,} {context:<12} in  {call.usage.completion_tokens:>6,} out"
                 f"  {money(call.cost)}"
             )
@@ -48,7 +50,7 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
     else:
         lines.append(f"price unknown; the calls with a known price come to at most {money(plan.known_cost)}")
     lines += [f"{variable} is not set; needed by {', '.join(models)}" for variable, models in missing.items()]
-    return "\n".join(lines)
+    return "\n".join(map(safe_row, lines))
 
 
 def plan_document(recipe: Recipe, plan: Plan) -> str:
@@ -97,7 +99,8 @@ def graph_lines(recipe: Recipe, plan: Plan) -> str:
         price = f"price unknown, the calls with a known price at most {money(plan.known_cost)}"
     head = f"{recipe.name}: {counted(recipe.calls, 'call')} at most, depth {recipe.depth}, {price}"
     wrapped = textwrap.wrap(" ".join(recipe.description.split()), _WIDTH)
-    return "\n".join([*textwrap.wrap(head, _WIDTH), *([""] if wrapped else []), *wrapped, "", *rows])
+    lines = [*textwrap.wrap(head, _WIDTH), *([""] if wrapped else []), *wrapped, "", *rows]
+    return "\n".join(map(safe_row, lines))
 
 
 def _dots(recipe: Recipe, number: int) -> str:

@@ -13,7 +13,8 @@ from rich.text import Text
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta
 from moa_tui.engine.values import CallId
 from moa_tui.text.cells import cell_len, cut, fit, shorten
-from moa_tui.text.wording import GLYPHS, describe, money, one_line
+from moa_tui.text.safe import one_line, safe_text
+from moa_tui.text.wording import GLYPHS, describe, money
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,7 +71,7 @@ class NoProgress:
         return None
 
     def note(self, text: str) -> None:
-        self._err.write(f"{text}\n")
+        self._err.write(f"{safe_text(text)}\n")
         self._err.flush()
 
 
@@ -85,12 +86,13 @@ class LinesProgress(NoProgress):
         match event:
             case CallRetried(call, agent, _, wait_seconds, failure):
                 seat = self._recipe.lineup[call.layer - 1][call.index - 1]
+                name, why = one_line(agent.name), one_line(failure.message)
                 if agent.name == seat.name:
-                    self.note(f"{call} {agent.name}: retrying in {wait_seconds:.1f} s: {failure.message}")
+                    self.note(f"{call} {name}: retrying in {wait_seconds:.1f} s: {why}")
                 else:
-                    self.note(f"{call} failed, asking {agent.name} instead: {failure.message}")
+                    self.note(f"{call} failed, asking {name} instead: {why}")
             case CallEnded(call, reply):
-                self.note(f"{call} {reply.agent}: {describe(reply)}")
+                self.note(f"{call} {one_line(reply.agent)}: {describe(reply)}")
 
 
 @dataclass
@@ -153,7 +155,7 @@ class TableProgress(NoProgress):
                 detail = reply.error.message if reply.error else ""
                 self._rows[call] = _Row(reply.agent, reply.status, detail, reply=reply)
                 if not self._live.is_started:
-                    self.note(f"{call} {reply.agent}: {describe(reply)}")
+                    self.note(f"{call} {one_line(reply.agent)}: {describe(reply)}")
         self.tick()
 
     def tick(self) -> None:
@@ -169,7 +171,7 @@ class TableProgress(NoProgress):
             self._console.print()
 
     def note(self, text: str) -> None:
-        self._console.print(Text(text))
+        self._console.print(Text(safe_text(text)))
 
     def _draw(self) -> None:
         self._drawn_at = time.monotonic()

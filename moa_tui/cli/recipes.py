@@ -12,7 +12,7 @@ import click
 
 from moa_tui.cli import wiring
 from moa_tui.errors import FileError
-from moa_tui.text.safe import safe_text
+from moa_tui.text.safe import safe_line, safe_row, safe_text
 
 
 @click.group()
@@ -29,7 +29,8 @@ def recipes_list() -> None:
 
     recipe_files = files.available(paths.recipes_dir())
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
-    width = max(map(cell_len, [*recipe_files, files.LOCAL]))
+    names = {name: safe_line(name) for name in (*recipe_files, files.LOCAL)}
+    width = max(map(cell_len, names.values()))
     problems = []
     for name, file in recipe_files.items():
         try:
@@ -37,13 +38,13 @@ def recipes_list() -> None:
         except FileError as error:
             problems.append(error)
             continue
-        first_sentence = " ".join(recipe.description.split(". ")[0].removesuffix(".").split())
+        first_sentence = safe_line(recipe.description.split(". ")[0].removesuffix("."))
         origin = "" if file.origin == "built in" else " (yours)"
-        line = f"{pad(name, width)}  {recipe.calls:>2} calls  {first_sentence}{origin}"
+        line = f"{pad(names[name], width)}  {recipe.calls:>2} calls  {first_sentence}{origin}"
         click.echo(shorten(line, columns))
     click.echo(f"{pad(files.LOCAL, width)}   ? calls  Made at run time from the models local servers list")
     for problem in problems:
-        click.echo(f"moa-tui: {problem}", err=True)
+        click.echo(f"moa-tui: {safe_text(str(problem))}", err=True)
     if problems:
         sys.exit(1)
 
@@ -53,7 +54,9 @@ def recipes_list() -> None:
 def recipes_show(name: str) -> None:
     """Print a recipe as TOML."""
     settings = wiring.default_settings()
-    click.echo(wiring.catalog_of(settings, wiring.gateway_of(settings)).text(name).rstrip())
+    text = wiring.catalog_of(settings, wiring.gateway_of(settings)).text(name).rstrip()
+    # A file of anybody's must not steer the terminal; in a pipe it is as it was.
+    click.echo(safe_text(text) if sys.stdout.isatty() else text)
 
 
 @recipes.command("explain")
@@ -76,7 +79,7 @@ def recipes_explain(name: str) -> None:
 def recipes_new(name: str, source: str) -> None:
     """Write a recipe of your own, as a copy to change."""
     settings = wiring.default_settings()
-    click.echo(wiring.catalog_of(settings, wiring.gateway_of(settings)).copy(source, name))
+    click.echo(safe_row(str(wiring.catalog_of(settings, wiring.gateway_of(settings)).copy(source, name))))
 
 
 @recipes.command("check")
@@ -88,13 +91,12 @@ def recipes_check(path: str) -> None:
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
     recipe = wiring.catalog_of(settings, gateway).load(path)
-    click.echo(
-        f"{recipe.name}: valid, {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
-    )
+    size = f"{counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
+    click.echo(safe_row(f"{recipe.name}: valid, {size}"))
     for agent in recipe.every_agent():
         if gateway.facts(agent).prompt_price is None:
-            click.echo(f"  {agent.model}: price unknown")
+            click.echo(safe_row(f"  {agent.model}: price unknown"))
     for line in wiring.catalog_of(settings, gateway).servers(recipe):
-        click.echo(safe_text(f"  {line}"))
+        click.echo(safe_row(f"  {line}"))
     for variable, models in gateway.missing_keys(recipe.every_agent()).items():
-        click.echo(f"  {variable} is not set; needed by {', '.join(models)}")
+        click.echo(safe_row(f"  {variable} is not set; needed by {', '.join(models)}"))

@@ -14,7 +14,7 @@ import click
 from moa_tui.cli import wiring
 from moa_tui.cli.options import json_option
 from moa_tui.errors import FileError
-from moa_tui.text.safe import safe_text
+from moa_tui.text.safe import safe_row, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,9 @@ def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
         click.echo(json.dumps([asdict(hit) for hit in hits]))
         return
     for hit in hits:
-        click.echo(safe_text(f"{hit.summary.id}  {_time(hit.summary.used)}  {hit.summary.name[:60]}"))
+        click.echo(safe_row(f"{hit.summary.id}  {_time(hit.summary.used)}  {hit.summary.name[:60]}"))
         author = f"{hit.where} {hit.agent}".rstrip()
-        click.echo(f"    {safe_text(author)}: {_with_bold_marks(hit)}")
+        click.echo(f"    {safe_row(author)}: {_with_bold_marks(hit)}")
     if not hits:
         click.echo("nothing found", err=True)
         sys.exit(1)
@@ -95,7 +95,7 @@ def export_(names: tuple[str, ...], format_: str, output: Path | None, replace: 
     with wiring.opened_library() as library:
         conversations = [library.load(library.find(name).id) for name in names]
         for path in library.export_all(conversations, format_, output, replace=replace):
-            click.echo(path)
+            click.echo(safe_row(str(path)))
 
 
 @sessions.command("import")
@@ -105,7 +105,7 @@ def import_(files: tuple[Path, ...]) -> None:
     with wiring.opened_library() as library:
         for file in files:
             for note in library.read_in(file):
-                click.echo(safe_text(f"{file}: {note}"))
+                click.echo(safe_row(f"{file}: {note}"))
 
 
 @sessions.command()
@@ -125,13 +125,13 @@ def rescue(folder: Path) -> None:
     for rescued_one in rescued(paths.database_file()):
         if rescued_one.conversation is None:
             lost += 1
-            click.echo(safe_text(f"moa-tui: conversation {rescued_one.id} cannot be read"), err=True)
+            click.echo(safe_row(f"moa-tui: conversation {rescued_one.id} cannot be read"), err=True)
             continue
         saved += 1
         click.echo(export.write([rescued_one.conversation], "json", folder, folder, replace=True))
         if texts := rescued_one.lost_texts:
             lost_texts = counted(texts, "text")
-            click.echo(safe_text(f"moa-tui: conversation {rescued_one.id}: {lost_texts} lost"), err=True)
+            click.echo(safe_row(f"moa-tui: conversation {rescued_one.id}: {lost_texts} lost"), err=True)
     click.echo(f"moa-tui: {saved} saved, {lost} lost", err=True)
     if lost or not saved:
         sys.exit(1)
@@ -146,12 +146,12 @@ def delete(names: tuple[str, ...], now: bool) -> None:
         for summary in [library.find(name, deleted=now) for name in names]:
             if not now:
                 library.delete(summary.id)
-                click.echo(safe_text(f"{summary.id}  {summary.name}: deleted"))
+                click.echo(safe_row(f"{summary.id}  {summary.name}: deleted"))
             elif remains := library.purge(summary.id):
-                click.echo(safe_text(f"{summary.id}  {summary.name}: deleted for good"))
-                click.echo(f"moa-tui: words of it are still on the disk: {remains}", err=True)
+                click.echo(safe_row(f"{summary.id}  {summary.name}: deleted for good"))
+                click.echo(safe_row(f"moa-tui: words of it are still on the disk: {remains}"), err=True)
             else:
-                click.echo(safe_text(f"{summary.id}  {summary.name}: gone for good"))
+                click.echo(safe_row(f"{summary.id}  {summary.name}: gone for good"))
 
 
 @sessions.command()
@@ -161,7 +161,7 @@ def restore(name: str) -> None:
     with wiring.opened_library() as library:
         summary = library.find(name, deleted=True)
         library.restore(summary.id)
-        click.echo(safe_text(f"{summary.id}  {summary.name}: there again"))
+        click.echo(safe_row(f"{summary.id}  {summary.name}: there again"))
 
 
 @sessions.command()
@@ -182,7 +182,7 @@ def _print_table(summaries: Sequence[Summary]) -> None:
         marks = " ".join([*(["pinned"] if summary.pinned else []), *(f"#{tag}" for tag in summary.tags)])
         numbers = f"{counted(summary.turns, 'turn')}, {summary.recipe}, {money(summary.cost)}"
         start = f"{summary.id}  {_time(summary.used)}  {summary.name}"
-        click.echo(safe_text(f"{start}  ({numbers})  {marks}".rstrip()))
+        click.echo(safe_row(f"{start}  ({numbers})  {marks}".rstrip()))
 
 
 def _with_bold_marks(hit: Hit) -> str:

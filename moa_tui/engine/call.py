@@ -18,6 +18,7 @@ from moa_tui.engine.limits import (
     retry_wait,
     shortened_share,
 )
+from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
 from moa_tui.engine.values import Failure, Finish, Reply, Usage, paid
@@ -280,7 +281,7 @@ class Caller:
             agent=current.agent.name,
             model=current.agent.model,
             status=status,
-            messages=current.messages,
+            messages=packed(current.messages, current.texts),
             text="".join(current.text),
             reasoning="".join(current.reasoning),
             error=error,
@@ -319,6 +320,7 @@ class CallInProgress:
         self.started: float | None = None
         self.first_token: float | None = None
         self.messages: tuple[Message, ...] = ()
+        self.texts: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.text: list[str] = []
         self.reasoning: list[str] = []
@@ -342,7 +344,7 @@ class CallInProgress:
 
     def begin(self, prepared: Prepared, now: float) -> None:
         """Note that an attempt starts, `now` seconds into the run."""
-        self.messages, self.notes = prepared.messages, prepared.notes
+        self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
         if self.started is None:
             self.started = now

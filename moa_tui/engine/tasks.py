@@ -47,10 +47,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Messages that are ready to send, and notes on what was left out to make them fit."""
+    """Messages that are ready to send, and notes on what was left out to make them fit.
+
+    `texts` are the prompts and answers that may stand in the messages, and that others hold as well.
+    """
 
     messages: tuple[Message, ...]
     notes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 def prepare(
@@ -71,6 +75,7 @@ def prepare(
     reference's characters to keep.
     """
     notes = []
+    texts = (*(message["content"] for message in history), *(reference.text for reference in references))
     if references and shorten_to < 1.0:
         references = [replace(ref, text=shorten(ref.text, shorten_to)) for ref in references]
         notes.append(f"{agent.name}: references shortened to {shorten_to:.0%} to fit its context window")
@@ -96,7 +101,7 @@ def prepare(
         dialogue, dropped_count = _trim(head, dialogue, context_tokens - (agent.max_tokens or 0))
         if dropped_count:
             notes.append(f"{agent.name}: {dropped_count} oldest messages left out to fit its context window")
-    return Prepared((*head, *dialogue), tuple(notes))
+    return Prepared((*head, *dialogue), tuple(notes), texts)
 
 
 def render_references(references: Sequence[Reference], *, anonymous: bool = True) -> str:

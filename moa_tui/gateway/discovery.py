@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.sanitize import sanitize
+from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,7 +179,7 @@ def _local_model(entry: dict[str, Any]) -> LocalModel:
     """The model of a list's entry; its size is the one that the server states, else the one in its name."""
     details = entry.get("details")
     size = details.get("parameter_size") if isinstance(details, dict) else None
-    name = sanitize(str(entry.get("name") or entry.get("id") or ""))
+    name = one_line(sanitize(str(entry.get("name") or entry.get("id") or "")))
     stated = re.match(r"([\d.]+)\s*([BM])", str(size or ""), re.IGNORECASE) or re.search(
         r"(?<![\d.])(\d+(?:\.\d+)?)(b)\b", name, re.IGNORECASE
     )

@@ -22,6 +22,7 @@ from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import failure_kind, retry_after, said
 from moa_tui.gateway.transport import Exchange, current_exchange, is_loopback, send_bounded
+from moa_tui.text.safe import one_line
 
 # These are read while litellm is imported: its map comes from its own package instead of the network, a .env
 # file in the working directory is not taken for the user's environment, and litellm does not look for secrets
@@ -129,6 +130,7 @@ Logging.async_failure_handler = _log_nothing
 _LONGEST_MESSAGE = 10_000
 # Characters of one chunk of text; what is done with a chunk is done before anything else may run.
 _LONGEST_CHUNK = 8_192
+_LONGEST_REASON = 200
 
 
 async def stream(
@@ -201,7 +203,7 @@ async def stream(
         yield _finish(response, model if priced else None)
     except Exception as error:
         if exchange.failure is None and response is not None and _failed_at_its_usage(response, error):
-            yield Finish(response.received_finish_reason)
+            yield Finish(_finish_reason(response))
             return
         # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
         # they raise has no common base class.
@@ -251,7 +253,7 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
 
     Reason and tokens are the provider's: litellm invents them where the provider sends none.
     """
-    reason = getattr(response, "received_finish_reason", None)
+    reason = _finish_reason(response)
     usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
     if usage is None:
         return Finish(reason)
@@ -270,6 +272,12 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
             prompt, completion = litellm.cost_per_token(model=priced_model, usage_object=usage)
             return Finish(reason, tokens, prompt + completion)
     return Finish(reason, tokens)
+
+
+def _finish_reason(response: Any) -> str | None:
+    """The provider's own finish reason, which may be any text, on one line; None where it gave none."""
+    reason = getattr(response, "received_finish_reason", None)
+    return one_line(str(reason)[:_LONGEST_REASON]) if reason else None
 
 
 def translate(error: Exception, model: str, api_base: str | None = None) -> ModelError:

@@ -7,13 +7,12 @@ half: where only half of a wide one fits, a space takes its place.
 
 from __future__ import annotations
 
-import re
-
 from rich.cells import cell_len, set_cell_size, split_graphemes
+
+from moa_tui.text.safe import with_blanked_controls
 
 __all__ = ["cell_len", "cut", "fit", "pad", "shorten", "shorten_start"]
 
-_LINE_BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]")
 _JOINER = "\u200d"
 """The zero-width joiner. At the end of a text it would join the padding or ellipsis behind it to the text."""
 
@@ -21,9 +20,9 @@ _JOINER = "\u200d"
 def fit(text: str, cells: int, *, right: bool = False) -> str:
     """`text` on one line, exactly `cells` wide; an ellipsis marks where it is cut.
 
-    A shorter text is padded behind, or before where `right` aligns it. Line breaks and tabs become spaces.
+    A shorter text is padded behind, or before where `right` aligns it. Control characters become spaces.
     """
-    return pad(shorten(_LINE_BREAKS.sub(" ", text), cells, strip=False), cells, right=right)
+    return pad(shorten(with_blanked_controls(text), cells, strip=False), cells, right=right)
 
 
 def shorten(text: str, cells: int, *, strip: bool = True) -> str:

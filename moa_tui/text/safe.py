@@ -7,6 +7,8 @@ are treated depends on where a text goes:
     with_blanked_controls   a line that is laid out already: each becomes a space, so that columns hold
     with_replaced_controls  a text that is compared: each becomes U+FFFD, newlines stay
     safe_line               a name in a table or sentence: one line, in which each becomes U+FFFD
+    one_line                a name or message in a line on a screen: one line, in which they are removed
+    safe_row                a line of a report, laid out already: each becomes its picture
     safe_text               a message in a terminal or file: each becomes its picture, newlines and tabs stay
     spelled_out             an address: each is written out, as in <U+202E>
     without_escapes         text that is typed, pasted or read to be sent: escape sequences are removed whole
@@ -66,6 +68,20 @@ def safe_line(text: str) -> str:
     if line.isprintable():
         return line
     return "".join(character if character.isprintable() else "\ufffd" for character in line)
+
+
+def one_line(text: str) -> str:
+    """`text` on one line: each run of white space is one space, and `without_controls` removes the rest.
+
+    What prints a name, title, tag or message into a line calls this, `safe_line` or `safe_row`.
+    """
+    line = " ".join(text.split())
+    return line if line.isprintable() else " ".join(without_controls(line).split())
+
+
+def safe_row(text: str) -> str:
+    """A line that is laid out already as `safe_text`; line ends and tabs become pictures too."""
+    return safe_text(text).replace("\n", "\u240a").replace("\t", "\u2409")
 
 
 def safe_text(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import estimate_tokens
+from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
@@ -72,9 +73,5 @@ def summary(recipe: Recipe, outcome: Outcome) -> str:
     if top := [overlap for overlap in ranked[:2] if overlap.ngram_share >= _LEAST_OVERLAP]:
         shares = (f"{outcome.replies[overlap.call].agent} {overlap.ngram_share:.0%}" for overlap in top)
         parts.append(f"most overlap: {', '.join(shares)}")
-    return "\n".join([f"{recipe.label}: {' · '.join(parts)}", *(f"  note: {note}" for note in outcome.notes)])
-
-
-def one_line(text: str) -> str:
-    """`text` on one line, with each run of white space as one space."""
-    return " ".join(text.split())
+    notes = (f"  note: {one_line(note)}" for note in outcome.notes)
+    return "\n".join([one_line(f"{recipe.label}: {' · '.join(parts)}"), *notes])

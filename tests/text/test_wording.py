@@ -17,7 +17,8 @@ from moa_tui.engine.values import (
     Status,
     Usage,
 )
-from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line, summary
+from moa_tui.text.safe import one_line
+from moa_tui.text.wording import GLYPHS, counted, describe, money, summary
 from tests.helpers import recipe
 
 RECIPE = recipe(["a", "b"], ["judge"])

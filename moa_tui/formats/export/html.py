@@ -17,8 +17,8 @@ from moa_tui.conversation import paid_for
 from moa_tui.formats.export.markdown import LONGEST_MARKDOWN
 from moa_tui.formats.export.svg import timeline
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
-from moa_tui.text.safe import safe_text
-from moa_tui.text.wording import GLYPHS, counted, describe, money, one_line
+from moa_tui.text.safe import one_line, safe_text
+from moa_tui.text.wording import GLYPHS, counted, describe, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 
 from moa_tui.conversation import paid_for
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
-from moa_tui.text.safe import safe_text
-from moa_tui.text.wording import GLYPHS, describe, one_line
+from moa_tui.text.safe import one_line, safe_text
+from moa_tui.text.wording import GLYPHS, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,8 +14,8 @@ from moa_tui.formats.export.waterfall import (
     lay_out,
     reply_span,
 )
-from moa_tui.text.safe import safe_text
-from moa_tui.text.wording import GLYPHS, one_line
+from moa_tui.text.safe import one_line, safe_text
+from moa_tui.text.wording import GLYPHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.recipe_edit import has_checklist
 from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.text.safe import one_line
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
 from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
 
@@ -84,7 +85,7 @@ class Choosing:
         self._labels.renew_title()
         self._labels.renew_estimate()
         self._labels.renew_welcome()
-        self._view.say(f"recipe {self._chat.recipe.name} from now on")
+        self._view.say(f"recipe {one_line(self._chat.recipe.name)} from now on")
         self._labels.tell_if_unguided()
 
     def toggle_guided(self) -> None:

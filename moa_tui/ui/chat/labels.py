@@ -11,8 +11,8 @@ from textual.content import Content
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
-from moa_tui.text.safe import safe_text
-from moa_tui.text.wording import counted, money, one_line
+from moa_tui.text.safe import one_line, safe_text
+from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
@@ -62,7 +62,7 @@ class Labels:
             title = f"NOT SAVED: {one_line(title)}"
         shape = [counted(len(recipe.layers), "layer"), counted(recipe.calls, "call")]
         guided = ["guided"] if recipe is not chat.recipe else []
-        self._view.title.show(one_line(title), " · ".join([recipe.label, *guided, *shape]))
+        self._view.title.show(one_line(title), " · ".join([one_line(recipe.label), *guided, *shape]))
 
     def renew_welcome(self, situation: Situation | None = None) -> None:
         """Say what an empty conversation should know of the recipe in force.

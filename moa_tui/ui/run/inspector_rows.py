@@ -11,6 +11,7 @@ from textual.style import Style
 
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.text.cells import cell_len, pad
+from moa_tui.text.safe import one_line
 from moa_tui.text.wording import GLYPHS, counted, money
 from moa_tui.ui.rows.markdown_rows import Rendered
 from moa_tui.ui.rows.text_rows import HEADING, MUTED, Row, prefixed, wrap
@@ -151,7 +152,7 @@ def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
     layers = run.layers[: view.call.layer - 1]
     earlier = [*(call for layer in reversed(layers) for call in layer), *_earlier_pieces(run, view)]
     return [
-        (f"{call.call} {call.reply.agent}", _comparable(call.reply.text))
+        (f"{call.call} {one_line(call.reply.agent)}", _comparable(call.reply.text))
         for call in earlier
         if call.reply is not None and call.reply.text
     ]
@@ -184,7 +185,9 @@ def _judge(run: RunView, view: CallState, opened: str) -> str:
         return ""
     earlier = [call for layer in run.layers[: view.call.layer - 1] for call in layer]
     judges = [call for call in earlier if run.recipe.task(call.call.layer) == task]
-    return ", ".join(f"{judge.call} {judge.reply.agent}" for judge in judges if judge.reply is not None)
+    return ", ".join(
+        f"{judge.call} {one_line(judge.reply.agent)}" for judge in judges if judge.reply is not None
+    )
 
 
 def _no_agent(run: RunView, view: CallState) -> str:
@@ -239,7 +242,7 @@ def _reply_figures(reply: Reply) -> Figures:
     """The attempts, tokens, price and times of a call that is over."""
     about = "~" if reply.usage.estimated else ""
     entries: Figures = [("attempts", str(reply.attempts))]
-    entries.append(("finish reason", reply.finish_reason or "the provider gave none"))
+    entries.append(("finish reason", one_line(reply.finish_reason or "") or "the provider gave none"))
     if reply.reused:
         entries.append(("kept", "from an earlier run: it was not asked again and costs nothing again"))
     entries += [

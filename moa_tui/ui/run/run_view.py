@@ -19,7 +19,8 @@ from moa_tui.engine.events import (
 from moa_tui.engine.layer_result import NOT_PASSED_ON, answer_text
 from moa_tui.engine.values import CallId, Status, paid
 from moa_tui.text.cells import shorten
-from moa_tui.text.wording import GLYPHS, counted, money, one_line
+from moa_tui.text.safe import one_line
+from moa_tui.text.wording import GLYPHS, counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from moa_tui.text.safe import one_line
 from moa_tui.text.wording import GLYPHS, counted, summary
 from moa_tui.ui.rows.text_rows import MUTED, Row, lightly_styled, prefixed, wrap
 
@@ -45,7 +46,7 @@ def prompt_rows(prompt: str, place: tuple[int, int], width: int, *, is_whole: bo
 
 def progress_rows(run: RunView, width: int) -> list[Row]:
     """A blank row, the recipe with what the run does or how it ended, and the strip of its layers."""
-    name = Content(run.recipe.label).stylize("bold $text-primary")
+    name = Content(one_line(run.recipe.label)).stylize("bold $text-primary")
     if run.outcome is None:
         name = Content.assemble(name, "  ", run.stage())
     elif (status := run.outcome.status) != "done":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from moa_tui.text.wording import one_line
+from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Turn

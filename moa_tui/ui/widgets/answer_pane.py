@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moa_tui.text.safe import without_controls
-from moa_tui.text.wording import GLYPHS, money, one_line
+from moa_tui.text.safe import one_line, without_controls
+from moa_tui.text.wording import GLYPHS, money
 from moa_tui.ui.run.follower import AnswerCursor
 from moa_tui.ui.widgets.framed_pane import FramedPane
 

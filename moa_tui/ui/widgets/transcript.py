@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # Layout costs time for each mounted widget, and a turn off the screen costs as much as one on it.
 _PAGE = 12
 _MOST_MOUNTED = 40
+# Rows take some twenty times the memory of their text. Of turns that are this long, few stay mounted.
+_MOST_ROWS = 10_000
+_FEWEST_MOUNTED = 2
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
@@ -130,6 +133,7 @@ class Transcript(VerticalScroll, can_focus=False):
             if at_end:
                 await self._mount_below(1)
                 await self._trim_first()
+                await self._trim_long()
             else:
                 await self._show_around(len(self._entries) - 1)
         self.anchor()
@@ -202,6 +206,14 @@ class Transcript(VerticalScroll, can_focus=False):
 
     async def _trim_first(self) -> None:
         while self._last - self._first > _MOST_MOUNTED:
+            await self._unmount(self._first)
+            self._first += 1
+
+    async def _trim_long(self) -> None:
+        """Unmount the oldest turns while the mounted ones have very many rows; the newest stay."""
+        rows = sum(len(view.rows) for view in self.views)
+        while rows > _MOST_ROWS and self._last - self._first > _FEWEST_MOUNTED:
+            rows -= len(self.views[0].rows)
             await self._unmount(self._first)
             self._first += 1
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
+from moa_tui.text.safe import one_line
+
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.recipes.models import Situation
@@ -30,7 +32,7 @@ class Welcome(Static):
         lines: list[Content | str | tuple[str, str]] = [
             ("Several models answer. They read each other. One writes your answer.\n\n", "bold")
         ]
-        lines.append(f"Recipe {recipe.name}: {len(recipe.layers)} layers, {recipe.calls} calls")
+        lines.append(f"Recipe {one_line(recipe.name)}: {len(recipe.layers)} layers, {recipe.calls} calls")
         lines.append(f"\n{recipe_reason[0].upper()}{recipe_reason[1:]}.\n\n" if recipe_reason else "\n\n")
         if recipe.label == "demo":
             lines += [
@@ -58,5 +60,5 @@ def _situation_words(situation: Situation | None) -> str:
     if situation is None:
         return "Looking for keys and local servers …"
     keys = ", ".join(situation.keys.values()) or "none"
-    servers = ", ".join(f"{server.name} at {server.url}" for server in situation.servers) or "none"
+    servers = ", ".join(one_line(f"{server.name} at {server.url}") for server in situation.servers) or "none"
     return f"Keys found: {keys}\nLocal servers found: {servers}"

@@ -58,6 +58,20 @@ def text_rows(bench: Bench) -> list[str]:
 # Windowing
 
 
+async def test_of_very_long_turns_only_the_newest_stay_mounted_and_the_others_come_back() -> None:
+    answer = "\n\n".join(["A paragraph."] * 3_000)
+    async with chat_app(ALONE, alone=[[answer]]) as bench:
+        for number in range(3):
+            await bench.ask(f"prompt {number}.")
+            await wait_until(lambda: len(bench.turn.rows) > 5_000)
+        assert mounted(bench) == ["prompt 1.", "prompt 2."]
+        assert len(bench.transcript.turns) == 3
+        view = await bench.transcript.show_around(0)
+        assert view is not None
+        assert view.turn.prompt == "prompt 0."
+        await wait_until(lambda: len(view.rows) > 5_000)
+
+
 async def test_a_thousand_turns_open_at_their_end_with_few_of_them_mounted() -> None:
     turns = await many(1000)
     async with chat_app(ALONE) as bench:

@@ -8,8 +8,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Static
 
-from moa_tui.text.safe import without_controls
-from moa_tui.text.wording import one_line
+from moa_tui.text.safe import one_line, without_controls
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from moa_tui.ui.widgets.key_bar import KeyBar

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError
-from moa_tui.text.wording import one_line
+from moa_tui.text.safe import one_line
 from moa_tui.ui.run.follower import RunFollower
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.compare.compare_panes import ComparePanes

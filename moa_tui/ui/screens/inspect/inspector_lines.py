@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from textual.content import Content
 
 from moa_tui.engine.values import CallId
-from moa_tui.text.safe import without_controls
-from moa_tui.text.wording import one_line
+from moa_tui.text.safe import one_line, without_controls
 from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.run.inspector_rows import error_text, figures, figures_text, messages_text
 from moa_tui.ui.run.timeline import layer_began

@@ -10,8 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from moa_tui.text.safe import without_controls
-from moa_tui.text.wording import one_line
+from moa_tui.text.safe import one_line, without_controls
 from moa_tui.ui.run.influence import influence_rows
 from moa_tui.ui.run.timeline import timeline
 from moa_tui.ui.screens.guard import GuardedScreen

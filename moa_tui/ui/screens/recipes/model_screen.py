@@ -13,6 +13,7 @@ from textual.widgets import Input, OptionList, Static
 
 from moa_tui.recipes.models import ModelChoice
 from moa_tui.text.cells import fit
+from moa_tui.text.safe import one_line
 from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -146,12 +147,12 @@ def about(model: ModelChoice) -> str:
             f"${_million(model.prompt_price)} in, ${_million(model.completion_price)} out per million tokens"
         )
     key = f"{model.missing_key} is not set" if model.missing_key else ""
-    return "\n".join(filter(None, [model.name, f"{where} · {window} · {price}", key]))
+    return "\n".join(filter(None, [one_line(model.name), f"{where} · {window} · {price}", key]))
 
 
 def _row(model: ModelChoice, width: int) -> str:
     window = f"{model.context_tokens / 1000:,.0f}k" if model.context_tokens else "?"
-    name = f"{model.name}  (no key)" if model.missing_key else model.name
+    name = f"{one_line(model.name)}{'  (no key)' if model.missing_key else ''}"
     return _columns(
         name, model.where, window, _million(model.prompt_price), _million(model.completion_price), width
     )

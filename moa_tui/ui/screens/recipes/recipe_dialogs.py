@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from moa_tui.errors import MoaTuiError
+from moa_tui.text.safe import one_line
 from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -116,7 +117,7 @@ class TryScreen(GuardedDialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static(Content(f"{self._agent.name}: {self._agent.model}"), id="title")
+            yield Static(Content(one_line(f"{self._agent.name}: {self._agent.model}")), id="title")
             with VerticalScroll():
                 yield Static("● asking…", id="note", markup=False)
             yield KeyBar()

@@ -16,6 +16,7 @@ from moa_tui.engine.recipe import Layer, Recipe
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit
+from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted, money
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.recipes.agent_form import AgentForm
@@ -290,7 +291,7 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
         self._show_rows()
         self._mark()
         changed = ", changed" if self._draft.is_changed else ""
-        self.query_one("#title", Static).update(Content(f"Recipe {self._draft.name}{changed}"))
+        self.query_one("#title", Static).update(Content(f"Recipe {one_line(self._draft.name)}{changed}"))
         if self._recipe is None:
             rest = f" (and {len(self._problems) - 1} more)" if len(self._problems) > 1 else ""
             advice = self._draft.remedy(self._problems[0])
@@ -343,7 +344,7 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
             head = f"{mark}L{place.layer + 1} {layer.task or implied_task(place.layer)}"
             return " · ".join([head, *in_short(layer), *final])
         count = agent.texts["count"].strip()
-        return f"  {mark}{agent.title}{f' ×{count}' if count not in ('', '1') else ''}"
+        return f"  {mark}{one_line(agent.title)}{f' ×{count}' if count not in ('', '1') else ''}"
 
     def _layer_words(self, index: int) -> str:
         layer, agents = self._layer(index), len(self._draft.layers[index].agents)

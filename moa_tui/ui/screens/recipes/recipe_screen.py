@@ -15,6 +15,7 @@ from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import MoaTuiError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit
+from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted, money
 from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.screens.recipes.recipe_editor import RecipeEditor
@@ -208,7 +209,7 @@ def _state(choice: RecipeChoice) -> str:
 
 def _about(choice: RecipeChoice) -> Content:
     """The description of a recipe with its problems, price, layers and agents."""
-    parts = [Content.styled(f"{choice.name}, {choice.origin}", "bold")]
+    parts = [Content.styled(one_line(f"{choice.name}, {choice.origin}"), "bold")]
     if choice.problem is not None:
         parts.append(Content.styled(f"✗ cannot be used: {choice.problem}", "$text-error"))
     if choice.missing:
@@ -224,6 +225,6 @@ def _about(choice: RecipeChoice) -> Content:
             parts.append(Content(recipe.description))
         for number, agents in enumerate(recipe.lineup, 1):
             lines = [f"Layer {number}: {recipe.task(number)}"]
-            lines += [f"  {agent.name}: {agent.model}" for agent in agents]
+            lines += [f"  {one_line(agent.name)}: {one_line(agent.model)}" for agent in agents]
             parts.append(Content("\n".join(lines)))
     return Content("\n").join(parts)
