@@ -87,9 +87,9 @@ class FaultNet:
 
 
 def _node_of(frame: FrameType) -> DOMNode | None:
-    """The app, screen or widget whose method a frame is of."""
-    owner = frame.f_locals.get("self")
-    return owner if isinstance(owner, DOMNode) else None
+    """The app, screen or widget whose method a frame is of; of the compositor, the widget that it draws."""
+    nodes = (frame.f_locals.get("self"), frame.f_locals.get("widget"))
+    return next((node for node in nodes if isinstance(node, DOMNode)), None)
 
 
 def _is_gone(node: DOMNode | None) -> bool:

@@ -1,7 +1,7 @@
 """A monkey at the chat: random keys, clicks, sizes and replies from a seed, over every screen.
 
-`python -m tests.hostile.monkey --seeds 100 --steps 500` plays longer than the tests do; `--first` is the first
-seed. What it finds is told with its seed and the last 30 things that were done.
+`python -m tests.hostile.monkey --seeds 100 --steps 500` plays longer than the tests do, from the seed that
+`--first` names. What it finds is told with its seed and the last 30 things that were done.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from textual import events
@@ -122,7 +122,8 @@ REPLIES = (
     "# Title\n\n- a\n- b\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nprint(1)\n```\n\n[link](https://moa.example)",
     *("", " ", "\n" * 50, "word " * 500, "漢字" * 200, "e\u0301" * 300, "x" * 5_000, "> " * 40 + "deep"),
     *(
-        "- point one\n- point two\n- point three",
+        "- [ ] It was a bird.\n- [ ] It could fly.",
+        "- point one\n- point two",
         "```\nnever closed",
         "| a |\n|" + "-|" * 90,
         "![i](http://a.)",
@@ -202,7 +203,7 @@ class Monkey:
         try:
             for number in range(1, self._steps + 1):
                 doing = self._choose()
-                self._done.append(f"{number}: {doing.__doc__ or doing.__name__}")
+                self._done.append(f"{number}: {doing.__doc__ or doing.__name__}"[:150])
                 doing()
                 await self._let_go_on()
                 self._check()
@@ -478,15 +479,15 @@ def main() -> None:
             failures += 1
             _print_failure(error)
         seconds = f"{time.monotonic() - started:.1f} s, {time.process_time() - worked:.1f} s of CPU"
-        print(f"seed {seed}: {seconds}; {failures} failures", flush=True)  # noqa: T201
-    print(f"screens: {', '.join(sorted(screens))}")  # noqa: T201
+        print(f"seed {seed}: {seconds}; {failures} failures", flush=True)
+    print(f"screens: {', '.join(sorted(screens))}")
     sys.exit(bool(failures))
 
 
 def _print_failure(error: BaseException) -> None:
     import traceback
 
-    print("".join(traceback.format_exception(error))[-6_000:], flush=True)  # noqa: T201
+    print("".join(traceback.format_exception(error))[-6_000:], flush=True)
 
 
 if __name__ == "__main__":

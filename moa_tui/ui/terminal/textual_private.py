@@ -7,7 +7,7 @@ and when another module under `ui` reaches into Textual's private parts.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from rich.traceback import Traceback
 from textual import events
@@ -21,6 +21,7 @@ from textual.app import App
 # public list of Textual's.
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widgets import OptionList
 from textual.worker import WorkerFailed
 
 if TYPE_CHECKING:
@@ -52,6 +53,19 @@ async def _dispatch_and_go_on(pump: MessagePump, message: Message) -> None:
 # `MessagePump._dispatch_message`: after an exception of a handler, Textual ends the task that takes the
 # messages of that widget, screen or app. It would be deaf from then on, even if the app went on.
 MessagePump._dispatch_message = _dispatch_and_go_on  # type: ignore[method-assign,assignment]
+
+
+_move_page = OptionList._move_page
+
+
+def _move_page_if_drawn(options: OptionList, direction: Literal[-1, 1]) -> None:
+    if options._index_to_line:
+        _move_page(options, direction)
+
+
+# `OptionList._move_page`: Page Up and Page Down raise KeyError while a list has no width yet, which every
+# list has when it is opened, in the command palette too.
+OptionList._move_page = _move_page_if_drawn  # type: ignore[method-assign]
 
 
 class PrivateTracebackApp(App[None]):

@@ -37,14 +37,34 @@ async def test_a_bug_in_a_run_is_told_with_the_place_of_the_log() -> None:
     assert "in the group LookupError" in logged()
 
 
-async def test_a_bug_that_ends_the_app_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_bug_that_nobody_caught_is_told_and_written_and_the_chat_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def fail() -> None:
         secret = KEY[:]
         raise LookupError(PROMPT, len(secret))
 
+    async with chat_app(ALONE) as bench:
+        bench.app.call_later(fail)
+        await bench.until_told("moa-tui has a fault", f"written to {paths.fault_log_file()}")
+        assert KEY not in bench.notices
+        assert PROMPT not in bench.notices
+        await bench.ask("and the next prompt")
+        bench.app.faults.clear()
+    assert "bug LookupError" in logged()
+    assert KEY not in capsys.readouterr().err
+
+
+async def test_a_bug_before_the_chat_is_shown_ends_the_app_and_is_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        secret = KEY[:]
+        raise LookupError(PROMPT, len(secret))
+
+    monkeypatch.setattr("moa_tui.ui.chat.screen.ChatScreen.compose", fail)
     with pytest.raises(LookupError):
-        async with chat_app() as bench:
-            bench.app.call_later(fail)
-            await bench.pilot.pause()
+        async with chat_app():
+            pass
     assert "bug LookupError" in logged()
     assert KEY not in capsys.readouterr().err

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib
 import inspect
 import pkgutil
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from textual import events
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.driver import Driver
+from textual.message import Message
+from textual.message_pump import MessagePump
+from textual.widgets import Input, OptionList
 
 import moa_tui.ui
 from moa_tui.ui.terminal import textual_private
-from moa_tui.ui.terminal.textual_private import PrivateTracebackApp, replace_output, write_to_terminal
+from moa_tui.ui.terminal.textual_private import (
+    DeafScreen,
+    PrivateTracebackApp,
+    replace_output,
+    write_to_terminal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,6 +103,98 @@ async def test_textuals_own_traceback_shows_locals_so_that_ours_is_needed(
         async with Plain().run_test():
             pass
     assert CANARY in capsys.readouterr().err
+
+
+class Surviving(PrivateTracebackApp):
+    """An app that survives everything, with a button-like widget that fails at each message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.survived: list[Exception] = []
+
+    def survives(self, error: Exception) -> bool:
+        self.survived.append(error)
+        return True
+
+
+class Deaf(Message):
+    """Something that a widget says."""
+
+
+class Hearing(Input):
+    """Fails at every message, and counts them."""
+
+    heard = 0
+
+    def on_deaf(self) -> None:
+        self.heard += 1
+        raise ZeroDivisionError
+
+    def fail_in_worker(self) -> None:
+        async def work() -> None:
+            raise LookupError
+
+        self.run_worker(work())
+
+
+async def test_an_app_may_survive_what_handlers_and_workers_raise_and_the_widget_goes_on() -> None:
+    assert parameters(App._handle_exception) == ["self", "error"]
+    assert parameters(MessagePump._dispatch_message) == ["pump", "message"]
+    assert parameters(textual_private._dispatch_message) == ["self", "message"]
+    app = Surviving()
+    async with app.run_test() as pilot:
+        widget = Hearing()
+        await app.mount(widget)
+        widget.post_message(Deaf())
+        widget.post_message(Deaf())
+        await pilot.pause()
+        assert widget.heard == 2, "it takes messages after the first has failed"
+        widget.fail_in_worker()
+        await pilot.pause()
+        assert list(map(type, app.survived)) == [ZeroDivisionError, ZeroDivisionError, LookupError]
+        assert not app.is_leaving
+        app.exit()
+        assert app.is_leaving
+
+
+async def test_a_deaf_screen_hears_no_keys_and_nothing_of_its_widgets_but_can_be_removed() -> None:
+    class Screened(DeafScreen[None]):
+        heard: ClassVar[list[str]] = []
+
+        def on_key(self, event: events.Key) -> None:
+            event.stop()
+            self.heard.append(event.key)
+
+        def on_deaf(self) -> None:
+            self.heard.append("widget")
+
+    app = Surviving()
+    async with app.run_test() as pilot:
+        screen = Screened()
+        await app.push_screen(screen)
+        await asyncio.wait_for(screen.wait_until_mounted(), 5)
+        for screen.is_deaf in (False, True):
+            screen.post_message(events.Key("a", "a"))
+            screen.post_message(Deaf())
+            await pilot.pause()
+        assert screen.heard == ["a", "widget"]
+        await app.pop_screen()
+        assert not screen.is_attached
+    assert not app.survived
+
+
+async def test_a_page_can_be_turned_in_a_list_that_was_not_drawn_yet() -> None:
+    assert parameters(OptionList._move_page) == ["options", "direction"]
+    app = Surviving()
+    async with app.run_test() as pilot:
+        options = OptionList("a", "b")
+        options.action_page_down()
+        await app.mount(options)
+        options.action_page_down()
+        await pilot.pause()
+        options.highlighted = 0
+        options.action_page_down()
+        assert options.highlighted == 1
 
 
 async def test_an_app_writes_to_the_terminal_through_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
