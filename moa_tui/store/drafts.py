@@ -79,7 +79,8 @@ class Drafts:
                 return
             try:
                 if draft.is_empty:
-                    self._path.unlink(missing_ok=True)
+                    with suppress(FileNotFoundError, NotADirectoryError):
+                        self._path.unlink()
                 else:
                     self._write(draft)
             except OSError as error:

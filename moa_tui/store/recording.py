@@ -135,7 +135,7 @@ class Recording:
             self._applied.append(change)
 
     def write_anew(self, connection: sqlite3.Connection) -> None:
-        """Write the turn with all that has come of it so far into the file in the place of a lost one."""
+        """Write the turn, with all that has come of it so far, into a file in the place of a lost one."""
         if self._is_lost or self.is_over:
             return
         conversation = tables.keep_conversation(connection, self._conversation, self._turn)

@@ -36,10 +36,10 @@ T = TypeVar("T")
 class Store:
     """The kept conversations, for one program; several programs may use one file at once.
 
-    Methods may be called on any thread. `record`, `set_active` and `prefer` queue what is to be written and
-    return at once; all others wait for the disk, so they are not for a thread that draws. The connection that
-    writes belongs to the writer's thread. The connection that reads, and the claims, are used by the callers'
-    threads, one at a time, each under its lock.
+    Methods may be called on any thread. `record`, `set_active`, `prefer` and `set_in_view` return at once;
+    all others wait for the disk, so they are not for a thread that draws. The connection that writes belongs
+    to the writer's thread. The connection that reads, and the claims, are used by the callers' threads, one
+    at a time, each under its lock.
 
     Methods that wait and read or change conversations raise StoreError where the file cannot be used.
     """

@@ -14,11 +14,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import DatabaseLostError, StoreError
 from moa_tui.store import Store
+from moa_tui.store.drafts import Draft, Drafts
 from tests.helpers import wait_until
+from tests.ui.chat_app import chat_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -295,3 +298,96 @@ async def test_a_file_cut_in_half_is_told(session: ChatSession, store: Store) ->
     await wait_until(lambda: told[-1] is None and store.path.exists(), 10)
     assert store.close()
     assert_whole(store.path, session.chat.conversation)
+
+
+# What was typed, on the screen
+
+
+async def test_what_another_window_left_is_back_in_the_prompt_and_told(tmp_path: Path) -> None:
+    left = Drafts(tmp_path / "drafts")
+    left.write(Draft("gone", ("first", "x" * 5000, "\x1b[31mred\x07 [bold]")), 1)
+    left.close()
+    (tmp_path / "drafts" / "bad.json").write_text("{")
+    async with chat_app(drafts=Drafts(tmp_path / "drafts")) as bench:
+        await bench.until_told("3 messages that were not sent are back in the input", "bad.json.unreadable")
+        await wait_until(lambda: bench.prompt.text)
+        text = bench.prompt.expanded
+        assert text == "first\n" + "x" * 5000 + "\nred [bold]"
+        await wait_until(lambda: len(list((tmp_path / "drafts").glob("*.json"))) == 1)
+        assert bench.app.keep_unsent() is None
+    again = Drafts(tmp_path / "drafts").left_behind()[0]
+    assert [draft.prompts for draft in again] == [(text,)]
+
+
+async def test_a_text_left_for_an_earlier_prompt_is_kept_too(tmp_path: Path) -> None:
+    async with chat_app(drafts=Drafts(tmp_path / "drafts")) as bench:
+        await bench.ask("an earlier prompt")
+        bench.prompt.fill("half a thou")
+        await bench.press("up")
+        assert bench.prompt.text == "an earlier prompt"
+        assert bench.screen.view.box.unsent == ["half a thou"]
+        await bench.press("x")
+        assert bench.screen.view.box.unsent == ["half a thou", "an earlier promptx"]
+
+
+@pytest.mark.parametrize("keys", [("enter", "ctrl+q"), ("enter", "enter", "ctrl+q"), ("ctrl+q",)])
+async def test_a_prompt_on_its_way_is_a_turn_or_a_draft(keys: tuple[str, ...], tmp_path: Path) -> None:
+    async with chat_app(drafts=Drafts(tmp_path / "drafts")) as bench:
+        bench.gateway.ready = asyncio.Event()
+        bench.prompt.fill("a prompt")
+        bench.prompt.focus()
+        for key in keys:  # In one burst: nothing is awaited between them.
+            bench.app.post_message(events.Key(key, None))
+        await wait_until(lambda: bench.app._exit)
+    assert bench.app.keep_unsent() is None
+    prompts = [text for draft in Drafts(tmp_path / "drafts").left_behind()[0] for text in draft.prompts]
+    sent = [bench.session.run.turn.prompt] if bench.session.run is not None else []
+    assert [*prompts, *sent] == ["a prompt"]
+
+
+async def test_leaving_a_private_conversation_with_a_text_is_asked_once(tmp_path: Path) -> None:
+    async with chat_app(private=True, drafts=Drafts(tmp_path / "drafts")) as bench:
+        bench.prompt.fill("a secret")
+        await bench.press("ctrl+q")
+        await bench.until_told("leaving loses it")
+        assert not bench.app._exit
+        await bench.press("ctrl+q")
+        await wait_until(lambda: bench.app._exit)
+    assert bench.app.keep_unsent() is None
+    assert not (tmp_path / "drafts").exists()
+
+
+async def test_going_private_removes_the_draft(tmp_path: Path) -> None:
+    folder = tmp_path / "drafts"
+    async with chat_app(drafts=Drafts(folder)) as bench:
+        bench.prompt.fill("typed in the open")
+        await wait_until(lambda: list(folder.glob("*.json")))
+        await bench.submit("/private")
+        await wait_until(lambda: bench.chat.private)
+        bench.prompt.fill("typed in private")
+        await wait_until(lambda: not list(folder.glob("*.json")))
+
+
+async def test_a_draft_that_cannot_be_written_is_told_once_and_the_chat_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "drafts").write_text("a file in the place of the folder")
+    async with chat_app(drafts=Drafts(tmp_path / "drafts")) as bench:
+        bench.prompt.fill("one")
+        await bench.until_told("cannot be kept")
+        bench.prompt.fill("two")
+        await bench.ask("three")
+        assert bench.turn.turn.prompt == "three"
+        assert bench.notices.count("cannot be kept") == 1
+        assert bench.app.keep_unsent() is None
+
+
+async def test_the_screen_says_that_the_database_is_lost() -> None:
+    async with chat_app() as bench:
+        await bench.ask("What is a moa?")
+        bench.store.path.unlink()
+        bench.store.path.mkdir()
+        await bench.until_told("NOT SAVED")
+        await bench.until_shown("NOT SAVED: What is a moa?")
+        bench.store.path.rmdir()
+        await bench.until_told("what is open here was written anew")
+        await wait_until(lambda: "NOT SAVED: What" not in bench.shown())
+        assert bench.store.load(bench.chat.conversation.id).turns[0].prompt == "What is a moa?"

@@ -265,6 +265,7 @@ async def chat_app(
     conversation: Conversation | None = None,
     kept: bool = True,
     private: bool = False,
+    drafts: Drafts | None = None,
     **scripts: Sequence[Sequence[Step]],
 ) -> AsyncIterator[Bench]:
     """The app in a terminal of `size`. Nothing is looked for on this machine or sent anywhere.
@@ -293,7 +294,7 @@ async def chat_app(
         patch.setattr("moa_tui.ui.app.copy", copy)
         kept_in = store if kept else None
         ledger = Ledger(settings.budget, kept_in)
-        drafts = Drafts(Path(folder) / "drafts")
+        drafts = drafts or Drafts(Path(folder) / "drafts")
         backend = Backend(cast("Gateway", gateway), engine, kept_in, ledger, drafts=drafts)
         chat = Chat(backend, this, private=private, attended=True, guided=settings.guided)
         session = ChatSession(chat)

@@ -34,8 +34,11 @@ class Drafting:
         return self._box.unsent if self._box is not None else []
 
     def begin(self) -> None:
-        """Start to keep what is typed, and look for what other windows have left. Raises nothing."""
+        """Keep what is typed from now on."""
         self._box = self._view.box
+
+    def restore(self) -> None:
+        """Look for what other windows have left, in the background. Raises nothing."""
         self._view.start(self._restore, "restore")
 
     def keep(self) -> None:

@@ -116,6 +116,8 @@ class ChatScreen(Screen[None]):
         self.controllers.labels.renew_welcome()
         self.view.ticker = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
         self.view.box.prompt.cursor_blink = not self._reduced_motion
+        self.controllers.drafting.begin()
+        self.set_interval(_DRAFT_SECONDS, self.controllers.drafting.keep)
         self.call_after_refresh(self._after_first_paint)
 
     async def _after_first_paint(self) -> None:
@@ -126,8 +128,7 @@ class ChatScreen(Screen[None]):
         self.controllers.switching.tell_disk_problem()
         self.view.start(self.controllers.choosing.look_around, "look around")
         self.view.start(self.controllers.switching.recall_prompts, "recall")
-        self.controllers.drafting.begin()
-        self.set_interval(_DRAFT_SECONDS, self.controllers.drafting.keep)
+        self.controllers.drafting.restore()
         self.controllers.labels.renew_estimate()
 
     async def _tick(self) -> None:
