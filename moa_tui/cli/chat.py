@@ -51,7 +51,10 @@ def open_chat(options: ChatOptions) -> NoReturn:
     gateway = wiring.gateway_of(settings)
     last_turn = conversation.active if conversation is not None else None
     recipe, reason = _recipe(wiring.catalog_of(settings, gateway), options.recipe_name, last_turn, problems)
-    with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
+    ledger = wiring.ledger_of(settings, store)
+    if clock_warning := ledger.clock_warning():
+        problems.append(clock_warning)
+    with wiring.running_backend(gateway, store, ledger) as backend:
         session = wiring.attended_session_of(
             backend, recipe, options.system, private=options.private, guided=settings.guided
         )
