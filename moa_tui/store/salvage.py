@@ -60,7 +60,7 @@ FROM conversations WHERE key = :conversation
 class Salvage:
     """A database in memory with all rows that could be read, which the caller closes.
 
-    `gaps` counts, by the key of the conversation, the texts that are lost; `lost_ids` are the ids of
+    `gaps` counts, by the key of the conversation, what is lost and was made up for; `lost_ids` are the ids of
     conversations of which an index alone is left.
     """
 
@@ -118,6 +118,7 @@ class Salvage:
             "WHERE turn IS NOT NULL AND turn NOT IN (SELECT key FROM turns) ORDER BY turn"
         ).fetchall()
         for conversation, turn in missing:
+            self.gaps[conversation] += 1
             self.connection.execute(
                 _INSERT_LOST_TURN,
                 {
@@ -157,6 +158,7 @@ class Salvage:
         ).fetchall():
             if recipe not in owners:
                 owners[recipe] = conversation
+                self.gaps[conversation] += 1
                 self._put_recipe(conversation, recipe, recipe_name)
             self._fill(conversation, keys, owners)
         for turn, layer, place, messages, *keys in self.connection.execute(
