@@ -32,6 +32,9 @@ class SpendingStore(Protocol):
     def paid_on(self, day: str) -> float:
         """US dollars paid on that day. Raises StoreError."""
 
+    def last_paid_day(self) -> str | None:
+        """The latest day on which anything was paid; None where nothing ever was. Raises StoreError."""
+
 
 class Ledger:
     """Counts what every call cost, by conversation and by day.
@@ -92,6 +95,26 @@ class Ledger:
             before = self._paid_before.setdefault(day, max(0.0, stored - on_disk))
         # While the disk takes nothing, what this program paid is not there yet.
         return max(stored, before + on_disk) + in_memory
+
+    def clock_warning(self) -> str | None:
+        """A sentence where the clock stands before a day that was paid on; waits for the disk.
+
+        The budget of a day is that of the clock's day, which may be a wrong one: it may have been used up or
+        have room again by nothing but the clock.
+        """
+        if self.budget.day is None or self._store is None:
+            return None
+        try:
+            last_day = self._store.last_paid_day()
+        except StoreError:
+            return None  # The chat tells of the disk itself.
+        day = self._day()
+        if last_day is None or last_day <= day:
+            return None
+        return (
+            f"the clock says {day}, but calls were paid on {last_day}; the day's budget counts what was paid "
+            f"on {day} alone. See that the clock is right"
+        )
 
     def caps(self, conversation_id: str) -> tuple[Cap, ...]:
         """The budgets that are set, as they stand for that conversation now. Waits for the disk."""

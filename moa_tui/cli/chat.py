@@ -52,6 +52,8 @@ def open_chat(options: ChatOptions) -> NoReturn:
     last_turn = conversation.active if conversation is not None else None
     recipe, reason = _recipe(wiring.catalog_of(settings, gateway), options.recipe_name, last_turn, problems)
     ledger, drafts = wiring.ledger_of(settings, store), wiring.drafts()
+    if clock_warning := ledger.clock_warning():
+        problems.append(clock_warning)
     with wiring.running_backend(gateway, store, ledger, drafts) as backend:
         session = wiring.attended_session_of(
             backend, recipe, options.system, private=options.private, guided=settings.guided

@@ -74,6 +74,8 @@ def answer(request: Request, session: ChatSession, out: TextIO, err: TextIO) -> 
     """
     _go_on(session, request)
     warnings = CapWarnings()
+    if clock_warning := session.chat.backend.ledger.clock_warning():
+        err.write(f"moa-tui: budget: {clock_warning}\n")
     _warn_of_budgets(session.chat, err, warnings)
     session.send(PromptText(request.prompt))
     run = session.require_run()

@@ -129,9 +129,9 @@ def rescue(folder: Path) -> None:
             continue
         saved += 1
         click.echo(export.write([rescued_one.conversation], "json", folder, folder, replace=True))
-        if texts := rescued_one.lost_texts:
-            lost_texts = counted(texts, "text")
-            click.echo(safe_row(f"moa-tui: conversation {rescued_one.id}: {lost_texts} lost"), err=True)
+        if rescued_one.lost_parts:
+            parts = counted(rescued_one.lost_parts, "part")
+            click.echo(safe_row(f"moa-tui: of conversation {rescued_one.id} {parts} lost"), err=True)
     click.echo(f"moa-tui: {saved} saved, {lost} lost", err=True)
     if lost or not saved:
         sys.exit(1)

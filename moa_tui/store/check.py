@@ -61,12 +61,12 @@ def check(path: Path) -> tuple[str, str | None]:
 class Rescued(NamedTuple):
     """A conversation as far as it can be read; None with its id where nothing but that is left.
 
-    `lost_texts` counts those in whose place it is said that they are lost.
+    `lost_parts` counts the texts, turns, calls and recipes that are known to be lost and were made up for.
     """
 
     id: str
     conversation: Conversation | None
-    lost_texts: int
+    lost_parts: int
 
 
 def rescued(path: Path) -> Iterator[Rescued]:

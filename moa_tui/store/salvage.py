@@ -13,17 +13,17 @@ import sqlite3
 import zlib
 from collections import defaultdict
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from moa_tui.engine.recipe import Recipe
-from moa_tui.engine.values import Failure, Metrics
+from moa_tui.engine.values import Failure, Metrics, OutcomeStatus, Status
 from moa_tui.store.pages import rows_of
-from moa_tui.store.row_json import failure_json, metrics_json, recipe_json
+from moa_tui.store.row_json import failure_json, metrics_from, metrics_json, recipe_json, to_json
 from moa_tui.store.schema import MIGRATIONS
 from moa_tui.store.text_pool import decoded, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from moa_tui.store.pages import PageRow, Value
 
@@ -42,6 +42,8 @@ _LOST_TURN = Failure(
 
 # A table of days stands in a file like an index of ids.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# What a conversation that is read in may have: a time within the years that dates know, a short id.
+_LATEST, _LONGEST_ID = 253_402_214_400.0, 64
 _INSERT_LOST_TURN = """
 INSERT OR IGNORE INTO turns (key, conversation, id, parent, created, prompt, recipe, recipe_name, status,
     answer, error, metrics, prompt_tokens, completion_tokens, estimated, seconds)
@@ -60,7 +62,7 @@ FROM conversations WHERE key = :conversation
 class Salvage:
     """A database in memory with all rows that could be read, which the caller closes.
 
-    `gaps` counts, by the key of the conversation, the texts that are lost; `lost_ids` are the ids of
+    `gaps` counts, by the key of the conversation, what is lost and was made up for; `lost_ids` are the ids of
     conversations of which an index alone is left.
     """
 
@@ -73,6 +75,8 @@ class Salvage:
         self._add_turns()
         self._add_calls()
         self._add_texts()
+        self._mend_values()
+        self._mend_metrics()
 
     def _insert(self, rows: Iterable[PageRow]) -> None:
         """Insert each row into the table that it is of; one that is there already is left out."""
@@ -118,6 +122,7 @@ class Salvage:
             "WHERE turn IS NOT NULL AND turn NOT IN (SELECT key FROM turns) ORDER BY turn"
         ).fetchall()
         for conversation, turn in missing:
+            self.gaps[conversation] += 1
             self.connection.execute(
                 _INSERT_LOST_TURN,
                 {
@@ -157,6 +162,7 @@ class Salvage:
         ).fetchall():
             if recipe not in owners:
                 owners[recipe] = conversation
+                self.gaps[conversation] += 1
                 self._put_recipe(conversation, recipe, recipe_name)
             self._fill(conversation, keys, owners)
         for turn, layer, place, messages, *keys in self.connection.execute(
@@ -165,7 +171,51 @@ class Salvage:
             row = self.connection.execute("SELECT conversation FROM turns WHERE key = ?", (turn,)).fetchone()
             if row is None:
                 continue
-            self._fill(row[0], [*keys, *self._message_keys(turn, layer, place, messages)], owners)
+            self._fill(row[0], keys, owners)
+            sent = self._message_keys(messages)
+            if sent is None or any(owners.get(key, row[0]) != row[0] for key in sent):
+                update = "UPDATE calls SET messages = ? WHERE turn = ? AND layer = ? AND place = ?"
+                self.connection.execute(update, (encoded("[]"), turn, layer, place))
+            else:
+                self._fill(row[0], sent, owners)
+
+    def _mend_values(self) -> None:
+        """Put values that can be read in again in the place of those that were written over."""
+        execute = self.connection.execute
+        for table in ("conversations", "turns"):
+            execute(f"UPDATE {table} SET created = 0.0 WHERE created NOT BETWEEN 0.0 AND ?", (_LATEST,))  # noqa: S608 - own names
+            for key, id_ in execute(f"SELECT key, id FROM {table}").fetchall():  # noqa: S608 - own names
+                if not id_.isprintable() or not 0 < len(id_) <= _LONGEST_ID:
+                    execute(f"UPDATE {table} SET id = ? WHERE key = ?", (f"rescued{key:05}", key))  # noqa: S608 - own names
+        for key, source in execute("SELECT key, forked_from FROM conversations").fetchall():
+            if source is not None and not source.isprintable():
+                execute("UPDATE conversations SET forked_from = NULL WHERE key = ?", (key,))
+        for table, statuses, usual in (
+            ("turns", get_args(OutcomeStatus), "stopped"),
+            ("calls", get_args(Status), "partial"),
+        ):
+            marks = ", ".join("?" * len(statuses))
+            execute(f"UPDATE {table} SET status = ? WHERE status NOT IN ({marks})", (usual, *statuses))  # noqa: S608 - own names
+
+    def _mend_metrics(self) -> None:
+        """Leave out numbers about calls that are lost, and calls that a turn's recipe has no layer for."""
+        query = (
+            "SELECT t.key, t.metrics, p.text FROM turns AS t JOIN parts AS p ON p.key = t.recipe "
+            "WHERE t.status IS NOT NULL"
+        )
+        for turn, metrics, recipe in self.connection.execute(query).fetchall():
+            with suppress(ValueError, TypeError, LookupError):
+                layers = len(json.loads(_text(recipe) or "")["layers"])
+                self.connection.execute("DELETE FROM calls WHERE turn = ? AND layer > ?", (turn, layers))
+            calls = set(self.connection.execute("SELECT layer, place FROM calls WHERE turn = ?", (turn,)))
+            mended = metrics_json(Metrics())
+            with suppress(ValueError, TypeError, LookupError):
+                fields = json.loads(metrics)
+                fields["overlap"] = [
+                    row for row in fields["overlap"] if (row["layer"], row["index"]) in calls
+                ]
+                mended = metrics_json(metrics_from(to_json(fields)))
+            self.connection.execute("UPDATE turns SET metrics = ? WHERE key = ?", (mended, turn))
 
     def simplify(self, conversation: int) -> None:
         """Leave out all of a conversation but its texts, since something else in it makes no sense."""
@@ -183,23 +233,16 @@ class Salvage:
         for key, name in self.connection.execute(recipes, (conversation,)).fetchall():
             self._put_recipe(conversation, key, name)
 
-    def _message_keys(self, turn: int, layer: int, place: int, messages: bytes) -> Iterator[int]:
-        """Yield the keys of the texts that a call was sent; messages that cannot be read become none."""
-        text = _text(messages)
+    @staticmethod
+    def _message_keys(messages: bytes) -> list[int] | None:
+        """Return the keys of the texts that a call was sent; None where its messages cannot be read."""
         try:
-            rows = json.loads(text or "")
-            yield from [
-                piece
-                for role, *rest in rows
-                if isinstance(role, str)
-                for piece in rest
-                if isinstance(piece, int)
+            rows = json.loads(_text(messages) or "")
+            return [
+                key for role, *rest in rows if isinstance(role, str) for key in rest if isinstance(key, int)
             ]
         except (ValueError, TypeError):
-            self.connection.execute(
-                "UPDATE calls SET messages = ? WHERE turn = ? AND layer = ? AND place = ?",
-                (encoded("[]"), turn, layer, place),
-            )
+            return None
 
     def _fill(self, conversation: int, keys: Iterable[int | None], owners: dict[int, int]) -> None:
         for key in keys:
@@ -219,6 +262,8 @@ class Salvage:
             {"agents": [{"model": "imported/unknown"}] * sizes.get(number, 1)}
             for number in range(1, max(sizes, default=1) + 1)
         ]
+        if len(layers[-1]["agents"]) > 1:  # Its call that writes the answer is lost too.
+            layers.append({"agents": [{"model": "imported/unknown"}]})
         recipe = Recipe.model_validate({"name": "rescued", "layers": layers})
         with suppress(ValueError):
             recipe = Recipe.model_validate({"name": name, "layers": layers})

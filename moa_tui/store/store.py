@@ -233,6 +233,12 @@ class Store:
         """Return the US dollars paid on a day, `2026-03-14`, whatever has become of the conversations."""
         return self._read(lambda connection: reader.paid_on(connection, day))
 
+    def last_paid_day(self) -> str | None:
+        """Return the latest day on which anything was paid, `2026-03-14`; None where nothing ever was."""
+        query = "SELECT max(day) FROM spending WHERE paid > 0"
+        row = self._read(lambda connection: connection.execute(query).fetchone())
+        return None if row[0] is None else str(row[0])
+
     def prompts(self, limit: int, longest: int) -> list[str]:
         """Return the last `limit` prompts, the newest at the end, without those over `longest` characters."""
         return self._read(lambda connection: reader.prompts(connection, limit, longest))

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from moa_tui.chat.ledger import Ledger
+from moa_tui.settings.config import Budget
 from moa_tui.store import Store
 from moa_tui.store.purge import DAYS_IN_BIN
-from tests.conversations import conversation_of
+from tests.conversations import a_turn, conversation_of
+from tests.store.helpers import replay
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,3 +115,29 @@ def test_what_was_restored_and_deleted_again_has_a_whole_week(machine: Machine) 
         assert machine.in_bin() == [kept]
     machine.now += timedelta(days=1)
     assert machine.in_bin() == []
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_days_budget_goes_by_the_clock_and_a_clock_set_back_is_said(machine: Machine, wrong: str) -> None:
+    conversation = conversation_of(("question", "answer"))
+    with machine.open() as store:
+        replay(store.record(conversation, turn := a_turn("more", parent=conversation.active)), turn)
+        ledger = Ledger(Budget(day=1.0), store, lambda: machine.now.date().isoformat())
+        paid = ledger.paid_today()
+        assert paid > 0
+        assert ledger.clock_warning() is None
+        machine.now = WRONG[wrong]
+        assert ledger.paid_today() == 0.0
+        warning = ledger.clock_warning()
+        assert (warning is not None) == (WRONG[wrong] < NOW)
+        if warning is not None:
+            assert f"calls were paid on {NOW:%Y-%m-%d}" in warning
+        machine.now = NOW
+        assert ledger.paid_today() == pytest.approx(paid)
+
+
+def test_without_a_days_budget_nobody_is_told_of_the_clock(machine: Machine) -> None:
+    with machine.open() as store:
+        replay(store.record(conversation_of(("question", "answer")), turn := a_turn("more")), turn)
+        machine.now = WRONG["1970"]
+        assert Ledger(Budget(conversation=1.0), store, lambda: "1970-01-02").clock_warning() is None

@@ -94,7 +94,7 @@ def test_of_a_whole_file_everything_comes_back_as_it_was(
 ) -> None:
     path.write_bytes(whole)
     saved = list(rescued(path))
-    assert [each.lost_texts for each in saved] == [0] * len(conversations)
+    assert [each.lost_parts for each in saved] == [0] * len(conversations)
     with Store(path) as store:
         for each in saved:
             assert each.conversation is not None
@@ -139,7 +139,7 @@ def test_a_file_that_is_off_by_a_few_bytes_loses_no_more_than_its_last_pages(
     path.write_bytes(whole[:-bytes_off])
     saved = list(rescued(path))
     assert sum(each.conversation is not None for each in saved) == len(conversations)
-    assert sum(each.lost_texts for each in saved) <= 6
+    assert sum(each.lost_parts for each in saved) <= 6
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_without_its_header_or_first_page_nothing_is_lost(
     path.write_bytes(first + whole[len(first) :])
     saved = list(rescued(path))
     assert len(saved) == len(conversations)
-    assert sum(each.lost_texts for each in saved) == 0
+    assert sum(each.lost_parts for each in saved) == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 4095, 4096, 4097])

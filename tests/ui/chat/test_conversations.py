@@ -130,6 +130,16 @@ async def test_trouble_with_the_disk_is_told_and_shown_until_it_is_over() -> Non
         await wait_until(lambda: "NOT SAVED" not in bench.shown())
 
 
+async def test_a_disk_that_could_not_be_written_at_the_start_is_told_and_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = StoreError("the disk is read-only; see that you may write in its folder")
+    monkeypatch.setattr(Store, "problem", property(lambda _: problem))
+    async with chat_app() as bench:
+        await bench.until_told("the disk is read-only", "/export")
+        await bench.until_shown("NOT SAVED")
+
+
 # Private
 
 
