@@ -1,4 +1,4 @@
-"""The model server with the native protocols of six providers, each written from the provider's documentation.
+"""The model server with the native protocols of six providers, written from their documentation.
 
 Each wire answers under a prefix of its own, so that one server speaks all of them and a test can tell by the
 address who was asked. The modes are those of `tests.model_server`; a wire adds what only its provider does.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.model_server import ModelServer
 from tests.wires.anthropic import AnthropicReply
-from tests.wires.cohere import CohereReply
+from tests.wires.cohere import CohereEventReply, CohereReply
 from tests.wires.gemini import GeminiReply
 from tests.wires.mistral import MistralReply
 from tests.wires.ollama import NativeOllamaReply
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wire:
-    """One provider's protocol: the path it is served at, and how litellm is led there."""
+    """One protocol: the path it is served at, and how litellm is led there."""
 
     name: str
     provider: str  # the first part of litellm's model names
@@ -41,18 +41,29 @@ class Wire:
         return server.root_url + self.api_base
 
 
-# litellm appends /chat/completions (openai, mistral), /v1/messages (anthropic), /models/NAME:METHOD (gemini) or
-# /api/chat (ollama_chat) to what it is given; for cohere_chat it appends nothing.
+# litellm appends to what it is given: /chat/completions (openai, mistral), /v1/messages (anthropic),
+# /models/NAME:METHOD (gemini), /api/chat (ollama_chat) or nothing (cohere_chat).
 WIRES = {
     wire.name: wire
     for wire in (
         Wire("openai", "openai", "/openai/v1/chat/completions", "/openai/v1", OpenAIReply),
         Wire("anthropic", "anthropic", "/anthropic/v1/messages", "/anthropic", AnthropicReply),
         Wire(
-            "gemini", "gemini", r"/gemini/v1beta/models/{model:.+}:{method:\w+}", "/gemini/v1beta", GeminiReply
+            "gemini",
+            "gemini",
+            r"/gemini/v1beta/models/{model:.+}:{method:\w+}",
+            "/gemini/v1beta",
+            GeminiReply,
         ),
         Wire("mistral", "mistral", "/mistral/v1/chat/completions", "/mistral/v1", MistralReply),
         Wire("cohere", "cohere_chat", "/cohere/v2/chat", "/cohere/v2/chat", CohereReply),
+        Wire(
+            "cohere-events",
+            "cohere_chat",
+            "/cohere-events/v2/chat",
+            "/cohere-events/v2/chat",
+            CohereEventReply,
+        ),
         Wire("ollama", "ollama_chat", "/ollama/api/chat", "/ollama", NativeOllamaReply),
     )
 }

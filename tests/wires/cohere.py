@@ -1,14 +1,16 @@
-"""Cohere's `/v2/chat`: named events whose data repeat the name as their type, and a [DONE] at the end.
+"""Cohere's `/v2/chat`: events of a kind each, a JSON object a line or as server-sent events.
 
-Written from docs.cohere.com (Chat v2, Streaming, Errors) and the types of cohere-python; events are shaped
-like those recorded in the tests of vercel/ai.
+Written from docs.cohere.com (Chat v2, Streaming, Errors) and the types of cohere-python; events are those
+recorded in the tests of vercel/ai. A client that accepts application/json, as litellm does, is sent bare
+lines: litellm reads nothing else, and its users have seen it read Cohere. `CohereEventReply` sends what every
+other client is sent, server-sent events with a [DONE] at the end.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.model_server import Reply, to_json, Refusal
+from tests.model_server import DONE, Refusal, Reply, to_json
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,13 +23,16 @@ FINISH_REASONS = {"stop": "COMPLETE", "length": "MAX_TOKENS", "content_filter": 
 class CohereReply(Reply):
     """A reply in events; text and thinking stand in content blocks of their own."""
 
+    content_type = "application/stream+json"
+    terminator = b""
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._block = -1
         self._block_type = ""
 
     def frame(self, event: Json) -> bytes:
-        return b"event: " + str(event["type"]).encode() + b"\ndata: " + to_json(event) + b"\n\n"
+        return to_json(event) + b"\n"
 
     def opening(self) -> bytes:
         message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
@@ -82,6 +87,16 @@ class CohereReply(Reply):
         return self.frame({"type": "content-end", "index": self._block}) if kind else b""
 
 
+class CohereEventReply(CohereReply):
+    """The same as server-sent events, whatever the client accepts."""
+
+    content_type = "text/event-stream"
+    terminator = DONE
+
+    def frame(self, event: Json) -> bytes:
+        return b"event: " + str(event["type"]).encode() + b"\ndata: " + super().frame(event) + b"\n"
+
+
 async def tool_calls(reply: CohereReply) -> web.StreamResponse:
     call = {"id": "get_weather_1", "type": "function", "function": {"name": "get_weather", "arguments": ""}}
     start = {"type": "tool-call-start", "index": 0, "delta": {"message": {"tool_calls": call}}}
@@ -97,8 +112,7 @@ CohereReply.own_modes = {
     "tool_calls": tool_calls,
     "http400ctx": Refusal(
         400,
-        "too many tokens: size limit exceeded by 19296 tokens. Try using shorter or fewer inputs. The limit for "
-        "this model is 132000 tokens.",
+        "too many tokens: size limit exceeded by 19296 tokens. Try using shorter or fewer inputs.",
     ),
     "unsafe": Refusal(498, "The request was blocked: it violates the usage guidelines."),
 }

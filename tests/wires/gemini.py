@@ -33,7 +33,7 @@ TYPE = "type.googleapis.com/google.rpc."
 
 
 class GeminiReply(Reply):
-    """A reply in chunks, each a whole GenerateContentResponse; the model stands in the path of the request."""
+    """A reply in chunks, each a whole GenerateContentResponse; the request's path names the model."""
 
     terminator = b""
     key_header = "x-goog-api-key"
@@ -94,7 +94,10 @@ class GeminiReply(Reply):
     def refusal(self, status: int, message: str, kind: str, code: str | None) -> Json:
         error: Json = {"code": status, "message": message, "status": STATUSES.get(status, "UNKNOWN")}
         if self.retry_delay:
-            help_link = {"@type": TYPE + "Help", "links": [{"description": "Learn more", "url": "about:blank"}]}
+            help_link = {
+                "@type": TYPE + "Help",
+                "links": [{"description": "Learn more", "url": "about:blank"}],
+            }
             retry = {"@type": TYPE + "RetryInfo", "retryDelay": f"{self.retry_delay}s"}
             error["details"] = [help_link, retry]
         return {"error": error}
@@ -137,17 +140,18 @@ async def tool_calls(reply: GeminiReply) -> web.StreamResponse:
 
 @dataclass(frozen=True)
 class QuotaFailure:
-    """A 429 that names the quota which is used up: one of a minute refills by itself, one of a day does not."""
+    """A 429 that names the quota that is used up: one of a minute refills soon, one of a day does not."""
 
     quota: str
 
     async def __call__(self, reply: GeminiReply) -> web.StreamResponse:
         delay = reply.spec.retry_after
         message = (
-            "You exceeded your current quota, please check your plan and billing details. For more information "
-            "on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.\n"
-            "* Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests"
-            f", limit: 20, model: {reply.model}\nPlease retry in {delay}s."
+            "You exceeded your current quota, please check your plan and billing details. For more "
+            "information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.\n"
+            "* Quota exceeded for metric: generativelanguage.googleapis.com/"
+            f"generate_content_free_tier_requests, limit: 20, model: {reply.model}\n"
+            f"Please retry in {delay}s."
         )
         violation = {"quotaMetric": "generate_content_free_tier_requests", "quotaId": self.quota}
         violation |= {"quotaValue": "20"}
@@ -160,7 +164,7 @@ class QuotaFailure:
 
 
 async def listed(reply: GeminiReply) -> web.StreamResponse:
-    """The error inside a list, as the endpoint sends it where it takes the client for one that reads lists."""
+    """The error inside a list, as it comes where the endpoint does not know that events are wanted."""
     body = [reply.refusal(503, "The model is overloaded. Please try again later.", "", None)]
     return web.json_response(body, status=503)
 

@@ -82,7 +82,11 @@ async def detail_list(reply: MistralReply) -> web.StreamResponse:
 
 
 async def tool_calls(reply: MistralReply) -> web.StreamResponse:
-    call = {"id": "call00001", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}, "index": 0}
+    call = {
+        "id": "call00001",
+        "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'},
+        "index": 0,
+    }
     await reply.begin()
     await reply.response.write(reply.frame(reply.chunk({"content": "", "tool_calls": [call]}, "tool_calls")))
     return await reply.end(reply.terminator)

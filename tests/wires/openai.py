@@ -1,4 +1,4 @@
-"""What OpenAI's `/v1/chat/completions` and the servers that imitate it do beside `tests.model_server`'s modes.
+"""What OpenAI's `/v1/chat/completions`, and servers that imitate it, do beside what `tests.model_server` has.
 
 Written from platform.openai.com (Chat Completions streaming, the refusal of a model), vLLM's and OpenRouter's
 documentation of `reasoning`, and faults reported of servers that imitate the protocol.
