@@ -212,7 +212,7 @@ WRONG: dict[str, list[str]] = {
         "gemini-ends@n=3,finish=SPII",
         "gemini-ends@n=3,finish=BLOCKLIST",
     ],
-    "and litellm has turned the reason into stop or content_filter by then": [
+    "no reply of Gemini is complete, and litellm turns such a reason into stop or content_filter": [
         "gemini-ends@n=3,finish=novel",
         "gemini-ends@n=3,finish=OTHER",
         "gemini-ends@n=3,finish=LANGUAGE",
