@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.conversation import Conversation, Turn
@@ -40,7 +40,7 @@ _CHATGPT_KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class _Texts:
-    """Texts in a row, each with those `before` it, so that adding one costs the same however many there are."""
+    """Texts in a row, each with those `before` it: adding one costs the same however many there are."""
 
     last: str
     before: _Texts | None = None
@@ -85,7 +85,6 @@ class _TurnReader:
         self.left_out = left_out
         self.turns: list[Turn] = []
         self._completed: dict[_OpenTurn, Turn] = {}
-        self._recipes: dict[str, Recipe] = {}
         self._characters = 0
 
     def with_message(
@@ -124,7 +123,7 @@ class _TurnReader:
         if opened.prompts is None:
             return opened.parent
         if opened not in self._completed:
-            recipe = self._recipe(opened.model)
+            recipe = _recipe(opened.model)
             prompt = opened.prompts.joined
             answer = opened.answers.joined if opened.answers is not None else ""
             self._characters += len(prompt) + len(answer)
@@ -145,14 +144,14 @@ class _TurnReader:
         """The turn that an open one has become; None where it has not become one."""
         return self._completed.get(opened)
 
-    def _recipe(self, model: str) -> Recipe:
-        """The recipe that asks one model, `imported/` and the name by which the file calls it."""
-        if model not in self._recipes:
-            name = _label(model, _LONGEST_MODEL).strip("/ ") or "unknown"
-            self._recipes[model] = Recipe.model_validate(
-                {"name": "imported", "layers": [{"agents": [{"model": f"imported/{name}"}]}]}
-            )
-        return self._recipes[model]
+
+@lru_cache(maxsize=100)
+def _recipe(model: str) -> Recipe:
+    """The recipe that asks one model, `imported/` and the name by which the file calls it."""
+    name = _label(model, _LONGEST_MODEL).strip("/ ") or "unknown"
+    return Recipe.model_validate(
+        {"name": "imported", "layers": [{"agents": [{"model": f"imported/{name}"}]}]}
+    )
 
 
 def from_messages(document: dict[str, Any], left_out: Counter[str]) -> Conversation:
