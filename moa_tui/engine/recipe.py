@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
@@ -107,6 +108,8 @@ class Layer(RecipeTable):
 
 # Calls of one run. A recipe may come from anybody, and each call costs memory before the first is made.
 MOST_CALLS = 500
+# Names that a message lists.
+_MOST_NAMED = 20
 
 # The settings that have no effect in a first layer, since that has nothing to read.
 FOR_REFERENCES = {
@@ -196,13 +199,12 @@ class Recipe(RecipeTable):
         for agent in self.agents.values():
             for name in agent.fallback:
                 self._named(name, f'the fallback of "{agent.model}"')
-        # Before the agents of any layer are unrolled.
-        calls = sum(self._asked(layer, number) for number, layer in enumerate(self.layers, 1))
-        if calls > MOST_CALLS:
-            raise ValueError(f"it asks {calls:,} agents; a recipe may ask {MOST_CALLS} at most")
+        # Before the agents of any layer are unrolled, and again when it is known what is read piece by piece.
+        _check_calls(sum(self._asked(layer, number) for number, layer in enumerate(self.layers, 1)))
         for number in range(1, len(self.layers) + 1):
             if (problem := self._problem(number)) is not None:
                 raise ValueError(problem)
+        _check_calls(sum(layer.seats for layer in self._flow))
         return self
 
     def _asked(self, layer: Layer, number: int) -> int:
@@ -414,7 +416,8 @@ class Recipe(RecipeTable):
     def _named(self, name: str, asker: str) -> Agent:
         """The agent that `[agents]` calls `name`. Raises ValueError, which says who asked, where none is."""
         if name not in self.agents:
-            known = ", ".join(self.agents) or "none are defined"
+            known = ", ".join(islice(self.agents, _MOST_NAMED)) or "none are defined"
+            known += ", …" if len(self.agents) > _MOST_NAMED else ""
             raise ValueError(f'{asker} names the agent "{name}", which [agents] does not define ({known})')
         return self.agents[name]
 
@@ -422,6 +425,12 @@ class Recipe(RecipeTable):
         """The agent with its name, which is `key` where it has none of its own, and with the defaults."""
         name = agent.name or key or agent.model.rsplit("/", 1)[-1]
         return agent.with_defaults(self.defaults).model_copy(update={"name": name})
+
+
+def _check_calls(calls: int) -> None:
+    """Raise ValueError where these are more calls than a run may make."""
+    if calls > MOST_CALLS:
+        raise ValueError(f"a run of it would make {calls:,} calls; {MOST_CALLS} is the most that a recipe may")
 
 
 def _distinct(agents: list[Agent]) -> tuple[Agent, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.conversation import Conversation, Turn
@@ -41,7 +41,7 @@ _CHATGPT_KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class _Texts:
-    """Texts in a row, each with those `before` it, so that adding one costs the same however many there are."""
+    """Texts in a row, each with those `before` it: adding one costs the same however many there are."""
 
     last: str
     before: _Texts | None = None
@@ -86,7 +86,6 @@ class _TurnReader:
         self.left_out = left_out
         self.turns: list[Turn] = []
         self._completed: dict[_OpenTurn, Turn] = {}
-        self._recipes: dict[str, Recipe] = {}
         self._characters = 0
 
     def with_message(
@@ -125,7 +124,7 @@ class _TurnReader:
         if opened.prompts is None:
             return opened.parent
         if opened not in self._completed:
-            recipe = self._recipe(opened.model)
+            recipe = _recipe(opened.model)
             prompt = opened.prompts.joined
             answer = opened.answers.joined if opened.answers is not None else ""
             self._characters += len(prompt) + len(answer)
@@ -146,16 +145,16 @@ class _TurnReader:
         """The turn that an open one has become; None where it has not become one."""
         return self._completed.get(opened)
 
-    def _recipe(self, model: str) -> Recipe:
-        """The recipe that asks one model, `imported/` and the name by which the file calls it."""
-        if model not in self._recipes:
-            name = _label(model, _LONGEST_MODEL).strip("/ ") or "unknown"
-            # A name that the file calls a model by is only shown, whatever it looks like.
-            self._recipes[model] = Recipe.model_validate(
-                {"name": IMPORTED, "imported": True, "layers": [{"agents": [{"model": f"imported/{name}"}]}]},
-                context={"purpose": KEPT},
-            )
-        return self._recipes[model]
+
+@lru_cache(maxsize=100)
+def _recipe(model: str) -> Recipe:
+    """The recipe that asks one model, `imported/` and the name by which the file calls it."""
+    name = _label(model, _LONGEST_MODEL).strip("/ ") or "unknown"
+    # A name that the file calls a model by is only shown, whatever it looks like.
+    return Recipe.model_validate(
+        {"name": IMPORTED, "imported": True, "layers": [{"agents": [{"model": f"imported/{name}"}]}]},
+        context={"purpose": KEPT},
+    )
 
 
 def from_messages(document: dict[str, Any], left_out: Counter[str]) -> Conversation:

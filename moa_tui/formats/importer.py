@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LARGEST = 256 * 1024 * 1024
 """The bytes of the largest file that is read."""
 # The marks of JSON before values. Lists of nothing but marks would take twenty times the memory of the file.
-_MOST_MARKS = 10_000_000
+_MOST_MARKS = 5_000_000
 # Turns of a conversation. Each of them is listed, and counted, again and again while it is open.
 _MOST_TURNS = 50_000
 _KNOWN = "moa-tui's JSON, OpenAI messages in JSON or JSONL, ShareGPT, and ChatGPT's conversations.json"

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Bytes of a file that is read, and mistakes that are told of one: a person writes neither more.
-_LARGEST = 1_000_000
+_LARGEST = 250_000
 _MOST_MISTAKES = 20
+# Parts of a key such as a.b.c. The parser takes time that grows with the square of their number.
+_MOST_PARTS = 200
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,6 +43,11 @@ def read(path: Path, model: type[M]) -> M:
 
 def parse(text: str, model: type[M], source: str) -> M:
     """The TOML `text`, checked as a `model`; `source` is its name in messages. Raises FileError as `read`."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MOST_PARTS and any(
+            part.count(".") > _MOST_PARTS for part in re.split(r"[=,\[\]{}]", line)
+        ):
+            raise FileError(f"{source}:{number}: a key may have {_MOST_PARTS} parts at most")
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # numbers too long and nesting too deep among them
