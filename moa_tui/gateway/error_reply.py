@@ -35,6 +35,8 @@ _TOO_LONG = (
     "`inputs` tokens + `max_new_tokens` must be",
     "too large for model with",
     "while limit is",
+    "too many tokens: size limit exceeded",
+    "prompt too long",
 )
 _FILTERED = (
     "content_policy_violation",
