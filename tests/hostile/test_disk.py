@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -18,9 +17,10 @@ from moa_tui.errors import FileError, UsageError
 from moa_tui.formats import export
 from moa_tui.settings import paths
 from tests.conversations import conversation_of
+from tests.hostile.test_unwritable import largest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 WAIT_SECONDS = 30.0
@@ -34,26 +34,18 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         threading.Event().wait(0.002)
 
 
-@contextlib.contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let no file grow beyond `size` bytes, as `ulimit -f` does: a disk that is full in the middle."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 # Named files
 
 
+# It never comes to an end of its own: the last thing before the file gets its name waits for ever.
 _LARGE_EXPORT = """
-import sys
+import os, sys, threading
 from pathlib import Path
 from moa_tui.formats import export
 from tests.conversations import conversation_of
-large = conversation_of(("question", "word " * 40_000_000))
+from tests.hostile.test_unwritable import largest_file
+os.fsync = lambda _: threading.Event().wait()
+large = conversation_of(("question", "word " * 8_000_000))
 target = Path(sys.argv[1])
 export.write([large], "markdown", target, target.parent, replace=sys.argv[2] == "replace")
 """

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import zlib
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +19,7 @@ from moa_tui.settings import paths
 from moa_tui.store import Store, purge, schema
 from tests.cli.shell import call
 from tests.conversations import a_recipe, a_turn, conversation_of
+from tests.hostile.test_unwritable import largest_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,4 +160,29 @@ def test_what_a_full_bin_held_is_overwritten_at_the_next_start(tmp_path: Path) -
         with Store(path, lambda day=day: day) as store:
             in_bin = store.summaries(deleted=True)
     assert in_bin == []
+    assert places_of("canary", tmp_path) == []
+
+
+def test_where_there_is_no_room_to_write_the_file_anew_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "moa-tui.db"
+    noise = random.Random(1).randbytes(300_000).hex()
+    with Store(path) as store:
+        store.save(gone := talk("canary"))
+        store.save(conversation_of((noise, "stays")))
+    with ExitStack() as stack, Store(path) as store, monkeypatch.context() as patched:
+
+        def connect_without_room(path: Path) -> sqlite3.Connection:
+            stack.enter_context(largest_file(200_000))
+            return schema.connect(path)
+
+        patched.setattr(purge, "connect", connect_without_room)
+        remains = store.purge(gone.id)
+        assert "larger than the limit" in str(remains)
+        assert len(store.summaries()) == 1
+    # Of what SQLite overwrites by itself nothing is left, and the next purge does the rest.
+    with Store(path) as store:
+        store.save(other := talk("second"))
+        assert store.purge(other.id) is None
     assert places_of("canary", tmp_path) == []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.errors import StoreError
+from moa_tui.formats import export, importer
 from moa_tui.formats.json_writer import conversation_document
 from moa_tui.settings import paths
 from moa_tui.store import Store
@@ -176,7 +177,8 @@ def test_pages_that_are_zeroed_or_scribbled_over_cost_what_was_on_them(
     saved = list(rescued(path))
     for each in saved:
         assert each.conversation is not None
-        conversation_document(each.conversation)
+        file = export.write([each.conversation], "json", path.parent, path.parent, replace=True)
+        assert importer.read(file).conversations[0].id == each.id
     prompts = {turn.prompt for conversation in conversations for turn in conversation.turns}
     assert len(prompts & texts_in(saved)) > 0.6 * len(prompts)
 
