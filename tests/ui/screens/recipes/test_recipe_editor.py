@@ -390,12 +390,12 @@ async def test_a_click_on_a_key_does_what_the_key_does(catalog: RecipeCatalog) -
 
 
 async def test_markup_in_names_is_shown_as_text(catalog: RecipeCatalog) -> None:
-    given = recipe([{"model": "demo/[b]x", "name": "[red]", "system": "[/]", "extra": {"[/b]": "[/]"}}])
+    given = recipe([{"model": "demo/[b]x", "name": "[red]", "system": "[/]", "extra": {"user": "[/b]"}}])
     app = Host(catalog, given)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         assert app.rows[1] == "[red]"
-        assert "[/b] [/]" in app.words("#kept")
+        assert "user [/b]" in app.words("#kept")
         await put(app, pilot, "name", "")
         assert app.rows[1] == "[b]x"
         app.field("model").focus()
