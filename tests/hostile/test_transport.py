@@ -282,7 +282,7 @@ def test_a_long_event_within_the_bound_comes_through_whole(size: int, engine: En
 
 
 def test_an_event_beyond_the_bound_is_refused(engine: EngineThread) -> None:
-    with RawServer(sending(head(), chunk("hello"), chunk("x" * EVENT_BYTES), ending())) as server:
+    with RawServer(sending(head(), chunk("hello"), chunk("x" * (EVENT_BYTES + 5_000)), ending())) as server:
         failure = Client(engine, server).failure()
     assert failure.kind == "malformed"
     assert f"{EVENT_BYTES:,} bytes" in failure.message
