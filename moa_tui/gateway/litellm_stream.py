@@ -149,40 +149,16 @@ async def stream(
 
     Raises ModelError. Closing the generator, or cancelling the task that reads it, closes the connection.
     """
-    arguments = {
-        "model": model,
-        "messages": list(messages),
-        "temperature": agent.temperature,
-        "top_p": agent.top_p,
-        "max_tokens": agent.max_tokens,
-        "api_base": api_base,
-        "api_key": api_key,
-        **agent.extra,
-        # Parameters that a model does not know are left out. litellm's global setting of the same name would
-        # make it swallow a 422 as well.
-        "drop_params": True,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        # The engine retries. litellm's retries repeat what cannot succeed and ignore Retry-After.
-        "num_retries": 0,
-        "max_retries": 0,
-        "timeout": _TIMEOUT_SECONDS,
-    }
-    arguments = {name: value for name, value in arguments.items() if value is not None}
     if model.partition("/")[0] in _UNBOUNDED_PROVIDERS:
         raise ModelError("bad_request", f"{model}: this provider cannot be used; write openai/ in its place")
     exchange = Exchange(agent.max_tokens)
     current_exchange.set(exchange)
     response = None
     try:
-        response = await litellm.acompletion(**arguments)
+        response = await litellm.acompletion(**_request(model, messages, agent, api_base, api_key))
         async for chunk in response:
-            received = response.chunks
-            if len(received) > 2:
-                # At the end litellm rebuilds the whole from all chunks, at 75 µs each, and nobody reads it.
-                # It needs the first chunk, and some of the others have the provider's usage.
-                with_usage = [kept for kept in received[1:] if getattr(kept, "usage", None)]
-                received[1:] = [*with_usage[:2], *with_usage[2:][-2:]]
+            if len(response.chunks) > 2:
+                _forget(response.chunks)
             if not chunk.choices:
                 continue
             delta = chunk.choices[0].delta
@@ -211,6 +187,42 @@ async def stream(
     finally:
         if response is not None:
             await response.aclose()
+
+
+def _request(
+    model: str, messages: Sequence[Message], agent: Agent, api_base: str | None, api_key: str | None
+) -> dict[str, Any]:
+    """The arguments of litellm's call."""
+    arguments = {
+        "model": model,
+        "messages": list(messages),
+        "temperature": agent.temperature,
+        "top_p": agent.top_p,
+        "max_tokens": agent.max_tokens,
+        "api_base": api_base,
+        "api_key": api_key,
+        **agent.extra,
+        # Parameters that a model does not know are left out. litellm's global setting of the same name would
+        # make it swallow a 422 as well.
+        "drop_params": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        # The engine retries. litellm's retries repeat what cannot succeed and ignore Retry-After.
+        "num_retries": 0,
+        "max_retries": 0,
+        "timeout": _TIMEOUT_SECONDS,
+    }
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _forget(received: list[Any]) -> None:
+    """Remove the chunks from litellm's list that nobody needs: it rebuilds the whole from them at the end.
+
+    That takes 75 µs for each. The first is needed, and of those with the provider's usage some are: a server
+    may send it with every chunk.
+    """
+    with_usage = [chunk for chunk in received[1:] if getattr(chunk, "usage", None)]
+    received[1:] = [*with_usage[:2], *with_usage[2:][-2:]]
 
 
 async def _pieces(text: str) -> AsyncIterator[str]:

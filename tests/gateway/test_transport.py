@@ -72,11 +72,11 @@ def test_a_body_comes_through_as_it_was_sent(coding: str, data: bytes, cuts: lis
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
-@pytest.mark.parametrize("step", [1, 999, 100_000])
+@pytest.mark.parametrize("step", [37, 999, 100_000])
 async def test_events_that_end_may_be_many(end: bytes, step: int) -> None:
-    data = (b"data: " + b"x" * 994 + end) * 600
+    data = (b"data: " + b"x" * 994 + end) * 300
     pieces = [data[start : start + step] for start in range(0, len(data), step)]
-    assert len(await read(pieces, content_type="text/event-stream")) == len(data) > 2 * EVENT_BYTES
+    assert len(await read(pieces, content_type="text/event-stream")) == len(data) > EVENT_BYTES
 
 
 async def test_lines_of_another_protocol_need_no_empty_line_between_them() -> None:
