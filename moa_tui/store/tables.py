@@ -260,7 +260,7 @@ def keep_preference(connection: sqlite3.Connection, preference: Preference) -> N
         "INSERT INTO choices (created, recipes, chosen, blind) VALUES (?, ?, ?, ?)",
         (
             preference.created,
-            texts_json(storable(name) for name in preference.recipes),
+            texts_json(map(as_unicode, preference.recipes)),
             storable(preference.chosen),
             preference.blind,
         ),
