@@ -65,7 +65,7 @@ def _move_page_if_drawn(options: OptionList, direction: Literal[-1, 1]) -> None:
 
 # `OptionList._move_page`: Page Up and Page Down raise KeyError while a list has no width yet, which every
 # list has when it is opened, in the command palette too.
-OptionList._move_page = _move_page_if_drawn  # type: ignore[method-assign]
+OptionList._move_page = _move_page_if_drawn  # type: ignore[method-assign,assignment]
 
 
 class PrivateTracebackApp(App[None]):
