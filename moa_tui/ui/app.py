@@ -20,8 +20,8 @@ from moa_tui.errors import FileError, UsageError
 from moa_tui.settings import config, paths
 from moa_tui.settings.fault_log import record_bug
 from moa_tui.ui import keymap, themes
+from moa_tui.ui.chat.fault_net import FaultNet
 from moa_tui.ui.chat.screen import ChatScreen
-from moa_tui.ui.fault_net import FaultNet
 from moa_tui.ui.prompt.prompt import Prompt
 from moa_tui.ui.rows.line_filter import ControlFilter
 from moa_tui.ui.screens.checklist_screen import ChecklistScreen

@@ -42,6 +42,8 @@ KEPT = 30
 """How many of the last things done are told of a failure."""
 _ESCAPES = 15
 _QUIT_SECONDS = 2.0
+"""Of this process' own work: a machine that is busy with other tests takes longer."""
+_MOST_SECONDS = 60.0
 
 POINTS = recipe(
     ["one", "two"], {"task": "checklist", "agents": ["three"]}, {"agents": ["judge"], "reads": "all"}
@@ -407,7 +409,7 @@ class Monkey:
         self._bench.app.post_message(events.Resize(Size(80, 24), Size(80, 24)))
         await self._settle_all()
         draft = self._bench.prompt.expanded
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + _MOST_SECONDS
         escapes = 0
         while len(self._bench.app.screen_stack) > 1:
             assert time.monotonic() < deadline, (
@@ -435,9 +437,10 @@ class Monkey:
 
     async def _quit(self) -> None:
         self._post_keys(["ctrl+q"])
-        deadline = time.monotonic() + _QUIT_SECONDS
+        worked, deadline = time.process_time() + _QUIT_SECONDS, time.monotonic() + _MOST_SECONDS
         while not self._bench.app.is_leaving:
-            assert time.monotonic() < deadline, f"ctrl+q did not end it: {self._bench.notices[-500:]}"
+            is_in_time = time.process_time() < worked and time.monotonic() < deadline
+            assert is_in_time, f"ctrl+q did not end it: {self._bench.notices[-500:]}"
             await asyncio.sleep(0.005)
 
 
@@ -456,8 +459,8 @@ async def play(seed: int, steps: int) -> set[str]:
                 monkey.let_models_go_on()
                 with suppress(MoaTuiError):
                     bench.session.stop()
-            started = time.monotonic()
-        assert time.monotonic() - started < 3 * _QUIT_SECONDS, "it took long to leave"
+            worked = time.process_time()
+        assert time.process_time() - worked < _QUIT_SECONDS, "it took long to leave"
     return monkey.screens
 
 

@@ -15,8 +15,8 @@ from textual.widgets import Input, OptionList, Static
 
 from moa_tui.settings import fault_log, paths
 from moa_tui.settings.config import Settings
+from moa_tui.ui.chat.fault_net import NOTE
 from moa_tui.ui.chat.screen import ChatScreen
-from moa_tui.ui.fault_net import NOTE
 from moa_tui.ui.screens import history_screen
 from moa_tui.ui.screens.checklist_screen import ChecklistScreen
 from moa_tui.ui.screens.help_screen import HelpScreen
@@ -537,7 +537,7 @@ async def test_a_chat_that_cannot_be_built_ends_the_program(monkeypatch: pytest.
 
 
 async def test_faults_without_end_end_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moa_tui.ui.fault_net._MOST_IN_WINDOW", 50)
+    monkeypatch.setattr("moa_tui.ui.chat.fault_net._MOST_IN_WINDOW", 50)
     with pytest.raises(Fault):
         async with chat_app(ALONE) as bench:
             for _ in range(60):

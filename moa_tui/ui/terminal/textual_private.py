@@ -65,7 +65,7 @@ def _move_page_if_drawn(options: OptionList, direction: Literal[-1, 1]) -> None:
 
 # `OptionList._move_page`: Page Up and Page Down raise KeyError while a list has no width yet, which every
 # list has when it is opened, in the command palette too.
-OptionList._move_page = _move_page_if_drawn  # type: ignore[method-assign]
+OptionList._move_page = _move_page_if_drawn  # type: ignore[method-assign,assignment]
 
 
 class PrivateTracebackApp(App[None]):
@@ -84,10 +84,13 @@ class PrivateTracebackApp(App[None]):
     # `App._handle_exception`: handlers, timers, workers, callbacks, layout and drawing end here, and Textual
     # has no public way to go on after an exception of theirs.
     def _handle_exception(self, error: Exception) -> None:
-        fault = (
-            error.error if isinstance(error, WorkerFailed) and isinstance(error.error, Exception) else error
-        )
-        if not self.survives(fault):
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        try:
+            goes_on = isinstance(cause, Exception) and self.survives(cause)
+        except Exception as second:  # Whoever deals with faults has one too: the first of them is shown.
+            self.on_bug(second)
+            goes_on = False
+        if not goes_on:
             super()._handle_exception(error)
 
     def on_bug(self, error: BaseException | None) -> None:

@@ -91,6 +91,18 @@ async def test_a_bug_ends_the_app_through_our_traceback_without_locals(
     assert CANARY not in shown
 
 
+async def test_a_fault_of_what_deals_with_faults_ends_the_app_with_the_first_one() -> None:
+    class Worse(Failing):
+        def survives(self, error: Exception) -> bool:
+            raise LookupError
+
+    app = Worse()
+    with pytest.raises(ZeroDivisionError):
+        async with app.run_test():
+            pass
+    assert list(map(type, app.bugs)) == [LookupError, ZeroDivisionError]
+
+
 async def test_textuals_own_traceback_shows_locals_so_that_ours_is_needed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import on, work
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.worker import Worker
 
     from moa_tui.engine.agent import Agent
     from moa_tui.recipes.catalog import RecipeCatalog
@@ -224,7 +226,9 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
 
         def save(answer: SaveName | None) -> None:
             if answer is not None and self._recipe is not None:
-                self._save(answer.name, self._recipe, replace=answer.replaces)
+                # Of the app, since what is to be saved is saved even where the editor is left meanwhile.
+                work = partial(self._save, answer.name, self._recipe, replace=answer.replaces)
+                _: Worker[None] = self.app.run_worker(work)
 
         self.open(NameScreen(name, self._catalog.has_own), save)
 
@@ -245,7 +249,6 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
         else:
             self.dismiss(None)
 
-    @work(exclusive=True, group="save")
     async def _save(self, name: str, recipe: Recipe, *, replace: bool) -> None:
         try:
             path = await asyncio.to_thread(self._catalog.save, name, recipe, replace=replace)
@@ -254,7 +257,8 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
             return
         self._draft.mark_saved(name)
         self._save_name = name
-        self._recheck()
+        if not self.has_left:
+            self._recheck()
         self._show_toast(f"Saved to {path}", "information")
 
     @work(exclusive=True, group="use")
