@@ -93,6 +93,8 @@ class Writer:
         self._memory = memory
         self._watch = FileWatch(path)
         self._is_lost = False
+        self._unmerged = 0
+        """How many changes are in the write-ahead log but not in the file itself."""
         self._adopt(connection)
         self._changes: deque[Change] = deque()
         self._queued_count = self._written_count = 0
@@ -159,16 +161,13 @@ class Writer:
 
     def _run(self) -> None:
         """Write what is queued, again and again, until closed."""
-        # How many changes are in the write-ahead log but not in the file itself.
-        unmerged = 0
         try:
             while True:
                 with self._state:
                     is_due = self._state.wait_for(lambda: self._changes or self._closing, _IDLE_SECONDS)
-                if not is_due or (unmerged > _MOST_UNMERGED and not self._is_lost):
-                    if self._is_at_hand() and unmerged:
+                if not is_due or (self._unmerged > _MOST_UNMERGED and not self._is_lost):
+                    if self._is_at_hand() and self._unmerged:
                         self._merge()
-                        unmerged = 0
                     continue
                 with self._state:
                     wait = _RETRY_SECONDS if self.problem and not self._is_lost else _CHECKPOINT_SECONDS
@@ -182,7 +181,7 @@ class Writer:
                     return
                 if not self._apply(count) and closing:
                     return
-                unmerged += count
+                self._unmerged += count
         finally:
             with suppress(sqlite3.Error):
                 self._connection.close()
@@ -192,6 +191,7 @@ class Writer:
 
     def _merge(self) -> None:
         """Move the write-ahead log into the file itself, while nobody waits for a change."""
+        self._unmerged = 0
         # What goes wrong here goes wrong again with the next change, which reports it.
         with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -201,7 +201,7 @@ class Writer:
         """Write through this connection from now on. Raises sqlite3.Error."""
         # By default the change that crosses a thousand pages pays for all of them.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        self._watch.note(connection, self._memory.conversation_id)
+        self._watch.open(connection, self._memory.conversation_id)
         self._connection = connection
 
     def _is_at_hand(self) -> bool:
@@ -209,6 +209,9 @@ class Writer:
         if not self._is_lost:
             loss = self._watch.loss(self._connection)
             if loss is None:
+                if self._memory.conversation_id != self._watch.conversation_id:
+                    with suppress(sqlite3.Error):
+                        self._watch.note(self._connection, self._memory.conversation_id)
                 return True
             self._abandon()
             self._set_problem(
@@ -266,6 +269,7 @@ class Writer:
                 elif fault is not None:
                     faults.append(fault)
             self._connection.execute("COMMIT")
+            self._watch.is_settled = False
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
