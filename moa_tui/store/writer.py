@@ -181,7 +181,6 @@ class Writer:
                     return
                 if not self._apply(count) and closing:
                     return
-                self._unmerged += count
         finally:
             with suppress(sqlite3.Error):
                 self._connection.close()
@@ -270,6 +269,7 @@ class Writer:
                     faults.append(fault)
             self._connection.execute("COMMIT")
             self._watch.is_settled = False
+            self._unmerged += count
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
