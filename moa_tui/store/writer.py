@@ -190,11 +190,11 @@ class Writer:
 
     def _merge(self) -> None:
         """Move the write-ahead log into the file itself, while nobody waits for a change."""
-        self._unmerged = 0
         # What goes wrong here goes wrong again with the next change, which reports it.
         with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._watch.note(self._connection, self._memory.conversation_id)
+        self._unmerged = 0
 
     def _adopt(self, connection: sqlite3.Connection) -> None:
         """Write through this connection from now on. Raises sqlite3.Error."""
