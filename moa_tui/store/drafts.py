@@ -145,7 +145,7 @@ class Drafts:
 
     def _forget(self, path: Path) -> None:
         with self._mutex:
-            _unlock(path, self._left_behind.pop(path))
+            _unlock(path, self._left_behind.pop(path, None))
 
     def _files(self) -> list[Path]:
         """Return the newest files that may hold a draft, oldest first."""

@@ -33,19 +33,29 @@ class FileWatch:
         self._identities: dict[Path, Identity | None] = {}
         self._form: tuple[int, int] | None = None
         self._data_version = 0
-        self._conversation_id = ""
+        self.conversation_id = ""
+        """The id of the conversation whose turns were noted last."""
         self._turn_ids: set[str] = set()
+        self._newest: tuple[object, ...] = ()
+        self.is_settled = False
+        """False once this program has committed something that was not noted yet."""
         self.was_overwritten = False
         """True where the last loss was that of the content, in a file that is still there."""
 
-    def note(self, connection: sqlite3.Connection, conversation_id: str) -> None:
-        """Remember the files, and which turns of a conversation are in them. Raises sqlite3.Error."""
-        self._turn_ids = reader.turn_ids(connection, conversation_id)
-        self._conversation_id = conversation_id
-        self._data_version = _data_version(connection)
+    def open(self, connection: sqlite3.Connection, conversation_id: str) -> None:
+        """Watch the files of a connection that was opened just now. Raises sqlite3.Error."""
+        self.note(connection, conversation_id)
         for path in (self._path, *self._beside):
             identity = _identity(path)
             self._identities[path] = identity if identity != _NO_FILE else None
+
+    def note(self, connection: sqlite3.Connection, conversation_id: str) -> None:
+        """Remember what is in the file, and which turns of a conversation. Raises sqlite3.Error."""
+        self._turn_ids = reader.turn_ids(connection, conversation_id)
+        self.conversation_id = conversation_id
+        self._newest = _newest(connection)
+        self._data_version = _data_version(connection)
+        self.is_settled = True
         self._form = _form(self._path)
 
     def loss(self, connection: sqlite3.Connection) -> str | None:
@@ -76,12 +86,15 @@ class FileWatch:
                     return False
                 if has_shrunk and fresh.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                     return False
-                turn_ids = reader.turn_ids(fresh, self._conversation_id)
-            # Another moa-tui may have deleted the conversation, but then it has committed something.
-            was_deleted = not turn_ids and _data_version(connection) != self._data_version
-            if not was_deleted and not self._turn_ids <= turn_ids:
+                turn_ids = reader.turn_ids(fresh, self.conversation_id)
+                newest = _newest(fresh)
+            has_others = _data_version(connection) != self._data_version
+            if self.is_settled and not has_others and newest != self._newest:
                 return False
-            self.note(connection, self._conversation_id)
+            # Another moa-tui may have deleted the conversation, but then it has committed something.
+            if not (has_others and not turn_ids) and not self._turn_ids <= turn_ids:
+                return False
+            self.note(connection, self.conversation_id)
         except sqlite3.Error as error:
             # Anything else is about the way to the file, as a mode that lets nobody open it anew.
             return not (is_damage(error) or getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR")
@@ -128,3 +141,9 @@ def _form(path: Path) -> tuple[int, int] | None:
 def _data_version(connection: sqlite3.Connection) -> int:
     """Return a number that changes when another connection commits. Raises sqlite3.Error."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _newest(connection: sqlite3.Connection) -> tuple[object, ...]:
+    """Return what tells the content of one file from that of another. Raises sqlite3.Error."""
+    query = "SELECT max(key), max(used), (SELECT max(key) FROM turns) FROM conversations"
+    return tuple(connection.execute(query).fetchone())

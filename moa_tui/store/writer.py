@@ -99,6 +99,8 @@ class Writer:
         self._memory = memory
         self._watch = FileWatch(path)
         self._is_lost = False
+        self._unmerged = 0
+        """How many changes are in the write-ahead log but not in the file itself."""
         self._connection: sqlite3.Connection | None = None
         if connection is not None:
             self._adopt(connection)
@@ -172,16 +174,13 @@ class Writer:
 
     def _run(self) -> None:
         """Write what is queued, again and again, until closed."""
-        # How many changes are in the write-ahead log but not in the file itself.
-        unmerged = 0
         try:
             while True:
                 with self._state:
                     is_due = self._state.wait_for(lambda: self._changes or self._closing, _IDLE_SECONDS)
-                if not is_due or (unmerged > _MOST_UNMERGED and self._connection is not None):
-                    if self._look() and unmerged:
+                if not is_due or (self._unmerged > _MOST_UNMERGED and self._connection is not None):
+                    if self._look() and self._unmerged:
                         self._merge()
-                        unmerged = 0
                     continue
                 with self._state:
                     wait = _RETRY_SECONDS if self.problem and not self._is_lost else _CHECKPOINT_SECONDS
@@ -195,7 +194,6 @@ class Writer:
                     return
                 if not self._apply(count) and closing:
                     return
-                unmerged += count
         finally:
             with suppress(sqlite3.Error):
                 if self._connection is not None:
@@ -223,12 +221,13 @@ class Writer:
         with suppress(sqlite3.Error):
             connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
             self._watch.note(connection, self._memory.conversation_id)
+        self._unmerged = 0
 
     def _adopt(self, connection: sqlite3.Connection) -> None:
         """Write through this connection from now on. Raises sqlite3.Error."""
         # By default the change that crosses a thousand pages pays for all of them.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        self._watch.note(connection, self._memory.conversation_id)
+        self._watch.open(connection, self._memory.conversation_id)
         self._connection = connection
 
     def _at_hand(self) -> sqlite3.Connection | None:
@@ -236,6 +235,9 @@ class Writer:
         if self._connection is not None:
             loss = self._watch.loss(self._connection)
             if loss is None:
+                if self._memory.conversation_id != self._watch.conversation_id:
+                    with suppress(sqlite3.Error):
+                        self._watch.note(self._connection, self._memory.conversation_id)
                 return self._connection
             self._abandon(self._connection)
             self._set_problem(
@@ -297,6 +299,8 @@ class Writer:
                 elif fault is not None:
                     faults.append(fault)
             connection.execute("COMMIT")
+            self._watch.is_settled = False
+            self._unmerged += count
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")

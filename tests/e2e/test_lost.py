@@ -232,3 +232,54 @@ def test_a_database_deleted_under_the_chat_is_told_and_written_anew(
         terminal.process.wait(timeout=10)
     listed = subprocess.run([program, "sessions", "list"], env=environ, capture_output=True, text=True)
     assert "What is a tide?" in listed.stdout
+
+
+def test_ask_tells_that_the_database_was_deleted_and_writes_its_turn_anew(
+    program: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    database = Path(environ["MOA_TUI_DATA_DIR"]) / "moa-tui.db"
+    recipe = write_recipe(tmp_path / "slow.toml", ["demo/terse"], ["demo/terse"], pace=60)
+    asked = subprocess.Popen(
+        [program, "ask", "-r", recipe, "What is a tide?"],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert asked.stderr is not None
+    heard = asked.stderr.readline()  # Its turn is on disk when the first call begins.
+    for path in database.parent.glob("moa-tui.db*"):
+        path.unlink()
+    out, err = asked.communicate(timeout=60)
+    err = heard + err
+    assert asked.returncode == 0, err
+    assert f"NOT SAVED: {database} was deleted" in err
+    shown = subprocess.run(
+        [program, "sessions", "show", "What is a tide?"], env=environ, capture_output=True, text=True
+    )
+    assert out.strip()[-60:] in shown.stdout
+
+
+_CRASHING = """
+from moa_tui import cli
+from moa_tui.ui.chat.asking import Asking
+
+def crash(self):
+    raise RuntimeError("a bug")
+
+Asking.search_history = crash
+cli.main()
+"""
+
+
+def test_a_crash_takes_nothing_that_was_typed_with_it(program: str, environ: dict[str, str]) -> None:
+    with Terminal([sys.executable, "-c", _CRASHING, "-r", "demo"], environ) as terminal:
+        terminal.wait_for(READY)
+        terminal.send("half a thou")
+        terminal.wait_for("half a thou")
+        terminal.send("\x12")  # ctrl+r, which fails
+        assert terminal.process.wait(timeout=15) == 1
+    with Terminal([program, "-r", "demo"], environ) as terminal:
+        terminal.wait_for("1 message that was not sent is back in the input")
+        terminal.wait_for("half a thou")

@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING
 import pytest
 from textual import events
 
+from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.prompt_text import PromptText
+from moa_tui.conversation import Conversation
 from moa_tui.errors import DatabaseLostError, StoreError
 from moa_tui.store import Store
 from moa_tui.store.drafts import Draft, Drafts
 from tests.helpers import wait_until
-from tests.ui.chat_app import chat_app
+from tests.ui.chat_app import chat_app, past_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from moa_tui.chat.session import ChatSession
-    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.conversation import Turn
     from moa_tui.gateway.thread import EngineThread
     from tests.fakes import FakeModels
 
@@ -63,6 +65,13 @@ def assert_whole(path: Path, conversation: Conversation) -> None:
     assert loaded.active is not None
     assert conversation.active is not None
     assert loaded.active.id == conversation.active.id
+
+
+async def until_merged(store: Store) -> None:
+    """Wait until all that was written is in the file itself."""
+    store._writer.flush()
+    watch = store._writer._watch
+    await wait_until(lambda: not store._writer._unmerged and watch.is_settled)
 
 
 # The database taken away under a running chat
@@ -138,8 +147,7 @@ async def test_a_database_taken_away_is_told_and_written_anew(
     store.on_problem(told.append)
     await answered(session, "first")
     await answered(session, "second")
-    watch = store._writer._watch
-    await wait_until(lambda: len(watch._turn_ids) == 2)  # All is in the file.
+    await until_merged(store)
     take_away(store.path)
     await wait_until(lambda: None in told, 10)
     assert isinstance(told[0], DatabaseLostError)
@@ -215,8 +223,7 @@ async def test_what_cannot_be_used_in_its_place_stays_a_problem_until_it_is_gone
     replace: Callable[[Path], None], session: ChatSession, store: Store
 ) -> None:
     await answered(session, "first")
-    watch = store._writer._watch
-    await wait_until(lambda: watch._turn_ids)
+    await until_merged(store)
     replace(store.path)
     theirs = None if store.path.is_dir() else store.path.read_bytes()
     await wait_until(lambda: isinstance(store.problem, DatabaseLostError), 10)
@@ -258,7 +265,7 @@ async def test_two_programs_that_share_the_file_do_not_take_each_other_for_a_los
     told: list[StoreError | None] = []
     store.on_problem(told.append)
     turn = await answered(session, "first")
-    await wait_until(lambda: store._writer._watch._turn_ids)
+    await until_merged(store)
     with Store(store.path) as other:
         other.on_problem(told.append)
         for number in range(3):
@@ -290,7 +297,7 @@ async def test_a_file_cut_in_half_is_told(session: ChatSession, store: Store) ->
     told: list[StoreError | None] = []
     store.on_problem(told.append)
     await answered(session, "first")
-    await wait_until(lambda: store._writer._watch._turn_ids)
+    await until_merged(store)
     os.truncate(store.path, store.path.stat().st_size // 2)
     await wait_until(lambda: told, 10)
     assert isinstance(told[0], DatabaseLostError)
@@ -391,3 +398,40 @@ async def test_the_screen_says_that_the_database_is_lost() -> None:
         await bench.until_told("what is open here was written anew")
         await wait_until(lambda: "NOT SAVED: What" not in bench.shown())
         assert bench.store.load(bench.chat.conversation.id).turns[0].prompt == "What is a moa?"
+
+
+@pytest.mark.parametrize("take_away", [overwritten_by_another, deleted, replaced_by_another, truncated])
+async def test_a_conversation_that_is_only_looked_at_is_written_anew_too(
+    take_away: Callable[[Path], None], session: ChatSession, store: Store
+) -> None:
+    told: list[StoreError | None] = []
+    store.on_problem(told.append)
+    turn = await past_turn("kept long ago")
+    conversation = Conversation((turn,), turn)
+    store.save(conversation)
+    await Conversations(session).open(conversation.id)
+    await until_merged(store)
+    take_away(store.path)
+    await wait_until(lambda: None in told, 10)
+    assert store.close()
+    assert_whole(store.path, conversation)
+
+
+async def test_an_empty_chat_notices_another_database_copied_over_its_own(
+    session: ChatSession, store: Store
+) -> None:
+    told: list[StoreError | None] = []
+    store.on_problem(told.append)
+    backup = store.path.with_name("backup.db")
+    with Store(backup) as other:
+        turn = await past_turn("of the backup")
+        conversation = Conversation((turn,), turn)
+        other.save(conversation)
+    store.set_active("nothing", None)
+    await until_merged(store)
+    shutil.copyfile(backup, store.path)
+    await wait_until(lambda: None in told, 10)
+    await answered(session, "first")
+    assert store.close()
+    assert_whole(store.path, conversation)
+    assert_whole(store.path, session.chat.conversation)
