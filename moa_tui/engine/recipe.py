@@ -430,7 +430,7 @@ class Recipe(RecipeTable):
 def _check_calls(calls: int) -> None:
     """Raise ValueError where these are more calls than a run may make."""
     if calls > MOST_CALLS:
-        raise ValueError(f"a run of it would make {calls:,} calls; {MOST_CALLS} is the most that a recipe may")
+        raise ValueError(f"a run of it would make {calls:,} calls; {MOST_CALLS} is the most a recipe may")
 
 
 def _distinct(agents: list[Agent]) -> tuple[Agent, ...]:

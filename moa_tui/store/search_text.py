@@ -21,6 +21,8 @@ _WORD = re.compile(f"[{_UNSPACED}{_EMOJI}]|{_LETTER}(?:{_LETTER}|{_ACCENT})*")
 _QUOTED = re.compile(r'"([^"]*)"?|([^\s"]+)')
 # So many words are looked for at most; the rest of a pasted page would not narrow it down further.
 _MOST_WORDS = 50
+# Characters of a query, of which more would hold no more of those words.
+_LONGEST_QUERY = 2_000
 _BEFORE = 40
 _AFTER = 120
 
@@ -47,6 +49,7 @@ class SearchQuery:
     """
 
     def __init__(self, query: str) -> None:
+        query = query[:_LONGEST_QUERY]
         quoted_or_not = [m[1] if m[1] is not None else m[2] for m in _QUOTED.finditer(query)]
         phrases = [words for phrase in quoted_or_not if (words := _WORD.findall(phrase))][:_MOST_WORDS]
         begun = not query.endswith(('"', " "))

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 
 from moa_tui.formats.export import render
 from moa_tui.formats.export.markdown import contained
+from moa_tui.text.markdown import CountedParser
 from tests.conversations import (
     a_conversation,
     conversations,
@@ -129,7 +130,7 @@ def test_every_word_of_every_text_is_in_the_markdown(conversation: Conversation)
 
 
 def test_an_answer_stays_markdown_with_its_headings_below_the_files_own() -> None:
-    parsers = [MarkdownIt("commonmark").enable("table")]
+    parsers = [CountedParser(["table"])]
     answer = "# One\n\ntext *b*\n\n## Two ##\n\nunder\n---\n\n```py\n# no heading, a <tag>\n\tx\n```"
     assert contained(answer, parsers) == (
         "#### One\n\ntext *b*\n\n##### Two ##\n\nunder\n\n---\n\n```py\n# no heading, a <tag>\n\tx\n```"
@@ -148,14 +149,14 @@ def test_an_answer_stays_markdown_with_its_headings_below_the_files_own() -> Non
     ],
 )
 def test_html_is_escaped_and_an_open_fence_becomes_a_code_block(text: str, inside: str) -> None:
-    assert contained(text, [MarkdownIt("commonmark")]) == inside
+    assert contained(text, [CountedParser()]) == inside
 
 
 @given(texts(200))
 @settings(max_examples=200, deadline=None)
 def test_no_text_reaches_what_follows_it(text: str) -> None:
-    parsers = [MarkdownIt("commonmark"), MarkdownIt("commonmark").enable("table")]
-    for parser in parsers:
+    parsers = [CountedParser(), CountedParser(["table"])]
+    for parser in (MarkdownIt("commonmark"), MarkdownIt("commonmark").enable("table")):
         tokens = parser.parse(f"{contained(text, parsers)}\n\n</details>\n\n## Mine\n")
         assert list(has_html(tokens)) == ["</details>"]
         assert [(tag, text) for tag, text in headings(tokens) if tag < "h4"] == [("h2", "Mine")]

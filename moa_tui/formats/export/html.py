@@ -7,16 +7,17 @@ slipped through. Each answer has its source with it, so that nothing of it is lo
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from moa_tui.conversation import paid_for
-from moa_tui.formats.export.markdown import LONGEST_MARKDOWN
+from moa_tui.formats.export.markdown import LONGEST_MARKDOWN, MOST_SECONDS
 from moa_tui.formats.export.svg import timeline
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
+from moa_tui.text.markdown import LIBRARY_FAULTS, CountedParser, TooMuchWorkError, Work
 from moa_tui.text.safe import one_line, safe_text
 from moa_tui.text.wording import GLYPHS, counted, describe, money
 
@@ -97,7 +98,7 @@ svg .asked { fill: var(--bar); } svg .writing { fill: var(--accent); }
 """
 
 
-class _Markdown(MarkdownIt):
+class _Markdown(CountedParser):
     """Markdown whose links lead to the web or to mail; the source of any other link is shown as text."""
 
     def validateLink(self, url: str) -> bool:
@@ -107,7 +108,7 @@ class _Markdown(MarkdownIt):
 def html_page(conversation: Conversation) -> str:
     """A conversation as the text of an HTML page."""
     # A definition of a link would not be shown; without the rule it stays as it is written.
-    parser = _Markdown("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser = _Markdown(["table", "strikethrough"], html=False)
     parser.disable("reference")
     active, others = numbered_turns(conversation)
     name = _line(conversation.name) or "Conversation"
@@ -142,7 +143,7 @@ def _meta(conversation: Conversation) -> str:
     return _list("meta", items)
 
 
-def _turn(numbered: NumberedTurn, parser: MarkdownIt) -> Iterator[str]:
+def _turn(numbered: NumberedTurn, parser: CountedParser) -> Iterator[str]:
     """The article of a turn."""
     turn, outcome = numbered.turn, numbered.turn.outcome
     yield f'<article class="turn">\n<header><h2>Turn {numbered.number}</h2>'
@@ -159,7 +160,7 @@ def _turn(numbered: NumberedTurn, parser: MarkdownIt) -> Iterator[str]:
     yield "</article>"
 
 
-def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: MarkdownIt) -> Iterator[str]:
+def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: CountedParser) -> Iterator[str]:
     """A turn's answer, its numbers and notes from `run_lines`, its calls by layer, and the timeline."""
     if outcome.status != "done":
         yield f"<p>{_status(outcome.status)}</p>{_error(outcome.error)}"
@@ -182,7 +183,7 @@ def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: Markdown
     yield "</details>"
 
 
-def _call(call: CallId, reply: Reply, is_answer: bool, parser: MarkdownIt) -> Iterator[str]:
+def _call(call: CallId, reply: Reply, is_answer: bool, parser: CountedParser) -> Iterator[str]:
     """The card of a call; `is_answer` is true where its text is the turn's answer."""
     yield f'<article class="call">\n<header><strong dir="auto">{call} {_line(reply.agent)}</strong>'
     if reply.model != reply.agent:
@@ -202,20 +203,23 @@ def _call(call: CallId, reply: Reply, is_answer: bool, parser: MarkdownIt) -> It
     yield "</article>"
 
 
-def _rendered(text: str, parser: MarkdownIt) -> Iterator[str]:
+def _rendered(text: str, parser: CountedParser) -> Iterator[str]:
     """A model's text as Markdown with its source; a text that takes long to parse is shown as it is."""
     if not text.strip():
         yield '<p class="place">no text</p>'
-    elif len(text) > LONGEST_MARKDOWN:
+        return
+    tokens: list[Token] = []
+    if len(text) <= LONGEST_MARKDOWN:
+        with suppress(TooMuchWorkError, *LIBRARY_FAULTS):
+            tokens = parser.counted(safe_text(text), Work(MOST_SECONDS, rests=True))
+    if not tokens:
         yield f'<div class="text plain" dir="auto">{_text(text)}</div>'
     else:
-        tokens = parser.parse(safe_text(text))
         for token in tokens:
             token.children = _without_images(token.children) if token.children else token.children
             if token.type in ("heading_open", "heading_close"):
                 token.tag = f"h{min(6, int(token.tag[1:]) + _HEADINGS_ABOVE)}"
         yield f'<div class="text" dir="auto">{parser.renderer.render(tokens, parser.options, {})}</div>'
-    if text.strip() and len(text) <= LONGEST_MARKDOWN:
         yield f'<details class="source">\n<summary>Source</summary>\n<pre>\n{_text(text)}</pre>\n</details>'
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import html
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
-
-from markdown_it import MarkdownIt
 
 from moa_tui.conversation import paid_for
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
+from moa_tui.text.markdown import LIBRARY_FAULTS, CountedParser, TooMuchWorkError, Work
 from moa_tui.text.safe import one_line, safe_text
 from moa_tui.text.wording import GLYPHS, describe
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LONGEST_MARKDOWN = 60_000
 """The characters of the longest text that is parsed; to parse a longer one could take seconds."""
+MOST_SECONDS = 0.5
+"""The seconds of the processor for one text."""
 _TEXTS_FIRST_LEVEL = 4
 _END = "</details>"
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -41,7 +43,7 @@ _MAYBE_HTML = re.compile(r"\\[\s\S]|(?<!`)(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)|<")
 def markdown(conversation: Conversation) -> str:
     """A conversation as the text of a Markdown file."""
     active, others = numbered_turns(conversation)
-    parsers = (MarkdownIt("commonmark"), MarkdownIt("commonmark").enable(["table", "strikethrough"]))
+    parsers = (CountedParser(), CountedParser(["table", "strikethrough"]))
     name = one_line(safe_text(conversation.name)) or "Conversation"
     parts = [_front_matter(conversation, name), f"# {_escaped(name)}"]
     parts += [part for numbered in active for part in _turn(numbered, parsers)]
@@ -51,20 +53,22 @@ def markdown(conversation: Conversation) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def contained(text: str, parsers: Sequence[MarkdownIt]) -> str:
+def contained(text: str, parsers: Sequence[CountedParser]) -> str:
     """`text` as Markdown that has no effect on what follows it, and no HTML and no heading of level 1 to 3.
 
     Its headings are moved down and its HTML is escaped. The whole text becomes a code block where that is not
-    enough, as with a code fence that is left open, and where it is longer than LONGEST_MARKDOWN. `parsers`
+    enough, as with a code fence that is left open, and where reading it would take too long. `parsers`
     read Markdown as different readers do: the result holds for all, and the last one knows most syntax.
     """
     text = safe_text(text).strip("\n")
     if not text.strip():
         return "*no text*"
     if len(text) <= LONGEST_MARKDOWN:
-        escaped = _without_headings(_without_html(text, parsers[-1]), parsers[-1])
-        if all(_is_contained(escaped, parser) for parser in parsers):
-            return escaped
+        work = Work(MOST_SECONDS, rests=True)
+        with suppress(TooMuchWorkError, *LIBRARY_FAULTS):
+            escaped = _without_headings(_without_html(text, parsers[-1], work), parsers[-1], work)
+            if all(_is_contained(escaped, parser, work) for parser in parsers):
+                return escaped
     longest_run = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest_run + 1)
     return f"{fence}text\n{text}\n{fence}"
@@ -89,7 +93,7 @@ def _front_matter(conversation: Conversation, name: str) -> str:
     return "\n".join([*lines, 'generator: "moa-tui"', "---"])
 
 
-def _turn(numbered: NumberedTurn, parsers: Sequence[MarkdownIt]) -> Iterator[str]:
+def _turn(numbered: NumberedTurn, parsers: Sequence[CountedParser]) -> Iterator[str]:
     """The paragraphs of a turn."""
     turn, outcome = numbered.turn, numbered.turn.outcome
     yield f"## Turn {numbered.number}{f', {numbered.place}' if numbered.place else ''}"
@@ -116,7 +120,7 @@ def _turn(numbered: NumberedTurn, parsers: Sequence[MarkdownIt]) -> Iterator[str
         yield from _call(call, reply, is_answer, parsers)
 
 
-def _call(call: CallId, reply: Reply, is_answer: bool, parsers: Sequence[MarkdownIt]) -> Iterator[str]:
+def _call(call: CallId, reply: Reply, is_answer: bool, parsers: Sequence[CountedParser]) -> Iterator[str]:
     """The paragraphs of a call; `is_answer` is true where its text is the turn's answer."""
     who = f"{call} {reply.agent}{'' if reply.agent == reply.model else f' ({reply.model})'}"
     state = f"{GLYPHS[reply.status]} {describe(reply)}"
@@ -131,10 +135,10 @@ def _call(call: CallId, reply: Reply, is_answer: bool, parsers: Sequence[Markdow
     yield _END
 
 
-def _without_html(text: str, parser: MarkdownIt) -> str:
+def _without_html(text: str, parser: CountedParser, work: Work) -> str:
     """`text` with every `<` escaped in blocks that hold HTML, except in code spans."""
     lines = text.split("\n")
-    for token in parser.parse(text):
+    for token in parser.counted(text, work):
         if token.map and _has_html(token):
             begin, end = token.map
             block = "\n".join(lines[begin:end])
@@ -143,10 +147,10 @@ def _without_html(text: str, parser: MarkdownIt) -> str:
     return "\n".join(lines)
 
 
-def _without_headings(text: str, parser: MarkdownIt) -> str:
+def _without_headings(text: str, parser: CountedParser, work: Work) -> str:
     """`text` with its headings moved below the level of the file's; underlined headings become paragraphs."""
     lines = text.split("\n")
-    for token in parser.parse(text):
+    for token in parser.counted(text, work):
         if token.type == "heading_open" and token.level == 0 and token.map:
             begin, end = token.map
             if token.markup.startswith("#"):
@@ -158,9 +162,9 @@ def _without_headings(text: str, parser: MarkdownIt) -> str:
     return "\n".join(lines)
 
 
-def _is_contained(text: str, parser: MarkdownIt) -> bool:
+def _is_contained(text: str, parser: CountedParser, work: Work) -> bool:
     """True where `</details>` after `text` closes the section, and `text` has no HTML or too high heading."""
-    *tokens, last = parser.parse(f"{text}\n\n{_END}\n")
+    *tokens, last = parser.counted(f"{text}\n\n{_END}\n", work)
     if last.type != "html_block" or last.level or last.content.strip() != _END:
         return False
     too_high = {f"h{level}" for level in range(1, _TEXTS_FIRST_LEVEL)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pygments.lexers import get_lexer_by_name
@@ -10,10 +11,18 @@ from rich.control import strip_control_codes
 from textual.content import Content, Span
 from textual.highlight import HighlightTheme
 
+from moa_tui.ui.rows.text_rows import CODE
+
 if TYPE_CHECKING:
     from pygments.token import _TokenType
 
-    from moa_tui.ui.rows.markdown_blocks import Work
+    from moa_tui.text.markdown import Work
+
+# A lexer is a list of patterns, which nobody can interrupt, and of many of them a row of one character takes
+# time that grows with the third power of its length. People write neither such lines nor such gaps.
+_LONGEST_CODE = 20_000
+_LONGEST_LINE = 400
+_MANY_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){20}")
 
 # Textual's colours, with the theme's foreground in place of a colour computed from the background.
 _STYLES: dict[_TokenType, str] = {
@@ -22,10 +31,12 @@ _STYLES: dict[_TokenType, str] = {
 
 
 def highlighted(code: str, language: str, work: Work) -> Content:
-    """The code in the colours of its language, or without any where the language is unknown.
+    """The code in the colours of its language, or in one where the language is unknown or it could take long.
 
     Raises `TooMuchWorkError`.
     """
+    if language in ("", "text") or not _can_be_read(code):
+        return Content(code).stylize(CODE)
     code = "\n".join(strip_control_codes(code).splitlines())
     try:
         lexer = get_lexer_by_name(language, stripnl=False, ensurenl=True, tabsize=8)
@@ -40,6 +51,15 @@ def highlighted(code: str, language: str, work: Work) -> Content:
             spans.append(Span(start, end, style))
         start = end
     return Content(code, spans)
+
+
+def _can_be_read(code: str) -> bool:
+    """True for code of a shape that no lexer is known to take long for."""
+    return (
+        len(code) <= _LONGEST_CODE
+        and max(map(len, code.split("\n"))) <= _LONGEST_LINE
+        and _MANY_BLANK_LINES.search(code) is None
+    )
 
 
 def _style(kind: _TokenType | None) -> str:

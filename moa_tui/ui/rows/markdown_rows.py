@@ -18,10 +18,10 @@ from textual.style import Style
 
 from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.cells import cut
+from moa_tui.text.markdown import LIBRARY_FAULTS, TooMuchWorkError, Work
 from moa_tui.ui.rows.code_colours import highlighted
-from moa_tui.ui.rows.markdown_blocks import TooMuchWorkError, Work, blocks, first_lines
+from moa_tui.ui.rows.markdown_blocks import blocks, first_lines
 from moa_tui.ui.rows.text_rows import (
-    CODE,
     HEADING,
     MUTED,
     GrowingText,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from moa_tui.ui.rows.markdown_blocks import Block
 
-# Characters of a code block. For a longer one a lexer may take seconds, so it is shown in one colour.
-_LONGEST_HIGHLIGHTED = 20_000
 # Cells of a column. A table whose columns would be narrower is written with one line for each cell.
 _NARROWEST_COLUMN = 5
 # Cells of a nested block. A block that would be narrower is not indented.
@@ -51,18 +49,6 @@ _IMAGE_CLOSE = Token("image_close", "", -1)
 # Seconds of the processor for one text, and for what is done on the screen's own thread.
 _MOST_SECONDS = 1.0
 _MOST_SECONDS_AT_ONCE = 0.05
-# What the libraries that read Markdown and code may raise on a text that they were not written for.
-_LIBRARY_FAULTS = (
-    RecursionError,
-    RuntimeError,
-    AssertionError,
-    AttributeError,
-    TypeError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    re.error,
-)
 
 
 @dataclass
@@ -89,7 +75,7 @@ def render(source: str, width: int, first_code: int = 0) -> Rendered:
         return rendered
     except TooMuchWorkError:
         why = "Markdown that is too intricate to lay out"
-    except _LIBRARY_FAULTS as error:
+    except LIBRARY_FAULTS as error:
         record_bug(error)
         why = "Markdown that could not be laid out"
     text = GrowingText(width)
@@ -102,7 +88,7 @@ def render_at_once(source: str, width: int) -> Rendered | None:
     """Like `render`, for the screen's own thread; None where that would keep a key waiting."""
     try:
         return _Layout(0, Work(_MOST_SECONDS_AT_ONCE)).rendered_blocks(source, max(width, 4))
-    except (TooMuchWorkError, *_LIBRARY_FAULTS):
+    except (TooMuchWorkError, *LIBRARY_FAULTS):
         return None
 
 
@@ -132,7 +118,7 @@ def block_end(source: str, start: int) -> int:
         return start
     try:
         block_lines = first_lines("\n".join(lines), Work(_MOST_SECONDS_AT_ONCE))
-    except (TooMuchWorkError, *_LIBRARY_FAULTS):
+    except (TooMuchWorkError, *LIBRARY_FAULTS):
         return start
     return max((place for number, place in places.items() if number in block_lines), default=start)
 
@@ -234,8 +220,7 @@ class _Layout:
         self.rendered.code.append(token.content.rstrip("\n"))
         language = (token.info.split() or [""])[0] if token.type == "fence" else ""
         # Without a name the lexer would be guessed, in time that grows with the square of the length.
-        is_highlighted = language not in ("", "text") and len(code) <= _LONGEST_HIGHLIGHTED
-        text = highlighted(code, language, self._work) if is_highlighted else Content(code).stylize(CODE)
+        text = highlighted(code, language, self._work)
         title = cut(language, width - 10)
         button = Content("copy").stylize(Style(underline=True) + Style.from_meta({"code": number}))
         head = Content.assemble((f"┌ {title}{' ' if title else ''}", MUTED), button.stylize_before(MUTED))

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Turn
     from moa_tui.ui.run.run_view import RunView
 
-_MARKS = re.compile(r"\*+|`+|^#+ |(?<=\w\])\([^)]*\)", re.MULTILINE)
+# An address in parentheses is bounded: many beginnings of one would take quadratic time.
+_MARKS = re.compile(r"\*+|`+|^#+ |(?<=\w\])\([^)]{0,500}\)", re.MULTILINE)
 
 
 def occurrences(text: str, turn: Turn, run: RunView | None) -> int:
