@@ -218,6 +218,7 @@ HELLO = chunk("hello ") + chunk("world") + ending()
         ("identity", HELLO),
         ("GZIP ", gzip.compress(HELLO)),
     ],
+    ids=["gzip", "x-gzip", "deflate", "bare deflate", "identity", "capitals"],
 )
 @pytest.mark.parametrize("step", [1, 7, 100_000])
 def test_a_compressed_stream_is_read_as_any(
