@@ -156,6 +156,17 @@ class Drafts:
         return [path for _, path in sorted(dated)[-_MOST_FILES:]]
 
 
+def purge_drafts(folder: Path, conversation_id: str) -> None:
+    """Delete what dead windows have left of a conversation that is gone for good. Raises nothing."""
+    for path in folder.glob("*.json"):
+        if (lock := _locked(path)) is None:
+            continue  # A window that is open shows it, and still has it.
+        with suppress(OSError, ValueError, RecursionError):
+            if _read(path).conversation == conversation_id:
+                path.unlink()
+        _unlock(path, lock)
+
+
 def _lock_file(path: Path) -> Path:
     return path.with_suffix(".lock")
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from moa_tui.errors import ConversationExistsError, DatabaseLostError, StoreError
 from moa_tui.settings import paths
 from moa_tui.store import reader, tables
+from moa_tui.store.drafts import purge_drafts
 from moa_tui.store.figures import figures
 from moa_tui.store.purge import empty_bin, overwrite, purge, purge_copies
 from moa_tui.store.recording import Recording, local_day
@@ -88,6 +89,7 @@ class Store:
         for conversation_id in empty_bin(connection, self._today()):
             self._writer.is_overwriting_due = True
             purge_copies(self.path, conversation_id)
+            purge_drafts(self.path.parent / "drafts", conversation_id)
 
     @property
     def problem(self) -> StoreError | None:
@@ -204,6 +206,7 @@ class Store:
         self._writer.call(
             lambda connection: purge(connection, [tables.conversation_key(connection, conversation_id)])
         )
+        purge_drafts(self.path.parent / "drafts", conversation_id)
         problems = [overwrite(self.path), purge_copies(self.path, conversation_id)]
         return next(filter(None, problems), None)
 

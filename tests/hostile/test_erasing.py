@@ -17,6 +17,7 @@ from moa_tui.engine.events import Delta
 from moa_tui.engine.values import CallId
 from moa_tui.settings import paths
 from moa_tui.store import Store, purge, schema
+from moa_tui.store.drafts import Draft, Drafts
 from tests.cli.shell import call
 from tests.conversations import a_recipe, a_turn, conversation_of
 from tests.hostile.test_unwritable import largest_file
@@ -186,3 +187,18 @@ def test_where_there_is_no_room_to_write_the_file_anew_it_is_said(
         store.save(other := talk("second"))
         assert store.purge(other.id) is None
     assert places_of("canary", tmp_path) == []
+
+
+def test_what_was_not_sent_in_a_purged_conversation_goes_with_it(tmp_path: Path) -> None:
+    left, kept = Drafts(tmp_path / "drafts"), Drafts(tmp_path / "drafts")
+    with Store(tmp_path / "moa-tui.db") as store:
+        conversation = talk("wombat")
+        store.save(conversation)
+        left.write(Draft(conversation.id, ("a wombat that was never sent",)), 1)
+        kept.write(Draft("another", ("a prompt of another conversation",)), 1)
+        left.close()
+        kept.close()
+        store.purge(conversation.id)
+
+    assert not places_of("wombat", tmp_path)
+    assert [draft.conversation for draft in Drafts(tmp_path / "drafts").left_behind()[0]] == ["another"]
