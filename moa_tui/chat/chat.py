@@ -13,9 +13,10 @@ from moa_tui.chat.comparison import Comparison
 from moa_tui.chat.run_handle import RunHandle, RunOptions
 from moa_tui.conversation import Conversation, Turn, history, path
 from moa_tui.engine.events import CallEnded, RunEnded
+from moa_tui.engine.layer import Layer
 from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.plan import plan
-from moa_tui.engine.recipe import Layer, Recipe
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import (
     count_common_layers,
     proposers_by_layer,

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Stream
     from moa_tui.engine.health import Health
+    from moa_tui.engine.layer import Layer, Limits
     from moa_tui.engine.plan import ModelFacts
-    from moa_tui.engine.recipe import Layer, Limits
     from moa_tui.engine.values import CallId, Message, Status
 
 STOPPED = Failure("stopped", "stopped by hand")

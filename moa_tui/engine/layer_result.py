@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.checklist import sorted_points
+from moa_tui.engine.layer import WRITING_TASKS
 from moa_tui.engine.parsing import (
     parse_closing,
     parse_judgement,
@@ -17,15 +18,14 @@ from moa_tui.engine.parsing import (
     parse_ranking,
     parse_selection,
 )
-from moa_tui.engine.recipe import WRITING_TASKS
 from moa_tui.engine.selection import agreement, likeness, majority, medoid, most_diverse, outliers
 from moa_tui.engine.tasks import Reference, arranged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from moa_tui.engine.layer import Layer, Task
     from moa_tui.engine.parsing import Closing
-    from moa_tui.engine.recipe import Layer, Task
     from moa_tui.engine.values import CallId, Reply
 
 # The beginning of the note on a reply that no later agent is shown.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.call import Caller
     from moa_tui.engine.checklist import ChecklistGate
-    from moa_tui.engine.recipe import Window
+    from moa_tui.engine.layer import Window
     from moa_tui.engine.run_in_progress import RunInProgress
     from moa_tui.engine.values import CallId
 

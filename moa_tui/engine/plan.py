@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.recipe import Recipe, Task
+    from moa_tui.engine.layer import Task
+    from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message
 
 # The longest answer, in tokens, that an agent without max_tokens is assumed to write; the paper's setting.

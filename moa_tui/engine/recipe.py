@@ -6,137 +6,27 @@ import math
 from collections import Counter
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from moa_tui.engine.agent import KEPT, Agent, RecipeTable, Sampling, checked_label, purpose_of
+from moa_tui.engine.layer import FOR_ANSWERS, FOR_REFERENCES, WRITING_TASKS, Layer, Limits, Task
 from moa_tui.engine.parameters import key_like
 from moa_tui.engine.values import CallId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moa_tui.engine.parsing import ClosingLine
-
-Task = Literal["answer", "synthesize", "revise", "critique", "judge", "checklist", "rank", "vote", "moderate"]
-
-# The tasks whose texts are answers, so that one of them may be the answer of the run.
-WRITING_TASKS = ("answer", "synthesize", "revise")
-
-# The tags tell the two apart, so that a mistake in one is not reported as a mistake in both. `toml_file`
-# leaves the tags out of its messages.
-Entry = Annotated[
-    Annotated[str, Tag("str")] | Annotated[Agent, Tag("Agent")],
-    Discriminator(lambda value: "str" if isinstance(value, str) else "Agent"),
-]
-
 
 IMPORTED = "imported"
 """The name of the recipes that are made up for turns of other programs."""
 _IMPORTED_MARK = " (imported)"
 
-
-class Window(RecipeTable):
-    """The reading of references piece by piece (arXiv 2502.00674): the best answer so far beside new ones."""
-
-    size: Annotated[int, Field(ge=2)] = 6
-    """The number of references read at once."""
-    repeat: Annotated[int, Field(ge=1)] = 3
-    """The number of these places that the best answer so far takes, from the second piece on."""
-
-    @model_validator(mode="after")
-    def _check_room(self) -> Self:
-        if self.repeat >= self.size:
-            raise ValueError(f"repeat {self.repeat} leaves no room for a new answer in size {self.size}")
-        return self
-
-    def pieces(self, references: int) -> int:
-        """The number of calls that it takes to read that many references."""
-        return 1 + math.ceil(max(0, references - self.size) / (self.size - self.repeat))
-
-
-class Layer(RecipeTable):
-    """Agents that run side by side on the same references, with one task."""
-
-    agents: tuple[Entry, ...] = ()
-    """Names from `[agents]`, or agents written out in place; none for the task `vote`."""
-    task: Task | None = None
-    """What the agents do; where not given, `answer` in the first layer and `synthesize` in the others."""
-    quorum: Annotated[int, Field(ge=1)] | None = None
-    """The number of answers that are enough to go on; all where not given."""
-    grace_seconds: Annotated[float, Field(ge=0)] = 5.0
-    """The seconds that the others may still write once the quorum has answered."""
-    use_partial: bool = False
-    """True where an answer cut short by a fault may serve as a reference."""
-    placement: Literal["system", "user"] = "system"
-    """The message that holds the references: the system message, or the last user message."""
-    prompt: str | None = None
-    """Replaces the built-in instructions; `{references}` marks where the references go."""
-    shuffle: bool = False
-    """True where each agent sees the references in an order of its own."""
-    anonymous: bool = True
-    """True where references are only numbered; False where they carry the names of their agents."""
-    reads: Literal["previous", "all"] | tuple[int, ...] = "previous"
-    """The layers whose references are read: the one before, all before, or those of the numbers given."""
-    split: bool = False
-    """True where the references are divided among the agents, so that each is read by one of them."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """The share of the references that an agent does not see, drawn at random for each agent."""
-    window: Window | None = None
-    """The reading of the references piece by piece, for models with short contexts; None for all at once."""
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    """The number of references passed on: the best where they are ranked, else those that differ most."""
-    drop_outliers: bool = False
-    """True where answers that stand apart from the majority are not passed on."""
-    early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The similarity to the answers of the layer before, from 0 to 1, from which on the run skips to its last
-    layer."""
-    enough: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The mean similarity of its answers, from 0 to 1, from which on the one most like the others is the
-    answer of the run."""
-    confident: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The confidence, from 0 to 1, from which on the surest answer is the answer of the run; the agents are
-    asked to state theirs."""
-
-    @property
-    def closing_lines(self) -> tuple[ClosingLine, ...]:
-        """The lines that the agents are asked to write behind their answers."""
-        short: tuple[ClosingLine, ...] = ("in short",) if self.drop_outliers else ()
-        return (*short, "confidence") if self.confident is not None else short
-
-
 # Calls of one run. A recipe may come from anybody, and each call costs memory before the first is made.
 MOST_CALLS = 500
 # Names that a message lists.
 _MOST_NAMED = 20
-
-# The settings that have no effect in a first layer, since that has nothing to read.
-FOR_REFERENCES = {
-    *("placement", "prompt", "shuffle", "anonymous", "reads", "split", "dropout", "window", "early_stop"),
-}
-# The settings that have an effect only in a layer that writes answers for a later one.
-_FOR_ANSWERS = ("drop_outliers", "early_stop", "enough", "confident")
-
-
-class Limits(RecipeTable):
-    """The limits of a run. Times are in seconds, `max_cost` is in US dollars."""
-
-    first_token_seconds: Annotated[float, Field(gt=0)] = 120.0
-    """The longest wait for the first text or reasoning of a reply."""
-    idle_seconds: Annotated[float, Field(gt=0)] = 60.0
-    """The longest silence in the middle of a reply."""
-    total_seconds: Annotated[float, Field(gt=0)] = 900.0
-    """The longest time of one call with its retries; the wait for a place at its endpoint does not count."""
-    retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """The number of times that a failed request is repeated."""
-    concurrency: Annotated[int, Field(ge=1)] | None = None
-    """The number of calls at once to one endpoint; no limit where not given."""
-    one_model_at_a_time: bool = False
-    """True where a layer's calls are made one after another, model by model, beginning with the model asked
-    last; for a graphics card that holds one model."""
-    max_cost: Annotated[float, Field(gt=0)] | None = None
-    """The cost of a run beyond which no further layer is begun; no limit where not given."""
 
 
 class _Flow(NamedTuple):
@@ -271,9 +161,9 @@ class Recipe(RecipeTable):
 
     def _problem_of_passing_on(self, number: int, layer: Layer, task: Task, size: int) -> str | None:
         settings = layer.model_fields_set
-        if number == len(self.layers) and (idle := {*_FOR_ANSWERS, "top_k"} & settings):
+        if number == len(self.layers) and (idle := {*FOR_ANSWERS, "top_k"} & settings):
             return f"layer {number} is the last: {min(idle)} has no effect there"
-        if task not in WRITING_TASKS and (idle := set(_FOR_ANSWERS) & settings):
+        if task not in WRITING_TASKS and (idle := set(FOR_ANSWERS) & settings):
             return f"layer {number}: {min(idle)} is for layers that write answers, and its task is {task}"
         if task in ("critique", "judge", "checklist") and layer.top_k is not None:
             return f"layer {number}: top_k is for answers, and its task is {task}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.recipe import Layer, Recipe
+from moa_tui.engine.layer import Layer
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.recipe import Layer
+    from moa_tui.engine.layer import Layer
     from moa_tui.engine.values import CallId, Message
 
 ReferenceKind = Literal["answer", "critique", "comparison", "checklist", "your own answer"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.agent import Agent, Sampling
-from moa_tui.engine.recipe import Layer, Limits, Recipe
+from moa_tui.engine.layer import Layer, Limits
+from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import NoLocalModelError
 from moa_tui.recipes.files import LOCAL
 

@@ -15,7 +15,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from moa_tui.engine.amounts import dollars, token_count
-from moa_tui.engine.recipe import WRITING_TASKS
+from moa_tui.engine.layer import WRITING_TASKS
 from moa_tui.stats.figures import Figures, Group
 from moa_tui.store.text_pool import decoded
 

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.recipe import Layer
+from moa_tui.engine.layer import Layer
 from moa_tui.engine.tasks import Reference, prepare
 from moa_tui.engine.values import CallId, Message
 from moa_tui.gateway.sanitize import sanitize

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.recipe import Layer
+from moa_tui.engine.layer import Layer
 from moa_tui.engine.tasks import (
     SHORTENED,
     Reference,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.recipe import Layer
+from moa_tui.engine.layer import Layer
 from moa_tui.engine.tasks import Reference, prepare
 from moa_tui.engine.values import CallId, Chunk, Finish, Message
 from moa_tui.gateway.demo import stream

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
-from moa_tui.engine.recipe import FOR_REFERENCES, Layer, Limits, Recipe
+from moa_tui.engine.layer import FOR_REFERENCES, Layer, Limits
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import problems_of, validated
 from moa_tui.ui.screens.recipes.recipe_draft import applicable, remedy
 from moa_tui.ui.screens.recipes.recipe_options import (

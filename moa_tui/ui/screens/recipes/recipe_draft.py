@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.recipe import FOR_REFERENCES
+from moa_tui.engine.layer import FOR_REFERENCES
 from moa_tui.engine.recipe_edit import validated
 from moa_tui.errors import UsageError
 from moa_tui.text.wording import counted

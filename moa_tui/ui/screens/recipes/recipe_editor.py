@@ -13,7 +13,8 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from moa_tui.engine.recipe import Layer, Recipe
+from moa_tui.engine.layer import Layer
+from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit

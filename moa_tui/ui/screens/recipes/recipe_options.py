@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
-from moa_tui.engine.recipe import Layer
+from moa_tui.engine.layer import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,7 +11,8 @@ from hypothesis import given as hypothesis_given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from moa_tui.engine.recipe import Layer, Limits, Recipe, Task, Window
+from moa_tui.engine.layer import Layer, Limits, Task, Window
+from moa_tui.engine.recipe import Recipe
 from moa_tui.recipes import files
 from moa_tui.ui.screens.recipes.option_sets import LayerOptions, LimitOptions, OptionSet, implied_task
 from moa_tui.ui.screens.recipes.recipe_draft import Place, RecipeDraft
