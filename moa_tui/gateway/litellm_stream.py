@@ -15,7 +15,8 @@ import re
 import socket
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
@@ -79,6 +80,12 @@ secret_redaction._SECRET_RE = secret_redaction._INTERNAL_DETAIL_RE = re.compile(
 class _Transport(aiohttp_transport.LiteLLMAiohttpTransport):  # type: ignore[misc]
     """litellm's own transport, with a bound for what comes in and no proxy between here and this machine."""
 
+    made: ClassVar[WeakSet[_Transport]] = WeakSet()
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.made.add(self)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await send_bounded(request, super().handle_async_request)
 
@@ -98,6 +105,15 @@ litellm.aclient_session = BaseOpenAILLM._get_async_http_client()
 litellm.aclient_session.cookies = blocked_cookie_jar()
 # A provider of litellm's that is built on aiohttp alone, where nothing bounds what a server sends.
 _UNBOUNDED_PROVIDERS = {"aiohttp_openai"}
+
+
+async def close_connections() -> None:
+    """Close the connections that were kept open on the running loop, which is about to end."""
+    loop = asyncio.get_running_loop()
+    for transport in list(_Transport.made):
+        session = transport.client
+        if getattr(session, "_loop", None) is loop and not session.closed:
+            await session.close()
 
 
 def _no_model_info(

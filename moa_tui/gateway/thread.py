@@ -117,5 +117,9 @@ class EngineThread:
                 task.cancel()
             self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            # Nobody waits here for a module that is only being imported: it has made no connection yet.
+            close_connections = getattr(sys.modules.get(_MODULE), "close_connections", None)
+            if close_connections is not None:
+                self._loop.run_until_complete(close_connections())
         finally:
             self._loop.close()

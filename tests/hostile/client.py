@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.layer import Layer
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway.gateway import Gateway
@@ -39,7 +41,15 @@ class Client:
 
     async def _text(self, agent: Agent) -> str:
         texts = []
+        confirm(self.gateway, agent)
         async for piece in self.gateway.stream(agent, [{"role": "user", "content": "my secret"}]):
             if not isinstance(piece, Finish):
                 texts.append(piece.text)
         return "".join(texts)
+
+
+def confirm(gateway: Gateway, agent: Agent) -> None:
+    """Say yes, as the person would, to wherever the agent is asked."""
+    asked = Recipe(name="confirmed", layers=(Layer(agents=(agent,)),))
+    gateway.allow_once(asked)
+    gateway.check_keys(asked)

@@ -23,6 +23,7 @@ from moa_tui.errors import ModelError
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread, load_litellm_stream
 from moa_tui.settings.config import Endpoint
+from tests.hostile.client import confirm
 from tests.hostile.replies import CONTENTS, PLACES, hostile_server
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Victim:
     async def read(self, agent: Agent, limit: float) -> str:
         """Read the whole reply; how it ended."""
         characters = 0
+        confirm(self._gateway, agent)
         try:
             async with (
                 asyncio.timeout(limit),

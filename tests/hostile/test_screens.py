@@ -296,12 +296,13 @@ async def test_what_is_read_for_a_screen_may_come_while_it_closes(
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def read(*arguments: Any) -> tuple[()]:
+    def read(*arguments: Any) -> object:
         begun.set()
         go_on.wait(10)
-        return ()
+        return figures if kind is StatsScreen else ()
 
     async with chat_app(ALONE) as bench:
+        figures = bench.library.figures(None)
         monkeypatch.setattr(target, read)
         OPENERS[kind](bench)
         screen = await opened(bench, kind)

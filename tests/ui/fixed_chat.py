@@ -104,6 +104,9 @@ class HeldRun:
     def proceed(self) -> None:
         """Nothing runs."""
 
+    def withdraw(self) -> None:
+        """Nothing of it is on disk."""
+
     def result(self) -> object:
         """The turn as it ended."""
         return self.ended

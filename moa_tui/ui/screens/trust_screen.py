@@ -8,11 +8,11 @@ from textual import on
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from moa_tui.text.safe import safe_text
+from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _CHOICES: tuple[tuple[TrustAnswer | None, str], ...] = (
 )
 
 
-class TrustScreen(ModalScreen[TrustAnswer | None]):
+class TrustScreen(GuardedDialog[TrustAnswer | None]):
     """Shows where the prompts would go; gives "once", "always" or "never", None where the user went back."""
 
     HELP_TITLE = "Servers that are not set up"

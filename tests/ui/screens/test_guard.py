@@ -15,6 +15,7 @@ from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.screens import guard
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.terminal.textual_private import DeafScreen
+from tests.helpers import wait_until
 from tests.ui.chat_app import ALONE, chat_app
 
 MODULES = sorted(module.name for module in pkgutil.walk_packages(moa_tui.ui.__path__, "moa_tui.ui."))
@@ -76,7 +77,7 @@ async def test_what_a_left_screen_wanted_after_its_next_drawing_is_not_called() 
         screen = GuardedScreen[int]()
         await bench.app.push_screen(screen)
         screen.call_after_refresh(called.append, 1)
-        await bench.settle()
+        await wait_until(lambda: called)
         screen.call_after_refresh(called.append, 2)
         screen.dismiss()
         await bench.settle()
