@@ -258,9 +258,9 @@ def test_an_address_that_would_run_a_script_is_no_link() -> None:
 @pytest.mark.parametrize("unit", ["x", "word ", "日", "<", "a@b.c ", "|a", "\\", "- ", "> x"])
 def test_a_line_of_200_000_characters_is_laid_out_in_under_a_second(unit: str) -> None:
     source = (unit * 200_000)[:200_000]
-    begin = time.process_time()
+    begin = time.thread_time()
     rendered = render(source, 80)
-    assert time.process_time() - begin < 1
+    assert time.thread_time() - begin < 1
     assert widest(rendered) <= 80
 
 
