@@ -7,6 +7,7 @@ in every turn and a hostile reply in every third, and prints what the process he
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import sqlite3
@@ -23,7 +24,7 @@ from tests.model_server import ModelServer
 from tests.surroundings import surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from moa_tui.conversation import Turn
     from tests.model_server import Request
@@ -41,7 +42,7 @@ HOSTILE = (
     "# heading\n" * 5_000,
     "http://a." * 20_000,
     "| a | b |\n|---|---|\n" + "| cell | [/] |\n" * 5_000,
-    "long " * 40_000,
+    "long" * 40_000,
     "e" + "\u0301" * 20_000,
     "```python\n" + "(" * 20_000 + "\n```",
     "-----BEGIN PRIVATE KEY-----" * 1_000,
@@ -141,7 +142,7 @@ class _Evening:
         """Ask the recipe whose fault is due, and wait for the end of its run."""
         prompt = f"Question {number} of the evening"
         self._ask(f"fault-{FAULTS[number % len(FAULTS)]}", prompt)
-        self._server.wait_for(lambda requests: any(_has_ended(request, prompt) for request in requests), 40)
+        self._wait_for_server(lambda requests: any(_has_ended(request, prompt) for request in requests))
         self._wait_for_the_end()
         self.sent.append(prompt)
 
@@ -150,8 +151,8 @@ class _Evening:
         prompt = f"Question {number} that is stopped"
         self._ask("slow", prompt)
         self._terminal.wait_for(RUNNING)
-        self._server.wait_for(
-            lambda requests: [r.sent_chunks > 3 for r in requests if asks(r, prompt)] == [True, True], 40
+        self._wait_for_server(
+            lambda requests: [r.sent_chunks > 3 for r in requests if asks(r, prompt)] == [True, True]
         )
         self._terminal.send("\x1b")
         self._wait_for_the_end()
@@ -163,8 +164,14 @@ class _Evening:
         self._terminal.send(f"{prompt}\r")
         self._terminal.wait_for(lambda text: prompt in text and READY in text)
 
+    def _wait_for_server(self, condition: Callable[[list[Request]], object]) -> None:
+        try:
+            self._server.wait_for(condition, 90)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._terminal.text}") from error
+
     def _wait_for_the_end(self) -> None:
-        self._terminal.wait_for(lambda text: READY in text and RUNNING not in text, 40)
+        self._terminal.wait_for(lambda text: READY in text and RUNNING not in text, 90)
 
 
 def asks(request: Request, prompt: str) -> bool:
@@ -190,7 +197,7 @@ def _write_recipes(folder: Path) -> None:
     for fault in FAULTS:
         path = folder / f"fault-{fault}.toml"
         write_recipe(path, [*proposers, f"lab/{fault}"], ["lab/told@key=final"], pace=None)
-        path.write_text(path.read_text() + "[limits]\nidle_seconds = 1\nfirst_token_seconds = 1\n")
+        path.write_text(path.read_text() + "[limits]\nidle_seconds = 2\nfirst_token_seconds = 5\n")
     write_recipe(folder / "slow.toml", ["lab/endless@key=a", "lab/endless@key=b"], ["lab/ok"], pace=None)
 
 
@@ -199,6 +206,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=60)
     parser.add_argument("--stops", type=int, default=50)
     arguments = parser.parse_args()
+    logging.getLogger("aiohttp.server").disabled = True  # The server tells of each reply that was stopped.
     folder = Path(tempfile.mkdtemp(prefix="moa-tui-"))
     try:
         outcome = soak(folder, arguments.turns, arguments.stops)
