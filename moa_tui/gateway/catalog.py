@@ -71,6 +71,32 @@ LOCAL_ADDRESSES = {
     "ollama_chat": "http://localhost:11434",
 }
 
+# Where the models of these answer by themselves: what litellm's own defaults for them are.
+OWN_ADDRESSES: dict[str, tuple[str, ...]] = {
+    "anthropic": ("https://api.anthropic.com",),
+    "cerebras": ("https://api.cerebras.ai",),
+    "cohere": ("https://api.cohere.com", "https://api.cohere.ai"),
+    "cohere_chat": ("https://api.cohere.com", "https://api.cohere.ai"),
+    "deepinfra": ("https://api.deepinfra.com",),
+    "deepseek": ("https://api.deepseek.com",),
+    "fireworks_ai": ("https://api.fireworks.ai",),
+    "gemini": ("https://generativelanguage.googleapis.com",),
+    "groq": ("https://api.groq.com",),
+    "mistral": ("https://api.mistral.ai",),
+    "moonshot": ("https://api.moonshot.ai",),
+    "openai": ("https://api.openai.com",),
+    "openrouter": ("https://openrouter.ai",),
+    "perplexity": ("https://api.perplexity.ai",),
+    "together_ai": ("https://api.together.ai", "https://api.together.xyz"),
+    "xai": ("https://api.x.ai",),
+}
+
+# Where litellm signs in for a provider before it asks its models, at whatever address those are.
+SIGN_IN_ADDRESSES = {
+    "watsonx": ("https://iam.cloud.ibm.com",),
+    "watsonx_text": ("https://iam.cloud.ibm.com",),
+}
+
 # Providers that run on the user's own machine, so that their calls cost nothing.
 FREE_PROVIDERS = {"demo", "ollama", "ollama_chat", "lm_studio", "llamafile"}
 

@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from moa_tui.gateway.catalog import ADDRESS_VARIABLES, FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES
+from moa_tui.gateway.catalog import (
+    ADDRESS_VARIABLES,
+    FREE_PROVIDERS,
+    KEY_VARIABLES,
+    LOCAL_ADDRESSES,
+    OWN_ADDRESSES,
+    SIGN_IN_ADDRESSES,
+)
 from moa_tui.gateway.discovery import ollama_url
 
 if TYPE_CHECKING:
@@ -29,6 +36,12 @@ _LONGEST_NAME = 300  # characters
 # its own (a cloud's profile, a token that it signs with) and uses them at any address that it is given.
 PLAIN_PROTOCOLS = frozenset((*KEY_VARIABLES, *FREE_PROVIDERS, "hosted_vllm")) - {"demo"}
 
+# The words in a model's name by which litellm takes a model of these providers for one of another.
+_MISLEADING_WORDS = ("replicate", "clarifai", "ft:gpt-3.5-turbo", "ft:babbage-002", "ft:davinci-002")
+_MISLED_PROVIDERS = frozenset(
+    ("anthropic", "cohere", "cohere_chat", "gemini", "ollama", "ollama_chat", "openrouter")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -37,7 +50,8 @@ class Destination:
     `server` is an address, or the name of the provider whose own address it is. `key` names the environment
     variable that holds the key, or says in words what litellm finds; None where no key is sent. `is_set_up`:
     the person has set up this server with this key. `detail` tells two destinations apart that need an answer
-    each although server and key are the same; `imported` does so for an imported recipe.
+    each although server and key are the same; `imported` does so for an imported recipe. `addresses` are on
+    the servers that a call may reach, and no other is asked; None where only litellm knows.
     """
 
     model: str
@@ -46,6 +60,7 @@ class Destination:
     is_set_up: bool
     detail: str = ""
     imported: str = ""
+    addresses: tuple[str, ...] | None = ()
 
     @property
     def is_own_address(self) -> bool:
@@ -86,20 +101,39 @@ def destination(
     prefix = agent.model.partition("/")[0]
     if (endpoint := endpoints.get(prefix)) is not None:
         key = agent.api_key_env or endpoint.key_env
-        return Destination(agent.model, endpoint.base_url, key, key == endpoint.key_env)
+        return Destination(
+            agent.model, endpoint.base_url, key, key == endpoint.key_env, addresses=(endpoint.base_url,)
+        )
     if agent.api_base is not None:
         return _at_address(agent, agent.api_base, provider, endpoints, environ)
     if provider not in PLAIN_PROTOCOLS or provider == "hosted_vllm":
         # litellm decides by the name, which may even hold an address.
         server = f"wherever litellm sends {agent.model}"
         return Destination(
-            agent.model, server, agent.api_key_env or "the credentials that litellm finds", False
+            agent.model,
+            server,
+            agent.api_key_env or "the credentials that litellm finds",
+            False,
+            addresses=None,
         )
     own_keys = KEY_VARIABLES.get(provider, ())
     held = next((name for name in own_keys if environ.get(name, "").strip()), next(iter(own_keys), None))
     address = address_of(provider, environ)
     key = agent.api_key_env or held
-    return Destination(agent.model, address or provider, key, agent.api_key_env in (None, *own_keys))
+    return Destination(
+        agent.model,
+        address or provider,
+        key,
+        agent.api_key_env in (None, *own_keys),
+        addresses=(address,) if address else OWN_ADDRESSES[provider],
+    )
+
+
+def misleading_word(model: str, provider: str | None) -> str | None:
+    """The word in a model's name by which litellm would ask another provider for it; None for none."""
+    if provider not in _MISLED_PROVIDERS:
+        return None
+    return next((word for word in _MISLEADING_WORDS if word in model), None)
 
 
 def of_imported(agent: Agent, where: Destination) -> Destination:
@@ -151,7 +185,14 @@ def _at_address(
     key = agent.api_key_env
     if provider not in PLAIN_PROTOCOLS:
         found = key or "the credentials that litellm finds"
-        return Destination(agent.model, address, found, False, detail=provider or agent.model)
+        return Destination(
+            agent.model,
+            address,
+            found,
+            False,
+            detail=provider or agent.model,
+            addresses=(address, *SIGN_IN_ADDRESSES.get(provider or "", ())),
+        )
     is_an_endpoint = any(
         _same(address, endpoint.base_url) and key in (None, endpoint.key_env)
         for endpoint in endpoints.values()
@@ -159,7 +200,9 @@ def _at_address(
     is_keyless_and_known = key is None and (
         is_loopback(address) or any(_same(address, known) for known in _addresses_of_environment(environ))
     )
-    return Destination(agent.model, address, key, is_an_endpoint or is_keyless_and_known)
+    return Destination(
+        agent.model, address, key, is_an_endpoint or is_keyless_and_known, addresses=(address,)
+    )
 
 
 def _addresses_of_environment(environ: Mapping[str, str]) -> Iterable[str]:

@@ -18,7 +18,14 @@ from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, Us
 from moa_tui.gateway import demo
 from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES, Catalog
-from moa_tui.gateway.destinations import PLAIN_PROTOCOLS, address_of, destination, of_imported, one_line
+from moa_tui.gateway.destinations import (
+    PLAIN_PROTOCOLS,
+    address_of,
+    destination,
+    misleading_word,
+    of_imported,
+    one_line,
+)
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
@@ -195,6 +202,14 @@ class Gateway:
                     f"recipe {recipe.name}: {agent.model} names an endpoint of the config and has api_base "
                     "as well; keep one of the two"
                 )
+            if agent.model.partition("/")[0] in self._endpoints:
+                continue
+            if word := misleading_word(agent.model, self.catalog.provider(agent.model)):
+                raise UsageError(
+                    f'recipe {recipe.name}: {one_line(agent.model)} cannot be asked: a model with "{word}" '
+                    "in its name would be taken for another provider's; give it another name, or reach its "
+                    "server as one of [endpoints] in the config"
+                )
         _raise_if_missing(recipe, self.missing_keys(recipe.every_agent()))
         self._refuse_untrusted(recipe)
 
@@ -299,6 +314,7 @@ class Gateway:
             agent,
             api_base=route.api_base,
             api_key=given_key,
+            addresses=where.addresses,
             priced=self.facts(agent).prompt_price is not None,
         )
         return generator

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway.gateway import Gateway
@@ -38,6 +39,9 @@ class Client:
         return caught.value
 
     async def _text(self, agent: Agent) -> str:
+        recipe = Recipe.model_validate({"name": "x", "layers": [{"agents": [agent.model_dump()]}]})
+        self.gateway.allow_once(recipe)
+        self.gateway.check_keys(recipe)
         texts = []
         async for piece in self.gateway.stream(agent, [{"role": "user", "content": "my secret"}]):
             if not isinstance(piece, Finish):
