@@ -136,6 +136,30 @@ def misleading_word(model: str, provider: str | None) -> str | None:
     return next((word for word in _MISLEADING_WORDS if word in model), None)
 
 
+def headers_for(
+    agent: Agent, provider: str | None, endpoints: Mapping[str, Endpoint], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The headers that the environment holds for OpenAI's models; none for any other server.
+
+    They go where OPENAI_API_KEY goes by itself: to OpenAI, or to the address that OPENAI_BASE_URL has.
+    """
+    is_at_an_endpoint = agent.model.partition("/")[0] in endpoints
+    if provider != "openai" or agent.api_base is not None or is_at_an_endpoint or _uses_proxy(environ):
+        return {}
+    headers = {}
+    for header, *variables in (
+        ("OpenAI-Organization", "OPENAI_ORG_ID", "OPENAI_ORGANIZATION"),
+        ("OpenAI-Project", "OPENAI_PROJECT_ID"),
+    ):
+        if value := next((text for name in variables if (text := environ.get(name, "").strip())), ""):
+            headers[header] = value
+    for line in environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines():
+        name, colon, value = line.partition(":")
+        if colon and name.strip():
+            headers[name.strip()] = value.strip()
+    return headers
+
+
 def of_imported(agent: Agent, where: Destination) -> Destination:
     """The destination of an agent whose recipe came with an imported conversation: never set up by itself.
 
@@ -151,7 +175,7 @@ def address_of(provider: str, environ: Mapping[str, str]) -> str | None:
 
     None for a provider's own address.
     """
-    if environ.get("USE_LITELLM_PROXY", "").strip().lower() == "true":
+    if _uses_proxy(environ):
         return environ.get("LITELLM_PROXY_API_BASE", "").strip() or "litellm's proxy"
     for name in ADDRESS_VARIABLES.get(provider, ()):
         if value := environ.get(name, "").strip():
@@ -172,6 +196,10 @@ def is_loopback(address: str) -> bool:
         )
     except ValueError:
         return False
+
+
+def _uses_proxy(environ: Mapping[str, str]) -> bool:
+    return environ.get("USE_LITELLM_PROXY", "").strip().lower() == "true"
 
 
 def _at_address(

@@ -22,6 +22,7 @@ from moa_tui.gateway.destinations import (
     PLAIN_PROTOCOLS,
     address_of,
     destination,
+    headers_for,
     misleading_word,
     of_imported,
     one_line,
@@ -297,7 +298,8 @@ class Gateway:
         """The agent's reply as its server, or the simulated model, sends it."""
         if agent.model.startswith("demo/"):
             return demo.stream(agent, messages)
-        where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
+        provider = self.catalog.provider(agent.model)
+        where = destination(agent, provider, self._endpoints, self._environ)
         # Every run was checked before it began. This is the last door, for a call that came by another way.
         if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
             raise ModelError("forbidden", f"not asked: {where.words} is not set up")
@@ -315,6 +317,7 @@ class Gateway:
             api_base=route.api_base,
             api_key=given_key,
             addresses=where.addresses,
+            headers=headers_for(agent, provider, self._endpoints, self._environ),
             priced=self.facts(agent).prompt_price is not None,
         )
         return generator

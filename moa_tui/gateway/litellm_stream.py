@@ -16,6 +16,7 @@ import socket
 import warnings
 from contextlib import suppress
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.amounts import dollars, token_count
@@ -44,7 +45,7 @@ from litellm.llms.ollama.common_utils import OllamaModelInfo
 from litellm.llms.openai.common_utils import BaseOpenAILLM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import Message
@@ -54,7 +55,8 @@ litellm.suppress_debug_info = True
 # For a Llama model litellm would download a tokenizer; without a network that froze the loop for 23 s.
 litellm.disable_hf_tokenizer_download = True
 litellm.telemetry = False
-for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+# litellm prints what goes wrong, and the clients below it would write prompts where OPENAI_LOG asks for that.
+for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "anthropic", "httpx", "httpcore"):
     _log = logging.getLogger(_name)
     _log.handlers[:] = [logging.NullHandler()]  # with none at all, Python itself prints warnings
     _log.propagate = False
@@ -68,6 +70,10 @@ warnings.filterwarnings("ignore", message="coroutine .* was never awaited", cate
 # litellm would load these in the middle of the first answer: half a second each, on the engine's loop.
 importlib.import_module("openai.resources")
 litellm.token_counter(model="gpt-4", text="")
+
+# The OpenAI SDK would send the headers and names that its variables hold to whatever server it asks. The
+# gateway says where those go.
+importlib.import_module("openai._client").os = SimpleNamespace(environ={})  # type: ignore[attr-defined]
 
 # The engine's own limits end a call; this is long enough that httpx does not do so before.
 _TIMEOUT_SECONDS = 3600.0
@@ -158,19 +164,20 @@ async def stream(
     api_base: str | None,
     api_key: str | None,
     addresses: Iterable[str] | None,
+    headers: Mapping[str, str],
     priced: bool = False,
 ) -> AsyncGenerator[Chunk | Finish, None]:
     """Yield the reply of `model` piece by piece, as raw as the server sent it, then a Finish.
 
-    `addresses` are on the servers that the call may reach; None where only litellm knows. `priced` is true
-    where the model's price is the one that litellm knows; what is served under the same name at another
-    address may cost anything.
+    `addresses` are on the servers that the call may reach; None where only litellm knows. `headers` are sent
+    with it. `priced` is true where the model's price is the one that litellm knows; what is served under the
+    same name at another address may cost anything.
 
     Raises ModelError. Closing the generator, or cancelling the task that reads it, closes the connection.
     """
     if model.partition("/")[0] in _UNBOUNDED_PROVIDERS:
         raise ModelError("bad_request", f"{model}: this provider cannot be used; write openai/ in its place")
-    exchange = Exchange(addresses, agent.max_tokens)
+    exchange = Exchange(addresses, agent.max_tokens, headers)
     current_exchange.set(exchange)
     response = None
     try:

@@ -26,7 +26,7 @@ from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
 # Bytes of an error's body that are read, after decompression; the rest is dropped.
 ERROR_BYTES = 16_384
@@ -50,6 +50,8 @@ _LONGEST_TURN_SECONDS = 0.01
 _ERROR_BODY_SECONDS = 5.0
 _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
+# What litellm takes from the environment and sends to any server that speaks OpenAI's protocol.
+_ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 _KNOWN_CODINGS = {"gzip", "x-gzip", "deflate"}
 
 
@@ -61,8 +63,17 @@ class Exchange:
     transport and the caller hands an exception on as it was.
     """
 
-    def __init__(self, addresses: Iterable[str] | None, max_tokens: int | None = None) -> None:
-        """`addresses` are on the servers that the call may reach; None where only litellm knows them."""
+    def __init__(
+        self,
+        addresses: Iterable[str] | None,
+        max_tokens: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`addresses` are on the servers that the call may reach; None where only litellm knows them.
+
+        `headers` are sent with each request.
+        """
+        self.headers = dict(headers or {})
         self.failure: ModelError | None = None
         self._origins = None if addresses is None else _origins(addresses)
         self.redirects = 0
@@ -116,6 +127,9 @@ async def send_bounded(
     """
     exchange = admitted(request.url)
     exchange.failure = None
+    for name in _ACCOUNT_HEADERS:
+        request.headers.pop(name, None)
+    request.headers.update(exchange.headers)
     request.headers["Accept-Encoding"] = "gzip, deflate"
     response = await send(request)
     try:

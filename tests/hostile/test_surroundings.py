@@ -1,0 +1,101 @@
+"""Attempts to have the environment's secrets go to a server, or a screen, that they are not for."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from moa_tui.engine.agent import Agent
+from moa_tui.gateway.gateway import Gateway
+from moa_tui.gateway.thread import EngineThread, load_litellm_stream
+from moa_tui.settings.config import Endpoint
+from tests.hostile.raw_server import RawServer, chunk, ending, head, sending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRETS = {
+    "OPENAI_ORG_ID": "canary-org",
+    "OPENAI_ORGANIZATION": "canary-organization",
+    "OPENAI_PROJECT_ID": "canary-project",
+    "OPENAI_CUSTOM_HEADERS": "X-Lab: canary-custom\nAuthorization: Bearer canary-gateway",
+    "OPENAI_ADMIN_KEY": "canary-admin",
+    "ANTHROPIC_CUSTOM_HEADERS": "X-Lab: canary-custom",
+    "ANTHROPIC_AUTH_TOKEN": "canary-token",
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineThread]:
+    with EngineThread() as thread:
+        load_litellm_stream()
+        yield thread
+
+
+@pytest.fixture
+def server() -> Iterator[RawServer]:
+    with RawServer(sending(head(), chunk("hello"), ending())) as server:
+        yield server
+
+
+@pytest.fixture
+def ask(engine: EngineThread, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Ask an agent with this environment, which litellm and the clients below it see as well."""
+
+    def ask(agent: dict[str, Any], environ: dict[str, str], endpoint: str = "http://127.0.0.1:9") -> None:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        gateway = Gateway({"lab": Endpoint(base_url=endpoint)}, environ)
+
+        async def call() -> None:
+            async for _ in gateway.stream(Agent(**agent), [{"role": "user", "content": "secret plan"}]):
+                pass
+
+        engine.submit(call()).exception(timeout=30)
+
+    return ask
+
+
+@pytest.mark.parametrize("provider", ["openai", "cerebras", "anthropic", "groq", "ollama_chat", "lm_studio"])
+def test_a_recipes_server_is_sent_no_header_of_the_environment(
+    provider: str, ask: Any, server: RawServer
+) -> None:
+    ask({"model": f"{provider}/x", "api_base": f"{server.root}/v1"}, SECRETS)
+    assert "canary" not in server.requests[0].head
+
+
+def test_nor_is_an_endpoint_of_the_config(ask: Any, server: RawServer) -> None:
+    ask({"model": "lab/x"}, SECRETS, f"{server.root}/v1")
+    assert "canary" not in server.requests[0].head
+
+
+def test_nor_is_a_provider_of_another_name(ask: Any, server: RawServer) -> None:
+    environ = {"CEREBRAS_API_BASE": f"{server.root}/v1", "CEREBRAS_API_KEY": "key-of-cerebras", **SECRETS}
+    ask({"model": "cerebras/x"}, environ)
+    assert "canary" not in server.requests[0].head
+    assert "authorization: bearer key-of-cerebras" in server.requests[0].head
+
+
+def test_where_openais_own_key_goes_those_headers_go_as_well(ask: Any, server: RawServer) -> None:
+    environ = {**SECRETS, "OPENAI_BASE_URL": f"{server.root}/v1", "OPENAI_API_KEY": "key-of-openai"}
+    ask({"model": "openai/x"}, environ)
+    sent = server.requests[0].head
+    assert "openai-organization: canary-org\r\n" in sent
+    assert "openai-project: canary-project\r\n" in sent
+    assert "x-lab: canary-custom\r\n" in sent
+    assert "canary-admin" not in sent
+
+
+@pytest.mark.parametrize("name", ["openai._base_client", "httpx", "httpcore.http11", "anthropic", "LiteLLM"])
+def test_no_client_below_writes_what_it_sends(
+    name: str, engine: EngineThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = logging.StreamHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        logging.getLogger(name).error("secret plan")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert "secret plan" not in "".join(capsys.readouterr())
