@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -76,7 +77,7 @@ class Destination:
             key = f"with {self.key}"
         else:
             key = f"with the key in {self.key}"
-        return f"{one_line(self.server)}, {key} ({one_line(self.model)})"
+        return f"{one_line(shown_address(self.server))}, {key} ({one_line(self.model)})"
 
     @property
     def mark(self) -> str:
@@ -239,6 +240,11 @@ def _addresses_of_environment(environ: Mapping[str, str]) -> Iterable[str]:
         yield ollama_url(host)
     if address := environ.get("OLLAMA_API_BASE", "").strip():
         yield address
+
+
+def shown_address(address: str) -> str:
+    """An address without the user name, password, query and fragment that may hold a key."""
+    return re.sub(r"[?#]\S*", "", re.sub(r"(^|://)[^/?#\s]*@", r"\1", address))
 
 
 def one_line(text: str) -> str:

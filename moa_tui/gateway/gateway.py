@@ -26,6 +26,7 @@ from moa_tui.gateway.destinations import (
     misleading_word,
     of_imported,
     one_line,
+    shown_address,
 )
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
@@ -94,7 +95,8 @@ class Gateway:
         if (endpoint := self._endpoints.get(prefix)) is not None:
             return ModelFacts(endpoint.base_url, endpoint.concurrency)
         provider = self.catalog.provider(agent.model)
-        place = agent.api_base or address_of(provider or "", self._environ) or provider or agent.model
+        address = shown_address(address_of(provider or "", self._environ) or "")
+        place = agent.api_base or address or provider or agent.model
         if provider in FREE_PROVIDERS:
             return ModelFacts(
                 place, prompt_price=0.0, completion_price=0.0, context_tokens=_ollama_context(agent)

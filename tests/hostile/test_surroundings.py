@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from moa_tui.engine.agent import Agent
+from moa_tui.errors import ModelError, UntrustedServerError
+from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread, load_litellm_stream
+from moa_tui.gateway.transport import Exchange
 from moa_tui.settings.config import Endpoint
+from tests.helpers import recipe
 from tests.hostile.raw_server import RawServer, chunk, ending, head, sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SECRETS = {
     "OPENAI_ORG_ID": "canary-org",
@@ -99,3 +105,45 @@ def test_no_client_below_writes_what_it_sends(
     finally:
         logging.getLogger().removeHandler(handler)
     assert "secret plan" not in "".join(capsys.readouterr())
+
+
+ADDRESSES = [
+    "http://user:canary@127.0.0.1:9/v1",
+    "http://canary@127.0.0.1:9/v1",
+    "http://a@b:canary@127.0.0.1:9/v1",
+    "http://127.0.0.1:9/v1?key=canary",
+    "http://127.0.0.1:9/v1?a=b@c&key=canary#canary",
+    "http://127.0.0.1:9/v1#canary",
+    f"http://user:{'canary' * 100}@127.0.0.1:9/v1",
+    "user:canary@127.0.0.1:9/v1",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    ("provider", "variable"), [("openai", "OPENAI_BASE_URL"), ("ollama", "OLLAMA_API_BASE")]
+)
+def test_what_an_address_of_the_environment_holds_is_shown_nowhere(
+    provider: str, variable: str, address: str, tmp_path: Path
+) -> None:
+    answers = Answers(tmp_path / "trusted-servers.json")
+    gateway = Gateway({}, {variable: address, "LAB_KEY": "key-of-the-lab"}, answers=answers)
+    thief = recipe([{"model": f"{provider}/x", "api_key_env": "LAB_KEY"}])
+    with pytest.raises(UntrustedServerError) as caught:
+        gateway.check_keys(thief)
+    answers.give(caught.value.servers, "always")
+    shown = [str(caught.value), answers.path.read_text() if answers.path else ""]
+    shown += [place.words for place in gateway.destinations(thief)]
+    shown.append(gateway.facts(thief.lineup[0][0]).endpoint)
+    assert "canary" not in str(shown)
+    assert "127.0.0.1:9/v1" in shown[0]
+    gateway.check_keys(thief)
+
+
+def test_a_refused_address_is_named_without_what_else_stands_in_it() -> None:
+    with pytest.raises(ModelError) as caught:
+        Exchange(["http://user:canary@lab.example/v1?key=canary"]).admit(
+            httpx.URL("http://me:canary@evil.example/canary?key=canary#canary")
+        )
+    assert "canary" not in caught.value.message
+    Exchange(["http://user:canary@lab.example/v1"]).admit(httpx.URL("http://user:canary@lab.example/v1/chat"))
