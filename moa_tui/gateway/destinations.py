@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.recipe import Recipe
     from moa_tui.settings.config import Endpoint
 
 _LONGEST_NAME = 300  # characters
@@ -161,14 +162,19 @@ def headers_for(
     return headers
 
 
-def of_imported(agent: Agent, where: Destination) -> Destination:
+def of_imported(where: Destination, content: str) -> Destination:
     """The destination of an agent whose recipe came with an imported conversation: never set up by itself.
 
-    It is told apart by all that the agent is asked with, so that nothing else that is imported later goes by
-    the same answer.
+    It is told apart by all that the recipe does, the `content`, so that nothing else that is imported later
+    goes by the same answer.
     """
-    content = agent.model_dump_json(exclude={"name", "count", "fallback"})
     return replace(where, is_set_up=False, imported=content)
+
+
+def content_of(recipe: Recipe) -> str:
+    """A hash of all that a recipe does, whatever it is called."""
+    content = recipe.model_dump_json(exclude={"name", "description"})
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def address_of(provider: str, environ: Mapping[str, str]) -> str | None:

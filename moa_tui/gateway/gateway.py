@@ -21,6 +21,7 @@ from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESS
 from moa_tui.gateway.destinations import (
     PLAIN_PROTOCOLS,
     address_of,
+    content_of,
     destination,
     headers_for,
     misleading_word,
@@ -125,10 +126,11 @@ class Gateway:
     def destinations(self, recipe: Recipe) -> tuple[Destination, ...]:
         """Where a run of the recipe sends its prompts, each place once; simulated models send nothing."""
         agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
+        content = content_of(recipe) if recipe.imported else ""
         places: dict[tuple[str, str], Destination] = {}
         for agent in agents:
             where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
-            place = of_imported(agent, where) if recipe.imported else where
+            place = of_imported(where, content) if content else where
             places.setdefault((place.model, place.mark), place)
         return tuple(places.values())
 
