@@ -39,6 +39,14 @@ KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "xai": ("XAI_API_KEY",),
 }
 
+# The variables that hold a key for the server of a local provider, where the environment names that server.
+LOCAL_KEY_VARIABLES: dict[str, tuple[str, ...]] = {
+    "llamafile": ("LLAMAFILE_API_KEY",),
+    "lm_studio": ("LM_STUDIO_API_KEY",),
+    "ollama": ("OLLAMA_API_KEY",),
+    "ollama_chat": ("OLLAMA_API_KEY",),
+}
+
 # The environment variables that move a provider's address, in the order in which litellm looks at them.
 ADDRESS_VARIABLES: dict[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),

@@ -20,6 +20,7 @@ from moa_tui.gateway.catalog import (
     FREE_PROVIDERS,
     KEY_VARIABLES,
     LOCAL_ADDRESSES,
+    LOCAL_KEY_VARIABLES,
     OWN_ADDRESSES,
     SIGN_IN_ADDRESSES,
 )
@@ -118,8 +119,10 @@ def destination(
             False,
             addresses=None,
         )
-    own_keys = KEY_VARIABLES.get(provider, ())
-    held = next((name for name in own_keys if environ.get(name, "").strip()), next(iter(own_keys), None))
+    own_keys = _own_keys(provider, environ)
+    held = next((name for name in own_keys if environ.get(name, "").strip()), None)
+    if held is None and own_keys == KEY_VARIABLES.get(provider):
+        held = own_keys[0]
     address = address_of(provider, environ)
     key = agent.api_key_env or held
     return Destination(
@@ -175,6 +178,19 @@ def content_of(recipe: Recipe) -> str:
     """A hash of all that a recipe does, whatever it is called."""
     content = recipe.model_dump_json(exclude={"name", "description"})
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _own_keys(provider: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables whose key goes to a provider's models by itself.
+
+    The key of a local server goes only to an address that the environment names as well, and to litellm's
+    proxy goes its own.
+    """
+    if _uses_proxy(environ):
+        return ("LITELLM_PROXY_API_KEY",)
+    if provider in LOCAL_KEY_VARIABLES and address_of(provider, environ) != LOCAL_ADDRESSES[provider]:
+        return LOCAL_KEY_VARIABLES[provider]
+    return KEY_VARIABLES.get(provider, ())
 
 
 def address_of(provider: str, environ: Mapping[str, str]) -> str | None:

@@ -308,12 +308,10 @@ class Gateway:
         if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
             raise ModelError("forbidden", f"not asked: {where.words} is not set up")
         route = self._route(agent)
-        key = next(
-            (value for name in route.key_variables if (value := self._environ.get(name, "").strip())), None
-        )
-        # litellm itself reads a provider's key from the environment where it is given none. That must not
-        # happen for any other server than the provider's own.
-        given_key = None if route.api_base is None and agent.api_key_env is None else key or _NO_KEY
+        # Where it is given no key, litellm reads one from the environment, which may be another than the one
+        # that was named. So it finds one itself only where it alone knows which is needed.
+        key = self._environ.get(where.key or "", "").strip() or _NO_KEY
+        given_key = None if where.addresses is None and agent.api_key_env is None else key
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model,
             messages,

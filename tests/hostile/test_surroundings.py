@@ -50,7 +50,7 @@ def server() -> Iterator[RawServer]:
 def ask(engine: EngineThread, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Ask an agent with this environment, which litellm and the clients below it see as well."""
 
-    def ask(agent: dict[str, Any], environ: dict[str, str], endpoint: str = "http://127.0.0.1:9") -> None:
+    def ask(agent: dict[str, Any], environ: dict[str, str], endpoint: str = "http://127.0.0.1:9") -> Any:
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
         gateway = Gateway({"lab": Endpoint(base_url=endpoint)}, environ)
@@ -59,7 +59,7 @@ def ask(engine: EngineThread, monkeypatch: pytest.MonkeyPatch) -> Any:
             async for _ in gateway.stream(Agent(**agent), [{"role": "user", "content": "secret plan"}]):
                 pass
 
-        engine.submit(call()).exception(timeout=30)
+        return engine.submit(call()).exception(timeout=30)
 
     return ask
 
@@ -147,3 +147,59 @@ def test_a_refused_address_is_named_without_what_else_stands_in_it() -> None:
         )
     assert "canary" not in caught.value.message
     Exchange(["http://user:canary@lab.example/v1"]).admit(httpx.URL("http://user:canary@lab.example/v1/chat"))
+
+
+KEYS = [
+    ("gemini", "GEMINI_API_BASE", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    ("mistral", "MISTRAL_AZURE_API_BASE", "MISTRAL_API_KEY", "MISTRAL_AZURE_API_KEY"),
+    ("openai", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ADMIN_KEY"),
+    ("together_ai", "TOGETHER_AI_API_BASE", "TOGETHERAI_API_KEY", "TOGETHER_API_KEY"),
+    ("perplexity", "PERPLEXITY_API_BASE", "PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"),
+    ("ollama", "OLLAMA_API_BASE", "OLLAMA_API_KEY", "OPENAI_API_KEY"),
+    ("ollama_chat", "OLLAMA_API_BASE", "OLLAMA_API_KEY", "OPENAI_API_KEY"),
+    ("lm_studio", "LM_STUDIO_API_BASE", "LM_STUDIO_API_KEY", "OPENAI_API_KEY"),
+    ("llamafile", "LLAMAFILE_API_BASE", "LLAMAFILE_API_KEY", "OPENAI_API_KEY"),
+]
+
+
+@pytest.mark.parametrize(("provider", "address", "named", "other"), KEYS)
+def test_the_key_that_is_named_is_the_one_that_is_sent(
+    provider: str, address: str, named: str, other: str, ask: Any, server: RawServer
+) -> None:
+    environ = {address: f"{server.root}/v1", named: "canary-named", other: "canary-other"}
+    place = Gateway({}, environ).destinations(recipe([{"model": f"{provider}/x"}]))[0]
+    assert (place.key, place.is_set_up) == (named, True)
+    ask({"model": f"{provider}/x"}, environ)
+    assert "canary-named" in server.requests[0].head
+    assert "canary-other" not in server.requests[0].head + server.requests[0].line
+
+
+@pytest.mark.parametrize(("provider", "address", "named", "other"), KEYS)
+def test_no_key_is_sent_where_none_is_named(
+    provider: str, address: str, named: str, other: str, ask: Any, server: RawServer
+) -> None:
+    """Not even to this machine, by a recipe that names the server itself."""
+    environ = {address: "http://127.0.0.1:9/v1", named: "canary-named", other: "canary-other"}
+    agent = {"model": f"{provider}/x", "api_base": f"{server.root}/v1"}
+    assert Gateway({}, environ).destinations(recipe([agent]))[0].key is None
+    ask(agent, environ)
+    assert "canary" not in server.requests[0].head + server.requests[0].line
+
+
+def test_an_address_that_litellm_does_not_heed_is_not_passed_over(ask: Any, server: RawServer) -> None:
+    """Mistral's models are asked at Mistral's own address by litellm, whatever MISTRAL_API_BASE says."""
+    environ = {"MISTRAL_API_BASE": f"{server.root}/v1", "MISTRAL_API_KEY": "canary-named"}
+    failure = ask({"model": "mistral/x"}, environ)
+    assert failure.kind == "forbidden"
+    assert "gone to https://api.mistral.ai" in failure.message
+    assert not server.requests
+
+
+def test_litellms_proxy_is_sent_its_own_key(ask: Any, server: RawServer) -> None:
+    environ = {"USE_LITELLM_PROXY": "true", "LITELLM_PROXY_API_BASE": server.root, **SECRETS}
+    environ |= {"LITELLM_PROXY_API_KEY": "key-of-proxy", "OPENAI_API_KEY": "canary-openai"}
+    ask({"model": "openai/x"}, environ)
+    assert "bearer key-of-proxy" in server.requests[0].head
+    assert "canary" not in server.requests[0].head
+    with pytest.raises(UntrustedServerError):
+        Gateway({}, environ).check_keys(recipe([{"model": "openai/x", "api_key_env": "OPENAI_API_KEY"}]))
