@@ -39,6 +39,14 @@ KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "xai": ("XAI_API_KEY",),
 }
 
+# The variables that hold a key for the server of a local provider, where the environment names that server.
+LOCAL_KEY_VARIABLES: dict[str, tuple[str, ...]] = {
+    "llamafile": ("LLAMAFILE_API_KEY",),
+    "lm_studio": ("LM_STUDIO_API_KEY",),
+    "ollama": ("OLLAMA_API_KEY",),
+    "ollama_chat": ("OLLAMA_API_KEY",),
+}
+
 # The environment variables that move a provider's address, in the order in which litellm looks at them.
 ADDRESS_VARIABLES: dict[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
@@ -69,6 +77,32 @@ LOCAL_ADDRESSES = {
     "lm_studio": "http://127.0.0.1:1234/v1",
     "ollama": "http://localhost:11434",
     "ollama_chat": "http://localhost:11434",
+}
+
+# Where the models of these answer by themselves: what litellm's own defaults for them are.
+OWN_ADDRESSES: dict[str, tuple[str, ...]] = {
+    "anthropic": ("https://api.anthropic.com",),
+    "cerebras": ("https://api.cerebras.ai",),
+    "cohere": ("https://api.cohere.com", "https://api.cohere.ai"),
+    "cohere_chat": ("https://api.cohere.com", "https://api.cohere.ai"),
+    "deepinfra": ("https://api.deepinfra.com",),
+    "deepseek": ("https://api.deepseek.com",),
+    "fireworks_ai": ("https://api.fireworks.ai",),
+    "gemini": ("https://generativelanguage.googleapis.com",),
+    "groq": ("https://api.groq.com",),
+    "mistral": ("https://api.mistral.ai",),
+    "moonshot": ("https://api.moonshot.ai",),
+    "openai": ("https://api.openai.com",),
+    "openrouter": ("https://openrouter.ai",),
+    "perplexity": ("https://api.perplexity.ai",),
+    "together_ai": ("https://api.together.ai", "https://api.together.xyz"),
+    "xai": ("https://api.x.ai",),
+}
+
+# Where litellm signs in for a provider before it asks its models, at whatever address those are.
+SIGN_IN_ADDRESSES = {
+    "watsonx": ("https://iam.cloud.ibm.com",),
+    "watsonx_text": ("https://iam.cloud.ibm.com",),
 }
 
 # Providers that run on the user's own machine, so that their calls cost nothing.

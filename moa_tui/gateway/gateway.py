@@ -18,7 +18,17 @@ from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, Us
 from moa_tui.gateway import demo
 from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES, Catalog
-from moa_tui.gateway.destinations import PLAIN_PROTOCOLS, address_of, destination, of_imported, one_line
+from moa_tui.gateway.destinations import (
+    PLAIN_PROTOCOLS,
+    address_of,
+    content_of,
+    destination,
+    headers_for,
+    misleading_word,
+    of_imported,
+    one_line,
+    shown_address,
+)
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
@@ -86,7 +96,8 @@ class Gateway:
         if (endpoint := self._endpoints.get(prefix)) is not None:
             return ModelFacts(endpoint.base_url, endpoint.concurrency)
         provider = self.catalog.provider(agent.model)
-        place = agent.api_base or address_of(provider or "", self._environ) or provider or agent.model
+        address = shown_address(address_of(provider or "", self._environ) or "")
+        place = agent.api_base or address or provider or agent.model
         if provider in FREE_PROVIDERS:
             return ModelFacts(
                 place, prompt_price=0.0, completion_price=0.0, context_tokens=_ollama_context(agent)
@@ -115,10 +126,11 @@ class Gateway:
     def destinations(self, recipe: Recipe) -> tuple[Destination, ...]:
         """Where a run of the recipe sends its prompts, each place once; simulated models send nothing."""
         agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
+        content = content_of(recipe) if recipe.imported else ""
         places: dict[tuple[str, str], Destination] = {}
         for agent in agents:
             where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
-            place = of_imported(agent, where) if recipe.imported else where
+            place = of_imported(where, content) if content else where
             places.setdefault((place.model, place.mark), place)
         return tuple(places.values())
 
@@ -194,6 +206,14 @@ class Gateway:
                 raise UsageError(
                     f"recipe {recipe.name}: {agent.model} names an endpoint of the config and has api_base "
                     "as well; keep one of the two"
+                )
+            if agent.model.partition("/")[0] in self._endpoints:
+                continue
+            if word := misleading_word(agent.model, self.catalog.provider(agent.model)):
+                raise UsageError(
+                    f'recipe {recipe.name}: {one_line(agent.model)} cannot be asked: a model with "{word}" '
+                    "in its name would be taken for another provider's; give it another name, or reach its "
+                    "server as one of [endpoints] in the config"
                 )
         _raise_if_missing(recipe, self.missing_keys(recipe.every_agent()))
         self._refuse_untrusted(recipe)
@@ -282,23 +302,24 @@ class Gateway:
         """The agent's reply as its server, or the simulated model, sends it."""
         if agent.model.startswith("demo/"):
             return demo.stream(agent, messages)
-        where = destination(agent, self.catalog.provider(agent.model), self._endpoints, self._environ)
+        provider = self.catalog.provider(agent.model)
+        where = destination(agent, provider, self._endpoints, self._environ)
         # Every run was checked before it began. This is the last door, for a call that came by another way.
         if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
             raise ModelError("forbidden", f"not asked: {where.words} is not set up")
         route = self._route(agent)
-        key = next(
-            (value for name in route.key_variables if (value := self._environ.get(name, "").strip())), None
-        )
-        # litellm itself reads a provider's key from the environment where it is given none. That must not
-        # happen for any other server than the provider's own.
-        given_key = None if route.api_base is None and agent.api_key_env is None else key or _NO_KEY
+        # Where it is given no key, litellm reads one from the environment, which may be another than the one
+        # that was named. So it finds one itself only where it alone knows which is needed.
+        key = self._environ.get(where.key or "", "").strip() or _NO_KEY
+        given_key = None if where.addresses is None and agent.api_key_env is None else key
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model,
             messages,
             agent,
             api_base=route.api_base,
             api_key=given_key,
+            addresses=where.addresses,
+            headers=headers_for(agent, provider, self._endpoints, self._environ),
             priced=self.facts(agent).prompt_price is not None,
         )
         return generator

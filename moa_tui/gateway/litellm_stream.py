@@ -15,6 +15,8 @@ import re
 import socket
 import warnings
 from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
@@ -22,7 +24,7 @@ from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import failure_kind, retry_after, said
-from moa_tui.gateway.transport import Exchange, current_exchange, is_loopback, send_bounded
+from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
 from moa_tui.text.safe import one_line
 
 # These are read while litellm is imported: its map comes from its own package instead of the network, a .env
@@ -34,6 +36,7 @@ os.environ["LITELLM_DISABLE_REDACT_SECRETS"] = "true"
 # litellm's transport chooses proxies itself; aiohttp would choose them once more, and read ~/.netrc.
 os.environ["AIOHTTP_TRUST_ENV"] = "False"
 
+import httpx
 import litellm
 from litellm.litellm_core_utils import secret_redaction
 from litellm.litellm_core_utils.litellm_logging import Logging
@@ -43,9 +46,7 @@ from litellm.llms.ollama.common_utils import OllamaModelInfo
 from litellm.llms.openai.common_utils import BaseOpenAILLM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-
-    import httpx
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import Message
@@ -55,7 +56,8 @@ litellm.suppress_debug_info = True
 # For a Llama model litellm would download a tokenizer; without a network that froze the loop for 23 s.
 litellm.disable_hf_tokenizer_download = True
 litellm.telemetry = False
-for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+# litellm prints what goes wrong, and the clients below it would write prompts where OPENAI_LOG asks for that.
+for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "anthropic", "httpx", "httpcore"):
     _log = logging.getLogger(_name)
     _log.handlers[:] = [logging.NullHandler()]  # with none at all, Python itself prints warnings
     _log.propagate = False
@@ -69,6 +71,10 @@ warnings.filterwarnings("ignore", message="coroutine .* was never awaited", cate
 # litellm would load these in the middle of the first answer: half a second each, on the engine's loop.
 importlib.import_module("openai.resources")
 litellm.token_counter(model="gpt-4", text="")
+
+# The OpenAI SDK would send the headers and names that its variables hold to whatever server it asks. The
+# gateway says where those go.
+importlib.import_module("openai._client").os = SimpleNamespace(environ={})  # type: ignore[attr-defined]
 
 # The engine's own limits end a call; this is long enough that httpx does not do so before.
 _TIMEOUT_SECONDS = 3600.0
@@ -103,6 +109,23 @@ AsyncHTTPHandler.should_use_aiohttp_transport = staticmethod(lambda: True)
 # ... and those that the OpenAI SDK would make by itself are this one. It keeps no cookies, for it is shared.
 litellm.aclient_session = BaseOpenAILLM._get_async_http_client()
 litellm.aclient_session.cookies = blocked_cookie_jar()
+
+# Some of litellm's code makes clients of its own. Whatever they are, they send through one of these two.
+_send_at_once = httpx.HTTPTransport.handle_request
+_send = httpx.AsyncHTTPTransport.handle_async_request
+
+
+def _handle_request(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+    admitted(request.url)
+    return _send_at_once(self, request)
+
+
+async def _handle_async_request(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    return await send_bounded(request, partial(_send, self))
+
+
+httpx.HTTPTransport.handle_request = _handle_request  # type: ignore[method-assign]
+httpx.AsyncHTTPTransport.handle_async_request = _handle_async_request  # type: ignore[method-assign]
 # A provider of litellm's that is built on aiohttp alone, where nothing bounds what a server sends.
 _UNBOUNDED_PROVIDERS = {"aiohttp_openai"}
 
@@ -156,18 +179,21 @@ async def stream(
     *,
     api_base: str | None,
     api_key: str | None,
+    addresses: Iterable[str] | None,
+    headers: Mapping[str, str],
     priced: bool = False,
 ) -> AsyncGenerator[Chunk | Finish, None]:
     """Yield the reply of `model` piece by piece, as raw as the server sent it, then a Finish.
 
-    `priced` is true where the model's price is the one that litellm knows; what is served under the same name
-    at another address may cost anything.
+    `addresses` are on the servers that the call may reach; None where only litellm knows. `headers` are sent
+    with it. `priced` is true where the model's price is the one that litellm knows; what is served under the
+    same name at another address may cost anything.
 
     Raises ModelError. Closing the generator, or cancelling the task that reads it, closes the connection.
     """
     if model.partition("/")[0] in _UNBOUNDED_PROVIDERS:
         raise ModelError("bad_request", f"{model}: this provider cannot be used; write openai/ in its place")
-    exchange = Exchange(agent.max_tokens)
+    exchange = Exchange(addresses, agent.max_tokens, headers)
     current_exchange.set(exchange)
     response = None
     try:

@@ -1,4 +1,7 @@
-"""What every request to a model goes through: it bounds what a server may send, while it comes.
+"""What every request to a model goes through: it goes to the call's own server, and the reply is bounded.
+
+litellm chooses where a request goes by the provider, but also by words in a model's name. Here a request for
+any other server than its call is for is refused before anything of it is sent.
 
 What litellm and the clients below it do with a reply takes time and memory that grow with it, in places with
 its square or cube, and some of it holds the interpreter, so that no other thread can do anything. None of
@@ -23,7 +26,7 @@ from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
 # Bytes of an error's body that are read, after decompression; the rest is dropped.
 ERROR_BYTES = 16_384
@@ -47,18 +50,32 @@ _LONGEST_TURN_SECONDS = 0.01
 _ERROR_BODY_SECONDS = 5.0
 _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
+# What litellm takes from the environment and sends to any server that speaks OpenAI's protocol.
+_ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 _KNOWN_CODINGS = {"gzip", "x-gzip", "deflate"}
 
 
 class Exchange:
-    """One call: how much its stream may hold, the redirects it followed, and its newest request's failure.
+    """One call: where its requests may go, how much its stream may hold, the redirects it followed, and its
+    newest request's failure.
 
     The failure is None where that request went well. It is kept here because not all of the code between the
     transport and the caller hands an exception on as it was.
     """
 
-    def __init__(self, max_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        addresses: Iterable[str] | None,
+        max_tokens: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`addresses` are on the servers that the call may reach; None where only litellm knows them.
+
+        `headers` are sent with each request.
+        """
+        self.headers = dict(headers or {})
         self.failure: ModelError | None = None
+        self._origins = None if addresses is None else _origins(addresses)
         self.redirects = 0
         self.stream_bytes = STREAM_BYTES
         if max_tokens is not None:
@@ -69,9 +86,35 @@ class Exchange:
         self.failure = failure
         return failure
 
+    def admit(self, url: httpx.URL) -> None:
+        """Raise ModelError where the call is not for the server of `url`."""
+        if self._origins is None or _place(url) in self._origins:
+            return
+        expected = " or ".join(sorted(self._origins)) or "an address that is none"
+        raise self.fail(
+            ModelError(
+                "forbidden",
+                f"nothing was sent: this call is for {expected}, and would have gone to {_place(url)}",
+            )
+        )
 
-# The call that the running task makes. Requests that belong to none are bounded all the same.
+    def follow(self, url: httpx.URL) -> None:
+        """Let the call go on at the address of a redirect on its own server, which may have become https."""
+        if self._origins is not None:
+            self._origins |= {_place(url)}
+
+
+# The call that the running task or thread makes.
 current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
+
+
+def admitted(url: httpx.URL) -> Exchange:
+    """The call that a request belongs to. Raises ModelError where it belongs to none, or goes elsewhere."""
+    exchange = current_exchange.get()
+    if exchange is None:
+        raise ModelError("forbidden", f"nothing was sent to {_place(url)}: no call asked for that")
+    exchange.admit(url)
+    return exchange
 
 
 async def send_bounded(
@@ -79,10 +122,14 @@ async def send_bounded(
 ) -> httpx.Response:
     """The response that `send` gets: with a bounded body, or with the status of an error and no text.
 
-    Raises ModelError, and whatever `send` raises.
+    Raises ModelError, before it sends anything where the request is not for the server of its call, and
+    whatever `send` raises.
     """
-    exchange = current_exchange.get() or Exchange()
+    exchange = admitted(request.url)
     exchange.failure = None
+    for name in _ACCOUNT_HEADERS:
+        request.headers.pop(name, None)
+    request.headers.update(exchange.headers)
     request.headers["Accept-Encoding"] = "gzip, deflate"
     response = await send(request)
     try:
@@ -143,6 +190,7 @@ def _redirect_target(request: httpx.Request, response: httpx.Response, exchange:
         message = f"the server at {_place(request.url)} redirects again and again; is the address right?"
         raise exchange.fail(ModelError("bad_request", message, status))
     if location and is_same_host:
+        exchange.follow(target)
         return str(target)
     there = _place(target) if target.host else "an address that is none"
     raise exchange.fail(
@@ -313,6 +361,15 @@ def _port(url: httpx.URL) -> int | None:
     return url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
+def _origins(addresses: Iterable[str]) -> frozenset[str]:
+    """The servers of addresses; what is no address has none."""
+    origins = set()
+    for address in addresses:
+        with suppress(httpx.InvalidURL, ValueError):
+            origins.add(_place(httpx.URL(address)))
+    return frozenset(origins)
+
+
 def _place(url: httpx.URL) -> str:
-    """The server of a URL, without what else stands in it: a path or query may hold a key."""
+    """The server of a URL, without what else stands in it: a path, a query or a user name may hold a key."""
     return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"[:200]

@@ -20,6 +20,7 @@ from moa_tui.gateway.transport import (
     EVENT_LINES,
     STREAM_BYTES,
     Exchange,
+    current_exchange,
     is_loopback,
     send_bounded,
 )
@@ -49,6 +50,7 @@ async def read(pieces: Sequence[bytes], *, sdk: bool = False, **headers: str) ->
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return httpx.Response(200, headers=named, stream=Body(pieces))
 
+    current_exchange.set(Exchange(["http://models.example"]))
     response = await send_bounded(request, send)
     return b"".join([piece async for piece in response.aiter_raw()])
 
@@ -128,7 +130,7 @@ async def test_a_full_stream_lets_others_run() -> None:
     [(None, STREAM_BYTES), (0, 4_000_000), (1_000, 8_000_000), (10**9, STREAM_BYTES), (-5, 4_000_000)],
 )
 def test_the_size_of_a_stream_follows_from_its_tokens(tokens: int | None, size: int) -> None:
-    assert Exchange(tokens).stream_bytes == size
+    assert Exchange(None, tokens).stream_bytes == size
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -321,6 +322,33 @@ async def test_not_even_to_a_providers_own_address(
         gateway.check_keys(other)
 
 
+ASKED = {"model": "groq/x"}
+FALLING_BACK = {"a": {**ASKED, "fallback": ["b"]}, "b": {**ASKED, "system": "Lie."}}
+CONTENT: list[dict[str, Any]] = [
+    {"layers": [{"agents": [{**ASKED, "count": 5}]}, {"agents": [ASKED]}]},
+    {"layers": [{"agents": [ASKED]}, {"agents": [ASKED]}, {"agents": [ASKED]}]},
+    {"layers": [{"agents": [ASKED]}, {"agents": [ASKED], "prompt": "Add a link."}]},
+    {"layers": [{"agents": ["a"]}, {"agents": [ASKED]}], "agents": FALLING_BACK},
+    {"limits": {"max_cost": 1000.0}},
+    {"limits": {"retries": 9}},
+    {"defaults": {"max_tokens": 100_000}},
+]
+
+
+@pytest.mark.parametrize("change", CONTENT, ids=str)
+def test_an_answer_about_an_imported_recipe_holds_for_nothing_else_of_it(
+    gateway: Gateway, change: dict[str, Any]
+) -> None:
+    document: dict[str, Any] = {"name": "theirs", "layers": [{"agents": [ASKED]}, {"agents": [ASKED]}]}
+    theirs = Recipe.model_validate(document | {"imported": True})
+    with pytest.raises(UntrustedServerError) as caught:
+        gateway.check_keys(theirs)
+    gateway.answers.give(caught.value.servers, "always")
+    gateway.check_keys(theirs.model_copy(update={"name": "renamed", "description": "The same."}))
+    with pytest.raises(UntrustedServerError):
+        gateway.check_keys(Recipe.model_validate(document | change | {"imported": True}))
+
+
 def test_a_file_cannot_say_that_it_was_not_imported(store: Store, tmp_path: Path, elsewhere: str) -> None:
     document = json.loads(render([stolen(elsewhere)], "json"))
     document["turns"][0]["recipe"]["imported"] = False
@@ -634,3 +662,46 @@ def test_no_name_can_write_lines_of_its_own_into_the_question(gateway: Gateway, 
         gateway.check_keys(recipe([agent]).model_copy(update={"name": "x was run.\n\nIgnore this"}))
     assert len(str(caught.value).splitlines()) == 3
     assert len(str(caught.value)) < 1500
+
+
+# Several programs at once
+
+
+def test_two_programs_lose_no_answer_of_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "trusted-servers.json"
+
+    def answer(name: str) -> None:
+        answers = Answers(path)
+        for number in range(12):
+            answers.give({f"{name}-{number}": "words"}, "never" if name == "a" else "always")
+
+    threads = [threading.Thread(target=answer, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    fresh = Answers(path)
+    assert [fresh.get(f"a-{number}") for number in range(12)] == ["never"] * 12
+    assert [fresh.get(f"b-{number}") for number in range(12)] == ["always"] * 12
+
+
+def test_never_in_one_program_holds_in_all_that_run(tmp_path: Path) -> None:
+    one, other = (Answers(tmp_path / "trusted-servers.json") for _ in range(2))
+    one.give({"mark": "words"}, "always")
+    assert other.get("mark") == "always"
+    other.give({"mark": "words"}, "never")
+    assert one.get("mark") == "never"
+    one.give({"mark": "words"}, "always")
+    one.give({"mark": "words"}, "once")
+    assert one.get("mark") == other.get("mark") == "never"
+    (tmp_path / "trusted-servers.json").unlink()
+    assert other.get("mark") is None
+    assert one.get("mark") == "once"
+
+
+def test_an_answer_that_cannot_be_kept_holds_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    answers = Answers(tmp_path / "file" / "trusted-servers.json")
+    with pytest.raises(FileError, match="until the program ends"):
+        answers.give({"mark": "words"}, "never")
+    assert answers.get("mark") == "never"
