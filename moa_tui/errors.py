@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 FailureKind = Literal[
     "auth",  # 401: the key is wrong
@@ -65,12 +65,22 @@ class UntrustedServerError(UsageError):
     """A recipe would send prompts, and perhaps a key, to servers that the person has not set up.
 
     `servers` has each of them in words, by the mark under which an answer about it is kept. It is empty where
-    the person has answered "never" already: then there is nothing to ask.
+    the person has answered "never" already: then there is nothing to ask. `recipe` is the recipe's name, and
+    `places` has each server with the variable of the key that goes there, None for no key.
     """
 
-    def __init__(self, message: str, servers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        message: str,
+        servers: Mapping[str, str],
+        *,
+        recipe: str = "",
+        places: Sequence[tuple[str, str | None]] = (),
+    ) -> None:
         super().__init__(message)
         self.servers = servers
+        self.recipe = recipe
+        self.places = places
 
 
 class FileError(MoaTuiError):

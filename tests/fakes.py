@@ -65,8 +65,8 @@ class FakeGateway:
         """US dollars for a token, in and out."""
         self.missing: dict[str, str] = {}
         """Model -> the variable that should hold its key."""
-        self.untrusted: dict[str, str] = {}
-        """Model -> the server, in words, that the person has to confirm before it is asked."""
+        self.untrusted: dict[str, list[tuple[str, str | None]]] = {}
+        """Model -> the servers that the person has to confirm before it is asked, with the keys they get."""
         self.answers = Answers()
         self.ready: asyncio.Event | None = None
         """What `prepare` waits for, where a run is to be held before it begins."""
@@ -87,7 +87,12 @@ class FakeGateway:
         if refused := [self.untrusted[model] for model in models if self.answers.get(model) == "never"]:
             raise UntrustedServerError(f"you answered never: {refused}", {})
         if servers := {model: self.untrusted[model] for model in models if self.answers.get(model) is None}:
-            raise UntrustedServerError(f"it would go to {', '.join(servers.values())}", servers)
+            raise UntrustedServerError(
+                f"it would go to {servers}",
+                {model: str(places) for model, places in servers.items()},
+                recipe=recipe.label,
+                places=[place for places in servers.values() for place in places],
+            )
 
     async def prepare(self, recipe: Recipe) -> None:
         if self.ready is not None:

@@ -324,7 +324,8 @@ class Chat:
 
     async def _ask_once(self, agent: Agent, question: str) -> str:
         gateway = self.backend.gateway
-        alone = Recipe(name="try once", layers=(Layer(agents=(agent.model_copy(update={"count": 1}),)),))
+        once = agent.model_copy(update={"count": 1})
+        alone = Recipe(name="question to one model", layers=(Layer(agents=(once,)),))
         await gateway.prepare(alone)
         outcome = await run(alone, [{"role": "user", "content": question}], gateway.stream, lambda _: None)
         if outcome.error is not None:

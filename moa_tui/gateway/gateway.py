@@ -33,6 +33,7 @@ from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
+from moa_tui.text.safe import quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -151,10 +152,11 @@ class Gateway:
         self._confirmed.update(place.of_own_recipe().mark for place in places)
 
     def _refuse_places(self, recipe: Recipe, places: Sequence[Destination]) -> None:
-        name = f"recipe {one_line(recipe.label)}"
+        name = f"recipe {quoted_name(recipe.label)}"
         answers = {place.mark: self.answers.get(place.mark) for place in places}
         refused = [place for place in places if answers[place.mark] == "never"]
         unknown = [place for place in places if answers[place.mark] is None]
+        unknown.sort(key=lambda place: place.key is None)  # Those with a key are read first.
         if refused:
             lines = "\n".join(f"  {place.words}" for place in refused)
             raise UntrustedServerError(
@@ -170,6 +172,8 @@ class Gateway:
                 f"was said before, where you have not set up that they go:\n{lines}\n"
                 "A server of your own is set up in the config, as [endpoints.NAME].",
                 {place.mark: place.words for place in unknown},
+                recipe=recipe.label,
+                places=[(place.server, place.key) for place in unknown],
             )
 
     def _refuse_contents(self, recipe: Recipe) -> None:

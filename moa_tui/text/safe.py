@@ -8,6 +8,7 @@ are treated depends on where a text goes:
     with_replaced_controls  a text that is compared: each becomes U+FFFD, newlines stay
     safe_line               a name in a table or sentence: one line, in which each becomes U+FFFD
     one_line                a name or message in a line on a screen: one line, in which they are removed
+    quoted_name             a name of anybody's in a sentence: as safe_line, short and between quotes
     safe_row                a line of a report, laid out already: each becomes its picture
     safe_text               a message in a terminal or file: each becomes its picture, newlines and tabs stay
     spelled_out             an address: each is written out, as in <U+202E>
@@ -26,6 +27,9 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e001f]"
 )
+
+_QUOTES = re.compile('["\u00ab\u00bb\u201c-\u201f\u2033\u2036\uff02]')
+_LONGEST_QUOTED = 40  # characters
 
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 _LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029]")
@@ -77,6 +81,15 @@ def one_line(text: str) -> str:
     """
     line = " ".join(text.split())
     return line if line.isprintable() else " ".join(without_controls(line).split())
+
+
+def quoted_name(name: str) -> str:
+    """A name that may be anybody's text, as part of a sentence: short, on one line, and between quotes.
+
+    It holds no quotes of its own, so that nobody can take more than the name for the sentence.
+    """
+    line = _QUOTES.sub("'", safe_line(name))
+    return f'"{line if len(line) <= _LONGEST_QUOTED else line[: _LONGEST_QUOTED - 1] + "…"}"'
 
 
 def safe_row(text: str) -> str:

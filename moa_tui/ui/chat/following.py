@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.session import NewTurn, has_answer
-from moa_tui.errors import MoaTuiError
+from moa_tui.errors import MoaTuiError, UntrustedServerError
+from moa_tui.settings import paths
+from moa_tui.text.safe import one_line
 from moa_tui.ui.chat.faults import fault_of
 from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen
 
@@ -43,6 +45,7 @@ class Following:
         self._settings = settings
         self._name_conversation = name_conversation
         self._ticks = 0
+        self._has_told_of_title = False
 
     async def show(self, new: NewTurn, *, jump: bool = True) -> None:
         """Show a new turn, whether it is being answered or is complete; `jump` scrolls to it."""
@@ -137,11 +140,25 @@ class Following:
         self._view.post(AttentionRequested("the run has ended"))
         self._labels.renew_estimate()
         if has_answer(turn) and (model := self._settings.title_model) is not None:
-            self._view.start(lambda: self._name_conversation(model), "title")
+            self._view.start(lambda: self._find_title(model), "title")
         if turn is not None:
             await self._view.attempt(self._follow_up(turn))
         await self._view.attempt(self._advance_queue(turn))
         self._labels.renew_queue()
+
+    async def _find_title(self, model: str) -> None:
+        """Have `model` find a title. Where it may not be asked, a notice says so, and no question comes."""
+        try:
+            await self._name_conversation(model)
+        except UntrustedServerError:
+            if not self._has_told_of_title:
+                self._has_told_of_title = True
+                self._view.say(
+                    f'no title was asked for: title_model is "{one_line(model)}", which goes to a server '
+                    f"that is not set up. Name another in {paths.config_file()}, or give a title by /rename",
+                    severity="warning",
+                    seconds=12,
+                )
 
     def _settle(self) -> Turn | None:
         try:

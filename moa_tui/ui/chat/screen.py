@@ -170,8 +170,7 @@ class ChatScreen(Screen[None]):
         Raises MoaTuiError. The second time, after a question, it takes the text from there again.
         """
         box, command = self.view.box, commands.parse(prompt)
-        if box.draft.written == prompt.written:
-            box.prompt.reset()
+        box.prompt.take_back(prompt.written)
         if command is None:
             box.accept(prompt)
             await self.controllers.asking.submit(prompt)

@@ -126,7 +126,8 @@ class ScreenView:
             if answer != "never":
                 go_on()
 
-        self.show_dialog(TrustScreen(str(error)), answered)
+        prompt = self.box.prompt
+        self.show_dialog(TrustScreen(error, prompt.line_writer()), answered)
 
     def start(self, action: Callable[[], Awaitable[object]], group: str) -> None:
         # Called by the worker: a coroutine made here would be left unawaited if the program was left at once.

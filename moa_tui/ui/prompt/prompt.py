@@ -16,6 +16,8 @@ from moa_tui.text.safe import without_escapes
 from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual import events
     from textual.binding import BindingType
     from textual.widgets.text_area import Edit, EditResult, Location
@@ -111,6 +113,28 @@ class Prompt(TextArea):
         if is_empty:
             self.move_cursor(self.document.end)
         self._dismiss()
+
+    def take_back(self, text: str) -> None:
+        """Remove `text` where it was put back; what was written behind it since then stays."""
+        written = self.expanded
+        if written == text:
+            self.reset()
+        elif written.startswith(f"{text}\n"):
+            self.reset()
+            self.fill(written.removeprefix(f"{text}\n"))
+
+    def line_writer(self) -> Callable[[str], None]:
+        """A function that adds text behind all that is written; its first one begins a line of its own."""
+        gap = "\n"
+
+        def write(text: str) -> None:
+            nonlocal gap
+            start = gap if self.text else ""
+            gap = ""
+            self.move_cursor(self.document.end)
+            self.insert_paste(start + text)
+
+        return write
 
     def reset(self) -> None:
         """Remove the text and its pastes, and go to the end of the history."""
