@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from moa_tui.store import Store
 
 
+_CATCH_UP_SECONDS = 1.0
+
+
 class Resumed(Enum):
     """Which recipe answers in a conversation that was opened."""
 
@@ -52,8 +55,15 @@ class Conversations:
     @property
     def is_at_risk(self) -> bool:
         """True where the conversation should be on disk and is not."""
-        unkept = not self._chat.is_kept or self.disk_problem is not None
-        return not self._chat.private and unkept
+        if self._chat.private:
+            return False
+        return self._store is None or self.disk_problem is not None or self._store.is_behind
+
+    async def catch_up(self) -> bool:
+        """Wait a moment for what is on its way to the disk; return whether all of it is there."""
+        if self._store is None or self._chat.private:
+            return True
+        return await asyncio.to_thread(self._store.catch_up, _CATCH_UP_SECONDS)
 
     async def new(self) -> None:
         """Begin another conversation, with the same recipe and system prompt, as private as this one."""

@@ -64,12 +64,18 @@ class Recording:
         """What was written besides texts in progress, to be written again where the file is lost."""
         self.is_over = False
         """True once nothing is left to be written anew: the turn was withdrawn."""
-        writer.put(self._begin)
+        self._has_begun = False
+        self._first_change = writer.put(self._begin)
 
     @property
     def turn_id(self) -> str:
         """The id of the turn."""
         return self._turn.id
+
+    @property
+    def is_on_disk(self) -> bool:
+        """True once the turn, as it was sent, is committed: from then on its prompt cannot be lost."""
+        return self._has_begun and self._writer.has_written(self._first_change)
 
     def take(self, event: Event) -> None:
         """Record an event of the run. What a call cost is booked on the day on which this is called."""
@@ -160,6 +166,7 @@ class Recording:
         if self._turn.id not in stored_ids:  # Written anew already, where the file was lost.
             tables.keep_turn(connection, key, self._turn, pool)
         tables.make_active(connection, key, self._turn.id)
+        self._has_begun = True
 
 
 @dataclass

@@ -68,6 +68,7 @@ class Store:
         self._has_work = False
         self._in_view: Conversation | None = None
         self._recordings: list[Recording] = []
+        self._unwritten: list[Recording] = []
         self._writer = Writer(connection, path, self, problem)
         self._writer.put(self._empty_bin, soon=False)
         if problem is None:
@@ -147,7 +148,22 @@ class Store:
         self._has_work = True
         recording = Recording(self._writer, conversation, turn, self._today)
         self._recordings = [*self._recordings, recording]
+        self._unwritten = [*self._unwritten, recording]
         return recording
+
+    def unwritten_turns(self) -> set[str]:
+        """Return the ids of the turns that were sent and are not on disk yet. Does not wait."""
+        self._unwritten = [each for each in self._unwritten if not each.is_on_disk and not each.is_over]
+        return {each.turn_id for each in self._unwritten}
+
+    @property
+    def is_behind(self) -> bool:
+        """True where something waits to be written for longer than a moment. Does not wait."""
+        return self._writer.is_behind
+
+    def catch_up(self, seconds: float) -> bool:
+        """Wait for so long at most until all that was queued so far is written; return whether it is."""
+        return self._writer.flush(seconds)
 
     def save(self, conversation: Conversation) -> None:
         """Write a whole conversation that was made elsewhere; its costs are booked on no day.

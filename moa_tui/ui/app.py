@@ -275,7 +275,7 @@ class MoaApp(PrivateTracebackApp):
     async def action_quit(self) -> None:
         """Leave; where that would lose a conversation, only when it is asked once more."""
         try:
-            self._chat_screen.controllers.switching.require_may_leave()
+            await self._chat_screen.controllers.switching.require_may_end()
             self._chat_screen.controllers.drafting.require_may_leave()
         except UsageError as error:
             self._chat_screen.view.complain(error)

@@ -1,0 +1,109 @@
+"""Attempts to lose what was sent while another program holds the database, and what another one deletes."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from moa_tui.chat.chat import Chat
+from moa_tui.chat.conversations import Conversations
+from moa_tui.chat.prompt_text import PromptText
+from moa_tui.chat.session import ChatSession
+from moa_tui.chat.unsent import UnsentTexts
+from moa_tui.store.drafts import Drafts
+from tests.helpers import wait_until
+from tests.ui.chat_app import chat_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from moa_tui.chat.backend import Backend
+    from moa_tui.conversation import Turn
+    from moa_tui.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "drafts"
+
+
+@pytest.fixture
+def backend(backend: Backend, folder: Path) -> Backend:
+    return replace(backend, drafts=Drafts(folder))
+
+
+async def answered(session: ChatSession, prompt: str) -> Turn:
+    session.send(PromptText(prompt))
+    await wait_until(session.require_run()._future.done)
+    turn = session.settle_run()
+    assert turn is not None
+    return turn
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Another program holds the lock of the database for as long as this lasts."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+async def restored_prompts(session: ChatSession, folder: Path) -> tuple[str, ...]:
+    """What another window is given once this one was killed."""
+    window = ChatSession(Chat(replace(session.chat.backend, drafts=Drafts(folder)), session.chat.recipe))
+    return (await UnsentTexts(window).restore()).prompts
+
+
+# Another program holds the database
+
+
+async def test_what_was_answered_and_is_not_written_is_in_the_draft(
+    session: ChatSession, store: Store, folder: Path
+) -> None:
+    await answered(session, "written")
+    assert store.catch_up(5.0)
+    unsent = UnsentTexts(session)
+    with held(store.path):
+        await answered(session, "first")
+        await answered(session, "second")
+        assert [sent.text for sent in unsent.draft([]).sent] == ["first", "second"]
+        unsent.keep_last(["typed"])
+    assert store.catch_up(10.0)
+    assert unsent.draft([]).sent == ()
+    # Written after all: what the draft says of them is out of date.
+    assert await restored_prompts(session, folder) == ("typed",)
+
+
+async def test_what_was_never_written_is_offered_in_order(
+    session: ChatSession, store: Store, folder: Path
+) -> None:
+    unsent = UnsentTexts(session)
+    with held(store.path):
+        await answered(session, "first")
+        await Conversations(session).new()
+        await answered(session, "second")
+        session.chat.private = True
+        await answered(session, "secret")
+        unsent.keep_last(["secret too"])
+        # The window is killed here: of what it holds, another sees the draft alone.
+        (draft,) = Drafts(folder).left_behind()[0]
+    assert [sent.text for sent in draft.sent] == ["first", "second"]
+    assert draft.prompts == ()
+
+
+async def test_leaving_asks_while_something_waits_to_be_written() -> None:
+    async with chat_app() as bench:
+        await bench.ask("written")
+        assert bench.store.catch_up(5.0)
+        with held(bench.store.path):
+            await bench.ask("not written")
+            await bench.press("ctrl+q")
+            await bench.until_told("not on disk")
+            assert not bench.app._exit
+        await wait_until(lambda: bench.store.catch_up(0.0), 10)
