@@ -117,6 +117,7 @@ class Conversations:
         self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns).known_cost)
         self._session.start_over()
         if self._store is not None:
+            self.disk_problem = self._store.problem  # What was wrong with the one that was left is over.
             await asyncio.to_thread(self._store.let_go, left)
 
     async def resume_recipe(self, catalog: RecipeCatalog) -> Resumed:

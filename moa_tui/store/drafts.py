@@ -37,7 +37,7 @@ _UNREADABLE = ".unreadable"
 class SentPrompt:
     """A prompt that was sent.
 
-    `turns` are the ids of the turns that have it once they are on disk, `conversation` is their conversation's.
+    `turns` are the ids of the turns that have it once they are on disk, in that `conversation`.
     """
 
     text: str

@@ -14,6 +14,8 @@ from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession
 from moa_tui.chat.unsent import UnsentTexts
+from moa_tui.errors import OpenElsewhereError
+from moa_tui.store import Store
 from moa_tui.store.drafts import Drafts
 from tests.helpers import wait_until
 from tests.ui.chat_app import chat_app
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.backend import Backend
     from moa_tui.conversation import Turn
-    from moa_tui.store import Store
+    from moa_tui.errors import StoreError
 
 
 @pytest.fixture
@@ -107,3 +109,55 @@ async def test_leaving_asks_while_something_waits_to_be_written() -> None:
             await bench.until_told("not on disk")
             assert not bench.app._exit
         await wait_until(lambda: bench.store.catch_up(0.0), 10)
+
+
+# What another window deletes
+
+
+async def test_a_conversation_that_is_open_is_not_deleted_for_good(
+    session: ChatSession, store: Store
+) -> None:
+    await answered(session, "a secret about moas")
+    conversation_id = session.chat.conversation.id
+    with Store(store.path) as other:
+        with pytest.raises(OpenElsewhereError, match=r'"a secret about moas" is open .* close it there'):
+            other.purge(conversation_id)
+        await Conversations(session).new()
+        assert other.purge(conversation_id) is None
+        assert other.summaries() == []
+
+
+async def test_a_conversation_that_is_open_outlives_its_week_in_the_bin(
+    session: ChatSession, store: Store
+) -> None:
+    await answered(session, "first")
+    store.change(session.chat.conversation.id, deleted=1.0)
+    for day in range(1, 12):
+        Store(store.path, lambda day=day: f"2026-01-{day:02}").close()  # type: ignore[misc]
+    assert store.summaries(deleted=True)
+    await Conversations(session).new()
+    Store(store.path, lambda: "2026-01-12").close()
+    assert store.summaries(deleted=True) == []
+
+
+async def test_what_was_deleted_for_good_does_not_come_back_from_a_window(
+    session: ChatSession, store: Store, folder: Path
+) -> None:
+    told: list[StoreError | None] = []
+    store.on_problem(told.append)
+    await answered(session, "a secret about moas")
+    purged = session.chat.conversation.id
+    store.let_go(purged)  # As where the folder with the claims was removed.
+    with Store(store.path) as other:
+        other.purge(purged)
+        await answered(session, "and more")
+        assert store.catch_up(5.0)
+        assert other.summaries() == []
+        assert ["NOT SAVED: another moa-tui" in str(problem) for problem in told] == [True]
+        store.path.unlink()
+        await wait_until(lambda: told[-1] is None, 10)
+        await answered(session, "and still more")
+    unsent = UnsentTexts(session)
+    assert [sent.text for sent in unsent.draft([]).sent] == ["and more", "and still more"]
+    assert store.close()
+    assert all(b"secret" not in each.read_bytes() for each in store.path.parent.glob("moa-tui.db*"))
