@@ -150,7 +150,12 @@ class Library:
         groups = [list(conversations)] if together else [[each] for each in conversations]
         if len(groups) > 1 and path is not None and not path.is_dir():
             raise UsageError(f"{path} is no folder; {format} needs a file for each conversation")
-        return [export.write(group, format, path, self._exports_dir, replace=replace) for group in groups]
+        written: list[Path] = []
+        for group in groups:
+            written.append(
+                export.write(group, format, path, self._exports_dir, replace=replace, taken=written)
+            )
+        return written
 
     def figures(self, since: float | None = None) -> Figures:
         """What was asked, answered, paid and preferred since a time in Unix seconds, or ever."""
