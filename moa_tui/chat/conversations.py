@@ -79,7 +79,8 @@ class Conversations:
             raise UsageError("no conversations are kept")
         if conversation_id != self._chat.conversation.id:
             with self._session.switching():
-                await self._go_on_with(await asyncio.to_thread(_claimed, store, conversation_id))
+                claimed = await asyncio.to_thread(_claimed, store, conversation_id)
+                await self._go_on_with(claimed, is_on_disk=True)
 
     async def go_on_with(self, conversation: Conversation) -> None:
         """As `open`, with one that is not to be added to on disk, or that is held already."""
@@ -108,10 +109,13 @@ class Conversations:
                 await asyncio.to_thread(_keep_new, store, forked)
             await self._go_on_with(forked)
 
-    async def _go_on_with(self, conversation: Conversation) -> None:
+    async def _go_on_with(self, conversation: Conversation, *, is_on_disk: bool = False) -> None:
         left = self._chat.conversation.id
         # Before anything is waited for: whoever cancels this finds one conversation or the other whole.
-        self._chat.conversation = conversation
+        if is_on_disk:
+            self._chat.show_from_disk(conversation)
+        else:
+            self._chat.conversation = conversation
         if conversation.active is not None:
             self._chat.system = conversation.active.system
         self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns).known_cost)

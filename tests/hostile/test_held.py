@@ -161,3 +161,31 @@ async def test_what_was_deleted_for_good_does_not_come_back_from_a_window(
     assert [sent.text for sent in unsent.draft([]).sent] == ["and more", "and still more"]
     assert store.close()
     assert all(b"secret" not in each.read_bytes() for each in store.path.parent.glob("moa-tui.db*"))
+
+
+@pytest.mark.parametrize("is_opened", [True, False])
+async def test_what_was_kept_before_a_conversation_became_private_is_written_anew(is_opened: bool) -> None:
+    async with chat_app() as bench:
+        await bench.ask("kept before")
+        conversation_id = bench.chat.conversation.id
+        if is_opened:
+            await bench.submit("/new")
+            await bench.submit("/private")
+            await wait_until(lambda: bench.chat.private)
+            await Conversations(bench.session).open(conversation_id)
+        else:
+            await bench.submit("/private")
+            await wait_until(lambda: bench.chat.private)
+        await bench.ask("a secret")
+        bench.store.path.unlink()
+        await bench.until_told("written anew, up to where it became private")
+        assert [turn.prompt for turn in bench.store.load(conversation_id).turns] == ["kept before"]
+
+
+async def test_nothing_is_said_to_be_written_anew_where_all_is_private() -> None:
+    async with chat_app(private=True) as bench:
+        await bench.ask("a secret")
+        bench.store.path.unlink()
+        await bench.until_told("nothing of this private conversation")
+        assert "written anew" not in bench.notices.replace("and not private, is written anew", "")
+        assert bench.store.summaries() == []

@@ -213,10 +213,17 @@ class Switching:
         self._labels.renew_title()
         if problem is None:
             was_lost = isinstance(before, DatabaseLostError)
-            words = "what is open here was written anew" if was_lost else "nothing was lost"
+            words = self._written_anew_words() if was_lost else "nothing was lost"
             self._view.say(f"conversations are written to disk again; {words}", seconds=15 if was_lost else 5)
         else:
             self.tell_disk_problem()
+
+    def _written_anew_words(self) -> str:
+        if not self._chat.private:
+            return "what is open here was written anew"
+        if self._chat.kept is not None:
+            return "what is open here was written anew, up to where it became private"
+        return "into a new file, which has nothing of this private conversation"
 
     def tell_disk_problem(self) -> None:
         """Say why conversations cannot be written just now, if so."""
