@@ -258,8 +258,8 @@ class Writer:
             self._abandon(self._connection)
             self._set_problem(
                 DatabaseLostError(
-                    f"NOT SAVED: {loss} while moa-tui had it open. Only what is open here, and not private, is written anew; "
-                    "where the file was moved away, put it back while no moa-tui runs"
+                    f"NOT SAVED: {loss} while moa-tui had it open. Only what is open here, and not private, "
+                    "is written anew; where the file was moved away, put it back while no moa-tui runs"
                 )
             )
         try:

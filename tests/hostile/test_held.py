@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -15,14 +16,22 @@ from moa_tui.chat.prompt_text import PromptText
 from moa_tui.chat.session import ChatSession
 from moa_tui.chat.unsent import UnsentTexts
 from moa_tui.errors import OpenElsewhereError
+from moa_tui.gateway.gateway import Gateway
+from moa_tui.recipes.catalog import RecipeCatalog
+from moa_tui.recipes.models import ModelCatalog
+from moa_tui.settings.config import Settings
 from moa_tui.store import Store
 from moa_tui.store.drafts import Drafts
+from moa_tui.ui.screens.guard import GuardedScreen
+from moa_tui.ui.screens.recipes.recipe_editor import Lineup, RecipeEditor
 from tests.helpers import wait_until
-from tests.ui.chat_app import chat_app
+from tests.ui.chat_app import DUO, chat_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from textual.screen import Screen
 
     from moa_tui.chat.backend import Backend
     from moa_tui.conversation import Turn
@@ -189,3 +198,29 @@ async def test_nothing_is_said_to_be_written_anew_where_all_is_private() -> None
         await bench.until_told("nothing of this private conversation")
         assert "written anew" not in bench.notices.replace("and not private, is written anew", "")
         assert bench.store.summaries() == []
+
+
+# The program left with changes on a screen
+
+
+@pytest.mark.parametrize("keys", [["c"], ["c", "o"], ["r", "7"]])
+async def test_leaving_with_an_unsaved_recipe_asks_once(keys: list[str], tmp_path: Path) -> None:
+    async with chat_app(size=(120, 40)) as bench:
+        settings, gateway = Settings(), Gateway({}, {})
+        models = ModelCatalog(settings, gateway, {})
+        catalog = RecipeCatalog(settings, gateway, tmp_path, models.local_servers)
+        editor = RecipeEditor(DUO, catalog, models, AsyncMock())
+        await bench.app.push_screen(editor)
+        await bench.settle()
+        editor.query_one(Lineup).focus()
+        await bench.press(*keys)
+        await wait_until(lambda: any(map(unsaved, bench.app.screen_stack)))
+        await bench.press("ctrl+q")
+        await bench.until_told("not saved. The same once more leaves and drops it")
+        assert not bench.app._exit
+        await bench.press("ctrl+q")
+        await wait_until(lambda: bench.app._exit)
+
+
+def unsaved(screen: Screen[object]) -> str | None:
+    return screen.unsaved if isinstance(screen, GuardedScreen) else None

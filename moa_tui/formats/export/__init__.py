@@ -93,8 +93,8 @@ def write(
     """Write a file that only its owner can read, and return its absolute path.
 
     Without `path`, the file goes to `folder`. Without `path`, and where `path` is a folder, `file_name` names
-    the file, with a number behind it where one of `taken` has that name. Raises UsageError where `render` does and for a file that exists while `replace` is False;
-    FileError where the file cannot be written.
+    the file, with a number behind it where one of `taken` has that name. Raises UsageError where `render`
+    does and for a file that exists while `replace` is False; FileError where the file cannot be written.
     """
     text = render(conversations, format)
     target = path or folder
