@@ -143,9 +143,12 @@ def rescue(folder: Path) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("--now", is_flag=True, help="Off the disk at once, for good.")
 def delete(names: tuple[str, ...], now: bool) -> None:
-    """Throw the conversations NAMES away. For a week at least `sessions restore` brings them back."""
+    """Throw the conversations NAMES away. For a week at least `sessions restore` brings them back.
+
+    With --now a name is the whole id or title.
+    """
     with wiring.opened_library() as library:
-        for summary in [library.find(name, deleted=now) for name in names]:
+        for summary in [library.find(name, deleted=now, whole=now) for name in names]:
             if not now:
                 library.delete(summary.id)
                 click.echo(safe_row(f"{summary.id}  {summary.name}: deleted"))

@@ -19,11 +19,14 @@ from moa_tui.errors import OpenElsewhereError
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.recipes.models import ModelCatalog
+from moa_tui.settings import paths
 from moa_tui.settings.config import Settings
 from moa_tui.store import Store
 from moa_tui.store.drafts import Drafts
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.recipes.recipe_editor import Lineup, RecipeEditor
+from tests.cli.shell import call, kept
+from tests.conversations import conversation_of
 from tests.helpers import wait_until
 from tests.ui.chat_app import DUO, chat_app
 
@@ -224,3 +227,21 @@ async def test_leaving_with_an_unsaved_recipe_asks_once(keys: list[str], tmp_pat
 
 def unsaved(screen: Screen[object]) -> str | None:
     return screen.unsaved if isinstance(screen, GuardedScreen) else None
+
+
+# Names
+
+
+def test_deleting_for_good_takes_a_whole_id_or_title() -> None:
+    made = conversation_of(("my only draft of the wedding speech", "answer"))
+    kept(made, conversation_of(("something else", "answer")))
+    for part in ("ed", "wedding", made.id[:6], "MY ONLY DRAFT OF THE WEDDING SPEECH"):
+        done = call("sessions", "delete", "--now", part)
+        assert done.exit_code == 2
+        assert "give the whole id or title" in done.stderr
+        assert made.id in done.stderr
+    assert call("sessions", "delete", "something").exit_code == 0, "the bin gives it back"
+    assert call("sessions", "delete", "--now", "something else").exit_code == 0
+    assert call("sessions", "delete", "--now", made.id).exit_code == 0
+    with Store(paths.database_file()) as store:
+        assert [*store.summaries(), *store.summaries(deleted=True)] == []
