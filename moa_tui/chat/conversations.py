@@ -192,11 +192,17 @@ class Conversations:
         if self._chat.private or conversation.title or len(conversation.turns) != 1:
             return False
         reply = await self._chat.try_agent(Agent(model=model), title_prompt(conversation.turns[0]))
-        now = self._chat.conversation
+        now, title = self._chat.conversation, title_in(reply)
         # Meanwhile the person may have gone elsewhere, or named it.
-        if not title_in(reply) or now.id != conversation.id or now.title:
+        if not title or now.id != conversation.id or now.title:
             return False
-        await self.rename(title_in(reply))
+        if self._store is not None and self._chat.is_kept:
+            # Or named it in another window: that title stays, and is taken over.
+            await asyncio.to_thread(self._store.name_untitled, now.id, title)
+            await self.reread_labels()
+        now = self._chat.conversation
+        if now.id == conversation.id and not now.title:
+            self._chat.conversation = replace(now, title=title)
         return True
 
     async def set_private(self, private: bool) -> None:

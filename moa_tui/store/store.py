@@ -214,6 +214,12 @@ class Store:
 
         self._writer.call(change)
 
+    def name_untitled(self, conversation_id: str, title: str) -> None:
+        """Give a conversation a title where it has none; do nothing where it has one, or is not there."""
+        update = "UPDATE conversations SET title = ? WHERE id = ? AND title = ''"
+        values = (tables.storable(title), conversation_id)
+        self._writer.call(lambda connection: connection.execute(update, values))
+
     def purge(self, conversation_id: str) -> StoreError | None:
         """Delete a conversation for good, from the copies of older versions too.
 
