@@ -94,6 +94,8 @@ class UnsentTexts:
         draft = self.draft(typed)
         if not chat.is_kept:  # What was sent before is not private.
             draft = Draft(chat.conversation.id, sent=draft.sent)
+        if self._drafts.is_gone:  # Perhaps with the whole folder.
+            self._newest = _UNKNOWN
         if draft == self._newest or (draft.is_empty and self._newest.is_empty):
             return None
         self._newest = draft

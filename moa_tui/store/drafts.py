@@ -72,6 +72,7 @@ class Drafts:
         self._folder = folder
         self._path = folder / f"{secrets.token_hex(8)}.json"
         self._own_lock: FileLock | None = None
+        self._is_written = False
         self._left_behind: dict[Path, FileLock] = {}
         self._number = 0
         self._mutex = threading.Lock()
@@ -86,6 +87,7 @@ class Drafts:
                 return
             try:
                 if draft.is_empty:
+                    self._is_written = False
                     with suppress(FileNotFoundError, NotADirectoryError):
                         self._path.unlink()
                 else:
@@ -106,9 +108,18 @@ class Drafts:
             )
         paths.make_private_dir(self._folder)
         # Held before the file is there: without it, another window could take the draft for a dead one's.
+        if self._own_lock is not None and not _lock_file(self._path).exists():
+            self._own_lock.release()  # On a file that is gone it keeps nobody away.
+            self._own_lock = None
         if self._own_lock is None:
             self._own_lock = _locked(self._path)
         paths.write_private(self._path, text)
+        self._is_written = True
+
+    @property
+    def is_gone(self) -> bool:
+        """True where this window's draft was written and somebody else has removed its file or its lock."""
+        return self._is_written and not (self._path.exists() and _lock_file(self._path).exists())
 
     def close(self) -> None:
         """Leave the draft, if there is one, to the next window."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -245,3 +246,28 @@ def test_deleting_for_good_takes_a_whole_id_or_title() -> None:
     assert call("sessions", "delete", "--now", made.id).exit_code == 0
     with Store(paths.database_file()) as store:
         assert [*store.summaries(), *store.summaries(deleted=True)] == []
+
+
+# The folder taken away
+
+
+@pytest.mark.parametrize("what", ["folder", "draft", "lock"])
+async def test_a_draft_that_was_taken_away_is_written_again_with_its_lock(
+    what: str, session: ChatSession, folder: Path
+) -> None:
+    unsent = UnsentTexts(session)
+    change = unsent.change(["typed"])
+    assert change is not None
+    await unsent.write(change)
+    assert unsent.change(["typed"]) is None
+    if what == "folder":
+        shutil.rmtree(folder)
+    else:
+        next(folder.glob("*.json" if what == "draft" else "*.lock")).unlink()
+    change = unsent.change(["typed"])
+    assert change is not None
+    await unsent.write(change)
+    assert unsent.change(["typed"]) is None
+    assert Drafts(folder).left_behind() == ([], []), "this window lives"
+    unsent.keep_last(["typed"])
+    assert [draft.prompts for draft in Drafts(folder).left_behind()[0]] == [("typed",)]
