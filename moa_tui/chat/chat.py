@@ -71,6 +71,8 @@ class Chat:
         self._private = private
         self.guided = guided
         self._conversation = Conversation()
+        self._kept_in_private: Conversation | None = None
+        """What of a private conversation is on disk: its turns from before it was private."""
         self._attended = attended
         self._guided_recipe: tuple[Recipe, Recipe] | None = None
         """The recipe that a checklist was last put into, and what came of it."""
@@ -92,13 +94,28 @@ class Chat:
 
     @private.setter
     def private(self, private: bool) -> None:
+        if private and not self._private:
+            self._kept_in_private = self._conversation
         self._private = private
         self._show_to_store()
+
+    def show_from_disk(self, conversation: Conversation) -> None:
+        """Have a conversation in view that is on disk as it is, whether or not it goes on in private."""
+        self._kept_in_private = conversation
+        self.conversation = conversation
+
+    @property
+    def kept(self) -> Conversation | None:
+        """The conversation as far as it is to be on disk; None where nothing of it is."""
+        if not self._private:
+            return self._conversation
+        kept = self._kept_in_private
+        return kept if kept is not None and kept.id == self._conversation.id and kept.turns else None
 
     def _show_to_store(self) -> None:
         """Tell the store what to write anew where its file is lost."""
         if self.backend.store is not None:
-            self.backend.store.set_in_view(None if self._private else self._conversation)
+            self.backend.store.set_in_view(self.kept)
 
     @property
     def turn(self) -> Turn | None:

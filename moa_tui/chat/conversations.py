@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from moa_tui.store import Store
 
 
+_CATCH_UP_SECONDS = 1.0
+
+
 class Resumed(Enum):
     """Which recipe answers in a conversation that was opened."""
 
@@ -52,8 +55,15 @@ class Conversations:
     @property
     def is_at_risk(self) -> bool:
         """True where the conversation should be on disk and is not."""
-        unkept = not self._chat.is_kept or self.disk_problem is not None
-        return not self._chat.private and unkept
+        if self._chat.private:
+            return False
+        return self._store is None or self.disk_problem is not None or self._store.is_behind
+
+    async def catch_up(self) -> bool:
+        """Wait a moment for what is on its way to the disk; return whether all of it is there."""
+        if self._store is None or self._chat.private:
+            return True
+        return await asyncio.to_thread(self._store.catch_up, _CATCH_UP_SECONDS)
 
     async def new(self) -> None:
         """Begin another conversation, with the same recipe and system prompt, as private as this one."""
@@ -69,7 +79,8 @@ class Conversations:
             raise UsageError("no conversations are kept")
         if conversation_id != self._chat.conversation.id:
             with self._session.switching():
-                await self._go_on_with(await asyncio.to_thread(_claimed, store, conversation_id))
+                claimed = await asyncio.to_thread(_claimed, store, conversation_id)
+                await self._go_on_with(claimed, is_on_disk=True)
 
     async def go_on_with(self, conversation: Conversation) -> None:
         """As `open`, with one that is not to be added to on disk, or that is held already."""
@@ -98,15 +109,19 @@ class Conversations:
                 await asyncio.to_thread(_keep_new, store, forked)
             await self._go_on_with(forked)
 
-    async def _go_on_with(self, conversation: Conversation) -> None:
+    async def _go_on_with(self, conversation: Conversation, *, is_on_disk: bool = False) -> None:
         left = self._chat.conversation.id
         # Before anything is waited for: whoever cancels this finds one conversation or the other whole.
-        self._chat.conversation = conversation
+        if is_on_disk:
+            self._chat.show_from_disk(conversation)
+        else:
+            self._chat.conversation = conversation
         if conversation.active is not None:
             self._chat.system = conversation.active.system
         self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns).known_cost)
         self._session.start_over()
         if self._store is not None:
+            self.disk_problem = self._store.problem  # What was wrong with the one that was left is over.
             await asyncio.to_thread(self._store.let_go, left)
 
     async def resume_recipe(self, catalog: RecipeCatalog) -> Resumed:
@@ -177,11 +192,17 @@ class Conversations:
         if self._chat.private or conversation.title or len(conversation.turns) != 1:
             return False
         reply = await self._chat.try_agent(Agent(model=model), title_prompt(conversation.turns[0]))
-        now = self._chat.conversation
+        now, title = self._chat.conversation, title_in(reply)
         # Meanwhile the person may have gone elsewhere, or named it.
-        if not title_in(reply) or now.id != conversation.id or now.title:
+        if not title or now.id != conversation.id or now.title:
             return False
-        await self.rename(title_in(reply))
+        if self._store is not None and self._chat.is_kept:
+            # Or named it in another window: that title stays, and is taken over.
+            await asyncio.to_thread(self._store.name_untitled, now.id, title)
+            await self.reread_labels()
+        now = self._chat.conversation
+        if now.id == conversation.id and not now.title:
+            self._chat.conversation = replace(now, title=title)
         return True
 
     async def set_private(self, private: bool) -> None:

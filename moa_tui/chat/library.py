@@ -65,24 +65,27 @@ class Library:
         """A conversation with all its turns. Raises UsageError where there is none of that id."""
         return self._store.load(conversation_id)
 
-    def find(self, name: str, *, deleted: bool = False) -> Summary:
+    def find(self, name: str, *, deleted: bool = False, whole: bool = False) -> Summary:
         """The conversation of that id, beginning of an id, title, or part of a title.
 
-        `deleted` searches among the deleted ones too. Raises UsageError where none or several fit.
+        `deleted` searches among the deleted ones too; with `whole` the id or title has to be all of it, for
+        what cannot be undone. Raises UsageError where none or several fit.
         """
         everything = [*self.summaries(), *self.summaries(archived=True)]
         if deleted:
             everything += self.summaries(deleted=True)
-        for matches in (
-            [summary for summary in everything if summary.id == name],
-            [summary for summary in everything if summary.name == name],
-            [summary for summary in everything if len(name) >= 4 and summary.id.startswith(name)],
-            [summary for summary in everything if name and name.casefold() in summary.name.casefold()],
+        for is_part, matches in (
+            (False, [summary for summary in everything if summary.id == name]),
+            (False, [summary for summary in everything if summary.name == name]),
+            (True, [summary for summary in everything if len(name) >= 4 and summary.id.startswith(name)]),
+            (True, [each for each in everything if name and name.casefold() in each.name.casefold()]),
         ):
+            lines = "\n".join(f"  {summary.id}  {summary.name[:60]}" for summary in matches[:10])
+            if matches and whole and is_part:
+                raise UsageError(f'"{name}" is only a part of it; give the whole id or title:\n{lines}')
             if len(matches) == 1:
                 return matches[0]
             if matches:
-                lines = "\n".join(f"  {summary.id}  {summary.name[:60]}" for summary in matches[:10])
                 raise UsageError(f'"{name}" could mean {len(matches)} conversations; give an id:\n{lines}')
         raise UsageError(f'there is no conversation "{name}"; moa-tui sessions lists them')
 
@@ -150,7 +153,12 @@ class Library:
         groups = [list(conversations)] if together else [[each] for each in conversations]
         if len(groups) > 1 and path is not None and not path.is_dir():
             raise UsageError(f"{path} is no folder; {format} needs a file for each conversation")
-        return [export.write(group, format, path, self._exports_dir, replace=replace) for group in groups]
+        written: list[Path] = []
+        for group in groups:
+            written.append(
+                export.write(group, format, path, self._exports_dir, replace=replace, taken=written)
+            )
+        return written
 
     def figures(self, since: float | None = None) -> Figures:
         """What was asked, answered, paid and preferred since a time in Unix seconds, or ever."""

@@ -42,6 +42,8 @@ class Unsent:
     """What was typed for runs that have not ended, the turns they answer, and the turn those replace."""
 
     prompt: PromptText
+    conversation: str
+    """The id of the conversation."""
     turns: tuple[str, ...]
     """The ids of the turns."""
     instead_of: Turn | None
@@ -73,6 +75,8 @@ class ChatSession:
         """Prompts to send when the run is over, oldest first."""
         self.instead_of: Turn | None = None
         """The turn in whose place the next prompt is asked; behind the last one where None."""
+        self.sent: list[Unsent] = []
+        """What was sent and may not be on disk yet, oldest first; whoever writes drafts takes out what is."""
         self.unsent: Unsent | None = None
         """What was typed for the run or comparison that goes on; typed again, it is sent as before."""
         self._written: dict[str, PromptText] = {}
@@ -176,8 +180,14 @@ class ChatSession:
     def _begin(self, run: RunHandle, instead_of: Turn | None, typed: PromptText | None = None) -> NewTurn:
         self.run = run
         self.instead_of, self._after_stop = None, None
-        self.unsent = None if typed is None else Unsent(typed, (run.turn.id,), instead_of)
+        place = self.chat.conversation.id
+        self._note_sent(None if typed is None else Unsent(typed, place, (run.turn.id,), instead_of))
         return self._joined(NewTurn(run.turn, run, instead_of), typed)
+
+    def _note_sent(self, unsent: Unsent | None) -> None:
+        self.unsent = unsent
+        if unsent is not None and self.chat.is_kept:
+            self.sent.append(unsent)
 
     def _joined(self, new: NewTurn, typed: PromptText | None = None) -> NewTurn:
         """`new`, its prompt remembered as it was typed, or as the prompt of the turn it replaces was."""
@@ -373,7 +383,8 @@ class ChatSession:
         for run in comparison.runs:
             self._written[run.turn.id] = prompt
         turn_ids = tuple(run.turn.id for run in comparison.runs)
-        self.unsent, self.instead_of = Unsent(prompt, turn_ids, instead_of, command), None
+        self._note_sent(Unsent(prompt, self.chat.conversation.id, turn_ids, instead_of, command))
+        self.instead_of = None
         self._is_comparing = True
         return comparison
 

@@ -52,7 +52,6 @@ class UnsentTexts:
         self._drafts = session.chat.backend.drafts
         self._number = 0
         self._newest = Draft(session.chat.conversation.id)
-        self._sent: SentPrompt | None = None
 
     def draft(self, typed: Sequence[str]) -> Draft:
         """Everything that would be lost with the program now, `typed` being the texts that are written on."""
@@ -60,13 +59,26 @@ class UnsentTexts:
         queued = [prompt.written for prompt in session.queue]
         unsent, instead_of = session.unsent, session.instead_of
         if unsent is not None:
-            self._sent = SentPrompt(unsent.command + unsent.prompt.written, unsent.turns)
             instead_of = instead_of or unsent.instead_of
-        elif chat.backend.store is None or chat.backend.store.problem is None:
-            self._sent = None  # What became of the prompt is on disk.
         prompts = tuple(text for text in [*queued, *typed] if text.strip())
         return Draft(
-            chat.conversation.id, prompts, self._sent, instead_of.id if instead_of is not None else None
+            chat.conversation.id, prompts, self._sent(), instead_of.id if instead_of is not None else None
+        )
+
+    def _sent(self) -> tuple[SentPrompt, ...]:
+        """What was sent and is not on disk, oldest first; what may be withdrawn yet is among it."""
+        session, store = self._session, self._session.chat.backend.store
+        # A run that goes on may still never begin; then its turn is removed from the disk again.
+        if session.sent and store is not None and store.problem is None:
+            unwritten = store.unwritten_turns()
+            session.sent = [
+                each
+                for each in session.sent
+                if each is session.unsent or not unwritten.isdisjoint(each.turns)
+            ]
+        return tuple(
+            SentPrompt(each.command + each.prompt.written, each.turns, each.conversation)
+            for each in session.sent
         )
 
     def is_lost_with(self, typed: Sequence[str]) -> bool:
@@ -79,7 +91,11 @@ class UnsentTexts:
         chat = self._session.chat
         if self._drafts is None:
             return None
-        draft = self.draft(typed) if chat.is_kept else Draft(chat.conversation.id)
+        draft = self.draft(typed)
+        if not chat.is_kept:  # What was sent before is not private.
+            draft = Draft(chat.conversation.id, sent=draft.sent)
+        if self._drafts.is_gone:  # Perhaps with the whole folder.
+            self._newest = _UNKNOWN
         if draft == self._newest or (draft.is_empty and self._newest.is_empty):
             return None
         self._newest = draft
@@ -123,12 +139,13 @@ class UnsentTexts:
         is_from_elsewhere = False
         turns = {turn.id: turn for turn in chat.conversation.turns}
         for draft in left_behind:
-            turn_ids = await asyncio.to_thread(store.turn_ids, draft.conversation)
-            if draft.sent is not None and turn_ids.isdisjoint(draft.sent.turns):
-                prompts.append(draft.sent.text)
-            prompts += draft.prompts
+            places = {draft.conversation, *(sent.conversation for sent in draft.sent)}
+            on_disk = {place: await asyncio.to_thread(store.turn_ids, place) for place in places}
+            lost = [sent for sent in draft.sent if on_disk[sent.conversation].isdisjoint(sent.turns)]
+            prompts += [*(sent.text for sent in lost), *draft.prompts]
             instead_of = turns.get(draft.instead_of or "", instead_of)
-            is_from_elsewhere |= bool(turn_ids) and draft.conversation != chat.conversation.id
+            places = {sent.conversation for sent in lost} | ({draft.conversation} if draft.prompts else set())
+            is_from_elsewhere |= any(on_disk[place] for place in places - {chat.conversation.id})
         return Restored(tuple(prompts), instead_of, is_from_elsewhere, tuple(notes))
 
     async def discard_restored(self) -> None:

@@ -117,7 +117,8 @@ def rescue(folder: Path) -> None:
     from moa_tui.store.check import rescued
     from moa_tui.text.wording import counted
 
-    lost = saved = 0
+    lost = 0
+    saved: list[Path] = []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -127,12 +128,13 @@ def rescue(folder: Path) -> None:
             lost += 1
             click.echo(safe_row(f"moa-tui: conversation {rescued_one.id} cannot be read"), err=True)
             continue
-        saved += 1
-        click.echo(export.write([rescued_one.conversation], "json", folder, folder, replace=True))
+        conversation = rescued_one.conversation
+        saved.append(export.write([conversation], "json", folder, folder, replace=True, taken=saved))
+        click.echo(saved[-1])
         if rescued_one.lost_parts:
             parts = counted(rescued_one.lost_parts, "part")
             click.echo(safe_row(f"moa-tui: of conversation {rescued_one.id} {parts} lost"), err=True)
-    click.echo(f"moa-tui: {saved} saved, {lost} lost", err=True)
+    click.echo(f"moa-tui: {len(saved)} saved, {lost} lost", err=True)
     if lost or not saved:
         sys.exit(1)
 
@@ -141,9 +143,12 @@ def rescue(folder: Path) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("--now", is_flag=True, help="Off the disk at once, for good.")
 def delete(names: tuple[str, ...], now: bool) -> None:
-    """Throw the conversations NAMES away. For a week at least `sessions restore` brings them back."""
+    """Throw the conversations NAMES away. For a week at least `sessions restore` brings them back.
+
+    With --now a name is the whole id or title.
+    """
     with wiring.opened_library() as library:
-        for summary in [library.find(name, deleted=now) for name in names]:
+        for summary in [library.find(name, deleted=now, whole=now) for name in names]:
             if not now:
                 library.delete(summary.id)
                 click.echo(safe_row(f"{summary.id}  {summary.name}: deleted"))

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from moa_tui.errors import StoreError
 from moa_tui.settings import paths
+from moa_tui.text.safe import as_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,15 +29,20 @@ MOST_BYTES = 32 * 1024 * 1024
 """The longest file of a draft that is written or read."""
 _MOST_CHARACTERS = 16 * 1024 * 1024
 _MOST_FILES = 100
+_LONGEST_ID = 10_000
 _UNREADABLE = ".unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class SentPrompt:
-    """A prompt that was sent; `turns` are the ids of the turns that have it, once they are on disk."""
+    """A prompt that was sent.
+
+    `turns` are the ids of the turns that have it once they are on disk, in that `conversation`.
+    """
 
     text: str
     turns: tuple[str, ...]
+    conversation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +50,19 @@ class Draft:
     """What one window holds that no turn may have yet.
 
     `conversation` is the id of the conversation in view, `prompts` what is queued and what is being typed, in
-    that order. `instead_of` is the id of the turn whose place the next prompt takes, None for none.
+    that order; `sent` was sent before them, oldest first. `instead_of` is the id of the turn whose place the
+    next prompt takes, None for none.
     """
 
     conversation: str
     prompts: tuple[str, ...] = ()
-    sent: SentPrompt | None = None
+    sent: tuple[SentPrompt, ...] = ()
     instead_of: str | None = None
 
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to keep."""
-        return self.sent is None and not any(prompt.strip() for prompt in self.prompts)
+        return not self.sent and not any(prompt.strip() for prompt in self.prompts)
 
 
 class Drafts:
@@ -65,6 +72,7 @@ class Drafts:
         self._folder = folder
         self._path = folder / f"{secrets.token_hex(8)}.json"
         self._own_lock: FileLock | None = None
+        self._is_written = False
         self._left_behind: dict[Path, FileLock] = {}
         self._number = 0
         self._mutex = threading.Lock()
@@ -79,6 +87,7 @@ class Drafts:
                 return
             try:
                 if draft.is_empty:
+                    self._is_written = False
                     with suppress(FileNotFoundError, NotADirectoryError):
                         self._path.unlink()
                 else:
@@ -91,7 +100,7 @@ class Drafts:
             self._number = number
 
     def _write(self, draft: Draft) -> None:
-        length = sum(map(len, draft.prompts)) + (len(draft.sent.text) if draft.sent is not None else 0)
+        length = sum(map(len, draft.prompts)) + sum(len(sent.text) for sent in draft.sent)
         if length > _MOST_CHARACTERS or len(text := json.dumps(asdict(draft))) > MOST_BYTES:
             raise StoreError(
                 f"what is typed is too long to be kept on disk until it is sent: {length:,} characters; it "
@@ -99,9 +108,18 @@ class Drafts:
             )
         paths.make_private_dir(self._folder)
         # Held before the file is there: without it, another window could take the draft for a dead one's.
+        if self._own_lock is not None and not _lock_file(self._path).exists():
+            self._own_lock.release()  # On a file that is gone it keeps nobody away.
+            self._own_lock = None
         if self._own_lock is None:
             self._own_lock = _locked(self._path)
         paths.write_private(self._path, text)
+        self._is_written = True
+
+    @property
+    def is_gone(self) -> bool:
+        """True where this window's draft was written and somebody else has removed its file or its lock."""
+        return self._is_written and not (self._path.exists() and _lock_file(self._path).exists())
 
     def close(self) -> None:
         """Leave the draft, if there is one, to the next window."""
@@ -208,22 +226,35 @@ def _read(path: Path) -> Draft:
 def _draft_from(document: object) -> Draft:
     match document:
         case {"conversation": str(conversation), "prompts": list(prompts), **rest} if _are_texts(prompts):
-            return Draft(conversation, tuple(prompts), _sent_from(rest), _text_or_none(rest, "instead_of"))
+            sent = rest.get("sent") or []
+            if isinstance(sent, list):
+                instead_of = _text_or_none(rest, "instead_of")
+                return Draft(_id(conversation), tuple(prompts), tuple(map(_sent_from, sent)), instead_of)
     raise ValueError("its fields are others")
 
 
-def _sent_from(fields: Mapping[object, object]) -> SentPrompt | None:
-    match fields.get("sent"):
-        case None:
-            return None
-        case {"text": str(text), "turns": list(turns)} if _are_texts(turns):
-            return SentPrompt(text, tuple(turns))
+def _sent_from(document: object) -> SentPrompt:
+    match document:
+        case {"text": str(text), "turns": list(turns), "conversation": str(conversation)}:
+            return SentPrompt(text, _ids(turns), _id(conversation))
     raise ValueError("its fields are others")
 
 
 def _text_or_none(fields: Mapping[object, object], name: str) -> str | None:
     value = fields.get(name)
     return value if isinstance(value, str) else None
+
+
+def _id(value: object) -> str:
+    """Return the id of something in the database. Raises ValueError for what can be none."""
+    # SQLite takes no lone surrogate, and nobody an id of megabytes.
+    if not isinstance(value, str) or len(value) > _LONGEST_ID or as_unicode(value) != value:
+        raise ValueError("an id in it is none")
+    return value
+
+
+def _ids(values: list[object]) -> tuple[str, ...]:
+    return tuple(map(_id, values))
 
 
 def _are_texts(values: list[object]) -> bool:

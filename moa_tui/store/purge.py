@@ -17,6 +17,7 @@ from moa_tui.store import tables
 from moa_tui.store.schema import BUSY_SECONDS, connect, explained
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 DAYS_IN_BIN = 7
@@ -34,10 +35,13 @@ CREATE TABLE IF NOT EXISTS days_in_bin (
 _LONGEST_AHEAD_SECONDS = 24 * 3600.0
 
 
-def empty_bin(connection: sqlite3.Connection, today: str) -> list[str]:
+def empty_bin(
+    connection: sqlite3.Connection, today: str, is_open: Callable[[str], bool] = lambda _: False
+) -> list[str]:
     """Purge the conversations that were in the bin for a week, and return their ids.
 
-    `today` is the local day, `2026-03-14`. Called once at each start, on the writer's thread.
+    `today` is the local day, `2026-03-14`. What `is_open` says of an id, that another program has it open,
+    leaves that one for a later start. Called once at each start, on the writer's thread.
     """
     if connection.execute("SELECT 1 FROM conversations WHERE deleted IS NOT NULL").fetchone() is None:
         return []
@@ -55,11 +59,12 @@ def empty_bin(connection: sqlite3.Connection, today: str) -> list[str]:
         "WHERE deleted IS NOT NULL AND ? > date(deleted, 'unixepoch', 'localtime')",
         (today, today),
     )
-    expired = connection.execute(
+    rows = connection.execute(
         "SELECT c.key, c.id FROM days_in_bin AS d JOIN conversations AS c ON c.key = d.conversation "
         "WHERE d.day <= ? GROUP BY c.key HAVING count(*) >= ?",
         (today, DAYS_IN_BIN),
     ).fetchall()
+    expired = [(key, conversation_id) for key, conversation_id in rows if not is_open(conversation_id)]
     if expired:
         purge(connection, [key for key, _ in expired])
     return [conversation_id for _, conversation_id in expired]

@@ -40,6 +40,43 @@ def local_day() -> str:
     return date.today().isoformat()
 
 
+class KnownConversations:
+    """Which conversations were on disk while this program ran, and which of those another one has deleted.
+
+    What was deleted for good is not written again by a window that still has it in memory.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[str, Callable[[], bool]] = {}
+        self.purged: set[str] = set()
+        """The ids of those that are gone."""
+
+    def note(self, conversation_id: str, is_committed: Callable[[], bool] = lambda: True) -> None:
+        """Note that a conversation is on disk, or is as soon as `is_committed` says so."""
+        if not self._was_written(conversation_id):
+            self._written[conversation_id] = is_committed
+        self.purged.discard(conversation_id)
+
+    def forget(self, conversation_id: str) -> None:
+        """Note that this program itself has removed a conversation, which may be written again."""
+        self._written.pop(conversation_id, None)
+
+    def _was_written(self, conversation_id: str) -> bool:
+        is_committed = self._written.get(conversation_id)
+        return is_committed is not None and is_committed()
+
+    def require_unpurged(self, connection: sqlite3.Connection, conversation_id: str) -> None:
+        """Raise StoreError where the conversation was on disk and is not there any more."""
+        select = "SELECT 1 FROM conversations WHERE id = ?"
+        is_there = connection.execute(select, (conversation_id,)).fetchone() is not None
+        if not is_there and (conversation_id in self.purged or self._was_written(conversation_id)):
+            self.purged.add(conversation_id)
+            raise StoreError(
+                "NOT SAVED: another moa-tui has deleted this conversation for good, and nothing of it is "
+                "written any more; /new begins one that is"
+            )
+
+
 class Recording:
     """Writes a run to the database while it goes.
 
@@ -49,9 +86,15 @@ class Recording:
     """
 
     def __init__(
-        self, writer: Writer, conversation: Conversation, turn: Turn, today: Callable[[], str] = local_day
+        self,
+        writer: Writer,
+        conversation: Conversation,
+        turn: Turn,
+        known: KnownConversations,
+        today: Callable[[], str],
     ) -> None:
         """Begin to record `turn` of `conversation`; `today` returns the day on which costs are booked."""
+        self._known = known
         self._writer = writer
         self._conversation = conversation
         self._turn = turn
@@ -64,12 +107,18 @@ class Recording:
         """What was written besides texts in progress, to be written again where the file is lost."""
         self.is_over = False
         """True once nothing is left to be written anew: the turn was withdrawn."""
-        writer.put(self._begin)
+        self._has_begun = False
+        self._first_change = writer.put(self._begin)
 
     @property
     def turn_id(self) -> str:
         """The id of the turn."""
         return self._turn.id
+
+    @property
+    def is_on_disk(self) -> bool:
+        """True once the turn, as it was sent, is committed: from then on its prompt cannot be lost."""
+        return self._has_begun and self._writer.has_written(self._first_change)
 
     def take(self, event: Event) -> None:
         """Record an event of the run. What a call cost is booked on the day on which this is called."""
@@ -97,7 +146,13 @@ class Recording:
         """Remove the turn again, because its run never began; the database is as if it had not been sent."""
         active = self._conversation.active
         self.is_over = True
-        self._put(lambda db, turn, _: tables.forget_turn(db, turn, active.id if active is not None else None))
+
+        def forget(connection: sqlite3.Connection, turn: int, _: TextPool) -> None:
+            tables.forget_turn(connection, turn, active.id if active is not None else None)
+            if active is None:  # Its only turn.
+                self._known.forget(self._conversation.id)
+
+        self._put(forget)
 
     def _checkpoint(self, call: CallId, kind: Kind, text: str | None) -> None:
         """Have a piece of text written at the next checkpoint; None where the call begins anew."""
@@ -120,11 +175,12 @@ class Recording:
     def _apply(self, change: Change, connection: sqlite3.Connection) -> None:
         """Apply a change to the turn; later changes are dropped once the turn is gone.
 
-        Raises StoreError, once, where the turn was removed meanwhile; recording the next turn brings it back.
+        Raises StoreError, once, where the turn was removed meanwhile.
         """
         if self._is_lost:
             return
         try:
+            self._known.require_unpurged(connection, self._conversation.id)
             conversation = tables.conversation_key(connection, self._conversation.id)
             turn = tables.turn_key(connection, conversation, self._turn.id)
         except StoreError:
@@ -146,7 +202,12 @@ class Recording:
             self._apply(change, connection)
 
     def _begin(self, connection: sqlite3.Connection) -> None:
-        """Insert the turn, and the conversation where it is not there."""
+        """Insert the turn, and the conversation where it never was there. Raises StoreError where it was."""
+        try:
+            self._known.require_unpurged(connection, self._conversation.id)
+        except StoreError:
+            self._is_lost = True
+            raise
         self._codec = MessageCodec(self._turn)
         first = self._conversation.turns[0] if self._conversation.turns else self._turn
         key = tables.keep_conversation(connection, self._conversation, first)
@@ -154,12 +215,13 @@ class Recording:
         rows = connection.execute("SELECT id FROM turns WHERE conversation = ?", (key,))
         stored_ids = {turn_id for (turn_id,) in rows}
         for turn in self._conversation.turns:
-            # Another moa-tui may have removed the conversation that goes on here.
-            if turn.id not in stored_ids:
+            if turn.id not in stored_ids:  # It could not be written.
                 tables.keep_whole_turn(connection, key, turn, pool)
         if self._turn.id not in stored_ids:  # Written anew already, where the file was lost.
             tables.keep_turn(connection, key, self._turn, pool)
         tables.make_active(connection, key, self._turn.id)
+        self._has_begun = True
+        self._known.note(self._conversation.id, lambda: self.is_on_disk)
 
 
 @dataclass

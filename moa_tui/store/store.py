@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
 import zlib
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from filelock import FileLock, Timeout
-
-from moa_tui.errors import ConversationExistsError, DatabaseLostError, StoreError
-from moa_tui.settings import paths
+from moa_tui.errors import ConversationExistsError, DatabaseLostError, OpenElsewhereError, StoreError
 from moa_tui.store import reader, tables
+from moa_tui.store.claims import Claims
 from moa_tui.store.drafts import purge_drafts
 from moa_tui.store.figures import figures
 from moa_tui.store.purge import empty_bin, overwrite, purge, purge_copies
-from moa_tui.store.recording import Recording, local_day
+from moa_tui.store.recording import KnownConversations, Recording, local_day
 from moa_tui.store.schema import connect, connect_for_reading, explained, is_damage, open_database
 from moa_tui.store.text_pool import MessageCodec, TextPool
 from moa_tui.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from moa_tui.conversation import Conversation, Hit, Summary, Turn
     from moa_tui.stats.figures import Figures
@@ -63,11 +60,12 @@ class Store:
                 connection.close()
                 raise explained(error, path) from error
         self._read_lock = threading.Lock()
-        self._claims: dict[str, FileLock] = {}
-        self._claims_lock = threading.Lock()
+        self._claims = Claims(path.parent / "open")
         self._has_work = False
         self._in_view: Conversation | None = None
+        self._known = KnownConversations()
         self._recordings: list[Recording] = []
+        self._unwritten: list[Recording] = []
         self._writer = Writer(connection, path, self, problem)
         self._writer.put(self._empty_bin, soon=False)
         if problem is None:
@@ -86,7 +84,7 @@ class Store:
                 self.let_go(conversation_id)
 
     def _empty_bin(self, connection: sqlite3.Connection) -> None:
-        for conversation_id in empty_bin(connection, self._today()):
+        for conversation_id in empty_bin(connection, self._today(), self._claims.is_open_elsewhere):
             self._writer.is_overwriting_due = True
             purge_copies(self.path, conversation_id)
             purge_drafts(self.path.parent / "drafts", conversation_id)
@@ -130,13 +128,14 @@ class Store:
             except sqlite3.Error as error:
                 connection.close()
                 raise explained(error, self.path) from error
-        self._hold_again()
+        self._claims.hold_again()
         return connection
 
     def write_anew(self, connection: sqlite3.Connection) -> None:
         """See `writer.Memory`."""
-        if self._in_view is not None and self._in_view.turns:
-            _complete(connection, self._in_view)
+        in_view = self._in_view
+        if in_view is not None and in_view.turns and in_view.id not in self._known.purged:
+            _complete(connection, in_view)
         for recording in self._recordings:
             recording.write_anew(connection)
 
@@ -145,9 +144,24 @@ class Store:
     def record(self, conversation: Conversation, turn: Turn) -> Recording:
         """Write a turn that is being sent, and return what writes the events of its run. Does not wait."""
         self._has_work = True
-        recording = Recording(self._writer, conversation, turn, self._today)
+        recording = Recording(self._writer, conversation, turn, self._known, self._today)
         self._recordings = [*self._recordings, recording]
+        self._unwritten = [*self._unwritten, recording]
         return recording
+
+    def unwritten_turns(self) -> set[str]:
+        """Return the ids of the turns that were sent and are not on disk yet. Does not wait."""
+        self._unwritten = [each for each in self._unwritten if not each.is_on_disk and not each.is_over]
+        return {each.turn_id for each in self._unwritten}
+
+    @property
+    def is_behind(self) -> bool:
+        """True where something waits to be written for longer than a moment. Does not wait."""
+        return self._writer.is_behind
+
+    def catch_up(self, seconds: float) -> bool:
+        """Wait for so long at most until all that was queued so far is written; return whether it is."""
+        return self._writer.flush(seconds)
 
     def save(self, conversation: Conversation) -> None:
         """Write a whole conversation that was made elsewhere; its costs are booked on no day.
@@ -165,10 +179,12 @@ class Store:
             _complete(connection, conversation)
 
         self._writer.call(change)
+        self._known.note(conversation.id)
 
     def complete(self, conversation: Conversation) -> None:
         """Write the turns of a conversation that are not there yet; their costs are booked on no day."""
         self._writer.call(lambda connection: _complete(connection, conversation))
+        self._known.note(conversation.id)
 
     def set_active(self, conversation_id: str, turn: Turn | None) -> None:
         """Make `turn` the last of the branch in view. Does not wait; does nothing where it is not there."""
@@ -198,11 +214,23 @@ class Store:
 
         self._writer.call(change)
 
+    def name_untitled(self, conversation_id: str, title: str) -> None:
+        """Give a conversation a title where it has none; do nothing where it has one, or is not there."""
+        update = "UPDATE conversations SET title = ? WHERE id = ? AND title = ''"
+        values = (tables.storable(title), conversation_id)
+        self._writer.call(lambda connection: connection.execute(update, values))
+
     def purge(self, conversation_id: str) -> StoreError | None:
         """Delete a conversation for good, from the copies of older versions too.
 
-        Returns why words of it may still be on the disk, None where they are overwritten.
+        Returns why words of it may still be on the disk, None where they are overwritten. Raises
+        OpenElsewhereError where another moa-tui has it open, which has all of it in memory.
         """
+        if self._claims.is_open_elsewhere(conversation_id):
+            raise OpenElsewhereError(
+                f'"{self.load(conversation_id).name}" is open in another moa-tui: close it there first, then '
+                "delete it for good"
+            )
         self._writer.call(
             lambda connection: purge(connection, [tables.conversation_key(connection, conversation_id)])
         )
@@ -252,7 +280,9 @@ class Store:
 
     def load(self, conversation_id: str) -> Conversation:
         """Return a conversation with all its turns. Raises StoreError where there is none of that id."""
-        return self._read(lambda connection: reader.load(connection, conversation_id))
+        conversation = self._read(lambda connection: reader.load(connection, conversation_id))
+        self._known.note(conversation_id)
+        return conversation
 
     def turn_ids(self, conversation_id: str) -> set[str]:
         """Return the ids of the turns of a conversation; none where it is not there."""
@@ -295,43 +325,12 @@ class Store:
 
     def hold(self, conversation_id: str) -> bool:
         """Claim a conversation for this program; return False where another has it open."""
-        # An id may come from a file of anybody's, and be no name for a file.
-        name = hashlib.blake2b(conversation_id.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-        folder = self.path.parent / "open"
-        with self._claims_lock:
-            if conversation_id in self._claims:
-                return True
-            try:
-                paths.make_private_dir(folder)
-                # It may be claimed on one thread and given up on another.
-                lock = FileLock(folder / f"{name}.lock", timeout=0, mode=0o600, thread_local=False)
-                lock.acquire()
-            except Timeout:
-                return False
-            except OSError:
-                return True  # Where nothing can be written nobody else can go on with it either.
-            self._claims[conversation_id] = lock
-            return True
-
-    def _hold_again(self) -> None:
-        """Claim anew what was claimed by files that are gone, with the whole folder."""
-        with self._claims_lock:
-            gone = {name: lock for name, lock in self._claims.items() if not Path(lock.lock_file).exists()}
-            for conversation_id, lock in gone.items():
-                del self._claims[conversation_id]
-                lock.release()
-        for conversation_id in gone:
-            self.hold(conversation_id)
+        return self._claims.hold(conversation_id)
 
     def let_go(self, conversation_id: str) -> None:
         """Give up the claim to a conversation, once what is queued of it is written."""
         self._writer.flush(2.0)
-        with self._claims_lock:
-            if lock := self._claims.pop(conversation_id, None):
-                # Deleted while it is locked, so that nobody who waits for it gets a lock on a deleted file.
-                with suppress(OSError):
-                    Path(lock.lock_file).unlink()
-                lock.release()
+        self._claims.let_go(conversation_id)
 
     def close(self) -> bool:
         """Write what is queued, close the file and give up all claims; return whether all turns are there."""
@@ -339,8 +338,7 @@ class Store:
         with self._read_lock:
             if self._reading is not None:
                 self._reading.close()
-        for conversation_id in list(self._claims):
-            self.let_go(conversation_id)
+        self._claims.let_all_go()
         return written or not self._has_work
 
     def __enter__(self) -> Self:

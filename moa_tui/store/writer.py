@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 import traceback
 from collections import deque
 from contextlib import suppress
@@ -31,6 +32,8 @@ _log.addHandler(logging.NullHandler())
 
 # At most so much of a text in progress is lost when the program is killed.
 _CHECKPOINT_SECONDS = 1.0
+# A checkpoint, and a moment for the disk to write it.
+_BEHIND_SECONDS = _CHECKPOINT_SECONDS + 1.0
 # How long changes that could not be written wait for room on the disk, or for who holds the file.
 _RETRY_SECONDS = 5.0
 # When to move the write-ahead log into the file: after a rest, or at the latest after so many changes.
@@ -106,6 +109,7 @@ class Writer:
             self._adopt(connection)
         self._changes: deque[Change] = deque()
         self._queued_count = self._written_count = 0
+        self._waiting_since = 0.0
         self._urgent = self._closing = self._ended = False
         self._is_writing = False
         self.is_overwriting_due = False
@@ -115,20 +119,32 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="moa-store", daemon=True)
         self._thread.start()
 
-    def put(self, change: Change, *, soon: bool = True) -> None:
-        """Queue a change and return at once; after `close` nothing is queued any more.
+    def put(self, change: Change, *, soon: bool = True) -> int:
+        """Queue a change and return its number at once; after `close` nothing is queued any more.
 
         With `soon` False, the change may wait for up to a second for others.
         """
         with self._state:
             if self._ended:
-                return
+                return self._queued_count + 1
             first = not self._changes
+            if first:
+                self._waiting_since = time.monotonic()
             self._changes.append(change)
             self._queued_count += 1
             self._urgent = self._urgent or soon
             if soon or first:
                 self._state.notify_all()
+            return self._queued_count
+
+    def has_written(self, number: int) -> bool:
+        """True once the change that `put` gave this number is committed."""
+        return self._written_count >= number
+
+    @property
+    def is_behind(self) -> bool:
+        """True where something waits to be written for longer than it waits for others."""
+        return bool(self._changes) and time.monotonic() > self._waiting_since + _BEHIND_SECONDS
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until all that was queued so far is written, for so many seconds; return whether it is.
@@ -242,8 +258,8 @@ class Writer:
             self._abandon(self._connection)
             self._set_problem(
                 DatabaseLostError(
-                    f"NOT SAVED: {loss} while moa-tui had it open. Only what is open here is written anew; "
-                    "where the file was moved away, put it back while no moa-tui runs"
+                    f"NOT SAVED: {loss} while moa-tui had it open. Only what is open here, and not private, "
+                    "is written anew; where the file was moved away, put it back while no moa-tui runs"
                 )
             )
         try:
@@ -312,6 +328,7 @@ class Writer:
             for _ in range(count):
                 self._changes.popleft()
             self._written_count += count
+            self._waiting_since = time.monotonic()
             self._state.notify_all()
         self._set_problem(None)
         for fault in faults:

@@ -27,6 +27,7 @@ from moa_tui.ui.rows.line_filter import ControlFilter
 from moa_tui.ui.screens.checklist_screen import ChecklistScreen
 from moa_tui.ui.screens.compare.compare_panes import ComparePanes
 from moa_tui.ui.screens.compare.compare_screen import CompareScreen
+from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.help_screen import HelpScreen, keys_in_force
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from moa_tui.ui.screens.link_screen import LinkScreen
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
 _QUIT_WITHIN_SECONDS = 3.0
+_DROP_WITHIN_SECONDS = 10.0
 _KEYS_THAT_CLOSE = ("enter", "escape")
 
 
@@ -111,7 +113,7 @@ class MoaApp(PrivateTracebackApp):
         self._chat_screen = ChatScreen(session, catalog, models, library, settings, why)
         self._settings = settings
         self._problems = list(problems)
-        self._quit_until = 0.0
+        self._quit_until = self._may_drop_until = 0.0
         self._screen_left_at = 0.0
         """When a screen was left the last time, by the clock of Textual's events."""
         self._filter = ControlFilter()
@@ -275,14 +277,24 @@ class MoaApp(PrivateTracebackApp):
     async def action_quit(self) -> None:
         """Leave; where that would lose a conversation, only when it is asked once more."""
         try:
-            self._chat_screen.controllers.switching.require_may_leave()
+            await self._chat_screen.controllers.switching.require_may_end()
             self._chat_screen.controllers.drafting.require_may_leave()
+            self._require_saved()
         except UsageError as error:
             self._chat_screen.view.complain(error)
             return
         except Exception as error:  # a fault of ours must not keep anybody in the program
             self.on_bug(error)
         self.exit()
+
+    def _require_saved(self) -> None:
+        """Raise UsageError, once, where leaving would lose what was changed on a screen above the chat."""
+        unsaved = [screen.unsaved for screen in self.screen_stack if isinstance(screen, GuardedScreen)]
+        words = next(filter(None, reversed(unsaved)), None)
+        now = time.monotonic()
+        if words is not None and now > self._may_drop_until:
+            self._may_drop_until = now + _DROP_WITHIN_SECONDS
+            raise UsageError(f"{words} The same once more leaves and drops it")
 
     def keep_unsent(self) -> str | None:
         """Write what was not sent to disk once the app is over; why that cannot be, or None."""

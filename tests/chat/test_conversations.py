@@ -347,6 +347,20 @@ async def test_a_title_that_comes_too_late_goes_nowhere(
     assert session.chat.conversation.title == "By hand"
 
 
+async def test_a_title_given_in_another_window_stays(
+    session: ChatSession, conversations: Conversations, models: FakeModels, gate: Gate, store: Store
+) -> None:
+    models.scripts = {"namer": [[gate.event, "By a model"]]}
+    await answered(session, "one")
+    naming = asyncio.create_task(conversations.name_by("namer"))
+    await wait_until(lambda: models.asked["namer"])
+    with Store(store.path) as other:
+        other.change(session.chat.conversation.id, title="By hand")
+    gate.open()
+    assert await naming, "it has another title now"
+    assert session.chat.conversation.title == store.summaries()[0].name == "By hand"
+
+
 async def test_a_title_never_lands_in_the_conversation_that_was_gone_to(
     session: ChatSession, conversations: Conversations, models: FakeModels, gate: Gate
 ) -> None:

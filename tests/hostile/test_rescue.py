@@ -6,6 +6,7 @@ import os
 import random
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -246,3 +247,24 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: py
         assert done.exit_code == 2
         assert words in done.stderr
         assert list((tmp_path / "saved").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["rescue", "export"])
+def test_conversations_whose_names_come_to_one_do_not_write_over_one_another(
+    command: str, tmp_path: Path
+) -> None:
+    ids = ["trip/1", "trip-1", "TRIP 1", "a" * 300 + "x", "a" * 300 + "y"]
+    with Store(paths.database_file()) as store:
+        for number, each in enumerate(ids):
+            made = conversation_of((f"word{number}", "answer"))
+            store.save(replace(made, id=each, title="Same title", created=0.0))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    arguments = [str(folder)] if command == "rescue" else [*ids, "-f", "json", "-o", str(folder), "--replace"]
+    for _ in range(2):  # What is there from an earlier time is written over.
+        done = call("sessions", command, *arguments)
+        assert done.exit_code == 0, done.stderr
+        files = [path.read_text() for path in folder.iterdir()]
+        assert len(files) == len(ids)
+        assert all(any(f'"word{number}"' in text for text in files) for number in range(len(ids)))
+        assert len(done.stdout.splitlines()) == len(ids)

@@ -18,7 +18,8 @@ from moa_tui.store.drafts import Draft, Drafts, SentPrompt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DRAFT = Draft("c1", ("first", "second\nline \ud800 \x1b[31m"), SentPrompt("sent", ("t1", "t2")), "t0")
+SENT = (SentPrompt("sent", ("t1", "t2"), "c1"),)
+DRAFT = Draft("c1", ("first", "second\nline \ud800 \x1b[31m"), SENT, "t0")
 
 
 @pytest.fixture
@@ -131,7 +132,14 @@ def huge(path: Path) -> None:
         pytest.param(written('{"conversation": "c", "prompts": "text"}'), id="prompts no list"),
         pytest.param(written('{"conversation": "c", "prompts": [1]}'), id="prompt no text"),
         pytest.param(written('{"conversation": 1, "prompts": []}'), id="conversation no text"),
-        pytest.param(written('{"conversation": "c", "prompts": [], "sent": 7}'), id="sent no prompt"),
+        pytest.param(written('{"conversation": "c", "prompts": [], "sent": 7}'), id="sent no list"),
+        pytest.param(written('{"conversation": "c", "prompts": [], "sent": [7]}'), id="sent no prompt"),
+        pytest.param(written('{"conversation": "\\ud800", "prompts": []}'), id="id no Unicode"),
+        pytest.param(written('{"conversation": "' + "c" * 1_000_000 + '", "prompts": []}'), id="id huge"),
+        pytest.param(
+            written('{"conversation": "c", "prompts": [], "sent": [{"text": "", "turns": ["\\udfff"]}]}'),
+            id="turn id no Unicode",
+        ),
         pytest.param(huge, id="huge"),
         pytest.param(Path.mkdir, id="a directory"),
         pytest.param(lambda path: os.mkfifo(path), id="a pipe"),

@@ -285,7 +285,7 @@ def test_a_run_that_never_began_leaves_nothing(store: Store) -> None:
     assert {(hit.turn, hit.where) for hit in hits} == {(again.id, "prompt"), (again.id, "proposer")}
 
 
-def test_a_conversation_removed_meanwhile_is_told_once_and_comes_back_whole(store: Store) -> None:
+def test_a_conversation_removed_meanwhile_is_told_and_does_not_come_back(store: Store) -> None:
     told: list[StoreError | None] = []
     store.on_problem(told.append)
     made = Prose().conversation(a_recipe(), 2)
@@ -295,12 +295,20 @@ def test_a_conversation_removed_meanwhile_is_told_once_and_comes_back_whole(stor
     store.purge(made.id)
     replay(recording, turn)
     assert store._writer.flush()
-    assert ["not there" in str(problem) for problem in told] == [True]
+    assert ["NOT SAVED" in str(problem) for problem in told] == [True]
     made = made.with_turn(turn)
     last = a_turn("fourth", "answer", parent=turn)
-    replay(store.record(made, last), last)
-    assert_recorded(store, made.with_turn(last))
-    assert len(told) == 1
+    unwritten = store.record(made, last)
+    replay(unwritten, last)
+    assert store.summaries() == []
+    assert ["NOT SAVED" in str(problem) for problem in told] == [True, True]
+    assert not unwritten.is_on_disk
+    assert store.unwritten_turns() == {last.id}, "its prompt stays in the draft"
+    # Where the person wants it on disk, it is there again.
+    store.complete(made)
+    after = a_turn("fifth", "answer", parent=turn)
+    replay(store.record(made, after), after)
+    assert_recorded(store, made.with_turn(after))
 
 
 def test_what_is_thrown_away_and_used_again_is_kept(store: Store) -> None:

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError, UsageError
@@ -22,7 +23,7 @@ from moa_tui.settings.paths import disk_words, write_private
 from moa_tui.text.safe import as_json_unicode, as_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from moa_tui.conversation import Conversation, Turn
@@ -87,12 +88,13 @@ def write(
     folder: Path,
     *,
     replace: bool = False,
+    taken: Collection[Path] = (),
 ) -> Path:
     """Write a file that only its owner can read, and return its absolute path.
 
     Without `path`, the file goes to `folder`. Without `path`, and where `path` is a folder, `file_name` names
-    the file. Raises UsageError where `render` does and for a file that exists while `replace` is False;
-    FileError where the file cannot be written.
+    the file, with a number behind it where one of `taken` has that name. Raises UsageError where `render`
+    does and for a file that exists while `replace` is False; FileError where the file cannot be written.
     """
     text = render(conversations, format)
     target = path or folder
@@ -100,7 +102,7 @@ def write(
         # ValueError: a NUL, or a surrogate that no file name can have; RuntimeError: no such user's home.
         target = target.expanduser().absolute()
         if path is None or target.is_dir():
-            target /= file_name(conversations, format)
+            target = _another(target / file_name(conversations, format), taken)
         write_private(target, text, replace=replace)
     except FileExistsError as error:
         raise UsageError(
@@ -111,6 +113,15 @@ def write(
     except OSError as error:
         raise FileError(f"{target} cannot be written: {disk_words(error)}") from error
     return target
+
+
+def _another(target: Path, taken: Collection[Path]) -> Path:
+    """Return `target`, numbered where one of these files has its name, in whatever case."""
+    names = {path.name.casefold() for path in taken}
+    suffix = "".join(target.suffixes)
+    stem = target.name.removesuffix(suffix)
+    numbered = (target.with_name(f"{stem}-{number}{suffix}") for number in count(2))
+    return next(path for path in chain([target], numbered) if path.name.casefold() not in names)
 
 
 def file_name(conversations: Sequence[Conversation], format: str) -> str:

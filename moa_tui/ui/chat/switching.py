@@ -185,11 +185,18 @@ class Switching:
 
     # Trouble with the disk
 
-    def require_may_leave(self) -> None:
-        """Raise UsageError, once, where leaving the conversation would lose it against its owner's will."""
+    async def require_may_end(self) -> None:
+        """As `require_may_leave`, for leaving the program: what is on its way to the disk has a moment."""
+        self.require_may_leave(is_written=await self._conversations.catch_up())
+
+    def require_may_leave(self, *, is_written: bool = True) -> None:
+        """Raise UsageError, once, where leaving the conversation would lose it against its owner's will.
+
+        `is_written` is False where something of it is known to be still on its way to the disk.
+        """
         now = time.monotonic()
-        has_turns = bool(self._chat.conversation.turns)
-        if has_turns and self._conversations.is_at_risk and now > self._may_leave_until:
+        is_lost = bool(self._chat.conversation.turns) and self._conversations.is_at_risk
+        if (is_lost or not is_written) and now > self._may_leave_until:
             self._may_leave_until = now + _LEAVE_WITHIN_SECONDS
             raise UsageError(
                 "this conversation is not on disk: /export saves it. The same once more leaves it"
@@ -206,10 +213,17 @@ class Switching:
         self._labels.renew_title()
         if problem is None:
             was_lost = isinstance(before, DatabaseLostError)
-            words = "what is open here was written anew" if was_lost else "nothing was lost"
+            words = self._written_anew_words() if was_lost else "nothing was lost"
             self._view.say(f"conversations are written to disk again; {words}", seconds=15 if was_lost else 5)
         else:
             self.tell_disk_problem()
+
+    def _written_anew_words(self) -> str:
+        if not self._chat.private:
+            return "what is open here was written anew"
+        if self._chat.kept is not None:
+            return "what is open here was written anew, up to where it became private"
+        return "into a new file, which has nothing of this private conversation"
 
     def tell_disk_problem(self) -> None:
         """Say why conversations cannot be written just now, if so."""

@@ -31,6 +31,11 @@ class GuardedScreen(DeafScreen[Result]):
         """True once the screen has given its result. It is about to be removed, and nothing reaches it."""
         return self.is_deaf
 
+    @property
+    def unsaved(self) -> str | None:
+        """What would be lost if the program were left now, as a sentence; None for nothing."""
+        return None
+
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Leave the screen with `result`. Only the first call has an effect.
 

@@ -198,6 +198,12 @@ class OptionsForm(GuardedDialog[dict[str, Any] | None]):
         else:
             self.dismiss(dict(verdict.table))
 
+    @property
+    def unsaved(self) -> str | None:
+        """See `GuardedScreen`."""
+        is_changed = self.texts != self._options.texts
+        return "These options were changed and are not saved." if is_changed else None
+
     def action_close(self) -> None:
         """Leave the form; ask first if changes would be lost."""
 
@@ -205,7 +211,7 @@ class OptionsForm(GuardedDialog[dict[str, Any] | None]):
             if drop:
                 self.dismiss(None)
 
-        if self.texts == self._options.texts:
-            self.dismiss(None)
+        if (words := self.unsaved) is not None:
+            self.open(DropScreen(words), leave)
         else:
-            self.open(DropScreen("These options were changed and are not saved."), leave)
+            self.dismiss(None)

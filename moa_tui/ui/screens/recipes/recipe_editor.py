@@ -238,6 +238,11 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
         if self._recipe is not None:
             self._use(self._recipe)
 
+    @property
+    def unsaved(self) -> str | None:
+        """See `GuardedScreen`."""
+        return "The recipe was changed and is not saved." if self._draft.is_changed else None
+
     def action_close(self) -> None:
         """Leave the editor; ask first if changes would be lost."""
 
@@ -245,8 +250,8 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
             if drop:
                 self.dismiss(None)
 
-        if self._draft.is_changed:
-            self.open(DropScreen("The recipe was changed and is not saved."), leave)
+        if (words := self.unsaved) is not None:
+            self.open(DropScreen(words), leave)
         else:
             self.dismiss(None)
 

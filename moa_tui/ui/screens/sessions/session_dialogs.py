@@ -44,6 +44,12 @@ class TextScreen(GuardedDialog[str | None]):
             yield Static(Content(self._note), id="note")
             yield KeyBar()
 
+    @property
+    def unsaved(self) -> str | None:
+        """See `GuardedScreen`."""
+        is_changed = self.query_one(Input).value != self._text
+        return f"{self._title}: what was typed is not kept yet." if is_changed else None
+
     def action_accept(self) -> None:
         """Give the line as it is typed."""
         self.dismiss(self.query_one(Input).value)
