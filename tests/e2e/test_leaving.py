@@ -1,4 +1,4 @@
-"""Leaving the program while a worker thread hangs, on a file that never ends or a disk that does not answer."""
+"""Leaving the program while a worker thread hangs on a file that never ends or a disk that is gone."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ class PrivateTracebackApp(App[None]):
         super().exit(result, return_code, message)
         asyncio.get_running_loop().call_later(_HANDLERS_END_WITHIN_SECONDS, self._cancel_handlers)
 
-    # `App._registry` and `MessagePump._task`: Textual waits for the handlers of every widget and screen, without
-    # a limit, before it gives the terminal back.
+    # `App._registry` and `MessagePump._task`: Textual waits for the handlers of every widget and screen,
+    # without a limit, before it gives the terminal back.
     def _cancel_handlers(self) -> None:
         for widget in list(self._registry):
             if widget._task is not None:
