@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation
 
+
+def wide_table(first_name: str, columns: int, rows: int) -> str:
+    """A table of the column `first_name` and others that are narrow."""
+    return "\n".join(
+        [f"|{first_name}{'|a' * (columns - 1)}|", f"|{'-|' * columns}", *[f"{'|a' * columns}|"] * rows]
+    )
+
+
 NESTED = {
     "strong": "**" * 400 + "a" + "**" * 400,
     "very strong": "**" * 20_000 + "a" + "**" * 20_000,
@@ -46,6 +54,8 @@ LONG = {
     "headings": "# a\n" * 20_000,
     "list": "* a\n" * 20_000,
     "columns": "|a" * 5_000 + "\n" + "|-" * 5_000 + "\n" + ("|b" * 5_000 + "\n") * 5,
+    "long column name": wide_table("x" * 100_000, 8, 1_000),
+    "invisible column name": wide_table("a" + "\u0301" * 100_000, 31, 100),
     "missing cells": "|a" * 2_000 + "\n" + "|-" * 2_000 + "\n" + "|\n" * 5_000,
     "rows": "|a|b|\n|-|-|\n" + "|c|d|\n" * 20_000,
     "half links": "[a](" * 30_000,
