@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-import zlib
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -285,7 +284,7 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             raise explained(error, self.path) from error
-        except (LookupError, TypeError, ValueError, zlib.error) as error:
+        except reader.SENSELESS_ROWS as error:
             raise StoreError(
                 f"{self.path}: what is in it makes no sense ({type(error).__name__}: {error}); "
                 "`moa-tui doctor` looks into it"

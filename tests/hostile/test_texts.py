@@ -54,7 +54,7 @@ LONG = {
     "headings": "# a\n" * 20_000,
     "list": "* a\n" * 20_000,
     "columns": "|a" * 5_000 + "\n" + "|-" * 5_000 + "\n" + ("|b" * 5_000 + "\n") * 5,
-    "long column name": wide_table("x" * 100_000, 8, 1_000),
+    "long column name": wide_table("x" * 100_000, 31, 300),
     "invisible column name": wide_table("a" + "\u0301" * 100_000, 31, 100),
     "missing cells": "|a" * 2_000 + "\n" + "|-" * 2_000 + "\n" + "|\n" * 5_000,
     "rows": "|a|b|\n|-|-|\n" + "|c|d|\n" * 20_000,
