@@ -129,6 +129,15 @@ def test_a_growing_text_is_laid_out_and_searched_in_moments(name: str) -> None:
     assert text.source == EVERY[name]
 
 
+@pytest.mark.parametrize(
+    ("unit", "sought"), [("a", "a" * 2_999 + "b"), ("ab", "ab" * 1_500 + "c"), ("İa", "a" * 3_000)]
+)
+def test_a_long_text_is_searched_for_in_moments(unit: str, sought: str) -> None:
+    text = GrowingText(78)
+    text.append(unit * 195_000)
+    assert seconds(lambda: find(text.rows, sought)) < 1
+
+
 def test_of_a_very_long_text_the_beginning_is_shown_and_all_of_it_is_there() -> None:
     text = GrowingText(78)
     for _ in range(30):
