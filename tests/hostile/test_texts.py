@@ -18,6 +18,8 @@ from moa_tui.formats import export
 from moa_tui.formats.foreign import from_messages
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.store.search_text import SearchQuery
+from moa_tui.text.markdown import Work
+from moa_tui.ui.rows.code_colours import highlighted
 from moa_tui.ui.rows.layout_thread import on_layout_thread
 from moa_tui.ui.rows.markdown_rows import block_end, render, render_at_once
 from moa_tui.ui.rows.text_rows import GrowingText, extract, find
@@ -215,3 +217,10 @@ async def test_a_conversation_of_such_answers_is_opened_and_left() -> None:
         await bench.until_shown(">" * 70)
         await bench.press("x")
         await bench.until_shown("┃ x")
+
+
+@pytest.mark.parametrize("before", ["", "```aspx-vb\n"])
+def test_no_lexer_that_was_not_measured_reads_code(before: str) -> None:
+    code = before + "\n".join(["<%" * 195] * 46)
+    language = "markdown" if before else "aspx-vb"
+    assert seconds(lambda: highlighted(code, language, Work(1.0))) < 0.3
