@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 # A file larger than this is no text to ask a model about.
 MAX_FILE_BYTES = 5_000_000
 
+# Tildes fence a text that has more backticks in a row than this, if it has fewer tildes.
+_MANY_MARKS = 20
+_MOST_MARKS = 1_000
+
 # A paste of more lines or characters than this stands in the prompt as a token.
 _MOST_PASTED_LINES = 20
 _MOST_PASTED_CHARACTERS = 10_000
@@ -47,7 +51,8 @@ class Attachment:
 def attach(path: Path) -> str:
     """A text file as part of a prompt: its name, and its text in a fence longer than any inside it.
 
-    Raises UsageError for a file that cannot be read, is no text, or is larger than MAX_FILE_BYTES.
+    Raises UsageError for a file that cannot be read, is no text, cannot be fenced, or is larger than
+    MAX_FILE_BYTES.
     """
     try:
         if path.is_dir():
@@ -66,10 +71,20 @@ def attach(path: Path) -> str:
         raise UsageError(f"{path} is no UTF-8 text file") from error
     if "\0" in text:
         raise UsageError(f"{path} is a binary file")
-    fence = "```"
-    while fence in text:
-        fence += "`"
+    fence = _fence(text)
+    if len(fence) > _MOST_MARKS:
+        raise UsageError(
+            f"{path} has more than {_MOST_MARKS:,} backticks and tildes in a row, so nothing can mark where "
+            "it ends; cut them out"
+        )
     return f"File `{path.name}`:\n\n{fence}\n{text.rstrip()}\n{fence}"
+
+
+def _fence(text: str) -> str:
+    """A fence longer than any row of its mark in `text`; of tildes where it has rows of many backticks."""
+    backticks, tildes = (max(map(len, re.findall(f"{mark}+", text)), default=0) for mark in "`~")
+    mark, longest = ("~", tildes) if backticks > max(_MANY_MARKS, tildes) else ("`", backticks)
+    return mark * max(3, longest + 1)
 
 
 def attachment(mention: str, folder: Path) -> Attachment:

@@ -6,7 +6,6 @@ Both functions only read, and may be called on any thread.
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,7 +95,7 @@ def _loaded(connection: sqlite3.Connection, conversation_id: str) -> Conversatio
     """Return a conversation; None where its rows make no sense."""
     try:
         return reader.load(connection, conversation_id)
-    except (sqlite3.Error, StoreError, LookupError, TypeError, ValueError, zlib.error):
+    except (sqlite3.Error, StoreError, *reader.SENSELESS_ROWS):
         return None
 
 

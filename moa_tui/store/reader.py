@@ -2,12 +2,13 @@
 
 Each function takes a connection that its caller owns and begins no transaction: what it reads is of one
 moment only where the caller has begun one. All of them raise sqlite3.Error for a file that cannot be read,
-and LookupError, TypeError, ValueError or zlib.error for rows that make no sense.
+and one of SENSELESS_ROWS for rows that make no sense.
 """
 
 from __future__ import annotations
 
 import gc
+import zlib
 from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +40,18 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Kind, Message, OutcomeStatus, Status
 
     Pieces = dict[CallId, dict[Kind, str]]
+
+SENSELESS_ROWS = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+    zlib.error,
+)
+"""What reading rows raises where their JSON is of another shape, nested too deep or too large, or torn."""
 
 INTERRUPTED = Failure("interrupted", "moa-tui ended before this answer did")
 _TURN_INTERRUPTED = Failure(

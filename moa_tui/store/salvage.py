@@ -241,7 +241,7 @@ class Salvage:
             return [
                 key for role, *rest in rows if isinstance(role, str) for key in rest if isinstance(key, int)
             ]
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return None
 
     def _fill(self, conversation: int, keys: Iterable[int | None], owners: dict[int, int]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import zlib
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -315,7 +314,7 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             raise explained(error, self.path) from error
-        except (LookupError, TypeError, ValueError, zlib.error) as error:
+        except reader.SENSELESS_ROWS as error:
             raise StoreError(
                 f"{self.path}: what is in it makes no sense ({type(error).__name__}: {error}); "
                 "`moa-tui doctor` looks into it"

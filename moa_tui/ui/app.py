@@ -22,6 +22,7 @@ from moa_tui.settings.fault_log import record_bug
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.chat.fault_net import FaultNet
 from moa_tui.ui.chat.screen import ChatScreen
+from moa_tui.ui.daemon_threads import DaemonThreads
 from moa_tui.ui.prompt.prompt import Prompt
 from moa_tui.ui.rows.line_filter import ControlFilter
 from moa_tui.ui.screens.checklist_screen import ChecklistScreen
@@ -138,6 +139,9 @@ class MoaApp(PrivateTracebackApp):
 
     def get_default_screen(self) -> Screen[None]:
         return self._chat_screen
+
+    def on_load(self) -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonThreads())
 
     def on_mount(self) -> None:
         # Drawing makes thousands of short-lived objects a second; by default each of these seconds would hold

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from moa_tui.chat.attachments import (
     MAX_FILE_BYTES,
     Pastes,
+    attach,
     attachment,
     is_binary,
     is_long,
@@ -148,3 +150,20 @@ def test_a_token_stands_for_its_paste_and_only_as_it_was_given() -> None:
     assert pastes.tokens(f"{by_hand} {wide} {many}") == [wide, many]
     pastes.clear()
     assert pastes.expand(many) == many
+
+
+def test_a_file_of_nothing_but_backticks_is_fenced_by_tildes(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.md"
+    path.write_text("`" * 4_000_000 + "~~~")
+    begin = time.thread_time()
+    text = attach(path)
+    assert time.thread_time() - begin < 1
+    assert text.startswith("File `ticks.md`:\n\n~~~~\n`")
+    assert text.endswith("`~~~\n~~~~")
+
+
+def test_a_file_that_nothing_can_fence_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "both.md"
+    path.write_text("`" * 100_000 + "\n" + "~" * 100_000)
+    with pytest.raises(UsageError, match=r"both\.md has more than 1,000 backticks and tildes in a row"):
+        attach(path)

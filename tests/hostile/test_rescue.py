@@ -20,7 +20,7 @@ from moa_tui.store.check import Rescued, rescued
 from moa_tui.store.image import PAGE_SIZE, database_image
 from moa_tui.store.pages import rows_of
 from moa_tui.store.salvage import LOST_TEXT
-from tests.cli.shell import call
+from tests.cli.shell import call, kept
 from tests.conversations import conversation_of, with_branches
 from tests.helpers import recipe
 from tests.store.helpers import Prose
@@ -268,3 +268,14 @@ def test_conversations_whose_names_come_to_one_do_not_write_over_one_another(
         assert len(files) == len(ids)
         assert all(any(f'"word{number}"' in text for text in files) for number in range(len(ids)))
         assert len(done.stdout.splitlines()) == len(ids)
+def test_rows_nested_too_deep_are_said_to_make_no_sense(conversations: list[Conversation]) -> None:
+    conversation = conversations[0]
+    kept(conversation)
+    with closing(sqlite3.connect(paths.database_file())) as connection:
+        connection.execute("UPDATE turns SET metrics = ?", ("[" * 100_000,))
+        connection.commit()
+    for command in (["sessions", "show"], ["sessions", "export"], ["ask", "-r", "demo", "-s"]):
+        question = ["more"] if command[0] == "ask" else []
+        done = call(*command, conversation.id, *question)
+        assert done.exit_code == 1
+        assert "makes no sense (RecursionError" in done.stderr

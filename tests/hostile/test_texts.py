@@ -18,6 +18,8 @@ from moa_tui.formats import export
 from moa_tui.formats.foreign import from_messages
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.store.search_text import SearchQuery
+from moa_tui.text.markdown import Work
+from moa_tui.ui.rows.code_colours import highlighted
 from moa_tui.ui.rows.layout_thread import on_layout_thread
 from moa_tui.ui.rows.markdown_rows import block_end, render, render_at_once
 from moa_tui.ui.rows.text_rows import GrowingText, extract, find
@@ -28,6 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from moa_tui.conversation import Conversation
+
+
+def wide_table(first_name: str, columns: int, rows: int) -> str:
+    """A table of the column `first_name` and others that are narrow."""
+    return "\n".join(
+        [f"|{first_name}{'|a' * (columns - 1)}|", f"|{'-|' * columns}", *[f"{'|a' * columns}|"] * rows]
+    )
+
 
 NESTED = {
     "strong": "**" * 400 + "a" + "**" * 400,
@@ -46,6 +56,8 @@ LONG = {
     "headings": "# a\n" * 20_000,
     "list": "* a\n" * 20_000,
     "columns": "|a" * 5_000 + "\n" + "|-" * 5_000 + "\n" + ("|b" * 5_000 + "\n") * 5,
+    "long column name": wide_table("x" * 100_000, 31, 300),
+    "invisible column name": wide_table("a" + "\u0301" * 100_000, 31, 100),
     "missing cells": "|a" * 2_000 + "\n" + "|-" * 2_000 + "\n" + "|\n" * 5_000,
     "rows": "|a|b|\n|-|-|\n" + "|c|d|\n" * 20_000,
     "half links": "[a](" * 30_000,
@@ -117,6 +129,15 @@ def test_a_growing_text_is_laid_out_and_searched_in_moments(name: str) -> None:
     assert seconds(lambda: text.append(EVERY[name])) < 2
     assert seconds(lambda: find(text.rows, "zz")) < 2
     assert text.source == EVERY[name]
+
+
+@pytest.mark.parametrize(
+    ("unit", "sought"), [("a", "a" * 2_999 + "b"), ("ab", "ab" * 1_500 + "c"), ("İa", "a" * 3_000)]
+)
+def test_a_long_text_is_searched_for_in_moments(unit: str, sought: str) -> None:
+    text = GrowingText(78)
+    text.append(unit * 195_000)
+    assert seconds(lambda: find(text.rows, sought)) < 1
 
 
 def test_of_a_very_long_text_the_beginning_is_shown_and_all_of_it_is_there() -> None:
@@ -196,3 +217,10 @@ async def test_a_conversation_of_such_answers_is_opened_and_left() -> None:
         await bench.until_shown(">" * 70)
         await bench.press("x")
         await bench.until_shown("┃ x")
+
+
+@pytest.mark.parametrize("before", ["", "```aspx-vb\n"])
+def test_no_lexer_that_was_not_measured_reads_code(before: str) -> None:
+    code = before + "\n".join(["<%" * 195] * 46)
+    language = "markdown" if before else "aspx-vb"
+    assert seconds(lambda: highlighted(code, language, Work(1.0))) < 0.3

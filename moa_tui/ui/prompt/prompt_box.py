@@ -16,6 +16,7 @@ from textual.widgets import Label, Static, TextArea
 from moa_tui.chat.attachments import Attachment, attachment, mentioned, paste_label
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
+from moa_tui.text.safe import without_controls
 from moa_tui.ui.prompt.completion import CompletionList
 from moa_tui.ui.prompt.editor import edit
 from moa_tui.ui.prompt.prompt import Prompt
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     Mentions = Mapping[str, Attachment | UsageError]
 
 _EDITED_AFTER_SECONDS = 0.3
+# A file that is read faster is not told of.
+_TOLD_AFTER_SECONDS = 0.3
 
 
 class PromptBox(Vertical):
@@ -77,6 +80,8 @@ class PromptBox(Vertical):
         self._mentions: Mentions = {}
         self._timer: Timer | None = None
         self._is_reading = False
+        self._slow_words: list[str] = []
+        """The mentioned files whose reading takes long enough to be told."""
         self._submitted: list[PromptText] = []
         """What was taken out of the box, and is on its way to whoever sends it."""
         self._text_to_confirm: str | None = None
@@ -205,11 +210,24 @@ class PromptBox(Vertical):
         self.post_message(self.Edited())
 
     async def _read(self, words: list[str]) -> Mentions:
-        return await asyncio.to_thread(_attachments, words, self._folder) if words else {}
+        if not words:
+            return {}
+
+        def show_slow_words() -> None:
+            self._slow_words = words
+            self._show_chips()
+
+        timer = self.set_timer(_TOLD_AFTER_SECONDS, show_slow_words)
+        try:
+            return await asyncio.to_thread(_attachments, words, self._folder)
+        finally:
+            timer.stop()
+            self._slow_words = []
 
     def _show_chips(self) -> None:
         pastes = self.prompt.pastes
-        self._chips.show(self._mentions, pastes.tokens(self.prompt.text) if pastes else [])
+        tokens = pastes.tokens(self.prompt.text) if pastes else []
+        self._chips.show(self._mentions, tokens, self._slow_words)
 
 
 class Chips(Static):
@@ -231,9 +249,13 @@ class Chips(Static):
 
         token: str
 
-    def show(self, mentions: Mentions, tokens: Iterable[str]) -> None:
-        """Show one chip for each mention and each token of a paste; hide the row where there are none."""
-        chips = [_mention_chip(mention) for mention in mentions.values()]
+    def show(self, mentions: Mentions, tokens: Iterable[str], slow_words: Sequence[str]) -> None:
+        """Show one chip for each mention, each file that is still being read, and each token of a paste.
+
+        The row is hidden where there are none.
+        """
+        chips = [_mention_chip(mention) for word, mention in mentions.items() if word not in slow_words]
+        chips += [Content(f"… reading {without_controls(word)}") for word in slow_words]
         chips += [_paste_chip(token) for token in tokens]
         self.update(Content("   ").join(chips))
         self.display = bool(chips)

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 _LONGEST_CODE = 20_000
 _LONGEST_LINE = 400
 _MANY_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){20}")
+# The languages whose lexers were measured on hostile code; code in others has one colour. A pattern holds the
+# interpreter while it searches, and of some lexers one match takes seconds.
+_MEASURED = frozenset(
+    """
+    bash c clojure console cpp csharp css dart diff docker elixir erlang fsharp go graphql groovy haskell html
+    ini java javascript json jsx julia kotlin latex less lua make markdown matlab nginx nim objective-c
+    ocaml perl php powershell protobuf pycon python r ruby rust scala scss sql swift terraform toml tsx
+    typescript vbnet vim xml yaml zig
+    """.split()  # noqa: SIM905
+)
 
 # Textual's colours, with the theme's foreground in place of a colour computed from the background.
 _STYLES: dict[_TokenType, str] = {
@@ -39,9 +49,12 @@ def highlighted(code: str, language: str, work: Work) -> Content:
         return Content(code).stylize(CODE)
     code = "\n".join(strip_control_codes(code).splitlines())
     try:
-        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=True, tabsize=8)
+        # Markdown's lexer would read a code block in it with the lexer of whatever language it names.
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=True, tabsize=8, handlecodeblocks=False)
     except ClassNotFound:
         return Content(code)
+    if _MEASURED.isdisjoint(lexer.aliases):
+        return Content(code).stylize(CODE)
     spans: list[Span] = []
     start = 0
     for kind, text in lexer.get_tokens(code):

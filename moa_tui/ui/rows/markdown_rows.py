@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Cells of a column. A table whose columns would be narrower is written with one line for each cell.
 _NARROWEST_COLUMN = 5
+# Cells of a column's name where it stands before each cell: a long one would be laid out again and again.
+_LONGEST_NAME = 40
 # Cells of a nested block. A block that would be narrower is not indented.
 _NARROWEST_BLOCK = 4
 _BULLETS = ("•", "◦", "▪")
@@ -246,17 +248,22 @@ class _Layout:
         rows = _table_line([cell.stylize("bold") for cell in head], sizes)
         rows.append(Row(Content("─┼─".join("─" * size for size in sizes)).stylize(MUTED)))
         for line in body:
-            rows += _table_line(line, sizes)
+            line_rows = _table_line(line, sizes)
+            self._work.step(len(line_rows) * len(sizes))
+            rows += line_rows
         return rows
 
     def _records(self, head: list[Content], body: list[list[Content]], width: int) -> list[Row]:
         """The rows of a table that is too wide: a line for each cell, behind its column's name."""
+        names = [_short_name(name).stylize("bold") for name in head]
         rows: list[Row] = []
         for line in body:
             if rows:
                 rows.append(Row(Content()))
-            for name, cell in zip(head, line, strict=True):
-                rows += wrap(Content.assemble(name.stylize("bold"), ": ", cell), width)
+            for name, cell in zip(names, line, strict=True):
+                cell_rows = wrap(Content.assemble(name, ": ", cell), width)
+                self._work.step(len(cell_rows))
+                rows += cell_rows
         return rows
 
     def _inline(self, tokens: Sequence[Token]) -> Content:
@@ -321,6 +328,15 @@ class _StyledText:
     def content(self) -> Content:
         """The text with its styles."""
         return Content("".join(self.parts), self._spans)
+
+
+def _short_name(name: Content) -> Content:
+    """A column's name, or its beginning and an ellipsis where it is long."""
+    # Many characters may take no cell.
+    if len(name) <= _LONGEST_NAME and name.cell_length <= _LONGEST_NAME:
+        return name
+    (row, *_) = wrap(name[:_LONGEST_NAME], _LONGEST_NAME - 1, words=False)
+    return row.content + Content("…")
 
 
 def _column_sizes(natural: Sequence[int], room: int) -> list[int]:

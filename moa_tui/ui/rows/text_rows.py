@@ -134,16 +134,28 @@ def find(rows: Sequence[Row], text: str) -> list[list[tuple[int, int, int]]]:
     An occurrence has one entry for each row that it covers: it may go on over the rows of a broken line.
     """
     occurrences = []
+    text = _in_one_case(text)
     first = 0
     while first < len(rows):
         line, places, first = _whole_line(rows, first)
-        for match in re.finditer(re.escape(text), line, re.IGNORECASE):
+        line = _in_one_case(line)
+        start = line.find(text)
+        while start >= 0:
             columns_by_row: dict[int, list[int]] = {}
-            for place in places[match.start() : match.end()]:
+            for place in places[start : start + len(text)]:
                 if place is not None:
                     columns_by_row.setdefault(place[0], []).append(place[1])
             occurrences.append([(y, min(columns), max(columns) + 1) for y, columns in columns_by_row.items()])
+            start = line.find(text, start + len(text))
     return occurrences
+
+
+def _in_one_case(text: str) -> str:
+    """`text` in lower case, with as many characters as before."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(character.lower() if len(character.lower()) == 1 else character for character in text)
 
 
 def _whole_line(rows: Sequence[Row], first: int) -> tuple[str, list[tuple[int, int] | None], int]:

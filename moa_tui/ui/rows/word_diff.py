@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from difflib import Match as LongestMatch
 from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from textual.content import Content, Span
 
+from moa_tui.text.markdown import TooMuchWorkError, Work
 from moa_tui.text.safe import with_replaced_controls
 from moa_tui.ui.rows.text_rows import Row, cuts
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MAX_WORDS = 3_000
 # Pairs of equal words to compare. Where there are more, the commonest words begin no match.
 _MAX_PAIRS = 200_000
+# Seconds of the processor for the search of equal words: texts that share few and common words take minutes.
+_MOST_SECONDS = 0.8
 _HAN = "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
 # A run without spaces, or one character of a script written without them.
 _RUN = re.compile(rf"[{_HAN}][\ufe00-\ufe0f\U000e0100-\U000e01ef]*|[^\s{_HAN}]+")
@@ -53,6 +57,8 @@ class Diff:
     same: int
     only_left: int
     only_right: int
+    is_complete: bool = True
+    """False where the search was given up: more of the words may be the same."""
 
     @property
     def share(self) -> float:
@@ -62,9 +68,13 @@ class Diff:
 
 
 def diff(left: str, right: str) -> Diff:
-    """Compare two texts. Up to 20,000 words a side, that takes less than a second."""
+    """Compare two texts. Up to 20,000 words a side, that takes less than a second.
+
+    What has not been found by then counts as different.
+    """
     left_words, right_words = _Words(left), _Words(right)
-    matches = list(_matches(left_words, right_words))
+    search = _Search()
+    matches = list(_matches(left_words, right_words, search))
     same = sum(count for _, _, count in matches)
     pieces = []
     at_left = at_right = 0
@@ -75,7 +85,8 @@ def diff(left: str, right: str) -> Diff:
         if count:
             pieces.append(Piece(True, left_words.text(i, i + count), right_words.text(j, j + count)))
         at_left, at_right = i + count, j + count
-    return Diff(tuple(pieces), same, len(left_words.keys) - same, len(right_words.keys) - same)
+    only_left, only_right = len(left_words.keys) - same, len(right_words.keys) - same
+    return Diff(tuple(pieces), same, only_left, only_right, search.is_complete)
 
 
 class _Words:
@@ -116,28 +127,33 @@ class _Words:
         return [*begins, len(self.keys)]
 
 
-def _matches(left_words: _Words, right_words: _Words) -> Iterator[Match]:
+def _matches(left_words: _Words, right_words: _Words, search: _Search) -> Iterator[Match]:
     """The matches of both texts in order; those of long texts are searched line by line."""
     if max(len(left_words.keys), len(right_words.keys)) <= MAX_WORDS:
-        yield from _equal(left_words.keys, right_words.keys)
+        yield from search.equal(left_words.keys, right_words.keys)
         return
     left, right = left_words.lines(), right_words.lines()
     at_left = at_right = 0
     for i, j, count in [
-        *_equal(
+        *search.equal(
             [" ".join(left_words.keys[begin:end]) for begin, end in pairwise(left)],
             [" ".join(right_words.keys[begin:end]) for begin, end in pairwise(right)],
         ),
         (len(left) - 1, len(right) - 1, 0),
     ]:
-        yield from _in_windows(left_words.keys, right_words.keys, (at_left, left[i]), (at_right, right[j]))
+        changed_left, changed_right = (at_left, left[i]), (at_right, right[j])
+        yield from _in_windows(left_words.keys, right_words.keys, changed_left, changed_right, search)
         at_left, at_right = left[i + count], right[j + count]
         if count:
             yield left[i], right[j], at_left - left[i]
 
 
 def _in_windows(
-    left_keys: Sequence[str], right_keys: Sequence[str], left: tuple[int, int], right: tuple[int, int]
+    left_keys: Sequence[str],
+    right_keys: Sequence[str],
+    left: tuple[int, int],
+    right: tuple[int, int],
+    search: _Search,
 ) -> Iterator[Match]:
     """Compare changed lines in windows of at most `MAX_WORDS`, cut at the same shares of both sides."""
     sizes = left[1] - left[0], right[1] - right[0]
@@ -145,23 +161,54 @@ def _in_windows(
     for number in range(windows):
         i, i_end = (left[0] + sizes[0] * step // windows for step in (number, number + 1))
         j, j_end = (right[0] + sizes[1] * step // windows for step in (number, number + 1))
-        for at, to, count in _equal(left_keys[i:i_end], right_keys[j:j_end]):
+        for at, to, count in search.equal(left_keys[i:i_end], right_keys[j:j_end]):
             yield i + at, j + to, count
 
 
-def _equal(a: Sequence[str], b: Sequence[str]) -> list[Match]:
-    """The runs of equal words of `a` and `b`, in order."""
-    in_a, in_b = Counter(a), Counter(b)
-    pairs = {word: count * in_b[word] for word, count in in_a.items() if word in in_b}
-    common: set[str] = set()
-    pairs_left = sum(pairs.values())
-    for word in sorted(pairs, key=lambda word: pairs[word], reverse=True):
-        if pairs_left <= _MAX_PAIRS:
-            break
-        pairs_left -= pairs[word]
-        common.add(word)
-    matcher = SequenceMatcher(common.__contains__, a, b, autojunk=False)
-    return [(block.a, block.b, block.size) for block in matcher.get_matching_blocks() if block.size]
+class _Search:
+    """Looks for equal words until its time is over; `is_complete` is False from then on."""
+
+    def __init__(self) -> None:
+        self.is_complete = True
+        self._work = Work(_MOST_SECONDS, rests=True)
+
+    def equal(self, a: Sequence[str], b: Sequence[str]) -> list[Match]:
+        """The runs of equal words of `a` and `b`, in order."""
+        in_a, in_b = Counter(a), Counter(b)
+        pairs = {word: count * in_b[word] for word, count in in_a.items() if word in in_b}
+        common: set[str] = set()
+        pairs_left = sum(pairs.values())
+        for word in sorted(pairs, key=lambda word: pairs[word], reverse=True):
+            if pairs_left <= _MAX_PAIRS:
+                break
+            pairs_left -= pairs[word]
+            common.add(word)
+        matcher = _Matcher(common.__contains__, a, b, autojunk=False)
+        matcher.search = self
+        return [(block.a, block.b, block.size) for block in matcher.get_matching_blocks() if block.size]
+
+    def may_go_on(self, words: int) -> bool:
+        """Count a search through so many words; False once the time is over."""
+        if self.is_complete:
+            try:
+                self._work.step(words)
+            except TooMuchWorkError:
+                self.is_complete = False
+        return self.is_complete
+
+
+class _Matcher(SequenceMatcher[str]):
+    """Finds no more matches once its search is over."""
+
+    search: _Search
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> LongestMatch:
+        words = (len(self.a) if ahi is None else ahi) - alo
+        if not self.search.may_go_on(words):
+            return LongestMatch(alo, blo, 0)
+        return super().find_longest_match(alo, ahi, blo, bhi)
 
 
 def _readable(matches: Sequence[Match]) -> list[Match]:

@@ -6,6 +6,7 @@ and when another module under `ui` reaches into Textual's private parts.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -27,6 +28,7 @@ from textual.worker import WorkerFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import RenderableType
     from textual.driver import Driver
     from textual.message import Message
 
@@ -39,6 +41,9 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
+
+# A handler that has not come to its end so long after `exit` waits for what may never come.
+_HANDLERS_END_WITHIN_SECONDS = 0.75
 
 _dispatch_message = MessagePump._dispatch_message
 
@@ -80,6 +85,18 @@ class PrivateTracebackApp(App[None]):
         """True from the call of `exit` on."""
         # `App._exit`: the only sign of it before the widgets are removed.
         return self._exit
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave; a handler that still waits for something is cancelled after a moment."""
+        super().exit(result, return_code, message)
+        asyncio.get_running_loop().call_later(_HANDLERS_END_WITHIN_SECONDS, self._cancel_handlers)
+
+    # `App._registry` and `MessagePump._task`: Textual waits for the handlers of every widget and screen,
+    # without a limit, before it gives the terminal back.
+    def _cancel_handlers(self) -> None:
+        for widget in list(self._registry):
+            if widget._task is not None:
+                widget._task.cancel()
 
     # `App._handle_exception`: handlers, timers, workers, callbacks, layout and drawing end here, and Textual
     # has no public way to go on after an exception of theirs.

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+# Characters of the text to search for, which is searched for anew at each key.
+_LONGEST_SOUGHT = 1_000
+
 
 class FindBar(Horizontal):
     """A text field for the text to search for. The search begins with the newest occurrence."""
@@ -49,7 +52,9 @@ class FindBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("Find", markup=False)
-        yield Input(compact=True, placeholder="Enter older, down newer, Esc closes")
+        yield Input(
+            compact=True, placeholder="Enter older, down newer, Esc closes", max_length=_LONGEST_SOUGHT
+        )
         yield Static("", id="places", markup=False)
 
     def open(self) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from moa_tui.chat.attachments import Attachment
+
 LONG = "".join(f"line {number}\n" for number in range(1, 215))
 
 
@@ -117,7 +119,7 @@ async def test_pastes_are_sent_and_shown_whole_and_mention_nothing(folder: Path)
 async def test_chips_name_files_with_their_tokens_and_pastes_with_their_lines(folder: Path) -> None:
     app = Host(folder)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert app.chips == ""
+        await wait_until(lambda: app.chips == "")
         await pilot.press(*"@notes.md and @gone.txt and @binary ")
         await wait_until(lambda: "notes.md" in app.chips)
         app.box.prompt.insert_paste(LONG)
@@ -142,7 +144,7 @@ async def test_a_file_is_not_complained_of_while_its_name_is_typed(folder: Path)
         await pilot.press("t")
         await wait_until(lambda: app.edited > edited)
         await app.workers.wait_for_complete()
-        assert app.chips == ""
+        await wait_until(lambda: app.chips == "")
 
 
 async def test_nothing_is_sent_without_a_file_until_it_is_said_twice(folder: Path) -> None:
@@ -229,3 +231,23 @@ async def test_an_editor_that_cannot_be_run_is_told_of(folder: Path, monkeypatch
         app.box.edit_outside()
         await wait_until(lambda: app.notices)
         assert app.box.prompt.text == "kept"
+
+
+async def test_a_file_that_is_read_for_long_is_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = threading.Event()
+    read = prompt_box.attachment
+
+    def slow(word: str, folder: Path) -> Attachment:
+        assert may_end.wait(20)
+        return read(word, folder)
+
+    monkeypatch.setattr(prompt_box, "attachment", slow)
+    monkeypatch.setattr(prompt_box, "_TOLD_AFTER_SECONDS", 0.01)
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("see @notes.md")
+        await pilot.press("enter")
+        await wait_until(lambda: app.chips == "… reading notes.md")
+        may_end.set()
+        await wait_until(lambda: app.sent)
+        await wait_until(lambda: app.chips == "")

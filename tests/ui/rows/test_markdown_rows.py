@@ -430,3 +430,11 @@ def test_looking_for_an_end_goes_on_from_where_the_last_one_was() -> None:
     source = "One.\n\nTwo.\n\nThree.\n"
     assert block_end(source, 0) == block_end(source, 6) == len("One.\n\nTwo.\n\n")
     assert block_end(source, 12) == 12
+
+
+def test_a_long_name_of_a_column_is_cut_where_it_stands_before_each_cell() -> None:
+    table = f"|{'x' * 100}|b|c|d|e|f|\n|{'-|' * 6}\n" + "|1|2|3|4|5|6|\n" * 2
+    texts = [row.content.plain for row in render(table, 20).rows]
+    assert "".join(texts[:2]) == "x" * 39 + "…"
+    assert texts[2] == ": 1"
+    assert texts.count("b: 2") == 2

@@ -349,3 +349,8 @@ def test_appending_to_a_very_long_line_costs_as_much_as_what_is_new(piece: str) 
     for _ in range(100):
         growing.append(piece)
     assert time.process_time() - begin < 1
+
+
+def test_a_character_that_grows_in_lower_case_shifts_no_occurrence() -> None:
+    assert find([Row(Content("İİ stanBUL İ"))], "STANbul") == [[(0, 3, 10)]]
+    assert find([Row(Content("x İ y"))], "İ") == [[(0, 2, 3)]]

@@ -157,3 +157,20 @@ def test_two_very_long_texts_take_no_noticeable_time(left: str, right: str) -> N
     diff(left, right)
     # Well under a second by itself; the rest is for a busy machine.
     assert time.process_time() - begun < 3
+
+
+def alternating(own: str, count: int, joint: str) -> str:
+    """Words of which every other one is among the twelve that both texts have, in the same order."""
+    return joint.join(f"w{number // 2 % 12}" if number % 2 else f"{own}{number}" for number in range(count))
+
+
+@pytest.mark.parametrize(("count", "joint"), [(3_000, " "), (20_000, " "), (40_000, "\n")])
+def test_texts_too_different_to_compare_are_given_up_in_a_second(count: int, joint: str) -> None:
+    left, right = alternating("x", count, joint), alternating("y", count, joint)
+    begin = time.thread_time()
+    result = diff(left, right)
+    assert time.thread_time() - begin < 2
+    assert not result.is_complete
+    assert "".join(piece.left for piece in result.pieces) == left
+    assert "".join(piece.right for piece in result.pieces) == right
+    assert result.same + result.only_left == count

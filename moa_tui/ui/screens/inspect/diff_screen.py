@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -14,6 +13,7 @@ from textual.widgets import Static
 from moa_tui.text.cells import fit
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import counted
+from moa_tui.ui.rows.layout_thread import on_layout_thread
 from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.rows.word_diff import SIGNS, STYLES, Diff, diff, side_by_side, unified
 from moa_tui.ui.screens.guard import GuardedScreen
@@ -116,7 +116,7 @@ class DiffScreen(GuardedScreen[None]):
 
     @work(exclusive=True)
     async def _compare(self, left: str, right: str) -> None:
-        self._diff = await asyncio.to_thread(diff, left, right)
+        self._diff = await on_layout_thread(diff, left, right)
         await self._lay_out()
 
     def _follow_width(self) -> None:
@@ -138,9 +138,9 @@ class DiffScreen(GuardedScreen[None]):
         pieces = self._diff.pieces
         right: list[Row] = []
         if wide:
-            left, right = await asyncio.to_thread(side_by_side, pieces, width)
+            left, right = await on_layout_thread(side_by_side, pieces, width)
         else:
-            left = await asyncio.to_thread(unified, pieces, width)
+            left = await on_layout_thread(unified, pieces, width)
         self.query_one("#diff-left", LiveText).show_rows(left)
         self.query_one("#diff-right", LiveText).show_rows(right)
         self._show_head(self._diff)
@@ -155,6 +155,7 @@ class DiffScreen(GuardedScreen[None]):
             missing = [self._agent_name(side) for side in SIGNS if not self._text(side).strip()]
             notes = "".join(f" · nothing written yet by {name}" for name in missing)
             head = Content.assemble(
+                "" if words.is_complete else "too different to compare every word · at least ",
                 f"{words.share * 100:.0f} % of the words are in both · ",
                 (f"[-{counted(words.only_left, 'word')} only left-]", STYLES["left"]),
                 " · ",

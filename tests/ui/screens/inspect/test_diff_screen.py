@@ -9,6 +9,7 @@ from textual.app import App
 
 from moa_tui.engine.events import CallEnded, CallStarted, Delta
 from moa_tui.engine.values import CallId, Reply
+from moa_tui.ui.rows import word_diff
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.widgets.live_text import LiveText
@@ -170,3 +171,14 @@ async def test_a_run_of_one_agent_has_nothing_to_compare() -> None:
         await wait_until(lambda: "one agent" in app.head)
         await pilot.press("right", "shift+right", "x", "escape")
         await wait_until(lambda: app.screen is not app.wanted)
+
+
+async def test_texts_too_different_to_compare_are_shown_with_a_word_about_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(word_diff, "_MOST_SECONDS", 0.0)
+    texts = {CallId(1, 1): " ".join(map(str, range(100))), FINAL: " ".join(map(str, range(50, 150)))}
+    app = DiffApp(state_of(texts), CallId(1, 1), FINAL)
+    async with app.run_test(size=(160, 40)):
+        await wait_until(lambda: app.text("right"))
+        assert "too different to compare every word · at least 0 %" in app.head
