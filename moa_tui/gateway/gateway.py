@@ -29,6 +29,7 @@ from moa_tui.gateway.destinations import (
     one_line,
     shown_address,
 )
+from moa_tui.gateway.masking import without_keys
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
@@ -351,15 +352,12 @@ class Gateway:
     def _without_keys(self, text: str, agent: Agent) -> str:
         """`text` with each key of the environment replaced by its variable's name: servers repeat keys."""
         routed = set(self._route(agent).key_variables)
-        keys = [
-            (value.strip(), name)
+        keys = {
+            value.strip(): name
             for name, value in self._environ.items()
             if (name in routed or _KEY_NAME.search(name)) and len(value.strip()) >= _SHORTEST_KEY
-        ]
-        # The longest first: of a key that begins with another, the rest would stay otherwise.
-        for value, name in sorted(keys, reverse=True, key=lambda key: len(key[0])):
-            text = text.replace(value, f"[{name}]")
-        return text
+        }
+        return without_keys(text, keys)
 
 
 def _same_provider(name: str | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.run import run
 from moa_tui.engine.values import CallId, Finish
 from moa_tui.errors import ModelError
@@ -91,6 +92,9 @@ def test_no_reply_holds_the_screen_or_fills_the_memory(attempt: str, wire: str, 
 @pytest.mark.program
 def test_the_wire_of_old_completions_is_bounded_as_well(victim: Victim) -> None:
     agent = Agent(model="text-completion-openai/error.pem.25000", api_base=victim.root)
+    asked = Recipe.model_validate({"name": "x", "layers": [{"agents": [agent.model_dump()]}]})
+    victim._gateway.allow_once(asked)
+    victim._gateway.check_keys(asked)
     began = time.monotonic()
     assert asyncio.run(victim.read(agent, 10)).startswith("server: '-----BEGIN")
     assert time.monotonic() - began < 5
@@ -274,7 +278,9 @@ def test_usage_in_every_chunk_is_not_gathered(engine: EngineThread) -> None:
 
     async def read() -> None:
         adapter = load_litellm_stream()
-        stream = adapter.stream("openai/x", [], Agent(model="x"), api_base=server.root, api_key="none")
+        stream = adapter.stream(
+            "openai/x", [], Agent(model="x"), api_base=server.root, api_key="none", addresses=None, headers={}
+        )
         async for piece in stream:
             kept.append(piece)
 
