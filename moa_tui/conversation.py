@@ -43,6 +43,16 @@ class Turn:
     id: str = field(default_factory=new_id)
     created: float = field(default_factory=time.time)
 
+    @property
+    def own_system(self) -> str | None:
+        """What the next turn goes on with: no system prompt that was imported, which is anybody's text."""
+        return None if self.recipe.imported else self.system
+
+    @property
+    def imported_system(self) -> str | None:
+        """The system prompt of an imported turn, which the next turn does not go on with."""
+        return self.system or None if self.recipe.imported else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conversation:

@@ -117,7 +117,7 @@ class Conversations:
         else:
             self._chat.conversation = conversation
         if conversation.active is not None:
-            self._chat.system = conversation.active.system
+            self._chat.system = conversation.active.own_system
         self._chat.backend.ledger.start_conversation(conversation.id, paid_for(conversation.turns).known_cost)
         self._session.start_over()
         if self._store is not None:

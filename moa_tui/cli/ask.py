@@ -14,7 +14,7 @@ from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import continue_option, conversation_name, recipe_option, system_option
 from moa_tui.errors import DatabaseLostError, StoreError, UntrustedServerError, UsageError
-from moa_tui.text.safe import safe_row, safe_text
+from moa_tui.text.safe import quoted_name, safe_row, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +109,13 @@ def _ask(options: AskOptions) -> None:
     recipe, reason = wiring.starting_recipe(
         wiring.catalog_of(settings, gateway), options.recipe_name, last_turn
     )
-    system = last_turn.system if last_turn is not None and options.system is None else options.system
+    system = last_turn.own_system if last_turn is not None and options.system is None else options.system
+    if last_turn is not None and last_turn.imported_system and system is None and not options.quiet:
+        click.echo(
+            "moa-tui: the system prompt that was imported is not used; --system TEXT gives one: "
+            + quoted_name(last_turn.imported_system),
+            err=True,
+        )
     request = headless.Request(
         prompt,
         _with_max_cost(recipe, options.max_cost),

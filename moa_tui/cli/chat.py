@@ -13,7 +13,7 @@ from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import conversation_name
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
-from moa_tui.text.safe import safe_text
+from moa_tui.text.safe import quoted_name, safe_text
 
 if TYPE_CHECKING:
     from moa_tui.chat.session import ChatSession
@@ -60,6 +60,11 @@ def open_chat(options: ChatOptions) -> NoReturn:
         )
         if conversation is not None:
             _open(session, conversation, options.system)
+            if last_turn is not None and last_turn.imported_system and options.system is None:
+                problems.append(
+                    "the system prompt that was imported is not used; /system TEXT gives one: "
+                    + quoted_name(last_turn.imported_system)
+                )
         app = wiring.app_of(session, settings, recipe_reason=reason, problems=problems)
         try:
             app.run()

@@ -23,8 +23,11 @@ from moa_tui.gateway.discovery import (
 )
 from moa_tui.recipes import files
 from moa_tui.recipes.default import choose_recipe
+from moa_tui.recipes.local import can_be_asked, usable_servers
 from moa_tui.settings import fault_log, paths
 from moa_tui.store.check import check
+from moa_tui.text.safe import quoted_name
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -121,10 +124,12 @@ class Report:
 
     def _local_servers(self) -> Iterator[str]:
         candidates = default_servers(self._environ)
-        self._servers = find_servers(candidates)
+        found = find_servers(candidates)
+        self._servers = usable_servers(found)
         for server in self._servers:
             yield f"  ✓ {server.name} at {server.url}: {', '.join(model.name for model in server.models)}"
-        answering = {server.name for server in self._servers}
+        self.problems += filter(None, map(_left_out, found))
+        answering = {server.name for server in found}
         if silent := [server for server in candidates if server.name not in answering]:
             yield f"  no answer: {', '.join(f'{server.name} ({server.url})' for server in silent)}"
         if not candidates:
@@ -147,6 +152,17 @@ class Report:
                 yield from (
                     f"  {line}" for line in wiring.catalog_of(self._settings, gateway).servers(recipe)
                 )
+
+
+def _left_out(server: LocalServer) -> str | None:
+    """Which models of a server no agent can have, in a sentence; None where all are usable."""
+    names = [quoted_name(model.name) for model in server.models if not can_be_asked(model.name)]
+    if not names:
+        return None
+    return (
+        f"{server.name} at {server.url}: {counted(len(names), 'model')} left out, since a name looks like a "
+        f"key or holds an invisible character: {', '.join(names)}"
+    )
 
 
 def _recipe_problems(name: str, gateway: Gateway) -> Iterator[str]:

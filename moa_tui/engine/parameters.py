@@ -7,6 +7,7 @@ writes; whatever names a server, path, proxy, header, key or callback is refused
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -99,15 +100,20 @@ _KNOWN_IN_WORDS = ", ".join(sorted(KNOWN_PARAMETERS))
 
 # Keys as the providers write them. Each needs a digit, so that no word in a prompt is taken for one.
 _DIGIT = r"(?=[\w.-]{0,200}?\d)"
-_KEY_LIKE = re.compile(
+_KEY = re.compile(
     rf"(?<![\w-])(?:"
-    rf"(?:sk|pk|rk|csk|gsk|fw|hf|xai|pplx|nvapi|r8|tgp|glpat|xox[abprs])[-_]{_DIGIT}[\w-]{{16,200}}"
+    rf"(?:sk-ant-api\d\d-|sk-or-v1-|[prs]k_(?:live|test)_|nvapi-|gsk_|r8_|tgp_|glpat-|xox[abprs]-){_DIGIT}[\w-]{{16,200}}"
     rf"|gh[pousr]_{_DIGIT}\w{{20,200}}|github_pat_\w{{20,200}}|AIza{_DIGIT}[\w-]{{30,200}}"
     rf"|A[KS]IA[A-Z0-9]{{16}}|ya29\.[\w-]{{16,200}}"
     rf"|eyJ[\w-]{{8,2000}}\.eyJ[\w-]{{8,2000}}"
     rf"|[Bb]earer\s{{1,9}}{_DIGIT}[\w.~+/-]{{16,200}})"
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY"
 )
+# Models are called so as well, as in hf-mistral-7b-instruct: what follows has to look drawn at random.
+_KEY_OR_NAME = re.compile(r"(?<![\w-])(?:sk|pk|rk|csk|gsk|fw|hf|xai|pplx)[-_]([\w-]{16,200})")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+# In characters. The words of a name are shorter than the parts of a key between its dashes, if it has any.
+_SHORTEST_RANDOM, _LONGEST_WORD, _SHORTEST_WITH_DASHES, _USUAL_WORD = 16, 30, 40, 10
 
 
 def problem_of(extra: Mapping[str, object], *, allow_unknown: bool = False) -> str | None:
@@ -149,7 +155,7 @@ def _problem_within(name: str, value: object) -> str | None:
 def _problem_of_name(name: str) -> str | None:
     if name in _HARMLESS:
         return None
-    if _KEY_LIKE.search(name):
+    if _holds_key(name):
         return "a name looks like a key; put it in an environment variable, named in api_key_env"
     shown = name[:_LONGEST_SHOWN]
     if not _NAME.fullmatch(name):
@@ -175,9 +181,34 @@ def key_like(value: object) -> str | None:
     """
     for place, inner in _entries(value):
         texts = [str(key) for key in inner] if isinstance(inner, dict) else [inner]
-        if any(isinstance(text, str) and _KEY_LIKE.search(text) for text in texts):
-            return ".".join("a name" if _KEY_LIKE.search(part) else part for part in place) or "a name"
+        if any(isinstance(text, str) and _holds_key(text) for text in texts):
+            return ".".join("a name" if _holds_key(part) else part for part in place) or "a name"
     return None
+
+
+def _holds_key(text: str) -> bool:
+    return _KEY.search(text) is not None or any(_is_random(match[1]) for match in _KEY_OR_NAME.finditer(text))
+
+
+def _is_random(text: str) -> bool:
+    """True for the part of a key behind its prefix, False for words and numbers with dashes between them."""
+    if _UUID.search(text):
+        return True
+    parts = re.split("[-_]", text)
+    longest = max(parts, key=len)
+    if len(longest) >= _LONGEST_WORD:
+        return _changes(longest) > 1
+    if len(longest) >= _SHORTEST_RANDOM:
+        digits = sum(map(str.isdigit, longest))
+        return digits >= len(longest) / 5 or _changes(longest) >= len(longest) * 0.33
+    is_long = len(text) >= _SHORTEST_WITH_DASHES and len(text) >= _USUAL_WORD * len(parts)
+    return is_long and any(map(str.isdigit, text)) and _changes(text) >= len(text) * 0.33
+
+
+def _changes(text: str) -> int:
+    """How often a small letter, a capital or a digit is followed by one of another kind."""
+    kinds = [(character.isdigit(), character.isupper()) for character in text]
+    return sum(one != other for one, other in itertools.pairwise(kinds))
 
 
 def texts_of(value: object) -> Iterator[str]:

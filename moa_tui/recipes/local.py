@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from moa_tui.engine.agent import Agent, Sampling
 from moa_tui.engine.layer import Layer, Limits
+from moa_tui.engine.parameters import key_like
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import NoLocalModelError
 from moa_tui.recipes.files import LOCAL
+from moa_tui.text.safe import quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +34,15 @@ def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
     then loaded already.
     """
     sized_agents: list[tuple[float, Agent]] = []
-    for server in servers:
+    for server in usable_servers(servers):
         for model in sorted(server.models, key=lambda model: model.billions):
             sized_agents.append((model.billions, local_agent(server, model)))
     if not sized_agents:
+        if names := [model.name for server in servers for model in server.models]:
+            raise NoLocalModelError(
+                f"no model of a local server can be asked: {quoted_name(names[0])} looks like a key, or "
+                "holds an invisible character. Give it another name there, or name another recipe with -r"
+            )
         raise NoLocalModelError(
             "no local model server answered. Start Ollama (and pull a model), LM Studio, llama.cpp or vLLM, "
             "or name another recipe with -r"
@@ -54,6 +64,24 @@ def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
         ),
         limits=Limits(first_token_seconds=300, idle_seconds=120, total_seconds=1800, concurrency=1),
     )
+
+
+def usable_servers(servers: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
+    """The servers with those of their models that an agent can have; without servers that have none."""
+    usable = [
+        replace(server, models=tuple(model for model in server.models if can_be_asked(model.name)))
+        for server in servers
+    ]
+    return tuple(server for server in usable if server.models)
+
+
+def can_be_asked(model: str) -> bool:
+    """False for a name that no model in a recipe may have. A server may list any text as a model."""
+    try:
+        Agent(model=model, name=model)
+    except ValidationError:
+        return False
+    return key_like(model) is None
 
 
 def local_agent(server: LocalServer, model: LocalModel) -> Agent:

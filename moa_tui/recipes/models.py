@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from moa_tui.engine.agent import Agent
 from moa_tui.gateway import demo, discovery
 from moa_tui.gateway.catalog import KEY_VARIABLES
-from moa_tui.recipes.local import local_agent
+from moa_tui.recipes.local import local_agent, usable_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,8 +70,8 @@ class ModelCatalog:
         self._environ = environ
 
     def local_servers(self) -> tuple[LocalServer, ...]:
-        """The servers that answer at the addresses local servers have by default."""
-        return discovery.find_servers(discovery.default_servers(self._environ))
+        """The servers that answer at the addresses local servers have by default, with usable models."""
+        return usable_servers(discovery.find_servers(discovery.default_servers(self._environ)))
 
     def models(self) -> list[ModelChoice]:
         """Every model; those at hand first: of local servers, of endpoints, of providers whose key is set.
@@ -84,7 +84,7 @@ class ModelCatalog:
         endpoints = self._settings.endpoints
         servers = discovery.find_servers(discovery.endpoint_servers(endpoints, self._environ))
         of_endpoints = self._choices_by_name(
-            f"{server.name}/{model.name}" for server in servers for model in server.models
+            f"{server.name}/{model.name}" for server in usable_servers(servers) for model in server.models
         )
         of_providers = self._choices_by_name(
             name

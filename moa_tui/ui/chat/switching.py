@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from moa_tui.chat.conversations import Resumed
 from moa_tui.errors import DatabaseLostError, OpenElsewhereError, UsageError
 from moa_tui.formats.export import FORMATS
+from moa_tui.text.safe import one_line
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.sessions.fork_screen import ForkScreen
 from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.view import ChatView
 
 _LEAVE_WITHIN_SECONDS = 10.0
+_LONGEST_SHOWN = 300  # characters
 
 
 class Switching:
@@ -80,6 +82,13 @@ class Switching:
             self._labels.tell_if_unguided()
         elif resumed is Resumed.IMPORTED:
             self._view.say(f"what answered there was imported; recipe {name} answers from now on")
+        if self._chat.turn is not None and self._chat.turn.imported_system:
+            words = one_line(self._chat.turn.imported_system)[:_LONGEST_SHOWN]
+            self._view.say(
+                f"the system prompt that was imported is not used; /system TEXT gives one: {words}",
+                severity="warning",
+                seconds=12,
+            )
         await self.show_conversation(self._conversations.show_turn(turn_id))
 
     async def show_alternative(self, turn: Turn, step: int) -> None:

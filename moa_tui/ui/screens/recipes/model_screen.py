@@ -66,7 +66,12 @@ class ModelScreen(GuardedDialog[ModelChoice | None]):
 
     @work(exclusive=True)
     async def _look(self) -> None:
-        self._models = await asyncio.to_thread(self._catalog.models)
+        try:
+            self._models = await asyncio.to_thread(self._catalog.models)
+        except Exception as error:
+            words = f"✗ the models could not be listed: a fault of moa-tui's ({type(error).__name__})"
+            self.query_one("#about", Static).update(Content(words))
+            raise
         self._show()
 
     @on(Input.Changed)

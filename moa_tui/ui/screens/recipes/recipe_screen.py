@@ -87,6 +87,10 @@ class RecipeScreen(GuardedDialog[Recipe | None]):
         except MoaTuiError as error:
             self._show_details(f"✗ {error}")
             return
+        except Exception as error:
+            words = f"✗ the recipes could not be listed: a fault of moa-tui's ({type(error).__name__})"
+            self._show_details(words)
+            raise
         # The rows are made for the list's width, which is known only after a refresh.
         self.call_after_refresh(self._show, name)
 
