@@ -118,6 +118,8 @@ def library_of(store: Store | None) -> Library:
     from moa_tui.chat.library import Library
     from moa_tui.settings import paths
 
+    # A write that was killed has words of a conversation that may be deleted for good.
+    paths.drop_left_behind(paths.exports_dir())
     return Library(store, paths.exports_dir())
 
 

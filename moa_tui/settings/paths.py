@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
+from moa_tui.settings import leftovers
+
 APP = "moa-tui"
 
 _DRAFT_PREFIX = ".moa-tui-draft-"
-_LONGEST_DRAFT_SECONDS = 24 * 3600
 _DISK_WORDS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your quota on this disk is used up",
@@ -102,9 +100,9 @@ def write_private(path: Path, text: str, *, replace: bool = True) -> None:
         if path.exists() and not path.is_file():  # A device would be replaced by a file for everybody.
             raise OSError(errno.EINVAL, "it is not a file")
     make_private_dir(path.parent)
-    _drop_left_behind(path.parent)
+    drop_left_behind(path.parent)
     # Of one length, since the file's own name may be as long as a name can be.
-    draft = path.with_name(f"{_DRAFT_PREFIX}{secrets.token_hex(8)}")
+    draft = path.with_name(leftovers.name(_DRAFT_PREFIX))
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
@@ -131,12 +129,9 @@ def _rename_new(draft: Path, path: Path) -> None:
         draft.rename(path)  # This file system has no hard links.
 
 
-def _drop_left_behind(folder: Path) -> None:
-    """Delete the drafts in a directory that are of yesterday or older: whoever wrote them was killed."""
-    for draft in folder.glob(f"{_DRAFT_PREFIX}*"):
-        with suppress(OSError):
-            if draft.stat().st_mtime < time.time() - _LONGEST_DRAFT_SECONDS:
-                draft.unlink()
+def drop_left_behind(folder: Path) -> None:
+    """Delete what killed processes had begun to write into a directory. Raises nothing."""
+    leftovers.drop(folder, _DRAFT_PREFIX)
 
 
 def disk_words(error: OSError) -> str:

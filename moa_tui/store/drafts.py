@@ -176,6 +176,12 @@ class Drafts:
 
 def purge_drafts(folder: Path, conversation_id: str) -> None:
     """Delete what dead windows have left of a conversation that is gone for good. Raises nothing."""
+    paths.drop_left_behind(folder)
+    for path in folder.glob(f"*{_UNREADABLE}"):
+        # Where it could not be understood, it may still name the conversation.
+        with suppress(OSError, ValueError):
+            if conversation_id.encode("utf-8", "replace") in _bytes_of(path):
+                path.unlink()
     for path in folder.glob("*.json"):
         if (lock := _locked(path)) is None:
             continue  # A window that is open shows it, and still has it.
@@ -209,6 +215,11 @@ def _unlock(path: Path, lock: FileLock | None) -> None:
 
 def _read(path: Path) -> Draft:
     """Return the draft in a file. Raises OSError and ValueError for what is none, or RecursionError."""
+    return _draft_from(json.loads(_bytes_of(path)))
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return what is in a file of a draft's size. Raises OSError, and ValueError for what is none."""
     # Neither a pipe, which would be waited for, nor a link to somewhere else.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
@@ -218,7 +229,7 @@ def _read(path: Path) -> Draft:
         if status.st_size > MOST_BYTES:
             raise ValueError(f"it has {status.st_size:,} bytes")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return _draft_from(json.loads(file.read(MOST_BYTES)))
+            return file.read(MOST_BYTES)
     finally:
         os.close(descriptor)
 

@@ -217,7 +217,11 @@ class Store:
         """Give a conversation a title where it has none; do nothing where it has one, or is not there."""
         update = "UPDATE conversations SET title = ? WHERE id = ? AND title = ''"
         values = (tables.storable(title), conversation_id)
-        self._writer.call(lambda connection: connection.execute(update, values))
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.execute(update, values)
+
+        self._writer.call(change)
 
     def purge(self, conversation_id: str) -> StoreError | None:
         """Delete a conversation for good, from the copies of older versions too.

@@ -23,6 +23,7 @@ from moa_tui.ui import keymap, themes
 from moa_tui.ui.chat.fault_net import FaultNet
 from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.daemon_threads import DaemonThreads
+from moa_tui.ui.prompt import editor
 from moa_tui.ui.prompt.prompt import Prompt
 from moa_tui.ui.rows.line_filter import ControlFilter
 from moa_tui.ui.screens.checklist_screen import ChecklistScreen
@@ -148,6 +149,7 @@ class MoaApp(PrivateTracebackApp):
         # full collections of 50 ms.
         gc.set_threshold(10_000, 20, 100)
         self._leave_on_signals()
+        self.run_worker(editor.drop_left_behind, thread=True)
         self._problems += self._use_keys()
         for problem in self._problems:
             self.notify(problem, title="Not as configured", severity="warning", timeout=12, markup=False)

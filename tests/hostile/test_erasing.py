@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import sqlite3
@@ -15,10 +16,10 @@ import pytest
 
 from moa_tui.engine.events import Delta
 from moa_tui.engine.values import CallId
-from moa_tui.settings import paths
+from moa_tui.settings import leftovers, paths
 from moa_tui.store import Store, purge, schema
 from moa_tui.store.drafts import Draft, Drafts
-from tests.cli.shell import call
+from tests.cli.shell import call, kept
 from tests.conversations import a_recipe, a_turn, conversation_of
 from tests.hostile.test_unwritable import largest_file
 
@@ -202,3 +203,21 @@ def test_what_was_not_sent_in_a_purged_conversation_goes_with_it(tmp_path: Path)
 
     assert not places_of("wombat", tmp_path)
     assert [draft.conversation for draft in Drafts(tmp_path / "drafts").left_behind()[0]] == ["another"]
+
+
+def test_what_a_killed_write_or_a_bad_draft_has_of_it_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = conversation_of(("a canary", "answer"))
+    kept(gone)
+    drafts, exports = paths.drafts_dir(), paths.exports_dir()
+    for folder in (drafts, exports):
+        paths.make_private_dir(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 2**22 + 1)  # No process has that number.
+        for folder in (drafts, exports):
+            (folder / leftovers.name(".moa-tui-draft-")).write_text("a canary")
+    (drafts / "a.json.unreadable").write_text(f'{{"conversation": "{gone.id}", "prompts": ["a canary')
+    (drafts / "b.json.unreadable").write_text("of another")
+    (drafts / "c.json.unreadable").symlink_to("/dev/zero")
+    assert call("sessions", "delete", "--now", gone.id).exit_code == 0
+    assert {path.name for path in drafts.iterdir()} == {"b.json.unreadable", "c.json.unreadable"}
+    assert list(exports.iterdir()) == []

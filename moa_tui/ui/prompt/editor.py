@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from moa_tui.errors import UsageError
-from moa_tui.settings import paths
+from moa_tui.settings import leftovers, paths
 from moa_tui.text.safe import without_escapes
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
+_PREFIX = "moa-tui-editor-"
 _VARIABLES = ("VISUAL", "EDITOR")
 # Editors that most machines have, the easiest first; used where neither variable is set.
 _USUAL_EDITORS = ("nano", "vim", "vi")
@@ -35,9 +36,8 @@ def edit(app: App[object], text: str) -> str | None:
     with an error, or where its file is not text or cannot be written.
     """
     name, command = _editor()
-    # The file has a folder of its own, since editors keep their backups beside the file.
-    with tempfile.TemporaryDirectory(prefix="moa-tui-") as folder:
-        path = Path(folder) / "prompt.md"
+    with _folder() as folder:
+        path = folder / "prompt.md"
         try:
             paths.write_private(path, text)
         except OSError as error:
@@ -60,6 +60,41 @@ def edit(app: App[object], text: str) -> str | None:
     if not text.endswith("\n"):
         edited = edited.removesuffix("\n")  # Most editors end the last line.
     return None if edited == text else without_escapes(edited)
+
+
+def drop_left_behind() -> None:
+    """Delete the texts that were in an editor when moa-tui was killed. Raises nothing."""
+    for place in _places():
+        leftovers.drop(place, _PREFIX)
+
+
+def _places() -> list[Path]:
+    """Return the folders that a text may wait in while it is edited, the best first.
+
+    What is in the first ones is in memory, and never on a disk.
+    """
+    named = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", tempfile.gettempdir()]  # noqa: S108
+    places = [Path(name) for name in named if name]
+    return [place for place in places if place.is_absolute() and os.access(place, os.W_OK | os.X_OK)]
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder of the text's own, since editors keep their backups beside the file. It goes at the end."""
+    folder = None
+    for place in _places():
+        try:
+            folder = place / leftovers.name(_PREFIX)
+            folder.mkdir(mode=0o700)
+            break
+        except OSError:
+            folder = None  # It is full, or takes nothing.
+    if folder is None:
+        raise UsageError("no folder takes a file for the editor: make room in the folder for temporary files")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _editor() -> tuple[str, list[str]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 import pytest
 from textual.app import App
 
 from moa_tui.errors import UsageError
+from moa_tui.settings import leftovers
 from moa_tui.ui.prompt import editor
 from moa_tui.ui.prompt.editor import edit
 
@@ -141,3 +144,38 @@ def test_an_interrupt_meant_for_the_editor_is_not_taken(
     monkeypatch.setenv("VISUAL", editor_that(tmp_path, code))
     assert edit(Host(), "text") == "done"
     assert editor.signal.getsignal(editor.signal.SIGINT) is editor.signal.default_int_handler
+
+
+@pytest.mark.parametrize("names", [["runtime"], ["gone"], ["relative"]])
+def test_the_text_is_where_nothing_reaches_the_disk_as_far_as_there_is_such_a_place(
+    names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "runtime" if names == ["relative"] else str(tmp_path / names[0]))
+    memory = [place for place in (Path("/dev/shm"),) if os.access(place, os.W_OK)]
+    assert (
+        editor._places()[0] == [*([runtime] if names == ["runtime"] else []), *memory, Path(gettempdir())][0]
+    )
+    with editor._folder() as folder:
+        assert folder.parent == editor._places()[0]
+        if os.name != "nt":
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be asked for there")
+def test_a_text_that_was_left_in_an_editor_goes_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with editor._folder() as folder:
+        editor.drop_left_behind()
+        assert folder.exists(), "it is being edited"
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 1)  # No process has that number.
+    left = tmp_path / leftovers.name("moa-tui-editor-")
+    left.mkdir()
+    (left / "prompt.md").write_text("a secret")
+    editor.drop_left_behind()
+    assert not left.exists()
