@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import warnings
 from contextlib import suppress
 from functools import partial
@@ -157,6 +158,21 @@ def _no_model_info(
 
 OllamaModelInfo.get_runtime_model_info = _no_model_info
 
+# A model may say the same a hundred times.
+litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize
+
+
+def _read_and_check(self: Any, chunk: Any) -> Any:
+    """What litellm reads in a chunk; it drops content that is no text without a word, so that is marked."""
+    fields = _read_chunk(self, chunk)
+    if not isinstance(fields["text"], str):
+        self.dropped_content = True
+    return fields
+
+
+_read_chunk = litellm.CustomStreamWrapper.handle_openai_chat_completion_chunk
+litellm.CustomStreamWrapper.handle_openai_chat_completion_chunk = _read_and_check
+
 
 async def _log_nothing(*_: object, **__: object) -> None:
     """What litellm does with a failed reply's text for callbacks, of which there are none here."""
@@ -196,6 +212,7 @@ async def stream(
     exchange = Exchange(addresses, agent.max_tokens, headers)
     current_exchange.set(exchange)
     response = None
+    is_empty = True
     try:
         response = await litellm.acompletion(**_request(model, messages, agent, api_base, api_key))
         async for chunk in response:
@@ -211,6 +228,7 @@ async def stream(
                     async for piece in _pieces(reasoning):
                         yield Chunk("reasoning", piece)
             if text := delta.content:
+                is_empty = False
                 if len(text) <= _LONGEST_CHUNK:
                     yield Chunk("text", text)
                 else:
@@ -218,6 +236,10 @@ async def stream(
                         yield Chunk("text", piece)
         if exchange.failure is not None:
             raise exchange.failure
+        if is_empty and getattr(response, "dropped_content", False):
+            raise exchange.fail(
+                ModelError("malformed", "the server sent an answer in a form that is no text")
+            )
         yield _finish(response, model if priced else None)
     except Exception as error:
         if exchange.failure is None and response is not None and _failed_at_its_usage(response, error):

@@ -12,6 +12,7 @@ read and understood here (`gateway.error_reply`); litellm is handed its status a
 from __future__ import annotations
 
 import asyncio
+import codecs
 import ipaddress
 import socket
 import time
@@ -301,7 +302,8 @@ class _BoundedStream(httpx.AsyncByteStream):
                 turn_began = came  # The loop has been given back while this piece was waited for.
             try:
                 for decoded in self._decode(raw):
-                    for piece in _short_turn(decoded):
+                    text = decoded if self._total else decoded.removeprefix(codecs.BOM_UTF8)
+                    for piece in _short_turn(text):
                         self._check(piece)
                         yield piece
                         left = time.monotonic()

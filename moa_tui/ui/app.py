@@ -22,7 +22,6 @@ from moa_tui.settings.fault_log import record_bug
 from moa_tui.ui import keymap, themes
 from moa_tui.ui.chat.fault_net import FaultNet
 from moa_tui.ui.chat.screen import ChatScreen
-from moa_tui.ui.daemon_threads import DaemonThreads
 from moa_tui.ui.prompt import editor
 from moa_tui.ui.prompt.prompt import Prompt
 from moa_tui.ui.rows.line_filter import ControlFilter
@@ -44,6 +43,7 @@ from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
 from moa_tui.ui.screens.theme_screen import ThemeScreen
 from moa_tui.ui.screens.trust_screen import TrustScreen
 from moa_tui.ui.terminal.clipboard import copy
+from moa_tui.ui.terminal.daemon_threads import DaemonThreads
 from moa_tui.ui.terminal.textual_private import DeafScreen, PrivateTracebackApp, write_to_terminal
 from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.choice_line import ChoiceLine

@@ -148,7 +148,7 @@ def test_the_wait_that_a_provider_asks_for_is_kept(wire: str, bench: Bench) -> N
 @pytest.mark.parametrize(
     "mode",
     [
-        pytest.param("parts@n=3", marks=wrong("litellm drops the text, and the answer is told as empty")),
+        "parts@n=3",
         pytest.param(
             "first_part@n=3", marks=wrong("litellm drops the beginning of a reply that counts as done")
         ),

@@ -268,6 +268,8 @@ def test_conversations_whose_names_come_to_one_do_not_write_over_one_another(
         assert len(files) == len(ids)
         assert all(any(f'"word{number}"' in text for text in files) for number in range(len(ids)))
         assert len(done.stdout.splitlines()) == len(ids)
+
+
 def test_rows_nested_too_deep_are_said_to_make_no_sense(conversations: list[Conversation]) -> None:
     conversation = conversations[0]
     kept(conversation)

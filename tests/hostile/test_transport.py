@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import time
 import zlib
 from concurrent.futures import CancelledError
@@ -359,3 +360,25 @@ def test_a_provider_that_goes_by_another_way_is_refused(engine: EngineThread) ->
         failure = Client(engine, server).failure(model="aiohttp_openai/x", api_base=server.root)
         assert not server.requests
     assert "aiohttp_openai/x" in failure.message
+
+
+# ---- what was sent and not understood
+
+
+@pytest.mark.parametrize("content", [5, ["hi"], {"text": "hi"}, True, 1e308])
+def test_an_answer_that_is_no_text_is_said_to_be_none(engine: EngineThread, content: object) -> None:
+    event = {"id": "x", "choices": [{"index": 0, "delta": {"content": content}}]}
+    with RawServer(sending(head(), b"data: " + json.dumps(event).encode() + b"\n\n", ending())) as server:
+        failure = Client(engine, server).failure()
+    assert failure.kind == "malformed"
+    assert "in a form that is no text" in failure.message
+
+
+def test_a_mark_of_the_byte_order_before_a_stream_is_passed_over(engine: EngineThread) -> None:
+    with RawServer(sending(head(), b"\xef\xbb\xbf" + chunk("hi"), ending())) as server:
+        assert Client(engine, server).text() == "hi"
+
+
+def test_a_model_may_say_the_same_again_and_again(engine: EngineThread) -> None:
+    with RawServer(sending(head(), *[chunk("no way ")] * 300, ending())) as server:
+        assert Client(engine, server).text() == "no way " * 300

@@ -205,8 +205,7 @@ class _Matcher(SequenceMatcher[str]):
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> LongestMatch:
-        words = (len(self.a) if ahi is None else ahi) - alo
-        if not self.search.may_go_on(words):
+        if not self.search.may_go_on((ahi or 0) - alo):
             return LongestMatch(alo, blo, 0)
         return super().find_longest_match(alo, ahi, blo, bhi)
 
