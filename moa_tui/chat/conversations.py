@@ -57,7 +57,8 @@ class Conversations:
         """True where the conversation should be on disk and is not."""
         if self._chat.private:
             return False
-        return self._store is None or self.disk_problem is not None or self._store.is_behind
+        is_behind = self._store is not None and self._store.is_behind
+        return not self._chat.is_kept or self.disk_problem is not None or is_behind
 
     async def catch_up(self) -> bool:
         """Wait a moment for what is on its way to the disk; return whether all of it is there."""

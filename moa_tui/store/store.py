@@ -132,10 +132,12 @@ class Store:
 
     def write_anew(self, connection: sqlite3.Connection) -> None:
         """See `writer.Memory`."""
+        # Read before the conversation: a turn leaves the recordings once it is in the conversation in view.
+        recordings = self._recordings
         in_view = self._in_view
         if in_view is not None and in_view.turns and in_view.id not in self._known.purged:
             _complete(connection, in_view)
-        for recording in self._recordings:
+        for recording in recordings:
             recording.write_anew(connection)
 
     # Writing

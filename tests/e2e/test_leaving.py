@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SECONDS = 2.0
+SECONDS = 4.0
 # The program, where reading an attached file and a recipe called "hang" never end.
 HANGING = """
 import os, pathlib, threading

@@ -16,6 +16,9 @@ from moa_tui.ui.terminal.textual_private import DeafScreen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MOST_SCREENS = 10
+"""The most screens above one another. Each is drawn through those below it, and Python's stack has an end."""
+
 Result = TypeVar("Result")
 DialogResult = TypeVar("DialogResult")
 
@@ -56,6 +59,9 @@ class GuardedScreen(DeafScreen[Result]):
     def on_screen_resume(self) -> None:
         if self._deferred is not None:
             self.dismiss(*self._deferred)
+        elif len(self.app.screen_stack) > MOST_SCREENS:
+            self.app.notify("too many screens are open: close one first", severity="warning", markup=False)
+            self.dismiss(None)
 
     def call_after_refresh(self, callback: Callable[..., object], *args: object, **kwargs: object) -> bool:
         def call() -> object:

@@ -13,7 +13,8 @@ from textual.screen import Screen
 import moa_tui.ui
 from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.screens import guard
-from moa_tui.ui.screens.guard import GuardedScreen
+from moa_tui.ui.screens.guard import MOST_SCREENS, GuardedScreen
+from moa_tui.ui.screens.help_screen import HelpScreen
 from moa_tui.ui.terminal.textual_private import DeafScreen
 from tests.helpers import wait_until
 from tests.ui.chat_app import ALONE, chat_app
@@ -82,3 +83,12 @@ async def test_what_a_left_screen_wanted_after_its_next_drawing_is_not_called() 
         screen.dismiss()
         await bench.settle()
         assert called == [1]
+
+
+async def test_no_more_screens_lie_above_one_another_than_can_be_drawn() -> None:
+    async with chat_app(ALONE) as bench:
+        for _ in range(3 * MOST_SCREENS):
+            await bench.app.push_screen(HelpScreen([]))
+            await bench.settle()
+        assert len(bench.app.screen_stack) == MOST_SCREENS
+        assert any("too many screens" in notice.message for notice in bench.app.notices)

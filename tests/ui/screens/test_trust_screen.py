@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moa_tui.engine.plan import ModelFacts
+from moa_tui.gateway.answers import Answers
 from moa_tui.settings.config import Settings
 from moa_tui.ui.screens import trust_screen
 from moa_tui.ui.screens.trust_screen import TrustScreen, short_server
@@ -117,7 +118,7 @@ async def test_yes_cannot_be_chosen_before_all_servers_were_on_the_screen(size: 
             assert words in bench.shown()
         await bench.press("down", "enter")
         assert bench.gateway.answers.get("one") == "never", "the only other one that can be chosen"
-        bench.gateway.answers._answers = {}
+        bench.gateway.answers = Answers()
         await asked(bench)
         pages = 0
         while "http://server-29/v1" not in bench.shown():
