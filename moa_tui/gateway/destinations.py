@@ -79,7 +79,7 @@ class Destination:
             key = f"with {self.key}"
         else:
             key = f"with the key in {self.key}"
-        return f"{one_line(shown_address(self.server))}, {key} ({one_line(self.model)})"
+        return f"{short_line(shown_address(self.server))}, {key} ({short_line(self.model)})"
 
     @property
     def mark(self) -> str:
@@ -269,7 +269,7 @@ def shown_address(address: str) -> str:
     return re.sub(r"[?#]\S*", "", re.sub(r"(^|://)[^/?#\s]*@", r"\1", address))
 
 
-def one_line(text: str) -> str:
+def short_line(text: str) -> str:
     """`text` as part of a sentence: nothing in it can look like a line of its own."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_NAME else f"{line[:_LONGEST_NAME]}…"

@@ -26,7 +26,7 @@ from moa_tui.gateway.destinations import (
     headers_for,
     misleading_word,
     of_imported,
-    one_line,
+    short_line,
     shown_address,
 )
 from moa_tui.gateway.masking import without_keys
@@ -216,7 +216,7 @@ class Gateway:
                 continue
             if word := misleading_word(agent.model, self.catalog.provider(agent.model)):
                 raise UsageError(
-                    f'recipe {recipe.name}: {one_line(agent.model)} cannot be asked: a model with "{word}" '
+                    f'recipe {recipe.name}: {short_line(agent.model)} cannot be asked: a model with "{word}" '
                     "in its name would be taken for another provider's; give it another name, or reach its "
                     "server as one of [endpoints] in the config"
                 )

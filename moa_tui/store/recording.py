@@ -81,8 +81,8 @@ class Recording:
     """Writes a run to the database while it goes.
 
     `take` is called on one thread, the engine's, and `withdraw` on any once the run has ended; neither waits
-    for the disk. `_codec` and
-    `_is_lost` belong to the writer's thread. `_fresh` is filled on the first and emptied on the second.
+    for the disk. `_codec` and `_is_lost` belong to the writer's thread. `_fresh` is filled on the engine's
+    thread and emptied on the writer's.
     """
 
     def __init__(
