@@ -224,7 +224,7 @@ def test_a_database_deleted_under_the_chat_is_told_and_written_anew(
         terminal.wait_for(READY)
         terminal.send("What is a tide?\r")
         terminal.wait_for(re.compile(r"conversation [\d,]+ tok"), 60)
-        for path in database.parent.glob("moa-tui.db*"):
+        for path in sorted(database.parent.glob("moa-tui.db*")):
             path.unlink()
         terminal.wait_for("NOT SAVED", 5)
         terminal.wait_for("written anew")
@@ -249,7 +249,7 @@ def test_ask_tells_that_the_database_was_deleted_and_writes_its_turn_anew(
     )
     assert asked.stderr is not None
     heard = asked.stderr.readline()  # Its turn is on disk when the first call begins.
-    for path in database.parent.glob("moa-tui.db*"):
+    for path in sorted(database.parent.glob("moa-tui.db*")):  # The file itself first, which is then named.
         path.unlink()
     out, err = asked.communicate(timeout=60)
     err = heard + err
