@@ -149,6 +149,8 @@ class MoaApp(PrivateTracebackApp):
         # full collections of 50 ms.
         gc.set_threshold(10_000, 20, 100)
         self._leave_on_signals()
+        # Textual draws only what has changed since it was stopped, and a shell has drawn over it meanwhile.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.run_worker(editor.drop_left_behind, thread=True)
         self._problems += self._use_keys()
         for problem in self._problems:
