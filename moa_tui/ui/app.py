@@ -323,7 +323,7 @@ class MoaApp(PrivateTracebackApp):
         self.theme = name
         path = paths.config_file()
         try:
-            text = path.read_text(encoding="utf-8") if path.exists() else config.TEMPLATE
+            text = path.read_text(encoding="utf-8-sig") if path.exists() else config.TEMPLATE
             paths.write_private(path, config.with_value(text, "theme", name))
         except (OSError, UnicodeDecodeError, FileError) as error:
             reason = paths.disk_words(error) if isinstance(error, OSError) else error
