@@ -15,6 +15,7 @@ from moa_tui.engine.limits import (
     CallScope,
     Endpoints,
     is_retryable,
+    retries_after,
     retry_wait,
     shortened_share,
 )
@@ -210,10 +211,11 @@ class Caller:
                 wait = 0.0
             else:
                 failed_attempts += 1
-                wait = retry_wait(error, failed_attempts)
-                if failed_attempts > limits.retries or not is_retryable(error):
+                if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
                     raise error
-                if worked_seconds + wait > limits.total_seconds:
+                seconds_left = limits.total_seconds - worked_seconds
+                wait = retry_wait(error, failed_attempts, seconds_left)
+                if wait > seconds_left:
                     raise ModelError(
                         error.kind,
                         f"{error.message} (not tried again: the wait of {wait:.0f} s is longer than "

@@ -52,7 +52,9 @@ async def ask(models: FakeModels, health: Health, the_recipe: Recipe = TWO) -> O
     return await run(the_recipe, ASK, models, lambda _: None, context=RunContext(facts=facts, health=health))
 
 
-async def fail_three_times(models: FakeModels, health: Health, clock: Clock, the_recipe: Recipe = TWO) -> None:
+async def fail_three_times(
+    models: FakeModels, health: Health, clock: Clock, the_recipe: Recipe = TWO
+) -> None:
     """Three turns with a failure each, far enough apart not to be one burst."""
     for _ in range(3):
         clock.now += BURST_SECONDS
@@ -113,9 +115,7 @@ async def test_where_nobody_else_could_answer_it_is_asked_all_the_same(health: H
     assert len(models.asked["bad/x"]) == tried + 2
 
 
-async def test_a_lone_agents_fallback_is_asked_at_once_while_it_rests(
-    health: Health, clock: Clock
-) -> None:
+async def test_a_lone_agents_fallback_is_asked_at_once_while_it_rests(health: Health, clock: Clock) -> None:
     agents = {"writer": {"model": "bad/x", "fallback": ["spare"]}, "spare": {"model": "good/s"}}
     the_recipe = recipe(["good/a"], ["writer"], agents=agents)
     models = down()

@@ -140,7 +140,8 @@ def test_the_wait_that_a_provider_asks_for_is_kept(wire: str, bench: Bench) -> N
     """Gemini writes it into the body as RetryInfo, the others into the header Retry-After."""
     ask(bench, wire, "flaky@n=1,status=429,retry_after=0.3,key=wait")
     waits = [event.wait_seconds for event in bench.events if isinstance(event, CallRetried)]
-    assert waits == [0.3]
+    assert len(waits) == 1
+    assert 0.3 <= waits[0] <= 0.375, "what was asked for, and a little more at random"
     first, second = bench.server.requests
     assert second.started - first.started >= 0.3
 
