@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from moa_tui.errors import FailureKind
 
 FAILURES_IN_A_ROW = 3
-# Calls that run side by side fail together, and say no more of an endpoint than one of them: what fails so soon
-# after a failure that counts does not count again.
+# Calls that run side by side fail together, and say no more of an endpoint than one of them: what fails so
+# soon after a failure that counts does not count again.
 BURST_SECONDS = 10.0
 _FIRST_REST_SECONDS = 60.0
 _LONGEST_REST_SECONDS = 900.0

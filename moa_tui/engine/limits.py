@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MAX_REPLY_CHARACTERS = 8_000_000
 
 _RETRIED_STATUS = {408, 409, 429}
-# Too many requests, a service that is not ready or overloaded, and Anthropic's status for the latter. They pass
-# within seconds, not at once: the waits between five tries come to 30 s.
+# Too many requests, a service that is not ready or overloaded, and Anthropic's status for the latter. They
+# pass within seconds, not at once: the waits between five tries come to 30 s.
 _OVERLOADED_STATUS = {429, 503, 529}
 _RETRIES, _RETRIES_WHEN_OVERLOADED = 2, 4
 _FIRST_WAIT_SECONDS = 0.5

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.amounts import wait_seconds
 from moa_tui.errors import ModelError
+from moa_tui.gateway.waits import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from moa_tui.errors import FailureKind
 
@@ -54,7 +52,7 @@ def error_reply(status: int, headers: Mapping[str, str], body: bytes, *, was_cut
     message = said(text) or f"HTTP status {status}, and no word why"
     if was_cut:
         message = f"{message[:1_000]} [cut: the server sent more than {len(body):,} bytes]"
-    return ModelError(failure_kind(status, text), message, status, retry_after(headers))
+    return ModelError(failure_kind(status, text), message, status, retry_after(headers, status, text))
 
 
 def said(text: str) -> str:
@@ -94,16 +92,3 @@ def failure_kind(status: int, text: str) -> FailureKind:
     if status in kinds:
         return kinds[status]
     return "server" if status >= 500 or status in (408, 409) else "bad_request"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the server asks to wait, from whichever of its headers says so; None for none."""
-    if (milliseconds := wait_seconds(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    stated = headers.get("retry-after")
-    if (seconds := wait_seconds(stated)) is not None:
-        return seconds
-    with suppress(ValueError, TypeError, OverflowError):
-        until: datetime = parsedate_to_datetime(stated or "")
-        return wait_seconds(max(0.0, (until - until.now(until.tzinfo)).total_seconds()))
-    return None

@@ -24,8 +24,9 @@ from weakref import WeakSet
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
-from moa_tui.gateway.error_reply import failure_kind, retry_after, said
+from moa_tui.gateway.error_reply import failure_kind, said
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
+from moa_tui.gateway.waits import retry_after
 from moa_tui.text.safe import one_line
 
 # These are read while litellm is imported: its map comes from its own package instead of the network, a .env

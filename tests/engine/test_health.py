@@ -135,7 +135,7 @@ async def test_what_says_nothing_of_the_endpoint_rests_nobody(health: Health, cl
 
 
 async def test_calls_that_fail_side_by_side_count_once(health: Health, clock: Clock) -> None:
-    """Two seconds of 429s, met by three calls at once, are no reason to leave an endpoint alone for a minute."""
+    """Two seconds of 429s, met by three calls at once, are no reason to leave it alone for a minute."""
     names = ("bad/x", "bad/y", "bad/z")
     the_recipe = recipe([*names, "good/a"], ["bad/x", "good/a"], ["good/w"])
     models = FakeModels(**{name: [[BUSY]] for name in names})

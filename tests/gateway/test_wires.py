@@ -125,17 +125,7 @@ def test_the_key_and_the_messages_reach_the_provider_in_its_own_place(wire: str,
     assert "hello" in str(request.body)
 
 
-@pytest.mark.parametrize(
-    "wire",
-    [
-        "openai",
-        "anthropic",
-        pytest.param("gemini", marks=wrong("the wait that Gemini writes into the body is not read")),
-        "mistral",
-        "cohere",
-        "ollama",
-    ],
-)
+@pytest.mark.parametrize("wire", CHAT)
 def test_the_wait_that_a_provider_asks_for_is_kept(wire: str, bench: Bench) -> None:
     """Gemini writes it into the body as RetryInfo, the others into the header Retry-After."""
     ask(bench, wire, "flaky@n=1,status=429,retry_after=0.3,key=wait")
