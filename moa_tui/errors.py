@@ -33,6 +33,7 @@ FailureKind = Literal[
     "quota",  # 429: the account's quota is used up; waiting does not help
     "server",  # 5xx, or an error sent inside the stream
     "connection",  # refused, reset, name not found
+    "tls",  # no safe connection: a certificate that is not believed, or no TLS at all
     "timeout",  # one of the recipe's time limits was exceeded
     "malformed",  # the reply was not what the protocol says
     "cut_off",  # the stream ended without saying why

@@ -276,7 +276,9 @@ class Caller:
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
-        was_refused = error is not None and (error.status_code is not None or error.kind == "connection")
+        was_refused = error is not None and (
+            error.status_code is not None or error.kind in ("connection", "tls")
+        )
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(

@@ -21,7 +21,7 @@ _LONGEST_REST_SECONDS = 900.0
 
 # The failures of a server or of the account there. An unknown model or a request too long is neither.
 _ENDPOINT_FAILURES: frozenset[FailureKind] = frozenset(
-    ("auth", "payment", "rate_limit", "quota", "server", "connection", "timeout", "malformed")
+    ("auth", "payment", "rate_limit", "quota", "server", "connection", "tls", "timeout", "malformed")
 )
 
 

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import socket
 import sys
 import warnings
 from contextlib import suppress
@@ -24,6 +23,7 @@ from weakref import WeakSet
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
+from moa_tui.gateway.connection_faults import connection_fault, proxy_of, through
 from moa_tui.gateway.error_reply import failure_kind, said
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
 from moa_tui.gateway.waits import retry_after
@@ -248,7 +248,10 @@ async def stream(
             return
         # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
         # they raise has no common base class.
-        raise exchange.failure or translate(error, model, api_base) from error
+        server = api_base or next(iter(addresses or ()), None)
+        failure = exchange.failure or translate(error, model, server)
+        proxy = proxy_of(server) if server else None
+        raise (through(failure, proxy) if proxy is not None else failure) from error
     finally:
         if response is not None:
             await response.aclose()
@@ -366,8 +369,8 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
     message = _provider_message(root)
     status = getattr(root, "status_code", None)
     status = status if isinstance(status, int) and 100 <= status <= 599 else None
-    if (connection_error := _connection_error(error, api_base)) is not None:
-        return connection_error
+    if (fault := connection_fault(_causes(error), api_base)) is not None:
+        return fault
     if _caused_by(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return ModelError("malformed", f"the server sent what is no valid reply: {message}")
     if is_midstream:
@@ -390,31 +393,6 @@ def _kind(root: Exception, status: int, message: str) -> FailureKind:
     if isinstance(root, litellm.exceptions.ContentPolicyViolationError):
         return "filtered"
     return failure_kind(status, message)
-
-
-# The names of what httpx and aiohttp raise for a connection that was lost.
-_LOST_CONNECTIONS = {
-    "ReadError",
-    "RemoteProtocolError",
-    "ConnectError",
-    "WriteError",
-    "ConnectTimeout",
-    "ClientPayloadError",
-}
-
-
-def _connection_error(error: Exception, api_base: str | None) -> ModelError | None:
-    """The ModelError for a connection refused or lost, or a host not found; None for other errors."""
-    where = f" at {api_base}" if api_base else ""
-    causes = _causes(error)
-    if any(isinstance(cause, socket.gaierror) or "DNSError" in type(cause).__name__ for cause in causes):
-        return ModelError("connection", f"host not found{where}; is the address right, is there a network?")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return ModelError("connection", f"connection refused{where}; is the server running?")
-    names = {type(cause).__name__ for cause in causes}
-    if names & _LOST_CONNECTIONS or any(isinstance(cause, ConnectionError) for cause in causes):
-        return ModelError("connection", f"the connection was lost{where}")
-    return None
 
 
 def _causes(error: BaseException) -> list[BaseException]:
