@@ -77,7 +77,8 @@ def proxy_of(address: str) -> Proxy | None:
     variable = next(
         (name for name, text in os.environ.items() if name.lower() in names and text == value), None
     )
-    return Proxy(shown_address(value.rstrip("/")), variable)
+    named = value if "://" in value else f"http://{value}"
+    return Proxy(shown_address(named.rstrip("/")), variable)
 
 
 def connection_fault(causes: Iterable[BaseException], address: str | None) -> ModelError | None:
@@ -130,7 +131,7 @@ def _proxy_fault(
                 return _wants_password(proxy)
             said = f"{proxy}, did not open a connection to {server}: HTTP status {status}; {proxy.way_out}"
             return ModelError("connection" if status >= 500 else "forbidden", said)
-    if any("proxies are supported" in str(cause)[:1_000] for cause in causes):
+    if not proxy.address.startswith(("http://", "https://")):
         return ModelError("connection", f"{proxy}, is of a kind that cannot be used; {proxy.way_out}")
     if _is_host_unknown(causes):
         return ModelError("connection", f"the host of {proxy}, was not found; {proxy.way_out}")
