@@ -350,6 +350,7 @@ class CallInProgress:
         """Note that an attempt starts, `now` seconds into the run."""
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
+        self.finish = Finish()
         if self.started is None:
             self.started = now
 
@@ -382,11 +383,12 @@ class CallInProgress:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request, and one more where the answer was cut at a token limit."""
+        """The notes on the request and the reply, and one more where the answer was cut at a token limit."""
+        notes = (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
         if self.finish.reason != "length":
-            return self.notes
+            return notes
         limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-        return (*self.notes, f"{self.agent.name}: answer cut at {limit}")
+        return (*notes, f"{self.agent.name}: answer cut at {limit}")
 
 
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:

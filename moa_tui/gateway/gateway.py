@@ -276,7 +276,10 @@ class Gateway:
             async with aclosing(self._raw_stream(agent, messages)) as raw:
                 async for piece in raw:
                     if isinstance(piece, Finish):
-                        finish = replace(piece, reason=piece.reason and sanitize(piece.reason)[:40])
+                        notes = tuple(self._without_keys(sanitize(note), agent) for note in piece.notes)
+                        finish = replace(
+                            piece, reason=piece.reason and sanitize(piece.reason)[:40], notes=notes
+                        )
                         continue
                     clean = cleaners[piece.kind].feed(piece.text)
                     if not clean:
@@ -289,6 +292,8 @@ class Gateway:
         except ModelError as error:
             for chunk in _flushed(cleaners, splitter):
                 yield chunk
+            # What the server said of the reply's end holds for one that failed as well.
+            yield finish
             message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
             raise ModelError(error.kind, message, error.status_code, error.retry_after) from None
         except Exception as error:

@@ -23,7 +23,7 @@ from moa_tui.gateway.error_reply import error_reply, said
         ({"detail": "Not Found"}, "Not Found"),
         (
             {"detail": [{"loc": ["body", "n"], "msg": "too large"}]},
-            '{"loc": ["body", "n"], "msg": "too large"}',
+            "body.n: too large",
         ),
         ({"errors": [{"message": "Blocked"}]}, "Blocked"),
         ({"error": {"code": 7}}, '{"code": 7}'),

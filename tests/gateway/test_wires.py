@@ -136,15 +136,7 @@ def test_the_wait_that_a_provider_asks_for_is_kept(wire: str, bench: Bench) -> N
     assert second.started - first.started >= 0.3
 
 
-@pytest.mark.parametrize(
-    "mode",
-    [
-        "parts@n=3",
-        pytest.param(
-            "first_part@n=3", marks=wrong("litellm drops the beginning of a reply that counts as done")
-        ),
-    ],
-)
+@pytest.mark.parametrize("mode", ["parts@n=3", "first_part@n=3"])
 def test_text_that_comes_as_a_list_of_parts_is_read_or_missed_aloud(mode: str, bench: Bench) -> None:
     reply = ask(bench, "openai", mode)
     is_whole = reply.status == "done" and reply.text == whole_text(bench.server.requests[0])
