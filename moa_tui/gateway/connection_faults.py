@@ -95,8 +95,8 @@ def connection_fault(causes: Iterable[BaseException], address: str | None) -> Mo
         if isinstance(cause, ssl.SSLError) and type(cause).__module__ == "ssl":
             fault = tls_fault(cause, server, os.environ)
             return through(fault, proxy) if proxy is not None else fault
-    if proxy is not None and (fault := _proxy_fault(causes, names, server, proxy)) is not None:
-        return fault
+    if proxy is not None and (its_own := _proxy_fault(causes, names, server, proxy)) is not None:
+        return its_own
     where = f" at {server}" if address else ""
     if _is_host_unknown(causes):
         return ModelError("connection", f"host not found{where}; is the address right, is there a network?")

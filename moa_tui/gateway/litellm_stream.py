@@ -53,7 +53,6 @@ from litellm.llms.openai.common_utils import BaseOpenAILLM
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
-    from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import Message
     from moa_tui.errors import FailureKind
     from moa_tui.gateway.wire_reply import WireReply
@@ -181,7 +180,7 @@ _LONGEST_MESSAGE = 10_000
 async def stream(
     model: str,
     messages: Sequence[Message],
-    agent: Agent,
+    parameters: Mapping[str, Any],
     *,
     api_base: str | None,
     api_key: str | None,
@@ -199,13 +198,14 @@ async def stream(
     """
     if model.partition("/")[0] in _UNBOUNDED_PROVIDERS:
         raise ModelError("bad_request", f"{model}: this provider cannot be used; write openai/ in its place")
-    exchange = Exchange(addresses, agent.max_tokens, headers)
+    most_tokens = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
+    exchange = Exchange(addresses, token_count(most_tokens), headers)
     current_exchange.set(exchange)
     priced_model = model if priced else None
     response = None
     reader = WireReader()
     try:
-        response = await litellm.acompletion(**_request(model, messages, agent, api_base, api_key))
+        response = await litellm.acompletion(**_request(model, messages, parameters, api_base, api_key))
         if getattr(response, "completion_stream", response) is None:
             await response.fetch_stream()  # Gemini's request is sent no earlier.
         body = exchange.body
@@ -226,10 +226,12 @@ async def stream(
         # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
         # they raise has no common base class.
         server = api_base or next(iter(addresses or ()), None)
-        is_ours = isinstance(error, ModelError)
-        failure = error if is_ours else exchange.failure or translate(error, model, server)
-        proxy = proxy_of(server) if server else None
-        raise (through(failure, proxy) if proxy is not None else failure) from (None if is_ours else error)
+        failure = error if isinstance(error, ModelError) else exchange.failure
+        if failure is None:
+            failure = translate(error, model, server)
+        if server and (proxy := proxy_of(server)) is not None:
+            failure = through(failure, proxy)
+        raise failure from (None if failure is error else error)
     finally:
         if exchange.body is not None:
             await exchange.body.aclose()
@@ -290,23 +292,23 @@ async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGene
 
 
 def _request(
-    model: str, messages: Sequence[Message], agent: Agent, api_base: str | None, api_key: str | None
+    model: str,
+    messages: Sequence[Message],
+    parameters: Mapping[str, Any],
+    api_base: str | None,
+    api_key: str | None,
 ) -> dict[str, Any]:
     """The arguments of litellm's call."""
     arguments = {
         "model": model,
         "messages": list(messages),
-        "temperature": agent.temperature,
-        "top_p": agent.top_p,
-        "max_tokens": agent.max_tokens,
         "api_base": api_base,
         "api_key": api_key,
-        **agent.extra,
+        **parameters,
         # Parameters that a model does not know are left out. litellm's global setting of the same name would
         # make it swallow a 422 as well.
         "drop_params": True,
         "stream": True,
-        "stream_options": {"include_usage": True},
         # The engine retries. litellm's retries repeat what cannot succeed and ignore Retry-After.
         "num_retries": 0,
         "max_retries": 0,
