@@ -15,6 +15,7 @@ from moa_tui.engine.limits import (
     CallScope,
     Endpoints,
     is_retryable,
+    retries_after,
     retry_wait,
     shortened_share,
 )
@@ -210,10 +211,11 @@ class Caller:
                 wait = 0.0
             else:
                 failed_attempts += 1
-                wait = retry_wait(error, failed_attempts)
-                if failed_attempts > limits.retries or not is_retryable(error):
+                if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
                     raise error
-                if worked_seconds + wait > limits.total_seconds:
+                seconds_left = limits.total_seconds - worked_seconds
+                wait = retry_wait(error, failed_attempts, seconds_left)
+                if wait > seconds_left:
                     raise ModelError(
                         error.kind,
                         f"{error.message} (not tried again: the wait of {wait:.0f} s is longer than "
@@ -274,7 +276,9 @@ class Caller:
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
-        was_refused = error is not None and (error.status_code is not None or error.kind == "connection")
+        was_refused = error is not None and (
+            error.status_code is not None or error.kind in ("connection", "tls")
+        )
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(
@@ -346,6 +350,7 @@ class CallInProgress:
         """Note that an attempt starts, `now` seconds into the run."""
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
+        self.finish = Finish()
         if self.started is None:
             self.started = now
 
@@ -378,11 +383,12 @@ class CallInProgress:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request, and one more where the answer was cut at a token limit."""
+        """The notes on the request and the reply, and one more where the answer was cut at a token limit."""
+        notes = (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
         if self.finish.reason != "length":
-            return self.notes
+            return notes
         limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-        return (*self.notes, f"{self.agent.name}: answer cut at {limit}")
+        return (*notes, f"{self.agent.name}: answer cut at {limit}")
 
 
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from moa_tui.engine import limits
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, RunEnded
 from moa_tui.engine.plan import ModelFacts, facts_unknown
@@ -205,7 +206,8 @@ async def test_a_passing_error_is_tried_again_and_told() -> None:
     assert outcome.answer == "here"
     assert outcome.replies[CallId(1, 1)].attempts == 3
     first, second = recorder.of(CallRetried)
-    assert (first.attempt, first.wait_seconds, first.failure.kind) == (2, 0.01, "rate_limit")
+    assert (first.attempt, first.failure.kind) == (2, "rate_limit")
+    assert 0.01 <= first.wait_seconds <= 0.0125
     assert second.attempt == 3
 
 
@@ -215,6 +217,21 @@ async def test_tries_are_counted_and_the_last_error_stands() -> None:
     assert outcome.status == "failed"
     assert outcome.error == Failure("server", "down", 500)
     assert len(models.asked["a"]) == 3
+
+
+async def test_an_overloaded_server_is_asked_five_times_where_the_recipe_does_not_say() -> None:
+    models = FakeModels(
+        a=[[ModelError("server", "loading model", 503)]], b=[[ModelError("server", "x", 500)]]
+    )
+    await Recorder(models).run(recipe(["a", "b"], ["judge"], retries=None))
+    assert (len(models.asked["a"]), len(models.asked["b"])) == (5, 3)
+
+
+async def test_waits_of_our_own_leave_time_for_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 60.0)
+    models = FakeModels(a=[[ModelError("server", "busy", 503)], ["here"]])
+    outcome = await Recorder(models).run(recipe(["a"], total_seconds=0.2))
+    assert outcome.answer == "here"
 
 
 @pytest.mark.parametrize(

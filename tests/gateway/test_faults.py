@@ -207,7 +207,7 @@ def test_a_provider_nobody_knows_is_named_with_the_way_out(bench: Bench) -> None
 def test_retry_after_is_waited_out(bench: Bench) -> None:
     outcome = bench.run(table("flaky@status=429,retry_after=1,key=wait"))
     retried = next(event for event in bench.events if isinstance(event, CallRetried))
-    assert retried.wait_seconds == 1.0
+    assert 1.0 <= retried.wait_seconds <= 1.25
     first, second = (r for r in bench.server.requests if r.key == "wait")
     assert second.started - first.started >= 1.0
     assert outcome.replies[CallId(1, 1)].status == "done"
