@@ -49,6 +49,7 @@ from litellm.llms.custom_httpx import aiohttp_transport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, blocked_cookie_jar
 from litellm.llms.ollama.common_utils import OllamaModelInfo
 from litellm.llms.openai.common_utils import BaseOpenAILLM
+from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -88,6 +89,11 @@ _TIMEOUT_SECONDS = 3600.0
 secret_redaction._SECRET_RE = secret_redaction._INTERNAL_DETAIL_RE = re.compile(r"(?!)")
 
 
+def _as_ascii(text: str) -> str:
+    """`text` with a question mark for each character that is not ASCII."""
+    return text.encode("ascii", "replace").decode("ascii")
+
+
 class _Transport(aiohttp_transport.LiteLLMAiohttpTransport):  # type: ignore[misc]
     """litellm's own transport, with a bound for what comes in and no proxy between here and this machine."""
 
@@ -99,6 +105,17 @@ class _Transport(aiohttp_transport.LiteLLMAiohttpTransport):  # type: ignore[mis
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await send_bounded(request, super().handle_async_request)
+
+    async def _make_aiohttp_request(self, *arguments: Any, **more: Any) -> Any:
+        """litellm's request, whose reply has headers that httpx takes: it refuses what is not ASCII."""
+        response = await super()._make_aiohttp_request(*arguments, **more)
+        headers = response.headers.items()
+        if not all(name.isascii() and value.isascii() for name, value in headers):
+            response._headers = CIMultiDictProxy(
+                CIMultiDict((_as_ascii(name), _as_ascii(value)) for name, value in headers)
+            )
+            response._cache.pop("headers", None)
+        return response
 
     def _proxy_from_env(self, url: httpx.URL) -> str | None:
         if is_loopback(url.host):
@@ -276,12 +293,10 @@ async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGene
             if not chunk.choices:
                 continue
             delta = chunk.choices[0].delta
-            for kind, text in (
-                ("reasoning", getattr(delta, "reasoning_content", None)),
-                ("text", delta.content),
-            ):
-                async for piece in in_pieces(text or ""):
-                    yield Chunk(kind, piece)
+            async for piece in in_pieces(getattr(delta, "reasoning_content", None) or ""):
+                yield Chunk("reasoning", piece)
+            async for piece in in_pieces(delta.content or ""):
+                yield Chunk("text", piece)
     except ValueError as error:
         # The reply was whole where only what follows the finish reason, its usage, cannot be read.
         if getattr(response, "received_finish_reason", None) is None or isinstance(error, ModelError):
@@ -401,7 +416,7 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
             f"the first part as an endpoint in the config: [endpoints.{model.partition('/')[0]}]",
         )
     if status is None:
-        return ModelError("malformed", f"{type(root).__name__}: {message}")
+        return ModelError("malformed", f"the server's reply could not be read ({message})")
     return ModelError(_kind(root, status, message), message, status, _retry_after(root))
 
 
@@ -436,13 +451,21 @@ _LITELLM_PREFIX = re.compile(
     r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exception|Timeout)(?: Error)?:\s+)*"
     r"(?:litellm\.\w+:\s*)?(?:\w*Exception - )?"
 )
+# What litellm writes behind a provider's message: advice about its own exceptions, and tracebacks.
+_NOT_SAID = re.compile(
+    r"\s*(?:Original exception:|Handle with `litellm|Traceback \(most recent|Received Model Group)"
+)
+# A body of bytes that was made a text of as Python shows it.
+_BYTES = re.compile(r"""b(?P<quote>['"])(?P<body>.*)(?P=quote)""", re.DOTALL)
 
 
 def _provider_message(root: Exception) -> str:
     """The provider's own message, without what litellm puts around it, JSON and HTML tags."""
     text = str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]
-    text = _LITELLM_PREFIX.sub("", text).split(" Original exception:")[0].strip()
-    return said(text) or type(root).__name__
+    text = _LITELLM_PREFIX.sub("", _NOT_SAID.split(text, maxsplit=1)[0]).strip()
+    if (wrapped := _BYTES.fullmatch(text)) is not None:
+        text = wrapped["body"]
+    return said(text) or "no word why"
 
 
 def _retry_after(root: Exception) -> float | None:

@@ -65,8 +65,8 @@ _KNOWN_CODINGS = {"gzip", "x-gzip", "deflate"}
 
 
 class Exchange:
-    """One call: where its requests may go, how much its stream may hold, the redirects it followed, and of its
-    newest request the body of the reply and the failure.
+    """One call: where its requests may go, how much its stream may hold, the redirects it followed, and the
+    body and the failure of its newest request.
 
     The body is None where there is no good reply, the failure where the request went well. They are kept here
     because not all of the code between the transport and the caller hands them on as they were.

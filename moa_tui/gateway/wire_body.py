@@ -54,7 +54,7 @@ async def read_body(body: BoundedStream, reader: WireReader) -> AsyncIterator[Ch
 
 
 async def _leave(pieces: AsyncIterator[bytes]) -> None:
-    """Read what follows the end of a reply, for a moment; the reply is whole, whatever becomes of the rest."""
+    """Read what follows the end of a reply, for a moment; the reply is whole, whatever becomes of that."""
     with suppress(TimeoutError, httpx.HTTPError, ModelError):
         async with asyncio.timeout(_LEFTOVER_SECONDS):
             async for _ in pieces:

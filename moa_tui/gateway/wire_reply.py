@@ -96,6 +96,8 @@ class WireReply:
         elif isinstance(inner, list) and depth < 3:
             for nested in inner:
                 self._say_part(kind, nested, depth + 1)
+        elif kind == "reasoning" or part_type in _SILENT_PARTS:
+            pass  # What a model thinks may be encrypted, and what it quotes is only pointed at.
         elif inner is None and part_type and part_type not in ("text", "output_text"):
             self.note(f"a part of the answer is no text ({quoted_name(part_type)}) and was left out")
         else:
@@ -183,7 +185,8 @@ class WireReply:
             return ModelError(
                 "server", f"the server gave up in the middle of its answer (its reason: {word})"
             )
-        if self._tools and not self.has_text:
+        is_call = bool(self._tools) or (self._reason is not None and meaning_of(self._reason) == "tool_calls")
+        if is_call and not self.has_text:
             return ModelError(
                 "empty",
                 f"the model called {self._tool_names()} and wrote no answer; moa-tui offers models no tools, "
@@ -192,13 +195,16 @@ class WireReply:
         return None
 
     def _tool_names(self) -> str:
+        if not self._tools:
+            return "a tool"
         return f"the {'tool' if len(self._tools) == 1 else 'tools'} {', '.join(self._tools)}"
 
     def _usage(self) -> Usage | None:
         counted = self.tokens
-        return counted and Usage(counted.prompt, counted.completion, estimated=False)
+        return Usage(counted.prompt, counted.completion, estimated=False) if counted else None
 
 
+_SILENT_PARTS = ("reference", "citation", "redacted_thinking")
 _PART_FIELDS = ("text", "thinking", "reasoning", "summary", "content", "refusal")
 
 

@@ -37,6 +37,8 @@ def _openai(reply: WireReply, event: Event) -> None:
         if index != reply.choice:
             reply.note("the server sent several answers; this is the first")
             continue
+        if "message" in choice and "delta" not in choice:
+            continue  # a whole answer in one document, where a stream was asked for
         _openai_usage(reply, choice.get("usage"))  # Moonshot
         _openai_delta(reply, fields(choice.get("delta")))
         reply.say("text", choice.get("text"))  # the older protocol of plain completions

@@ -136,6 +136,7 @@ OWN: dict[str, list[Case]] = {
         answer("negative_usage@n=3", estimated=True),
         answer("float_usage@n=3", estimated=True),
         cut("error_choice@n=3", "server", "The provider disconnected"),
+        refused("odd_headers", "rate_limit", 429, "Rate limit reached", attempts=2),
     ],
     "anthropic": [
         TOOL_CALLS,
