@@ -89,9 +89,9 @@ class Finish:
     """The last item of a stream: why it ended, and what it used and cost.
 
     `reason` is the provider's finish reason and `usage` its own count; both are None where it gave none.
-    `cost` is in US dollars, None where it is unknown. `notes` say what was odd in a reply that is used all the
-    same. Every stream ends with this value, so it is here that what a provider states is checked: a usage or
-    cost that cannot be meant becomes unknown.
+    `cost` is in US dollars, None where it is unknown. `notes` say what was odd in a reply that is used
+    all the same. Every stream ends with this value, so it is here that what a provider states is checked: a
+    usage or cost that cannot be meant becomes unknown.
     """
 
     reason: str | None = None
