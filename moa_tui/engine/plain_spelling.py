@@ -10,7 +10,7 @@ _LONGEST = 960  # characters
 _LATEX_WORDS = {
     **{rf"\{name}": "" for name in ("left", "right", "displaystyle", "(", ")", "[", "]", "!")},
     **{rf"\{name}": " " for name in (",", ";", ":", " ", "quad", "qquad")},
-    **{"\\times": "*", "\\cdot": "*", "\\pi": " pi ", "\\%": "%", "\\$": "$", "{,}": ",", "~": " "},
+    **{"\\times": "*", "\\cdot": "*", "\\pi": " pi ", "\\%": "%", "\\$": "$", "{,}": ","},
     **{"^{\\circ}": "°", "^\\circ": "°", "\\circ": "°", "\\infty": "∞", "\\pm": "±", "\\dots": "…"},
 }
 _SPELLED = {
@@ -44,6 +44,9 @@ def plain(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).casefold()
     text = "".join(_spelled(character) for character in without_accents(text))
     text = " ".join(text.replace("a.m.", "am").replace("p.m.", "pm").replace("**", "").split())
+    text = re.sub(r"^(?:#+|<answer>) ?|</answer>$|(?:です|でした|である|입니다)[。.]?$", "", text)
+    text = re.sub(r"\b([a-z])\.(?=[a-z]\b)", r"\1", text)
+    text = re.sub(r"\d{1,3}(?:\.\d{3})+,\d+", _from_decimal_comma, text)
     text = _GROUPED.sub(lambda match: match[1] + re.sub(r"\D", "", match[2]), text)
     text = re.sub(r"^(?:minus|negative)\s+(?=\d)", "-", text)
     if re.fullmatch(r"[+-]?\d+,\d{1,2}", text):
@@ -53,6 +56,10 @@ def plain(text: str) -> str:
     sign = text[0] if re.match(r"[$.]\d", text) else ""
     bare = sign + text.strip(EDGES)
     return f"{bare})" if bare.count("(") > bare.count(")") else bare
+
+
+def _from_decimal_comma(match: re.Match[str]) -> str:
+    return match[0].replace(".", "").replace(",", ".")
 
 
 def _spelled(character: str) -> str:

@@ -7,6 +7,7 @@ different words count as different, and a false answer in the words of the other
 from __future__ import annotations
 
 import statistics
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,7 @@ def _apart_from_majority(texts: Sequence[str], answers: Sequence[str]) -> list[i
     ]
 
 
+@lru_cache(maxsize=4_096)
 def _same(form: str | None, other: str | None) -> bool:
     """Whether both are short answers and say the same."""
     return bool(form and other) and same_answer(form or "", other or "")

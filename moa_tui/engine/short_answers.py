@@ -13,8 +13,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plain_spelling import EDGES, plain, without_accents
-from moa_tui.engine.units import NUMBER_WORDS, UNIT_WORDS, UNITS
+from moa_tui.engine.answer_words import (
+    FILLERS,
+    KINDS,
+    MONTHS,
+    NEGATIONS,
+    NO,
+    NUMBER_WORDS,
+    UNIT_WORDS,
+    UNITS,
+    YES,
+)
+from moa_tui.engine.plain_spelling import EDGES, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +32,9 @@ if TYPE_CHECKING:
 SAME: tuple[tuple[str, ...], ...] = (
     # Case, emphasis, articles, full stops, lead-ins.
     ("Paris", "paris.", "**Paris**", "The answer is Paris.", "Answer: Paris", "It is Paris", "`Paris`"),
+    ("Paris", "The capital of France is Paris.", "Réponse : **Paris**", "<answer>Paris</answer>"),
+    ("東京", "回答：東京です。", "答案：東京"),
+    ("USA", "U.S.A."),
     ("Yes", "yes.", "**Yes**", "Yes, it is.", "Answer: yes"),
     ("No", "No.", "No, that is not so", "**no**"),
     # The letter of a choice.
@@ -35,7 +48,10 @@ SAME: tuple[tuple[str, ...], ...] = (
     ("東京", "東京都"),
     # Numbers.
     ("1000", "1,000", "1 000", "1000.0", "1e3", "10^3", "1 \\times 10^{3}", "１０００", "one thousand"),
-    ("12", "twelve", "12.", "+12", "١٢"),
+    ("12", "twelve", "12.", "+12", "١٢", "x = 12", "#### 12"),
+    ("21", "twenty-one", "Twenty one"),
+    ("1234.5", "1,234.50", "1.234,50"),
+    ("1,500,000", "1.5 million", "1.5e6"),
     ("-3", "−3", "minus 3", "$-3$"),
     ("3/4", "0.75", "¾", "\\frac{3}{4}", "\\boxed{\\frac{3}{4}}", "$\\dfrac34$", "75 %"),
     ("1 3/4", "1.75", "1¾"),
@@ -49,6 +65,7 @@ SAME: tuple[tuple[str, ...], ...] = (
     ("90 km/h", "90 kilometers per hour", "90 kph"),
     ("3 apples", "3"),
     # Dates and times.
+    ("3:30 PM", "15:30", "3.30 pm"),
     ("15 July 2024", "July 15, 2024", "2024-07-15", "15th of July, 2024", "15.07.2024", "15 July"),
     ("3:00 pm", "3 p.m.", "3 PM"),
     # Unicode and accents.
@@ -84,6 +101,15 @@ DIFFERENT: tuple[tuple[str, ...], ...] = (
     ("12", "12 or 13"),
     ("0.5", "50"),
     ("10 cm^2", "10 cm"),
+    ("x > 5", "x < 5", "5"),
+    ("x = 5", "y = 5"),
+    ("5", "~5", "≥5", "5 to 7", "5-7", "5x"),
+    ("C", "C++", "Vitamin C"),
+    ("20 °C", "20 °F"),
+    ("5 m", "5 min", "5 mi"),
+    ("Niger", "Nigeria"),
+    ("Charles I", "Charles II"),
+    ("A and B", "A"),
 )
 """In each line the first answer is another than each of the others."""
 
@@ -101,10 +127,10 @@ _LABEL = (
     r"答案|回答|答え|解答|정답|답|الإجابة|الجواب|תשובה|उत्तर|जवाब|คำตอบ|উত্তর|பதில்)"
 )
 _STATED = re.compile(
-    rf"(?:\b|(?<=[^\w])|^|最终|最終){_LABEL}[\s*_]*(?:(?:\bis\b|\bist\b|\best\b|\bes\b|\bè\b|\bé\b|是|为|は)[\s*_]*[:：]?|[:：=])"
-    r"[\s:*_]*([^\n]{1,160})$",
+    rf"{_LABEL}[\s*_\"]*(?:(?:\b(?:is|ist|est|es|è|é)\b|是|为|は)[\s*_]*[:：]?|[:：=])[\s:*_]*([^\n]{{1,160}})$",
     re.IGNORECASE,
 )
+_LABEL_ALONE = re.compile(rf"[\s*_#>]*(?:the |final |short )*{_LABEL}[\s*_]*[:：]?[\s*_]*", re.IGNORECASE)
 _FAREWELL = re.compile(
     r"(?:i )?hope (?:this|that|it)|let me know|feel free|happy to|glad to|is there anything|"
     r"any (?:other|more|further)|do you (?:want|need)|would you like|good luck|have a |cheers|"
@@ -115,55 +141,20 @@ _FAREWELL = re.compile(
 )
 _LEADING = re.compile(
     r"^(?:(?:so|thus|therefore|hence|well|okay|ok|sure|the|an?|it is|it's|it was|they are|that is|that's|"
-    r"this is|the (?:final |correct )?answer is|es ist|c'est|es)[\s,:]+)+"
+    r"this is|(?:final |correct |right |best )*(?:answer|option|choice|result) (?:is|would be)|es ist|es|"
+    r"c'est)[\s,:$]+)+"
 )
-_YES = {"yes", "yeah", "yep", "oui", "sí", "ja", "da", "да", "tak", "sim", "evet", "是", "是的", "对", "はい"}
-_YES |= {"예", "네", "نعم", "हाँ", "हां", "כן", "ναι", "vâng", "ya"}
-_NO = {"no", "nope", "non", "nein", "nee", "нет", "ні", "nie", "não", "hayır", "不", "不是", "否", "いいえ"}
-_NO |= {"아니요", "아니오", "لا", "नहीं", "לא", "όχι", "không", "tidak"}
-_YES, _NO = ({without_accents(word) for word in words} for words in (_YES, _NO))
+# A sentence such as "the capital of France is Paris"; what is denied is no answer.
+_SENTENCE = re.compile(r"[^,;:()]{1,80}? (?:is|was|are|were) (?!not\b|no\b|never\b)([^,;:]{1,40})")
+_VARIABLE = re.compile(r"[a-z]\w? ?= ?(?=\S)")
 _POLAR = re.compile(r"([^\W\d_]+)(?=[\s]*(?:[,.;:!。，！、—–-]|$))(?!\s*\.?\s*\d)")
 _CHOICE = re.compile(
     r"(?:option|choice|answer|antwort)\s+\(?([a-j])\)?(?![\w'])(?:[\s,.:)-]+(.*))?$|\(?([a-j])(?:[).:\]]|\)\.?)(?:\s+(.*))?$|([a-j])$"
 )
-# What a thing is, beside its name; "city" is none of these, for Mexico City is not Mexico.
-_KINDS = {
-    *(
-        "mount",
-        "mt",
-        "mountain",
-        "lake",
-        "river",
-        "ocean",
-        "desert",
-        "planet",
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "sir",
-    ),
-    *("prof", "professor", "president", "king", "queen", "option", "number", "approximately", "about", "am"),
-}
-_FILLERS = {"the", "a", "an", "is", "it", "on", "of", "and", "in", "at", "answer"}
-_NEGATIONS = {"not", "no", "never", "none", "cannot", "without", "neither", "nor", "nicht", "kein", "pas"}
-_NEGATIONS |= {"non", "keine", "ne", "не", "нет"}
 # Words and marks that stand in no unit.
-_NO_UNIT = _NEGATIONS | {"or", "and", ",", "(", ":", "am", "pm"}
-_MONTHS = {
-    without_accents(name): number
-    for number, names in enumerate(
-        (
-            *("january jan januar janvier enero", "february feb februar février febrero"),
-            *("march mar märz mars marzo", "april apr avril abril", "may mai mayo"),
-            *("june jun juni juin junio", "july jul juli juillet julio", "august aug août agosto"),
-            *("september sep sept septembre septiembre", "october oct oktober octobre octubre"),
-            *("november nov novembre noviembre", "december dec dezember décembre diciembre"),
-        ),
-        1,
-    )
-    for name in names.split()
-}
+_NO_UNIT = NEGATIONS | {"or", "and", "to", "through", "am", "pm", *",(:-<>≤≥≠~≈±=!#"}
+# Marks that change what is said.
+_SYMBOLS = re.compile(r"[<>≤≥≠~≈±=#+&^_∞]")
 _TERM = re.compile(r"-?\d+(?:[./:^]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _PLACE_SUFFIXES = "市省县縣都府"
 _NUMBER = r"[+-]?(?:\d+ \d+/\d+|\d+/\d+|\d+(?:\.\d+)?|\.\d+)"
@@ -194,6 +185,8 @@ def short_form(text: str) -> str | None:
             return None
         answer = _without_farewell(text)
     form = _LEADING.sub("", plain(answer)).strip()
+    if (complement := _SENTENCE.fullmatch(form)) is not None and _polar(form) is None:
+        form = _LEADING.sub("", complement[1])
     if form in ("", "answer", "final answer") or _is_long(form):
         polar = _polar(form) if len(text) <= _SHORT_TEXT else None
         return polar or (_choice(form) if len(text) <= _SHORT_TEXT else None)
@@ -211,8 +204,13 @@ def same_answer(answer: str, other: str) -> bool:
         return False
     if forms[0] == forms[1]:
         return True
+    variables = [_VARIABLE.match(form) for form in forms]
+    if bool(variables[0]) != bool(variables[1]):
+        forms = [form[match.end() :] if match else form for form, match in zip(forms, variables, strict=True)]
     first, second = forms
-    for read in (_polar, _date):
+    if first == second:
+        return True
+    for read in (_polar, _date, _time):
         values = (read(first), read(second))
         if values[0] is not None and values[1] is not None:
             return _agree(values[0], values[1])
@@ -265,6 +263,8 @@ def _stated(text: str) -> str | None:
     """The answer of the last line that states one, where only a farewell comes behind it."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()][-_END_LINES:]
     for place in reversed(range(len(lines))):
+        if place and _LABEL_ALONE.fullmatch(lines[place - 1]):
+            return _without_farewell(lines[place])
         if (stated := _STATED.search(lines[place].strip(" *_`."))) is not None:
             return _without_farewell(stated[1])
         if any(map(str.isdigit, lines[place])) or not (place == 0 or _FAREWELL.search(lines[place])):
@@ -288,7 +288,7 @@ def _polar(form: str) -> str | None:
     """Yes or no, as "yes" or "no", where the answer is one of them, alone or with more behind it."""
     match = _POLAR.match(form)
     word = match[1] if match is not None else ""
-    return "yes" if word in _YES else "no" if word in _NO else None
+    return "yes" if word in YES else "no" if word in NO else None
 
 
 def _choice(form: str) -> str | None:
@@ -305,7 +305,7 @@ def _date(form: str) -> tuple[int | None, int, int] | None:
         return int(match[3]), int(match[2]), int(match[1])
     words = re.findall(r"\d+|[^\W\d_]+", form)
     words = [word for word in words if word not in ("st", "nd", "rd", "th", "of", "the", "on", "de", "le")]
-    months = [_MONTHS[word] for word in words if word in _MONTHS]
+    months = [MONTHS[word] for word in words if word in MONTHS]
     numbers = [int(word) for word in words if word.isdigit()]
     if len(months) != 1 or len(words) != len(numbers) + 1 or not 1 <= len(numbers) <= 2:
         return None
@@ -314,12 +314,24 @@ def _date(form: str) -> tuple[int | None, int, int] | None:
     return (years[0] if years else None, months[0], days[0]) if len(days) == 1 else None
 
 
+def _time(form: str) -> tuple[int, int, str | None] | None:
+    """Hour, minute and half of the day where the answer is a time; the half is None where it is not said."""
+    match = re.fullmatch(r"(\d{1,2})(?:[:.](\d{2}))?(?::\d{2})? ?(am|pm)?", form)
+    if match is None or not (match[3] or (match[2] and ":" in form)):
+        return None
+    hour = int(match[1])
+    half = match[3] or (None if 1 <= hour <= 12 else "pm" if hour > 12 else "am")
+    return hour % 12, int(match[2] or 0), half
+
+
 def _quantity(form: str) -> _Quantity | None:
     """The number with its unit that an answer is; None where it is something else."""
-    words = form.split(" ")
+    words = re.split("[ -]", form)
     if words[0] in NUMBER_WORDS:
         value = Fraction(NUMBER_WORDS[words[0]])
         rest = words[1:]
+        if rest and value >= 20 and NUMBER_WORDS.get(rest[0], 10) < 10:
+            value += NUMBER_WORDS[rest.pop(0)]
         while rest and rest[0] in ("hundred", "thousand", "million", "billion"):
             value *= NUMBER_WORDS[rest.pop(0)]
         return _in_unit(value, " ".join(rest))
@@ -350,9 +362,7 @@ def _in_unit(value: Fraction, unit: str) -> _Quantity | None:
         return _Quantity(value * factor, dimension)
     if name in ("thousand", "million", "billion"):
         return _Quantity(value * NUMBER_WORDS[name], None)
-    if len(words) > 4 or any(
-        word in _NEGATIONS or word in ("or", "and", ",", "(", ":", "am", "pm") for word in words
-    ):
+    if len(words) > 4 or (len(name) == 1 and name.isalpha()) or any(word in _NO_UNIT for word in words):
         return None
     return _Quantity(value, name.rstrip("s") if len(name) > 2 else name)
 
@@ -374,6 +384,8 @@ def _same_quantity(quantity: _Quantity, other: _Quantity) -> bool:
 
 def _same_words(form: str, other: str) -> bool:
     """Whether the words of two answers are the same, but for what is no part of the answer itself."""
+    if sorted(_SYMBOLS.findall(form)) != sorted(_SYMBOLS.findall(other)):
+        return False
     if _bare_place(form) == other or form == _bare_place(other):
         return True
     for long, short in ((form, other), (other, form)):
@@ -394,7 +406,7 @@ def _equal_terms(form: str, other: str) -> bool:
     terms, others = _terms(form), _terms(other)
     if not terms or not others:
         return False
-    if sum(term in _NEGATIONS for term in terms) % 2 != sum(term in _NEGATIONS for term in others) % 2:
+    if sum(term in NEGATIONS for term in terms) % 2 != sum(term in NEGATIONS for term in others) % 2:
         return False
     if terms == others:
         return True
@@ -405,10 +417,10 @@ def _equal_terms(form: str, other: str) -> bool:
             return False
         rest.remove(term)
     is_listing = all(term[-1].isdigit() for term in terms)
-    return not is_listing and all(term in _KINDS for term in rest)
+    return not is_listing and all(term in KINDS for term in rest)
 
 
 def _terms(form: str) -> Sequence[str]:
     """The words and numbers of an answer in their order, with numbers in one spelling."""
     terms = [re.sub(r"(?<=\d)[.:]0+$", "", term) for term in _TERM.findall(form)]
-    return [term for term in terms if term not in _FILLERS] or terms
+    return [term for term in terms if term not in FILLERS] or terms

@@ -1,8 +1,10 @@
-"""The units and the words for numbers that short answers are written with: which spellings are one unit."""
+"""The words that short answers are written with: units, numbers, months, yes and no, and fillers."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+
+from moa_tui.engine.plain_spelling import without_accents
 
 # A unit's dimension, how many of its base it is, and its spellings. Units of one dimension can be compared.
 _TABLE: tuple[tuple[str, Fraction | int, str], ...] = (
@@ -72,3 +74,53 @@ NUMBER_WORDS: dict[str, int] = {word: number for number, word in enumerate(_FIRS
     **{"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9},
 }
 """The numbers that English words stand for."""
+
+YES = {"yes", "yeah", "yep", "oui", "sí", "ja", "da", "да", "tak", "sim", "evet", "是", "是的", "对", "はい"}
+YES |= {"예", "네", "نعم", "हाँ", "हां", "כן", "ναι", "vâng", "ya"}
+NO = {"no", "nope", "non", "nein", "nee", "нет", "ні", "nie", "não", "hayır", "不", "不是", "否", "いいえ"}
+NO |= {"아니요", "아니오", "لا", "नहीं", "לא", "όχι", "không", "tidak"}
+YES, NO = ({without_accents(word) for word in words} for words in (YES, NO))
+# What a thing is, beside its name; "city" is none of these, for Mexico City is not Mexico.
+KINDS = set(
+    [
+        "mount",
+        "mt",
+        "mountain",
+        "lake",
+        "river",
+        "ocean",
+        "desert",
+        "planet",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "sir",
+        "prof",
+        "professor",
+        "president",
+        "king",
+        "queen",
+        "option",
+        "number",
+        "approximately",
+        "am",
+    ]
+)
+FILLERS = {"the", "a", "an", "is", "it", "on", "of", "and", "in", "at", "answer"}
+NEGATIONS = {"not", "no", "never", "none", "cannot", "without", "neither", "nor", "nicht", "kein", "pas"}
+NEGATIONS |= {"non", "keine", "ne", "не", "нет"}
+MONTHS = {
+    without_accents(name): number
+    for number, names in enumerate(
+        (
+            *("january jan januar janvier enero", "february feb februar février febrero"),
+            *("march mar märz mars marzo", "april apr avril abril", "may mai mayo"),
+            *("june jun juni juin junio", "july jul juli juillet julio", "august aug août agosto"),
+            *("september sep sept septembre septiembre", "october oct oktober octobre octubre"),
+            *("november nov novembre noviembre", "december dec dezember décembre diciembre"),
+        ),
+        1,
+    )
+    for name in names.split()
+}
