@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.amounts import dollars
-from moa_tui.engine.events import CallRetried, CallStarted, Delta
+from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
@@ -22,7 +22,7 @@ from moa_tui.engine.limits import (
 from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
-from moa_tui.engine.values import Failure, Finish, Reply, Usage, paid
+from moa_tui.engine.values import Failure, Finish, Moved, Reply, Usage, paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
@@ -252,6 +252,10 @@ class Caller:
                     if isinstance(chunk, Finish):
                         current.finish = chunk
                         continue
+                    if isinstance(chunk, Moved):
+                        current.move(chunk)
+                        emit(Restated(call, "".join(current.reasoning), "".join(current.text)))
+                        continue
                     quiet.reschedule(time() + limits.idle_seconds)
                     current.append(chunk.kind, chunk.text, self.now())
                     emit(Delta(call, chunk.kind, chunk.text))
@@ -363,6 +367,16 @@ class CallInProgress:
         if self.characters > MAX_REPLY_CHARACTERS:
             raise ModelError("too_long", f"stopped at {MAX_REPLY_CHARACTERS:,} characters")
 
+    def move(self, moved: Moved) -> None:
+        """Give the last characters of one kind to the other, as `moved` says."""
+        source, target = self.reasoning, self.text
+        if moved.kind == "reasoning":
+            source, target = target, source
+        whole = "".join(source)
+        cut = max(0, len(whole) - moved.characters)
+        source[:] = [whole[:cut]] if cut else []
+        target.append(whole[cut:])
+
     def check_complete(self) -> None:
         """Raise ModelError unless the stream ended with a complete answer."""
         reason = self.finish.reason
@@ -383,7 +397,7 @@ class CallInProgress:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request and the reply, and one more where the answer was cut at a token limit."""
+        """The notes on the request and on the stream, and one more where the answer was cut at a limit."""
         notes = (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
         if self.finish.reason != "length":
             return notes

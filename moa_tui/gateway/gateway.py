@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Message
+    from moa_tui.engine.values import Message, Moved
     from moa_tui.gateway.accepted import Form
     from moa_tui.gateway.destinations import Destination
     from moa_tui.settings.config import Endpoint
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 # Sent where there is no key: some clients insist on one, and a server that needs none ignores it.
 _NO_KEY = "none"
 _LONGEST_ERROR = 2_000
+# The finish reasons of an answer that is not whole; None stands for a stream that was cut off.
+_CUT_REASONS = (None, "length", "content_filter")
 
 _KEY_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(?:_ID)?$")
 _SHORTEST_KEY = 6  # characters; a shorter value may be a word that stands in many texts
@@ -271,7 +273,9 @@ class Gateway:
                 places.append(where)
         return places
 
-    async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+    async def stream(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]:
         """Yield the agent's reply, text and reasoning apart, then a Finish; all of it is clean.
 
         Raises ModelError, whose message is clean as well.
@@ -294,10 +298,8 @@ class Gateway:
                     clean = cleaners[piece.kind].feed(piece.text)
                     if not clean:
                         continue
-                    if piece.kind == "reasoning":
-                        yield Chunk("reasoning", clean)
-                        continue
-                    for chunk in splitter.feed(clean):
+                    feed = splitter.feed if piece.kind == "text" else splitter.feed_reasoning
+                    for chunk in feed(clean):
                         yield chunk
         except ModelError as error:
             for chunk in _flushed(cleaners, splitter):
@@ -322,9 +324,9 @@ class Gateway:
                 f"{agent.model}: the reply could not be read ({type(error).__name__}); try again, or ask "
                 "another model",
             ) from None
-        for chunk in _flushed(cleaners, splitter):
+        for chunk in _flushed(cleaners, splitter, clean=finish.reason not in _CUT_REASONS):
             yield chunk
-        yield finish
+        yield replace(finish, notes=(*finish.notes, *splitter.notes))
 
     def _place(self, agent: Agent) -> tuple[str, str]:
         """The server that an agent's calls go to, an address or a provider's name, and its model there."""
@@ -408,11 +410,13 @@ def _same_provider(name: str | None) -> str | None:
     return _SAME_PROVIDER.get(name or "", name)
 
 
-def _flushed(cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter) -> list[Chunk]:
-    """The chunks that were held back for a next piece when the stream ended."""
+def _flushed(
+    cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter, *, clean: bool = False
+) -> list[Chunk | Moved]:
+    """The chunks that were held back for a next piece when the stream ended, `clean` or not."""
     reasoning = cleaners["reasoning"].flush()
-    chunks = [Chunk("reasoning", reasoning)] if reasoning else []
-    return [*chunks, *splitter.feed(cleaners["text"].flush()), *splitter.flush()]
+    chunks = splitter.feed_reasoning(reasoning) if reasoning else []
+    return [*chunks, *splitter.feed(cleaners["text"].flush()), *splitter.flush(clean=clean)]
 
 
 def _raise_if_missing(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from moa_tui.engine import limits
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, RunEnded
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, Restated, RunEnded
 from moa_tui.engine.plan import ModelFacts, facts_unknown
 from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
-from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Outcome, Reply, Usage
+from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Moved, Outcome, Reply, Usage
 from moa_tui.errors import ModelError
 from tests.fakes import DONE, FakeModels
 from tests.helpers import recipe, wait_until
@@ -121,6 +121,25 @@ async def test_events_tell_the_run_in_order_and_the_end_event_carries_the_whole(
     assert outcome.replies == {call: reply}
     assert reply.first_token is not None
     assert 0 <= reply.queued <= reply.first_token <= reply.ended
+
+
+async def test_what_turns_out_to_be_reasoning_is_moved_and_is_no_reference() -> None:
+    models = FakeModels(
+        a=[["Let me think.", Moved("reasoning", 13), "Paris.", Finish("stop", notes=("odd",))]]
+    )
+    recorder = Recorder(models)
+    outcome = await recorder.run(recipe(["a", "b"], ["judge"]))
+    reply = outcome.replies[CallId(1, 1)]
+    assert (reply.text, reply.reasoning, reply.notes) == ("Paris.", "Let me think.", ("a: odd",))
+    assert recorder.of(Restated) == [Restated(CallId(1, 1), "Let me think.", "")]
+    assert "Paris." in sent(models, "judge")
+    assert "Let me think." not in sent(models, "judge")
+
+
+async def test_reasoning_that_was_never_closed_can_be_the_answer() -> None:
+    models = FakeModels(a=[[Chunk("reasoning", "hm "), Chunk("reasoning", "Paris."), Moved("text", 6)]])
+    reply = (await Recorder(models).run(recipe(["a"]))).replies[CallId(1, 1)]
+    assert (reply.status, reply.text, reply.reasoning) == ("done", "Paris.", "hm ")
 
 
 async def test_a_failed_answer_is_no_reference_and_the_outcome_says_so() -> None:
