@@ -229,11 +229,12 @@ class Chat:
         reply = turn.outcome.replies.get(call) if turn is not None and turn.outcome is not None else None
         if turn is None or turn.outcome is None or reply is None or not reply.text.strip():
             raise UsageError(f"{call} has no answer that could be used")
+        is_whole = reply.status in ("done", "excluded") and reply.error is None
         outcome = replace(
             turn.outcome,
             answer=answer_text(turn.recipe.layers[call.layer - 1], reply.text),
-            status="done",
-            error=None,
+            status="done" if is_whole else "partial",
+            error=reply.error,
             replies={call: replace(reply, reused=True) for call, reply in turn.outcome.replies.items()},
             usage=Usage(estimated=False),
             cost=0.0,

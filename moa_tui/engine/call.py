@@ -293,7 +293,7 @@ class Caller:
             first_token=current.first_token,
             ended=self.now(),
             attempts=current.attempts,
-            notes=current.all_notes(),
+            notes=current.notes,
         )
 
     def _cost(self, current: CallInProgress, usage: Usage) -> float | None:
@@ -365,6 +365,11 @@ class CallInProgress:
             raise ModelError("filtered", "the provider's content filter stopped the answer")
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
+        if reason == "length":
+            limit = (
+                f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
+            )
+            raise ModelError("length", f"answer cut at {limit}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
 
@@ -376,13 +381,6 @@ class CallInProgress:
             return Usage()
         written = estimate_tokens("".join(self.text)) + estimate_tokens("".join(self.reasoning))
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
-
-    def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request, and one more where the answer was cut at a token limit."""
-        if self.finish.reason != "length":
-            return self.notes
-        limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-        return (*self.notes, f"{self.agent.name}: answer cut at {limit}")
 
 
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:

@@ -75,9 +75,33 @@ class LayerResult:
 
 def pass_on(layer: FinishedLayer) -> LayerResult:
     """The result of a layer, computed according to its task."""
-    if layer.task in WRITING_TASKS:
-        return _answers(layer)
-    return _BY_TASK[layer.task](layer)
+    result = _answers(layer) if layer.task in WRITING_TASKS else _BY_TASK[layer.task](layer)
+    if cut := [call for call in result.used if layer.usable[call].status != "done"]:
+        names = ", ".join(f"{call} {layer.usable[call].agent}" for call in cut)
+        result.notes.append(f"layer {layer.number}: used as far as it came: {names}")
+    return result
+
+
+def is_readable(task: Task, reply: Reply, shown: int) -> bool:
+    """True where the task reads the reply of one agent, which was shown `shown` references, even if cut.
+
+    Never true for a task whose replies are passed on as they are.
+    """
+    match task:
+        case "rank":
+            return parse_ranking(reply.text, shown, is_cut=_is_cut(reply)) is not None
+        case "moderate":
+            return parse_selection(reply.text, shown) is not None
+        case "judge":
+            return parse_judgement(reply.text) is not None
+        case "checklist":
+            return parse_points(reply.text, is_cut=_is_cut(reply)) is not None
+        case _:
+            return False
+
+
+def _is_cut(reply: Reply) -> bool:
+    return reply.status != "done"
 
 
 def share_of(
@@ -238,7 +262,7 @@ def _judgement(finished: FinishedLayer) -> LayerResult:
 
 def _checklist(finished: FinishedLayer) -> LayerResult:
     for call, reply in finished.usable.items():
-        if (points := parse_points(reply.text)) is not None:
+        if (points := parse_points(reply.text, is_cut=_is_cut(reply))) is not None:
             return LayerResult([Reference(reply.agent, sorted_points(points), "checklist", call)], [call])
     why = "its reply holds no task list" if finished.usable else "there is none"
     note = (
@@ -254,7 +278,7 @@ def _ranking(finished: FinishedLayer) -> LayerResult:
     notes = []
     for call, reply in finished.usable.items():
         shown = arranged(call, finished.layer, finished.prompt, finished.shown[call])
-        numbers = parse_ranking(reply.text, len(shown))
+        numbers = parse_ranking(reply.text, len(shown), is_cut=_is_cut(reply))
         if numbers is None:
             notes.append(f"{call} {reply.agent}: its ranking is unreadable and does not count")
         else:

@@ -183,7 +183,7 @@ class _LayerLoop:
             answer, why = result.elected
             saved_calls = sum(len(agents) for agents in recipe.lineup[number:])
             progress.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(saved_calls)}")
-            return self._outcome("done", answer.call, text=answer.text)
+            return self._outcome_of_chosen(answer)
         if recipe.writes(number) and not result.references:
             return self._outcome("failed", error=self._no_references(number))
         return None
@@ -223,7 +223,7 @@ class _LayerLoop:
             progress.notes += result.notes
             if recipe.task(last) == "rank":
                 progress.notes.append(f"chosen: {chosen.call} {chosen.agent}")
-            return self._outcome("done", chosen.call, text=chosen.text)
+            return self._outcome_of_chosen(chosen)
         call = CallId(last, 1)
         if recipe.layers[-1].window is not None:
             last_asked = max(call for call in progress.replies if call.layer == last)
@@ -231,6 +231,13 @@ class _LayerLoop:
         reply = progress.replies[call]
         status: OutcomeStatus = "failed" if reply.status == "excluded" else reply.status
         return self._outcome(status, call, reply.error)
+
+    def _outcome_of_chosen(self, chosen: Reference) -> Outcome:
+        """The outcome whose answer was chosen among the answers: `partial` where that one was cut."""
+        reply = None if chosen.call is None else self._progress.replies[chosen.call]
+        if reply is None or reply.status == "done":
+            return self._outcome("done", chosen.call, text=chosen.text)
+        return self._outcome("partial", chosen.call, reply.error, text=chosen.text)
 
     def _outcome(
         self,

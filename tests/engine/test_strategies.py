@@ -22,7 +22,7 @@ from tests.fakes import FakeModels
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from moa_tui.engine.recipe import Recipe
 
@@ -47,9 +47,10 @@ class Bench:
         self.recipe = the_recipe
         self.models = FakeModels(**{**{name: [[text]] for name, text in TEXTS.items()}, **scripts})
         self.events: list[Event] = []
+        self.emit: Callable[[Event], None] = self.events.append
 
     async def run(self, **keywords: Any) -> Outcome:
-        return await run(self.recipe, ASK, self.models, self.events.append, **keywords)
+        return await run(self.recipe, ASK, self.models, self.emit, **keywords)
 
     @property
     def started(self) -> list[CallId]:
