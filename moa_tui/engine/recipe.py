@@ -193,6 +193,14 @@ class Recipe(RecipeTable):
             seats.append(_distinct(members * pieces))
         return tuple(seats)
 
+    def listed_agents(self, number: int) -> tuple[Agent, ...]:
+        """The agents of a layer as in `lineup`, but of a layer with a window its one agent once."""
+        return _distinct(self._members(number))
+
+    def asks_in_turn(self, number: int) -> bool:
+        """True where the calls of layer `number` are made one after another."""
+        return self.layers[number - 1].window is not None or self.limits.one_model_at_a_time
+
     @property
     def calls(self) -> int:
         """The number of calls that a run makes at most when nothing fails."""
@@ -202,8 +210,8 @@ class Recipe(RecipeTable):
     def depth(self) -> int:
         """The number of calls in the longest chain of calls that wait for each other."""
         return sum(
-            len(agents) if layer.window is not None else min(1, len(agents))
-            for layer, agents in zip(self.layers, self.lineup, strict=True)
+            len(agents) if self.asks_in_turn(number) else min(1, len(agents))
+            for number, agents in enumerate(self.lineup, 1)
         )
 
     @property

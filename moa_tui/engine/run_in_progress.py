@@ -79,8 +79,8 @@ class RunInProgress:
         """True where the text of the reply may be passed on.
 
         With `use_partial` so may a text that was cut, by a fault, by its token limit or because the layer
-        went on without its agent. Without it, a cut reply counts only where its task reads it all the same, as a
-        ranking behind which a text broke off.
+        went on without its agent. Without it, a cut reply counts only where its task reads it all the same,
+        as a ranking behind which a text broke off.
         """
         if not reply.text.strip():
             return False

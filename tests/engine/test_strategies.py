@@ -491,7 +491,7 @@ async def test_window_a_failure_in_the_middle_costs_its_samples_only() -> None:
     outcome = await bench.run()
     assert (outcome.status, outcome.answer) == ("done", "three")
     assert "one" in bench.sent(2, 3)
-    assert "L2.2 w 2: failed, so the 3 answers it read are left out" in outcome.notes
+    assert "L2.2 w 2: failed, so the 3 answers that it alone read are left out" in outcome.notes
 
 
 async def test_window_going_on_with_what_is_ready_takes_the_best_so_far() -> None:
