@@ -220,6 +220,11 @@ class Recipe(RecipeTable):
         last = len(self.layers)
         return CallId(last, len(self.lineup[-1])) if self.writes(last) else None
 
+    @property
+    def layers_in_turn(self) -> frozenset[int]:
+        """The numbers of the layers whose calls are made one after another."""
+        return frozenset(filter(self.asks_in_turn, range(1, len(self.layers) + 1)))
+
     def task(self, number: int) -> Task:
         """The task of layer `number`, counting from 1."""
         return self.layers[number - 1].task or ("answer" if number == 1 else "synthesize")

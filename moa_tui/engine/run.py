@@ -254,7 +254,7 @@ class _LayerLoop:
         references = self._progress.references_for(last)
         read = [reference.call for reference in references if reference.call is not None]
         used = {number: result.used for number, result in self._progress.results.items()}
-        metrics = measure(replies, used, answered, read, answers)
+        metrics = measure(replies, used, answered, read, answers, recipe.layers_in_turn)
         is_streamed = answered is not None and answered == recipe.writer
         together = paid(replies.values())
         if text is None:
