@@ -78,7 +78,7 @@ class ChecklistGate:
             return replace(reply, status="stopped", error=STOPPED)
         points = tuple(point.text for point in parsed_points)
         ticked: frozenset[int] | None = None
-        why_all_kept = "nobody was there to choose"
+        why_all_kept = "nobody was asked to choose"
         if self._attended:
             try:
                 async with self._caller.open_scope(call) as scope:

@@ -124,7 +124,7 @@ class Recipe(RecipeTable):
             return problem
         if task in ("judge", "checklist", "moderate") and size > 1:
             return f"layer {number}: the task {task} is for one agent, and it has {size}"
-        if is_last and size != 1 and task != "vote":
+        if is_last and size != 1 and task not in ("vote", "rank"):
             return f"the last layer is the aggregator: it needs one agent, and has {size}"
         if is_last and task not in (*WRITING_TASKS, "rank", "vote"):
             return f"the last layer gives the answer, which the task {task} does not"

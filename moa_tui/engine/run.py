@@ -155,7 +155,9 @@ class _LayerLoop:
     def _result(self, number: int, references: Sequence[Reference]) -> LayerResult:
         """The result of layer `number`, whose calls have ended."""
         progress, recipe = self._progress, self._progress.recipe
-        earlier_results = list(progress.results.values())[-1:]
+        # Critiques, judgements and checklists are no answers, so what is compared stands before them.
+        earlier_answers = (answers_among(result.references) for result in progress.results.values())
+        compared = next(filter(None, reversed(list(earlier_answers))), [])
         return pass_on(
             FinishedLayer(
                 number,
@@ -166,7 +168,9 @@ class _LayerLoop:
                 progress.shown,
                 {call: progress.replies[call] for call in progress.usable(number)},
                 len(recipe.lineup[number - 1]),
-                [answer.text for result in earlier_results for answer in answers_among(result.references)],
+                [answer.text for answer in compared],
+                {call: reply for call, reply in progress.replies.items() if call.layer == number},
+                recipe.task(number + 1) if number < len(recipe.layers) else None,
             )
         )
 
@@ -222,7 +226,8 @@ class _LayerLoop:
             chosen = result.references[0]
             progress.notes += result.notes
             if recipe.task(last) == "rank":
-                progress.notes.append(f"chosen: {chosen.call} {chosen.agent}")
+                mean_rank = "" if chosen.rank is None else f", mean rank {chosen.rank:g}"
+                progress.notes.append(f"chosen: {chosen.call} {chosen.agent}{mean_rank}")
             return self._outcome_of_chosen(chosen)
         call = CallId(last, 1)
         if recipe.layers[-1].window is not None:
