@@ -37,6 +37,7 @@ FailureKind = Literal[
     "timeout",  # one of the recipe's time limits was exceeded
     "malformed",  # the reply was not what the protocol says
     "cut_off",  # the stream ended without saying why
+    "length",  # the answer was cut at its token limit
     "filtered",  # the provider's content filter stopped the answer
     "empty",  # the model ended without writing an answer
     "too_long",  # the reply is longer than any answer can need to be

@@ -384,6 +384,11 @@ class CallInProgress:
             raise ModelError("filtered", "the provider's content filter stopped the answer")
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
+        if reason == "length":
+            limit = (
+                f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
+            )
+            raise ModelError("length", f"answer cut at {limit}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
 
@@ -397,12 +402,8 @@ class CallInProgress:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request and on the stream, and one more where the answer was cut at a limit."""
-        notes = (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
-        if self.finish.reason != "length":
-            return notes
-        limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-        return (*notes, f"{self.agent.name}: answer cut at {limit}")
+        """The notes on the request and on the stream."""
+        return (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
 
 
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:

@@ -189,7 +189,7 @@ async def test_text_before_a_fault_is_kept_but_used_only_where_the_recipe_says_s
     ("finish", "status", "kind"),
     [
         (Finish("stop"), "done", None),
-        (Finish("length"), "done", None),
+        (Finish("length"), "partial", "length"),
         (Finish("content_filter"), "partial", "filtered"),
         (Finish(None), "partial", "cut_off"),
     ],
@@ -201,10 +201,14 @@ async def test_how_a_stream_ends_decides_the_status(finish: Finish, status: str,
     assert outcome.answer == "text"
 
 
-async def test_an_answer_cut_at_its_token_limit_is_noted() -> None:
-    the_recipe = recipe([{"model": "a", "max_tokens": 7}])
+@pytest.mark.parametrize(
+    ("max_tokens", "message"),
+    [(7, "answer cut at max_tokens = 7"), (None, "answer cut at the model's own limit")],
+)
+async def test_an_answer_cut_at_its_token_limit_says_at_which(max_tokens: int | None, message: str) -> None:
+    the_recipe = recipe([{"model": "a", "max_tokens": max_tokens}])
     outcome = await Recorder(FakeModels(a=[["text", Finish("length")]])).run(the_recipe)
-    assert outcome.notes == ("a: answer cut at max_tokens = 7",)
+    assert outcome.error == Failure("length", message)
 
 
 async def test_reasoning_alone_is_no_answer_and_never_a_reference() -> None:
