@@ -265,6 +265,7 @@ def _request(
         "max_tokens": agent.max_tokens,
         "api_base": api_base,
         "api_key": api_key,
+        "reasoning_effort": agent.reasoning_effort,
         **agent.extra,
         # Parameters that a model does not know are left out. litellm's global setting of the same name would
         # make it swallow a 422 as well.
