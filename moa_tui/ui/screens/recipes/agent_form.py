@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Label, Static, TextArea
 
+from moa_tui.engine.agent import EFFORTS
 from moa_tui.ui.screens.recipes.recipe_draft import FIELDS
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from moa_tui.ui.screens.recipes.recipe_draft import AgentDraft
 
-_LABELS = {"max_tokens": "max tokens", "system": "system prompt"}
+_LABELS = {"max_tokens": "max tokens", "reasoning_effort": "effort", "system": "system prompt"}
+_EMPTY = {"reasoning_effort": f"the model's own; or {', '.join(EFFORTS)}"}
 _LINES = FIELDS[:-1]
 
 
@@ -71,7 +73,8 @@ class AgentForm(Vertical):
             for key in _LINES:
                 line = self.query_one(f"#{key}", Input)
                 line.value = agent.texts[key]
-                line.placeholder = f"default: {implied[key]}" if key in implied else "the provider's own"
+                usual = _EMPTY.get(key, "the provider's own")
+                line.placeholder = f"default: {implied[key]}" if key in implied else usual
             self.query_one("#model", Input).placeholder = "provider/model, or F3 to find one"
             area = self.query_one(TextArea)
             area.load_text(agent.texts["system"])

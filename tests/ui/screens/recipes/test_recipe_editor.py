@@ -61,11 +61,13 @@ async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(catal
         await opened(app, pilot)
         await put(app, pilot, "temperature", "1.2")
         await put(app, pilot, "max_tokens", "77")
+        await put(app, pilot, "reasoning_effort", "low")
         app.editor.query_one(TextArea).focus()
         await pilot.press("B", "e", "space", "k", "i", "n", "d")
         result = await used(app, pilot)
     first, *_ = result.lineup[0]
     assert (first.temperature, first.max_tokens, first.system) == (1.2, 77, "Be kind")
+    assert first.reasoning_effort == "low"
     assert (first.name, first.fallback, first.extra, first.top_p) == ("a", ("b",), {"seed": 1}, 0.9)
     assert result.lineup[1] == given.lineup[1], "the other seat of that name is as it was"
     assert result.layers[0].quorum == 2
