@@ -88,7 +88,10 @@ def prepare(
     if references:
         if layer.task == "revise":
             references = [
-                replace(ref, kind="your own answer") if ref.agent == agent.name else ref for ref in references
+                replace(ref, kind="your own answer")
+                if ref.agent == agent.name and ref.kind == "answer"
+                else ref
+                for ref in references
             ]
         instructions = _instructions(call, layer, dialogue[-1]["content"], references)
         if layer.placement == "system":
