@@ -219,6 +219,8 @@ def _refused_efforts(entry: Mapping[str, Any]) -> frozenset[str]:
 
     No list says whether thinking can be switched off.
     """
+    if entry.get("supports_reasoning") is not True:
+        return frozenset()
     levels = entry.get("reasoning_effort_levels")
     if isinstance(levels, list):
         return frozenset(effort for effort in EFFORTS if effort != "none" and effort not in levels)
