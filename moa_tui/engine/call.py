@@ -192,7 +192,7 @@ class Caller:
                 self._check_rest(current)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
-                current.begin(prepared, self.now())
+                current.begin(prepared, self.now(), facts.thinking_tokens)
                 self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
                     return await self._consume(call, current)
@@ -275,7 +275,8 @@ class Caller:
         self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], share: float = 1.0
     ) -> Prepared:
         """The messages of one call, fitted to its agent's context window."""
-        window = self.facts(agent).context_tokens
+        facts = self.facts(agent)
+        window = None if facts.context_tokens is None else facts.context_tokens - facts.thinking_tokens
         return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
@@ -333,6 +334,7 @@ class CallInProgress:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.characters = 0
+        self.thinking_tokens = 0
         self.finish = Finish()
 
     @property
@@ -350,8 +352,9 @@ class CallInProgress:
         """The status of the reply if the call ends now with a fault."""
         return "partial" if self.has_text else "failed"
 
-    def begin(self, prepared: Prepared, now: float) -> None:
-        """Note that an attempt starts, `now` seconds into the run."""
+    def begin(self, prepared: Prepared, now: float, thinking_tokens: int = 0) -> None:
+        """Note that an attempt starts, `now` seconds into the run, with that much room for thinking."""
+        self.thinking_tokens = thinking_tokens
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
         self.finish = Finish()
@@ -388,6 +391,8 @@ class CallInProgress:
             limit = (
                 f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
             )
+            if self.agent.max_tokens and self.thinking_tokens:
+                limit += f" and {self.thinking_tokens:,} tokens of room for thinking"
             raise ModelError("length", f"answer cut at {limit}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
@@ -409,7 +414,8 @@ class CallInProgress:
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:
     """The reason, in words for a user, why a stream that ended has no answer."""
     if finish_reason == "length":
-        return "the model reached its token limit before its answer began; raise max_tokens"
+        remedy = "raise max_tokens or lower reasoning_effort" if has_reasoning else "raise max_tokens"
+        return f"the model reached its token limit before its answer began; {remedy}"
     if has_reasoning:
         return "the model reasoned but wrote no answer"
     if finish_reason is None:

@@ -90,7 +90,7 @@ def shortened_share(
     size = sum(estimate_tokens(reference.text) for reference in references)
     if facts.context_tokens is None or not size:
         return 0.5
-    room = facts.context_tokens - (agent.max_tokens or 0) - other_tokens
+    room = facts.context_tokens - (agent.max_tokens or 0) - facts.thinking_tokens - other_tokens
     return min(0.5, max(0.05, room / size))
 
 

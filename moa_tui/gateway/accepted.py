@@ -80,6 +80,7 @@ def parameters_of(agent: Agent) -> dict[str, Any]:
         "temperature": agent.temperature,
         "top_p": agent.top_p,
         "max_tokens": agent.max_tokens,
+        "reasoning_effort": agent.reasoning_effort,
         **agent.extra,
         "stream_options": {"include_usage": True},
     }

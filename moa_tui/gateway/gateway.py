@@ -35,6 +35,7 @@ from moa_tui.gateway.destinations import (
 from moa_tui.gateway.masking import without_keys
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
+from moa_tui.gateway.thinking import as_asked, room_for_thinking
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.safe import quoted_name
@@ -101,6 +102,22 @@ class Gateway:
 
     def facts(self, agent: Agent) -> ModelFacts:
         """What is known of the agent's model; its prices are unknown at any server but its provider's."""
+        facts = self._facts_without_thinking(agent)
+        # A server of one's own may refuse a request whose limit does not fit into its context.
+        if facts.context_tokens is None and self._is_own_server(agent):
+            return facts
+        room = room_for_thinking(agent, self.catalog.thinking(agent.model), facts.context_tokens)
+        return replace(facts, thinking_tokens=room)
+
+    def _is_own_server(self, agent: Agent) -> bool:
+        """True where the model is served on the user's own machine, or unknown and not by its provider."""
+        provider = self.catalog.provider(agent.model) or ""
+        if provider in FREE_PROVIDERS or agent.model.partition("/")[0] in self._endpoints:
+            return True
+        elsewhere = agent.api_base or address_of(provider, self._environ)
+        return elsewhere is not None and self.catalog.find(agent.model) is None
+
+    def _facts_without_thinking(self, agent: Agent) -> ModelFacts:
         prefix = agent.model.partition("/")[0]
         stated = self._accepted.context_tokens(*self._place(agent))
         if (endpoint := self._endpoints.get(prefix)) is not None:
@@ -359,6 +376,8 @@ class Gateway:
         if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
             raise ModelError("forbidden", f"not asked: {where.words} is not set up")
         route = self._route(agent)
+        facts = self.facts(agent)
+        agent = as_asked(agent, self.catalog.thinking(agent.model), facts.thinking_tokens)
         # Where it is given no key, litellm reads one from the environment, which may be another than the one
         # that was named. So it finds one itself only where it alone knows which is needed.
         key = self._environ.get(where.key or "", "").strip() or _NO_KEY
@@ -371,7 +390,7 @@ class Gateway:
             api_key=given_key,
             addresses=where.addresses,
             headers=headers_for(agent, provider, self._endpoints, self._environ),
-            priced=self.facts(agent).prompt_price is not None,
+            priced=facts.prompt_price is not None,
         )
         return generator
 

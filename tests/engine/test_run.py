@@ -211,6 +211,37 @@ async def test_an_answer_cut_at_its_token_limit_says_at_which(max_tokens: int | 
     assert outcome.error == Failure("length", message)
 
 
+async def test_a_cut_answer_says_what_room_its_thinking_had() -> None:
+    the_recipe = recipe([{"model": "a", "max_tokens": 7}])
+    recorder = Recorder(FakeModels(a=[["text", Finish("length")]]))
+    outcome = await recorder.run(the_recipe, facts=lambda _: ModelFacts("x", thinking_tokens=4096))
+    assert outcome.notes == ("a: answer cut at max_tokens = 7 and 4,096 tokens of room for thinking",)
+
+
+async def test_thinking_up_to_the_limit_says_how_to_come_to_an_answer() -> None:
+    models = FakeModels(a=[[Chunk("reasoning", "hmm"), Finish("length")]])
+    outcome = await Recorder(models).run(recipe(["a"]))
+    assert outcome.error is not None
+    assert outcome.error.message.endswith("raise max_tokens or lower reasoning_effort")
+
+
+async def test_the_history_leaves_room_for_thinking() -> None:
+    talk: list[Message] = []
+    for number in range(20):
+        talk.append({"role": "user", "content": f"question {number} " + "x" * 400})
+        talk.append({"role": "assistant", "content": f"answer {number} " + "y" * 400})
+    talk.append({"role": "user", "content": "the last question"})
+    sizes = []
+    for room in (0, 2_000):
+        models = FakeModels()
+        facts = ModelFacts("x", context_tokens=4_000, thinking_tokens=room)
+        context = RunContext(facts=lambda _, facts=facts: facts)
+        await run(recipe(["a"]), talk, models, lambda _: None, context=context)
+        sizes.append(len(models.asked["a"][0]))
+    assert sizes[0] > sizes[1] + 10
+    assert sizes[1] > 1
+
+
 async def test_reasoning_alone_is_no_answer_and_never_a_reference() -> None:
     models = FakeModels(thinker=[[Chunk("reasoning", "secret thoughts")]])
     outcome = await Recorder(models).run(recipe(["thinker", "good"], ["judge"]))
