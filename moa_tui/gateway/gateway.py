@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message
     from moa_tui.gateway.destinations import Destination
+    from moa_tui.gateway.discovery import LocalServer
     from moa_tui.settings.config import Endpoint
 
 # Sent where there is no key: some clients insist on one, and a server that needs none ignores it.
@@ -91,6 +92,17 @@ class Gateway:
         self.answers = answers or Answers()
         self._confirmed: set[str] = set()
         """The marks of destinations, imported or not, that a run was let go to by an answer."""
+        self._local_contexts: Mapping[tuple[str, str], int] = {}
+        """By a local server's address and a model there, the tokens of context that the server grants."""
+
+    def learn(self, servers: Sequence[LocalServer]) -> None:
+        """Take what local servers say of their models for what `facts` knows of them."""
+        self._local_contexts = {
+            (server.url, model.name): model.context_tokens
+            for server in servers
+            for model in server.models
+            if model.context_tokens is not None
+        }
 
     def facts(self, agent: Agent) -> ModelFacts:
         """What is known of the agent's model; its prices are unknown at any server but its provider's."""
@@ -106,7 +118,8 @@ class Gateway:
             )
         info = self.catalog.find(agent.model)
         if agent.api_base is not None or info is None:
-            return ModelFacts(place)
+            context = self._local_contexts.get((place, agent.model.partition("/")[2]))
+            return ModelFacts(place, context_tokens=context)
         return ModelFacts(
             place,
             context_tokens=info.context_tokens,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ CANARY = "sk-canary-77aa10"
 def one_server(monkeypatch: pytest.MonkeyPatch) -> LocalServer:
     found = {"ollama": (LocalModel("qwen3:14b", 14), LocalModel("gemma3:4b", 4))}
     monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
-    monkeypatch.setattr(discovery, "_list_models", lambda server: found.get(server.name, ()))
+    monkeypatch.setattr(
+        discovery, "_ask", lambda server, tell: tell(replace(server, models=found.get(server.name, ())))
+    )
     return LocalServer("ollama", "http://127.0.0.1:11434", "ollama")
 
 
