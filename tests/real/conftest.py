@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from moa_tui.gateway import discovery
+from moa_tui.gateway.discovery import LocalServer, find_servers
 from moa_tui.gateway.thread import EngineThread
 from tests.gateway.conftest import Bench
 from tests.real import packages
@@ -70,6 +72,11 @@ class LlamaServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    @property
+    def candidate(self) -> LocalServer:
+        """The server as one that is looked for."""
+        return LocalServer("llama.cpp", self.url, "openai")
 
     def get(self, path: str) -> tuple[int, Any]:
         """The status and the JSON at `path`; status 0 where nothing listens yet."""
@@ -128,7 +135,21 @@ def engine() -> Iterator[EngineThread]:
         yield thread
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time for the server to say what it has, however busy the machine is."""
+    monkeypatch.setattr(discovery, "PROBE_SECONDS", 10)
+
+
 @pytest.fixture
 def bench(llama: LlamaServer, engine: EngineThread) -> Bench:
     """Runs against the server; its model is written `lab/ANYTHING`, since it has but one."""
     return Bench(llama, engine)
+
+
+@pytest.fixture
+def found(llama: LlamaServer, bench: Bench) -> tuple[LocalServer, ...]:
+    """The server as discovery finds it; the gateway of `bench` knows what it says of its model."""
+    servers = find_servers([llama.candidate])
+    bench.gateway.learn(servers)
+    return servers
