@@ -42,7 +42,8 @@ class LocalServer:
 
     `key` is sent with the question for its models; `find_servers` returns servers without it.
     `calls_at_once` is the number of calls that the server works on together without loss. One that
-    `is_loading` has no models yet. One that `is_endpoint` is asked for its list and nothing else.
+    `is_free` runs its models itself. One that `is_loading` has no models yet. One that `is_endpoint` is asked
+    for its list and nothing else.
     """
 
     name: str
@@ -51,6 +52,7 @@ class LocalServer:
     models: tuple[LocalModel, ...] = ()
     key: str = field(default="", repr=False)
     calls_at_once: int = 1
+    is_free: bool = False
     is_loading: bool = False
     is_endpoint: bool = False
 
@@ -200,7 +202,10 @@ def _ask_openai(server: LocalServer, tell: Callable[[LocalServer], None]) -> Non
         return
     models = server_replies.listed_models(listing)
     server = replace(
-        server, models=models, calls_at_once=_BATCHED_CALLS if server_replies.batches(listing) else 1
+        server,
+        models=models,
+        calls_at_once=_BATCHED_CALLS if server_replies.batches(listing) else 1,
+        is_free=not server.is_endpoint and server_replies.runs_models(listing),
     )
     tell(server)
     if server.is_endpoint or not models:

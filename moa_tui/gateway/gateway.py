@@ -92,16 +92,20 @@ class Gateway:
         self.answers = answers or Answers()
         self._confirmed: set[str] = set()
         """The marks of destinations, imported or not, that a run was let go to by an answer."""
-        self._local_contexts: Mapping[tuple[str, str], int] = {}
-        """By a local server's address and a model there, the tokens of context that the server grants."""
+        self._local_facts: Mapping[tuple[str, str], ModelFacts] = {}
+        """By a local server's address and a model there, what the server says of it."""
 
     def learn(self, servers: Sequence[LocalServer]) -> None:
         """Take what local servers say of their models for what `facts` knows of them."""
-        self._local_contexts = {
-            (server.url, model.name): model.context_tokens
+        self._local_facts = {
+            (server.url, model.name): ModelFacts(
+                server.url,
+                context_tokens=model.context_tokens,
+                prompt_price=0.0 if server.is_free else None,
+                completion_price=0.0 if server.is_free else None,
+            )
             for server in servers
             for model in server.models
-            if model.context_tokens is not None
         }
 
     def facts(self, agent: Agent) -> ModelFacts:
@@ -118,8 +122,7 @@ class Gateway:
             )
         info = self.catalog.find(agent.model)
         if agent.api_base is not None or info is None:
-            context = self._local_contexts.get((place, agent.model.partition("/")[2]))
-            return ModelFacts(place, context_tokens=context)
+            return self._local_facts.get((place, agent.model.partition("/")[2]), ModelFacts(place))
         return ModelFacts(
             place,
             context_tokens=info.context_tokens,
@@ -338,7 +341,8 @@ class Gateway:
             api_key=given_key,
             addresses=where.addresses,
             headers=headers_for(agent, provider, self._endpoints, self._environ),
-            priced=self.facts(agent).prompt_price is not None,
+            # What is free here may have the name of a model that its provider charges for.
+            priced=bool(self.facts(agent).prompt_price),
         )
         return generator
 

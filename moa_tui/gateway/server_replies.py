@@ -32,6 +32,8 @@ _NOT_CHAT = re.compile(
 )
 _BATCHING = frozenset(("vllm", "sglang", "lmdeploy"))
 """What `owned_by` says at servers that answer many requests together in the time of one."""
+_ENGINES = _BATCHING | {"llamacpp", "organization_owner", "organization-owner"}
+"""What `owned_by` says at servers that run their models themselves; the last two are LM Studio's."""
 _BILLIONS = re.compile(
     r"(?<![\d.])(?:(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)\s{0,3}([bm])(?![a-z0-9])", re.IGNORECASE
 )
@@ -132,6 +134,14 @@ def listed_models(listing: object) -> tuple[LocalModel, ...]:
 def owner(listing: object) -> str:
     """What the first entry of /v1/models names as owner: llamacpp, vllm, organization_owner or another."""
     return next((str(entry.get("owned_by"))[:40] for entry in _entries(listing, "data")), "")
+
+
+def runs_models(listing: object) -> bool:
+    """True where the server that gives this list runs its models itself, so that they cost nothing.
+
+    What else answers on this machine may hand requests on to a provider that charges for them.
+    """
+    return owner(listing) in _ENGINES
 
 
 def batches(listing: object) -> bool:

@@ -157,10 +157,21 @@ def test_the_context_that_a_server_states_is_a_fact_of_its_models() -> None:
     agent = local_agent(servers[0], servers[0].models[0])
     assert (agent.name, agent.model) == ("a", "openai//m/a.gguf")
     assert gateway.facts(agent).context_tokens is None
+    assert gateway.facts(agent).prompt_price is None
     gateway.learn(servers)
     assert gateway.facts(agent).context_tokens == 4096
+    assert gateway.facts(agent).prompt_price == 0.0, "it runs its models itself"
     gateway.learn(())
     assert gateway.facts(agent).context_tokens is None
+
+
+def test_what_a_server_hands_on_to_others_may_cost_money() -> None:
+    entries = [{"id": "gpt-6-luna", "object": "model", "owned_by": "openai"}]
+    with ListingServer("vllm", "openai", {"/v1/models": {"data": entries}}) as server:
+        servers = find_servers([server.candidate])
+    gateway = Gateway({}, {})
+    gateway.learn(servers)
+    assert gateway.facts(local_agent(servers[0], servers[0].models[0])).prompt_price is None
 
 
 @pytest.mark.parametrize(
