@@ -24,23 +24,20 @@ _MOST_BYTES = 1 << 50
 _MOST_SLOTS = 1024
 
 # Models that make vectors, ranks, verdicts, sound, pictures or transcripts, by the words in their names.
-_NOT_CHAT = re.compile(
+# These expressions are compiled when the first reply is read, since the program starts without them.
+_NOT_CHAT = (
     r"embed|rerank|whisper|minilm|colbert|mmproj|moondream|docling|stable-diffusion|parakeet|kokoro"
     r"|(?<![a-z])(?:tts|clip|siglip|bge|gte|e5|ocr|asr|guard|guardian|shieldgemma|reward|sdxl|flux)(?![a-z])"
-    r"|paraphrase-multilingual",
-    re.IGNORECASE,
+    r"|paraphrase-multilingual"
 )
 _BATCHING = frozenset(("vllm", "sglang", "lmdeploy"))
 """What `owned_by` says at servers that answer many requests together in the time of one."""
 _ENGINES = _BATCHING | {"llamacpp", "organization_owner", "organization-owner"}
 """What `owned_by` says at servers that run their models themselves; the last two are LM Studio's."""
-_BILLIONS = re.compile(
-    r"(?<![\d.])(?:(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)\s{0,3}([bm])(?![a-z0-9])", re.IGNORECASE
-)
-_QUANTIZATION = re.compile(
+_BILLIONS = r"(?<![\d.])(?:(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)\s{0,3}([bm])(?![a-z0-9])"
+_QUANTIZATION = (
     r"(?<![a-z0-9])(?:i?q\d(?:_[a-z0-9]{1,4}){0,3}|mxfp4|nvfp4|(?:bf|fp?)16|fp?32|fp8|int[48]|[2-8]-?bit|awq|gptq)"
-    r"(?![a-z0-9])",
-    re.IGNORECASE,
+    r"(?![a-z0-9])"
 )
 _FULL_PRECISION = frozenset(("f16", "fp16", "bf16", "f32", "fp32"))
 
@@ -203,7 +200,7 @@ def lm_studio_facts(models: Sequence[LocalModel], reply: object) -> tuple[tuple[
 def _can_chat(entry: Json) -> bool:
     """False for an entry that has no name, or whose name or own words say that it answers no chat."""
     name = _name(entry)
-    if not name or _NOT_CHAT.search(name):
+    if not name or re.search(_NOT_CHAT, name, re.IGNORECASE):
         return False
     capabilities = entry.get("capabilities")
     if isinstance(capabilities, list) and capabilities and not {"completion", "chat"} & _words(capabilities):
@@ -257,12 +254,14 @@ def _billions(text: object) -> float:
     """The billions of parameters that a text such as "8.0B", "135M" or "8x7b-instruct" states; 0 for none."""
     sizes = [
         int(experts or 1) * float(number) * (1 if unit in "bB" else 0.001)
-        for experts, number, unit in _BILLIONS.findall(text[:_LONGEST_NAME] if isinstance(text, str) else "")
+        for experts, number, unit in re.findall(
+            _BILLIONS, text[:_LONGEST_NAME] if isinstance(text, str) else "", re.IGNORECASE
+        )
     ]
     return max(sizes, default=0.0)
 
 
 def _quantization(text: object) -> str:
     """The quantization that a text such as "Q4_K_M" or "llama3.1:8b-instruct-fp16" names; "" for none."""
-    match = _QUANTIZATION.search(text[:_LONGEST_NAME]) if isinstance(text, str) else None
+    match = re.search(_QUANTIZATION, text[:_LONGEST_NAME], re.IGNORECASE) if isinstance(text, str) else None
     return match[0] if match else ""

@@ -143,8 +143,10 @@ def local_agent(server: LocalServer, model: LocalModel) -> Agent:
             api_base=server.url,
             extra={"num_ctx": _ollama_context(model)},
         )
-    # llama.cpp names a model by the path of its file.
-    name = re.split(r"[/\\]", model.name)[-1].removesuffix(".gguf")
+    # llama.cpp names a model by the path of its file, with the quantisation at its end.
+    name = re.split(r"[/\\]", model.name)[-1]
+    if name.endswith(".gguf"):
+        name = name.removesuffix(".gguf").removesuffix(model.quantization).rstrip("-._")
     return Agent(name=name or model.name, model=f"openai/{model.name}", api_base=server.url)
 
 

@@ -165,6 +165,24 @@ def test_the_context_that_a_server_states_is_a_fact_of_its_models() -> None:
     assert gateway.facts(agent).context_tokens is None
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("/models/SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct"),
+        ("C:\\models\\Qwen3-8B-Q4_K_M.gguf", "Qwen3-8B"),
+        ("Qwen/Qwen3-0.6B", "Qwen3-0.6B"),
+        ("unsloth/Qwen3-8B-GGUF:Q8_0", "Qwen3-8B-GGUF:Q8_0"),
+        ("Q4_K_M.gguf", "Q4_K_M.gguf"),
+    ],
+)
+def test_an_agent_is_called_as_its_model_without_path_and_ending(model: str, name: str) -> None:
+    entries = [{"id": model, "owned_by": "llamacpp"}]
+    with ListingServer("llama.cpp", "openai", {"/v1/models": {"data": entries}}) as server:
+        (answer,) = find_servers([server.candidate])
+    agent = local_agent(answer, answer.models[0])
+    assert (agent.name, agent.model) == (name, f"openai/{model}")
+
+
 def test_what_a_server_hands_on_to_others_may_cost_money() -> None:
     entries = [{"id": "gpt-6-luna", "object": "model", "owned_by": "openai"}]
     with ListingServer("vllm", "openai", {"/v1/models": {"data": entries}}) as server:
