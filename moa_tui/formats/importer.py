@@ -60,6 +60,7 @@ class Reading:
         self._problems = Problems()
         self._last_kind = ""
         self._found = 0
+        self._is_known = False
 
     def __iter__(self) -> Iterator[Conversation]:
         try:
@@ -72,7 +73,7 @@ class Reading:
                 raise FileError(f"{self._path}: {error}") from error
             self._problems.add(f"the rest: {error}")
         if not self._found:
-            raise FileError(f"{self._path}: {self._problems.first or self._nothing()}")
+            raise FileError(f"{self._path}: {self._why_nothing()}")
 
     def notes(self) -> list[str]:
         """Sentences on what was left out of the file; complete when all conversations are read."""
@@ -82,9 +83,10 @@ class Reading:
             *self._problems.notes(),
         ]
 
-    def _nothing(self) -> str:
-        """Why there is nothing to import from a file in which all could be read."""
-        return f"there is no conversation in it; what can be read: {KNOWN}"
+    def _why_nothing(self) -> str:
+        """Why there is nothing to import from the file."""
+        reason = self._problems.first or "there is no conversation in it"
+        return reason if self._is_known else f"{reason}; what can be read: {KNOWN}"
 
     def _conversations(self, text: TextFile) -> Iterator[Conversation]:
         """The conversations of one text. Raises FileError where nothing more of it can be read."""
@@ -114,7 +116,9 @@ class Reading:
             # A list of messages in a list of lists.
             document, kind = {"messages": document}, "conversation"
         if kind == "own":
-            yield from self._made(value.where, document, partial(_own, document, value.bad_numbers))
+            yield from self._made(
+                value.where, document, partial(_own, document, (*value.lost_numbers, *value.large_numbers))
+            )
             return
         self._note_numbers(value)
         if kind == "unknown":
@@ -146,6 +150,7 @@ class Reading:
         self, where: str, document: dict[str, Any], make: Callable[[], Conversation]
     ) -> Iterator[Conversation]:
         """The conversation that `make` returns; none where it fails, which is noted, or is empty."""
+        self._is_known = True
         try:
             conversation = make()
         except (FileError, RecursionError) as error:
@@ -162,7 +167,7 @@ class Reading:
 
     def _note_numbers(self, value: JsonValue) -> None:
         """Count the numbers of a value that were put in as nothing, since no float can hold them."""
-        self._tally.left_out["unreadable number"] += len(value.bad_numbers)
+        self._tally.left_out["unreadable number"] += len(value.lost_numbers)
 
     def _is_wanted(self, value: object) -> bool:
         """True for a value to go on with after one that cannot be read."""

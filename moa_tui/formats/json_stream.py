@@ -38,14 +38,16 @@ _NESTED = "it is nested too deeply for a conversation"
 class JsonValue:
     """A value, and its place in the file in words.
 
-    Values of one list have the same `group`; those that stand in no list have the group 0. `bad_numbers` are
-    numbers in it that no conversation can hold; those that no float can hold either are None in the value.
+    Values of one list have the same `group`; those that stand in no list have the group 0. `lost_numbers` are
+    numbers in it that are none, such as NaN, or too large for any use; they are None in the value.
+    `large_numbers` are others that no conversation of moa-tui can hold.
     """
 
     where: str
     group: int
     value: Any
-    bad_numbers: tuple[str, ...]
+    lost_numbers: tuple[str, ...]
+    large_numbers: tuple[str, ...]
 
 
 class Problems:
@@ -94,7 +96,8 @@ class JsonStream:
         self._at = 0
         self._ended = False
         self._line, self._column = 1, 1
-        self._bad_numbers: list[str] = []
+        self._lost_numbers: list[str] = []
+        self._large_numbers: list[str] = []
         self._first_key = ""
         self._in_vain = 0
         self._values = 0
@@ -118,6 +121,8 @@ class JsonStream:
                     return
             elif (value := self._next(group)) is not None:
                 yield value
+            else:
+                return
         self._problems.add(f"{self._place(self._at)}: the file ends in the middle of its list")
 
     def _next(self, group: int) -> JsonValue | None:
@@ -133,7 +138,11 @@ class JsonStream:
         except (JSONDecodeError, RecursionError) as error:
             self._problems.add(self._reason(error))
             return self._next_wanted(group)
-        return JsonValue(where, group, value, tuple(self._bad_numbers))
+        return self._read_value(where, group, value)
+
+    def _read_value(self, where: str, group: int, value: object) -> JsonValue:
+        """The value that was read last, with what was wrong with its numbers."""
+        return JsonValue(where, group, value, tuple(self._lost_numbers), tuple(self._large_numbers))
 
     def _next_wanted(self, group: int) -> JsonValue | None:
         """The next value that is wanted after a place where none can be read."""
@@ -163,7 +172,7 @@ class JsonStream:
                 here = self._at + 1
                 continue
             if self._is_wanted(value):
-                return JsonValue(where, group, value, tuple(self._bad_numbers))
+                return self._read_value(where, group, value)
             here = self._at
         self._problems.add(f"{self._place(self._at)}: the rest, in which too little can be read")
         self._text, self._at, self._ended, self._pieces = "", 0, True, iter(())
@@ -173,7 +182,8 @@ class JsonStream:
         """The value at this place, which is behind it then. Raises JSONDecodeError and RecursionError."""
         fault = None
         while True:
-            self._bad_numbers.clear()
+            self._lost_numbers.clear()
+            self._large_numbers.clear()
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except JSONDecodeError as error:
@@ -232,15 +242,18 @@ class JsonStream:
         """Why a value cannot be read, with the place."""
         if not isinstance(error, JSONDecodeError):
             return f"{self._place(self._at)}: {_NESTED}"
-        reason = f"{self._place(error.pos)}: {error.msg}"
+        message = error.msg.removesuffix(" at").removesuffix(" starting")
+        reason = f"{self._place(error.pos)}: {message}"
         begins_elsewhere = "\n" in self._text[self._at : error.pos]
         return f"{self._place(self._at)}: it cannot be read ({reason})" if begins_elsewhere else reason
 
     def _whole(self, digits: str) -> int | None:
         """The value of a JSON integer; None for one that is longer than any id or time."""
-        number = int(digits) if len(digits) <= _MOST_DIGITS else None
-        if number is None or abs(number) > _LARGEST_WHOLE:
-            self._bad_numbers.append(digits[:30])
+        if len(digits) > _MOST_DIGITS:
+            self._no_number(digits)
+            return None
+        if abs(number := int(digits)) > _LARGEST_WHOLE:
+            self._large_numbers.append(digits)
         return number
 
     def _number(self, digits: str) -> float | None:
@@ -253,4 +266,4 @@ class JsonStream:
 
     def _no_number(self, digits: str) -> None:
         """Note NaN, Infinity, or a number that is too large."""
-        self._bad_numbers.append(digits[:30])
+        self._lost_numbers.append(digits[:30])

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.formats.foreign.citations import with_plain_citations
 from moa_tui.formats.foreign.messages import role_of
 from moa_tui.formats.foreign.parts import Content, name_of, thought_of
-from moa_tui.formats.foreign.tree import Record, conversation_of
+from moa_tui.formats.foreign.tree import Record, conversation_of, earliest
 from moa_tui.formats.foreign.turns import Message, TurnReader
 from moa_tui.formats.foreign.values import first_text, key, label, listed, string, table
 
@@ -31,9 +30,8 @@ def from_chatgpt(document: dict[str, Any], tally: Tally) -> Conversation:
     """The conversation of a tree of messages; a repeated answer or an edited question is a branch."""
     nodes = document["mapping"]
     # A link may use the id that stands in the node where that is not its name in the mapping.
-    names = {key(table(node).get("id")): name for name, node in nodes.items()} | {
-        name: name for name in nodes
-    }
+    names = {own: name for name, node in nodes.items() if (own := key(table(node).get("id")))}
+    names |= {name: name for name in nodes}
     records = []
     for name, node in nodes.items():
         tally.left_out["unreadable message"] += not isinstance(node, dict)
@@ -46,7 +44,7 @@ def from_chatgpt(document: dict[str, Any], tally: Tally) -> Conversation:
         records.append(Record(name, names.get(parent, parent), children, read))
     created = tally.time(document, "create_time", "inserted_at", "created_at", "update_time")
     reader = TurnReader(
-        created if created is not None else time.time(),
+        created if created is not None else earliest(records),
         tally,
         first_text(document, "default_model_slug", "model_slug", "model"),
     )

@@ -5,11 +5,10 @@ They differ in what they call the speaker, the text, the id and the links of a m
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.formats.foreign.parts import Content
-from moa_tui.formats.foreign.tree import Record, conversation_of
+from moa_tui.formats.foreign.tree import Record, conversation_of, earliest
 from moa_tui.formats.foreign.turns import Message, TurnReader
 from moa_tui.formats.foreign.values import first_text, key, listed, string, table
 
@@ -133,8 +132,7 @@ def from_list(
     records = records_of(entries, tally, read)
     created = time_of(document, tally)
     if created is None:
-        times = [record.message.created for record in records if record.message is not None]
-        created = min((moment for moment in times if moment is not None), default=time.time())
+        created = earliest(records)
     reader = TurnReader(created, tally, model_of(document))
     title = first_text(document, "title", "name", "conversation_name")
     return conversation_of(records, reader, title, current, system)

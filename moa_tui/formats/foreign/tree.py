@@ -6,6 +6,7 @@ connected; a link that leads in a circle is cut, and a message that is missing s
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,12 @@ def conversation_of(
         while number != _ROOT and tree.children[number]:
             number = tree.children[number][-1]
     return conversation_from(reader, _active(number, open_turns, tree, reader), title)
+
+
+def earliest(records: Sequence[Record]) -> float:
+    """The time of the first message that has one, in Unix seconds; now where none has."""
+    times = [record.message.created for record in records if record.message is not None]
+    return min((moment for moment in times if moment is not None), default=time.time())
 
 
 def _active(
