@@ -30,6 +30,7 @@ _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 # The table of an archive's files is read as a whole.
 _LARGEST_TABLE = 20_000_000
+_DAMAGED = (BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
 _END = 22
 _LONGEST_COMMENT = 65_535
 # A newer export of ChatGPT has several of them, with numbers.
@@ -84,10 +85,20 @@ def _archived(file: BinaryIO, size: int, problems: Problems) -> Iterator[TextFil
         read = [0]
         for name in sorted(names, key=_numbered):
             try:
-                with archive.open(name) as member:
-                    yield TextFile(name, _decoded(_pieces_of(member, read), problems, name))
-            except (BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+                member = archive.open(name)
+            except _DAMAGED as error:
                 problems.add(f"{name}: it cannot be unpacked: {error}")
+                continue
+            with member:
+                yield TextFile(name, _decoded(_unpacked(member, read, problems, name), problems, name))
+
+
+def _unpacked(member: IO[bytes], read: list[int], problems: Problems, name: str) -> Iterator[bytes]:
+    """The bytes of a file in an archive up to where it is damaged. Raises FileError."""
+    try:
+        yield from _pieces_of(member, read)
+    except _DAMAGED as error:
+        problems.add(f"{name}: it cannot be unpacked: {error}")
 
 
 def _numbered(name: str) -> list[tuple[int, str]]:

@@ -121,8 +121,7 @@ def _text(content: object, metadata: dict[str, Any], kind: str, tally: Tally) ->
         pointer = string(table(part).get("asset_pointer")).rpartition("/")[2].partition("#")[0]
         text.add([{**table(part), "name": name_of(attached.pop(pointer, part))} if pointer else part])
     for each in attached.values():
-        mime_type = string(each.get("mime_type")) or string(each.get("mimeType"))
-        text.add_attachment("image" if mime_type.startswith("image/") else "attachment", each)
+        text.add_file(each)
     if not text.has_text:
         tally.left_out["non-text message"] += 1
     return text.text

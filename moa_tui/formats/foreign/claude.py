@@ -49,8 +49,7 @@ def _message(entry: dict[str, Any], tally: Tally) -> Message:
         file = table(attached)
         named[key(file.get("file_uuid")) or first_text(file, "file_name") or string(attached)] = attached
     for attached in named.values():
-        kind = first_text(table(attached), "file_kind", "file_type")
-        content.add_attachment("image" if "image" in kind else "attachment", attached)
+        content.add_file(attached)
     return Message(role_of(entry), content.text, model_of(entry), time_of(entry, tally), content.reasoning)
 
 

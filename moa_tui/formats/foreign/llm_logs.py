@@ -60,6 +60,5 @@ def _with_fragments(row: dict[str, Any], name: str, tally: Tally) -> str:
     if text := string(row.get(name)):
         content.add_text(text)
     for attached in listed(row.get("attachments")) if name == "prompt" else ():
-        kind = first_text(table(attached), "type")
-        content.add_attachment("image" if kind.startswith("image/") else "attachment", attached)
+        content.add_file(attached)
     return content.text

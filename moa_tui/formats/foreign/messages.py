@@ -71,15 +71,16 @@ def message_of(entry: dict[str, Any], tally: Tally) -> Message | None:
     )
     for name in ("reasoning_content", "reasoning", "thinking"):
         content.add_thought(string(entry.get(name)))
-    content.add(body)
+    if body or role != "assistant":
+        content.add(body)
     calls = listed(entry.get("tool_calls"))
     tally.left_out["tool call"] += len(calls) + isinstance(entry.get("function_call"), dict)
     if not content.text and role == "assistant":
         content.add(first_text(entry, "refusal") or first_text(table(entry.get("audio")), "transcript"))
-    for name in ("attachments", "files", "images"):
-        for attached in listed(entry.get(name)):
-            kind = first_text(table(attached), "type", "content_type", "mime_type", "file_type")
-            content.add_attachment("image" if "image" in kind or name == "images" else "attachment", attached)
+    for attached in (*listed(entry.get("attachments")), *listed(entry.get("files"))):
+        content.add_file(attached)
+    for attached in listed(entry.get("images")):
+        content.add_attachment("image", attached)
     if role == "user" and not content.text and isinstance(body, list) and body and not content.has_text:
         return None
     return Message(role, content.text, first_text(entry, *_MODELS), time_of(entry, tally), content.reasoning)

@@ -25,6 +25,8 @@ _THOUGHTS = (
 )
 _CALLS = ("tool_use", "tool_call", "function_call", "tool_calls", "server_tool_use", "mcp_tool_use")
 _RESULTS = ("tool_result", "function_call_output", "tool_response", "web_search_tool_result")
+_TYPES = ("type", "content_type", "mime_type", "mimeType", "file_type", "file_kind")
+_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".heic", ".svg", ".bmp", ".avif")
 # Parts that say nothing.
 _SILENT = ("token_budget", "flag")
 _NAMES = ("name", "file_name", "filename", "title", "path", "url", "asset_pointer", "id", "file_id")
@@ -74,6 +76,12 @@ class Content:
     def add_tool_call(self) -> None:
         """Count a tool call, which has no place in a turn."""
         self._tally.left_out["tool call"] += 1
+
+    def add_file(self, file: object) -> None:
+        """Add the line that names a file, which is an image where its type or its name says so."""
+        kinds = [string(table(file).get(name)).lower() for name in _TYPES]
+        is_image = any("image" in kind for kind in kinds) or name_of(file).lower().endswith(_IMAGES)
+        self.add_attachment("image" if is_image else "attachment", file)
 
     def add_attachment(self, kind: str, *sources: object) -> None:
         """Add the line that names an attachment by the first of the sources that has a name or address."""
@@ -157,7 +165,10 @@ def name_of(source: object) -> str:
     if isinstance(source, str):
         return "" if source.startswith("data:") else label(source, _LONGEST_NAME)
     record = table(source)
-    nested = ("image_url", "file", "image_file", "document", "source", "input_audio", "image", "input_file")
+    nested = (
+        *("image_url", "file", "image_file", "document", "source", "input_audio", "image", "input_file"),
+        *("driveImage", "driveDocument", "driveVideo", "driveAudio", "inlineFile", "fileData"),
+    )
     for each in (record, *(record.get(name) for name in nested)):
         values = [each] if isinstance(each, str) else [table(each).get(name) for name in _NAMES]
         for value in values:
