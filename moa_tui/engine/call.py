@@ -131,7 +131,7 @@ class Caller:
                 break
             others = [*peers, *agents[agents.index(agent) + 1 :]]
             current = CallInProgress(agent, queued, reply.attempts, others)
-            current.paid_before = reply.cost or 0.0
+            current.paid_before = paid((reply,)).known_cost
             # The agents that failed before have cost and time too.
             before = reply
             reply = await self._ask(call, layer, current, references)
@@ -140,6 +140,7 @@ class Caller:
                 reply,
                 usage=together.usage,
                 cost=together.cost,
+                known_cost=0.0 if together.cost is not None else together.known_cost,
                 started=reply.started if before.started is None else before.started,
             )
             if failed and reply.attempts > before.attempts:

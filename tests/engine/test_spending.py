@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.call import Caller
+from moa_tui.engine.events import CallEnded
 from moa_tui.engine.health import Health
 from moa_tui.engine.plan import Cap, ModelFacts
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.run_in_progress import RunInProgress
 from moa_tui.engine.spending import SpendingGuard
-from moa_tui.engine.values import CallId, Chunk, Finish, Message, Reply, Usage
+from moa_tui.engine.values import CallId, Chunk, Finish, Message, Reply, Usage, paid
 from moa_tui.errors import ModelError, UsageError
 from tests.fakes import FakeModels
 from tests.helpers import recipe
@@ -221,3 +222,21 @@ async def test_an_unknown_price_counts_as_nothing_and_is_noted() -> None:
     assert await guard.refusal(2, []) is None
     assert progress.notes == ["L1.1 early: cost unknown, not counted against max_cost"]
     assert guard.notes == ["price unknown, not counted against max_cost: w"]
+
+
+@pytest.mark.parametrize("first_price", [60.0, None])
+async def test_the_known_part_of_a_calls_cost_is_never_lost(first_price: float | None) -> None:
+    """Of an agent that failed and its fallback one price is unknown: the other is booked and counted."""
+    second_price = 60.0 if first_price is None else None
+    thought = [Chunk("reasoning", "hm"), Finish("stop", None, first_price)]
+    answer = ["text", Finish("stop", None, second_price)]
+    booked: list[float] = []
+    models = FakeModels(a=[thought], spare=[answer])
+    tested = recipe(["a"], agents=FALLBACK)
+
+    def note(event: Any) -> None:
+        if isinstance(event, CallEnded):
+            booked.append(paid([event.reply]).known_cost)
+
+    outcome = await run(tested, ASK, models, note, context=RunContext(facts=price_unknown))
+    assert (outcome.status, outcome.cost, booked) == ("done", None, [60.0])
