@@ -26,7 +26,7 @@ from moa_tui.engine.values import Failure, Finish, Moved, Reply, Usage, paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Stream
@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.values import CallId, Message, Status
 
+    RequestCheck = Callable[[CallId, Agent, Sequence[Message], float], Awaitable[None]]
+
 STOPPED = Failure("stopped", "stopped by hand")
+# Of the failures without a status, those of requests that were not sent. The attempts before one were refused
+# by the server, since nothing else is asked again.
+_UNPAID = ("connection", "budget", "max_cost")
 
 
 class Caller:
@@ -62,6 +67,9 @@ class Caller:
         self.began = self.loop.time()
         self.endpoints = endpoints or Endpoints()
         self.stopped = False
+        self.check_request: RequestCheck | None = None
+        """Raises ModelError where a request may not be paid; called with the call, its agent, the messages
+        and what the call has cost so far, in US dollars. None where nothing is checked."""
         self._scopes: dict[CallId, CallScope] = {}
 
     def now(self) -> float:
@@ -116,6 +124,7 @@ class Caller:
         """
         queued = self.now()
         notes: tuple[str, ...] = ()
+        failed = ""
         reply = Reply(agents[0].name, agents[0].model, "failed", usage=Usage(estimated=False), cost=0.0)
         for agent, following in zip(agents, [*agents[1:], None], strict=True):
             if self.stopped:
@@ -123,6 +132,7 @@ class Caller:
                 break
             others = [*peers, *agents[agents.index(agent) + 1 :]]
             current = CallInProgress(agent, queued, reply.attempts, others)
+            current.paid_before = paid((reply,)).known_cost
             # The agents that failed before have cost and time too.
             before = reply
             reply = await self._ask(call, layer, current, references)
@@ -131,11 +141,14 @@ class Caller:
                 reply,
                 usage=together.usage,
                 cost=together.cost,
+                known_cost=0.0 if together.cost is not None else together.known_cost,
                 started=reply.started if before.started is None else before.started,
             )
+            if failed and reply.attempts > before.attempts:
+                notes += (f"{failed}; {agent.name} was asked instead",)
             if reply.status != "failed" or reply.error is None or following is None:
                 break
-            notes += (f"{agent.name} failed ({reply.error.message}); {following.name} was asked instead",)
+            failed = f"{agent.name} failed ({reply.error.message})"
             self.emit(CallRetried(call, following, reply.attempts + 1, 0.0, reply.error, self.now()))
         return replace(reply, notes=(*notes, *reply.notes))
 
@@ -190,6 +203,8 @@ class Caller:
             most = facts.concurrency or limits.concurrency
             async with self.endpoints.place(facts.endpoint, most, self):
                 self._check_rest(current)
+                if self.check_request is not None:
+                    await self.check_request(call, current.agent, prepared.messages, current.paid_before)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
                 current.begin(prepared, self.now(), facts.thinking_tokens)
@@ -281,9 +296,7 @@ class Caller:
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
-        was_refused = error is not None and (
-            error.status_code is not None or error.kind in ("connection", "tls")
-        )
+        was_refused = error is not None and (error.status_code is not None or error.kind in _UNPAID)
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(
@@ -325,6 +338,8 @@ class CallInProgress:
         self.agent = agent
         self.queued = queued
         self.attempts = self.attempts_before = attempts
+        self.paid_before = 0.0
+        """What the call's earlier agents have cost, in US dollars, as far as it is known."""
         self.others = others
         self.started: float | None = None
         self.first_token: float | None = None

@@ -222,6 +222,15 @@ def test_an_answer_that_is_cut_off_is_printed_and_exits_1(shell: Shell) -> None:
     assert "the answer is cut off: L1.1 reset@n=5 (lab/reset@n=5): the connection was lost" in done.stderr
 
 
+def test_an_answer_cut_at_its_token_limit_is_printed_and_exits_1(shell: Shell) -> None:
+    done = shell("ask", "-r", shell.recipe(["length"]), "hi")
+    assert done.returncode == 1
+    assert done.stdout.startswith("answer-1-length")
+    assert (
+        "the answer is cut off: L1.1 length (lab/length): answer cut at the model's own limit" in done.stderr
+    )
+
+
 def wait_for_text(process: subprocess.Popen[bytes], text: bytes) -> bytes:
     assert process.stdout is not None
     seen = b""
