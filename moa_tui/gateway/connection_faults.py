@@ -147,7 +147,8 @@ def through(failure: ModelError, proxy: Proxy) -> ModelError:
     """The failure of a call that went through `proxy`, which it names."""
     if failure.status_code == 407:
         return _wants_password(proxy)
-    if proxy.address in failure.message:
+    was_not_sent = failure.status_code is None and failure.kind in ("forbidden", "not_found", "bad_request")
+    if was_not_sent or proxy.address in failure.message:
         return failure
     failure.message = f"{failure.message} (asked through {proxy})"
     return failure

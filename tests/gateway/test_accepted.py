@@ -79,11 +79,17 @@ def refusing(*names: str, said: str = "Unsupported parameter: '{}' is not suppor
     return lambda body: next((said.format(name) for name in names if name in body), None)
 
 
+def note(words: str, spared_by: str = "") -> tuple[str, ...]:
+    advice = f" ({spared_by} in [endpoints.lab] spares the refusal)" if spared_by else ""
+    return (f"its server {words}; it was asked again so{advice}",)
+
+
 @pytest.mark.parametrize("name", ["stream_options", "temperature", "top_p", "seed"])
 def test_a_parameter_is_left_out_once_it_is_refused(name: str, engine: EngineThread) -> None:
     with Strict(refusing(name)) as server:
         ask = Asking(engine, server)
-        assert ask() == ("fine", (f"takes no {name}; asked again so",))
+        spared_by = "stream_options = false" if name == "stream_options" else ""
+        assert ask() == ("fine", note(f"takes no {name}", spared_by))
         assert ask() == ("fine", ()), "said once"
         ask(model="lab/other")
     first, second, third, *others = (request.json for request in server.requests)
@@ -99,7 +105,7 @@ def test_the_other_name_of_the_longest_answer_is_tried_and_then_neither(engine: 
     )
     with Strict(refusing("max_tokens", said=said)) as server:
         ask = Asking(engine, server)
-        assert ask()[1] == ("takes max_completion_tokens in the place of max_tokens; asked again so",)
+        assert ask()[1] == note("takes max_completion_tokens in the place of max_tokens")
         assert server.requests[1].json["max_completion_tokens"] == 77
         ask()
         assert server.requests[2].json["max_completion_tokens"] == 77
@@ -114,8 +120,8 @@ def test_the_other_name_of_the_longest_answer_is_tried_and_then_neither(engine: 
 def test_all_that_is_refused_one_by_one_is_met_and_said_together(engine: EngineThread) -> None:
     with Strict(refusing("stream_options", "temperature", "top_p")) as server:
         ask = Asking(engine, server)
-        said = "takes no stream_options and takes no temperature and takes no top_p; asked again so"
-        assert ask() == ("fine", (said,))
+        said = "takes no stream_options and takes no temperature and takes no top_p"
+        assert ask() == ("fine", note(said, "stream_options = false"))
         assert ask() == ("fine", ())
     assert len(server.requests) == 5
 
@@ -169,8 +175,8 @@ def test_a_system_message_that_is_refused_goes_before_the_first_prompt(
     ]
     with Strict(no_system, status) as server:
         ask = Asking(engine, server)
-        said = "takes no system message, so that stands before the first prompt; asked again so"
-        assert ask(talk) == ("fine", (said,))
+        said = "takes no system message, so that stands before the first prompt"
+        assert ask(talk) == ("fine", note(said, "system_role = false"))
         assert ask() == ("fine", ())
     assert server.requests[1].json["messages"] == [
         {"role": "user", "content": "Be brief.\n\nhello"},
@@ -184,9 +190,7 @@ def test_messages_of_one_role_in_a_row_are_joined_where_that_is_refused(engine: 
     talk: list[Message] = [*ASK, {"role": "user", "content": "are you there?"}]
     with Strict(alternating) as server:
         ask = Asking(engine, server)
-        assert ask(talk)[1] == (
-            "takes no two messages of one role in a row, so they were joined; asked again so",
-        )
+        assert ask(talk)[1] == note("takes no two messages of one role in a row, so they were joined")
     assert server.requests[1].json["messages"] == [
         ASK[0],
         {"role": "user", "content": "hello\n\nare you there?"},
