@@ -158,10 +158,16 @@ class Accepted:
         raise refused
 
     def learn(self, server: str, model: str, form: Form) -> bool:
-        """Keep a form that worked; False where it is known already."""
-        is_new = self._forms.get((server, model)) != form
-        self._forms[server, model] = form
-        return is_new
+        """Keep a form that worked, beside what other calls have learned; False where nothing is new."""
+        known = self._forms.get((server, model), PLAIN)
+        together = Form(
+            known.left_out | form.left_out,
+            form.renamed or known.renamed,
+            known.has_system_role and form.has_system_role,
+            known.alternates or form.alternates,
+        )
+        self._forms[server, model] = together
+        return together != known
 
     def learn_context(self, server: str, model: str, tokens: int) -> None:
         """Keep the tokens of context that a model's refusal stated."""

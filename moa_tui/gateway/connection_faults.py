@@ -77,8 +77,11 @@ def proxy_of(address: str) -> Proxy | None:
     variable = next(
         (name for name, text in os.environ.items() if name.lower() in names and text == value), None
     )
-    named = value if "://" in value else f"http://{value}"
-    return Proxy(shown_address(named.rstrip("/")), variable)
+    scheme = value.partition("://")[0] if "://" in value else "http"
+    # A password may hold any character, also those that end a host's name.
+    place = value.rpartition("@")[2] if "@" in value else value.rpartition("://")[2]
+    host_and_port = re.match(r"[\w.:\[\]-]*", place)
+    return Proxy(f"{scheme}://{host_and_port[0] if host_and_port else ''}"[:200], variable)
 
 
 def connection_fault(causes: Iterable[BaseException], address: str | None) -> ModelError | None:

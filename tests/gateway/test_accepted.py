@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
-from moa_tui.gateway.accepted import Form, parameters_of
+from moa_tui.gateway.accepted import Accepted, Form, parameters_of
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.settings.config import Endpoint
 from tests.hostile.raw_server import RawServer, chunk, ending, head
@@ -124,6 +125,35 @@ def test_all_that_is_refused_one_by_one_is_met_and_said_together(engine: EngineT
         assert ask() == ("fine", note(said, "stream_options = false"))
         assert ask() == ("fine", ())
     assert len(server.requests) == 5
+
+
+def test_calls_side_by_side_learn_together_and_one_of_them_says_so(engine: EngineThread) -> None:
+    with Strict(refusing("temperature")) as server:
+        gateway = Asking(engine, server).gateway
+
+        async def call(number: int) -> tuple[str, ...]:
+            agent = Agent(model="lab/x", name=str(number), temperature=0.5)
+            pieces = [piece async for piece in gateway.stream(agent, ASK)]
+            assert isinstance(pieces[-1], Finish)
+            return pieces[-1].notes
+
+        async def all_calls() -> list[tuple[str, ...]]:
+            return await asyncio.gather(*(call(number) for number in range(6)))
+
+        notes = engine.submit(all_calls()).result(timeout=30)
+        assert sorted(notes, key=len) == [*[()] * 5, note("takes no temperature")]
+        asked = len(server.requests)
+        engine.submit(call(7)).result(timeout=30)
+        assert len(server.requests) == asked + 1
+
+
+def test_what_two_calls_learned_apart_holds_for_the_next() -> None:
+    accepted = Accepted()
+    assert accepted.learn("s", "m", Form(left_out=frozenset(("seed",))))
+    assert accepted.learn("s", "m", Form(has_system_role=False))
+    assert not accepted.learn("s", "m", Form(left_out=frozenset(("seed",))))
+    assert accepted.form("s", "m") == Form(frozenset(("seed",)), has_system_role=False)
+    assert accepted.form("s", "other") == Form()
 
 
 def test_what_is_still_refused_is_told_in_the_servers_words(engine: EngineThread) -> None:
