@@ -12,12 +12,15 @@ from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
+    MOST_FITS,
+    WHOLE,
     CallScope,
     Endpoints,
+    Fit,
     is_retryable,
     retries_after,
     retry_wait,
-    shortened_share,
+    smaller_fit,
 )
 from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import estimate_tokens, message_tokens
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 STOPPED = Failure("stopped", "stopped by hand")
 # Of the failures without a status, those of requests that were not sent. The attempts before one were refused
 # by the server, since nothing else is asked again.
-_UNPAID = ("connection", "budget", "max_cost")
+_UNPAID = ("connection", "tls", "budget", "max_cost")
 
 
 class Caller:
@@ -190,15 +193,15 @@ class Caller:
     ) -> None:
         """Ask the agent until an attempt succeeds. Raises ModelError where none does.
 
-        An attempt that fails before any text came is repeated, at once with shortened references where the
-        request was too long, after a wait where the fault may pass.
+        An attempt that fails before any text came is repeated: at once with less of it where the request was
+        too long, after a wait where the fault may pass.
         """
         limits = self.limits
         worked_seconds = 0.0
         failed_attempts = 0
-        share = 1.0
+        fit, fits = WHOLE, 0
         while True:
-            prepared = self.prepare(call, layer, current.agent, references, share)
+            prepared = self.prepare(call, layer, current.agent, references, fit)
             facts = self.facts(current.agent)
             most = facts.concurrency or limits.concurrency
             async with self.endpoints.place(facts.endpoint, most, self):
@@ -207,7 +210,7 @@ class Caller:
                     await self.check_request(call, current.agent, prepared.messages, current.paid_before)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
-                current.begin(prepared, self.now(), facts.thinking_tokens)
+                current.begin(prepared, fit.agent(current.agent), self.now(), facts.thinking_tokens)
                 self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
                     return await self._consume(call, current)
@@ -218,12 +221,12 @@ class Caller:
             scope.limit(None)
             if current.received:
                 raise error
-            if error.kind == "context" and share == 1.0 and references:
-                other_tokens = sum(map(message_tokens, prepared.messages)) - sum(
-                    estimate_tokens(reference.text) for reference in references
-                )
-                share = shortened_share(references, current.agent, facts, other_tokens)
-                wait = 0.0
+            smaller = None
+            if error.kind == "context" and fits < MOST_FITS:
+                window = error.context_tokens or facts.context_tokens
+                smaller = smaller_fit(fit, prepared.messages, references, current.agent, window)
+            if smaller is not None:
+                fit, fits, wait = smaller, fits + 1, 0.0
             else:
                 failed_attempts += 1
                 if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
@@ -261,7 +264,7 @@ class Caller:
         try:
             async with (
                 asyncio.timeout(limits.first_token_seconds) as quiet,
-                aclosing(self.stream(current.agent, current.messages)) as chunks,
+                aclosing(self.stream(current.asked, current.messages)) as chunks,
             ):
                 async for chunk in chunks:
                     if isinstance(chunk, Finish):
@@ -287,12 +290,24 @@ class Caller:
         current.check_complete()
 
     def prepare(
-        self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], share: float = 1.0
+        self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], fit: Fit = WHOLE
     ) -> Prepared:
         """The messages of one call, fitted to its agent's context window."""
         facts = self.facts(agent)
-        window = None if facts.context_tokens is None else facts.context_tokens - facts.thinking_tokens
-        return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
+        sizes = (facts.context_tokens, fit.context_tokens)
+        window = min((size for size in sizes if size is not None), default=None)
+        prepared = prepare(
+            call,
+            fit.agent(agent),
+            layer,
+            self.history,
+            references,
+            context_tokens=None if window is None else window - facts.thinking_tokens,
+            shorten_to=fit.share,
+        )
+        if fit.note is None:
+            return prepared
+        return replace(prepared, notes=(*prepared.notes, f"{agent.name}: {fit.note}"))
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
@@ -335,7 +350,7 @@ class CallInProgress:
     """
 
     def __init__(self, agent: Agent, queued: float, attempts: int, others: Sequence[Agent]) -> None:
-        self.agent = agent
+        self.agent = self.asked = agent
         self.queued = queued
         self.attempts = self.attempts_before = attempts
         self.paid_before = 0.0
@@ -367,8 +382,12 @@ class CallInProgress:
         """The status of the reply if the call ends now with a fault."""
         return "partial" if self.has_text else "failed"
 
-    def begin(self, prepared: Prepared, now: float, thinking_tokens: int = 0) -> None:
-        """Note that an attempt starts, `now` seconds into the run, with that much room for thinking."""
+    def begin(self, prepared: Prepared, asked: Agent, now: float, thinking_tokens: int = 0) -> None:
+        """Note that an attempt starts, `now` seconds into the run, with the agent as it is `asked`.
+
+        It has room for `thinking_tokens` beside its answer.
+        """
+        self.asked = asked
         self.thinking_tokens = thinking_tokens
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
