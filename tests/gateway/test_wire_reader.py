@@ -453,6 +453,7 @@ def test_a_reply_in_an_unknown_protocol_is_foreign() -> None:
     created = [{"type": f"response.{name}"} for name in ("created", "in_progress", "output_item.added")]
     assert Read(events(*created, done=False)).reader.is_foreign
     assert Read(events(created[0], done=False)).reader.is_foreign
+    assert Read(events(created[0])).reader.is_foreign
     assert not Read(b"<!doctype html>\n<html>Please sign in</html>").reader.is_foreign
 
 
@@ -464,9 +465,9 @@ def test_gemini_is_read_from_a_document_over_several_lines() -> None:
 
 
 NAMES = (
-    "choices index delta content text type thinking tool_calls function name usage prompt_tokens error code "
-    "message finish_reason candidates parts done done_reason event_type response content_block promptFeedback "
-    "usageMetadata promptTokenCount metadata raw detail object loc"
+    "choices index delta content text type thinking tool_calls function name usage prompt_tokens error "
+    "code message finish_reason candidates parts done done_reason event_type response content_block "
+    "promptFeedback usageMetadata promptTokenCount metadata raw detail object loc"
 )
 KINDS = ["message_start", "content-delta", "message-end", "error", "content_block_delta"]
 names = st.sampled_from(NAMES.split()) | st.text(max_size=5)
