@@ -102,7 +102,6 @@ TORN = {
     "bytes that are no text": asked(STOP).replace(b"ris", b"r\xffs"),
     "a torn line": lines({"message": {"content": "Pa"}, "done": False}) + b'{"message": {"con\n',
     "JSON that is nested without end": events(*PARIS, done=False) + b"data: " + b"[" * 20_000 + b"\n\n",
-    "a number with ten thousand digits": events(*PARIS, '{"choices": ' + "9" * 10_000 + "}"),
 }
 
 
@@ -410,6 +409,10 @@ USAGE: dict[str, tuple[Sequence[Any], Usage | None]] = {
     },
     "half of it": ([{**STOP, "usage": {"completion_tokens": 2}}], None),
     "a list": ([{**STOP, "usage": [1, 2]}], None),
+    "ten thousand digits": (
+        [STOP, '{"choices": [], "usage": {"prompt_tokens": ' + "9" * 10_000 + "}}"],
+        None,
+    ),
 }
 
 
