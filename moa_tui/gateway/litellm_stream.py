@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import warnings
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -228,15 +228,17 @@ async def stream(
         body = exchange.body
         # Where litellm has read the reply already, it makes a stream of a whole answer.
         if is_unread := body is not None and not body.was_read:
-            async for chunk in read_body(body, reader):
-                yield chunk
+            async with aclosing(read_body(body, reader)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         if is_unread and not reader.is_foreign:
             yield _priced(reader.reply, priced_model)
             if (problem := reader.reply.problem()) is not None:
                 raise problem
         else:
-            async for item in _read_by_litellm(response, priced_model):
-                yield item
+            async with aclosing(_read_by_litellm(response, priced_model)) as items:
+                async for item in items:
+                    yield item
         if exchange.failure is not None:
             raise exchange.failure
     except Exception as error:
