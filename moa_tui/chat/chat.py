@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from moa_tui.chat.changes import whole_replies
 from moa_tui.chat.comparison import Comparison
 from moa_tui.chat.run_handle import RunHandle, RunOptions
 from moa_tui.conversation import Conversation, Turn, history, path
@@ -195,7 +196,7 @@ class Chat:
         recipe = self.asked_recipe
         proposers = proposers_by_layer(turn.recipe)
         if proposers != proposers_by_layer(recipe) and self._was_changed_from(turn, recipe):
-            recipe = with_seats(turn.recipe, len(recipe.layers), recipe.lineup[-1])
+            recipe = with_seats(turn.recipe, len(recipe.layers), recipe.listed_agents(len(recipe.layers)))
         if proposers != proposers_by_layer(recipe):
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
@@ -204,9 +205,8 @@ class Chat:
         common_layers = count_common_layers(turn.recipe, recipe)
         kept = {
             call: reply
-            for call, reply in turn.outcome.replies.items()
-            # What was left out by hand stays left out.
-            if call.layer <= common_layers and reply.status in ("done", "excluded")
+            for call, reply in whole_replies(turn.recipe, turn.outcome.replies).items()
+            if call.layer <= common_layers
         }
         if not any(reply.status == "done" for reply in kept.values()):
             raise UsageError("no proposer's answer could be kept; /retry asks them all")
@@ -239,11 +239,12 @@ class Chat:
         reply = turn.outcome.replies.get(call) if turn is not None and turn.outcome is not None else None
         if turn is None or turn.outcome is None or reply is None or not reply.text.strip():
             raise UsageError(f"{call} has no answer that could be used")
+        is_whole = reply.status in ("done", "excluded") and reply.error is None
         outcome = replace(
             turn.outcome,
             answer=answer_text(turn.recipe.layers[call.layer - 1], reply.text),
-            status="done",
-            error=None,
+            status="done" if is_whole else "partial",
+            error=reply.error,
             replies={call: replace(reply, reused=True) for call, reply in turn.outcome.replies.items()},
             usage=Usage(estimated=False),
             cost=0.0,

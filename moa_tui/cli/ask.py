@@ -104,9 +104,8 @@ def ask(**options: Any) -> None:
 def _ask(options: AskOptions) -> None:
     from moa_tui.cli import headless, streams
 
-    if sys.stdout is None:
+    if isinstance(sys.stdout, streams.ClosedOutput):
         raise UsageError("standard output is closed: there is nowhere to write the answer")
-    streams.make_tolerant(sys.stdout, sys.stderr)
     prompt = assemble_prompt(" ".join(options.prompt), streams.read_piped(sys.stdin), options.files)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)

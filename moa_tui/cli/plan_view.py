@@ -114,8 +114,8 @@ def graph_lines(recipe: Recipe, plan: Plan) -> str:
 
 def _dots(recipe: Recipe, number: int) -> str:
     """A layer's calls as dots, side by side or one after another."""
-    calls, window = len(recipe.lineup[number - 1]), recipe.layers[number - 1].window
-    dots = ("  " if window is None else _THEN).join("●" * min(calls, _MOST_DRAWN))
+    calls = len(recipe.lineup[number - 1])
+    dots = (_THEN if recipe.asks_in_turn(number) else "  ").join("●" * min(calls, _MOST_DRAWN))
     return dots + (" …" if calls > _MOST_DRAWN else "")
 
 

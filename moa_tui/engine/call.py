@@ -8,20 +8,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.amounts import dollars
-from moa_tui.engine.events import CallRetried, CallStarted, Delta
+from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
     CallScope,
     Endpoints,
     is_retryable,
+    retries_after,
     retry_wait,
     shortened_share,
 )
 from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
-from moa_tui.engine.values import Failure, Finish, Reply, Usage, paid
+from moa_tui.engine.values import Failure, Finish, Moved, Reply, Usage, paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
@@ -210,10 +211,11 @@ class Caller:
                 wait = 0.0
             else:
                 failed_attempts += 1
-                wait = retry_wait(error, failed_attempts)
-                if failed_attempts > limits.retries or not is_retryable(error):
+                if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
                     raise error
-                if worked_seconds + wait > limits.total_seconds:
+                seconds_left = limits.total_seconds - worked_seconds
+                wait = retry_wait(error, failed_attempts, seconds_left)
+                if wait > seconds_left:
                     raise ModelError(
                         error.kind,
                         f"{error.message} (not tried again: the wait of {wait:.0f} s is longer than "
@@ -250,6 +252,10 @@ class Caller:
                     if isinstance(chunk, Finish):
                         current.finish = chunk
                         continue
+                    if isinstance(chunk, Moved):
+                        current.move(chunk)
+                        emit(Restated(call, "".join(current.reasoning), "".join(current.text)))
+                        continue
                     quiet.reschedule(time() + limits.idle_seconds)
                     current.append(chunk.kind, chunk.text, self.now())
                     emit(Delta(call, chunk.kind, chunk.text))
@@ -275,7 +281,9 @@ class Caller:
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
-        was_refused = error is not None and (error.status_code is not None or error.kind == "connection")
+        was_refused = error is not None and (
+            error.status_code is not None or error.kind in ("connection", "tls")
+        )
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(
@@ -349,6 +357,7 @@ class CallInProgress:
         self.thinking_tokens = thinking_tokens
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
+        self.finish = Finish()
         if self.started is None:
             self.started = now
 
@@ -361,6 +370,16 @@ class CallInProgress:
         if self.characters > MAX_REPLY_CHARACTERS:
             raise ModelError("too_long", f"stopped at {MAX_REPLY_CHARACTERS:,} characters")
 
+    def move(self, moved: Moved) -> None:
+        """Give the last characters of one kind to the other, as `moved` says."""
+        source, target = self.reasoning, self.text
+        if moved.kind == "reasoning":
+            source, target = target, source
+        whole = "".join(source)
+        cut = max(0, len(whole) - moved.characters)
+        source[:] = [whole[:cut]] if cut else []
+        target.append(whole[cut:])
+
     def check_complete(self) -> None:
         """Raise ModelError unless the stream ended with a complete answer."""
         reason = self.finish.reason
@@ -368,8 +387,17 @@ class CallInProgress:
             raise ModelError("filtered", "the provider's content filter stopped the answer")
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
+        if reason == "length":
+            raise ModelError("length", f"answer cut at {self._token_limit()}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
+
+    def _token_limit(self) -> str:
+        """The limit of the answer in words, with the room that the model had for thinking."""
+        if not self.agent.max_tokens:
+            return "the model's own limit"
+        room = f" and {self.thinking_tokens:,} tokens of room for thinking" if self.thinking_tokens else ""
+        return f"max_tokens = {self.agent.max_tokens}{room}"
 
     def usage(self) -> Usage:
         """The provider's own count of tokens; an estimate where the provider gave none."""
@@ -381,13 +409,8 @@ class CallInProgress:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request, and one more where the answer was cut at a token limit."""
-        if self.finish.reason != "length":
-            return self.notes
-        limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-        if self.agent.max_tokens and self.thinking_tokens:
-            limit += f" and {self.thinking_tokens:,} tokens of room for thinking"
-        return (*self.notes, f"{self.agent.name}: answer cut at {limit}")
+        """The notes on the request and on the stream."""
+        return (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
 
 
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:

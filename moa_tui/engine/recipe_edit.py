@@ -264,13 +264,12 @@ def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
     layers = []
     for number, layer in enumerate(recipe.layers[:last], 1):
         table = layer.model_dump(exclude_unset=True, exclude=_EARLY_ENDINGS)
-        layers.append({**table, "agents": recipe.lineup[number - 1], "task": recipe.task(number)})
+        layers.append({**table, "agents": recipe.listed_agents(number), "task": recipe.task(number)})
     for number, layer in enumerate(other.layers[1:], 2):
         reads = tuple(range(1, number)) if layer.reads == "all" else layer.reads
         if isinstance(reads, tuple):
             reads = tuple(read_number + last - 1 for read_number in reads)
-        # The lineup has the one agent of a layer with a window once for each piece.
-        agents = other.lineup[number - 1][: 1 if layer.window is not None else None]
+        agents = other.listed_agents(number)
         table = layer.model_dump(exclude_unset=True)
         layers.append({**table, "agents": agents, "task": other.task(number), "reads": reads})
     return checked(

@@ -127,6 +127,7 @@ def metrics_from(document: object, where: str = "the metrics") -> Metrics:
                 layer.whole("used"),
                 _call_id(slowest) if (slowest := layer.table("slowest")) is not None else None,
                 layer.number("seconds"),
+                layer.flag("in_turn"),
             )
             for layer in table.tables("layers")
         ),

@@ -190,8 +190,6 @@ async def test_the_numbers_are_all_there_and_estimates_are_marked() -> None:
         "waiting for endpoint",
         "in all",
     } <= set(known)
-    values = [value for _, value in figures(state, state.view(FIRST))]
-    assert "a: answer cut at max_tokens = 99" in values
     exact = dict(figures(state, state.view(CallId(1, 2))))
     assert (exact["tokens in"], exact["tokens out"], exact["price"]) == ("10", "5", "$0.0010")
 
