@@ -133,7 +133,8 @@ class Report:
         found = find_servers(candidates)
         self._servers = usable_servers(found)
         for server in self._servers:
-            yield f"  ✓ {server.name} at {server.url}: {', '.join(model.name for model in server.models)}"
+            models = ", ".join(model.name for model in server.models) or "still loading its model"
+            yield f"  {'…' if server.is_loading else '✓'} {server.name} at {server.url}: {models}"
         self.problems += filter(None, map(_left_out, found))
         answering = {server.name for server in found}
         if silent := [server for server in candidates if server.name not in answering]:
@@ -152,7 +153,7 @@ class Report:
         yield ""
         yield f"recipe       {name}: {reason}"
         self.problems += _recipe_problems(name, gateway)
-        if name != files.LOCAL:
+        if name not in (files.LOCAL, files.SLIM):
             with suppress(UsageError, FileError):
                 recipe = files.load(name, paths.recipes_dir())
                 yield from (
@@ -173,7 +174,7 @@ def _left_out(server: LocalServer) -> str | None:
 
 def _recipe_problems(name: str, gateway: Gateway) -> Iterator[str]:
     """What keeps the recipe of that name from running here."""
-    if name == files.LOCAL:
+    if name in (files.LOCAL, files.SLIM):
         return
     try:
         recipe = files.load(name, paths.recipes_dir())

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Message, Moved
     from moa_tui.gateway.accepted import Form
     from moa_tui.gateway.destinations import Destination
+    from moa_tui.gateway.discovery import LocalServer
     from moa_tui.settings.config import Endpoint
 
 # Sent where there is no key: some clients insist on one, and a server that needs none ignores it.
@@ -99,6 +100,21 @@ class Gateway:
         self.answers = answers or Answers()
         self._confirmed: set[str] = set()
         """The marks of destinations, imported or not, that a run was let go to by an answer."""
+        self._local_facts: Mapping[tuple[str, str], ModelFacts] = {}
+        """By a local server's address and a model there, what the server says of it."""
+
+    def learn(self, servers: Sequence[LocalServer]) -> None:
+        """Take what local servers say of their models for what `facts` knows of them."""
+        self._local_facts = {
+            (server.url, model.name): ModelFacts(
+                server.url,
+                context_tokens=model.context_tokens,
+                prompt_price=0.0 if server.is_free else None,
+                completion_price=0.0 if server.is_free else None,
+            )
+            for server in servers
+            for model in server.models
+        }
 
     def facts(self, agent: Agent) -> ModelFacts:
         """What is known of the agent's model; its prices are unknown at any server but its provider's."""
@@ -132,7 +148,8 @@ class Gateway:
             )
         info = self.catalog.find(agent.model)
         if agent.api_base is not None or info is None:
-            return ModelFacts(place, context_tokens=stated)
+            known = self._local_facts.get((place, agent.model.partition("/")[2]), ModelFacts(place))
+            return replace(known, context_tokens=stated or known.context_tokens)
         return ModelFacts(
             place,
             context_tokens=stated or info.context_tokens,
@@ -390,7 +407,8 @@ class Gateway:
             api_key=given_key,
             addresses=where.addresses,
             headers=headers_for(agent, provider, self._endpoints, self._environ),
-            priced=facts.prompt_price is not None,
+            # What is free here may have the name of a model that its provider charges for.
+            priced=bool(facts.prompt_price),
         )
         return generator
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.recipe import Recipe
-from moa_tui.gateway.discovery import LocalServer, find_servers
+from moa_tui.gateway.discovery import LocalModel, LocalServer, find_servers
 from moa_tui.recipes import files
-from moa_tui.recipes.local import local_recipe
+from moa_tui.recipes.local import local_recipe, slim_recipe
 from tests.gateway.helpers import sent_text
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 # Long enough that the calls of a layer are all under way before the first of them ends.
 _THINKING_SECONDS = 0.15
 _REFERENCE = re.compile(r"<reference number=\"\d+\"([^>]*)>\n(.*?)\n</reference>", re.DOTALL)
+_OLLAMA = [
+    LocalServer(
+        "ollama",
+        "http://127.0.0.1:11434",
+        "ollama",
+        tuple(LocalModel(f"model{size}", size) for size in (3, 14, 8, 7)),
+    )
+]
 # Nothing in one of them is in another, so nobody agrees with anybody by chance.
 _NOUNS = ("apple", "boat", "cliff", "drum", "engine", "field", "glass", "hammer", "island", "jacket")
 
@@ -34,7 +42,7 @@ def repointed(name: str) -> Recipe:
 
     A model that is asked in several layers stays one and the same where only one is loaded at a time.
     """
-    original = files.read(files.BUILT_IN / f"{name}.toml")
+    original = slim_recipe(_OLLAMA) if name == "slim" else files.read(files.BUILT_IN / f"{name}.toml")
     alone = original.limits.one_model_at_a_time
     layers = []
     for number, layer in enumerate(original.layers, 1):
