@@ -422,14 +422,16 @@ class CallInProgress:
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
         if reason == "length":
-            limit = (
-                f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-            )
-            if self.agent.max_tokens and self.thinking_tokens:
-                limit += f" and {self.thinking_tokens:,} tokens of room for thinking"
-            raise ModelError("length", f"answer cut at {limit}")
+            raise ModelError("length", f"answer cut at {self._token_limit()}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
+
+    def _token_limit(self) -> str:
+        """The limit of the answer in words, with the room that the model had for thinking."""
+        if not self.agent.max_tokens:
+            return "the model's own limit"
+        room = f" and {self.thinking_tokens:,} tokens of room for thinking" if self.thinking_tokens else ""
+        return f"max_tokens = {self.agent.max_tokens}{room}"
 
     def usage(self) -> Usage:
         """The provider's own count of tokens; an estimate where the provider gave none."""

@@ -355,6 +355,19 @@ def provider_of(model: str, api_base: str | None) -> str | None:
         return None
 
 
+def takes_effort(model: str, api_base: str | None) -> bool:
+    """False where litellm leaves out the reasoning effort of a request to the model, which it does unasked.
+
+    For a model that was asked just now: to ask litellm for the provider may sign in there.
+    """
+    try:
+        name, provider, *_ = litellm.get_llm_provider(model, api_base=api_base)
+    except litellm.exceptions.BadRequestError:
+        return True
+    parameters = litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
+    return parameters is None or "reasoning_effort" in parameters
+
+
 def missing_key(model: str) -> str | None:
     """The variable in which litellm looks for the model's key; None where it is set or no key is needed.
 

@@ -344,3 +344,20 @@ def test_a_limit_that_a_refusal_states_is_kept_for_the_model(engine: EngineThrea
         with pytest.raises(ModelError):
             configured()
         assert configured.gateway.facts(Agent(model="lab/x")).context_tokens == 2048
+
+
+def test_an_effort_that_is_refused_is_left_out_from_then_on(engine: EngineThread) -> None:
+    """Ollama's own words, in which the effort has another name than it was sent by."""
+
+    def refuse(sent: dict[str, Any]) -> str | None:
+        return '"x" does not support thinking' if "reasoning_effort" in sent else None
+
+    with Strict(refuse) as server:
+        ask = Asking(engine, server)
+        text, notes = ask(reasoning_effort="low")
+        assert (text, len(server.requests)) == ("fine", 2)
+        assert any("takes no reasoning_effort" in note for note in notes)
+        assert server.requests[0].json["reasoning_effort"] == "low"
+        assert server.requests[1].json["max_tokens"] == ALL["max_tokens"], "nothing else is left out"
+        assert ask(reasoning_effort="low") == ("fine", ())
+        assert len(server.requests) == 3
