@@ -218,7 +218,7 @@ def test_a_file_that_cannot_be_imported_keeps_no_other_out(tmp_path: Path) -> No
     poor.write_text('{"messages": [{"role": "user", "content": "R"}]}\n{"messages": [\n')
     bad.write_text("no JSON")
     done = call("sessions", "import", str(bad), str(good), str(tmp_path / "none"), str(poor))
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert f"{good}: 1 conversation, 1 turn taken" in done.stdout
     assert f"{poor}: 1 conversation, 1 turn taken" in done.stdout
     assert f"{poor}: left out: line 2, column 1: it cannot be read" in done.stdout
