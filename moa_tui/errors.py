@@ -38,6 +38,7 @@ FailureKind = Literal[
     "cut_off",  # the stream ended without saying why
     "filtered",  # the provider's content filter stopped the answer
     "empty",  # the model ended without writing an answer
+    "loop",  # the model wrote the same again and again
     "too_long",  # the reply is longer than any answer can need to be
     "rested",  # the endpoint failed several times in a row, so another agent was asked
     "stopped",  # the user stopped the call or the run

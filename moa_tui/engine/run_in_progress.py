@@ -75,7 +75,9 @@ class RunInProgress:
         )
 
     def counts(self, call: CallId, reply: Reply) -> bool:
-        """True where the text of the reply may be passed on."""
+        """True where the text of the reply may be passed on; that of a model in a loop never may."""
+        if reply.error is not None and reply.error.kind == "loop":
+            return False
         use_partial = self.recipe.layers[call.layer - 1].use_partial
         accepted = ("done", "partial") if use_partial else ("done",)
         return reply.status in accepted and bool(reply.text.strip())
