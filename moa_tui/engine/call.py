@@ -22,6 +22,7 @@ from moa_tui.engine.limits import (
     retry_wait,
     smaller_fit,
 )
+from moa_tui.engine.loop_guard import LoopGuard
 from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
@@ -277,6 +278,8 @@ class Caller:
                     quiet.reschedule(time() + limits.idle_seconds)
                     current.append(chunk.kind, chunk.text, self.now())
                     emit(Delta(call, chunk.kind, chunk.text))
+                    if limits.loop_guard:
+                        current.check_loop(chunk.kind, chunk.text)
         except TimeoutError as error:
             if not quiet.expired():
                 raise
@@ -287,6 +290,8 @@ class Caller:
             else:
                 why = f"no answer began within {limits.first_token_seconds:g} s (limits.first_token_seconds)"
             raise ModelError("timeout", why) from error
+        if limits.loop_guard and current.finish.reason == "length":
+            current.check_loop("text", was_cut=True)
         current.check_complete()
 
     def prepare(
@@ -365,6 +370,7 @@ class CallInProgress:
         self.reasoning: list[str] = []
         self.characters = 0
         self.thinking_tokens = 0
+        self.guards = {"text": LoopGuard(), "reasoning": LoopGuard()}
         self.finish = Finish()
 
     @property
@@ -404,6 +410,20 @@ class CallInProgress:
         if self.characters > MAX_REPLY_CHARACTERS:
             raise ModelError("too_long", f"stopped at {MAX_REPLY_CHARACTERS:,} characters")
 
+    def check_loop(self, kind: str, text: str = "", *, was_cut: bool = False) -> None:
+        """Raise ModelError where the model has fallen into a loop, as far as `text`, the newest piece, tells.
+
+        `was_cut` is true once the reply has ended at its token limit.
+        """
+        guard = self.guards[kind]
+        if block := guard.block(was_cut=True) if was_cut else guard.feed(text):
+            where = "its reasoning" if kind == "reasoning" else "its answer"
+            raise ModelError(
+                "loop",
+                f"stopped: the model repeats the same {block} characters of {where} again and again; ask "
+                "again or another model, or set loop_guard = false under [limits] if that is wanted",
+            )
+
     def move(self, moved: Moved) -> None:
         """Give the last characters of one kind to the other, as `moved` says."""
         source, target = self.reasoning, self.text
@@ -413,6 +433,7 @@ class CallInProgress:
         cut = max(0, len(whole) - moved.characters)
         source[:] = [whole[:cut]] if cut else []
         target.append(whole[cut:])
+        self.guards = {"text": LoopGuard(), "reasoning": LoopGuard()}
 
     def check_complete(self) -> None:
         """Raise ModelError unless the stream ended with a complete answer."""

@@ -78,6 +78,7 @@ LIMITS: tuple[Option, ...] = (
     Option("first_token_seconds", "How long a call may wait for its first token"),
     Option("idle_seconds", "How long a call may pause after that"),
     Option("total_seconds", "How long a call may take with its retries"),
+    Option("loop_guard", "A model that repeats itself without end is stopped", "no loop guard"),
 )
 
 # A line on each task. A task that is missing here is offered as well, without a line.
