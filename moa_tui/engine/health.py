@@ -21,7 +21,7 @@ _LONGEST_REST_SECONDS = 900.0
 
 # The failures of a server or of the account there. An unknown model or a request too long is neither.
 _ENDPOINT_FAILURES: frozenset[FailureKind] = frozenset(
-    ("auth", "payment", "rate_limit", "quota", "server", "connection", "timeout", "malformed")
+    ("auth", "payment", "rate_limit", "quota", "server", "connection", "tls", "timeout", "malformed")
 )
 
 
@@ -51,7 +51,8 @@ class Health:
 
     def record(self, endpoint: str, reply: Reply) -> None:
         """Count the reply of a call that has ended. A call that was stopped or never sent does not count."""
-        if reply.status == "done":
+        is_cut_at_limit = reply.error is not None and reply.error.kind == "length"
+        if reply.status == "done" or is_cut_at_limit:
             self._records.pop(endpoint, None)
         elif reply.attempts and reply.error is not None and reply.error.kind in _ENDPOINT_FAILURES:
             now = self._clock()

@@ -78,8 +78,8 @@ class Layer(RecipeTable):
     drop_outliers: bool = False
     """True where answers that stand apart from the majority are not passed on."""
     early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The similarity to the answers of the layer before, from 0 to 1, from which on the run skips to its last
-    layer."""
+    """The similarity to the answers passed on before, from 0 to 1, from which on the run skips to its last
+    layer. Critiques, judgements and checklists in between are not compared with."""
     enough: Annotated[float, Field(gt=0, le=1)] | None = None
     """The mean similarity of its answers, from 0 to 1, from which on the one most like the others is the
     answer of the run."""

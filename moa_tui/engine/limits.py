@@ -90,7 +90,7 @@ def shortened_share(
     size = sum(estimate_tokens(reference.text) for reference in references)
     if facts.context_tokens is None or not size:
         return 0.5
-    room = facts.context_tokens - (agent.max_tokens or 0) - other_tokens
+    room = facts.context_tokens - (agent.max_tokens or 0) - facts.thinking_tokens - other_tokens
     return min(0.5, max(0.05, room / size))
 
 
@@ -187,8 +187,9 @@ class Endpoints:
     def _admit(self, endpoint: str) -> None:
         """Give places to the calls that wait for them, as long as there are any."""
         open_calls, waiting = self._open[endpoint], self._waiting[endpoint]
-        while waiting:
-            following = min(waiting, key=lambda call: open_calls[call.run])
+        # A call that was cancelled in this turn of the loop is still in the list, until it takes itself out.
+        while alive := [call for call in waiting if not call.admitted.cancelled()]:
+            following = min(alive, key=lambda call: open_calls[call.run])
             if open_calls.total() >= following.most:
                 return
             waiting.remove(following)

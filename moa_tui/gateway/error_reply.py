@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import ModelError
+from moa_tui.gateway.refusals import context_limit, not_taken
 from moa_tui.gateway.waits import retry_after
 
 if TYPE_CHECKING:
@@ -35,7 +36,19 @@ _TOO_LONG = (
     "while limit is",
     "too many tokens: size limit exceeded",
     "prompt too long",
+    "exceed context limit",
+    "maximum prompt length",
+    "maximum model length",
+    "model's context length",
+    "model token limit",
+    "range of input length should be",
+    "reduce the length of the messages",
+    "exceed_context_size_error",
+    "greater than the context length",
+    "tokens in the prompt cannot exceed",
 )
+# llama.cpp says some of it with the status of a fault of its own.
+_TOO_LONG_WHATEVER_STATUS = ("exceed_context_size_error", "context size has been exceeded")
 _FILTERED = (
     "content_policy_violation",
     "responsibleaipolicyviolation",
@@ -55,7 +68,15 @@ def error_reply(status: int, headers: Mapping[str, str], body: bytes, *, was_cut
     message = said(text) or f"HTTP status {status}, and no word why"
     if was_cut:
         message = f"{message[:1_000]} [cut: the server sent more than {len(body):,} bytes]"
-    return ModelError(failure_kind(status, text), message, status, retry_after(headers, status, text))
+    kind = failure_kind(status, text)
+    return ModelError(
+        kind,
+        message,
+        status,
+        retry_after(headers, status, text),
+        refused=not_taken(status, text),
+        context_tokens=context_limit(text) if kind == "context" else None,
+    )
 
 
 def said(text: str) -> str:
@@ -169,6 +190,8 @@ def failure_kind(status: int, text: str) -> FailureKind:
         return "quota" if exhausted and not refills else "rate_limit"
     lower = text.lower()
     if status in (400, 413, 422) and any(phrase in lower for phrase in _TOO_LONG):
+        return "context"
+    if any(phrase in lower for phrase in _TOO_LONG_WHATEVER_STATUS):
         return "context"
     if status in (400, 403, 422) and any(phrase in lower for phrase in _FILTERED):
         return "filtered"

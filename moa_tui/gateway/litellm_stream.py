@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import socket
 import sys
 import warnings
 from contextlib import aclosing, suppress
@@ -25,6 +24,7 @@ from weakref import WeakSet
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
+from moa_tui.gateway.connection_faults import connection_fault, proxy_of, through
 from moa_tui.gateway.error_reply import failure_kind, said
 from moa_tui.gateway.finish_reasons import plain_reason
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
@@ -54,7 +54,6 @@ from multidict import CIMultiDict, CIMultiDictProxy
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
-    from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import Message
     from moa_tui.errors import FailureKind
     from moa_tui.gateway.wire_reply import WireReply
@@ -198,7 +197,7 @@ _LONGEST_MESSAGE = 10_000
 async def stream(
     model: str,
     messages: Sequence[Message],
-    agent: Agent,
+    parameters: Mapping[str, Any],
     *,
     api_base: str | None,
     api_key: str | None,
@@ -216,13 +215,14 @@ async def stream(
     """
     if model.partition("/")[0] in _UNBOUNDED_PROVIDERS:
         raise ModelError("bad_request", f"{model}: this provider cannot be used; write openai/ in its place")
-    exchange = Exchange(addresses, agent.max_tokens, headers)
+    most_tokens = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
+    exchange = Exchange(addresses, token_count(most_tokens), headers)
     current_exchange.set(exchange)
     priced_model = model if priced else None
     response = None
     reader = WireReader()
     try:
-        response = await litellm.acompletion(**_request(model, messages, agent, api_base, api_key))
+        response = await litellm.acompletion(**_request(model, messages, parameters, api_base, api_key))
         if getattr(response, "completion_stream", response) is None:
             await response.fetch_stream()  # Gemini's request is sent no earlier.
         body = exchange.body
@@ -242,11 +242,15 @@ async def stream(
         if exchange.failure is not None:
             raise exchange.failure
     except Exception as error:
-        if isinstance(error, ModelError):
-            raise
         # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
         # they raise has no common base class.
-        raise exchange.failure or translate(error, model, api_base) from error
+        server = api_base or next(iter(addresses or ()), None)
+        failure = error if isinstance(error, ModelError) else exchange.failure
+        if failure is None:
+            failure = translate(error, model, server)
+        if server and (proxy := proxy_of(server)) is not None:
+            failure = through(failure, proxy)
+        raise failure from (None if failure is error else error)
     finally:
         if exchange.body is not None:
             await exchange.body.aclose()
@@ -305,23 +309,23 @@ async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGene
 
 
 def _request(
-    model: str, messages: Sequence[Message], agent: Agent, api_base: str | None, api_key: str | None
+    model: str,
+    messages: Sequence[Message],
+    parameters: Mapping[str, Any],
+    api_base: str | None,
+    api_key: str | None,
 ) -> dict[str, Any]:
     """The arguments of litellm's call."""
     arguments = {
         "model": model,
         "messages": list(messages),
-        "temperature": agent.temperature,
-        "top_p": agent.top_p,
-        "max_tokens": agent.max_tokens,
         "api_base": api_base,
         "api_key": api_key,
-        **agent.extra,
+        **parameters,
         # Parameters that a model does not know are left out. litellm's global setting of the same name would
         # make it swallow a 422 as well.
         "drop_params": True,
         "stream": True,
-        "stream_options": {"include_usage": True},
         # The engine retries. litellm's retries repeat what cannot succeed and ignore Retry-After.
         "num_retries": 0,
         "max_retries": 0,
@@ -401,8 +405,8 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
     message = _provider_message(root)
     status = getattr(root, "status_code", None)
     status = status if isinstance(status, int) and 100 <= status <= 599 else None
-    if (connection_error := _connection_error(error, api_base)) is not None:
-        return connection_error
+    if (fault := connection_fault(_causes(error), api_base)) is not None:
+        return fault
     if _caused_by(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return ModelError("malformed", f"the server sent what is no valid reply: {message}")
     if is_midstream:
@@ -425,31 +429,6 @@ def _kind(root: Exception, status: int, message: str) -> FailureKind:
     if isinstance(root, litellm.exceptions.ContentPolicyViolationError):
         return "filtered"
     return failure_kind(status, message)
-
-
-# The names of what httpx and aiohttp raise for a connection that was lost.
-_LOST_CONNECTIONS = {
-    "ReadError",
-    "RemoteProtocolError",
-    "ConnectError",
-    "WriteError",
-    "ConnectTimeout",
-    "ClientPayloadError",
-}
-
-
-def _connection_error(error: Exception, api_base: str | None) -> ModelError | None:
-    """The ModelError for a connection refused or lost, or a host not found; None for other errors."""
-    where = f" at {api_base}" if api_base else ""
-    causes = _causes(error)
-    if any(isinstance(cause, socket.gaierror) or "DNSError" in type(cause).__name__ for cause in causes):
-        return ModelError("connection", f"host not found{where}; is the address right, is there a network?")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return ModelError("connection", f"connection refused{where}; is the server running?")
-    names = {type(cause).__name__ for cause in causes}
-    if names & _LOST_CONNECTIONS or any(isinstance(cause, ConnectionError) for cause in causes):
-        return ModelError("connection", f"the connection was lost{where}")
-    return None
 
 
 def _causes(error: BaseException) -> list[BaseException]:

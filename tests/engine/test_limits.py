@@ -87,6 +87,22 @@ def test_the_plan_counts_what_each_layer_reads() -> None:
     )
 
 
+def test_room_for_thinking_is_planned_and_paid_but_read_by_nobody() -> None:
+    facts = ModelFacts("x", prompt_price=0.0, completion_price=1.0, thinking_tokens=900)
+    the_recipe = recipe([{"model": "a", "max_tokens": 100}, {"model": "open"}], [{"model": "b"}])
+    first, second = plan(the_recipe, [{"role": "user", "content": "x"}], lambda _: facts).layers
+    assert [call.usage.completion_tokens for call in first.calls] == [1_000, 2_048 + 900]
+    assert [call.cost for call in first.calls] == [1_000.0, 2_948.0]
+    assert 2_148 < second.calls[0].usage.prompt_tokens < 2_148 + 500, "what is read has no thinking in it"
+
+
+def test_references_are_cut_to_what_leaves_room_for_thinking() -> None:
+    references = [Reference("a", "x" * 40_000)]
+    agent = Agent(model="m", max_tokens=1000)
+    facts = ModelFacts("x", context_tokens=4000, thinking_tokens=1500)
+    assert shortened_share(references, agent, facts, 500) == 0.1
+
+
 def test_an_unknown_price_makes_the_whole_unknown() -> None:
     the_recipe = recipe(["a", "b"], ["b"])
     facts = {"a": ModelFacts("x", prompt_price=1.0, completion_price=1.0), "b": ModelFacts("x")}

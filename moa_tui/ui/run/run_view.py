@@ -13,6 +13,7 @@ from moa_tui.engine.events import (
     Delta,
     PointsFound,
     ReplyChanged,
+    Restated,
     RunChanged,
     RunEnded,
 )
@@ -68,7 +69,7 @@ class CallState:
     failure: Failure | None = None
     reply: Reply | None = None
     generation: int = 0
-    """How often the call was asked anew. What it wrote before the last time is void."""
+    """How often the call was asked anew or restated. What was shown before the last time is void."""
     parts: dict[Kind, list[str]] = field(default_factory=lambda: {"text": [], "reasoning": []})
     """The pieces of text and of reasoning received so far; empty once there is a reply."""
     characters: int = 0
@@ -183,6 +184,13 @@ class RunView:
                 view.characters += len(text)
                 if view.first_token is None:
                     view.first_token = self.now
+            case Restated(call, reasoning, text):
+                view = self.view(call)
+                view.parts = {
+                    "text": [text] if text else [],
+                    "reasoning": [reasoning] if reasoning else [],
+                }
+                view.generation += 1
             case CallRetried(call, agent, _, wait_seconds, failure, at):
                 view = self.view(call)
                 view.state, view.agent, view.failure = "retrying", agent, failure
