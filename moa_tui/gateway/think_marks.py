@@ -147,6 +147,8 @@ class Prose:
         """The current line so far; of a long one, its end."""
         self.last = ""
         """The last character that is not blank."""
+        self.left_open = False
+        """True once a block began in a block, so that the outer one was never closed."""
         self._fence = ""
 
     def feed(self, text: str) -> None:
@@ -165,8 +167,10 @@ class Prose:
             return
         if not self._fence:
             self._fence = fence[1]
-        elif fence[1].startswith(self._fence) and not fence[2].strip():
-            self._fence = ""
+        elif fence[1].startswith(self._fence):
+            # One that names a language cannot close a block.
+            self.left_open = self.left_open or bool(fence[2].strip())
+            self._fence = self._fence if fence[2].strip() else ""
 
     @property
     def in_code(self) -> bool:
@@ -179,6 +183,11 @@ class Prose:
         for run in _RUN.findall(self.line):
             open_run = run if not open_run else "" if run == open_run else open_run
         return bool(open_run)
+
+    @property
+    def in_fence(self) -> bool:
+        """Whether a fence is open."""
+        return bool(self._fence)
 
     @property
     def is_quoted(self) -> bool:

@@ -190,6 +190,18 @@ def test_behind_a_field_of_reasoning_a_lone_closing_mark_is_left_out() -> None:
     assert in_every_cut("One.\n<think>\nb\n</think>\nTwo.", field="hm") == ("hm\nb\n", "One.\n\nTwo.", [])
 
 
+def test_a_fence_that_the_reasoning_left_open_does_not_hide_its_end() -> None:
+    text = "Let me write it:\n```python\nx = 1\n</think>\n\nIt is:\n```python\nx = 2\n```\n"
+    assert in_every_cut(text) == (
+        "Let me write it:\n```python\nx = 1\n</think>\n\n",
+        "It is:\n```python\nx = 2\n```\n",
+        [],
+    )
+    assert in_every_cut("As so:\n```\nhm\n</think>\n```\nThat is it.")[0] == ""
+    cut = "As so:\n```\nhm\n</think>\n\nx"
+    assert in_every_cut(cut, clean=False) == ("", cut, [])
+
+
 def test_a_block_that_never_closes_is_the_answer_where_the_stream_ended_well() -> None:
     assert in_every_cut("<think>Paris.") == ("", "Paris.", [NEVER_CLOSED])
     assert in_every_cut("<think>a</think>One.\n<think>\nTwo.") == ("a", "One.\n<think>\nTwo.", [NEVER_CLOSED])
