@@ -249,7 +249,8 @@ class ThinkSplitter:
         else:
             # The other words are tags of many a plain XML text as well.
             is_usual = "think" in spelled.lower() or spelled.lower() == self._opener.lower()
-            if self._has_reasoned and is_usual and self._prose.suits_mark(after, closing=False):
+            is_meant = self._has_reasoned and self._prose.suits_mark(after, closing=False)
+            if is_usual and (is_meant or self._prose.begins_block(after)):
                 self._open(spelled, after)
             else:
                 self._mentioned += not self._prose.line.strip() or not is_usual
@@ -296,6 +297,9 @@ class ThinkSplitter:
         self._has_reasoned |= self._channel != "final"
         write(held[: token.start()])
         self._held = held[token.end() :]
+        if self._channel == "final" and self._prose.in_code:
+            write(token[0])  # The answer is about it.
+            return bool(self._held)
         if token[1] in ("start", "channel"):
             self._held = held[token.start() :]
         if token[1] != "message":

@@ -202,13 +202,17 @@ class Prose:
         ]
         return sum(marks) * 2 > len(marks)
 
+    def begins_block(self, after: str) -> bool:
+        """Whether an opening mark here stands on a line of its own, behind a sentence that has ended."""
+        return not self.line.strip() and self.last in tuple(".!?…。！？") and after[:1] == "\n"
+
     def suits_mark(self, after: str, *, closing: bool) -> bool:
         """Whether a mark that is meant as one, not mentioned in a sentence, may stand here before `after`."""
         before = self.line.rstrip()
         follows_word = bool(before) and before[-1] not in '.!?。！？…*)”"」'
         if follows_word and before != self.line:
             return closing and after[:2] == "\n\n"
-        if not closing and not before and self.last in ":：":
+        if not closing and not before and self.last in (":", "："):
             return False  # An example of what the sentence before speaks of.
         bare = after.lstrip(" \t")
         return not (bare != after and bare[:1].islower()) and bare[:1] not in tuple(",;:)`")
