@@ -21,10 +21,13 @@ from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import (
     count_common_layers,
+    effort_named,
     proposers_by_layer,
     with_aggregator,
     with_checklist,
+    with_effort,
     with_seats,
+    without_effort,
 )
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import Usage
@@ -161,6 +164,13 @@ class Chat:
         """Let another model write the answers from now on. Raises UsageError."""
         self.use_recipe(with_aggregator(self.recipe, model, api_base=api_base, extra=extra))
 
+    def use_effort(self, word: str) -> None:
+        """Have all agents think as much as `word` says from now on; `-` leaves that to the models.
+
+        Raises UsageError for a word that names no effort.
+        """
+        self.use_recipe(with_effort(self.recipe, effort_named(word)))
+
     def warm_up(self) -> None:
         """Load what the recipe's first call will need, in the background."""
         if any(not agent.model.startswith("demo/") for agent in self.recipe.every_agent()):
@@ -207,11 +217,11 @@ class Chat:
         """True where the turn began with the proposers of `recipe`, and some joined or were swapped since."""
         if len(turn.recipe.layers) != len(recipe.layers):
             return False
-        before, now = proposers_by_layer(recipe), proposers_by_layer(turn.recipe)
+        before, now = _apart_from_effort(recipe), _apart_from_effort(turn.recipe)
         if len(before) == len(now) and all(map(_begins_with, now, before)):
             return True
         siblings = self.conversation.siblings(turn)
-        return any(proposers_by_layer(sibling.recipe) == before for sibling in siblings)
+        return any(_apart_from_effort(sibling.recipe) == before for sibling in siblings)
 
     def rerun(self, turn: Turn, rerun: Rerun, *, over_budget: bool = False) -> RunHandle:
         """Run what a change of `turn` leaves to be run, as another branch in its place.
@@ -388,6 +398,11 @@ class Chat:
         self.backend.gateway.check_keys(turn.recipe)
         options = RunOptions(kept, self._attended if attended is None else attended, over_budget)
         return RunHandle(turn, self.conversation.id, self.backend, self._recording(turn), options)
+
+
+def _apart_from_effort(recipe: Recipe) -> list[tuple[Agent, ...]]:
+    """The proposers of each layer, whose answers stay theirs when they are to think more or less."""
+    return [tuple(map(without_effort, agents)) for agents in proposers_by_layer(recipe)]
 
 
 def _begins_with(agents: tuple[Agent, ...], beginning: tuple[Agent, ...]) -> bool:

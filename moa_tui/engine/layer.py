@@ -111,8 +111,9 @@ class Limits(RecipeTable):
     """The longest silence in the middle of a reply."""
     total_seconds: Annotated[float, Field(gt=0)] = 900.0
     """The longest time of one call with its retries; the wait for a place at its endpoint does not count."""
-    retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """The number of times that a failed request is repeated."""
+    retries: Annotated[int, Field(ge=0, le=10)] | None = None
+    """The number of times that a failed request is repeated; where not given, twice, and four times while the
+    server is overloaded."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
     """The number of calls at once to one endpoint; no limit where not given."""
     one_model_at_a_time: bool = False

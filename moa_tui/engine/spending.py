@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.engine.layer_result import share_of
-from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, Cap, message_tokens
+from moa_tui.engine.plan import Cap, message_tokens
 from moa_tui.engine.values import Failure, Usage, paid
 from moa_tui.errors import ModelError, UsageError
 
@@ -177,8 +177,8 @@ class SpendingGuard:
 
     def _price(self, agent: Agent, messages: Sequence[Message]) -> float:
         """The most that one request should cost; an unknown price counts as nothing and is noted."""
-        usage = Usage(sum(map(message_tokens, messages)), agent.max_tokens or ASSUMED_ANSWER_TOKENS)
-        cost = self._caller.facts(agent).cost(usage)
+        facts = self._caller.facts(agent)
+        cost = facts.cost(Usage(sum(map(message_tokens, messages)), facts.most_written(agent)))
         if cost is None:
             self._unpriced_agents[agent.name] = None
         return cost or 0.0

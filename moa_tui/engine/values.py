@@ -77,17 +77,27 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The correction of a stream: the last `characters` that it gave as the other kind are of this `kind`."""
+
+    kind: Kind
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The last item of a stream: why it ended, and what it used and cost.
 
     `reason` is the provider's finish reason and `usage` its own count; both are None where it gave none.
-    `cost` is in US dollars, None where it is unknown. Every stream ends with this value, so it is here that
-    what a provider states is checked: a usage or cost that cannot be meant becomes unknown.
+    `cost` is in US dollars, None where it is unknown. `notes` say what was odd in a reply that is used
+    all the same. Every stream ends with this value, so it is here that what a provider states is checked: a
+    usage or cost that cannot be meant becomes unknown.
     """
 
     reason: str | None = None
     usage: Usage | None = None
     cost: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cost", dollars(self.cost))

@@ -28,7 +28,7 @@ from moa_tui.engine.values import (
     Usage,
 )
 from moa_tui.errors import FailureKind, FileError
-from moa_tui.formats.foreign import LATEST
+from moa_tui.formats.foreign.values import LATEST
 from moa_tui.formats.json_writer import FORMAT, SCHEMA
 
 if TYPE_CHECKING:

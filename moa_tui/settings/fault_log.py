@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Stream
-    from moa_tui.engine.values import CallId, Chunk, Finish, Message, Reply
+    from moa_tui.engine.values import CallId, Chunk, Finish, Message, Moved, Reply
 
 _LOGGER = logging.getLogger("moa_tui")
 
@@ -120,7 +120,9 @@ class CallFaults:
         # Of the newest exception of each call's task; the exception itself would keep texts alive.
         self._descriptions: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
 
-    async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+    async def stream(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]:
         """The models' own stream. Raises ModelError as that does."""
         try:
             async with aclosing(self._stream(agent, messages)) as pieces:
