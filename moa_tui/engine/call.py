@@ -12,13 +12,17 @@ from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
+    MOST_FITS,
+    WHOLE,
     CallScope,
     Endpoints,
+    Fit,
     is_retryable,
     retries_after,
     retry_wait,
-    shortened_share,
+    smaller_fit,
 )
+from moa_tui.engine.loop_guard import LoopGuard
 from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
@@ -190,15 +194,15 @@ class Caller:
     ) -> None:
         """Ask the agent until an attempt succeeds. Raises ModelError where none does.
 
-        An attempt that fails before any text came is repeated, at once with shortened references where the
-        request was too long, after a wait where the fault may pass.
+        An attempt that fails before any text came is repeated: at once with less of it where the request was
+        too long, after a wait where the fault may pass.
         """
         limits = self.limits
         worked_seconds = 0.0
         failed_attempts = 0
-        share = 1.0
+        fit, fits = WHOLE, 0
         while True:
-            prepared = self.prepare(call, layer, current.agent, references, share)
+            prepared = self.prepare(call, layer, current.agent, references, fit)
             facts = self.facts(current.agent)
             most = facts.concurrency or limits.concurrency
             async with self.endpoints.place(facts.endpoint, most, self):
@@ -207,7 +211,7 @@ class Caller:
                     await self.check_request(call, current.agent, prepared.messages, current.paid_before)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
-                current.begin(prepared, self.now(), facts.thinking_tokens)
+                current.begin(prepared, fit.agent(current.agent), self.now(), facts.thinking_tokens)
                 self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
                     return await self._consume(call, current)
@@ -218,12 +222,12 @@ class Caller:
             scope.limit(None)
             if current.received:
                 raise error
-            if error.kind == "context" and share == 1.0 and references:
-                other_tokens = sum(map(message_tokens, prepared.messages)) - sum(
-                    estimate_tokens(reference.text) for reference in references
-                )
-                share = shortened_share(references, current.agent, facts, other_tokens)
-                wait = 0.0
+            smaller = None
+            if error.kind == "context" and fits < MOST_FITS:
+                window = error.context_tokens or facts.context_tokens
+                smaller = smaller_fit(fit, prepared.messages, references, current.agent, window)
+            if smaller is not None:
+                fit, fits, wait = smaller, fits + 1, 0.0
             else:
                 failed_attempts += 1
                 if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
@@ -261,7 +265,7 @@ class Caller:
         try:
             async with (
                 asyncio.timeout(limits.first_token_seconds) as quiet,
-                aclosing(self.stream(current.agent, current.messages)) as chunks,
+                aclosing(self.stream(current.asked, current.messages)) as chunks,
             ):
                 async for chunk in chunks:
                     if isinstance(chunk, Finish):
@@ -274,6 +278,8 @@ class Caller:
                     quiet.reschedule(time() + limits.idle_seconds)
                     current.append(chunk.kind, chunk.text, self.now())
                     emit(Delta(call, chunk.kind, chunk.text))
+                    if limits.loop_guard:
+                        current.check_loop(chunk.kind, chunk.text)
         except TimeoutError as error:
             if not quiet.expired():
                 raise
@@ -284,15 +290,29 @@ class Caller:
             else:
                 why = f"no answer began within {limits.first_token_seconds:g} s (limits.first_token_seconds)"
             raise ModelError("timeout", why) from error
+        if limits.loop_guard and current.finish.reason == "length":
+            current.check_loop("text", was_cut=True)
         current.check_complete()
 
     def prepare(
-        self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], share: float = 1.0
+        self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], fit: Fit = WHOLE
     ) -> Prepared:
         """The messages of one call, fitted to its agent's context window."""
         facts = self.facts(agent)
-        window = None if facts.context_tokens is None else facts.context_tokens - facts.thinking_tokens
-        return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
+        sizes = (facts.context_tokens, fit.context_tokens)
+        window = min((size for size in sizes if size is not None), default=None)
+        prepared = prepare(
+            call,
+            fit.agent(agent),
+            layer,
+            self.history,
+            references,
+            context_tokens=None if window is None else window - facts.thinking_tokens,
+            shorten_to=fit.share,
+        )
+        if fit.note is None:
+            return prepared
+        return replace(prepared, notes=(*prepared.notes, f"{agent.name}: {fit.note}"))
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
@@ -335,7 +355,7 @@ class CallInProgress:
     """
 
     def __init__(self, agent: Agent, queued: float, attempts: int, others: Sequence[Agent]) -> None:
-        self.agent = agent
+        self.agent = self.asked = agent
         self.queued = queued
         self.attempts = self.attempts_before = attempts
         self.paid_before = 0.0
@@ -350,6 +370,7 @@ class CallInProgress:
         self.reasoning: list[str] = []
         self.characters = 0
         self.thinking_tokens = 0
+        self.guards = {"text": LoopGuard(), "reasoning": LoopGuard()}
         self.finish = Finish()
 
     @property
@@ -367,8 +388,12 @@ class CallInProgress:
         """The status of the reply if the call ends now with a fault."""
         return "partial" if self.has_text else "failed"
 
-    def begin(self, prepared: Prepared, now: float, thinking_tokens: int = 0) -> None:
-        """Note that an attempt starts, `now` seconds into the run, with that much room for thinking."""
+    def begin(self, prepared: Prepared, asked: Agent, now: float, thinking_tokens: int = 0) -> None:
+        """Note that an attempt starts, `now` seconds into the run, with the agent as it is `asked`.
+
+        It has room for `thinking_tokens` beside its answer.
+        """
+        self.asked = asked
         self.thinking_tokens = thinking_tokens
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
@@ -385,6 +410,20 @@ class CallInProgress:
         if self.characters > MAX_REPLY_CHARACTERS:
             raise ModelError("too_long", f"stopped at {MAX_REPLY_CHARACTERS:,} characters")
 
+    def check_loop(self, kind: str, text: str = "", *, was_cut: bool = False) -> None:
+        """Raise ModelError where the model has fallen into a loop, as far as `text`, the newest piece, tells.
+
+        `was_cut` is true once the reply has ended at its token limit.
+        """
+        guard = self.guards[kind]
+        if block := guard.block(was_cut=True) if was_cut else guard.feed(text):
+            where = "its reasoning" if kind == "reasoning" else "its answer"
+            raise ModelError(
+                "loop",
+                f"stopped: the model repeats the same {block} characters of {where} again and again; ask "
+                "again or another model, or set loop_guard = false under [limits] if that is wanted",
+            )
+
     def move(self, moved: Moved) -> None:
         """Give the last characters of one kind to the other, as `moved` says."""
         source, target = self.reasoning, self.text
@@ -394,6 +433,7 @@ class CallInProgress:
         cut = max(0, len(whole) - moved.characters)
         source[:] = [whole[:cut]] if cut else []
         target.append(whole[cut:])
+        self.guards = {"text": LoopGuard(), "reasoning": LoopGuard()}
 
     def check_complete(self) -> None:
         """Raise ModelError unless the stream ended with a complete answer."""
@@ -403,14 +443,16 @@ class CallInProgress:
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
         if reason == "length":
-            limit = (
-                f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-            )
-            if self.agent.max_tokens and self.thinking_tokens:
-                limit += f" and {self.thinking_tokens:,} tokens of room for thinking"
-            raise ModelError("length", f"answer cut at {limit}")
+            raise ModelError("length", f"answer cut at {self._token_limit()}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
+
+    def _token_limit(self) -> str:
+        """The limit of the answer in words, with the room that the model had for thinking."""
+        if not self.agent.max_tokens:
+            return "the model's own limit"
+        room = f" and {self.thinking_tokens:,} tokens of room for thinking" if self.thinking_tokens else ""
+        return f"max_tokens = {self.agent.max_tokens}{room}"
 
     def usage(self) -> Usage:
         """The provider's own count of tokens; an estimate where the provider gave none."""

@@ -7,23 +7,25 @@ import math
 import random
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.plan import ModelFacts, estimate_tokens, message_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Sequence
     from types import TracebackType
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.tasks import Reference
-    from moa_tui.engine.values import Failure
+    from moa_tui.engine.values import Failure, Message
     from moa_tui.errors import ModelError
 
 # An answer has a few thousand characters; the limit keeps a stream that never ends from filling the memory.
 MAX_REPLY_CHARACTERS = 8_000_000
+
+MOST_FITS = 4
+"""How often a request that is too long is made smaller."""
 
 _RETRIED_STATUS = {408, 409, 429}
 # Too many requests, a service that is not ready or overloaded, and Anthropic's status for the latter. They
@@ -92,6 +94,66 @@ def shortened_share(
         return 0.5
     room = facts.context_tokens - (agent.max_tokens or 0) - facts.thinking_tokens - other_tokens
     return min(0.5, max(0.05, room / size))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How much of a request is sent, where all of it was refused as too long.
+
+    `share` is that of each reference. `context_tokens` is what prompt and answer may take together, and
+    `max_tokens` the longest answer asked for, both in tokens and None where that is as it would be anyway.
+    """
+
+    share: float = 1.0
+    context_tokens: int | None = None
+    max_tokens: int | None = None
+
+    def agent(self, agent: Agent) -> Agent:
+        """The agent as it is asked."""
+        return agent if self.max_tokens is None else agent.model_copy(update={"max_tokens": self.max_tokens})
+
+    @property
+    def note(self) -> str | None:
+        """What is said of the answer's length; of the messages `prepare` says it."""
+        if self.max_tokens is None:
+            return None
+        return f"max_tokens lowered to {self.max_tokens} to fit its context window"
+
+
+WHOLE = Fit()
+"""All of a request, as it is sent at first."""
+
+
+def smaller_fit(
+    fit: Fit,
+    messages: Sequence[Message],
+    references: Sequence[Reference],
+    agent: Agent,
+    context_tokens: int | None,
+) -> Fit | None:
+    """The fit after `messages`, sent in `fit`, were too long; None where nothing more can be left out.
+
+    An answer that takes most of the window is asked to be shorter, then the oldest turns go, then references
+    are shortened. `context_tokens` is the size of the window, None where nobody has stated it: then half of
+    what was sent is sent again, as where the estimate of its size was so low that it seemed to fit.
+    """
+    sent = sum(map(message_tokens, messages))
+    answer = fit.agent(agent).max_tokens or 0
+    if context_tokens is not None and answer > context_tokens // 2:
+        answer = context_tokens // 2
+        fit = replace(fit, max_tokens=answer)
+        if sent <= context_tokens - answer:
+            return fit
+    if sum(message["role"] != "system" for message in messages) > 1:
+        room = sent // 2
+        if context_tokens is not None and context_tokens - answer < sent:
+            room = context_tokens - answer
+        return replace(fit, context_tokens=room + answer)
+    if references and fit.share == 1.0:
+        other_tokens = sent - sum(estimate_tokens(reference.text) for reference in references)
+        facts = ModelFacts("", context_tokens=context_tokens)
+        return replace(fit, share=shortened_share(references, fit.agent(agent), facts, other_tokens))
+    return None
 
 
 class CallScope:

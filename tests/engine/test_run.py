@@ -215,7 +215,11 @@ async def test_a_cut_answer_says_what_room_its_thinking_had() -> None:
     the_recipe = recipe([{"model": "a", "max_tokens": 7}])
     recorder = Recorder(FakeModels(a=[["text", Finish("length")]]))
     outcome = await recorder.run(the_recipe, facts=lambda _: ModelFacts("x", thinking_tokens=4096))
-    assert outcome.notes == ("a: answer cut at max_tokens = 7 and 4,096 tokens of room for thinking",)
+    assert outcome.status == "partial"
+    assert outcome.error is not None
+    assert outcome.error.message.endswith(
+        "answer cut at max_tokens = 7 and 4,096 tokens of room for thinking"
+    )
 
 
 async def test_thinking_up_to_the_limit_says_how_to_come_to_an_answer() -> None:
