@@ -434,6 +434,7 @@ def test_a_dry_run_prints_the_plan_and_calls_nobody(shell: Shell) -> None:
     assert "at most about $1." in done.stdout
     assert "18,432 out" in done.stdout
     assert "16,384 of it to think" in done.stdout
+    assert "of it for thinking up to its limits" in done.stdout
     assert "TOGETHERAI_API_KEY is not set" in done.stdout
     unknown = shell("ask", "--dry-run", "-r", shell.recipe(["ok"], ["ok"]), "hello")
     assert "price unknown" in unknown.stdout
