@@ -21,6 +21,7 @@ from moa_tui.gateway.discovery import (
     find_servers,
     unknown_local_servers,
 )
+from moa_tui.gateway.tls import problem_of, unused_files
 from moa_tui.recipes import files
 from moa_tui.recipes.default import choose_recipe
 from moa_tui.recipes.local import can_be_asked, usable_servers
@@ -64,6 +65,7 @@ class Report:
         yield from self._budgets()
         yield from ("", "keys (names only)")
         yield from self._keys()
+        self._tls()
         yield from ("", "local servers")
         yield from self._local_servers()
         yield from ("", "terminal")
@@ -121,6 +123,10 @@ class Report:
         if not keys:
             known = sorted({variables[0] for variables in KEY_VARIABLES.values()})
             yield f"  none set; known are {', '.join(known)}"
+
+    def _tls(self) -> None:
+        problem = problem_of(self._environ)
+        self.problems += [*([problem] if problem else []), *unused_files(self._environ)]
 
     def _local_servers(self) -> Iterator[str]:
         candidates = default_servers(self._environ)

@@ -130,7 +130,7 @@ class RecipeCatalog:
             return _toml(self.load(name))
         path = shelf.find(name, self._recipes_dir)
         shelf.read(path)
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
 
     # What recipes cost and need
 

@@ -101,7 +101,7 @@ def reply(
         return judgement.format('{"consensus": ["all say yes"], "blind_spots": ["the cost"]}')
     if '"keep"' in text:
         return moderation.format('{"keep": [1, 2], "enough": false}')
-    if "examine the answers" in text:
+    if "examine the answers" in text or "Do not answer the message yourself" in text:
         return "The second is wrong."
     if request.key in own:
         return own[request.key]
@@ -215,6 +215,27 @@ def three_layers(log: Log) -> None:
     assert log.carried("3-1") == whole_layer(2, 6)
 
 
+def advised(log: Log) -> None:
+    assert all(log.carried(key) == first(4) for key in whole_layer(2, 4))
+    for index in range(4):
+        answers: list[str] = first(4)
+        answers[index] = "your own answer"
+        assert log.carried(f"3-{index + 1}") == [*answers, *["critique"] * 4]
+    assert log.carried("4-1") == whole_layer(3, 4)
+
+
+def with_residuals(log: Log) -> None:
+    read = log.carried("2-1")
+    assert len(read) == 3
+    assert set(read) < set(first(6))
+    compared = log.carried("3-1")
+    assert compared[:3] == read
+    assert set(compared[3:]) < set(whole_layer(2, 6))
+    names = re.findall(r'agent="([^"]+)"', log.sent("3-1"))
+    assert [name.endswith(" later") for name in names] == [False] * 3 + [True] * 3
+    assert log.carried("4-1") == [*read, "critique"]
+
+
 @pytest.mark.parametrize(
     ("name", "calls", "depth", "carries"),
     [
@@ -231,6 +252,8 @@ def three_layers(log: Log) -> None:
         ("sparse", 11, 5, moderated),
         ("cascade", 7, 3, escalated),
         ("robust", 7, 2, all_six),
+        ("attention-moa", 13, 4, advised),
+        ("rmoa", 14, 4, with_residuals),
         ("moa", 13, 3, three_layers),
         ("moa-lite", 7, 2, all_six),
     ],
@@ -286,6 +309,15 @@ def test_what_stands_apart_never_reaches_the_aggregator(bench: Bench) -> None:
     assert "trust me" not in log.sent("2-1")
     assert "IN SHORT" not in log.sent("2-1")
     assert any("stands apart" in note and "L1.3" in note for note in outcome.notes)
+
+
+def test_a_second_round_that_repeats_the_first_leaves_the_residuals_out(bench: Bench) -> None:
+    words = "From 1-1: the moa was a flightless bird of New Zealand, and it died out about 1440."
+    same = dict.fromkeys((*first(6), *whole_layer(2, 6)), words)
+    outcome, log = run(bench, "rmoa", **same)
+    assert len(log.requests) == 13
+    assert log.carried("4-1") == ["1-1"] * 3, "what the first round passed on, and no differences"
+    assert any("early_stop" in note for note in outcome.notes)
 
 
 def test_a_vote_takes_the_short_answer_that_most_give(bench: Bench) -> None:
