@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # The characters that are read ahead, twice as many each time where a value is longer.
-_AHEAD = 1_000_000
+_AHEAD = 100_000
 # The marks of JSON before values. Lists of nothing but marks would take twenty times the memory of the file.
 _MOST_MARKS = 5_000_000
 # Values at the top of a file, each of which is looked at by itself.
@@ -27,7 +27,9 @@ _MOST_VALUES = 2_000_000
 _LARGEST_WHOLE, _LARGEST_NUMBER = 2**62, 1e100
 _MOST_DIGITS = 20
 # What may be read in vain in search of the next value, so that a file cannot keep the program busy.
-_MOST_IN_VAIN = 500_000_000
+_MOST_IN_VAIN = 300_000_000
+# No number, word or escape of JSON is longer, so that a fault before them is not for want of the rest.
+_LONGEST_MARK = 40
 _BLANK = re.compile(r"[ \t\r\n\ufeff]*")
 _FIRST_KEY = re.compile(r'[{]\s*"((?:[^"\\]|\\.){1,60})"\s*:')
 _SHOWN_PROBLEMS = 5
@@ -95,12 +97,14 @@ class JsonStream:
         self._text = ""
         self._at = 0
         self._ended = False
-        self._line, self._column = 1, 1
+        # The line and column of the place `_mark` in the text.
+        self._mark, self._line, self._column = 0, 1, 1
         self._lost_numbers: list[str] = []
         self._large_numbers: list[str] = []
         self._first_key = ""
         self._in_vain = 0
         self._values = 0
+        self._read = 0
 
     def __iter__(self) -> Iterator[JsonValue]:
         lists = 0
@@ -130,6 +134,7 @@ class JsonStream:
         self._values += 1
         if self._values > _MOST_VALUES:
             raise FileError(f"it holds more than {_MOST_VALUES:,} values, which is the most that is read")
+        self._move_mark(self._at)
         where = self._place(self._at)
         key = _FIRST_KEY.match(self._text, self._at)
         self._first_key = key[1] if key else self._first_key
@@ -162,8 +167,8 @@ class JsonStream:
                     return None
                 here = max(0, here - 199)
                 continue
-            self._at = match.end()
-            where = self._place(self._at)
+            start = self._at = match.end()
+            read = self._read
             try:
                 value = self._decode()
             except (JSONDecodeError, RecursionError) as error:
@@ -171,16 +176,19 @@ class JsonStream:
                 here = self._at + 1
                 continue
             if self._is_wanted(value):
-                return self._read_value(where, group, value)
+                # What was read on meanwhile has moved the text.
+                start -= start if self._read > read else 0
+                self._move_mark(start)
+                return self._read_value(self._place(start), group, value)
             here = self._at
         self._problems.add(f"{self._place(self._at)}: the rest, in which too little can be read")
-        self._text, self._at, self._ended, self._pieces = "", 0, True, iter(())
+        self._text, self._at, self._mark, self._ended = "", 0, 0, True
         return None
 
     def _cost(self, error: JSONDecodeError | RecursionError) -> int:
         """The characters that were read in vain for an error, or as many as it can have been."""
         if isinstance(error, JSONDecodeError) and not error.msg.startswith("Unterminated"):
-            return error.pos - self._at + 1_000
+            return error.pos - self._at + 2_000
         return len(self._text) - self._at
 
     def _decode(self) -> object:
@@ -193,8 +201,10 @@ class JsonStream:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except JSONDecodeError as error:
                 # The value may go on in what is not read yet, which a second look at the same place tells.
+                is_open = error.msg.startswith("Unterminated")
                 again = (error.pos - self._at, error.msg)
-                if (again == fault and not error.msg.startswith("Unterminated")) or not self._more():
+                is_sure = not is_open and (again == fault or error.pos < len(self._text) - _LONGEST_MARK)
+                if is_sure or not self._more():
                     raise
                 fault = again
                 continue
@@ -207,12 +217,8 @@ class JsonStream:
         """Read on, forgetting what was passed; False where there is nothing more. Raises FileError."""
         if self._ended:
             return False
-        passed, rest = self._text[: self._at], self._text[self._at :]
-        if lines := passed.count("\n"):
-            self._line += lines
-            self._column = len(passed) - passed.rfind("\n")
-        else:
-            self._column += len(passed)
+        self._move_mark(self._at)
+        rest = self._text[self._at :]
         pieces, wanted = [rest], max(_AHEAD, len(rest))
         while wanted > 0:
             piece = next(self._pieces, None)
@@ -221,7 +227,8 @@ class JsonStream:
                 break
             pieces.append(piece)
             wanted -= len(piece)
-        self._text, self._at = "".join(pieces), 0
+        self._text, self._at, self._mark = "".join(pieces), 0, 0
+        self._read += 1
         if sum(map(self._text.count, "[{,")) > _MOST_MARKS:
             raise FileError(f"it holds more than {_MOST_MARKS:,} values, which is the most that is read")
         return len(self._text) > len(rest)
@@ -236,10 +243,21 @@ class JsonStream:
             if not self._more() and self._at >= len(self._text):
                 return False
 
+    def _move_mark(self, position: int) -> None:
+        """Count the lines up to a position, so that nobody has to count them again."""
+        lines = self._text.count("\n", self._mark, position)
+        self._line += lines
+        begin = self._text.rfind("\n", self._mark, position) if lines else self._mark
+        self._column = position - begin + (0 if lines else self._column)
+        self._mark = position
+
     def _place(self, position: int) -> str:
         """Where a position in the text is, in words."""
-        lines = self._text.count("\n", 0, position)
-        column = position - self._text.rfind("\n", 0, position) if lines else self._column + position
+        begin = self._mark
+        lines = self._text.count("\n", begin, position)
+        column = (
+            position - self._text.rfind("\n", begin, position) if lines else self._column + position - begin
+        )
         in_file = f"{self._name}, " if self._name else ""
         return f"{in_file}line {self._line + lines}, column {column}"
 
