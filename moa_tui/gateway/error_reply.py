@@ -68,6 +68,11 @@ def error_reply(status: int, headers: Mapping[str, str], body: bytes, *, was_cut
     message = said(text) or f"HTTP status {status}, and no word why"
     if was_cut:
         message = f"{message[:1_000]} [cut: the server sent more than {len(body):,} bytes]"
+    return _refusal(status, headers, text, message)
+
+
+def _refusal(status: int, headers: Mapping[str, str], text: str, message: str) -> ModelError:
+    """The ModelError for a status with `text`, in which `message` is what the server says."""
     kind = failure_kind(status, text)
     return ModelError(
         kind,
@@ -158,8 +163,7 @@ def error_event(event: Any) -> ModelError:
     message = _message(event)[:_LONGEST_MESSAGE].strip() or "an error"
     if message.startswith(("{", "[")):
         message = f"an error without a message ({message})" if message.strip("{}[]") else "an error"
-    kind = "server" if status is None else failure_kind(status, text)
-    return ModelError(kind, message, status, retry_after({}, status, text))
+    return ModelError("server", message) if status is None else _refusal(status, {}, text, message)
 
 
 def _stated_status(event: Any) -> int | None:

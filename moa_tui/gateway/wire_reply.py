@@ -167,7 +167,9 @@ class WireReply:
                 return Finish(None, self._usage(), self.cost, notes=tuple(self._notes))
             self.note("the server ended its answer without a reason; nothing shows that it is cut off")
             reason = "stop"
-        if meaning_of(reason) == "unknown":
+        if meaning_of(reason) == "content_filter" and reason != "content_filter":
+            self.note(f"the provider's word for why it stopped the answer: {quoted_name(reason)}")
+        elif meaning_of(reason) == "unknown":
             self.note(f"the server ended its answer for a reason of its own: {quoted_name(reason)}")
         if self._tools and self.has_text:
             self.note(f"the model also called {self._tool_names()}, which it was not offered")

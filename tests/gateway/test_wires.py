@@ -11,7 +11,7 @@ import pytest
 from moa_tui.engine import limits
 from moa_tui.engine.events import CallRetried
 from moa_tui.engine.values import CallId
-from tests.gateway.wire_cases import CASES, CHAT, OWN, WRONG
+from tests.gateway.wire_cases import CASES, CHAT, OWN
 from tests.helpers import recipe
 from tests.model_server import WORDS, Spec
 from tests.wires import WIRES, WireServer
@@ -72,22 +72,7 @@ def whole_text(request: Request) -> str:
     return f"answer-{request.number}-{spec.key or spec.mode} {said}"
 
 
-def wrong(why: str) -> pytest.MarkDecorator:
-    """The mark of a test that the product fails today; mending the fault must take it away."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=why)
-
-
-def parameters() -> list[object]:
-    faults = {name: why for why, names in WRONG.items() for name in names}
-    marked = []
-    for wire, case in CASES:
-        name = case.name(wire)
-        marks = wrong(faults[name]) if name in faults else ()
-        marked.append(pytest.param(wire, case, id=name, marks=marks))
-    return marked
-
-
-@pytest.mark.parametrize(("wire", "case"), parameters())
+@pytest.mark.parametrize(("wire", "case"), CASES, ids=[case.name(wire) for wire, case in CASES])
 def test_case(wire: str, case: Case, bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
     reply = ask(bench, wire, case.mode)
     requests = bench.server.requests
@@ -110,11 +95,6 @@ def test_case(wire: str, case: Case, bench: Bench, capfd: pytest.CaptureFixture[
         assert case.estimated or reply.usage.completion_tokens == requests[-1].sent_chunks
     assert KEY not in repr(bench.events) + repr(reply), "no key is shown, whoever repeats it"
     assert capfd.readouterr() == ("", ""), "nothing is printed but what is ours"
-
-
-def test_every_known_fault_names_a_case_and_is_named_once() -> None:
-    names = [name for names in WRONG.values() for name in names]
-    assert sorted(names) == sorted({case.name(wire) for wire, case in CASES} & set(names))
 
 
 @pytest.mark.parametrize("wire", OWN)

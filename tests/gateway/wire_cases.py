@@ -1,7 +1,7 @@
 """What each fault of each provider's wire ought to come to. A case is a mode of the wire's server.
 
 COMMON holds what every provider can do, OWN what one of them does; both are run over real HTTP through the
-real litellm by `test_wires`. WRONG lists the cases that the product gets wrong today, with what is wrong.
+real litellm by `test_wires`.
 """
 
 from __future__ import annotations
@@ -136,6 +136,13 @@ OWN: dict[str, list[Case]] = {
         answer("negative_usage@n=3", estimated=True),
         answer("float_usage@n=3", estimated=True),
         cut("error_choice@n=3", "server", "The provider disconnected"),
+        answer("ends@n=3,finish=eos"),
+        cut("ends@n=3,finish=abort", "server", "gave up", reason="abort"),
+        cut("ends@n=3,finish=insufficient_system_resource", "server", "gave up"),
+        refused("limited_first", "rate_limit", 429, "Provider returned error: slow down", attempts=2),
+        refused("overflow_first", "context", 400, "exceeds the available context size"),
+        cut("bare_error@n=3", "server", "The server failed"),
+        answer("beside@n=3", noted="look_up"),
         refused("odd_headers", "rate_limit", 429, "Rate limit reached", attempts=2),
     ],
     "anthropic": [
@@ -192,6 +199,3 @@ OWN: dict[str, list[Case]] = {
 CASES = [(wire, case) for case in COMMON for wire in case.wires] + [
     (wire, case) for wire, cases in OWN.items() for case in cases
 ]
-
-# Why a case fails today, and which. Whoever mends one takes it out of here; the tests insist on that.
-WRONG: dict[str, list[str]] = {}

@@ -6,10 +6,11 @@ documentation of `reasoning`, and faults reported of servers that imitate the pr
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.model_server import Answer, Reply, to_json
+from tests.model_server import Answer, Fault, Reply, ending_in, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +93,29 @@ class OddUsage:
         return await reply.end(last + b"data: " + to_json(usage) + b"\n\n" + reply.terminator)
 
 
+def limited(reply: Reply) -> bytes:
+    """OpenRouter: what another provider said, in JSON within JSON, after a status of 200."""
+    raw = {"error": {"message": "slow down"}}
+    error = {"code": 429, "message": "Provider returned error", "metadata": {"raw": to_json(raw).decode()}}
+    return reply.frame({"error": error}) + reply.terminator
+
+
+def overflow(reply: Reply) -> bytes:
+    """llama.cpp before September 2025: an error in a field that no client of events knows."""
+    error = {"code": 400, "message": "the request exceeds the available context size", "type": "x"}
+    return b"error: " + to_json(error) + b"\n\n" + reply.terminator
+
+
+def bare_error(reply: Reply) -> bytes:
+    """A framework's answer to a fault in its stream: JSON over several lines, which is no event."""
+    return json.dumps({"error": {"message": "The server failed", "code": 500}}, indent=2).encode()
+
+
+def tool_beside_text(reply: Reply) -> Iterator[Json]:
+    yield from ({"content": text} for _, text in reply.text())
+    yield {"tool_calls": [{"index": 0, "function": {"name": "look_up", "arguments": "{}"}}]}
+
+
 async def odd_headers(reply: Reply) -> web.StreamResponse:
     """Headers that are not ASCII, as proxies in other languages send them."""
     refused = await reply.refuse(429, "Rate limit reached", "requests", "rate_limit_exceeded", "\uff13")
@@ -107,6 +131,10 @@ OpenAIReply.own_modes = {
     "tool_calls": Deltas(tool_calls, "tool_calls"),
     "two_choices": two_choices,
     "odd_headers": odd_headers,
+    "limited_first": Fault("headers", ending_in(limited)),
+    "overflow_first": Fault("headers", ending_in(overflow)),
+    "bare_error": Fault("text", ending_in(bare_error)),
+    "beside": Deltas(tool_beside_text),
     "no_reason": no_reason,
     "null_usage": OddUsage(None),
     "negative_usage": OddUsage(-1),
