@@ -15,6 +15,7 @@ from moa_tui.engine.limits import (
     CallScope,
     Endpoints,
     is_retryable,
+    retries_after,
     retry_wait,
     shortened_share,
 )
@@ -192,7 +193,7 @@ class Caller:
                 self._check_rest(current)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
-                current.begin(prepared, self.now())
+                current.begin(prepared, self.now(), facts.thinking_tokens)
                 self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
                     return await self._consume(call, current)
@@ -211,10 +212,11 @@ class Caller:
                 wait = 0.0
             else:
                 failed_attempts += 1
-                wait = retry_wait(error, failed_attempts)
-                if failed_attempts > limits.retries or not is_retryable(error):
+                if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
                     raise error
-                if worked_seconds + wait > limits.total_seconds:
+                seconds_left = limits.total_seconds - worked_seconds
+                wait = retry_wait(error, failed_attempts, seconds_left)
+                if wait > seconds_left:
                     raise ModelError(
                         error.kind,
                         f"{error.message} (not tried again: the wait of {wait:.0f} s is longer than "
@@ -278,12 +280,15 @@ class Caller:
         self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], share: float = 1.0
     ) -> Prepared:
         """The messages of one call, fitted to its agent's context window."""
-        window = self.facts(agent).context_tokens
+        facts = self.facts(agent)
+        window = None if facts.context_tokens is None else facts.context_tokens - facts.thinking_tokens
         return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
-        was_refused = error is not None and (error.status_code is not None or error.kind == "connection")
+        was_refused = error is not None and (
+            error.status_code is not None or error.kind in ("connection", "tls")
+        )
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(
@@ -335,6 +340,7 @@ class CallInProgress:
         self.reasoning: list[str] = []
         self.characters = 0
         self.guards = {"text": LoopGuard(), "reasoning": LoopGuard()}
+        self.thinking_tokens = 0
         self.finish = Finish()
 
     @property
@@ -352,10 +358,12 @@ class CallInProgress:
         """The status of the reply if the call ends now with a fault."""
         return "partial" if self.has_text else "failed"
 
-    def begin(self, prepared: Prepared, now: float) -> None:
-        """Note that an attempt starts, `now` seconds into the run."""
+    def begin(self, prepared: Prepared, now: float, thinking_tokens: int = 0) -> None:
+        """Note that an attempt starts, `now` seconds into the run, with that much room for thinking."""
+        self.thinking_tokens = thinking_tokens
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
+        self.finish = Finish()
         if self.started is None:
             self.started = now
 
@@ -400,6 +408,13 @@ class CallInProgress:
             raise ModelError("filtered", "the provider's content filter stopped the answer")
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
+        if reason == "length":
+            limit = (
+                f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
+            )
+            if self.agent.max_tokens and self.thinking_tokens:
+                limit += f" and {self.thinking_tokens:,} tokens of room for thinking"
+            raise ModelError("length", f"answer cut at {limit}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
 
@@ -413,18 +428,15 @@ class CallInProgress:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request and on the stream, and one more where the answer was cut at a limit."""
-        notes = (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
-        if self.finish.reason != "length":
-            return notes
-        limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-        return (*notes, f"{self.agent.name}: answer cut at {limit}")
+        """The notes on the request and on the stream."""
+        return (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
 
 
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:
     """The reason, in words for a user, why a stream that ended has no answer."""
     if finish_reason == "length":
-        return "the model reached its token limit before its answer began; raise max_tokens"
+        remedy = "raise max_tokens or lower reasoning_effort" if has_reasoning else "raise max_tokens"
+        return f"the model reached its token limit before its answer began; {remedy}"
     if has_reasoning:
         return "the model reasoned but wrote no answer"
     if finish_reason is None:

@@ -78,8 +78,8 @@ class Layer(RecipeTable):
     drop_outliers: bool = False
     """True where answers that stand apart from the majority are not passed on."""
     early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The similarity to the answers of the layer before, from 0 to 1, from which on the run skips to its last
-    layer."""
+    """The similarity to the answers passed on before, from 0 to 1, from which on the run skips to its last
+    layer. Critiques, judgements and checklists in between are not compared with."""
     enough: Annotated[float, Field(gt=0, le=1)] | None = None
     """The mean similarity of its answers, from 0 to 1, from which on the one most like the others is the
     answer of the run."""
@@ -111,8 +111,9 @@ class Limits(RecipeTable):
     """The longest silence in the middle of a reply."""
     total_seconds: Annotated[float, Field(gt=0)] = 900.0
     """The longest time of one call with its retries; the wait for a place at its endpoint does not count."""
-    retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """The number of times that a failed request is repeated."""
+    retries: Annotated[int, Field(ge=0, le=10)] | None = None
+    """The number of times that a failed request is repeated; where not given, twice, and four times while the
+    server is overloaded."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
     """The number of calls at once to one endpoint; no limit where not given."""
     one_model_at_a_time: bool = False

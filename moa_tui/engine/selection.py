@@ -6,11 +6,14 @@ different words count as different, and a false answer in the words of the other
 
 from __future__ import annotations
 
+import re
 import statistics
+from collections import Counter
 from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.answer_words import FILLERS
 from moa_tui.engine.metrics import cosine, tfidf, words
 from moa_tui.engine.short_answers import same_answer, short_form
 
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 _APART = 0.6
 # The most terms of a short answer for which a majority is counted.
 _MOST_TERMS = 8
+# The share of the shorter one's terms that two short answers must have in common not to stand apart.
+_SHARED_TERMS = 0.6
+
+_TERM = re.compile(r"\d+(?:[./:]\d+)*|[^\W\d_]+")
+_ZEROS = re.compile(r"(?<=\d)[.:]0+$")
+_THOUSANDS = re.compile(r"(?<=\d)[,\u202f\u00a0](?=\d{3}\b)")
 
 
 def similarities(texts: Sequence[str]) -> list[list[float]]:
@@ -119,10 +128,17 @@ def _apart_from_majority(texts: Sequence[str], answers: Sequence[str]) -> list[i
 
     `answers` has the short answer of each text, empty where it gives none.
     """
-    agrees = [[_same(own, other) for other in answers] for own in answers]
-    # Of answers with which equally many agree, the longest shows best which ones differ.
-    best = max(range(len(answers)), key=lambda place: (sum(agrees[place]), len(words(answers[place]))))
-    if 2 * sum(agrees[best]) <= len(texts) or len(words(answers[best])) > _MOST_TERMS:
+    terms = [_terms(answer) for answer in answers]
+    agrees = [
+        [_same(own, other) or _share_terms(terms[place], terms[at]) for at, other in enumerate(answers)]
+        for place, own in enumerate(answers)
+    ]
+    # Of short answers with which equally many agree, the longest shows best which ones differ.
+    best = max(
+        range(len(terms)),
+        key=lambda place: (sum(agrees[place]), len(terms[place]) <= _MOST_TERMS, len(terms[place])),
+    )
+    if 2 * sum(agrees[best]) <= len(texts) or len(terms[best]) > _MOST_TERMS:
         return None
     majority_answers = {
         _spaced(answer) for answer, is_same in zip(answers, agrees[best], strict=True) if is_same
@@ -131,8 +147,34 @@ def _apart_from_majority(texts: Sequence[str], answers: Sequence[str]) -> list[i
         place
         for place, is_same in enumerate(agrees[best])
         if not is_same
-        and (words(answers[place]) or not any(answer in _spaced(texts[place]) for answer in majority_answers))
+        and (terms[place] or not any(answer in _spaced(texts[place]) for answer in majority_answers))
     ]
+
+
+def _terms(answer: str) -> list[str]:
+    """The words and numbers of a short answer in their order, with numbers in normalised spelling."""
+    plain = _THOUSANDS.sub("", answer.casefold().replace("a.m.", "am").replace("p.m.", "pm"))
+    terms = _TERM.findall(plain)
+    return [_ZEROS.sub("", term) for term in terms if term not in FILLERS or len(terms) == 1]
+
+
+def _share_terms(terms: Sequence[str], other_terms: Sequence[str]) -> bool:
+    """True where one of two short answers may say the other in other words, so that neither stands apart.
+
+    It may where not each has a number that the other lacks, and most terms of the shorter one are in both.
+    """
+    if not terms or not other_terms:
+        return False
+    numbers, other_numbers = (
+        Counter(term for term in each if term[0].isdigit()) for each in (terms, other_terms)
+    )
+    if numbers - other_numbers and other_numbers - numbers:
+        return False
+    shorter, longer = sorted((terms, other_terms), key=len)
+    if len(shorter) == 1:
+        # A lone word such as "no", or a letter, occurs in many sentences that do not give it as the answer.
+        return shorter[0] == longer[0] or (shorter[0][0].isdigit() and shorter[0] in longer)
+    return len({*shorter} & {*longer}) >= _SHARED_TERMS * len({*shorter})
 
 
 @lru_cache(maxsize=4_096)

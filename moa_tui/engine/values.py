@@ -169,20 +169,24 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class LayerMetrics:
-    """The metrics of one layer: the answers asked for and used, its slowest call, and that call's seconds."""
+    """The metrics of one layer: the answers asked for and used, its slowest call, and the seconds it took.
+
+    These are the slowest call's, or where the calls were `in_turn`, one after another, those of all together.
+    """
 
     number: int
     asked: int
     used: int
     slowest: CallId | None
     seconds: float
+    in_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """The metrics of one run. Times are in seconds from its start; None means that nothing was measured.
 
-    `critical_path_seconds` is the sum over layers of the slowest call: the time of the run if nothing but the
+    `critical_path_seconds` is the sum of the seconds of the layers: the time of the run if nothing but the
     models took time. `parallel_saving_seconds` is the time that running the calls one by one would have
     added to that. `overlap` has every proposer whose answer was passed on, in order. `diversity` is 1 - the
     mean pairwise cosine of the answers the aggregator read. `novelty` is the share of the final answer's

@@ -172,6 +172,7 @@ def metrics_document(metrics: Metrics) -> dict[str, Any]:
                 "used": layer.used,
                 "slowest": _place(layer.slowest) if layer.slowest else None,
                 "seconds": layer.seconds,
+                "in_turn": layer.in_turn,
             }
             for layer in metrics.layers
         ],

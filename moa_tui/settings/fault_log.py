@@ -140,7 +140,10 @@ class CallFaults:
         task = asyncio.current_task()
         # The start of another try leaves what an earlier one raised behind.
         description = self._descriptions.pop(task, "") if task is not None else ""
-        if isinstance(event, CallEnded) and event.reply.status in ("failed", "partial"):
+        if not isinstance(event, CallEnded) or event.reply.status not in ("failed", "partial"):
+            return
+        # An answer that fills its max_tokens is cut by the user's own setting: nothing has failed.
+        if event.reply.error is None or event.reply.error.kind != "length":
             _record_call(event.call, event.reply, description)
 
 

@@ -80,7 +80,7 @@ ROWS = [
     Row("empty_done", "failed", "empty"),
     Row("empty_stop", "failed", "empty", said="without writing anything"),
     Row("no_done@n=5", "partial", "cut_off"),
-    Row("length", "done"),
+    Row("length", "partial", "length", said="cut at the model's own limit"),
     Row("content_filter", "partial", "filtered"),
     Row("no_usage", "done"),
     Row("one_line@size=1000000", "done"),
@@ -140,10 +140,7 @@ def test_fault(row: Row, bench: Bench, capfd: pytest.CaptureFixture[str]) -> Non
         assert not re.search("[\ufffd]", reply.text)
         assert not reply.text.isascii()
     if row.mode == "length":
-        assert (reply.finish_reason, outcome.notes) == (
-            "length",
-            ("length: answer cut at the model's own limit",),
-        )
+        assert reply.finish_reason == "length"
     if row.status == "done":
         assert reply.usage.estimated == (row.mode in NO_USAGE)
     assert outcome.status == "done"
@@ -207,7 +204,7 @@ def test_a_provider_nobody_knows_is_named_with_the_way_out(bench: Bench) -> None
 def test_retry_after_is_waited_out(bench: Bench) -> None:
     outcome = bench.run(table("flaky@status=429,retry_after=1,key=wait"))
     retried = next(event for event in bench.events if isinstance(event, CallRetried))
-    assert retried.wait_seconds == 1.0
+    assert 1.0 <= retried.wait_seconds <= 1.25
     first, second = (r for r in bench.server.requests if r.key == "wait")
     assert second.started - first.started >= 1.0
     assert outcome.replies[CallId(1, 1)].status == "done"

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Failure, Kind, Message, Outcome, Reply
 
 # Characters of a note that a pane's frame has room for beside the tokens.
+# A wait for the next attempt that lasts so long is said in the line at the bottom, not in its pane alone.
+_LONG_WAIT_SECONDS = 10.0
 _LONGEST_NOTE = 26
 
 State = Literal["waiting", "writing", "retrying", "your turn"] | Status
@@ -345,5 +347,15 @@ class RunView:
             return f"{GLYPHS['your turn']} {points} for you to tick"
         if number == len(self.recipe.layers):
             task = self.recipe.task(number)
-            return f"{GLYPHS['writing']} {'choosing' if task == 'rank' else 'writing'} the answer"
-        return f"{GLYPHS['writing']} layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"
+            words = f"{'choosing' if task == 'rank' else 'writing'} the answer"
+        else:
+            words = f"layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"
+        long_waits = [
+            view
+            for view in views
+            if view.state == "retrying" and view.retry_at - self.now >= _LONG_WAIT_SECONDS
+        ]
+        if long_waits:
+            longest = max(long_waits, key=lambda view: view.retry_at)
+            return f"{GLYPHS['retrying']} {words}; {longest.numbers(self.now)[0]}"
+        return f"{GLYPHS['writing']} {words}"
