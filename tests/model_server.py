@@ -151,7 +151,8 @@ class Reply:
         return "content", f"answer-{self.number}-{self.spec.key or self.spec.mode} "
 
     def word(self, i: int) -> str:
-        word = WORDS[i % len(WORDS)] + " "
+        # Each hundredth one is a number, for a model that only repeats its words is stopped.
+        word = f"{i} " if i and i % 100 == 0 else WORDS[i % len(WORDS)] + " "
         size = self.spec.size
         return (word * (size // len(word) + 1))[:size] if size else word
 
@@ -373,7 +374,8 @@ def thought_aloud(reply: Reply) -> Iterator[Delta]:
 def in_one_line(reply: Reply) -> Iterator[Delta]:
     size = reply.spec.size or 1_000_000
     filler = " ".join(WORDS) + " "
-    line = (reply.heading()[1] + filler * (size // len(filler) + 1))[:size]
+    rounds = (f"{number} {filler}" for number in range(size // len(filler) + 1))
+    line = (reply.heading()[1] + "".join(rounds))[:size]
     step = max(1, size // 300)
     return (("content", line[i : i + step]) for i in range(0, size, step))
 
