@@ -151,7 +151,8 @@ class Reply:
         return "content", f"answer-{self.number}-{self.spec.key or self.spec.mode} "
 
     def word(self, i: int) -> str:
-        word = WORDS[i % len(WORDS)] + " "
+        # Each hundredth one is a number, for a model that only repeats its words is stopped.
+        word = f"{i} " if i and i % 100 == 0 else WORDS[i % len(WORDS)] + " "
         size = self.spec.size
         return (word * (size // len(word) + 1))[:size] if size else word
 
