@@ -122,7 +122,7 @@ def not_taken(status: int | None, text: str) -> frozenset[str]:
     `status` is the HTTP status, None for an error in the midst of a stream. llama.cpp and SGLang answer with
     500 where a chat template fails. The names are what stands in the text: the caller knows what was sent.
     """
-    if status not in (None, 400, 404, 422, 500):
+    if status not in (None, 400, 422, 500):
         return frozenset()
     text = text[:_LONGEST_TEXT].replace("\\n", "\n").replace('\\"', '"')
     names: set[str] = set()
