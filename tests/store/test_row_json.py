@@ -37,7 +37,7 @@ RECIPE_JSON = {
         {"agents": ["a", {"model": "lab/b", "name": "b", "temperature": 0.5, "count": 2}]},
         {"agents": ["judge"], "placement": "user", "use_partial": True},
     ],
-    "limits": {"max_cost": 0.5},
+    "limits": {"max_cost": 0.5, "retries": 2},
 }
 METRICS = Metrics(
     (LayerMetrics(1, 2, 1, CallId(1, 2), 2.5), LayerMetrics(2, 1, 1, None, 0.0)),
