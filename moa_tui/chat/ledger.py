@@ -112,6 +112,8 @@ class Ledger:
         Waits for the disk, unless `from_disk` is False: then what others have paid counts as it was known.
         """
         needed = sum(prices.values())
+        if from_disk and self.budget.day is not None:
+            self.paid_today()  # Before the lock: nobody waits for another's look at the disk.
         # What is held is read before what is spent: a call that ends between the two counts twice, never not.
         with self._reserving:
             with self._lock:
@@ -126,7 +128,7 @@ class Ledger:
             }
             caps = [
                 replace(cap, held=held[cap.name])
-                for cap in self.caps(account.conversation_id, from_disk=from_disk)
+                for cap in self.caps(account.conversation_id, from_disk=False)
             ]
             nearest = min(caps, key=lambda cap: cap.left, default=None)
             if nearest is not None and needed and needed > nearest.left:

@@ -12,7 +12,6 @@ from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
-    MOST_FITS,
     WHOLE,
     CallScope,
     Endpoints,
@@ -200,7 +199,7 @@ class Caller:
         limits = self.limits
         worked_seconds = 0.0
         failed_attempts = 0
-        fit, fits = WHOLE, 0
+        fit = WHOLE
         while True:
             prepared = self.prepare(call, layer, current.agent, references, fit)
             facts = self.facts(current.agent)
@@ -222,12 +221,9 @@ class Caller:
             scope.limit(None)
             if current.received:
                 raise error
-            smaller = None
-            if error.kind == "context" and fits < MOST_FITS:
-                window = error.context_tokens or facts.context_tokens
-                smaller = smaller_fit(fit, prepared.messages, references, current.agent, window)
+            smaller = smaller_fit(error, fit, prepared.messages, references, current.agent, facts)
             if smaller is not None:
-                fit, fits, wait = smaller, fits + 1, 0.0
+                fit, wait = smaller, 0.0
             else:
                 failed_attempts += 1
                 if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
@@ -449,10 +445,10 @@ class CallInProgress:
 
     def _token_limit(self) -> str:
         """The limit of the answer in words, with the room that the model had for thinking."""
-        if not self.agent.max_tokens:
+        if not self.asked.max_tokens:
             return "the model's own limit"
         room = f" and {self.thinking_tokens:,} tokens of room for thinking" if self.thinking_tokens else ""
-        return f"max_tokens = {self.agent.max_tokens}{room}"
+        return f"max_tokens = {self.asked.max_tokens}{room}"
 
     def usage(self) -> Usage:
         """The provider's own count of tokens; an estimate where the provider gave none."""

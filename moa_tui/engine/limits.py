@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 # An answer has a few thousand characters; the limit keeps a stream that never ends from filling the memory.
 MAX_REPLY_CHARACTERS = 8_000_000
 
+# How often a request that is too long is made smaller.
 MOST_FITS = 4
-"""How often a request that is too long is made smaller."""
+# Tokens; a shorter answer than this is not worth asking for.
+_SHORTEST_ANSWER = 256
 
 _RETRIED_STATUS = {408, 409, 429}
 # Too many requests, a service that is not ready or overloaded, and Anthropic's status for the latter. They
@@ -102,11 +104,13 @@ class Fit:
 
     `share` is that of each reference. `context_tokens` is what prompt and answer may take together, and
     `max_tokens` the longest answer asked for, both in tokens and None where that is as it would be anyway.
+    `attempts` is how often the request was made smaller.
     """
 
     share: float = 1.0
     context_tokens: int | None = None
     max_tokens: int | None = None
+    attempts: int = 0
 
     def agent(self, agent: Agent) -> Agent:
         """The agent as it is asked."""
@@ -125,34 +129,41 @@ WHOLE = Fit()
 
 
 def smaller_fit(
+    error: ModelError,
     fit: Fit,
     messages: Sequence[Message],
     references: Sequence[Reference],
     agent: Agent,
-    context_tokens: int | None,
+    facts: ModelFacts,
 ) -> Fit | None:
-    """The fit after `messages`, sent in `fit`, were too long; None where nothing more can be left out.
+    """The fit to ask again in after `messages`, sent in `fit`, were refused with `error` as too long.
 
     An answer that takes most of the window is asked to be shorter, then the oldest turns go, then references
-    are shortened. `context_tokens` is the size of the window, None where nobody has stated it: then half of
-    what was sent is sent again, as where the estimate of its size was so low that it seemed to fit.
+    are shortened. Where nobody has stated the size of the window, half of what was sent is sent again, and so
+    where the estimate of its size was so low that it seemed to fit. None for other errors, and where nothing
+    more can be left out.
     """
+    if error.kind != "context" or fit.attempts >= MOST_FITS:
+        return None
+    fit = replace(fit, attempts=fit.attempts + 1)
+    window = error.context_tokens or facts.context_tokens
     sent = sum(map(message_tokens, messages))
     answer = fit.agent(agent).max_tokens or 0
-    if context_tokens is not None and answer > context_tokens // 2:
-        answer = context_tokens // 2
+    if window is not None and answer > window // 2:
+        answer = window // 2
         fit = replace(fit, max_tokens=answer)
-        if sent <= context_tokens - answer:
+        if sent + facts.thinking_tokens <= window - answer:
             return fit
+    answer += facts.thinking_tokens
     if sum(message["role"] != "system" for message in messages) > 1:
-        room = sent // 2
-        if context_tokens is not None and context_tokens - answer < sent:
-            room = context_tokens - answer
+        room = window - answer if window is not None and window - answer < sent else sent // 2
         return replace(fit, context_tokens=room + answer)
     if references and fit.share == 1.0:
         other_tokens = sent - sum(estimate_tokens(reference.text) for reference in references)
-        facts = ModelFacts("", context_tokens=context_tokens)
-        return replace(fit, share=shortened_share(references, fit.agent(agent), facts, other_tokens))
+        known = replace(facts, context_tokens=window)
+        return replace(fit, share=shortened_share(references, fit.agent(agent), known, other_tokens))
+    if window is not None and _SHORTEST_ANSWER <= window - sent < answer:
+        return replace(fit, max_tokens=window - sent)
     return None
 
 

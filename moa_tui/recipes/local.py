@@ -73,9 +73,8 @@ def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
         description="Made from the models local servers list: each answers once, the largest aggregates.",
         defaults=_defaults([largest], agents),
         layers=(
-            Layer(agents=agents),
-            # Some local models' templates know no system message.
-            Layer(agents=(largest.agent,), placement="user"),
+            _layer(agents),
+            _layer((largest.agent,), reads=True),
         ),
         limits=_limits(concurrency=_calls_at_once(candidates)),
     )
@@ -101,9 +100,9 @@ def slim_recipe(servers: Sequence[LocalServer]) -> Recipe:
         ),
         defaults=_defaults(candidates, agents),
         layers=(
-            Layer(agents=agents),
-            Layer(agents=agents, placement="user"),
-            Layer(agents=(candidates[0].agent,), placement="user"),
+            _layer(agents),
+            _layer(agents, reads=True),
+            _layer((candidates[0].agent,), reads=True),
         ),
         limits=_limits(concurrency=1, one_model_at_a_time=True),
     )
@@ -172,6 +171,16 @@ def _proposers(candidates: Sequence[_Candidate]) -> tuple[Agent, ...]:
     if len(candidates) == 1:
         return (candidates[0].agent.model_copy(update={"count": _SAMPLES}),)
     return tuple(candidate.agent for candidate in candidates)
+
+
+def _layer(agents: tuple[Agent, ...], *, reads: bool = False) -> Layer:
+    """A layer of local models, which reads the one before where it `reads`.
+
+    Answers cut at their limit are read too: where the context is small, the limit is short. Some models'
+    templates know no system message, so references stand in the user's.
+    """
+    layer = Layer(agents=agents, use_partial=True)
+    return layer.model_copy(update={"placement": "user"}) if reads else layer
 
 
 def _defaults(readers: Iterable[_Candidate], proposers: Sequence[Agent]) -> Sampling:

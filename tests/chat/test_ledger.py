@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -11,7 +12,7 @@ from moa_tui.chat.backend import Backend
 from moa_tui.chat.changes import AddAgent, Resume, Retry
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.conversations import Conversations
-from moa_tui.chat.ledger import CapWarnings, Ledger, cap_words, is_near
+from moa_tui.chat.ledger import Account, CapWarnings, Ledger, cap_words, is_near
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.plan import Cap
@@ -195,6 +196,28 @@ def test_what_an_ended_run_held_is_free_again(shop: Shop) -> None:
         settled(chat, chat.send("?"))
     assert shop.asked == "aaa"
     assert not chat.backend.ledger._held
+
+
+def test_a_call_that_joins_never_waits_for_a_disk_that_hangs(
+    shop: Shop, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang, is_asked = threading.Event(), threading.Event()
+
+    def paid_on(day: str) -> float:
+        is_asked.set()
+        hang.wait(15)
+        return 0.0
+
+    monkeypatch.setattr(store, "paid_on", paid_on)
+    ledger = Ledger(Budget(day=1.0), store, shop.days)
+    first, second = (Account(ledger, "one", is_kept=True) for _ in range(2))
+    waiting = threading.Thread(target=first.reserve, args=({CallId(1, 1): 0.6},))
+    waiting.start()
+    assert is_asked.wait(15)
+    assert second.reserve_now({CallId(1, 1): 0.6}) is None
+    hang.set()
+    waiting.join(15)
+    assert first.reserve_now({CallId(1, 1): 0.6}) == Cap("day", 1.0, 0.0, 0.6)
 
 
 async def test_a_question_beside_the_conversation_is_paid_from_the_same_budgets(

@@ -165,6 +165,14 @@ def test_the_answer_streams_as_it_is_written(shell: Shell) -> None:
     assert process.returncode == 0
 
 
+def test_reasoning_told_late_is_followed_by_the_answer_alone_on_lines_of_its_own(shell: Shell) -> None:
+    shell.server.script = {"mind": ["Let me think.", "\n</think>\n\n", "Par", "is."]}
+    recipe = shell.recipe(["scripted@key=mind"])
+    done = shell("ask", "-q", "-r", recipe, "hi")
+    assert (done.stdout, done.returncode) == ("Let me think.\nParis.\n", 0), "what was written stays"
+    assert shell("ask", "-q", "--no-stream", "-r", recipe, "hi").stdout == "Paris.\n"
+
+
 def test_without_streaming_the_answer_comes_whole(shell: Shell) -> None:
     done = shell("ask", "-q", "--no-stream", "-r", shell.recipe(["ok@n=3"]), "hi")
     assert done.stdout.startswith("answer-1-ok each")

@@ -102,6 +102,14 @@ async def test_an_answer_that_takes_the_whole_window_is_asked_to_be_shorter() ->
     assert outcome.notes == ("x: max_tokens lowered to 2048 to fit its context window",)
 
 
+async def test_a_long_prompt_leaves_the_answer_what_is_left() -> None:
+    window = Window(4096, states=True)
+    outcome = await ask(window, [{"role": "user", "content": "x" * 12_000}], max_tokens=2048)
+    assert outcome.status == "done"
+    assert window.asked[-1][0].max_tokens == 4096 - 3004
+    assert outcome.notes == ("x: max_tokens lowered to 1092 to fit its context window",)
+
+
 async def test_a_prompt_that_is_too_long_by_itself_is_told_in_the_servers_words() -> None:
     window = Window(50, states=True)
     outcome = await ask(window, [{"role": "user", "content": "x" * 4000}])
@@ -134,7 +142,14 @@ async def test_history_goes_before_references_are_shortened(states: bool) -> Non
 def test_nothing_is_left_out_where_nothing_can_be() -> None:
     alone: list[Message] = [{"role": "user", "content": "x" * 400}]
     agent, references = Agent(model="x", max_tokens=100), [Reference("a", "y" * 400)]
-    assert smaller_fit(Fit(), alone, [], agent, 4096) is None
-    shorter = smaller_fit(Fit(), alone, references, agent, 4096)
-    assert shorter == Fit(share=0.5)
-    assert smaller_fit(shorter, alone, references, agent, 4096) is None
+    facts = ModelFacts("lab", context_tokens=4096)
+    too_long = ModelError("context", "too long", 400)
+
+    def smaller(fit: Fit, references: Sequence[Reference]) -> Fit | None:
+        return smaller_fit(too_long, fit, alone, references, agent, facts)
+
+    assert smaller(Fit(), []) is None
+    assert smaller(Fit(), references) == Fit(share=0.5, attempts=1)
+    assert smaller(Fit(share=0.5, attempts=1), references) is None
+    assert smaller(Fit(attempts=MOST_FITS), references) is None
+    assert smaller_fit(ModelError("server", "x", 500), Fit(), alone, references, agent, facts) is None

@@ -302,6 +302,22 @@ def test_an_address_that_may_be_right_is_left_alone(path: str, engine: EngineThr
     assert "//chat" not in server.requests[0].line
 
 
+def test_a_server_that_tells_an_unknown_address_with_a_good_status(engine: EngineThread) -> None:
+    """LM Studio answers 200 and names the path that it does not know."""
+
+    async def script(_: Asked) -> AsyncIterator[bytes]:
+        yield head("200 OK", "application/json")
+        yield b'{"error":"Unexpected endpoint or method. (POST /chat/completions). Returning 200 anyway"}'
+
+    with RawServer(script) as server:
+        ask = Asking(engine, server)
+        ask.gateway = Gateway({"lab": Endpoint(base_url=server.root)}, {})
+        with pytest.raises(ModelError) as caught:
+            ask()
+    assert "Unexpected endpoint or method" in caught.value.message
+    assert f"Write {server.root}/v1 as base_url" in caught.value.message
+
+
 def test_a_model_that_is_not_there_is_no_wrong_address(engine: EngineThread) -> None:
     with Strict(lambda _: "The model `x` does not exist", "404 Not Found") as server:
         ask = Asking(engine, server)

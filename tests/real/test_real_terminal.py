@@ -26,6 +26,7 @@ max_tokens = {tokens}
 [limits]
 concurrency = 2
 [[layers]]
+use_partial = true
 agents = [{{ model = "lab/smollm2", name = "sampler", count = 3 }}]
 [[layers]]
 agents = [{{ model = "lab/smollm2", name = "writer" }}]
@@ -73,6 +74,6 @@ def test_a_stop_in_a_terminal_frees_every_slot(llama: LlamaServer, tmp_path: Pat
         assert meets(terminal.text, "waiting for its turn")
         terminal.send("\x1b")
         terminal.wait_for("stopped by hand", SECONDS)
-        assert llama.wait_for_busy_slots(0) < 1
+        llama.wait_for_busy_slots(0)
         assert "has a fault" not in squeezed(terminal.text)
         assert terminal.end() == 0

@@ -221,6 +221,12 @@ def test_answers_are_as_long_as_the_aggregator_can_read_them_all() -> None:
     assert roomy.defaults.max_tokens == 2048
 
 
+def test_answers_that_are_cut_at_a_short_limit_are_read_all_the_same() -> None:
+    server = ollama(LocalModel("a", 7), LocalModel("b", 8))
+    for recipe in (local_recipe([server]), slim_recipe([server])):
+        assert all(layer.use_partial for layer in recipe.layers)
+
+
 def test_a_server_that_loads_its_model_is_named() -> None:
     loading = LocalServer("llama.cpp", "http://127.0.0.1:8080/v1", "openai", is_loading=True)
     with pytest.raises(NoLocalModelError, match=r"llama\.cpp at http\S+ is still loading its model"):
