@@ -40,6 +40,7 @@ FailureKind = Literal[
     "length",  # the answer was cut at its token limit
     "filtered",  # the provider's content filter stopped the answer
     "empty",  # the model ended without writing an answer
+    "loop",  # the model wrote the same again and again
     "too_long",  # the reply is longer than any answer can need to be
     "rested",  # the endpoint failed several times in a row, so another agent was asked
     "stopped",  # the user stopped the call or the run

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.chat.changes import whole_replies
 from moa_tui.chat.comparison import Comparison
+from moa_tui.chat.ledger import Account
 from moa_tui.chat.run_handle import RunHandle, RunOptions
 from moa_tui.conversation import Conversation, Turn, history, path
 from moa_tui.engine.events import CallEnded, RunEnded
@@ -28,7 +29,7 @@ from moa_tui.engine.recipe_edit import (
     with_seats,
     without_effort,
 )
-from moa_tui.engine.run import run
+from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import Usage
 from moa_tui.errors import MoaTuiError, ModelError, UsageError
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.changes import Rerun
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.plan import Cap, Plan
-    from moa_tui.engine.values import CallId, Reply
+    from moa_tui.engine.values import CallId, Message, Reply
     from moa_tui.gateway.answers import Answer
     from moa_tui.stats.preferences import Preference
     from moa_tui.store.recording import Recording
@@ -347,16 +348,28 @@ class Chat:
     # Beside the conversation
 
     async def try_agent(self, agent: Agent, question: str) -> str:
-        """One agent's answer to a question outside the conversation. Raises ModelError, MissingKeyError."""
-        return await asyncio.wrap_future(self.backend.engine.submit(self._ask_once(agent, question)))
+        """One agent's answer to a question outside the conversation. Raises ModelError, MissingKeyError.
 
-    async def _ask_once(self, agent: Agent, question: str) -> str:
+        It is paid from the conversation's budget and the day's, as a turn would be.
+        """
+        account = Account(self.backend.ledger, self.conversation.id, self.is_kept)
+        return await asyncio.wrap_future(self.backend.engine.submit(self._ask_once(agent, question, account)))
+
+    async def _ask_once(self, agent: Agent, question: str, account: Account) -> str:
         gateway = self.backend.gateway
         once = agent.model_copy(update={"count": 1})
         alone = Recipe(name="question to one model", layers=(Layer(agents=(once,)),))
         await gateway.prepare(alone)
-        outcome = await run(alone, [{"role": "user", "content": question}], gateway.stream, lambda _: None)
-        if outcome.error is not None:
+        context = RunContext(facts=gateway.facts, endpoints=self.backend.endpoints, budgets=account.limits)
+        messages: list[Message] = [{"role": "user", "content": question}]
+        try:
+            outcome = await run(alone, messages, gateway.stream, lambda _: None, context=context)
+            for call, reply in outcome.replies.items():
+                account.book_aside(call, reply)
+        finally:
+            account.release()
+        # What a token limit has cut is an answer all the same.
+        if outcome.error is not None and outcome.error.kind != "length":
             raise ModelError(outcome.error.kind, outcome.error.message, outcome.error.status_code)
         return outcome.answer
 

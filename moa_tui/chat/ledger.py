@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,9 +14,9 @@ from moa_tui.errors import StoreError
 from moa_tui.text.wording import money
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from moa_tui.engine.values import Reply
+    from moa_tui.engine.values import CallId, Reply
     from moa_tui.settings.config import Budget
 
 WARNING_SHARE = 0.8
@@ -34,6 +35,9 @@ class SpendingStore(Protocol):
 
     def last_paid_day(self) -> str | None:
         """The latest day on which anything was paid; None where nothing ever was. Raises StoreError."""
+
+    def book_aside(self, day: str, cost: float) -> None:
+        """Add US dollars, which were paid for no call of a turn, to a day. Does not wait."""
 
 
 class Ledger:
@@ -55,6 +59,11 @@ class Ledger:
         """By day, what it has paid for those that are not."""
         self._paid_before: dict[str, float] = {}
         """By day, what others had paid before anything of this program's was on disk."""
+        self._stored: dict[str, float] = {}
+        """By day, what the disk had when it was last asked."""
+        self._held: dict[tuple[Account, CallId], float] = {}
+        """What each open call may still cost."""
+        self._reserving = threading.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -66,32 +75,86 @@ class Ledger:
         with self._lock:
             self._by_conversation[conversation_id] = paid
 
-    def add(self, conversation_id: str, reply: Reply, *, is_kept: bool) -> None:
-        """Count what a call cost, unless it was counted with an earlier run."""
+    def add(
+        self,
+        conversation_id: str,
+        reply: Reply,
+        *,
+        is_kept: bool,
+        held: tuple[Account, CallId] | None = None,
+    ) -> None:
+        """Count what a call cost, unless it was counted with an earlier run; nothing stays `held`."""
         cost = paid([reply]).known_cost
-        if not cost:
-            return
         with self._lock:
+            if held is not None:
+                self._held.pop(held, None)
+            if not cost:
+                return
             self._by_conversation[conversation_id] += cost
             (self._on_disk if is_kept else self._in_memory)[self._day()] += cost
+
+    def store_aside(self, account: Account, reply: Reply) -> None:
+        """Have the disk count what a call has cost that is in no turn."""
+        cost = paid([reply]).known_cost
+        if cost and account.is_kept and self._store is not None:
+            self._store.book_aside(self._day(), cost)
 
     def spent(self, conversation_id: str) -> float:
         """US dollars that a conversation has cost, all its branches, unknown prices left out."""
         with self._lock:
             return self._by_conversation.get(conversation_id, 0.0)
 
-    def paid_today(self) -> float:
-        """US dollars, unknown prices left out. Waits for the disk."""
+    def reserve(
+        self, account: Account, prices: Mapping[CallId, float], *, from_disk: bool = True
+    ) -> Cap | None:
+        """Hold the price of each call; the budget that this would pass, with nothing changed, or None.
+
+        Waits for the disk, unless `from_disk` is False: then what others have paid counts as it was known.
+        """
+        needed = sum(prices.values())
+        if from_disk and self.budget.day is not None:
+            self.paid_today()  # Before the lock: nobody waits for another's look at the disk.
+        # What is held is read before what is spent: a call that ends between the two counts twice, never not.
+        with self._reserving:
+            with self._lock:
+                others = [
+                    (holder.conversation_id, price)
+                    for (holder, call), price in self._held.items()
+                    if holder is not account or call not in prices
+                ]
+            held = {
+                "conversation": sum(price for place, price in others if place == account.conversation_id),
+                "day": sum(price for _, price in others),
+            }
+            caps = [
+                replace(cap, held=held[cap.name])
+                for cap in self.caps(account.conversation_id, from_disk=False)
+            ]
+            nearest = min(caps, key=lambda cap: cap.left, default=None)
+            if nearest is not None and needed and needed > nearest.left:
+                return nearest
+            with self._lock:
+                self._held |= {(account, call): price for call, price in prices.items()}
+        return None
+
+    def release(self, account: Account) -> None:
+        """Hold nothing for `account` any more."""
+        with self._lock:
+            self._held = {key: price for key, price in self._held.items() if key[0] is not account}
+
+    def paid_today(self, *, from_disk: bool = True) -> float:
+        """US dollars, unknown prices left out. Waits for the disk, or goes by what it last said."""
         day = self._day()
         with self._lock:
             on_disk, in_memory = self._on_disk[day], self._in_memory[day]
-        stored = 0.0
-        if self._store is not None:
+            stored = self._stored.get(day, 0.0)
+        if self._store is not None and from_disk:
             try:
                 stored = self._store.paid_on(day)
             except StoreError:
                 stored = 0.0  # The chat tells of the disk itself; what is known here still counts.
         with self._lock:
+            self._stored[day] = stored
             before = self._paid_before.setdefault(day, max(0.0, stored - on_disk))
         # While the disk takes nothing, what this program paid is not there yet.
         return max(stored, before + on_disk) + in_memory
@@ -116,14 +179,50 @@ class Ledger:
             f"on {day} alone. See that the clock is right"
         )
 
-    def caps(self, conversation_id: str) -> tuple[Cap, ...]:
-        """The budgets that are set, as they stand for that conversation now. Waits for the disk."""
+    def caps(self, conversation_id: str, *, from_disk: bool = True) -> tuple[Cap, ...]:
+        """The budgets that are set, as they stand for that conversation now. Waits as `paid_today`."""
         caps = []
         if (total := self.budget.conversation) is not None:
             caps.append(Cap("conversation", total, self.spent(conversation_id)))
         if (total := self.budget.day) is not None:
-            caps.append(Cap("day", total, self.paid_today()))
+            caps.append(Cap("day", total, self.paid_today(from_disk=from_disk)))
         return tuple(caps)
+
+
+@dataclass(eq=False)
+class Account:
+    """What one run may spend, and where what it pays is counted."""
+
+    ledger: Ledger
+    conversation_id: str
+    is_kept: bool
+    """True where what it pays is on disk too."""
+
+    @property
+    def limits(self) -> Account | None:
+        """The account as the budgets of a run; None where no budget is set."""
+        return self if self.ledger.is_open else None
+
+    def reserve(self, prices: Mapping[CallId, float]) -> Cap | None:
+        """As `Ledger.reserve`."""
+        return self.ledger.reserve(self, prices)
+
+    def reserve_now(self, prices: Mapping[CallId, float]) -> Cap | None:
+        """As `Ledger.reserve`, without a wait."""
+        return self.ledger.reserve(self, prices, from_disk=False)
+
+    def release(self) -> None:
+        """As `Ledger.release`."""
+        self.ledger.release(self)
+
+    def book(self, call: CallId, reply: Reply) -> None:
+        """Count what a call of the run has cost; nothing is held for it any more."""
+        self.ledger.add(self.conversation_id, reply, is_kept=self.is_kept, held=(self, call))
+
+    def book_aside(self, call: CallId, reply: Reply) -> None:
+        """The same for a call that is in no turn, such as one for a title, which no recording keeps."""
+        self.book(call, reply)
+        self.ledger.store_aside(self, reply)
 
 
 class CapWarnings:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
+from moa_tui.chat.ledger import Account
 from moa_tui.conversation import history
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChanged, RunChanged
@@ -84,7 +84,6 @@ class RunHandle:
     ) -> None:
         """Start the run. `recording` keeps it on disk; None for what stays in memory."""
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._conversation_id = conversation_id
         self._backend = backend
         self._recording = recording
         self._options = options
@@ -95,6 +94,7 @@ class RunHandle:
         self._wake: Callable[[], None] | None = None
         self._control = RunControl()
         self._call_faults = CallFaults(backend.gateway.stream)
+        self._account = Account(backend.ledger, conversation_id, is_kept=recording is not None)
         self._began = threading.Event()
         self._is_called_off = False
         """True where the run was stopped before it began."""
@@ -115,32 +115,33 @@ class RunHandle:
     # On the engine's thread
 
     async def _answer(self, turn: Turn) -> Outcome:
-        gateway, ledger = self._backend.gateway, self._backend.ledger
+        gateway = self._backend.gateway
         await gateway.prepare(turn.recipe)
         self._began.set()
-        limited = ledger.is_open and not self._options.over_budget
-        return await run(
-            turn.recipe,
-            history(turn),
-            self._call_faults.stream,
-            self._take,
-            reused=self._options.kept,
-            control=self._control,
-            context=RunContext(
-                facts=gateway.facts,
-                health=self._backend.health,
-                endpoints=self._backend.endpoints,
-                attended=self._options.attended,
-                caps=partial(ledger.caps, self._conversation_id) if limited else None,
-            ),
-        )
+        try:
+            return await run(
+                turn.recipe,
+                history(turn),
+                self._call_faults.stream,
+                self._take,
+                reused=self._options.kept,
+                control=self._control,
+                context=RunContext(
+                    facts=gateway.facts,
+                    health=self._backend.health,
+                    endpoints=self._backend.endpoints,
+                    attended=self._options.attended,
+                    budgets=None if self._options.over_budget else self._account.limits,
+                ),
+            )
+        finally:
+            self._account.release()
 
     def _take(self, event: Event) -> None:
         self._follow(event)
         self._call_faults.record(event)
         if isinstance(event, CallEnded):
-            is_kept = self._recording is not None
-            self._backend.ledger.add(self._conversation_id, event.reply, is_kept=is_kept)
+            self._account.book(event.call, event.reply)
         # Recorded first: what a person has seen is on its way to the disk.
         if self._recording is not None:
             self._recording.take(event)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from moa_tui import __version__
 from moa_tui.cli import wiring
 from moa_tui.errors import FileError, UsageError
+from moa_tui.gateway.address_hints import address_hint
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.discovery import (
     LOCAL_SERVERS_VARIABLE,
@@ -65,7 +66,8 @@ class Report:
         yield from self._budgets()
         yield from ("", "keys (names only)")
         yield from self._keys()
-        self._tls()
+        yield from self._endpoints()
+        yield from self._tls()
         yield from ("", "local servers")
         yield from self._local_servers()
         yield from ("", "terminal")
@@ -124,9 +126,22 @@ class Report:
             known = sorted({variables[0] for variables in KEY_VARIABLES.values()})
             yield f"  none set; known are {', '.join(known)}"
 
-    def _tls(self) -> None:
-        problem = problem_of(self._environ)
-        self.problems += [*([problem] if problem else []), *unused_files(self._environ)]
+    def _endpoints(self) -> Iterator[str]:
+        if self._settings.endpoints:
+            yield from ("", "endpoints of the config")
+        for name, endpoint in self._settings.endpoints.items():
+            options = endpoint.model_dump(exclude_defaults=True, exclude={"base_url", "key_env"})
+            words = "".join(f", {key} = {str(value).lower()}" for key, value in options.items())
+            yield f"  {name:<10} {endpoint.base_url}{words}"
+            # What a server that knows no such address would be said to answer.
+            if (hint := address_hint(endpoint.base_url, 404, "")) is not None:
+                yield f"  {'':<10} {hint}, unless the server has it otherwise"
+
+    def _tls(self) -> Iterator[str]:
+        if lines := unused_files(self._environ):
+            yield from ("", "certificates", *(f"  {line}" for line in lines))
+        if (problem := problem_of(self._environ)) is not None:
+            self.problems.append(problem)
 
     def _local_servers(self) -> Iterator[str]:
         candidates = default_servers(self._environ)

@@ -264,12 +264,12 @@ def _reason(outcome: Outcome) -> str:
         reply = outcome.replies[last_call]
         if reply.error is outcome.error:
             reason = f"{last_call} {one_line(f'{reply.agent} ({reply.model})')}: {reason}"
+    if outcome.error is not None and outcome.error.kind == "budget":
+        reason = f"{reason}; --over-budget passes it this once"
     match outcome.status:
         case "partial":
             return f"the answer is cut off: {reason}"
         case "failed":
             return f"no answer: {reason}"
-        case "stopped" if outcome.error is not None and outcome.error.kind == "budget":
-            return f"{reason}; --over-budget passes it this once"
         case _:
             return reason

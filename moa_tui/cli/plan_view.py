@@ -46,7 +46,9 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
         is_open_ended = any(call.agent.max_tokens is None for call in plan.calls)
         bound = "" if is_open_ended else "at most "
         assumption = f", taking {ASSUMED_ANSWER_TOKENS:,} tokens for an answer without max_tokens"
-        lines.append(f"{bound}about {money(plan.cost)}{assumption if is_open_ended else ''}")
+        thinking = sum(call.facts.thinking_tokens * (call.facts.completion_price or 0) for call in plan.calls)
+        share = f", {money(thinking)} of it for thinking up to its limits" if thinking else ""
+        lines.append(f"{bound}about {money(plan.cost)}{share}{assumption if is_open_ended else ''}")
     else:
         lines.append(f"price unknown; the calls with a known price come to at most {money(plan.known_cost)}")
     lines += [f"{variable} is not set; needed by {', '.join(models)}" for variable, models in missing.items()]

@@ -101,11 +101,26 @@ def export_(names: tuple[str, ...], format_: str, output: Path | None, replace: 
 @sessions.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def import_(files: tuple[Path, ...]) -> None:
-    """Keep the conversations of FILES: moa-tui's JSON, OpenAI messages, or ChatGPT's conversations.json."""
+    """Keep the conversations of FILES: moa-tui's own, and those of other programs.
+
+    Read are exports of ChatGPT and Claude as they were downloaded, of Open WebUI, LibreChat and others, what
+    `llm logs --json` prints, OpenAI messages and ShareGPT. What is left out is said.
+    """
+    failure = None
     with wiring.opened_library() as library:
         for file in files:
-            for note in library.read_in(file):
+            try:
+                notes = library.read_in(file)
+            except FileError as error:
+                # A file that cannot be read keeps no other file out.
+                if failure is not None:
+                    click.echo(safe_row(f"moa-tui: {failure}"), err=True)
+                failure = error
+                continue
+            for note in notes:
                 click.echo(safe_row(f"{file}: {note}"))
+    if failure is not None:
+        raise failure
 
 
 @sessions.command()

@@ -81,30 +81,11 @@ NO = {"no", "nope", "non", "nein", "nee", "нет", "ні", "nie", "não", "hay�
 NO |= {"아니요", "아니오", "لا", "नहीं", "לא", "όχι", "không", "tidak"}
 YES, NO = ({without_accents(word) for word in words} for words in (YES, NO))
 # What a thing is, beside its name; "city" is none of these, for Mexico City is not Mexico.
-KINDS = {
-    "mount",
-    "mt",
-    "mountain",
-    "lake",
-    "river",
-    "ocean",
-    "desert",
-    "planet",
-    "mr",
-    "mrs",
-    "ms",
-    "dr",
-    "sir",
-    "prof",
-    "professor",
-    "president",
-    "king",
-    "queen",
-    "option",
-    "number",
-    "approximately",
-    "am",
-}
+_KIND_NAMES = (
+    "mount mt mountain lake river ocean desert planet mr mrs ms dr sir prof professor president king queen "
+    "option number approximately am"
+)
+KINDS = {*_KIND_NAMES.split()}
 FILLERS = {"the", "a", "an", "is", "it", "on", "of", "and", "in", "at", "answer"}
 NEGATIONS = {"not", "no", "never", "none", "cannot", "without", "neither", "nor", "nicht", "kein", "pas"}
 NEGATIONS |= {"non", "keine", "ne", "не", "нет"}

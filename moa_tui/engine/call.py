@@ -12,13 +12,16 @@ from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
+    WHOLE,
     CallScope,
     Endpoints,
+    Fit,
     is_retryable,
     retries_after,
     retry_wait,
-    shortened_share,
+    smaller_fit,
 )
+from moa_tui.engine.loop_guard import LoopGuard
 from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import estimate_tokens, message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
@@ -26,7 +29,7 @@ from moa_tui.engine.values import Failure, Finish, Moved, Reply, Usage, paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Stream
@@ -35,7 +38,12 @@ if TYPE_CHECKING:
     from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.values import CallId, Message, Status
 
+    RequestCheck = Callable[[CallId, Agent, Sequence[Message], float], Awaitable[None]]
+
 STOPPED = Failure("stopped", "stopped by hand")
+# Of the failures without a status, those of requests that were not sent. The attempts before one were refused
+# by the server, since nothing else is asked again.
+_UNPAID = ("connection", "tls", "budget", "max_cost")
 
 
 class Caller:
@@ -62,6 +70,9 @@ class Caller:
         self.began = self.loop.time()
         self.endpoints = endpoints or Endpoints()
         self.stopped = False
+        self.check_request: RequestCheck | None = None
+        """Raises ModelError where a request may not be paid; called with the call, its agent, the messages
+        and what the call has cost so far, in US dollars. None where nothing is checked."""
         self._scopes: dict[CallId, CallScope] = {}
 
     def now(self) -> float:
@@ -116,6 +127,7 @@ class Caller:
         """
         queued = self.now()
         notes: tuple[str, ...] = ()
+        failed = ""
         reply = Reply(agents[0].name, agents[0].model, "failed", usage=Usage(estimated=False), cost=0.0)
         for agent, following in zip(agents, [*agents[1:], None], strict=True):
             if self.stopped:
@@ -123,6 +135,7 @@ class Caller:
                 break
             others = [*peers, *agents[agents.index(agent) + 1 :]]
             current = CallInProgress(agent, queued, reply.attempts, others)
+            current.paid_before = paid((reply,)).known_cost
             # The agents that failed before have cost and time too.
             before = reply
             reply = await self._ask(call, layer, current, references)
@@ -131,11 +144,14 @@ class Caller:
                 reply,
                 usage=together.usage,
                 cost=together.cost,
+                known_cost=0.0 if together.cost is not None else together.known_cost,
                 started=reply.started if before.started is None else before.started,
             )
+            if failed and reply.attempts > before.attempts:
+                notes += (f"{failed}; {agent.name} was asked instead",)
             if reply.status != "failed" or reply.error is None or following is None:
                 break
-            notes += (f"{agent.name} failed ({reply.error.message}); {following.name} was asked instead",)
+            failed = f"{agent.name} failed ({reply.error.message})"
             self.emit(CallRetried(call, following, reply.attempts + 1, 0.0, reply.error, self.now()))
         return replace(reply, notes=(*notes, *reply.notes))
 
@@ -177,22 +193,24 @@ class Caller:
     ) -> None:
         """Ask the agent until an attempt succeeds. Raises ModelError where none does.
 
-        An attempt that fails before any text came is repeated, at once with shortened references where the
-        request was too long, after a wait where the fault may pass.
+        An attempt that fails before any text came is repeated: at once with less of it where the request was
+        too long, after a wait where the fault may pass.
         """
         limits = self.limits
         worked_seconds = 0.0
         failed_attempts = 0
-        share = 1.0
+        fit = WHOLE
         while True:
-            prepared = self.prepare(call, layer, current.agent, references, share)
+            prepared = self.prepare(call, layer, current.agent, references, fit)
             facts = self.facts(current.agent)
             most = facts.concurrency or limits.concurrency
             async with self.endpoints.place(facts.endpoint, most, self):
                 self._check_rest(current)
+                if self.check_request is not None:
+                    await self.check_request(call, current.agent, prepared.messages, current.paid_before)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
-                current.begin(prepared, self.now(), facts.thinking_tokens)
+                current.begin(prepared, fit.agent(current.agent), self.now(), facts.thinking_tokens)
                 self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
                     return await self._consume(call, current)
@@ -203,12 +221,9 @@ class Caller:
             scope.limit(None)
             if current.received:
                 raise error
-            if error.kind == "context" and share == 1.0 and references:
-                other_tokens = sum(map(message_tokens, prepared.messages)) - sum(
-                    estimate_tokens(reference.text) for reference in references
-                )
-                share = shortened_share(references, current.agent, facts, other_tokens)
-                wait = 0.0
+            smaller = smaller_fit(error, fit, prepared.messages, references, current.agent, facts)
+            if smaller is not None:
+                fit, wait = smaller, 0.0
             else:
                 failed_attempts += 1
                 if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
@@ -246,7 +261,7 @@ class Caller:
         try:
             async with (
                 asyncio.timeout(limits.first_token_seconds) as quiet,
-                aclosing(self.stream(current.agent, current.messages)) as chunks,
+                aclosing(self.stream(current.asked, current.messages)) as chunks,
             ):
                 async for chunk in chunks:
                     if isinstance(chunk, Finish):
@@ -259,6 +274,8 @@ class Caller:
                     quiet.reschedule(time() + limits.idle_seconds)
                     current.append(chunk.kind, chunk.text, self.now())
                     emit(Delta(call, chunk.kind, chunk.text))
+                    if limits.loop_guard:
+                        current.check_loop(chunk.kind, chunk.text)
         except TimeoutError as error:
             if not quiet.expired():
                 raise
@@ -269,21 +286,33 @@ class Caller:
             else:
                 why = f"no answer began within {limits.first_token_seconds:g} s (limits.first_token_seconds)"
             raise ModelError("timeout", why) from error
+        if limits.loop_guard and current.finish.reason == "length":
+            current.check_loop("text", was_cut=True)
         current.check_complete()
 
     def prepare(
-        self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], share: float = 1.0
+        self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], fit: Fit = WHOLE
     ) -> Prepared:
         """The messages of one call, fitted to its agent's context window."""
         facts = self.facts(agent)
-        window = None if facts.context_tokens is None else facts.context_tokens - facts.thinking_tokens
-        return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
+        sizes = (facts.context_tokens, fit.context_tokens)
+        window = min((size for size in sizes if size is not None), default=None)
+        prepared = prepare(
+            call,
+            fit.agent(agent),
+            layer,
+            self.history,
+            references,
+            context_tokens=None if window is None else window - facts.thinking_tokens,
+            shorten_to=fit.share,
+        )
+        if fit.note is None:
+            return prepared
+        return replace(prepared, notes=(*prepared.notes, f"{agent.name}: {fit.note}"))
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
-        was_refused = error is not None and (
-            error.status_code is not None or error.kind in ("connection", "tls")
-        )
+        was_refused = error is not None and (error.status_code is not None or error.kind in _UNPAID)
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(
@@ -322,9 +351,11 @@ class CallInProgress:
     """
 
     def __init__(self, agent: Agent, queued: float, attempts: int, others: Sequence[Agent]) -> None:
-        self.agent = agent
+        self.agent = self.asked = agent
         self.queued = queued
         self.attempts = self.attempts_before = attempts
+        self.paid_before = 0.0
+        """What the call's earlier agents have cost, in US dollars, as far as it is known."""
         self.others = others
         self.started: float | None = None
         self.first_token: float | None = None
@@ -335,6 +366,7 @@ class CallInProgress:
         self.reasoning: list[str] = []
         self.characters = 0
         self.thinking_tokens = 0
+        self.guards = {"text": LoopGuard(), "reasoning": LoopGuard()}
         self.finish = Finish()
 
     @property
@@ -352,8 +384,12 @@ class CallInProgress:
         """The status of the reply if the call ends now with a fault."""
         return "partial" if self.has_text else "failed"
 
-    def begin(self, prepared: Prepared, now: float, thinking_tokens: int = 0) -> None:
-        """Note that an attempt starts, `now` seconds into the run, with that much room for thinking."""
+    def begin(self, prepared: Prepared, asked: Agent, now: float, thinking_tokens: int = 0) -> None:
+        """Note that an attempt starts, `now` seconds into the run, with the agent as it is `asked`.
+
+        It has room for `thinking_tokens` beside its answer.
+        """
+        self.asked = asked
         self.thinking_tokens = thinking_tokens
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
@@ -370,6 +406,20 @@ class CallInProgress:
         if self.characters > MAX_REPLY_CHARACTERS:
             raise ModelError("too_long", f"stopped at {MAX_REPLY_CHARACTERS:,} characters")
 
+    def check_loop(self, kind: str, text: str = "", *, was_cut: bool = False) -> None:
+        """Raise ModelError where the model has fallen into a loop, as far as `text`, the newest piece, tells.
+
+        `was_cut` is true once the reply has ended at its token limit.
+        """
+        guard = self.guards[kind]
+        if block := guard.block(was_cut=True) if was_cut else guard.feed(text):
+            where = "its reasoning" if kind == "reasoning" else "its answer"
+            raise ModelError(
+                "loop",
+                f"stopped: the model repeats the same {block} characters of {where} again and again; ask "
+                "again or another model, or set loop_guard = false under [limits] if that is wanted",
+            )
+
     def move(self, moved: Moved) -> None:
         """Give the last characters of one kind to the other, as `moved` says."""
         source, target = self.reasoning, self.text
@@ -379,6 +429,7 @@ class CallInProgress:
         cut = max(0, len(whole) - moved.characters)
         source[:] = [whole[:cut]] if cut else []
         target.append(whole[cut:])
+        self.guards = {"text": LoopGuard(), "reasoning": LoopGuard()}
 
     def check_complete(self) -> None:
         """Raise ModelError unless the stream ended with a complete answer."""
@@ -388,14 +439,16 @@ class CallInProgress:
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
         if reason == "length":
-            limit = (
-                f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-            )
-            if self.agent.max_tokens and self.thinking_tokens:
-                limit += f" and {self.thinking_tokens:,} tokens of room for thinking"
-            raise ModelError("length", f"answer cut at {limit}")
+            raise ModelError("length", f"answer cut at {self._token_limit()}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
+
+    def _token_limit(self) -> str:
+        """The limit of the answer in words, with the room that the model had for thinking."""
+        if not self.asked.max_tokens:
+            return "the model's own limit"
+        room = f" and {self.thinking_tokens:,} tokens of room for thinking" if self.thinking_tokens else ""
+        return f"max_tokens = {self.asked.max_tokens}{room}"
 
     def usage(self) -> Usage:
         """The provider's own count of tokens; an estimate where the provider gave none."""

@@ -119,5 +119,7 @@ class Limits(RecipeTable):
     one_model_at_a_time: bool = False
     """True where a layer's calls are made one after another, model by model, beginning with the model asked
     last; for a graphics card that holds one model."""
+    loop_guard: bool = True
+    """True where a call is stopped whose model writes the same line or block again and again."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
     """The cost of a run beyond which no further layer is begun; no limit where not given."""

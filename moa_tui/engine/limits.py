@@ -7,23 +7,27 @@ import math
 import random
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.plan import ModelFacts, estimate_tokens, message_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Sequence
     from types import TracebackType
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.tasks import Reference
-    from moa_tui.engine.values import Failure
+    from moa_tui.engine.values import Failure, Message
     from moa_tui.errors import ModelError
 
 # An answer has a few thousand characters; the limit keeps a stream that never ends from filling the memory.
 MAX_REPLY_CHARACTERS = 8_000_000
+
+# How often a request that is too long is made smaller.
+MOST_FITS = 4
+# Tokens; a shorter answer than this is not worth asking for.
+_SHORTEST_ANSWER = 256
 
 _RETRIED_STATUS = {408, 409, 429}
 # Too many requests, a service that is not ready or overloaded, and Anthropic's status for the latter. They
@@ -92,6 +96,75 @@ def shortened_share(
         return 0.5
     room = facts.context_tokens - (agent.max_tokens or 0) - facts.thinking_tokens - other_tokens
     return min(0.5, max(0.05, room / size))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How much of a request is sent, where all of it was refused as too long.
+
+    `share` is that of each reference. `context_tokens` is what prompt and answer may take together, and
+    `max_tokens` the longest answer asked for, both in tokens and None where that is as it would be anyway.
+    `attempts` is how often the request was made smaller.
+    """
+
+    share: float = 1.0
+    context_tokens: int | None = None
+    max_tokens: int | None = None
+    attempts: int = 0
+
+    def agent(self, agent: Agent) -> Agent:
+        """The agent as it is asked."""
+        return agent if self.max_tokens is None else agent.model_copy(update={"max_tokens": self.max_tokens})
+
+    @property
+    def note(self) -> str | None:
+        """What is said of the answer's length; of the messages `prepare` says it."""
+        if self.max_tokens is None:
+            return None
+        return f"max_tokens lowered to {self.max_tokens} to fit its context window"
+
+
+WHOLE = Fit()
+"""All of a request, as it is sent at first."""
+
+
+def smaller_fit(
+    error: ModelError,
+    fit: Fit,
+    messages: Sequence[Message],
+    references: Sequence[Reference],
+    agent: Agent,
+    facts: ModelFacts,
+) -> Fit | None:
+    """The fit to ask again in after `messages`, sent in `fit`, were refused with `error` as too long.
+
+    An answer that takes most of the window is asked to be shorter, then the oldest turns go, then references
+    are shortened. Where nobody has stated the size of the window, half of what was sent is sent again, and so
+    where the estimate of its size was so low that it seemed to fit. None for other errors, and where nothing
+    more can be left out.
+    """
+    if error.kind != "context" or fit.attempts >= MOST_FITS:
+        return None
+    fit = replace(fit, attempts=fit.attempts + 1)
+    window = error.context_tokens or facts.context_tokens
+    sent = sum(map(message_tokens, messages))
+    answer = fit.agent(agent).max_tokens or 0
+    if window is not None and answer > window // 2:
+        answer = window // 2
+        fit = replace(fit, max_tokens=answer)
+        if sent + facts.thinking_tokens <= window - answer:
+            return fit
+    answer += facts.thinking_tokens
+    if sum(message["role"] != "system" for message in messages) > 1:
+        room = window - answer if window is not None and window - answer < sent else sent // 2
+        return replace(fit, context_tokens=room + answer)
+    if references and fit.share == 1.0:
+        other_tokens = sent - sum(estimate_tokens(reference.text) for reference in references)
+        known = replace(facts, context_tokens=window)
+        return replace(fit, share=shortened_share(references, fit.agent(agent), known, other_tokens))
+    if window is not None and _SHORTEST_ANSWER <= window - sent < answer:
+        return replace(fit, max_tokens=window - sent)
+    return None
 
 
 class CallScope:

@@ -19,6 +19,7 @@ _SPELLED = {
 }
 _TO_PLAIN = re.compile("|".join(re.escape(word) for word in sorted(_LATEX_WORDS, key=len, reverse=True)))
 _FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]{1,40})\}\s*\{([^{}]{1,40})\}|(\d)\s*(\d))")
+_ROOT = re.compile(r"\\sqrt\s*\{([^{}]{1,40})\}")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathit|operatorname|mbox|rm)\s*\{([^{}]{0,60})\}")
 _VULGAR = re.compile("[¼-¾⅐-⅞↉]")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
@@ -30,8 +31,8 @@ def plain(text: str) -> str:
     """`text` in one spelling: no LaTeX, emphasis, accents or other digits; numbers without separators."""
     text = text[:_LONGEST]
     for _ in range(3):
+        text = _ROOT.sub(r" sqrt \1", text)
         text = _WRAPPED.sub(r"\1", _FRACTION.sub(lambda m: f" {m[1] or m[3]}/{m[2] or m[4]} ", text))
-    text = re.sub(r"\\sqrt\s*\{([^{}]{1,40})\}", r" sqrt \1", text)
     text = _TO_PLAIN.sub(lambda match: _LATEX_WORDS[match[0]], text)
     text = _SUPERSCRIPTS.sub(lambda m: "^" + unicodedata.normalize("NFKC", m[0]).replace("−", "-"), text)
     text = re.sub(r"\^\s*\{([^{}]{1,10})\}", r"^\1", text)

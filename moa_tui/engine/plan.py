@@ -105,16 +105,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """A budget in US dollars: its name, its total, and how much of it is spent."""
+    """A budget in US dollars: its name, its total, how much is spent and how much held for open calls."""
 
     name: str
     total: float
     spent: float
+    held: float = 0.0
 
     @property
     def left(self) -> float:
         """The amount that may still be spent, at least 0."""
-        return max(0.0, self.total - self.spent)
+        return max(0.0, self.total - self.spent - self.held)
 
 
 def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], ModelFacts]) -> Plan:

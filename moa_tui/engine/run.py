@@ -23,7 +23,7 @@ from moa_tui.engine.live_change import LiveChange
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.plan import facts_unknown
 from moa_tui.engine.run_in_progress import RunInProgress
-from moa_tui.engine.spending import SpendingGuard
+from moa_tui.engine.spending import MAX_COST, SpendingGuard
 from moa_tui.engine.values import CallId, Failure, Outcome, Reply, paid
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Event, Stream
     from moa_tui.engine.limits import Endpoints
     from moa_tui.engine.live_change import Alteration
-    from moa_tui.engine.plan import Cap, ModelFacts
+    from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.spending import Budgets
     from moa_tui.engine.tasks import Reference
     from moa_tui.engine.values import Message, OutcomeStatus
+    from moa_tui.errors import FailureKind
 
 NO_REPLIES: Mapping[CallId, Reply] = MappingProxyType({})
 
@@ -53,9 +55,8 @@ class RunContext:
     """The places for calls at each endpoint, which runs share; None where this run shares none."""
     attended: bool = False
     """True where a user can tick the points of a checklist; else all points are kept without a wait."""
-    caps: Callable[[], Sequence[Cap]] | None = None
-    """Returns the budgets beside the recipe's own `max_cost`. It is called on another thread before each
-    layer, since what is spent elsewhere counts too."""
+    budgets: Budgets | None = None
+    """The budgets beside the recipe's own `max_cost`; None where there are none."""
 
 
 NO_CONTEXT = RunContext()
@@ -104,7 +105,8 @@ class _LayerLoop:
         self._progress = progress
         self._caller = caller
         self._gate = ChecklistGate(caller, progress.emit, attended=context.attended)
-        self._spending = SpendingGuard(progress, caller, context.caps)
+        self._spending = SpendingGuard(progress, caller, context.budgets)
+        caller.check_request = self._spending.check_request
         self._runner = LayerRunner(progress, caller, self._gate)
         self._live_change = LiveChange(progress, caller, self._spending)
 
@@ -216,7 +218,11 @@ class _LayerLoop:
             for call, reply in sorted(self._progress.replies.items())
             if call.layer == number
         )
-        return Failure("no_references", f"no answer of layer {number} can be used:\n{reasons}")
+        errors = [reply.error for call, reply in self._progress.replies.items() if call.layer == number]
+        kinds = {error.kind for error in errors if error is not None}
+        # A budget that is the only reason can be passed by hand, which the chat offers for its kind.
+        kind: FailureKind = kinds.pop() if kinds in ({"budget"}, {MAX_COST}) else "no_references"
+        return Failure(kind, f"no answer of layer {number} can be used:\n{reasons}")
 
     def _outcome_of_last(self, result: LayerResult) -> Outcome:
         """The outcome after the last layer: the text that it wrote, or the answer that it chose."""

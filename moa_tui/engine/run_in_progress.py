@@ -80,9 +80,9 @@ class RunInProgress:
 
         With `use_partial` so may a text that was cut, by a fault, by its token limit or because the layer
         went on without its agent. Without it, a cut reply counts only where its task reads it all the same,
-        as a ranking behind which a text broke off.
+        as a ranking behind which a text broke off. The text of a model in a loop never may.
         """
-        if not reply.text.strip():
+        if not reply.text.strip() or (reply.error is not None and reply.error.kind == "loop"):
             return False
         if reply.status == "done":
             return True

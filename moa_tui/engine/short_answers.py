@@ -57,6 +57,7 @@ SAME: tuple[tuple[str, ...], ...] = (
     ("1 3/4", "1.75", "1¾"),
     ("0.5", "50 %", "50%", "50 percent", "1/2", ".5", "0,5"),
     ("\\sqrt{2}", "√2", "sqrt(2)"),
+    ("\\frac{\\sqrt{3}}{2}", "\\boxed{\\dfrac{\\sqrt{3}}{2}}", "√3/2"),
     ("2\\pi", "2π", "2 pi"),
     # Units.
     ("12 km", "12 kilometers", "12 kilometres", "12km", "12", "12,000 m", "12 公里"),
@@ -98,7 +99,9 @@ DIFFERENT: tuple[tuple[str, ...], ...] = (
     ("2^3", "23"),
     ("[1, 2]", "[2, 1]"),
     ("can", "cannot"),
-    ("12", "12 or 13"),
+    ("12", "12 or 13", "12th night"),
+    ("1 to 2", "2 to 1"),
+    ("0", "none of them is 0"),
     ("0.5", "50"),
     ("10 cm^2", "10 cm"),
     ("x > 5", "x < 5", "5"),
@@ -152,7 +155,7 @@ _CHOICE = re.compile(
     r"(?:option|choice|answer|antwort)\s+\(?([a-j])\)?(?![\w'])(?:[\s,.:)-]+(.*))?$|\(?([a-j])(?:[).:\]]|\)\.?)(?:\s+(.*))?$|([a-j])$"
 )
 # Words and marks that stand in no unit.
-_NO_UNIT = NEGATIONS | {"or", "and", "to", "through", "am", "pm", *",(:-<>≤≥≠~≈±=!#"}
+_NO_UNIT = NEGATIONS | {"or", "and", "to", "through", "am", "pm", "st", "nd", "rd", "th", *",(:-<>≤≥≠~≈±=!#"}
 # Marks that change what is said.
 _SYMBOLS = re.compile(r"[<>≤≥≠~≈±=#+&^_∞]")
 _TERM = re.compile(r"-?\d+(?:[./:^]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
@@ -185,7 +188,8 @@ def short_form(text: str) -> str | None:
             return None
         answer = _without_farewell(text)
     form = _LEADING.sub("", plain(answer)).strip()
-    if (complement := _SENTENCE.fullmatch(form)) is not None and _polar(form) is None:
+    complement = _SENTENCE.fullmatch(form)
+    if complement is not None and _polar(form) is None and NEGATIONS.isdisjoint(form.split()):
         form = _LEADING.sub("", complement[1])
     if form in ("", "answer", "final answer") or _is_long(form):
         polar = _polar(form) if len(text) <= _SHORT_TEXT else None
@@ -416,6 +420,9 @@ def _equal_terms(form: str, other: str) -> bool:
         if term not in rest:
             return False
         rest.remove(term)
+    numbers, other_numbers = ([term for term in each if term[-1].isdigit()] for each in (terms, others))
+    if numbers != other_numbers and MONTHS.keys().isdisjoint(terms):
+        return False  # The order of numbers counts, but in a date with its time.
     is_listing = all(term[-1].isdigit() for term in terms)
     return not is_listing and all(term in KINDS for term in rest)
 

@@ -1,52 +1,66 @@
-"""The spending limits of a run: the recipe's own cap and the budgets beside it, checked before each layer."""
+"""The spending limits of a run, its own cap and the budgets beside it, checked before each request."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.engine.layer_result import share_of
 from moa_tui.engine.plan import Cap, message_tokens
 from moa_tui.engine.values import Failure, Usage, paid
-from moa_tui.errors import UsageError
+from moa_tui.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.call import Caller
     from moa_tui.engine.run_in_progress import RunInProgress
     from moa_tui.engine.tasks import Reference
-    from moa_tui.engine.values import CallId
+    from moa_tui.engine.values import CallId, Message
 
 # The name of the recipe's own cap in messages.
 MAX_COST = "max_cost"
 
 
-class SpendingGuard:
-    """Refuses layers and calls that would exceed a cap. All amounts are in US dollars.
+class Budgets(Protocol):
+    """The budgets beside a run's own cap, which other runs spend from at the same time."""
 
-    `caps` returns the budgets beside the recipe's own cap; None means that there are none. It is called on
-    another thread before each layer, since what is spent elsewhere counts too.
+    def reserve(self, prices: Mapping[CallId, float]) -> Cap | None:
+        """Hold the price of each of these calls, in US dollars, in the place of what was held for it.
+
+        Returns the budget that this would pass, with nothing changed; None where it passes none. May wait
+        for the disk, so it is called on another thread.
+        """
+
+    def reserve_now(self, prices: Mapping[CallId, float]) -> Cap | None:
+        """The same without a wait, by what is known of the disk from before."""
+
+    def release(self) -> None:
+        """Hold nothing for this run any more. Does not wait."""
+
+
+class SpendingGuard:
+    """Refuses layers and requests that would exceed a cap. All amounts are in US dollars.
+
+    `budgets` are those beside the recipe's own cap; None means that there are none. What an open call may
+    cost is held until it ends, so that nothing else is paid with it.
     """
 
-    def __init__(
-        self, progress: RunInProgress, caller: Caller, caps: Callable[[], Sequence[Cap]] | None
-    ) -> None:
+    def __init__(self, progress: RunInProgress, caller: Caller, budgets: Budgets | None) -> None:
         self._progress = progress
         self._caller = caller
         self._max_cost = progress.recipe.limits.max_cost
-        self._caps = caps
-        self._left = math.inf
-        """The amount that calls which join the current layer may still cost."""
+        self._budgets = budgets
+        self._held: dict[CallId, float] = {}
+        """The most that each call may cost, from before it is asked; ended calls count by their replies."""
         self._unpriced_agents: dict[str, None] = {}
         """The names of agents whose price is unknown, in order; only collected where there is a cap."""
 
     @property
     def is_active(self) -> bool:
         """True where there is a cap or a budget."""
-        return self._max_cost is not None or self._caps is not None
+        return self._max_cost is not None or self._budgets is not None
 
     @property
     def notes(self) -> list[str]:
@@ -57,7 +71,9 @@ class SpendingGuard:
 
     @property
     def _cap_name(self) -> str:
-        return MAX_COST if self._max_cost is not None else "the budget"
+        if self._max_cost is None:
+            return "the budget"
+        return MAX_COST if self._budgets is None else f"{MAX_COST} and the budget"
 
     async def refusal(self, number: int, references: Sequence[Reference]) -> Failure | None:
         """The reason why layer `number` must not be called on `references`; None where it may be.
@@ -72,61 +88,109 @@ class SpendingGuard:
                 progress.notes.append(
                     f"{call} {reply.agent}: cost unknown, not counted against {self._cap_name}"
                 )
+        self._held.clear()  # Of an earlier layer no call is open, and some may never have been asked.
+        if self._budgets is not None:
+            self._budgets.release()
         calls = [(call, agent) for call, agent in progress.seats(number) if call not in progress.reused]
-        expected = sum(self._highest_price(call, agent, references) for call, agent in calls)
-        spent = paid(progress.replies.values()).known_cost
-        return await self._refusal(number, expected, spent)
+        prices = {call: self._highest_price(call, agent, references) for call, agent in calls}
+        return await self._refusal(prices, f"stopped before layer {number}")
 
-    async def _refusal(self, number: int, expected: float, spent: float) -> Failure | None:
-        """The reason why a layer that may cost `expected` after `spent` must not be called, or None."""
-        caps = [] if self._caps is None else list(await asyncio.to_thread(self._caps))
-        if self._max_cost is not None:
-            caps.append(Cap(MAX_COST, self._max_cost, spent))
-        if not caps:
-            return None
-        nearest = min(caps, key=lambda cap: cap.left)
-        self._left = nearest.left - expected
-        # Calls that cost nothing exceed no budget, even where all of it is spent.
-        if self._left >= 0 or not expected:
-            return None
-        if nearest.name == MAX_COST:
-            amounts = f"${nearest.spent:.4f} spent and up to ${expected:.4f} to come"
-            why = f"{amounts} would pass max_cost ${nearest.total:g}"
-            return Failure("max_cost", f"stopped before layer {number}: {why}")
-        why = (
-            f"${nearest.spent:.4f} of the {nearest.name}'s budget of ${nearest.total:g} are spent, and up to "
-            f"${expected:.4f} to come would pass it"
-        )
-        return Failure("budget", f"stopped before layer {number}: {why}")
+    async def check_request(
+        self, call: CallId, agent: Agent, messages: Sequence[Message], paid_before: float
+    ) -> None:
+        """Hold the price of a request that is about to be sent. Raises ModelError where it exceeds a cap.
 
-    def admit(self, calls: Sequence[tuple[CallId, Agent]], references: Sequence[Reference]) -> None:
-        """Count the cost of `calls` that join the current layer. Raises UsageError where it exceeds a cap."""
+        `paid_before` is what other requests of the same call have cost, as those of an agent that failed.
+        """
         if not self.is_active:
             return
-        price = sum(self._highest_price(call, agent, references) for call, agent in calls)
-        if price and price > self._left:
+        price = self._price(agent, messages)
+        # A request that costs nothing passes no budget, even where all of it is spent.
+        if not price:
+            return
+        most = max(self._held.get(call, 0.0), paid_before + price)
+        refusal = await self._refusal({call: most}, f"{agent.name} was not asked")
+        if refusal is not None:
+            raise ModelError(refusal.kind, refusal.message)
+
+    def admit(self, calls: Sequence[tuple[CallId, Agent]], references: Sequence[Reference]) -> None:
+        """Hold the price of `calls` that join the current layer. Raises UsageError where it exceeds a cap."""
+        if not self.is_active:
+            return
+        prices = {call: self._highest_price(call, agent, references) for call, agent in calls}
+        price = sum(prices.values())
+        if not price:
+            return
+        if self._passed_cap(prices) is not None or (
+            self._budgets is not None and self._budgets.reserve_now(prices) is not None
+        ):
             raise UsageError(f"up to ${price:.4f} more would pass what may still be spent")
-        self._left -= price
+        self._held |= prices
+
+    async def _refusal(self, prices: Mapping[CallId, float], what: str) -> Failure | None:
+        """Hold `prices`, or return the reason, which begins with `what`, why they may not be paid."""
+        expected = sum(prices.values())
+        # Calls that cost nothing exceed no budget, even where all of it is spent.
+        if not expected:
+            return None
+        if (cap := self._passed_cap(prices)) is not None:
+            amounts = f"${cap.spent:.4f} spent{_held_words(cap)} and up to ${expected:.4f} to come"
+            return Failure("max_cost", f"{what}: {amounts} would pass max_cost ${cap.total:g}")
+        held_before = dict(self._held)
+        self._held |= prices  # Before the wait, in which other calls of the run may be checked.
+        if self._budgets is None:
+            return None
+        cap = await asyncio.to_thread(self._budgets.reserve, prices)
+        if cap is None:
+            return None
+        for call in prices:
+            self._held.pop(call, None)
+            if call in held_before:
+                self._held[call] = held_before[call]
+        return Failure(
+            "budget",
+            f"{what}: ${cap.spent:.4f} of the {cap.name}'s budget of ${cap.total:g} are spent"
+            f"{_held_words(cap)}, and up to ${expected:.4f} to come would pass it",
+        )
+
+    def _passed_cap(self, prices: Mapping[CallId, float]) -> Cap | None:
+        """The recipe's own cap where `prices` would pass it, with what is held for other calls."""
+        if self._max_cost is None:
+            return None
+        held = sum(
+            price
+            for call, price in self._held.items()
+            if call not in prices and call not in self._progress.replies
+        )
+        cap = Cap(MAX_COST, self._max_cost, paid(self._progress.replies.values()).known_cost, held)
+        return cap if sum(prices.values()) > cap.left else None
 
     def _highest_price(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> float:
         """The most that a call should cost; an unknown price counts as nothing and is noted."""
         recipe = self._progress.recipe
         layer = recipe.layers[call.layer - 1]
         shown = self._expected_references(call, references)
-        costs = []
-        for candidate in recipe.candidates(call.layer, agent):
-            prompt = sum(map(message_tokens, self._caller.prepare(call, layer, candidate, shown).messages))
-            facts = self._caller.facts(candidate)
-            cost = facts.cost(Usage(prompt, facts.most_written(candidate)))
-            if cost is None:
-                self._unpriced_agents[candidate.name] = None
-            costs.append(cost or 0.0)
-        return max(costs)
+        return max(
+            self._price(candidate, self._caller.prepare(call, layer, candidate, shown).messages)
+            for candidate in recipe.candidates(call.layer, agent)
+        )
+
+    def _price(self, agent: Agent, messages: Sequence[Message]) -> float:
+        """The most that one request should cost; an unknown price counts as nothing and is noted."""
+        facts = self._caller.facts(agent)
+        cost = facts.cost(Usage(sum(map(message_tokens, messages)), facts.most_written(agent)))
+        if cost is None:
+            self._unpriced_agents[agent.name] = None
+        return cost or 0.0
 
     def _expected_references(self, call: CallId, references: Sequence[Reference]) -> Sequence[Reference]:
         """The references that a call will be shown, as far as can be known before its layer begins."""
         recipe = self._progress.recipe
         layer, seats = recipe.layers[call.layer - 1], len(recipe.lineup[call.layer - 1])
         if layer.window is not None:
-            return references[: layer.window.size]
+            return sorted(references, key=lambda reference: len(reference.text))[-layer.window.size :]
         return share_of(call, layer, seats, self._progress.prompt, references)[0]
+
+
+def _held_words(cap: Cap) -> str:
+    return f", ${cap.held:.4f} held for open calls" if cap.held else ""

@@ -133,6 +133,9 @@ class Reply:
     attempts: int = 0
     reused: bool = False
     notes: tuple[str, ...] = ()
+    known_cost: float = 0.0
+    """The part of an unknown `cost` that is known, as of an agent that failed before another was asked. It is
+    booked as the call ends, and not kept."""
 
     @property
     def seconds(self) -> float:
@@ -255,6 +258,7 @@ def paid(replies: Iterable[Reply]) -> Paid:
         cost = dollars(reply.cost)
         if cost is None:
             is_known = False
+            known_cost += dollars(reply.known_cost) or 0.0
         else:
             known_cost += cost
     return Paid(usage, known_cost, known_cost if is_known else None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError
 from moa_tui.formats.foreign import KNOWN, LATEST, Tally, from_rows, kind_of, reader_of, records_in, row_group
+from moa_tui.formats.foreign.values import first_text, label
 from moa_tui.formats.json_reader import conversation_from
 from moa_tui.formats.json_stream import JsonStream, JsonValue, Problems
 from moa_tui.formats.json_writer import FORMAT, recipe_document
@@ -86,7 +87,8 @@ class Reading:
     def _why_nothing(self) -> str:
         """Why there is nothing to import from the file."""
         reason = self._problems.first or "there is no conversation in it"
-        return reason if self._is_known else f"{reason}; what can be read: {KNOWN}"
+        is_told = self._is_known and self._problems.first
+        return reason if is_told else f"{reason}; what can be read: {KNOWN}"
 
     def _conversations(self, text: TextFile) -> Iterator[Conversation]:
         """The conversations of one text. Raises FileError where nothing more of it can be read."""
@@ -154,8 +156,8 @@ class Reading:
         try:
             conversation = make()
         except (FileError, RecursionError) as error:
-            title = document.get("title") or document.get("name")
-            name = f' "{title[:_LONGEST_NAME]}"' if isinstance(title, str) else ""
+            title = label(first_text(document, "title", "name"), _LONGEST_NAME)
+            name = f' "{title}"' if title else ""
             reason = error if isinstance(error, FileError) else "it is nested too deeply"
             self._problems.add(f"the conversation{name} at {where}: {reason}" if where else str(reason))
             return

@@ -162,13 +162,12 @@ class JsonStream:
                     return None
                 here = max(0, here - 199)
                 continue
-            start = self._at = match.end()
-            where = self._place(start)
-            length = len(self._text)
+            self._at = match.end()
+            where = self._place(self._at)
             try:
                 value = self._decode()
-            except (JSONDecodeError, RecursionError):
-                self._in_vain += max(length, len(self._text)) - self._at
+            except (JSONDecodeError, RecursionError) as error:
+                self._in_vain += self._cost(error)
                 here = self._at + 1
                 continue
             if self._is_wanted(value):
@@ -177,6 +176,12 @@ class JsonStream:
         self._problems.add(f"{self._place(self._at)}: the rest, in which too little can be read")
         self._text, self._at, self._ended, self._pieces = "", 0, True, iter(())
         return None
+
+    def _cost(self, error: JSONDecodeError | RecursionError) -> int:
+        """The characters that were read in vain for an error, or as many as it can have been."""
+        if isinstance(error, JSONDecodeError) and not error.msg.startswith("Unterminated"):
+            return error.pos - self._at + 1_000
+        return len(self._text) - self._at
 
     def _decode(self) -> object:
         """The value at this place, which is behind it then. Raises JSONDecodeError and RecursionError."""

@@ -143,7 +143,8 @@ class Accepted:
                             and change is not None
                             and self.learn(server, agent.model, change.form)
                         ):
-                            notes = (f"{change.words}; asked again so",)
+                            advice = "" if endpoint is None else _advice(agent, change.form)
+                            notes = (f"its server {change.words}; it was asked again so{advice}",)
                         has_begun = True
                         yield piece
                     return
@@ -158,10 +159,16 @@ class Accepted:
         raise refused
 
     def learn(self, server: str, model: str, form: Form) -> bool:
-        """Keep a form that worked; False where it is known already."""
-        is_new = self._forms.get((server, model)) != form
-        self._forms[server, model] = form
-        return is_new
+        """Keep a form that worked, beside what other calls have learned; False where nothing is new."""
+        known = self._forms.get((server, model), PLAIN)
+        together = Form(
+            known.left_out | form.left_out,
+            form.renamed or known.renamed,
+            known.has_system_role and form.has_system_role,
+            known.alternates or form.alternates,
+        )
+        self._forms[server, model] = together
+        return together != known
 
     def learn_context(self, server: str, model: str, tokens: int) -> None:
         """Keep the tokens of context that a model's refusal stated."""
@@ -205,6 +212,14 @@ def change_for(
         changed = replace(changed, alternates=True)
         words.append("takes no two messages of one role in a row, so they were joined")
     return Change(changed, " and ".join(words)) if words else None
+
+
+def _advice(agent: Agent, form: Form) -> str:
+    """What to write into the config, so that the request that is refused is not made."""
+    lines = ["stream_options = false"] if "stream_options" in form.left_out else []
+    lines += [] if form.has_system_role else ["system_role = false"]
+    where = f"[endpoints.{agent.model.partition('/')[0]}]"
+    return f" ({' and '.join(lines)} in {where} spares the refusal)" if lines else ""
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:

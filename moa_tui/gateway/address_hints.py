@@ -20,6 +20,12 @@ _WANTS_TLS = re.compile(
 )
 
 
+# LM Studio answers 200, OpenAI 404 or 400, Express and Go 404, all in words of their own.
+_UNKNOWN_PATH = re.compile(
+    r"unexpected endpoint or method|invalid url \(post |cannot post /|404 page not found", re.IGNORECASE
+)
+
+
 def address_hint(address: str, status: int | None, said: str, *, is_ollama: bool = False) -> str | None:
     """What to write in the place of `address`, in a sentence; None where it is not known to be wrong.
 
@@ -28,7 +34,7 @@ def address_hint(address: str, status: int | None, said: str, *, is_ollama: bool
     """
     if status == 400 and _WANTS_TLS.search(said):
         return f"the server expects TLS: write {address.replace('http://', 'https://', 1)}"
-    if status not in (404, 405):
+    if status not in (404, 405) and not _UNKNOWN_PATH.search(said):
         return None
     parts = urlsplit(address)
     path = parts.path.rstrip("/")

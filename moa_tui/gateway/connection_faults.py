@@ -77,8 +77,11 @@ def proxy_of(address: str) -> Proxy | None:
     variable = next(
         (name for name, text in os.environ.items() if name.lower() in names and text == value), None
     )
-    named = value if "://" in value else f"http://{value}"
-    return Proxy(shown_address(named.rstrip("/")), variable)
+    scheme = value.partition("://")[0] if "://" in value else "http"
+    # A password may hold any character, also those that end a host's name.
+    place = value.rpartition("@")[2] if "@" in value else value.rpartition("://")[2]
+    host_and_port = re.match(r"[\w.:\[\]-]*", place)
+    return Proxy(f"{scheme}://{host_and_port[0] if host_and_port else ''}"[:200], variable)
 
 
 def connection_fault(causes: Iterable[BaseException], address: str | None) -> ModelError | None:
@@ -147,7 +150,8 @@ def through(failure: ModelError, proxy: Proxy) -> ModelError:
     """The failure of a call that went through `proxy`, which it names."""
     if failure.status_code == 407:
         return _wants_password(proxy)
-    if proxy.address in failure.message:
+    was_not_sent = failure.status_code is None and failure.kind in ("forbidden", "not_found", "bad_request")
+    if was_not_sent or proxy.address in failure.message:
         return failure
     failure.message = f"{failure.message} (asked through {proxy})"
     return failure

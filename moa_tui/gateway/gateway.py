@@ -100,6 +100,8 @@ class Gateway:
         self.answers = answers or Answers()
         self._confirmed: set[str] = set()
         """The marks of destinations, imported or not, that a run was let go to by an answer."""
+        self._told_of_effort: set[str] = set()
+        """The models of which it was said that no effort reaches them."""
         self._local_facts: Mapping[tuple[str, str], ModelFacts] = {}
         """By a local server's address and a model there, what the server says of it."""
 
@@ -325,6 +327,7 @@ class Gateway:
                 async for piece in raw:
                     if isinstance(piece, Finish):
                         notes = tuple(self._without_keys(sanitize(note), agent) for note in piece.notes)
+                        notes += self._effort_notes(agent)
                         finish = replace(
                             piece, reason=piece.reason and sanitize(piece.reason)[:40], notes=notes
                         )
@@ -380,6 +383,17 @@ class Gateway:
         prefix = agent.model.partition("/")[0]
         where = f"base_url of [endpoints.{prefix}]" if route.is_endpoint else "api_base"
         return f"{message}; {hint} as {where}"
+
+    def _effort_notes(self, agent: Agent) -> tuple[str, ...]:
+        """A note, once for each model, where litellm leaves out the effort that was asked for."""
+        is_wanted = agent.reasoning_effort not in (None, "none") and not agent.model.startswith("demo/")
+        if not is_wanted or agent.model in self._told_of_effort:
+            return ()
+        route = self._route(agent)
+        if load_litellm_stream().takes_effort(route.model, route.api_base):
+            return ()
+        self._told_of_effort.add(agent.model)
+        return ("takes no reasoning_effort, as far as litellm knows, and was asked without",)
 
     def _raw_stream(
         self, agent: Agent, messages: Sequence[Message], form: Form

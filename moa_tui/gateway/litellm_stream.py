@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import warnings
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -228,15 +228,17 @@ async def stream(
         body = exchange.body
         # Where litellm has read the reply already, it makes a stream of a whole answer.
         if is_unread := body is not None and not body.was_read:
-            async for chunk in read_body(body, reader):
-                yield chunk
+            async with aclosing(read_body(body, reader)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         if is_unread and not reader.is_foreign:
             yield _priced(reader.reply, priced_model)
             if (problem := reader.reply.problem()) is not None:
                 raise problem
         else:
-            async for item in _read_by_litellm(response, priced_model):
-                yield item
+            async with aclosing(_read_by_litellm(response, priced_model)) as items:
+                async for item in items:
+                    yield item
         if exchange.failure is not None:
             raise exchange.failure
     except Exception as error:
@@ -351,6 +353,19 @@ def provider_of(model: str, api_base: str | None) -> str | None:
         return str(litellm.get_llm_provider(model, api_base=api_base)[1])
     except litellm.exceptions.BadRequestError:
         return None
+
+
+def takes_effort(model: str, api_base: str | None) -> bool:
+    """False where litellm leaves out the reasoning effort of a request to the model, which it does unasked.
+
+    For a model that was asked just now: to ask litellm for the provider may sign in there.
+    """
+    try:
+        name, provider, *_ = litellm.get_llm_provider(model, api_base=api_base)
+    except litellm.exceptions.BadRequestError:
+        return True
+    parameters = litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
+    return parameters is None or "reasoning_effort" in parameters
 
 
 def missing_key(model: str) -> str | None:

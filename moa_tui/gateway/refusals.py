@@ -67,6 +67,21 @@ _NO_SYSTEM_ROLE = re.compile(
     r"|unsupported role:? ['\"`]?system|role ['\"`]?system['\"`]? (?:is )?(?:not|un)[ -]?supported",
     re.IGNORECASE,
 )
+_NO_EFFORT = re.compile(
+    # Ollama, which is sent it as `think`: "gemma3" does not support thinking; Anthropic of old models.
+    r"(?:does not|doesn't) support (?:extended |adaptive )?(?:thinking|reasoning)\b|invalid think value"
+    # Gemini: Thinking level is not supported for this model. The thinking budget (0) is invalid.
+    r"|thinking(?: level| budget| mode)? is not (?:supported|enabled)|thinking budget \(\d{1,9}\) is invalid"
+    r"|only works in thinking mode|thinking can'?t be disabled|support setting thinking_budget"
+    # Anthropic: This model does not support the effort parameter. xAI: Model x does not support parameter
+    # reasoningEffort.
+    r"|support the effort parameter|parameter reasoningeffort"
+    # Groq: `reasoning_effort` must be one of `low`, `medium`, or `high`. Proxies: level "max" not supported,
+    # valid levels: ... pydantic, in vLLM: ('body', 'reasoning_effort'), 'msg': "Input should be ...
+    r"|reasoning_effort[`'\"]? must be one of|level \"\w{1,20}\" not supported, valid levels"
+    r"|reasoning_effort['\"]\)?,? ?['\"]msg['\"]: ?['\"]input should be",
+    re.IGNORECASE,
+)
 _ALTERNATE = re.compile(
     # The templates of Llama 2, Mistral and Gemma; Perplexity; Anthropic's first models; DeepSeek's reasoner.
     r"roles must alternate|roles should be alternating|should alternate with assistant"
@@ -114,6 +129,8 @@ def not_taken(status: int | None, text: str) -> frozenset[str]:
     if status != 500:
         for pattern in _NOT_TAKEN_PATTERNS:
             names.update(match[1].lower() for match in pattern.finditer(text))
+        if _NO_EFFORT.search(text):
+            names.add("reasoning_effort")
     if _NO_SYSTEM_ROLE.search(text):
         names.add(SYSTEM_ROLE)
     if _ALTERNATE.search(text):

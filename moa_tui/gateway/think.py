@@ -59,6 +59,9 @@ class ThinkSplitter:
         self._mentioned = 0
         """The opening marks in the answer, but for those in a sentence, that no closing one has followed."""
         self._wrapper = ""
+        self._fenced_openers = 0
+        self._fenced_end: int | None = None
+        """Where the text goes on behind the last closing mark in a fence that nothing has opened there."""
         self._prose = Prose()
         self._pieces: list[Piece] = []
 
@@ -95,6 +98,11 @@ class ThinkSplitter:
             (self._write if self._channel == "final" else self._reason)(held)
         elif self._place != "gap":
             self._write(held)
+            is_open = self._prose.in_fence or self._prose.left_open
+            if clean and is_open and self._fenced_end is not None:
+                # A fence was never closed: it was the reasoning's, and the mark was in none.
+                self._pieces.append(Moved("reasoning", self._text_characters))
+                self._pieces.append(Moved("text", self._text_characters - self._fenced_end))
         return self._taken()
 
     def _give_back(self) -> None:
@@ -110,6 +118,8 @@ class ThinkSplitter:
 
     def _write(self, text: str) -> None:
         if text:
+            if self._fenced_end == self._text_characters:
+                self._fenced_end += len(text) - len(text.lstrip())
             self._text_characters += len(text)
             self._prose.feed(text)
             self._pieces.append(Chunk("text", text))
@@ -216,7 +226,14 @@ class ThinkSplitter:
             return True
         spelled, after = mark[0], self._held[mark.end() :]
         if self._prose.in_code or self._prose.is_quoted:
+            is_alone = self._prose.in_fence and not self._prose.line.strip()
             self._write(spelled)
+            if is_alone and (mark["opener"] or (mark["tag"] and not mark["slash"])):
+                self._fenced_openers += 1
+            elif is_alone and self._fenced_openers:
+                self._fenced_openers -= 1
+            elif is_alone:
+                self._fenced_end, self._prose.left_open = self._text_characters, False
             self._held = after
             return bool(after)
         if not after.strip() and len(after) < _LONGEST_PAUSE and not self._is_ending:
@@ -232,7 +249,8 @@ class ThinkSplitter:
         else:
             # The other words are tags of many a plain XML text as well.
             is_usual = "think" in spelled.lower() or spelled.lower() == self._opener.lower()
-            if self._has_reasoned and is_usual and self._prose.suits_mark(after, closing=False):
+            is_meant = self._has_reasoned and self._prose.suits_mark(after, closing=False)
+            if is_usual and (is_meant or self._prose.begins_block(after)):
                 self._open(spelled, after)
             else:
                 self._mentioned += not self._prose.line.strip() or not is_usual
@@ -253,7 +271,7 @@ class ThinkSplitter:
         else:
             if self._text_characters:
                 self._pieces.append(Moved("reasoning", self._text_characters))
-            self._text_characters = 0
+            self._text_characters, self._fenced_end, self._fenced_openers = 0, None, 0
             self._has_reasoned = True
             self._prose = Prose()
             self._place = "gap"
@@ -279,6 +297,9 @@ class ThinkSplitter:
         self._has_reasoned |= self._channel != "final"
         write(held[: token.start()])
         self._held = held[token.end() :]
+        if self._channel == "final" and self._prose.in_code:
+            write(token[0])  # The answer is about it.
+            return bool(self._held)
         if token[1] in ("start", "channel"):
             self._held = held[token.start() :]
         if token[1] != "message":

@@ -147,6 +147,8 @@ class Prose:
         """The current line so far; of a long one, its end."""
         self.last = ""
         """The last character that is not blank."""
+        self.left_open = False
+        """True once a block began in a block, so that the outer one was never closed."""
         self._fence = ""
 
     def feed(self, text: str) -> None:
@@ -165,8 +167,10 @@ class Prose:
             return
         if not self._fence:
             self._fence = fence[1]
-        elif fence[1].startswith(self._fence) and not fence[2].strip():
-            self._fence = ""
+        elif fence[1].startswith(self._fence):
+            # One that names a language cannot close a block.
+            self.left_open = self.left_open or bool(fence[2].strip())
+            self._fence = self._fence if fence[2].strip() else ""
 
     @property
     def in_code(self) -> bool:
@@ -181,6 +185,11 @@ class Prose:
         return bool(open_run)
 
     @property
+    def in_fence(self) -> bool:
+        """Whether a fence is open."""
+        return bool(self._fence)
+
+    @property
     def is_quoted(self) -> bool:
         """Whether a quotation mark or bracket stands directly before what comes next."""
         return bool(self.line) and self.line[-1] in _QUOTES
@@ -193,13 +202,17 @@ class Prose:
         ]
         return sum(marks) * 2 > len(marks)
 
+    def begins_block(self, after: str) -> bool:
+        """Whether an opening mark here stands on a line of its own, behind a sentence that has ended."""
+        return not self.line.strip() and self.last in tuple(".!?…。！？") and after[:1] == "\n"
+
     def suits_mark(self, after: str, *, closing: bool) -> bool:
         """Whether a mark that is meant as one, not mentioned in a sentence, may stand here before `after`."""
         before = self.line.rstrip()
         follows_word = bool(before) and before[-1] not in '.!?。！？…*)”"」'
         if follows_word and before != self.line:
             return closing and after[:2] == "\n\n"
-        if not closing and not before and self.last in ":：":
+        if not closing and not before and self.last in (":", "："):
             return False  # An example of what the sentence before speaks of.
         bare = after.lstrip(" \t")
         return not (bare != after and bare[:1].islower()) and bare[:1] not in tuple(",;:)`")

@@ -320,12 +320,12 @@ class BoundedStream(httpx.AsyncByteStream):
         """Have the next reader begin with these pieces."""
         self._put_back = [*pieces, *self._put_back]
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
         self.was_read = True
-        while self._put_back:
-            yield self._put_back.pop(0)
-        async for piece in self._source:
-            yield piece
+        return self
+
+    async def __anext__(self) -> bytes:
+        return self._put_back.pop(0) if self._put_back else await anext(self._source)
 
     async def _bounded_pieces(self) -> AsyncGenerator[bytes, None]:
         turn_began = left = time.monotonic()

@@ -12,7 +12,7 @@ from moa_tui.engine.values import Chunk
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from moa_tui.gateway.transport import BoundedStream
     from moa_tui.gateway.wire_reader import WireReader
@@ -23,14 +23,13 @@ _LONGEST_CHUNK = 8_192
 _LEFTOVER_SECONDS = 0.05
 
 
-async def read_body(body: BoundedStream, reader: WireReader) -> AsyncIterator[Chunk]:
+async def read_body(body: BoundedStream, reader: WireReader) -> AsyncGenerator[Chunk, None]:
     """Yield the chunks of a reply until it is over, has failed or has turned out to be foreign.
 
     What was read of a foreign reply is put back. Raises ModelError, and what the body raises.
     """
     waiting: list[bytes] = []
-    pieces = aiter(body)
-    async for piece in pieces:
+    async for piece in body:
         chunks = reader.feed(piece)
         if not reader.is_known:
             waiting.append(piece)
@@ -43,7 +42,7 @@ async def read_body(body: BoundedStream, reader: WireReader) -> AsyncIterator[Ch
             async for part in in_pieces(chunk.text):
                 yield Chunk(chunk.kind, part)
         if reader.is_over:
-            await _leave(pieces)
+            await _leave(body)
             return
     else:
         for chunk in reader.flush():
@@ -53,11 +52,11 @@ async def read_body(body: BoundedStream, reader: WireReader) -> AsyncIterator[Ch
         body.put_back(waiting)
 
 
-async def _leave(pieces: AsyncIterator[bytes]) -> None:
+async def _leave(body: BoundedStream) -> None:
     """Read what follows the end of a reply, for a moment; the reply is whole, whatever becomes of that."""
     with suppress(TimeoutError, httpx.HTTPError, ModelError):
         async with asyncio.timeout(_LEFTOVER_SECONDS):
-            async for _ in pieces:
+            async for _ in body:
                 pass
 
 

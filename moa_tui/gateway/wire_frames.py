@@ -129,6 +129,17 @@ def _frame(data: bytes, name: str) -> Frame:
             return Frame({"error": text}, name)
         return Frame(name=name, is_torn=True)
     try:
-        return Frame(json.loads(text), name)
+        return Frame(_json(text), name)
     except (ValueError, RecursionError):
         return Frame(name=name, is_done=text.lower() in _DONE, is_torn=text.lower() not in _DONE)
+
+
+def _json(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError and RecursionError."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # Python refuses an integer of thousands of digits; nothing that one could count is meant by it.
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else None)

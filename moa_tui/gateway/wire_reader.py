@@ -32,11 +32,12 @@ class WireReader:
         """True once an event of a known shape, or an error, has come."""
         self._frames = FrameReader()
         self._unknown = 0
+        self._has_ended = False
 
     @property
     def is_foreign(self) -> bool:
         """True where the server speaks a protocol that is not known here."""
-        return not self.is_known and self._unknown >= _MOST_UNKNOWN
+        return not self.is_known and self._unknown >= (1 if self._has_ended else _MOST_UNKNOWN)
 
     @property
     def is_over(self) -> bool:
@@ -50,8 +51,7 @@ class WireReader:
     def flush(self) -> list[Chunk]:
         """The chunks that the end of the body completes, to be called once."""
         chunks = self._read(self._frames.flush())
-        if self._unknown and not self.is_known:
-            self._unknown = _MOST_UNKNOWN
+        self._has_ended = True
         return chunks
 
     def _read(self, frames: Iterable[Frame]) -> list[Chunk]:
@@ -59,7 +59,7 @@ class WireReader:
             if self.is_over:
                 break
             if frame.is_done:
-                self.reply.is_over = True
+                self.reply.is_over = self._has_ended = True
             elif frame.is_torn:
                 self.reply.fail_torn()
             else:

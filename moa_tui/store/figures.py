@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.layer import WRITING_TASKS
 from moa_tui.stats.figures import Figures, Group
+from moa_tui.store.row_json import failure_from
 from moa_tui.store.text_pool import decoded
 
 if TYPE_CHECKING:
@@ -27,11 +28,15 @@ T = TypeVar("T")
 
 _COUNTED = "FROM turns AS t JOIN conversations AS o ON o.key = t.conversation WHERE o.deleted IS NULL"
 _CALLS = """
-SELECT c.turn, c.layer, c.place, c.agent, c.model, c.status, c.reused, c.text, c.prompt_tokens,
-       c.completion_tokens, c.estimated, c.cost, c.started, c.first_token, c.ended
+SELECT c.turn, c.layer, c.place, c.agent, c.model, c.status, c.reused, c.text,
+       CASE c.status WHEN 'stopped' THEN c.error END, c.prompt_tokens, c.completion_tokens, c.estimated,
+       c.cost, c.started, c.first_token, c.ended
 FROM calls AS c
 """
 _NO_MONTH = "unknown"
+_ANSWERED = ("done", "partial")
+_LEFT_BEHIND = "left_behind"
+"""Among the statuses, stands for calls that were stopped because their layer went on without them."""
 
 
 def figures(connection: sqlite3.Connection, *, since: float | None = None) -> Figures:
@@ -95,7 +100,9 @@ def _flows(connection: sqlite3.Connection) -> dict[int, _Flow]:
 def _passed_statuses(layer: Mapping[str, Any]) -> tuple[str, ...]:
     if layer.get("task", WRITING_TASKS[0]) not in WRITING_TASKS:
         return ()
-    return ("done", "partial") if layer.get("use_partial") else ("done",)
+    if not layer.get("use_partial"):
+        return ("done",)
+    return ("done", "partial") if layer.get("window") else ("done", "partial", _LEFT_BEHIND)
 
 
 @dataclass(slots=True)
@@ -185,8 +192,8 @@ class _Count:
             return
         sums: dict[tuple[int, int], _Sum] = {}
         # An answer is used where a later layer was asked; a vote reads answers without asking anybody.
-        read_until = rows[-1][1] + (turn.flow.votes and turn.status == "done")
-        for _, layer, place, agent, model, status, reused, _, *numbers in rows:
+        read_until = rows[-1][1] + (turn.flow.votes and turn.status in _ANSWERED)
+        for _, layer, place, agent, model, status, reused, _, why_stopped, *numbers in rows:
             own = sums[layer, place] = self._sums[turn.recipe, turn.month, model, agent]
             if not reused and numbers[4] is not None:
                 own.statuses[status] += 1
@@ -195,7 +202,12 @@ class _Count:
             if layer <= len(turn.flow.passes) and (passed := turn.flow.passes[layer - 1]):
                 own.proposed += 1
                 own.left_out += status == "excluded"
-                own.used += layer < read_until and status in passed
+                is_passed = status in passed or (
+                    _LEFT_BEHIND in passed
+                    and why_stopped is not None
+                    and failure_from(decoded(why_stopped)).kind == _LEFT_BEHIND
+                )
+                own.used += layer < read_until and is_passed
         metrics = json.loads(turn.metrics or "{}")
         for overlap in metrics.get("overlap", ()):
             if (call := (overlap["layer"], overlap["index"])) in sums:
@@ -209,7 +221,7 @@ class _Count:
     def _count_taken(self, turn: _Turn, rows: Sequence[tuple[Any, ...]]) -> None:
         """Count whose answer was made the final one by hand: the first whose text is the turn's answer."""
         for _, layer, _, agent, model, _, _, text, *_ in rows:
-            if turn.status == "done" and layer <= len(turn.flow.passes) and text == turn.answer:
+            if turn.status in _ANSWERED and layer <= len(turn.flow.passes) and text == turn.answer:
                 self._sums[turn.recipe, turn.month, model, agent].taken += 1
                 return
 

@@ -197,6 +197,10 @@ class Store:
 
         self._writer.put(change)
 
+    def book_aside(self, day: str, cost: float) -> None:
+        """Add US dollars that were paid for no call of a turn to a day, `2026-03-14`. Does not wait."""
+        self._writer.put(lambda connection: tables.book_aside(connection, day, cost))
+
     def prefer(self, preference: Preference) -> None:
         """Write which of several compared recipes was preferred. Does not wait."""
         self._writer.put(lambda connection: tables.keep_preference(connection, preference))

@@ -229,8 +229,9 @@ def keep_reply(
 def book_cost(connection: sqlite3.Connection, turn: int, reply: Reply, day: str | None) -> None:
     """Add what a call cost, in US dollars, to its turn and to the day on which it was paid.
 
-    This is the only code that books a payment, and both sums change in the one transaction that writes the
-    call. A reply reused from an earlier run was booked with that run, and an unknown cost cannot be booked.
+    This is the only code that books the payment of a call in a turn, and both sums change in the one
+    transaction that writes the call. A reply reused from an earlier run was booked with that run, and an
+    unknown cost cannot be booked.
     `day` is None for the calls of a conversation that was read in or copied, which nobody paid for just now.
     """
     cost = paid([reply]).known_cost
@@ -238,8 +239,13 @@ def book_cost(connection: sqlite3.Connection, turn: int, reply: Reply, day: str 
         return
     connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (cost, turn))
     if day is not None:
-        add = "INSERT INTO spending (day, paid) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET paid = paid + ?"
-        connection.execute(add, (day, cost, cost))
+        book_aside(connection, day, cost)
+
+
+def book_aside(connection: sqlite3.Connection, day: str, cost: float) -> None:
+    """Add what was paid, in US dollars, to a day alone."""
+    add = "INSERT INTO spending (day, paid) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET paid = paid + ?"
+    connection.execute(add, (day, cost, cost))
 
 
 def change_reply(connection: sqlite3.Connection, turn: int, call: CallId, reply: Reply) -> None:

@@ -11,7 +11,7 @@ from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallEnded, CallStarted, RunEnded
-from moa_tui.engine.values import CallId
+from moa_tui.engine.values import CallId, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from tests.chat.helpers import events_of, settled, wait_for_text
 from tests.helpers import recipe
@@ -343,3 +343,14 @@ async def test_trying_an_agent_without_its_key_says_so(chat: Chat, gateway: Fake
     gateway.fails = MissingKeyError("LAB_KEY is not set")
     with pytest.raises(MissingKeyError, match="LAB_KEY"):
         await chat.try_agent(Agent(model="new"), "?")
+
+
+def test_a_cut_answer_that_is_taken_by_hand_is_still_called_cut_off(chat: Chat, models: FakeModels) -> None:
+    models.scripts = {"a": [["half an", Finish("length")]]}
+    settled(chat, chat.send("?"))
+    assert chat.turn is not None
+    assert chat.turn.outcome is not None
+    cut = next(call for call, reply in chat.turn.outcome.replies.items() if reply.status == "partial")
+    taken = chat.use_answer(cut).outcome
+    assert taken is not None
+    assert (taken.status, taken.answer, taken.error and taken.error.kind) == ("partial", "half an", "length")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -11,12 +12,12 @@ from moa_tui.chat.backend import Backend
 from moa_tui.chat.changes import AddAgent, Resume, Retry
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.conversations import Conversations
-from moa_tui.chat.ledger import CapWarnings, Ledger, cap_words, is_near
+from moa_tui.chat.ledger import Account, CapWarnings, Ledger, cap_words, is_near
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.plan import Cap
 from moa_tui.engine.values import CallId, Chunk, Finish, Reply, Usage
-from moa_tui.errors import UsageError
+from moa_tui.errors import ModelError, UsageError
 from moa_tui.settings.config import Budget
 from moa_tui.store import Store
 from tests.chat.helpers import events_of, settled, wait_for_text
@@ -153,7 +154,7 @@ def test_a_price_that_nobody_knows_is_not_counted_and_said(shop: Shop) -> None:
 def test_an_agent_that_joins_a_run_must_be_within_it_too(shop: Shop) -> None:
     gate = asyncio.Event()
     shop.models.scripts = {**shop.models.scripts, "b": [["b", gate, PAID]]}
-    chat = shop.chat(day=0.05)
+    chat = shop.chat(day=0.08)
     running = chat.send("?")
     wait_for_text(running, CallId(1, 2))
     dear = AddAgent(Agent(model="new", max_tokens=1000)).of_run(running.progress())
@@ -162,6 +163,100 @@ def test_an_agent_that_joins_a_run_must_be_within_it_too(shop: Shop) -> None:
     assert running.alter(AddAgent(Agent(model="new", max_tokens=1)).of_run(running.progress())).result(15)
     running.stop()
     settled(chat, running)
+
+
+def test_runs_side_by_side_do_not_spend_the_same_money(shop: Shop) -> None:
+    """Of three recipes that may cost a little over 0.10 each, two are refused where 0.20 is left."""
+    dear = recipe([{"model": "a", "max_tokens": 1_000}])
+    gate = asyncio.Event()
+    shop.models.scripts = {"a": [["a", gate, PAID]]}
+    chat = shop.chat(day=0.2)
+    comparison = chat.compare("?", [dear, dear, dear])
+    for run in comparison.runs[1:]:
+        events_of(run)
+    shop.engine.submit(opened(gate)).result(15)
+    events_of(comparison.runs[0])
+    outcomes = [turn.outcome for turn in chat.settle_comparison(comparison)]
+    assert sorted(outcome.status for outcome in outcomes if outcome) == ["done", "stopped", "stopped"]
+    assert shop.asked == "a"
+    refused = [outcome.error.message for outcome in outcomes if outcome and outcome.error]
+    assert all("held for open calls" in message for message in refused)
+
+
+async def opened(gate: asyncio.Event) -> None:
+    gate.set()
+
+
+def test_what_an_ended_run_held_is_free_again(shop: Shop) -> None:
+    chat = shop.chat(day=0.4)
+    shop.models.scripts = {"a": [["a", PAID]]}
+    dear = recipe([{"model": "a", "max_tokens": 2_000}])
+    for _ in range(3):
+        chat.use_recipe(dear)
+        settled(chat, chat.send("?"))
+    assert shop.asked == "aaa"
+    assert not chat.backend.ledger._held
+
+
+def test_a_call_that_joins_never_waits_for_a_disk_that_hangs(
+    shop: Shop, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang, is_asked = threading.Event(), threading.Event()
+
+    def paid_on(day: str) -> float:
+        is_asked.set()
+        hang.wait(15)
+        return 0.0
+
+    monkeypatch.setattr(store, "paid_on", paid_on)
+    ledger = Ledger(Budget(day=1.0), store, shop.days)
+    first, second = (Account(ledger, "one", is_kept=True) for _ in range(2))
+    waiting = threading.Thread(target=first.reserve, args=({CallId(1, 1): 0.6},))
+    waiting.start()
+    assert is_asked.wait(15)
+    assert second.reserve_now({CallId(1, 1): 0.6}) is None
+    hang.set()
+    waiting.join(15)
+    assert first.reserve_now({CallId(1, 1): 0.6}) == Cap("day", 1.0, 0.0, 0.6)
+
+
+async def test_a_question_beside_the_conversation_is_paid_from_the_same_budgets(
+    shop: Shop, store: Store, days: Days
+) -> None:
+    """As for a title, and for trying a model in the editor of recipes."""
+    chat = shop.chat(day=0.2, conversation=0.1)
+    agent = Agent(model="a", max_tokens=100)
+    assert await chat.try_agent(agent, "?") == "a answers"
+    assert [cap.spent for cap in caps_of(chat)] == [pytest.approx(0.05), pytest.approx(0.05)]
+    with pytest.raises(ModelError, match="of the conversation's budget of"):
+        await chat.try_agent(agent.model_copy(update={"max_tokens": 1_000}), "?")
+    assert shop.asked == "a"
+    assert store.paid_on(days.day) == pytest.approx(0.05)
+    assert not chat.backend.ledger._held
+
+
+async def test_a_question_in_a_private_conversation_is_not_on_disk(
+    shop: Shop, store: Store, days: Days
+) -> None:
+    chat = shop.chat(private=True, day=1.0)
+    await chat.try_agent(Agent(model="a"), "?")
+    assert caps_of(chat)[0].spent == pytest.approx(0.05)
+    assert store.paid_on(days.day) == 0
+
+
+async def test_a_model_that_is_tried_with_few_tokens_answers_all_the_same(shop: Shop) -> None:
+    shop.models.scripts = {"a": [["half", Finish("length")]]}
+    assert await shop.chat().try_agent(Agent(model="a", max_tokens=1), "?") == "half"
+
+
+def test_a_title_that_the_budget_cannot_pay_is_not_asked_for(shop: Shop) -> None:
+    chat = shop.chat(day=0.16)
+    settled(chat, chat.send("?"))
+    shop.models.scripts = {**shop.models.scripts, "t": [["A title", Finish("stop", Usage(1, 1), 2.5)]]}
+    named = Conversations(ChatSession(chat)).name_by("t")
+    with pytest.raises(ModelError, match="of the day's budget"):
+        asyncio.run(named)
+    assert "t" not in shop.asked
 
 
 # --- counted ----------------------------------------------------------------------------------------------

@@ -165,6 +165,14 @@ def test_the_answer_streams_as_it_is_written(shell: Shell) -> None:
     assert process.returncode == 0
 
 
+def test_reasoning_told_late_is_followed_by_the_answer_alone_on_lines_of_its_own(shell: Shell) -> None:
+    shell.server.script = {"mind": ["Let me think.", "\n</think>\n\n", "Par", "is."]}
+    recipe = shell.recipe(["scripted@key=mind"])
+    done = shell("ask", "-q", "-r", recipe, "hi")
+    assert (done.stdout, done.returncode) == ("Let me think.\nParis.\n", 0), "what was written stays"
+    assert shell("ask", "-q", "--no-stream", "-r", recipe, "hi").stdout == "Paris.\n"
+
+
 def test_without_streaming_the_answer_comes_whole(shell: Shell) -> None:
     done = shell("ask", "-q", "--no-stream", "-r", shell.recipe(["ok@n=3"]), "hi")
     assert done.stdout.startswith("answer-1-ok each")
@@ -220,6 +228,15 @@ def test_an_answer_that_is_cut_off_is_printed_and_exits_1(shell: Shell) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith("answer-1-reset")
     assert "the answer is cut off: L1.1 reset@n=5 (lab/reset@n=5): the connection was lost" in done.stderr
+
+
+def test_an_answer_cut_at_its_token_limit_is_printed_and_exits_1(shell: Shell) -> None:
+    done = shell("ask", "-r", shell.recipe(["length"]), "hi")
+    assert done.returncode == 1
+    assert done.stdout.startswith("answer-1-length")
+    assert (
+        "the answer is cut off: L1.1 length (lab/length): answer cut at the model's own limit" in done.stderr
+    )
 
 
 def wait_for_text(process: subprocess.Popen[bytes], text: bytes) -> bytes:
@@ -417,6 +434,7 @@ def test_a_dry_run_prints_the_plan_and_calls_nobody(shell: Shell) -> None:
     assert "at most about $1." in done.stdout
     assert "18,432 out" in done.stdout
     assert "16,384 of it to think" in done.stdout
+    assert "of it for thinking up to its limits" in done.stdout
     assert "TOGETHERAI_API_KEY is not set" in done.stdout
     unknown = shell("ask", "--dry-run", "-r", shell.recipe(["ok"], ["ok"]), "hello")
     assert "price unknown" in unknown.stdout

@@ -173,6 +173,28 @@ def test_doctor_tells_problems_and_fails() -> None:
     assert f"{path}: not valid TOML" in broken.output
 
 
+@pytest.mark.usefixtures("no_servers")
+def test_doctor_shows_the_endpoints_of_the_config_and_doubts_an_address() -> None:
+    path = paths.config_file()
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        '[endpoints.lab]\nbase_url = "http://127.0.0.1:1/v1"\ncontext_tokens = 8192\nsystem_role = false\n'
+        '[endpoints.odd]\nbase_url = "http://127.0.0.1:1/v1/chat/completions"\n'
+    )
+    lines = call("doctor").output.splitlines()
+    assert "  lab        http://127.0.0.1:1/v1, context_tokens = 8192, system_role = false" in lines
+    odd = lines.index("  odd        http://127.0.0.1:1/v1/chat/completions")
+    assert "Write http://127.0.0.1:1/v1," in lines[odd + 1]
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_doctor_names_a_variable_that_keeps_every_connection_from_being_made(tmp_path: Path) -> None:
+    done = call("doctor", SSLKEYLOGFILE=str(tmp_path), REQUESTS_CA_BUNDLE="/etc/corporate.pem")
+    assert done.exit_code == 1
+    assert f"✗ SSLKEYLOGFILE names {tmp_path}, which cannot be written" in done.output
+    assert "  REQUESTS_CA_BUNDLE is not looked at; name its file in SSL_CERT_FILE" in done.output
+
+
 @pytest.mark.program
 def test_config_path_show_and_edit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = paths.config_file()

@@ -212,6 +212,20 @@ def test_what_is_exported_can_be_imported_elsewhere_without_loss(
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
 
 
+def test_a_file_that_cannot_be_imported_keeps_no_other_out(tmp_path: Path) -> None:
+    good, poor, bad = (tmp_path / name for name in ("good.json", "poor.jsonl", "bad.json"))
+    good.write_text(json.dumps([{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]))
+    poor.write_text('{"messages": [{"role": "user", "content": "R"}]}\n{"messages": [\n')
+    bad.write_text("no JSON")
+    done = call("sessions", "import", str(bad), str(good), str(tmp_path / "none"), str(poor))
+    assert done.exit_code == 2
+    assert f"{good}: 1 conversation, 1 turn taken" in done.stdout
+    assert f"{poor}: 1 conversation, 1 turn taken" in done.stdout
+    assert f"{poor}: left out: line 2, column 1: it cannot be read" in done.stdout
+    assert f"{bad}: line 1, column 1: Expecting value; what can be read: moa-tui's JSON" in done.stderr
+    assert f"{tmp_path / 'none'}: it cannot be read: No such file or directory" in done.stderr
+
+
 def test_several_go_to_one_file_where_the_format_has_room_and_to_a_folder_where_not(tmp_path: Path) -> None:
     kept(a_conversation(1, title="Birds"), a_conversation(1, title="Fish"))
     done = call("sessions", "export", "Birds", "Fish", "-f", "jsonl", "-o", str(tmp_path / "both.jsonl"))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.model_server import ModelServer
 
 READY = "Ask anything"
+# Never the same for long, which would be taken for a loop.
+LONG_LINE = " ".join(f"long {number}" for number in range(20_000))
 ROOT = Path(__file__).parents[2]
 
 ESCAPES = {
@@ -221,9 +223,9 @@ def test_hostile_answers_and_errors_of_a_server(
         "escapes": list(joined(ESCAPES)),  # each character a chunk of its own
         "controls": [joined(CONTROLS)],
         "markup": [joined(MARKUP)],
-        "line": [f"{BEGIN} " + "long " * 40_000],
+        "line": [f"{BEGIN} " + LONG_LINE],
         "table": [table[at : at + 2_000] for at in range(0, len(table), 2_000)],
-        "final": [f"{joined(EVERY)}\n\n", "long " * 40_000, "\n\n", table, "\nThe last line.\n"],
+        "final": [f"{joined(EVERY)}\n\n", LONG_LINE, "\n\n", table, "\nThe last line.\n"],
     }
     models = [f"lab/scripted@key={key}" for key in lab.script if key != "final"]
     path = tmp_path / "hostile.toml"

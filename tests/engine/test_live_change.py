@@ -282,3 +282,17 @@ async def test_the_events_tell_the_run_in_its_order() -> None:
         at for at, event in enumerate(going.events) if isinstance(event, CallStarted) and event.call == D
     )
     assert kinds.index(RunChanged) < joined
+
+
+async def test_where_calls_are_made_in_turn_the_one_at_work_is_left_out_as_others_are_to_come() -> None:
+    in_turn = recipe(["b", "c"], ["w"], one_model_at_a_time=True)
+    models = FakeModels(b=[["b begins", asyncio.Event()]])
+    control, events = RunControl(), list[Event]()
+    running = asyncio.create_task(run(in_turn, ASK, models, events.append, control=control))
+    await wait_until(lambda: any(isinstance(event, Delta) for event in events))
+    assert control.alter(altered(LeaveOut(A), in_turn))
+    with pytest.raises(UsageError, match="the last answer of its layer"):
+        control.alter(altered(LeaveOut(B), in_turn))
+    outcome = await running
+    assert (outcome.status, outcome.replies[A].status) == ("done", "excluded")
+    assert "c says 1" in "".join(message["content"] for message in models.asked["w"][-1])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.values import Message, Reply
 
-LONG = "A sentence of an answer. " * 2_000
+LONG = " ".join(f"Sentence {number} of an answer." for number in range(2_000))
 MESSAGES: tuple[Message, ...] = (
     {"role": "system", "content": f"Read these:\n{LONG}\nand {LONG}{LONG[::-1]}."},
     {"role": "user", "content": "What is a moa?"},

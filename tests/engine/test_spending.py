@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from moa_tui.engine.call import Caller
+from moa_tui.engine.events import CallEnded
 from moa_tui.engine.health import Health
 from moa_tui.engine.plan import Cap, ModelFacts
+from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.run_in_progress import RunInProgress
 from moa_tui.engine.spending import SpendingGuard
-from moa_tui.engine.values import CallId, Message, Reply
-from moa_tui.errors import UsageError
+from moa_tui.engine.values import CallId, Chunk, Finish, Message, Reply, Usage, paid
+from moa_tui.errors import ModelError, UsageError
 from tests.fakes import FakeModels
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.spending import Budgets
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
 TOKENS = 100
@@ -39,14 +42,14 @@ def price_unknown(_: Agent) -> ModelFacts:
 
 def guarded(
     max_cost: float | None = None,
-    caps: Callable[[], Sequence[Cap]] | None = None,
+    budgets: Budgets | None = None,
     facts: Callable[[Agent], ModelFacts] = a_dollar_a_token,
 ) -> tuple[RunInProgress, SpendingGuard]:
     limits = {} if max_cost is None else {"max_cost": max_cost}
     tested = recipe(MODELS, [WRITER], **limits)
     caller = Caller(tested.limits, ASK, FakeModels(), lambda _: None, facts, Health())
     progress = RunInProgress(tested, "What is a moa?", {}, caller, lambda _: None)
-    return progress, SpendingGuard(progress, caller, caps)
+    return progress, SpendingGuard(progress, caller, budgets)
 
 
 async def test_without_a_cap_nothing_is_refused() -> None:
@@ -75,30 +78,142 @@ async def test_what_the_run_has_spent_counts_and_a_reused_reply_does_not() -> No
     assert await guard.refusal(2, []) is not None
 
 
-async def test_the_nearest_budget_is_asked_for_on_another_thread_before_each_layer() -> None:
-    threads: list[str] = []
-    spent = [0.0, 950.0]
+class Purse:
+    """One budget of a day, shared with others who have spent `spent` of it."""
 
-    def caps() -> list[Cap]:
-        threads.append(threading.current_thread().name)
-        return [Cap("conversation", 5_000.0, 0.0), Cap("day", 1_000.0, spent[len(threads) - 1])]
+    def __init__(self, total: float, spent: float = 0.0) -> None:
+        self.total, self.spent = total, spent
+        self.held: dict[CallId, float] = {}
+        self.threads: list[str] = []
 
-    _, guard = guarded(caps=caps)
+    def reserve(self, prices: Mapping[CallId, float]) -> Cap | None:
+        self.threads.append(threading.current_thread().name)
+        return self.reserve_now(prices)
+
+    def reserve_now(self, prices: Mapping[CallId, float]) -> Cap | None:
+        others = sum(price for call, price in self.held.items() if call not in prices)
+        cap = Cap("day", self.total, self.spent, others)
+        if sum(prices.values()) > cap.left:
+            return cap
+        self.held |= prices
+        return None
+
+    def release(self) -> None:
+        self.held.clear()
+
+
+async def test_the_budget_is_asked_on_another_thread_before_each_layer() -> None:
+    purse = Purse(1_000.0)
+    _, guard = guarded(budgets=purse)
     assert await guard.refusal(1, []) is None
+    purse.spent = 950.0
     refusal = await guard.refusal(2, [])
     assert refusal is not None
     assert refusal.kind == "budget"
-    assert "of the day's budget of $1000 are spent" in refusal.message
-    assert threading.current_thread().name not in threads
+    assert "$950.0000 of the day's budget of $1000 are spent, and up to $100.0000" in refusal.message
+    assert len(purse.threads) == 2
+    assert threading.current_thread().name not in purse.threads
+
+
+async def test_what_an_earlier_layer_never_asked_for_is_held_no_longer() -> None:
+    _, guard = guarded(250.0, budgets=Purse(250.0))
+    assert await guard.refusal(1, []) is None
+    assert await guard.refusal(2, []) is None
+
+
+async def test_both_limits_are_named_where_a_price_is_unknown() -> None:
+    _, guard = guarded(5.0, budgets=Purse(5.0), facts=price_unknown)
+    assert await guard.refusal(2, []) is None
+    assert guard.notes == ["price unknown, not counted against max_cost and the budget: w"]
+
+
+async def test_a_call_that_joins_is_held_against_the_budget_too() -> None:
+    progress, guard = guarded(budgets=Purse(350.0))
+    assert await guard.refusal(1, []) is None
+    joining = [(CallId(1, 3), progress.seats(1)[0][1])]
+    guard.admit(joining, [])
+    with pytest.raises(UsageError, match="more would pass"):
+        guard.admit([(CallId(1, 4), joining[0][1])], [])
+
+
+# Requests after the first
+
+
+def priced_run(max_cost: float | None, budgets: Budgets | None, *layers: Any, **scripts: Any) -> Any:
+    limits = {} if max_cost is None else {"max_cost": max_cost}
+    models = FakeModels(**scripts)
+    tested = recipe(*layers, agents=FALLBACK, **limits)
+    context = RunContext(facts=a_dollar_a_token, budgets=budgets)
+    return models, run(tested, ASK, models, lambda _: None, context=context)
+
+
+FALLBACK = {
+    "a": {"model": "a", "max_tokens": TOKENS, "fallback": ["spare"]},
+    "spare": {"model": "spare", "max_tokens": TOKENS},
+    "b": {"model": "b", "max_tokens": TOKENS},
+}
+THOUGHT = [Chunk("reasoning", "hm"), Finish("stop", Usage(0, 60, estimated=False), 60.0)]
+
+
+@pytest.mark.parametrize(("total", "is_asked"), [(150.0, False), (160.0, True)])
+@pytest.mark.parametrize("is_budget", [True, False])
+async def test_a_fallback_is_asked_only_where_it_can_be_paid_beside_the_agent_that_failed(
+    total: float, is_asked: bool, is_budget: bool
+) -> None:
+    limits = (None, Purse(total)) if is_budget else (total, None)
+    models, running = priced_run(*limits, ["a"], a=[THOUGHT])
+    outcome = await running
+    reply = outcome.replies[CallId(1, 1)]
+    assert bool(models.asked["spare"]) is is_asked
+    assert (reply.status, reply.cost) == (("done", 60.001) if is_asked else ("failed", 60.0))
+    assert any("was asked instead" in note for note in reply.notes) is is_asked
+    if not is_asked:
+        assert outcome.error is not None
+        assert outcome.error.kind == ("budget" if is_budget else "max_cost")
+        assert "spare was not asked" in outcome.error.message
+
+
+async def test_a_second_try_is_not_made_once_others_have_spent_the_budget(no_backoff: None) -> None:
+    purse = Purse(100.0)
+
+    models, running = priced_run(None, purse, ["b"], b=[[ModelError("server", "down", 500)], ["text"]])
+    first = models.__call__
+
+    async def stream(agent: Agent, messages: Sequence[Message]) -> AsyncIterator[Any]:
+        purse.spent = 90.0
+        async for piece in first(agent, messages):
+            yield piece
+
+    running.close()
+    context = RunContext(facts=a_dollar_a_token, budgets=purse)
+    outcome = await run(recipe(["b"], agents=FALLBACK), ASK, stream, lambda _: None, context=context)
+    assert len(models.asked["b"]) == 1
+    assert (outcome.error and outcome.error.kind, outcome.cost) == ("budget", 0.0)
+
+
+async def test_a_layer_that_a_budget_left_without_answers_can_be_gone_on_with() -> None:
+    purse = Purse(200.0)
+    models, running = priced_run(None, purse, ["b", "b"], ["b"])
+
+    def reserve(prices: Mapping[CallId, float]) -> Cap | None:
+        refused = Purse.reserve(purse, prices)
+        purse.spent = 200.0
+        return refused
+
+    purse.reserve = reserve  # type: ignore[method-assign]
+    outcome = await running
+    assert not models.asked["b"]
+    assert outcome.error is not None
+    assert outcome.error.kind == "budget"
 
 
 async def test_calls_may_join_as_long_as_the_cap_leaves_room_for_them() -> None:
     progress, guard = guarded(350.0)
     assert await guard.refusal(1, []) is None
-    joining = progress.seats(1)[:1]
-    guard.admit(joining, [])
+    joining = progress.seats(1)[0][1]
+    guard.admit([(CallId(1, 3), joining)], [])
     with pytest.raises(UsageError, match=r"up to \$100.0000 more would pass"):
-        guard.admit(joining, [])
+        guard.admit([(CallId(1, 4), joining)], [])
 
 
 async def test_an_unknown_price_counts_as_nothing_and_is_noted() -> None:
@@ -107,3 +222,21 @@ async def test_an_unknown_price_counts_as_nothing_and_is_noted() -> None:
     assert await guard.refusal(2, []) is None
     assert progress.notes == ["L1.1 early: cost unknown, not counted against max_cost"]
     assert guard.notes == ["price unknown, not counted against max_cost: w"]
+
+
+@pytest.mark.parametrize("first_price", [60.0, None])
+async def test_the_known_part_of_a_calls_cost_is_never_lost(first_price: float | None) -> None:
+    """Of an agent that failed and its fallback one price is unknown: the other is booked and counted."""
+    second_price = 60.0 if first_price is None else None
+    thought = [Chunk("reasoning", "hm"), Finish("stop", None, first_price)]
+    answer = ["text", Finish("stop", None, second_price)]
+    booked: list[float] = []
+    models = FakeModels(a=[thought], spare=[answer])
+    tested = recipe(["a"], agents=FALLBACK)
+
+    def note(event: Any) -> None:
+        if isinstance(event, CallEnded):
+            booked.append(paid([event.reply]).known_cost)
+
+    outcome = await run(tested, ASK, models, note, context=RunContext(facts=price_unknown))
+    assert (outcome.status, outcome.cost, booked) == ("done", None, [60.0])

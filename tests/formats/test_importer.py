@@ -256,6 +256,19 @@ _KEYS = st.sampled_from(
             "current_node",
         ),
         *("title", "create_time", "created", "content_type", "metadata", "model_slug", "tool_calls"),
+        *("id", "uuid", "parentId", "childrenIds", "chat", "history", "chat_messages", "sender", "chunks"),
+        *("chunkedPrompt", "responses", "response", "conversation", "conversation_a", "conversation_b"),
+        *("prompt", "chosen", "rejected", "conversationId", "messagesTree", "conv", "items", "contents"),
+        *("attachments", "files", "output", "thoughts", "recipient", "weight", "fragments", "name", "input"),
+        *(
+            "conversation_id",
+            "sessionId",
+            "content_references",
+            "matched_text",
+            "citations",
+            "models",
+            "$date",
+        ),
     ]
 )
 
@@ -272,6 +285,10 @@ _KNOWN_VALUES = st.sampled_from(
         "b",
         "moa-tui conversation",
         "multimodal_text",
+        "thinking",
+        "tool_use",
+        "canmore.create_textdoc",
+        "\ue200cite\ue202turn0search1\ue201",
     ]
 )
 
@@ -313,6 +330,8 @@ def test_no_json_does_more_harm_than_an_error(imported: Importing, document: obj
     survives(imported, document)
     survives(imported, {"messages": document})
     survives(imported, {"mapping": {"a": document, "b": {"parent": "a", "message": document}}})
+    survives(imported, [{"chat_messages": [document, document]}, {"chat": document}, document])
+    survives(imported, {"conversationId": "x", "messages": [{"id": "a", "children": [document]}]})
 
 
 @given(st.data())

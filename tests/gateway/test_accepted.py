@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
-from moa_tui.gateway.accepted import Form, parameters_of
+from moa_tui.gateway.accepted import Accepted, Form, parameters_of
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.settings.config import Endpoint
 from tests.hostile.raw_server import RawServer, chunk, ending, head
@@ -79,11 +80,17 @@ def refusing(*names: str, said: str = "Unsupported parameter: '{}' is not suppor
     return lambda body: next((said.format(name) for name in names if name in body), None)
 
 
+def note(words: str, spared_by: str = "") -> tuple[str, ...]:
+    advice = f" ({spared_by} in [endpoints.lab] spares the refusal)" if spared_by else ""
+    return (f"its server {words}; it was asked again so{advice}",)
+
+
 @pytest.mark.parametrize("name", ["stream_options", "temperature", "top_p", "seed"])
 def test_a_parameter_is_left_out_once_it_is_refused(name: str, engine: EngineThread) -> None:
     with Strict(refusing(name)) as server:
         ask = Asking(engine, server)
-        assert ask() == ("fine", (f"takes no {name}; asked again so",))
+        spared_by = "stream_options = false" if name == "stream_options" else ""
+        assert ask() == ("fine", note(f"takes no {name}", spared_by))
         assert ask() == ("fine", ()), "said once"
         ask(model="lab/other")
     first, second, third, *others = (request.json for request in server.requests)
@@ -99,7 +106,7 @@ def test_the_other_name_of_the_longest_answer_is_tried_and_then_neither(engine: 
     )
     with Strict(refusing("max_tokens", said=said)) as server:
         ask = Asking(engine, server)
-        assert ask()[1] == ("takes max_completion_tokens in the place of max_tokens; asked again so",)
+        assert ask()[1] == note("takes max_completion_tokens in the place of max_tokens")
         assert server.requests[1].json["max_completion_tokens"] == 77
         ask()
         assert server.requests[2].json["max_completion_tokens"] == 77
@@ -114,10 +121,39 @@ def test_the_other_name_of_the_longest_answer_is_tried_and_then_neither(engine: 
 def test_all_that_is_refused_one_by_one_is_met_and_said_together(engine: EngineThread) -> None:
     with Strict(refusing("stream_options", "temperature", "top_p")) as server:
         ask = Asking(engine, server)
-        said = "takes no stream_options and takes no temperature and takes no top_p; asked again so"
-        assert ask() == ("fine", (said,))
+        said = "takes no stream_options and takes no temperature and takes no top_p"
+        assert ask() == ("fine", note(said, "stream_options = false"))
         assert ask() == ("fine", ())
     assert len(server.requests) == 5
+
+
+def test_calls_side_by_side_learn_together_and_one_of_them_says_so(engine: EngineThread) -> None:
+    with Strict(refusing("temperature")) as server:
+        gateway = Asking(engine, server).gateway
+
+        async def call(number: int) -> tuple[str, ...]:
+            agent = Agent(model="lab/x", name=str(number), temperature=0.5)
+            pieces = [piece async for piece in gateway.stream(agent, ASK)]
+            assert isinstance(pieces[-1], Finish)
+            return pieces[-1].notes
+
+        async def all_calls() -> list[tuple[str, ...]]:
+            return await asyncio.gather(*(call(number) for number in range(6)))
+
+        notes = engine.submit(all_calls()).result(timeout=30)
+        assert sorted(notes, key=len) == [*[()] * 5, note("takes no temperature")]
+        asked = len(server.requests)
+        engine.submit(call(7)).result(timeout=30)
+        assert len(server.requests) == asked + 1
+
+
+def test_what_two_calls_learned_apart_holds_for_the_next() -> None:
+    accepted = Accepted()
+    assert accepted.learn("s", "m", Form(left_out=frozenset(("seed",))))
+    assert accepted.learn("s", "m", Form(has_system_role=False))
+    assert not accepted.learn("s", "m", Form(left_out=frozenset(("seed",))))
+    assert accepted.form("s", "m") == Form(frozenset(("seed",)), has_system_role=False)
+    assert accepted.form("s", "other") == Form()
 
 
 def test_what_is_still_refused_is_told_in_the_servers_words(engine: EngineThread) -> None:
@@ -169,8 +205,8 @@ def test_a_system_message_that_is_refused_goes_before_the_first_prompt(
     ]
     with Strict(no_system, status) as server:
         ask = Asking(engine, server)
-        said = "takes no system message, so that stands before the first prompt; asked again so"
-        assert ask(talk) == ("fine", (said,))
+        said = "takes no system message, so that stands before the first prompt"
+        assert ask(talk) == ("fine", note(said, "system_role = false"))
         assert ask() == ("fine", ())
     assert server.requests[1].json["messages"] == [
         {"role": "user", "content": "Be brief.\n\nhello"},
@@ -184,9 +220,7 @@ def test_messages_of_one_role_in_a_row_are_joined_where_that_is_refused(engine: 
     talk: list[Message] = [*ASK, {"role": "user", "content": "are you there?"}]
     with Strict(alternating) as server:
         ask = Asking(engine, server)
-        assert ask(talk)[1] == (
-            "takes no two messages of one role in a row, so they were joined; asked again so",
-        )
+        assert ask(talk)[1] == note("takes no two messages of one role in a row, so they were joined")
     assert server.requests[1].json["messages"] == [
         ASK[0],
         {"role": "user", "content": "hello\n\nare you there?"},
@@ -268,6 +302,22 @@ def test_an_address_that_may_be_right_is_left_alone(path: str, engine: EngineThr
     assert "//chat" not in server.requests[0].line
 
 
+def test_a_server_that_tells_an_unknown_address_with_a_good_status(engine: EngineThread) -> None:
+    """LM Studio answers 200 and names the path that it does not know."""
+
+    async def script(_: Asked) -> AsyncIterator[bytes]:
+        yield head("200 OK", "application/json")
+        yield b'{"error":"Unexpected endpoint or method. (POST /chat/completions). Returning 200 anyway"}'
+
+    with RawServer(script) as server:
+        ask = Asking(engine, server)
+        ask.gateway = Gateway({"lab": Endpoint(base_url=server.root)}, {})
+        with pytest.raises(ModelError) as caught:
+            ask()
+    assert "Unexpected endpoint or method" in caught.value.message
+    assert f"Write {server.root}/v1 as base_url" in caught.value.message
+
+
 def test_a_model_that_is_not_there_is_no_wrong_address(engine: EngineThread) -> None:
     with Strict(lambda _: "The model `x` does not exist", "404 Not Found") as server:
         ask = Asking(engine, server)
@@ -310,3 +360,20 @@ def test_a_limit_that_a_refusal_states_is_kept_for_the_model(engine: EngineThrea
         with pytest.raises(ModelError):
             configured()
         assert configured.gateway.facts(Agent(model="lab/x")).context_tokens == 2048
+
+
+def test_an_effort_that_is_refused_is_left_out_from_then_on(engine: EngineThread) -> None:
+    """Ollama's own words, in which the effort has another name than it was sent by."""
+
+    def refuse(sent: dict[str, Any]) -> str | None:
+        return '"x" does not support thinking' if "reasoning_effort" in sent else None
+
+    with Strict(refuse) as server:
+        ask = Asking(engine, server)
+        text, notes = ask(reasoning_effort="low")
+        assert (text, len(server.requests)) == ("fine", 2)
+        assert any("takes no reasoning_effort" in note for note in notes)
+        assert server.requests[0].json["reasoning_effort"] == "low"
+        assert server.requests[1].json["max_tokens"] == ALL["max_tokens"], "nothing else is left out"
+        assert ask(reasoning_effort="low") == ("fine", ())
+        assert len(server.requests) == 3

@@ -17,6 +17,7 @@ from tests.helpers import recipe
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import Message
     from tests.gateway.conftest import Bench
 
 FAST = {"first_token_seconds": 1.0, "idle_seconds": 0.6, "total_seconds": 6.0, "retries": 1}
@@ -221,6 +222,22 @@ def test_a_context_error_is_answered_with_shortened_references(bench: Bench) -> 
     assert sizes[0] > 4000 > sizes[1]
     assert "[… shortened]" in str(second.body["messages"])
     assert any("shortened" in note for note in outcome.notes)
+
+
+def test_a_context_error_in_the_first_layer_is_answered_with_less_history(bench: Bench) -> None:
+    history: list[Message] = []
+    for number in range(8):
+        history.append({"role": "user", "content": f"question {number} ".ljust(500, "q")})
+        history.append({"role": "assistant", "content": f"answer {number} ".ljust(500, "a")})
+    history.append({"role": "user", "content": "and now?"})
+    outcome = bench.run(
+        recipe([{"model": "lab/context_once@limit=4000,n=3,key=long", "name": "m"}], **FAST), history=history
+    )
+    assert outcome.status == "done"
+    first, second = bench.server.requests
+    assert (len(first.body["messages"]), second.body["messages"][-1]["content"]) == (17, "and now?")
+    left_out = 17 - len(second.body["messages"])
+    assert f"m: {left_out} oldest messages left out to fit its context window" in outcome.notes
 
 
 def test_real_usage_is_told_from_estimated(bench: Bench) -> None:

@@ -299,3 +299,36 @@ def test_hostile_refusals_are_read_in_linear_time(piece: str) -> None:
     not_taken(400, text)
     context_limit(text)
     assert time.perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # Ollama (llm-ollama 54, ollama 17837); Gemini (Roo-Code 10700 and 4399, pi 3460, vercel/ai 8027).
+        '"gemma3n:e4b" does not support thinking',
+        'invalid think value: "minimal" (must be "high", "medium", "low", "max", true, or false)',
+        "Thinking level is not supported for this model.",
+        "The thinking budget (0) is invalid.",
+        "Unable to submit request because Thinking can't be disabled for this model.",
+        "Unable to submit request because The model does not support setting thinking_budget to 0",
+        "Budget 0 is invalid. This model only works in thinking mode.",
+        # xAI, Anthropic, OpenAI, Groq, vLLM.
+        "Model grok-4 does not support parameter reasoningEffort.",
+        "This model does not support the effort parameter.",
+        "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.",
+        "Unrecognized request argument supplied: reasoning_effort",
+        "`reasoning_effort` must be one of `low`, `medium`, or `high`",
+        "reasoning_effort is not supported with this model",
+        "[{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', "
+        "'medium' or 'high'\", 'input': 'minimal'}]",
+    ],
+)
+def test_an_effort_that_is_not_taken_is_known_by_every_providers_words(message: str) -> None:
+    assert "reasoning_effort" in not_taken(400, openai(message))
+
+
+@pytest.mark.parametrize(
+    "message", ["I was thinking that this is not supported", "Thinking tokens count", "prompt is too long"]
+)
+def test_other_words_about_thinking_refuse_no_effort(message: str) -> None:
+    assert "reasoning_effort" not in not_taken(400, openai(message))

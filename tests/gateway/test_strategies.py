@@ -311,6 +311,27 @@ def test_what_stands_apart_never_reaches_the_aggregator(bench: Bench) -> None:
     assert any("stands apart" in note and "L1.3" in note for note in outcome.notes)
 
 
+def test_the_mean_rank_of_three_judges_decides_and_the_answer_is_word_for_word(bench: Bench) -> None:
+    def judged(request: Request) -> str:
+        written = [_whose(about, text) for about, text in _REFERENCE.findall(sent_text(request))]
+        if not written:
+            return reply(request)
+        # 1-2 is everybody's second; each judge has another first, and puts the other firsts last.
+        firsts = {"2-1": "1-1", "2-2": "1-3", "2-3": "1-4"}
+        own = firsts[request.key]
+        order = [own, "1-2", "1-5", "1-6", *(key for key in firsts.values() if key != own)]
+        return "RANKING: " + " > ".join(str(written.index(key) + 1) for key in order)
+
+    bench.server.responder = judged
+    outcome = bench.run(repointed("jury"))
+    log = Log(bench.server.requests)
+    assert (outcome.status, len(log.requests), log.depth) == ("done", 9, 2)
+    assert outcome.answer.startswith("From 1-2:")
+    orders = [tuple(log.carried(key)) for key in whole_layer(2, 3)]
+    assert all(sorted(order) == first(6) for order in orders)
+    assert len(set(orders)) > 1
+
+
 def test_a_second_round_that_repeats_the_first_leaves_the_residuals_out(bench: Bench) -> None:
     words = "From 1-1: the moa was a flightless bird of New Zealand, and it died out about 1440."
     same = dict.fromkeys((*first(6), *whole_layer(2, 6)), words)

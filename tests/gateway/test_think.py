@@ -121,6 +121,10 @@ def test_a_closing_mark_alone_makes_what_is_before_it_reasoning(closer: str) -> 
         ("They ask of `<think>` tags.\n</think>\n\nParis.", "They ask of `<think>` tags.\n", "Paris."),
         ("<think>a</think>One.\n<think>\nb\n</think>\nTwo.", "a\nb\n", "One.\n\nTwo."),
         ("<think>a</think>one<think>b</think>two", "ab", "onetwo"),
+        ("<think>a</think>\n<think>b</think>\nParis", "ab", "Paris"),
+        ("[THINK]a[/THINK][THINK]b[/THINK]Paris", "ab", "Paris"),
+        ("Sure!\n<think>\nhm\n</think>\nParis.", "\nhm\n", "Sure!\n\nParis."),
+        ("<|channel|>final<|message|>It is `<|end|>`.<|return|>", "", "It is `<|end|>`."),
         ("<think>a</think>One.\n[THINK]b[/THINK]Two.", "ab", "One.\nTwo."),
         ('<think>a "</think>" b\n</think>\n\nParis', 'a "" b\n', "Paris"),
         ("<thinking><thinking>in</thinking>out\n</thinking>\nyes", "<thinking>inout\n", "yes"),
@@ -188,6 +192,18 @@ def test_behind_a_field_of_reasoning_a_lone_closing_mark_is_left_out() -> None:
     assert in_every_cut("</think> so it is.", field="hm") == ("hm", "so it is.", [])
     assert in_every_cut(" more</think>Paris.", field="hm") == ("hm more", "Paris.", [])
     assert in_every_cut("One.\n<think>\nb\n</think>\nTwo.", field="hm") == ("hm\nb\n", "One.\n\nTwo.", [])
+
+
+def test_a_fence_that_the_reasoning_left_open_does_not_hide_its_end() -> None:
+    text = "Let me write it:\n```python\nx = 1\n</think>\n\nIt is:\n```python\nx = 2\n```\n"
+    assert in_every_cut(text) == (
+        "Let me write it:\n```python\nx = 1\n</think>\n\n",
+        "It is:\n```python\nx = 2\n```\n",
+        [],
+    )
+    assert in_every_cut("As so:\n```\nhm\n</think>\n```\nThat is it.")[0] == ""
+    cut = "As so:\n```\nhm\n</think>\n\nx"
+    assert in_every_cut(cut, clean=False) == ("", cut, [])
 
 
 def test_a_block_that_never_closes_is_the_answer_where_the_stream_ended_well() -> None:

@@ -16,6 +16,7 @@ import pytest
 from moa_tui.engine.agent import EFFORTS, Agent
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thinking import as_asked
+from moa_tui.gateway.thread import load_litellm_stream
 from moa_tui.recipes import files
 from moa_tui.settings.config import Endpoint
 from tests.helpers import recipe
@@ -239,6 +240,36 @@ def test_effort_and_room_reach_the_provider_in_its_own_words(
     bench.run(asked)
     body = bench.server.requests[0].body
     assert {path: found(body, path) for path in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("wire", "model", "effort", "is_told"),
+    [
+        ("openai", "gpt-4o", "low", True),
+        ("openai", "gpt-4o", "none", False),
+        ("openai", "gpt-6-luna", "low", False),
+        ("mistral", "mistral-large-latest", "high", True),
+        ("ollama", "qwen3", "low", False),
+    ],
+)
+def test_an_effort_that_litellm_leaves_out_is_told_once(
+    wire: str, model: str, effort: str, is_told: bool, bench: Bench
+) -> None:
+    bench.environ["WIRE_KEY"] = KEY
+    spoken = WIRES[wire]
+    base = spoken.base_url(bench.server)
+    # The server is told by the name what to do; what litellm knows of the model is asked with its own.
+    told = []
+    adapter = load_litellm_stream()
+    for _ in range(2):
+        asking = agent(spoken.model("ok"), api_base=base, api_key_env="WIRE_KEY", reasoning_effort=effort)
+        with pytest.MonkeyPatch.context() as patch:
+            takes_effort = adapter.takes_effort(spoken.model(model), base)
+            patch.setattr(adapter, "takes_effort", lambda *_, answer=takes_effort: answer)
+            asked = recipe([asking.model_dump(exclude_unset=True)])
+            bench.gateway.allow_once(asked)
+            told.append([note for note in bench.run(asked).notes if "reasoning_effort" in note])
+    assert [len(notes) for notes in told] == [int(is_told), 0]
 
 
 def found(body: Any, path: str) -> Any:

@@ -152,3 +152,12 @@ def test_stopping_closes_the_connection(wire: str, bench: Bench) -> None:
     (request,) = bench.server.wait_for(lambda requests: requests[0].disconnected)
     assert (request.ended or 0.0) - stopped < 0.5
     assert running.result(timeout=5).status == "stopped"
+
+
+def test_a_protocol_that_is_not_known_here_is_left_to_litellm(bench: Bench) -> None:
+    """Triton's `generate_stream` is one: its events have a `text_output`, and no reason."""
+    base = f"{bench.server.root_url}/triton/models/ok@n=3/generate"
+    asked = recipe([{"model": "triton/ok@n=3", "api_base": base}], **LIMITS)
+    bench.gateway.allow_once(asked)
+    reply = bench.run(asked).replies[CallId(1, 1)]
+    assert (reply.status, reply.text) == ("done", "answer-1-ok each model drafts "), reply.error

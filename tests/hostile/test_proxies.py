@@ -200,6 +200,35 @@ def test_a_refusal_that_came_through_a_proxy_names_it(
     assert failure.message == f"try later (asked through the proxy {proxy.root}, which HTTP_PROXY names)"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:canary/1@127.0.0.1:{port}",
+        "http://user:canary?x@127.0.0.1:{port}",
+        "http://user:canary#x@127.0.0.1:{port}",
+        "http://user:can@canary@127.0.0.1:{port}/",
+        "http://user:12/canary@127.0.0.1:{port}",
+        "http://user:canary@127.0.0.1:port",
+        "http://user:canary@",
+        "http://user:canary@[::1",
+        "user:canary@127.0.0.1:{port}",
+        "canary://user:canary@127.0.0.1:{port}",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_no_part_of_a_proxys_password_is_shown_however_it_is_written(
+    scheme: str, address: str, closed_port: int, named: Callable[[str], None], engine: EngineThread
+) -> None:
+    named(address.format(port=closed_port))
+    with RawServer(sending()) as server:
+        client = Client(engine, server)
+    failure = client.failure(model="openai/x", api_base=f"{scheme}://{next(_hosts)}/v1")
+    said = failure.message.replace("canary://", "")
+    assert "canary" not in said
+    assert "user" not in said.replace("a user name", "")
+    assert f"{scheme.upper()}_PROXY" in said
+
+
 def test_a_proxy_that_hangs_up(named: Callable[[str], None], engine: EngineThread) -> None:
     with RawServer(sending()) as proxy:
         named(proxy.root)

@@ -43,6 +43,7 @@ STRATEGIES = {
     "sparse": ((3 - 1) * (4 + 1) + 1, 2 * (3 - 1) + 1),
     "cascade": (2 + 4 + 1, 3),
     "robust": (6 + 1, 2),
+    "jury": (6 + 3, 2),
     "attention-moa": (3 * 4 + 1, 4),
     "rmoa": (2 * 6 + 1 + 1, 4),
 }

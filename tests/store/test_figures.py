@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from moa_tui.conversation import Conversation, Turn
 from moa_tui.engine.events import CallEnded, CallStarted
-from moa_tui.engine.values import CallId, Usage
+from moa_tui.engine.values import CallId, Failure, Usage
 from moa_tui.stats.figures import GROUP_KINDS
 from moa_tui.store import Store
 from moa_tui.store.figures import figures
@@ -175,6 +175,17 @@ def test_half_an_answer_is_used_where_the_layer_says_so(store: Store, use_partia
     half = a_reply("A word", "partial", agent="one", model="lab/one")
     saved(store, ended(replies(one=half), lenient))
     assert named(counted(store).models)["lab/one"].used == used
+
+
+@pytest.mark.parametrize(("use_partial", "used"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize("kind", ["left_behind", "stopped"])
+def test_what_a_straggler_had_written_is_used_where_the_layer_says_so(
+    store: Store, use_partial: bool, used: int, kind: Any
+) -> None:
+    lenient = recipe({"agents": ["one", "two"], "use_partial": use_partial}, ["judge"])
+    straggler = a_reply("A wo", "stopped", agent="one", model="lab/one", error=Failure(kind, "ended"))
+    saved(store, ended(replies(one=straggler), lenient))
+    assert named(counted(store).models)["lab/one"].used == (used if kind == "left_behind" else 0)
 
 
 def test_an_answer_is_not_used_where_no_later_layer_was_asked(store: Store) -> None:

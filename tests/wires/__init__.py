@@ -17,6 +17,7 @@ from tests.wires.gemini import GeminiReply
 from tests.wires.mistral import MistralReply
 from tests.wires.ollama import NativeOllamaReply
 from tests.wires.openai import OpenAIReply
+from tests.wires.triton import TritonReply
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -69,6 +70,9 @@ WIRES = {
 }
 
 
+TRITON_PATH = "/triton/models/{model:.+}/generate_stream"
+
+
 class WireServer(ModelServer):
     """The model server with all WIRES beside its own addresses."""
 
@@ -76,4 +80,5 @@ class WireServer(ModelServer):
         app = super()._app()
         for wire in WIRES.values():
             app.router.add_post(wire.path, partial(self._chat, wire.reply))
+        app.router.add_post(TRITON_PATH, partial(self._chat, TritonReply))
         return app

@@ -101,7 +101,7 @@ def records_in(document: dict[str, Any]) -> list[Any]:
         records = document.get(name)
         if isinstance(records, list) and any(
             isinstance(record, dict) and not _is_message(record) and _is_record(record)
-            for record in records[:5]
+            for record in records[:100]
         ):
             return records
     return []

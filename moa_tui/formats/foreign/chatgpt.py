@@ -90,6 +90,8 @@ def _message(message: dict[str, Any], tally: Tally) -> Message | None:
         if role == "assistant":
             text = with_plain_citations(text, metadata)
         thought = string(message.get("reasoning_content"))
+        if message.get("channel") == "analysis":
+            return Message("assistant", "", model, created, text)
         return Message(role, text, model, created, thought) if text or role == "user" or thought else None
     return None
 

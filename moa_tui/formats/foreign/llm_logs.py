@@ -1,4 +1,4 @@
-"""`llm logs --json`, a row for each prompt and response, and pairs of prompt and completion."""
+"""`llm logs --json`, a row for each prompt and response, and data sets of one question and answer a row."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ _TIMES = ("datetime_utc", "datetime", "created_at", "timestamp")
 
 
 def is_log_row(document: dict[str, Any]) -> bool:
-    """True for a prompt with its response."""
-    return "prompt" in document and any(
-        isinstance(document.get(name), str) for name in ("response", "completion")
-    )
+    """True for a prompt with its response, which may have failed to come."""
+    if "instruction" in document:
+        return isinstance(document.get("output"), str)
+    if "prompt" not in document:
+        return False
+    is_logged = "conversation_id" in document and "response" in document
+    return is_logged or any(isinstance(document.get(name), str) for name in ("response", "completion"))
 
 
 def from_log_rows(rows: list[dict[str, Any]], tally: Tally) -> Conversation:
@@ -39,7 +42,7 @@ def from_log_rows(rows: list[dict[str, Any]], tally: Tally) -> Conversation:
         records.append(
             Record("", message=Message("user", _with_fragments(row, "prompt", tally), "", created))
         )
-        response = string(row.get("response")) or string(row.get("completion"))
+        response = first_text(row, "response", "completion", "output")
         model = first_text(row, "model", "resolved_model", "conversation_model")
         thought = first_text(row, "reasoning")
         records.append(Record("", message=Message("assistant", response, model, created, thought)))
@@ -59,6 +62,9 @@ def _with_fragments(row: dict[str, Any], name: str, tally: Tally) -> str:
             content.add_attachment("fragment", first_text(table(fragment), "hash") or fragment)
     if text := string(row.get(name)):
         content.add_text(text)
+    for part in ("instruction", "input") if name == "prompt" and "instruction" in row else ():
+        if text := first_text(row, part):
+            content.add_text(text)
     for attached in listed(row.get("attachments")) if name == "prompt" else ():
         content.add_file(attached)
     return content.text

@@ -91,7 +91,9 @@ class Content:
 
     def _add_part(self, part: dict[str, Any]) -> None:
         kind = string(part.get("type")) or string(part.get("content_type"))
-        if kind in _THOUGHTS or part.get("isThought") is True or part.get("thought") is True:
+        if isinstance(part.get("parts"), list):
+            self.add(part["parts"])
+        elif kind in _THOUGHTS or part.get("isThought") is True or part.get("thought") is True:
             self.add_thought(thought_of(part))
         elif kind in _CALLS:
             self.add_tool_call()

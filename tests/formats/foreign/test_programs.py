@@ -10,7 +10,7 @@ import pytest
 from moa_tui.chat.library import Library
 from moa_tui.errors import FileError
 from moa_tui.store import Store
-from tests.formats.foreign.samples import SAMPLES
+from tests.formats.foreign.samples import SAMPLES, log_row
 from tests.formats.helpers import pairs
 
 if TYPE_CHECKING:
@@ -92,8 +92,40 @@ def test_system_prompts_are_those_of_their_turns(imported: Importing) -> None:
 
 
 @pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"prompt": "Q", "completion": "A"}, ("Q", "A")),
+        ({"instruction": "Add.", "input": "1, 1", "output": "2"}, ("Add.\n\n1, 1", "2")),
+        (
+            {
+                "contents": [
+                    {"role": "user", "parts": [{"text": "Q"}]},
+                    {"role": "model", "parts": [{"text": "A"}]},
+                ]
+            },
+            ("Q", "A"),
+        ),
+        ({"conversation": [{"input": "Q", "output": "A"}], "source": "x"}, ("Q", "A")),
+        (
+            {"messages": [{"role": "user", "content": {"parts": ["Q"]}}, {"role": "model", "text": "A"}]},
+            ("Q", "A"),
+        ),
+        ([[{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]], ("Q", "A")),
+        (log_row("Q", "A", None) | {"response": None, "conversation_id": "k"}, ("Q", "")),
+    ],
+    ids=range(7),
+)
+def test_data_sets_of_other_forms_are_taken(
+    imported: Importing, record: object, said: tuple[str, str]
+) -> None:
+    (conversation,) = imported(record).conversations
+    assert pairs(conversation) == [said]
+
+
+@pytest.mark.parametrize(
     "content",
     [
+        {"items": [{"id": 1, "title": "x"}]},
         {"theme": "dark", "version": 3},
         [{"name": "a user", "email": "x@y.z"}],
         "id,name\n1,x\n",
@@ -101,7 +133,7 @@ def test_system_prompts_are_those_of_their_turns(imported: Importing) -> None:
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
         b"",
     ],
-    ids=["settings", "users", "table", "text", "image", "nothing"],
+    ids=["listing", "settings", "users", "table", "text", "image", "nothing"],
 )
 def test_a_file_of_no_known_kind_is_refused_with_what_can_be_read(
     imported: Importing, content: object

@@ -74,10 +74,11 @@ LIMITS: tuple[Option, ...] = (
     Option("max_cost", "US dollars a run may cost", empty="no limit"),
     Option("one_model_at_a_time", "Calls in turn: for a card that holds one model"),
     Option("concurrency", "Calls at once to one endpoint", empty="no limit"),
-    Option("retries", "How often a call is tried again"),
+    Option("retries", "How often a call is tried again", empty="2, or 4 where overloaded"),
     Option("first_token_seconds", "How long a call may wait for its first token"),
     Option("idle_seconds", "How long a call may pause after that"),
     Option("total_seconds", "How long a call may take with its retries"),
+    Option("loop_guard", "A model that repeats itself without end is stopped", "no loop guard"),
 )
 
 # A line on each task. A task that is missing here is offered as well, without a line.
