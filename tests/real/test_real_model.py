@@ -174,10 +174,9 @@ def told(chat: Chat, prompt: str) -> Turn:
     return turn
 
 
-def test_a_conversation_goes_on_past_the_models_context(bench: Bench, found: tuple[LocalServer, ...]) -> None:
-    recipe = local_recipe(found)
-    alone = recipe.model_copy(update={"layers": recipe.layers[1:]})
-    chat = Chat(Backend(bench.gateway, bench.engine), shortened(alone, 24))
+def three_long_turns(bench: Bench, recipe: Recipe) -> list[Reply]:
+    """The replies of three turns, which together are longer than a slot's context."""
+    chat = Chat(Backend(bench.gateway, bench.engine), recipe)
     turns = [told(chat, LONG_PROMPT) for _ in range(3)]
     replies = [turn.outcome.replies[CallId(1, 1)] for turn in turns if turn.outcome is not None]
     for reply in replies:
@@ -186,4 +185,18 @@ def test_a_conversation_goes_on_past_the_models_context(bench: Bench, found: tup
         "the third is told the second, not the first"
     )
     assert any("oldest messages left out" in note for note in replies[2].notes)
-    assert len(chat.path) == 3
+    return replies
+
+
+def test_a_conversation_goes_on_past_the_context_that_the_server_stated(
+    bench: Bench, found: tuple[LocalServer, ...]
+) -> None:
+    recipe = local_recipe(found)
+    alone = recipe.model_copy(update={"layers": recipe.layers[1:]})
+    replies = three_long_turns(bench, shortened(alone, 24))
+    assert [reply.attempts for reply in replies] == [1, 1, 1]
+
+
+def test_a_conversation_goes_on_past_a_context_that_is_not_known_before(bench: Bench) -> None:
+    replies = three_long_turns(bench, of_layers((smollm2("a", 24),)))
+    assert replies[2].attempts == 2, "the server refuses what is too long, and says how long it may be"
