@@ -12,7 +12,8 @@ from collections import Counter
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.metrics import cosine, tfidf, words
+from moa_tui.engine.likeness import cosine, vector
+from moa_tui.engine.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def short_form(text: str) -> str | None:
 
 def similarities(texts: Sequence[str]) -> list[list[float]]:
     """The similarity of each text to each, from 0 to 1; 1 where both give the same short answer."""
-    vectors = tfidf([words(text) for text in texts])
+    vectors = [vector(words(text)) for text in texts]
     forms = [short_form(text) for text in texts]
     matrix = [[1.0] * len(texts) for _ in texts]
     for first, second in combinations(range(len(texts)), 2):

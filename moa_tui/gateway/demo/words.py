@@ -6,7 +6,7 @@ import re
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.metrics import words
+from moa_tui.engine.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
