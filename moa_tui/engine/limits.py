@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable, Sequence
