@@ -33,9 +33,11 @@ FailureKind = Literal[
     "quota",  # 429: the account's quota is used up; waiting does not help
     "server",  # 5xx, or an error sent inside the stream
     "connection",  # refused, reset, name not found
+    "tls",  # no safe connection: a certificate that is not believed, or no TLS at all
     "timeout",  # one of the recipe's time limits was exceeded
     "malformed",  # the reply was not what the protocol says
     "cut_off",  # the stream ended without saying why
+    "length",  # the answer was cut at its token limit
     "filtered",  # the provider's content filter stopped the answer
     "empty",  # the model ended without writing an answer
     "too_long",  # the reply is longer than any answer can need to be
@@ -111,7 +113,8 @@ class ModelError(MoaTuiError):
     """One model call failed; the engine decides whether to try again.
 
     `status_code` is the HTTP status, None where no server gave one. `retry_after` is the wait in seconds that
-    the server asked for, None where it asked for none.
+    the server asked for, None where it asked for none. `refused` has the parameters that the server says it
+    does not take, and `context_tokens` the size of the context window that it states, None for none.
     """
 
     def __init__(
@@ -120,9 +123,14 @@ class ModelError(MoaTuiError):
         message: str,
         status_code: int | None = None,
         retry_after: float | None = None,
+        *,
+        refused: frozenset[str] = frozenset(),
+        context_tokens: int | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: FailureKind = kind
         self.message = message
         self.status_code = status_code
         self.retry_after = retry_after
+        self.refused = refused
+        self.context_tokens = context_tokens

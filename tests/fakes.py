@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.values import Chunk, Finish, Usage
+from moa_tui.engine.values import Chunk, Finish, Moved, Usage
 from moa_tui.errors import MissingKeyError, UntrustedServerError
 from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.thread import EngineThread
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message
 
-Step = str | Chunk | Finish | Exception | asyncio.Event
+Step = str | Chunk | Moved | Finish | Exception | asyncio.Event
 DONE = Finish("stop", Usage(10, 5, estimated=False), 0.001)
 
 
@@ -37,7 +37,7 @@ class FakeModels:
 
     async def __call__(
         self, agent: Agent, messages: Sequence[Message]
-    ) -> AsyncGenerator[Chunk | Finish, None]:
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]:
         self.asked[agent.model].append(tuple(messages))
         number = len(self.asked[agent.model])
         scripts = self.scripts.get(agent.model, [[f"{agent.model} says {number}"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -65,12 +66,7 @@ def attach(path: Path) -> str:
         raise UsageError(
             f"{path} is larger than {MAX_FILE_BYTES // 1_000_000} MB; cut out what the question needs"
         )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no UTF-8 text file") from error
-    if "\0" in text:
-        raise UsageError(f"{path} is a binary file")
+    text = read_text(data, str(path))
     fence = _fence(text)
     if len(fence) > _MOST_MARKS:
         raise UsageError(
@@ -78,6 +74,21 @@ def attach(path: Path) -> str:
             "it ends; cut them out"
         )
     return f"File `{path.name}`:\n\n{fence}\n{text.rstrip()}\n{fence}"
+
+
+def read_text(data: bytes, name: str) -> str:
+    """The text of a file, or of what was piped in, which `name` names: UTF-8, or UTF-16 with its mark.
+
+    Raises UsageError for what is no text.
+    """
+    is_wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is no UTF-8 text") from error
+    if "\0" in text:
+        raise UsageError(f"{name} is a binary file")
+    return text
 
 
 def _fence(text: str) -> str:

@@ -67,7 +67,7 @@ class Retry:
         """Everything but the agent's reply and what follows it is kept."""
         replies = _replies(turn)
         _reply(replies, self.call)
-        return Rerun(turn.recipe, _others_until(replies, self.call))
+        return Rerun(turn.recipe, _others_until(turn.recipe, replies, self.call))
 
     def of_run(self, progress: RunProgress) -> Alteration:
         """Ask the agent once more beside its answer, which is left out."""
@@ -81,11 +81,11 @@ class LeaveOut:
     call: CallId
 
     def of_turn(self, turn: Turn) -> Rerun:
-        """The layers after the agent's are run anew. Raises UsageError for the last answer of a layer."""
+        """What follows the agent is run anew. Raises UsageError for the last answer of a layer."""
         replies = _replies(turn)
         reply = _reply(replies, self.call)
         name = f"{self.call} {reply.agent}"
-        if self.call.layer == len(turn.recipe.layers):
+        if _writes_the_answer(turn, self.call):
             raise UsageError(f"{name} wrote the answer: there is nothing after it to go without it")
         if reply.status == "excluded":
             changed = restored_reply(self.call, reply)
@@ -93,8 +93,13 @@ class LeaveOut:
             changed = left_out_reply(self.call, reply)
         else:
             raise UsageError(f"{name} has no answer that could be left out")
-        kept = {**_until(replies, self.call), self.call: changed}
-        if not any(reply.status == "done" for call, reply in kept.items() if call.layer == self.call.layer):
+        kept = {**_until(turn.recipe, replies, self.call), self.call: changed}
+        layer, seats = turn.recipe.layers[self.call.layer - 1], len(turn.recipe.lineup[self.call.layer - 1])
+        accepted = ("done", "partial") if layer.use_partial else ("done",)
+        has_other = any(
+            reply.status in accepted for call, reply in kept.items() if call.layer == self.call.layer
+        )
+        if not has_other and (layer.window is None or self.call.index == seats):
             raise UsageError(f"{name} is the last answer of its layer: without it there is none")
         return Rerun(turn.recipe, kept)
 
@@ -115,16 +120,16 @@ class EditAnswer:
     text: str
 
     def of_turn(self, turn: Turn) -> Rerun:
-        """The layers after the agent's are run anew."""
+        """What follows the agent is run anew."""
         replies = _replies(turn)
         reply = _reply(replies, self.call)
         name = f"{self.call} {reply.agent}"
-        if self.call.layer == len(turn.recipe.layers):
+        if _writes_the_answer(turn, self.call):
             raise UsageError(f"{name} wrote the answer itself; nothing comes after it")
         _refuse_empty(self.text)
         notes = (*reply.notes, f"{name}: edited by hand")
         changed = replace(reply, text=self.text, status="done", error=None, notes=notes)
-        return Rerun(turn.recipe, {**_until(replies, self.call), self.call: changed})
+        return Rerun(turn.recipe, {**_until(turn.recipe, replies, self.call), self.call: changed})
 
     def of_run(self, progress: RunProgress) -> Alteration:
         """The text joins the layer at work beside the answer, which is left out."""
@@ -147,7 +152,7 @@ class AddAnswer:
         """The layers that read it are run anew."""
         replies = _replies(turn)
         recipe, call, reply = self._seated(turn.recipe)
-        return Rerun(recipe, {**_until(replies, call), call: reply})
+        return Rerun(recipe, {**_until(recipe, replies, call), call: reply})
 
     def of_run(self, progress: RunProgress) -> Alteration:
         """It joins its layer at once."""
@@ -172,7 +177,7 @@ class AddAgent:
         """The agent is asked, and the layers that read it are run anew."""
         replies = _replies(turn)
         recipe, call = with_agent(turn.recipe, self._agent(turn.recipe))
-        return Rerun(recipe, _until(replies, call))
+        return Rerun(recipe, _until(recipe, replies, call))
 
     def of_run(self, progress: RunProgress) -> Alteration:
         """The agent joins its layer at once."""
@@ -197,7 +202,8 @@ class SwapModel:
         """The new agent is asked, and what follows it is run anew."""
         replies = _replies(turn)
         _reply(replies, self.call)
-        return Rerun(self._swapped(turn.recipe), _others_until(replies, self.call))
+        recipe = self._swapped(turn.recipe)
+        return Rerun(recipe, _others_until(recipe, replies, self.call))
 
     def of_run(self, progress: RunProgress) -> Alteration:
         """In the layer at work the new agent joins beside the old one; in a later one it takes its seat."""
@@ -208,9 +214,12 @@ class SwapModel:
         return Alteration(self._swapped(recipe))
 
     def _swapped(self, recipe: Recipe) -> Recipe:
-        swapped = _agent(recipe, self.call).model_copy(update=dict(self.settings))
-        agents = list(recipe.lineup[self.call.layer - 1])
-        agents[self.call.index - 1] = swapped
+        """`recipe` with the new agent; in a layer with a window it reads this piece and those to come."""
+        agent = _agent(recipe, self.call)
+        agents = list(recipe.listed_agents(self.call.layer))
+        place = 0 if recipe.layers[self.call.layer - 1].window is not None else self.call.index - 1
+        agent = agent.model_copy(update={"name": agents[place].name})
+        agents[place] = agent.model_copy(update=dict(self.settings))
         return with_seats(recipe, self.call.layer, tuple(agents))
 
 
@@ -225,8 +234,8 @@ class AggregateBy:
         last = answering_layer(turn.recipe)
         kept = {
             call: reply
-            for call, reply in _replies(turn).items()
-            if call.layer <= last and reply.status in _WHOLE
+            for call, reply in whole_replies(turn.recipe, _replies(turn)).items()
+            if call.layer <= last
         }
         if not any(reply.status == "done" and call.layer == last for call, reply in kept.items()):
             raise UsageError("no proposer's answer could be kept; /retry asks them all")
@@ -247,8 +256,8 @@ class Reword:
         recipe = with_prompt(turn.recipe, self.prompt)
         kept = {
             call: reply
-            for call, reply in _replies(turn).items()
-            if call.layer < len(recipe.layers) and reply.status in _WHOLE
+            for call, reply in whole_replies(turn.recipe, _replies(turn)).items()
+            if call.layer < len(recipe.layers)
         }
         return Rerun(recipe, kept)
 
@@ -262,8 +271,7 @@ class Resume:
 
     def of_turn(self, turn: Turn) -> Rerun:
         """Every whole answer is kept."""
-        replies = _replies(turn)
-        return Rerun(turn.recipe, {call: reply for call, reply in replies.items() if reply.status in _WHOLE})
+        return Rerun(turn.recipe, whole_replies(turn.recipe, _replies(turn)))
 
     def of_run(self, progress: RunProgress) -> None:
         """A run that goes has nothing to resume."""
@@ -295,13 +303,61 @@ def _reply(replies: Mapping[CallId, Reply], call: CallId) -> Reply:
     return replies[call]
 
 
-def _until(replies: Mapping[CallId, Reply], last: CallId) -> dict[CallId, Reply]:
-    """Everything that does not stand downstream of `last`."""
-    return {call: reply for call, reply in replies.items() if call.layer <= last.layer}
+def whole_replies(recipe: Recipe, replies: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
+    """The replies that need no other try, those that were left out by hand among them.
+
+    In a layer with a window each piece reads the one before, so those behind a piece that is to be asked
+    again are left out too.
+    """
+    whole: dict[CallId, Reply] = {}
+    for call, reply in sorted(replies.items()):
+        layer = recipe.layers[call.layer - 1] if call.layer <= len(recipe.layers) else None
+        is_piece = layer is not None and layer.window is not None and call.index > 1
+        if reply.status in _WHOLE and not (is_piece and CallId(call.layer, call.index - 1) not in whole):
+            whole[call] = reply
+    return whole
 
 
-def _others_until(replies: Mapping[CallId, Reply], last: CallId) -> dict[CallId, Reply]:
-    return {call: reply for call, reply in _until(replies, last).items() if call != last}
+def _until(recipe: Recipe, replies: Mapping[CallId, Reply], last: CallId) -> dict[CallId, Reply]:
+    """Everything that does not stand downstream of `last`: of its own layer, all but later pieces."""
+    layers = _downstream(recipe, last.layer)
+    has_window = recipe.layers[last.layer - 1].window is not None
+    return {
+        call: reply
+        for call, reply in replies.items()
+        if call.layer not in layers
+        and not (has_window and call.layer == last.layer and call.index > last.index)
+    }
+
+
+def _others_until(recipe: Recipe, replies: Mapping[CallId, Reply], last: CallId) -> dict[CallId, Reply]:
+    return {call: reply for call, reply in _until(recipe, replies, last).items() if call != last}
+
+
+def _downstream(recipe: Recipe, number: int) -> set[int]:
+    """The layers that read layer `number`, or one that does, and the last one in any case.
+
+    Where layers may be skipped, what a later one reads is known only once it runs: all of them are named.
+    """
+    numbers = range(1, len(recipe.layers) + 1)
+    if any(recipe.layers[each - 1].early_stop or recipe.task(each) == "moderate" for each in numbers):
+        return set(numbers[number:])
+    downstream = {number}
+    for each in numbers[number:]:
+        if each == len(recipe.layers) or downstream & set(recipe.read_layers(each, range(1, each))):
+            downstream.add(each)
+    return downstream - {number}
+
+
+def _writes_the_answer(turn: Turn, call: CallId) -> bool:
+    """True where the text of `call` is the turn's answer, so that nothing is there to read it."""
+    recipe, last = turn.recipe, len(turn.recipe.layers)
+    if call.layer < last or not recipe.writes(last):
+        return False
+    if recipe.layers[-1].window is None or call.index == len(recipe.lineup[-1]):
+        return True
+    has_ended = turn.outcome is not None and turn.outcome.status == "done"
+    return has_ended and call == max(each for each in _replies(turn) if each.layer == last)
 
 
 def _refuse_empty(text: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from moa_tui.chat.changes import whole_replies
 from moa_tui.chat.comparison import Comparison
 from moa_tui.chat.run_handle import RunHandle, RunOptions
 from moa_tui.conversation import Conversation, Turn, history, path
@@ -19,10 +20,13 @@ from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import (
     count_common_layers,
+    effort_named,
     proposers_by_layer,
     with_aggregator,
     with_checklist,
+    with_effort,
     with_seats,
+    without_effort,
 )
 from moa_tui.engine.run import run
 from moa_tui.engine.values import Usage
@@ -159,6 +163,13 @@ class Chat:
         """Let another model write the answers from now on. Raises UsageError."""
         self.use_recipe(with_aggregator(self.recipe, model, api_base=api_base, extra=extra))
 
+    def use_effort(self, word: str) -> None:
+        """Have all agents think as much as `word` says from now on; `-` leaves that to the models.
+
+        Raises UsageError for a word that names no effort.
+        """
+        self.use_recipe(with_effort(self.recipe, effort_named(word)))
+
     def warm_up(self) -> None:
         """Load what the recipe's first call will need, in the background."""
         if any(not agent.model.startswith("demo/") for agent in self.recipe.every_agent()):
@@ -185,7 +196,7 @@ class Chat:
         recipe = self.asked_recipe
         proposers = proposers_by_layer(turn.recipe)
         if proposers != proposers_by_layer(recipe) and self._was_changed_from(turn, recipe):
-            recipe = with_seats(turn.recipe, len(recipe.layers), recipe.lineup[-1])
+            recipe = with_seats(turn.recipe, len(recipe.layers), recipe.listed_agents(len(recipe.layers)))
         if proposers != proposers_by_layer(recipe):
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
@@ -194,9 +205,8 @@ class Chat:
         common_layers = count_common_layers(turn.recipe, recipe)
         kept = {
             call: reply
-            for call, reply in turn.outcome.replies.items()
-            # What was left out by hand stays left out.
-            if call.layer <= common_layers and reply.status in ("done", "excluded")
+            for call, reply in whole_replies(turn.recipe, turn.outcome.replies).items()
+            if call.layer <= common_layers
         }
         if not any(reply.status == "done" for reply in kept.values()):
             raise UsageError("no proposer's answer could be kept; /retry asks them all")
@@ -206,11 +216,11 @@ class Chat:
         """True where the turn began with the proposers of `recipe`, and some joined or were swapped since."""
         if len(turn.recipe.layers) != len(recipe.layers):
             return False
-        before, now = proposers_by_layer(recipe), proposers_by_layer(turn.recipe)
+        before, now = _apart_from_effort(recipe), _apart_from_effort(turn.recipe)
         if len(before) == len(now) and all(map(_begins_with, now, before)):
             return True
         siblings = self.conversation.siblings(turn)
-        return any(proposers_by_layer(sibling.recipe) == before for sibling in siblings)
+        return any(_apart_from_effort(sibling.recipe) == before for sibling in siblings)
 
     def rerun(self, turn: Turn, rerun: Rerun, *, over_budget: bool = False) -> RunHandle:
         """Run what a change of `turn` leaves to be run, as another branch in its place.
@@ -229,11 +239,12 @@ class Chat:
         reply = turn.outcome.replies.get(call) if turn is not None and turn.outcome is not None else None
         if turn is None or turn.outcome is None or reply is None or not reply.text.strip():
             raise UsageError(f"{call} has no answer that could be used")
+        is_whole = reply.status in ("done", "excluded") and reply.error is None
         outcome = replace(
             turn.outcome,
             answer=answer_text(turn.recipe.layers[call.layer - 1], reply.text),
-            status="done",
-            error=None,
+            status="done" if is_whole else "partial",
+            error=reply.error,
             replies={call: replace(reply, reused=True) for call, reply in turn.outcome.replies.items()},
             usage=Usage(estimated=False),
             cost=0.0,
@@ -374,6 +385,11 @@ class Chat:
         self.backend.gateway.check_keys(turn.recipe)
         options = RunOptions(kept, self._attended if attended is None else attended, over_budget)
         return RunHandle(turn, self.conversation.id, self.backend, self._recording(turn), options)
+
+
+def _apart_from_effort(recipe: Recipe) -> list[tuple[Agent, ...]]:
+    """The proposers of each layer, whose answers stay theirs when they are to think more or less."""
+    return [tuple(map(without_effort, agents)) for agents in proposers_by_layer(recipe)]
 
 
 def _begins_with(agents: tuple[Agent, ...], beginning: tuple[Agent, ...]) -> bool:

@@ -167,17 +167,18 @@ class Library:
     def read_in(self, path: Path) -> list[str]:
         """Import the conversations of a file; return sentences on what was imported and what was not.
 
-        Raises FileError for a file of no known kind.
+        Each conversation is kept as soon as it is read. Raises FileError for a file without any.
         """
-        imported = importer.read(path)
+        reading = importer.Reading(path)
         conversations = turns = 0
-        notes = list(imported.notes)
-        for conversation in imported.conversations:
+        refused = []
+        for conversation in reading:
             try:
                 self._store.save(conversation)
             except ConversationExistsError as error:
-                notes.append(str(error))
+                refused.append(str(error))
             else:
                 conversations += 1
                 turns += len(conversation.turns)
-        return [f"{counted(conversations, 'conversation')}, {counted(turns, 'turn')} taken", *notes]
+        taken = f"{counted(conversations, 'conversation')}, {counted(turns, 'turn')} taken"
+        return [taken, *reading.notes(), *refused]

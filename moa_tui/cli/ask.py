@@ -41,6 +41,7 @@ class AskOptions:
     dry_run: bool
     max_cost: float | None
     """In US dollars."""
+    effort: str | None
     quiet: bool
     go_on: bool
     session: str | None
@@ -78,6 +79,11 @@ class AskOptions:
     metavar="USD",
     help="Stop before the layer that would pass this price.",
 )
+@click.option(
+    "--effort",
+    type=click.Choice(["none", "minimal", "low", "medium", "high"]),
+    help="How much the models think before they answer.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
 @continue_option
 @click.option("-s", "--session", "session", metavar="ID|TITLE", help="Go on with a kept conversation.")
@@ -98,9 +104,8 @@ def ask(**options: Any) -> None:
 def _ask(options: AskOptions) -> None:
     from moa_tui.cli import headless, streams
 
-    if sys.stdout is None:
+    if isinstance(sys.stdout, streams.ClosedOutput):
         raise UsageError("standard output is closed: there is nowhere to write the answer")
-    streams.make_tolerant(sys.stdout, sys.stderr)
     prompt = assemble_prompt(" ".join(options.prompt), streams.read_piped(sys.stdin), options.files)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
@@ -118,7 +123,7 @@ def _ask(options: AskOptions) -> None:
         )
     request = headless.Request(
         prompt,
-        _with_max_cost(recipe, options.max_cost),
+        _with_options(recipe, options),
         system,
         options.output,
         show_proposers=options.show_proposers,
@@ -206,11 +211,16 @@ def _store_and_conversation(
     return store, None if name is None else wiring.kept_conversation(store, name)
 
 
-def _with_max_cost(recipe: Recipe, max_cost: float | None) -> Recipe:
-    """The recipe with this limit of its price, in US dollars; with its own where None."""
-    if max_cost is None:
+def _with_options(recipe: Recipe, options: AskOptions) -> Recipe:
+    """The recipe with the limit of its price and the reasoning effort that the options give, if any."""
+    from moa_tui.engine.recipe_edit import effort_named, with_effort
+
+    if options.effort is not None:
+        recipe = with_effort(recipe, effort_named(options.effort))
+    if options.max_cost is None:
         return recipe
-    return recipe.model_copy(update={"limits": recipe.limits.model_copy(update={"max_cost": max_cost})})
+    limits = recipe.limits.model_copy(update={"max_cost": options.max_cost})
+    return recipe.model_copy(update={"limits": limits})
 
 
 def _print_plan(request: Request, gateway: Gateway) -> None:

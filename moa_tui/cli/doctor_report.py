@@ -21,6 +21,7 @@ from moa_tui.gateway.discovery import (
     find_servers,
     unknown_local_servers,
 )
+from moa_tui.gateway.tls import problem_of, unused_files
 from moa_tui.recipes import files
 from moa_tui.recipes.default import choose_recipe
 from moa_tui.recipes.local import can_be_asked, usable_servers
@@ -64,6 +65,7 @@ class Report:
         yield from self._budgets()
         yield from ("", "keys (names only)")
         yield from self._keys()
+        self._tls()
         yield from ("", "local servers")
         yield from self._local_servers()
         yield from ("", "terminal")
@@ -122,12 +124,17 @@ class Report:
             known = sorted({variables[0] for variables in KEY_VARIABLES.values()})
             yield f"  none set; known are {', '.join(known)}"
 
+    def _tls(self) -> None:
+        problem = problem_of(self._environ)
+        self.problems += [*([problem] if problem else []), *unused_files(self._environ)]
+
     def _local_servers(self) -> Iterator[str]:
         candidates = default_servers(self._environ)
         found = find_servers(candidates)
         self._servers = usable_servers(found)
         for server in self._servers:
-            yield f"  ✓ {server.name} at {server.url}: {', '.join(model.name for model in server.models)}"
+            models = ", ".join(model.name for model in server.models) or "still loading its model"
+            yield f"  {'…' if server.is_loading else '✓'} {server.name} at {server.url}: {models}"
         self.problems += filter(None, map(_left_out, found))
         answering = {server.name for server in found}
         if silent := [server for server in candidates if server.name not in answering]:
@@ -146,7 +153,7 @@ class Report:
         yield ""
         yield f"recipe       {name}: {reason}"
         self.problems += _recipe_problems(name, gateway)
-        if name != files.LOCAL:
+        if name not in (files.LOCAL, files.SLIM):
             with suppress(UsageError, FileError):
                 recipe = files.load(name, paths.recipes_dir())
                 yield from (
@@ -167,7 +174,7 @@ def _left_out(server: LocalServer) -> str | None:
 
 def _recipe_problems(name: str, gateway: Gateway) -> Iterator[str]:
     """What keeps the recipe of that name from running here."""
-    if name == files.LOCAL:
+    if name in (files.LOCAL, files.SLIM):
         return
     try:
         recipe = files.load(name, paths.recipes_dir())

@@ -7,15 +7,18 @@ import os
 import sys
 from functools import wraps
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TextIO, TypeVar, cast
 
 import click
 
+from moa_tui.cli.streams import ClosedOutput, make_tolerant
 from moa_tui.errors import FileError, MoaTuiError, UsageError
 from moa_tui.text.safe import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,8 +27,26 @@ R = TypeVar("R")
 class CommandGroup(click.Group):
     """A click group that reports moa-tui's errors, and output that cannot be written, as one message."""
 
+    def main(self, *arguments: Any, **extra: Any) -> Any:
+        """Run the program. Output that cannot be written, that of `--help` too, ends it with a message.
+
+        Where the reader of the output has left, click ends it without one.
+        """
+        if sys.stdout is None:
+            sys.stdout = cast("TextIO", ClosedOutput())
+        make_tolerant(sys.stdout, sys.stderr)
+        try:
+            return super().main(*arguments, **extra)
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            _drop_unwritable("stdout")
+            reported = _ReportedError(UsageError(f"the output cannot be written: {error.strerror}"))
+            reported.show()
+            sys.exit(reported.exit_code)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Raises click's own exceptions alone, and bugs."""
+        """Run the command. Raises click's own exceptions alone, OSError, and bugs."""
         try:
             return super().invoke(ctx)
         except MoaTuiError as error:
@@ -33,11 +54,6 @@ class CommandGroup(click.Group):
             raise _ReportedError(error) from error
         except KeyboardInterrupt:
             leave(130)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EIO):
-                raise
-            _drop_unwritable("stdout")
-            raise _ReportedError(UsageError(f"the output cannot be written: {error.strerror}")) from error
 
 
 class _ReportedError(click.ClickException):

@@ -17,7 +17,7 @@ from moa_tui.chat.ledger import CapWarnings, cap_words
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
 from moa_tui.conversation import Turn, history
-from moa_tui.engine.events import CallEnded, Delta, RunEnded
+from moa_tui.engine.events import CallEnded, Delta, Restated, RunEnded
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.formats.json_writer import event_document, outcome_document
 from moa_tui.text.safe import one_line, safe_text
@@ -194,6 +194,11 @@ class _Writer:
                 self._out.flush()
                 self._last_written = text
                 self._streamed.append(text)
+            case Restated(call, _, text) if call == self._final and self._streams:
+                # What stands on the output cannot be taken back; the answer begins on a line of its own.
+                self._end_line()
+                self._out.write(text)
+                self._last_written, self._streamed = text, [text]
             case CallEnded(call, _) if call == self._final:
                 self._end_line()
             case CallEnded(call, reply) if call != self._final and request.show_proposers:

@@ -17,7 +17,7 @@ from moa_tui.text.wording import counted, money
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from moa_tui.engine.plan import Plan
+    from moa_tui.engine.plan import Plan, PlannedCall
     from moa_tui.engine.recipe import Recipe
 
 _WIDTH = 79
@@ -40,7 +40,7 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
                 f"  {pad(safe_line(call.agent.name), name_width)}"
                 f"  {pad(safe_line(call.agent.model), model_width)}"
                 f"  {call.usage.prompt_tokens:>7,} {context:<12} in  {call.usage.completion_tokens:>6,} out"
-                f"  {money(call.cost)}"
+                f"  {money(call.cost)}{_thinking(call)}"
             )
     if plan.cost is not None:
         is_open_ended = any(call.agent.max_tokens is None for call in plan.calls)
@@ -51,6 +51,13 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
         lines.append(f"price unknown; the calls with a known price come to at most {money(plan.known_cost)}")
     lines += [f"{variable} is not set; needed by {', '.join(models)}" for variable, models in missing.items()]
     return "\n".join(map(safe_row, lines))
+
+
+def _thinking(call: PlannedCall) -> str:
+    """How much of what a call may write is room for thinking, and the effort that is asked for."""
+    room, effort = call.facts.thinking_tokens, call.agent.reasoning_effort
+    words = [f"{room:,} of it to think"] if room else []
+    return "".join(f"  {word}" for word in [*words, *([f"effort {effort}"] if effort else [])])
 
 
 def plan_document(recipe: Recipe, plan: Plan) -> str:
@@ -66,6 +73,8 @@ def plan_document(recipe: Recipe, plan: Plan) -> str:
                     "model": call.agent.model,
                     "context_tokens": call.facts.context_tokens,
                     "usage": asdict(call.usage),
+                    "thinking_tokens": call.facts.thinking_tokens,
+                    "reasoning_effort": call.agent.reasoning_effort,
                     "cost": call.cost,
                 }
                 for index, call in enumerate(layer.calls, 1)
@@ -105,8 +114,8 @@ def graph_lines(recipe: Recipe, plan: Plan) -> str:
 
 def _dots(recipe: Recipe, number: int) -> str:
     """A layer's calls as dots, side by side or one after another."""
-    calls, window = len(recipe.lineup[number - 1]), recipe.layers[number - 1].window
-    dots = ("  " if window is None else _THEN).join("●" * min(calls, _MOST_DRAWN))
+    calls = len(recipe.lineup[number - 1])
+    dots = (_THEN if recipe.asks_in_turn(number) else "  ").join("●" * min(calls, _MOST_DRAWN))
     return dots + (" …" if calls > _MOST_DRAWN else "")
 
 

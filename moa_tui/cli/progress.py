@@ -97,13 +97,17 @@ class LinesProgress(NoProgress):
 
 @dataclass
 class _Row:
-    """A call as the table shows it. `began` is by the monotonic clock, in seconds."""
+    """A call as the table shows it. `began` and `again_at` are by the monotonic clock, in seconds.
+
+    `again_at` is when the call is tried again; None where it does not wait for that.
+    """
 
     name: str
     state: str = "waiting"
     detail: str = ""
     characters: int = 0
     began: float | None = None
+    again_at: float | None = None
     reply: Reply | None = None
 
 
@@ -149,8 +153,9 @@ class TableProgress(NoProgress):
                 if call in self._rows:
                     self._rows[call].characters += len(text)
             case CallRetried(call, agent, _, wait_seconds, failure):
-                why = f"{failure.status_code or failure.kind}, again in {wait_seconds:.0f} s"
-                self._rows[call] = _Row(agent.name, "retrying", why, began=time.monotonic())
+                now = time.monotonic()
+                why = str(failure.status_code or failure.kind)
+                self._rows[call] = _Row(agent.name, "retrying", why, began=now, again_at=now + wait_seconds)
             case CallEnded(call, reply):
                 detail = reply.error.message if reply.error else ""
                 self._rows[call] = _Row(reply.agent, reply.status, detail, reply=reply)
@@ -232,5 +237,7 @@ def _line(call: CallId, row: _Row, name_width: int, width: int) -> str:
         seconds = f"{time.monotonic() - row.began:.1f}"
     line = f"{call!s:<6}{fit(row.name, name_width)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
     detail = one_line(row.detail)
+    if row.again_at is not None:
+        detail = f"{detail}, again in {max(0.0, row.again_at - time.monotonic()):.0f} s"
     room = width - cell_len(line) - 2
     return f"{line}  {shorten(detail, room)}" if detail and room > 8 else line

@@ -29,7 +29,7 @@ def recipes_list() -> None:
 
     recipe_files = files.available(paths.recipes_dir())
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
-    names = {name: safe_line(name) for name in (*recipe_files, files.LOCAL)}
+    names = {name: safe_line(name) for name in (*recipe_files, files.LOCAL, files.SLIM)}
     width = max(map(cell_len, names.values()))
     problems = []
     for name, file in recipe_files.items():
@@ -42,7 +42,8 @@ def recipes_list() -> None:
         origin = "" if file.origin == "built in" else " (yours)"
         line = f"{pad(names[name], width)}  {recipe.calls:>2} calls  {first_sentence}{origin}"
         click.echo(shorten(line, columns))
-    click.echo(f"{pad(files.LOCAL, width)}   ? calls  Made at run time from the models local servers list")
+    for name, models in ((files.LOCAL, "the models"), (files.SLIM, "the largest models that fit, of those")):
+        click.echo(f"{pad(name, width)}   ? calls  Made at run time from {models} local servers list")
     for problem in problems:
         click.echo(f"moa-tui: {safe_text(str(problem))}", err=True)
     if problems:

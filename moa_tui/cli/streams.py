@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import io
 import os
 from contextlib import suppress
 from typing import TextIO, cast
+from unicodedata import combining, normalize
+
+from moa_tui.errors import UsageError
 
 
 def best_effort(stream: TextIO | None) -> TextIO:
@@ -46,6 +51,15 @@ class _BestEffort(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
 
+class ClosedOutput(io.TextIOBase):
+    """What stands for a standard output that is closed, for which Python has None. Writing raises OSError."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
 def fill_closed_descriptors() -> None:
     """Open the null device in the place of each standard stream that is closed, as `2>&-` does.
 
@@ -60,15 +74,71 @@ def fill_closed_descriptors() -> None:
 
 
 def read_piped(stdin: TextIO | None) -> str:
-    """Read what was piped in, as UTF-8; "" where standard input is a terminal or closed."""
+    """Read what was piped in, as UTF-8; "" where standard input is a terminal or closed.
+
+    Raises UsageError where it is no text, or cannot be read.
+    """
+    from moa_tui.chat.attachments import read_text
+
     if stdin is None or stdin.closed or stdin.isatty():
         return ""
-    buffer = getattr(stdin, "buffer", None)
-    return buffer.read().decode("utf-8", "replace") if buffer is not None else stdin.read()
+    try:
+        buffer = getattr(stdin, "buffer", None)
+        data = buffer.read() if buffer is not None else stdin.read().encode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise UsageError(f"standard input cannot be read: {error.strerror or error}") from error
+    return read_text(data, "standard input")
+
+
+# What an encoding without these characters shows in their place.
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u2032", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u2033", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\u2500", "-"),
+        **dict.fromkeys("\u2022\u25cf\u25e6", "*"),
+        **dict.fromkeys("\u2502\u258e\u2503", "|"),
+        "\u2014": "--",
+        "\u2026": "...",
+        "\u2192": "->",
+        "\u2190": "<-",
+        "\u2264": "<=",
+        "\u2265": ">=",
+        "\u2260": "!=",
+        "\u2248": "~",
+        "\u00d7": "x",
+        "\u00b7": "-",
+        "\u20ac": "EUR",
+        "\u2044": "/",
+        "\u2713": "+",
+        "\u2717": "x",
+    }
+)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that an encoding does not have: similar ones, or question marks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    written = ""
+    for character in error.object[error.start : error.end]:
+        similar = character.translate(_PLAIN)
+        if similar == character:
+            bases = (base for base in normalize("NFKD", character) if not combining(base))
+            similar = "".join(bases).translate(_PLAIN)
+        try:
+            similar.encode(error.encoding)
+        except UnicodeEncodeError:
+            similar = similar if similar.isascii() else "?"
+        written += similar or ("" if combining(character) else "?")
+    return written, error.end
+
+
+codecs.register_error("moa-tui-plain", _plain)
 
 
 def make_tolerant(*streams: TextIO | None) -> None:
-    """Let a terminal that cannot show a character show a question mark instead of ending the program."""
+    """Let a terminal that cannot show a character show a similar one, and no error ends the program."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="moa-tui-plain")

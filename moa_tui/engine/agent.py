@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from moa_tui.engine.parameters import problem_of
 
@@ -18,6 +18,12 @@ KEPT, SHOWN = "kept", "shown"
 `KEPT`: the conversations of this program, which an earlier version may have written, stay readable.
 `SHOWN`: a conversation of anybody's is read in, to be shown. Before a run the gateway checks both in full.
 """
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high"]
+"""How much a model is asked to think before its answer."""
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+"""The efforts, from the least to the most."""
 
 
 class RecipeTable(BaseModel):
@@ -34,13 +40,29 @@ class Sampling(RecipeTable):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """The longest answer, in tokens."""
+    """The longest answer, in tokens. A model that thinks is given room for that beside it."""
+    reasoning_effort: Effort | None = None
+    """How much the model thinks before it answers; None leaves that to the model. One that takes no such
+    word is asked without it."""
     api_base: str | None = None
     """The base URL of the server where that is not the provider's own."""
     api_key_env: str | None = None
     """The name of the environment variable that holds the key; never the key itself."""
     extra: dict[str, Any] = {}
     """Parameters passed to the provider unchanged: those of `parameters.KNOWN_PARAMETERS`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_effort_from_extra(cls, table: Any) -> Any:
+        """Take an effort that stands in `extra`, as every effort did once, for the setting that it is now."""
+        extra = table.get("extra") if isinstance(table, dict) else None
+        if not isinstance(extra, dict) or extra.get("reasoning_effort") not in EFFORTS:
+            return table
+        effort = extra["reasoning_effort"]
+        if table.get("reasoning_effort") not in (None, effort):
+            raise ValueError("reasoning_effort stands here and in extra; keep one of the two")
+        others = {key: value for key, value in extra.items() if key != "reasoning_effort"}
+        return {**table, "reasoning_effort": effort, "extra": others}
 
     @field_validator("api_base")
     @classmethod
@@ -86,6 +108,8 @@ class Agent(Sampling):
             for key, value in defaults
             if key != "extra" and value is not None and getattr(self, key) is None
         }
+        if "reasoning_effort" in self.extra:  # a word of its server's own, which comes before any default
+            filled.pop("reasoning_effort", None)
         return self.model_copy(update={**filled, "extra": {**defaults.extra, **self.extra}})
 
 

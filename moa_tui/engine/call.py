@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.amounts import dollars
-from moa_tui.engine.events import CallRetried, CallStarted, Delta
+from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
     MAX_REPLY_CHARACTERS,
     CallScope,
     Endpoints,
     is_retryable,
+    retries_after,
     retry_wait,
     shortened_share,
 )
@@ -22,7 +23,7 @@ from moa_tui.engine.packed_messages import packed
 from moa_tui.engine.plan import message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
 from moa_tui.engine.token_estimate import estimate_tokens
-from moa_tui.engine.values import Failure, Finish, Reply, Usage, paid
+from moa_tui.engine.values import Failure, Finish, Moved, Reply, Usage, paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Caller:
                 self._check_rest(current)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
-                current.begin(prepared, self.now())
+                current.begin(prepared, self.now(), facts.thinking_tokens)
                 self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
                     return await self._consume(call, current)
@@ -211,10 +212,11 @@ class Caller:
                 wait = 0.0
             else:
                 failed_attempts += 1
-                wait = retry_wait(error, failed_attempts)
-                if failed_attempts > limits.retries or not is_retryable(error):
+                if failed_attempts > retries_after(error, limits.retries) or not is_retryable(error):
                     raise error
-                if worked_seconds + wait > limits.total_seconds:
+                seconds_left = limits.total_seconds - worked_seconds
+                wait = retry_wait(error, failed_attempts, seconds_left)
+                if wait > seconds_left:
                     raise ModelError(
                         error.kind,
                         f"{error.message} (not tried again: the wait of {wait:.0f} s is longer than "
@@ -251,6 +253,10 @@ class Caller:
                     if isinstance(chunk, Finish):
                         current.finish = chunk
                         continue
+                    if isinstance(chunk, Moved):
+                        current.move(chunk)
+                        emit(Restated(call, "".join(current.reasoning), "".join(current.text)))
+                        continue
                     quiet.reschedule(time() + limits.idle_seconds)
                     current.append(chunk.kind, chunk.text, self.now())
                     emit(Delta(call, chunk.kind, chunk.text))
@@ -270,12 +276,15 @@ class Caller:
         self, call: CallId, layer: Layer, agent: Agent, references: Sequence[Reference], share: float = 1.0
     ) -> Prepared:
         """The messages of one call, fitted to its agent's context window."""
-        window = self.facts(agent).context_tokens
+        facts = self.facts(agent)
+        window = None if facts.context_tokens is None else facts.context_tokens - facts.thinking_tokens
         return prepare(call, agent, layer, self.history, references, context_tokens=window, shorten_to=share)
 
     def _reply(self, current: CallInProgress, status: Status, error: Failure | None) -> Reply:
         """The reply of a call that ends now. A request that was never sent or was refused costs nothing."""
-        was_refused = error is not None and (error.status_code is not None or error.kind == "connection")
+        was_refused = error is not None and (
+            error.status_code is not None or error.kind in ("connection", "tls")
+        )
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
         return Reply(
@@ -326,6 +335,7 @@ class CallInProgress:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.characters = 0
+        self.thinking_tokens = 0
         self.finish = Finish()
 
     @property
@@ -343,10 +353,12 @@ class CallInProgress:
         """The status of the reply if the call ends now with a fault."""
         return "partial" if self.has_text else "failed"
 
-    def begin(self, prepared: Prepared, now: float) -> None:
-        """Note that an attempt starts, `now` seconds into the run."""
+    def begin(self, prepared: Prepared, now: float, thinking_tokens: int = 0) -> None:
+        """Note that an attempt starts, `now` seconds into the run, with that much room for thinking."""
+        self.thinking_tokens = thinking_tokens
         self.messages, self.notes, self.texts = prepared.messages, prepared.notes, prepared.texts
         self.attempts += 1
+        self.finish = Finish()
         if self.started is None:
             self.started = now
 
@@ -359,6 +371,16 @@ class CallInProgress:
         if self.characters > MAX_REPLY_CHARACTERS:
             raise ModelError("too_long", f"stopped at {MAX_REPLY_CHARACTERS:,} characters")
 
+    def move(self, moved: Moved) -> None:
+        """Give the last characters of one kind to the other, as `moved` says."""
+        source, target = self.reasoning, self.text
+        if moved.kind == "reasoning":
+            source, target = target, source
+        whole = "".join(source)
+        cut = max(0, len(whole) - moved.characters)
+        source[:] = [whole[:cut]] if cut else []
+        target.append(whole[cut:])
+
     def check_complete(self) -> None:
         """Raise ModelError unless the stream ended with a complete answer."""
         reason = self.finish.reason
@@ -366,6 +388,13 @@ class CallInProgress:
             raise ModelError("filtered", "the provider's content filter stopped the answer")
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
+        if reason == "length":
+            limit = (
+                f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
+            )
+            if self.agent.max_tokens and self.thinking_tokens:
+                limit += f" and {self.thinking_tokens:,} tokens of room for thinking"
+            raise ModelError("length", f"answer cut at {limit}")
         if reason is None:
             raise ModelError("cut_off", "the stream ended without saying that the answer is complete")
 
@@ -379,17 +408,15 @@ class CallInProgress:
         return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes on the request, and one more where the answer was cut at a token limit."""
-        if self.finish.reason != "length":
-            return self.notes
-        limit = f"max_tokens = {self.agent.max_tokens}" if self.agent.max_tokens else "the model's own limit"
-        return (*self.notes, f"{self.agent.name}: answer cut at {limit}")
+        """The notes on the request and on the stream."""
+        return (*self.notes, *(f"{self.agent.name}: {note}" for note in self.finish.notes))
 
 
 def _why_empty(finish_reason: str | None, has_reasoning: bool) -> str:
     """The reason, in words for a user, why a stream that ended has no answer."""
     if finish_reason == "length":
-        return "the model reached its token limit before its answer began; raise max_tokens"
+        remedy = "raise max_tokens or lower reasoning_effort" if has_reasoning else "raise max_tokens"
+        return f"the model reached its token limit before its answer began; {remedy}"
     if has_reasoning:
         return "the model reasoned but wrote no answer"
     if finish_reason is None:

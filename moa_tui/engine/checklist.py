@@ -71,14 +71,14 @@ class ChecklistGate:
         `reply.ended` stays as it is, since the time that a user takes is no agent's time. The reply has the
         status `stopped` where the call was ended during the wait.
         """
-        parsed_points = parse_points(reply.text)
+        parsed_points = parse_points(reply.text, is_cut=reply.status != "done")
         if parsed_points is None:
             return reply
         if self._caller.stopped:
             return replace(reply, status="stopped", error=STOPPED)
         points = tuple(point.text for point in parsed_points)
         ticked: frozenset[int] | None = None
-        why_all_kept = "nobody was there to choose"
+        why_all_kept = "nobody was asked to choose"
         if self._attended:
             try:
                 async with self._caller.open_scope(call) as scope:
@@ -98,7 +98,12 @@ class ChecklistGate:
         notes = [f"{call} {reply.agent}: {choice_note}"]
         if len(points) == MOST_POINTS:
             notes.append(f"{call} {reply.agent}: a checklist has {MOST_POINTS} points at most")
-        return replace(reply, text=task_list(points, ticked), notes=(*reply.notes, *notes))
+        if reply.error is not None:
+            notes.append(f"{call} {reply.agent}: {reply.error.message}, so points may be missing")
+        # What is kept of the points is whole, even where the list itself was cut.
+        return replace(
+            reply, status="done", error=None, text=task_list(points, ticked), notes=(*reply.notes, *notes)
+        )
 
     async def _choice(self, call: CallId, points: tuple[str, ...]) -> frozenset[int] | None:
         """The indexes of the points to keep, once a user has decided; None for all of them."""

@@ -13,15 +13,18 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Kind, Message, Outcome, Reply
+    from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Kind, Message, Moved, Outcome, Reply
 
 
 class Stream(Protocol):
-    """Asks an agent's model: yields the chunks of its reply, then one Finish. Raises ModelError."""
+    """Asks an agent's model: yields the chunks of its reply, then one Finish. Raises ModelError.
+
+    Where a later chunk shows that earlier ones were of the other kind, the stream yields a Moved.
+    """
 
     def __call__(
         self, agent: Agent, messages: Sequence[Message], /
-    ) -> AsyncGenerator[Chunk | Finish, None]: ...
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,15 @@ class Delta:
 
     call: CallId
     kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What a call has written so far turned out to be divided otherwise; these are its two kinds, whole."""
+
+    call: CallId
+    reasoning: str
     text: str
 
 
@@ -101,4 +113,14 @@ class RunEnded:
     outcome: Outcome
 
 
-Event = CallStarted | Delta | CallRetried | PointsFound | CallEnded | ReplyChanged | RunChanged | RunEnded
+Event = (
+    CallStarted
+    | Delta
+    | Restated
+    | CallRetried
+    | PointsFound
+    | CallEnded
+    | ReplyChanged
+    | RunChanged
+    | RunEnded
+)

@@ -78,8 +78,9 @@ class Layer(RecipeTable):
     drop_outliers: bool = False
     """True where answers that stand apart from the majority are not passed on."""
     early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
-    """How much its answers must repeat those of the layer before, from 0 to 1, for the run to skip to its
-    last layer; 0.8 is a good figure, to which 3 % of 805 real second layers repeated the first."""
+    """How much its answers must repeat those passed on before, from 0 to 1, for the run to skip to its last
+    layer; 0.8 is a good figure, to which 3 % of 805 real second layers repeated the first. Critiques,
+    judgements and checklists in between are not compared with."""
     enough: Annotated[float, Field(gt=0, le=1)] | None = None
     """The share of its answers, from 0 to 1, that must give the same short answer (a choice, a number, a
     name, yes or no) for one of them to be the answer of the run; the agents are asked to state theirs. Where
@@ -112,8 +113,9 @@ class Limits(RecipeTable):
     """The longest silence in the middle of a reply."""
     total_seconds: Annotated[float, Field(gt=0)] = 900.0
     """The longest time of one call with its retries; the wait for a place at its endpoint does not count."""
-    retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """The number of times that a failed request is repeated."""
+    retries: Annotated[int, Field(ge=0, le=10)] | None = None
+    """The number of times that a failed request is repeated; where not given, twice, and four times while the
+    server is overloaded."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
     """The number of calls at once to one endpoint; no limit where not given."""
     one_model_at_a_time: bool = False

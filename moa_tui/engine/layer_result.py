@@ -5,9 +5,10 @@ Pure functions of the replies, one for each task; nothing here asks a model.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui.engine.checklist import sorted_points
 from moa_tui.engine.layer import WRITING_TASKS
@@ -27,6 +28,7 @@ from moa_tui.engine.selection import (
     outliers,
     repetition,
     short_answers,
+    similarities,
 )
 from moa_tui.engine.tasks import Reference, arranged
 
@@ -59,11 +61,37 @@ class FinishedLayer:
     asked: int
     """The number of agents in the layer."""
     earlier_answers: Sequence[str] = ()
-    """The answers passed on by the layer that ran before."""
+    """The answers passed on by the newest earlier layer that passed any on."""
+    ended: Mapping[CallId, Reply] = field(default_factory=dict)
+    """All replies of the layer, those that are not usable among them."""
+    next_task: Task | None = None
+    """The task of the layer behind this one; None where there is none."""
 
     def closing(self, call: CallId) -> Closing:
         """The closing lines of a call's reply, parsed. Raises KeyError for a call that is not usable."""
         return parse_closing(self.usable[call].text, self.layer.closing_lines)
+
+    def why_unread(self, unreadable: str) -> str:
+        """Why nothing of the layer's one reply is used: it is `unreadable`, or not usable at all."""
+        if self.usable:
+            return unreadable
+        ends = {
+            "partial": "its reply was cut off",
+            "stopped": "it was stopped",
+            "excluded": "it was left out",
+        }
+        return next(
+            (ends.get(reply.status, "it failed") for reply in self.ended.values()), "it gave no reply"
+        )
+
+    @property
+    def what_follows(self) -> str:
+        """What the run goes on with where nothing of this layer is used."""
+        plain = {
+            "synthesize": "what follows is a plain synthesis",
+            "revise": "what follows is a plain revision",
+        }
+        return plain.get(self.next_task or "", "the run goes on without it")
 
 
 @dataclass(slots=True)
@@ -84,9 +112,33 @@ class LayerResult:
 
 def pass_on(layer: FinishedLayer) -> LayerResult:
     """The result of a layer, computed according to its task."""
-    if layer.task in WRITING_TASKS:
-        return _answers(layer)
-    return _BY_TASK[layer.task](layer)
+    result = _answers(layer) if layer.task in WRITING_TASKS else _BY_TASK[layer.task](layer)
+    if cut := [call for call in result.used if layer.usable[call].status != "done"]:
+        names = ", ".join(f"{call} {layer.usable[call].agent}" for call in cut)
+        result.notes.append(f"layer {layer.number}: used as far as it came: {names}")
+    return result
+
+
+def is_readable(task: Task, reply: Reply, shown: int) -> bool:
+    """True where the task reads the reply of one agent, which was shown `shown` references, even if cut.
+
+    Never true for a task whose replies are passed on as they are.
+    """
+    match task:
+        case "rank":
+            return parse_ranking(reply.text, shown, is_cut=_is_cut(reply)) is not None
+        case "moderate":
+            return parse_selection(reply.text, shown) is not None
+        case "judge":
+            return parse_judgement(reply.text) is not None
+        case "checklist":
+            return parse_points(reply.text, is_cut=_is_cut(reply)) is not None
+        case _:
+            return False
+
+
+def _is_cut(reply: Reply) -> bool:
+    return reply.status != "done"
 
 
 def share_of(
@@ -135,6 +187,8 @@ def _answers(finished: FinishedLayer) -> LayerResult:
     is_contradicted = layer.enough is not None and _elect_the_agreed(finished, result)
     if layer.confident is not None and result.elected is None and not is_contradicted:
         _elect_the_surest(finished, result)
+    if result.elected is not None:
+        return result  # Nothing is passed on.
     if (
         layer.early_stop is not None
         and (repeated := repetition(texts, finished.earlier_answers)) >= layer.early_stop
@@ -206,7 +260,7 @@ def _elect_the_surest(finished: FinishedLayer, result: LayerResult) -> None:
         result.elected = (surest, f"layer {finished.number}: sure of it by its own word ({numbers})")
     elif confidences:
         result.notes.append(
-            f"layer {finished.number}: the surest says {confidence:.0%}, not {needed:.0%}; others are asked"
+            f"layer {finished.number}: the surest says {confidence:.0%}, not {needed:.0%}; the run goes on"
         )
 
 
@@ -214,9 +268,8 @@ def _drop_outliers(finished: FinishedLayer, result: LayerResult) -> None:
     """Leave the answers that stand apart from the majority out of `result`."""
     if len(result.references) < 3:
         count = len(result.references)
-        result.notes.append(
-            f"layer {finished.number}: outliers not looked for, {count} answers have no majority"
-        )
+        few = "one answer has" if count == 1 else f"{count} answers have"
+        result.notes.append(f"layer {finished.number}: outliers not looked for, {few} no majority")
         return
     apart = outliers(_texts(result), _stated(finished, result))
     if apart is None:
@@ -264,83 +317,105 @@ def _judgement(finished: FinishedLayer) -> LayerResult:
             ]
             text = "\n\n".join(lines) or "no finding"
             return LayerResult([Reference(reply.agent, text, "comparison", call)], [call])
-    why = "its reply is not the JSON asked for" if finished.usable else "it gave no reply"
-    note = (
-        f"layer {finished.number}: nothing of the judge is used ({why}), so what follows is a plain synthesis"
-    )
+    why = finished.why_unread("its reply is not the JSON asked for")
+    note = f"layer {finished.number}: nothing of the judge is used ({why}), so {finished.what_follows}"
     return LayerResult([], [], [note])
 
 
 def _checklist(finished: FinishedLayer) -> LayerResult:
     for call, reply in finished.usable.items():
-        if (points := parse_points(reply.text)) is not None:
+        if (points := parse_points(reply.text, is_cut=_is_cut(reply))) is not None:
             return LayerResult([Reference(reply.agent, sorted_points(points), "checklist", call)], [call])
-    why = "its reply holds no task list" if finished.usable else "there is none"
-    note = (
-        f"layer {finished.number}: nothing of the checklist is used ({why}), "
-        "so what follows is a plain synthesis"
-    )
+    why = finished.why_unread("its reply holds no task list")
+    note = f"layer {finished.number}: nothing of the checklist is used ({why}), so {finished.what_follows}"
     return LayerResult([], [], [note])
 
 
 def _ranking(finished: FinishedLayer) -> LayerResult:
     answers = answers_among(finished.read)
-    orders: dict[CallId, list[Reference]] = {}
+    orders: dict[CallId, _Order] = {}
     notes = []
     for call, reply in finished.usable.items():
         shown = arranged(call, finished.layer, finished.prompt, finished.shown[call])
-        numbers = parse_ranking(reply.text, len(shown))
+        numbers = parse_ranking(reply.text, len(shown), is_cut=_is_cut(reply))
+        ranked = [] if numbers is None else answers_among([shown[number - 1] for number in numbers])
         if numbers is None:
             notes.append(f"{call} {reply.agent}: its ranking is unreadable and does not count")
+        elif not ranked:
+            notes.append(f"{call} {reply.agent}: its ranking names no answer and does not count")
         else:
-            orders[call] = answers_among([shown[number - 1] for number in numbers])
+            orders[call] = _Order(ranked, answers_among(shown))
     if len(finished.usable) < finished.asked:
-        notes.append(f"layer {finished.number}: {len(finished.usable)} of {finished.asked} rankings came")
-    if not any(orders.values()):
-        best = answers[medoid([reference.text for reference in answers])]
-        notes.append(
-            f"layer {finished.number}: no ranking to go by; taken is the answer most like the others"
-        )
-        ranked = [best, *(reference for reference in answers if reference is not best)]
-    else:
-        ranked = _by_mean_rank(answers, list(orders.values()))
-    return _selected(finished, ranked, LayerResult([], list(orders), notes))
+        count = len(finished.usable)
+        notes.append(f"layer {finished.number}: {count} of {finished.asked} rankings can be used")
+    result = LayerResult([], list(orders), notes)
+    if orders:
+        return _selected(finished, _by_mean_rank(answers, list(orders.values())), result)
+    if finished.next_task is not None:
+        return _unselected(finished, "no ranking to go by", result)
+    place, why = _most_typical(answers)
+    notes.append(f"layer {finished.number}: no ranking to go by; taken is {why}")
+    best = answers[place]
+    return _selected(finished, [best, *(answer for answer in answers if answer is not best)], result)
 
 
-def _by_mean_rank(answers: Sequence[Reference], orders: Sequence[Sequence[Reference]]) -> list[Reference]:
-    """The answers by their mean place over `orders`, best first.
+class _Order(NamedTuple):
+    """The answers that an agent ranked, best first, and all those that it was shown."""
 
-    Answers that an order does not name share its remaining places. Where several agents ranked, each answer
-    carries its mean place as `rank`.
+    ranked: Sequence[Reference]
+    shown: Sequence[Reference]
+
+    def place(self, answer: Reference) -> float:
+        """The place of an answer that was shown, from 1; those that are not named share what is left."""
+        if answer in self.ranked:
+            return self.ranked.index(answer) + 1.0
+        return (len(self.ranked) + 1 + len(self.shown)) / 2
+
+
+def _by_mean_rank(answers: Sequence[Reference], orders: Sequence[_Order]) -> list[Reference]:
+    """The answers by their mean place over `orders`, best first; those that nobody was shown come last.
+
+    Where several agents ranked, each answer carries its mean place as `rank`.
     """
     means = []
     for answer in answers:
-        places = [
-            order.index(answer) + 1.0 if answer in order else (len(order) + 1 + len(answers)) / 2
-            for order in orders
-        ]
-        means.append(sum(places) / len(places))
+        places = [order.place(answer) for order in orders if answer in order.shown]
+        means.append(sum(places) / len(places) if places else math.inf)
     by_mean = sorted(zip(means, answers, strict=True), key=lambda pair: pair[0])
-    return [replace(answer, rank=round(mean, 2)) if len(orders) > 1 else answer for mean, answer in by_mean]
+    return [
+        replace(answer, rank=round(mean, 2)) if len(orders) > 1 and mean < math.inf else answer
+        for mean, answer in by_mean
+    ]
 
 
 def _moderation(finished: FinishedLayer) -> LayerResult:
     result = LayerResult([], list(finished.usable))
+    unreadable = ""
     for call, reply in finished.usable.items():
         shown = arranged(call, finished.layer, finished.prompt, finished.shown[call])
         chosen = parse_selection(reply.text, len(shown))
+        unreadable = "its reply is not the JSON asked for" if chosen is None else "it keeps no answer"
         if chosen is not None and (selected := answers_among([shown[number - 1] for number in chosen.keep])):
             if chosen.enough:
                 result.skip_reason = f"{call} {reply.agent}: says that the answers are enough"
             return _selected(finished, selected, result)
-    why = (
-        "the moderator's reply is not the JSON asked for"
-        if finished.usable
-        else "the moderator gave no reply"
-    )
     result.used = []
-    result.notes.append(f"layer {finished.number}: {why}, so every answer goes on")
-    return _selected(finished, answers_among(finished.read), result)
+    why = finished.why_unread(unreadable)
+    return _unselected(finished, f"nothing of the moderator is used ({why})", result)
+
+
+def _unselected(finished: FinishedLayer, why: str, result: LayerResult) -> LayerResult:
+    """`result` where nobody chose: with all answers, or with the `top_k` that differ most."""
+    answers = answers_among(finished.read)
+    top_k = finished.layer.top_k
+    if top_k is None or top_k >= len(answers):
+        what = "the only answer goes on" if len(answers) == 1 else f"all {len(answers)} answers go on"
+        result.notes.append(f"layer {finished.number}: {why}, so {what}")
+        return _selected(finished, answers, result)
+    places = most_diverse([answer.text for answer in answers], top_k)
+    what = "the answer most like the others goes on" if top_k == 1 else f"the {top_k} that differ most go on"
+    result.notes.append(f"layer {finished.number}: {why}, so {what}")
+    return _selected(finished, [answers[place] for place in places], result)
 
 
 def _selected(finished: FinishedLayer, ranked: Sequence[Reference], result: LayerResult) -> LayerResult:
@@ -363,12 +438,26 @@ def _vote(finished: FinishedLayer) -> LayerResult:
     answers = answers_among(finished.read)
     texts = [reference.text for reference in answers]
     place = majority(texts)
+    why = "with the short answer given most often"
     if place is None:
-        place = medoid(texts)
-        note = f"elected: {_named(answers[place])}, the answer most like the others"
-    else:
-        note = f"elected: {_named(answers[place])}, with the answer that most give"
-    return LayerResult([answers[place]], [], [note])
+        place, why = _most_typical(answers)
+    return LayerResult([answers[place]], [], [f"elected: {_named(answers[place])}, {why}"])
+
+
+def _most_typical(answers: Sequence[Reference]) -> tuple[int, str]:
+    """The place of the answer that is most like the others, and what it is in words; of equals, the first."""
+    if len(answers) == 1:
+        return 0, "the only answer"
+    texts = [answer.text for answer in answers]
+    sums = [sum(row) for row in similarities(texts)]
+    place = medoid(texts)
+    ties = sum(math.isclose(each, sums[place]) for each in sums)
+    if ties == len(answers):
+        return place, "the first, since none is most like the others"
+    return (
+        place,
+        "the answer most like the others" if ties == 1 else "the first of those most like the others",
+    )
 
 
 def _named(reference: Reference) -> str:

@@ -111,9 +111,7 @@ class LayerRunner:
             if call in progress.usable(number):
                 best = Reference(reply.agent, reply.text, call=call)
             else:
-                progress.notes.append(
-                    f"{call} {reply.agent}: failed, so the {len(piece)} answers it read are left out"
-                )
+                progress.notes.append(_unread_note(call, reply, len(piece)))
             if not unread:
                 return
 
@@ -161,6 +159,15 @@ class LayerRunner:
         if recipe.task(call.layer) == "checklist" and self._progress.counts(call, reply):
             reply = await self._gate.decided(call, reply)
         return reply
+
+
+def _unread_note(call: CallId, reply: Reply, piece: int) -> str:
+    """A note on a piece of `piece` new references whose reply does not count."""
+    ends = {"partial": "cut off", "excluded": "left out by hand"}
+    answers = (
+        f"the {piece} answers that it alone read are" if piece > 1 else "the answer that it alone read is"
+    )
+    return f"{call} {reply.agent}: {ends.get(reply.status, reply.status)}, so {answers} left out"
 
 
 def _models(calls: Sequence[tuple[CallId, Agent]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.token_estimate import estimate_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Sequence
+    from collections.abc import AsyncIterator, Callable, Hashable, Sequence
     from types import TracebackType
 
     from moa_tui.engine.agent import Agent
@@ -25,8 +26,15 @@ if TYPE_CHECKING:
 MAX_REPLY_CHARACTERS = 8_000_000
 
 _RETRIED_STATUS = {408, 409, 429}
+# Too many requests, a service that is not ready or overloaded, and Anthropic's status for the latter. They
+# pass within seconds, not at once: the waits between five tries come to 30 s.
+_OVERLOADED_STATUS = {429, 503, 529}
+_RETRIES, _RETRIES_WHEN_OVERLOADED = 2, 4
 _FIRST_WAIT_SECONDS = 0.5
+_OVERLOAD_FACTOR = 4.0
 _LONGEST_WAIT_SECONDS = 30.0
+# The share of a wait that is drawn at random, so that calls refused together are not repeated together.
+_JITTER = 0.25
 
 
 def is_retryable(error: ModelError) -> bool:
@@ -42,16 +50,34 @@ def is_retryable(error: ModelError) -> bool:
     )
 
 
-def retry_wait(error: ModelError, attempt: int) -> float:
+def retries_after(error: ModelError, stated: int | None) -> int:
+    """How often a call is repeated that fails with `error`: as a recipe has `stated` it, None for no word."""
+    if stated is not None:
+        return stated
+    return _RETRIES_WHEN_OVERLOADED if error.status_code in _OVERLOADED_STATUS else _RETRIES
+
+
+def retry_wait(
+    error: ModelError,
+    attempt: int,
+    seconds_left: float = math.inf,
+    draw: Callable[[float, float], float] = random.uniform,
+) -> float:
     """The seconds to wait after failed attempt number `attempt`, counting from 1.
 
-    The wait is what the server asked for; where it asked for none, the wait doubles with each attempt, up to
-    a limit, and varies at random by a quarter, so that calls refused together are not repeated together.
+    The wait is what the server asked for, or a little more, but where the call may take only `seconds_left`
+    more never for the sake of that little. Where the server asked for none, the wait doubles with each
+    attempt, up to a limit, and half of what is left remains for the next attempt. `draw` returns a random
+    number between two others.
     """
     if error.retry_after is not None:
-        return max(0.0, error.retry_after)
-    wait = min(_FIRST_WAIT_SECONDS * 2.0 ** (attempt - 1), _LONGEST_WAIT_SECONDS)
-    return wait * random.uniform(0.75, 1.25)
+        asked = max(0.0, error.retry_after)
+        return max(asked, min(asked * draw(1.0, 1.0 + _JITTER), seconds_left))
+    first = _FIRST_WAIT_SECONDS
+    if error.status_code in _OVERLOADED_STATUS:
+        first *= _OVERLOAD_FACTOR
+    wait = min(first * 2.0 ** (attempt - 1), _LONGEST_WAIT_SECONDS) * draw(1.0 - _JITTER, 1.0)
+    return max(0.0, min(wait, seconds_left / 2))
 
 
 def shortened_share(
@@ -64,7 +90,7 @@ def shortened_share(
     size = sum(estimate_tokens(reference.text) for reference in references)
     if facts.context_tokens is None or not size:
         return 0.5
-    room = facts.context_tokens - (agent.max_tokens or 0) - other_tokens
+    room = facts.context_tokens - (agent.max_tokens or 0) - facts.thinking_tokens - other_tokens
     return min(0.5, max(0.05, room / size))
 
 
@@ -161,8 +187,9 @@ class Endpoints:
     def _admit(self, endpoint: str) -> None:
         """Give places to the calls that wait for them, as long as there are any."""
         open_calls, waiting = self._open[endpoint], self._waiting[endpoint]
-        while waiting:
-            following = min(waiting, key=lambda call: open_calls[call.run])
+        # A call that was cancelled in this turn of the loop is still in the list, until it takes itself out.
+        while alive := [call for call in waiting if not call.admitted.cancelled()]:
+            following = min(alive, key=lambda call: open_calls[call.run])
             if open_calls.total() >= following.most:
                 return
             waiting.remove(following)

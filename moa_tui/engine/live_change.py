@@ -99,8 +99,14 @@ class LiveChange:
         added = alteration.added(progress.recipe, number)
         if added is None or (added and progress.join is None):
             return False
+        has_window = progress.recipe.layers[number - 1].window is not None
+        # The piece at work was shown the best answer of those before it, which must stay as they are.
+        if has_window and (added or (alteration.leave_out | alteration.take_in) - progress.running):
+            return False
         answers = {*progress.usable(number), *progress.running} - alteration.leave_out
-        if alteration.leave_out and not (answers or added):
+        last_seat = CallId(number, len(progress.recipe.lineup[number - 1]))
+        has_more_to_come = bool(added) or (has_window and last_seat not in alteration.leave_out)
+        if alteration.leave_out and not (answers or has_more_to_come):
             raise UsageError("that is the last answer of its layer: without it there is none")
         joining = [(CallId(number, index), agent) for index, agent in added]
         calls_to_pay = [(call, agent) for call, agent in joining if call not in alteration.given]

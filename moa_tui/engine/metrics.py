@@ -27,21 +27,26 @@ def measure(
     final: CallId | None,
     read: Sequence[CallId] | None = None,
     proposers: Collection[CallId] | None = None,
+    in_turn: Collection[int] = (),
 ) -> Metrics:
     """The metrics of a run.
 
     `used` names the calls of each layer whose replies counted, `final` the call whose text is the answer,
     `read` the calls whose answers the last layer read (None: those of the layer before) and `proposers` the
-    calls that wrote answers (None: all). A final answer that was chosen among the answers is not compared
-    with them.
+    calls that wrote answers (None: all). `in_turn` has the layers whose calls were made one after another. A
+    final answer that was chosen among the answers is not compared with them.
     """
     layers = []
     for number in sorted({call.layer for call in replies}):
         calls = [call for call in replies if call.layer == number]
         fresh = [call for call in calls if not replies[call].reused and replies[call].started is not None]
         slowest = max(fresh, key=lambda call: replies[call].ended - replies[call].queued, default=None)
-        seconds = replies[slowest].ended - replies[slowest].queued if slowest else 0.0
-        layers.append(LayerMetrics(number, len(calls), len(used.get(number, ())), slowest, seconds))
+        counted = fresh if number in in_turn else [call for call in fresh if call == slowest]
+        seconds = sum(replies[call].ended - replies[call].queued for call in counted)
+        used_count = len(used.get(number, ()))
+        layers.append(
+            LayerMetrics(number, len(calls), used_count, slowest, seconds, in_turn=number in in_turn)
+        )
     critical_path_seconds = sum(layer.seconds for layer in layers)
     one_by_one_seconds = sum(reply.seconds for reply in replies.values() if not reply.reused)
     last = max((call.layer for call in replies), default=0)

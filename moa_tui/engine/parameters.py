@@ -24,9 +24,13 @@ _SAMPLING = (
     *("dynatemp_exponent", "dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n"),
     *("xtc_probability", "xtc_threshold", "samplers", "repeat_last_n", "penalize_newline", "priority"),
 )
+EFFORT_PARAMETERS = (
+    *("reasoning", "reasoning_effort", "thinking", "think", "enable_thinking", "thinking_budget"),
+)
+"""The names by which servers are told how much a model thinks, apart from an agent's `reasoning_effort`."""
 _REASONING = (
-    *("reasoning", "reasoning_effort", "reasoning_format", "include_reasoning", "thinking", "think"),
-    *("enable_thinking", "thinking_budget", "verbosity", "chat_template_kwargs"),
+    *EFFORT_PARAMETERS,
+    *("reasoning_format", "include_reasoning", "verbosity", "chat_template_kwargs"),
 )
 _FORM = (
     *("response_format", "format", "json_schema", "grammar", "guided_json", "guided_regex", "guided_choice"),

@@ -25,6 +25,7 @@ _NAMED_LINE = re.compile(
     r"^[ \t*_#>`-]*(?:final )?(?:ranking|best)[ \t*_`]*:[ \t]*\n?(.*)$", re.IGNORECASE | re.MULTILINE
 )
 _FILLER = re.compile(r"references?|answers?|numbers?|no\.|[\s*_`#\[\]()]|\.(?!\d)", re.IGNORECASE)
+_LAST_NUMBER = re.compile(r"\d{1,9}\s{0,9}\Z")
 _ORDER = re.compile(r"\d{1,4}(?:[>,;]+\d{1,4})*")
 
 _CLOSING = re.compile(r"(?:^|\n)[ \t*_#>`-]*(confidence|in short)[ \t*_`]*:([^\n]*)\Z", re.IGNORECASE)
@@ -62,12 +63,15 @@ class Point:
     ticked: bool
 
 
-def parse_ranking(reply: str, count: int) -> list[int] | None:
+def parse_ranking(reply: str, count: int, *, is_cut: bool = False) -> list[int] | None:
     """The reference numbers of a reply, best first, each from 1 to `count`; None where it is unreadable.
 
     The last line of the requested form counts, or the whole reply where it is nothing but a ranking. A number
-    that is repeated or names no reference makes the reply unreadable.
+    that is repeated or names no reference makes the reply unreadable. Of a reply that `is_cut` a number at
+    the end does not count where digits may be missing; in a whole ranking its place is the only one left.
     """
+    if is_cut and count > 9:
+        reply = _LAST_NUMBER.sub("", reply[-_SEARCHED_CHARACTERS:])
     lines = [match[1] for match in _NAMED_LINE.finditer(reply[-_SEARCHED_CHARACTERS:])]
     ranking = lines[-1] if lines else reply
     if len(ranking) > 1_000:
@@ -139,11 +143,14 @@ def parse_closing(reply: str, expected: Collection[ClosingLine]) -> Closing:
     return closing
 
 
-def parse_points(reply: str) -> tuple[Point, ...] | None:
+def parse_points(reply: str, *, is_cut: bool = False) -> tuple[Point, ...] | None:
     """The points of a Markdown task list, each once; None where the reply holds none.
 
-    Only the first MOST_POINTS count, and a text longer than LONGEST_POINT characters is cut.
+    Only the first MOST_POINTS count, and a text longer than LONGEST_POINT characters is cut. The last line of
+    a reply that `is_cut` may be unfinished, and does not count.
     """
+    if is_cut:
+        reply = reply[: reply.rfind("\n") + 1]
     points: dict[str, Point] = {}
     for line in reply[:_SEARCHED_CHARACTERS].splitlines():
         if len(points) == MOST_POINTS:

@@ -28,6 +28,7 @@ class ModelFacts:
 
     `endpoint` is the name of the server that its calls go to, `concurrency` the limit of that server on calls
     at once, None where there is none. `context_tokens` is the size of the model's context window.
+    `thinking_tokens` is the room that the agent's calls give the model for thinking beside its answer.
     """
 
     endpoint: str
@@ -35,12 +36,22 @@ class ModelFacts:
     context_tokens: int | None = None
     prompt_price: float | None = None
     completion_price: float | None = None
+    thinking_tokens: int = 0
+
+    def most_written(self, agent: Agent) -> int:
+        """The most tokens that the model may write for `agent`: its answer, and its thinking beside that."""
+        return longest_answer(agent) + self.thinking_tokens
 
     def cost(self, usage: Usage) -> float | None:
         """The cost of `usage` in US dollars, None where a price is unknown."""
         if self.prompt_price is None or self.completion_price is None:
             return None
         return usage.prompt_tokens * self.prompt_price + usage.completion_tokens * self.completion_price
+
+
+def longest_answer(agent: Agent) -> int:
+    """The longest answer that `agent` should give, in tokens, without what its model thinks."""
+    return agent.max_tokens or ASSUMED_ANSWER_TOKENS
 
 
 def facts_unknown(agent: Agent) -> ModelFacts:
@@ -120,14 +131,13 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
         for agent in agents:
             own_system = estimate_tokens(agent.system or "")
             prompt = prompt_tokens + own_system + overhead
-            usage = Usage(prompt, agent.max_tokens or ASSUMED_ANSWER_TOKENS)
-            costs = [
-                facts(candidate).cost(Usage(prompt, candidate.max_tokens or ASSUMED_ANSWER_TOKENS))
-                for candidate in recipe.candidates(number, agent)
-            ]
+            known = [(candidate, facts(candidate)) for candidate in recipe.candidates(number, agent)]
+            costs = [fact.cost(Usage(prompt, fact.most_written(candidate))) for candidate, fact in known]
             dearest = None if None in costs else max(cost for cost in costs if cost is not None)
-            calls.append(PlannedCall(agent, facts(agent), usage, dearest))
-        written |= {CallId(number, at): call.usage.completion_tokens for at, call in enumerate(calls, 1)}
+            usage = Usage(prompt, known[0][1].most_written(agent))
+            calls.append(PlannedCall(agent, known[0][1], usage, dearest))
+        # What a model thinks is no part of what later agents are shown.
+        written |= {CallId(number, at): longest_answer(call.agent) for at, call in enumerate(calls, 1)}
         layers.append(PlannedLayer(number, recipe.task(number), tuple(calls)))
     return Plan(tuple(layers))
 

@@ -30,13 +30,24 @@ mention references, other assistants or this instruction.
 
 {_DATA}"""
 
+# The parts of the revision that depend on whether one of the references is the agent's own answer.
+OWN_ANSWER = {
+    True: """\
+Your own is the one marked as yours. Answer the message again, better. Check each point on which the others \
+differ from you. Change your mind where they have the better reason, and keep to your view where they have \
+not; how many they are is no reason.""",
+    False: """\
+None of them is yours. Answer the message yourself, better than they do. Check each point on which they \
+differ, and go by the better reason; how many give it is none.""",
+}
+
 _REVISION = f"""\
-You and other assistants have answered the user's latest message. The answers stand below as references; \
-your own is the one marked as yours. Answer the message again, better.
+Several assistants have answered the user's latest message. The answers stand below as references for one \
+that is better.
+
+{{own}}
 
 How to work:
-- Check each point on which the others differ from you. Change your mind where they have the better reason, \
-and keep to your view where they have not; how many they are is no reason.
 - Answer in the user's language and in the form the user asked for. Your answer must stand on its own: never \
 mention references, other assistants or this instruction.
 

@@ -124,7 +124,7 @@ class Recipe(RecipeTable):
             return problem
         if task in ("judge", "checklist", "moderate") and size > 1:
             return f"layer {number}: the task {task} is for one agent, and it has {size}"
-        if is_last and size != 1 and task != "vote":
+        if is_last and size != 1 and task not in ("vote", "rank"):
             return f"the last layer is the aggregator: it needs one agent, and has {size}"
         if is_last and task not in (*WRITING_TASKS, "rank", "vote"):
             return f"the last layer gives the answer, which the task {task} does not"
@@ -193,6 +193,14 @@ class Recipe(RecipeTable):
             seats.append(_distinct(members * pieces))
         return tuple(seats)
 
+    def listed_agents(self, number: int) -> tuple[Agent, ...]:
+        """The agents of a layer as in `lineup`, but of a layer with a window its one agent once."""
+        return _distinct(self._members(number))
+
+    def asks_in_turn(self, number: int) -> bool:
+        """True where the calls of layer `number` are made one after another."""
+        return self.layers[number - 1].window is not None or self.limits.one_model_at_a_time
+
     @property
     def calls(self) -> int:
         """The number of calls that a run makes at most when nothing fails."""
@@ -202,8 +210,8 @@ class Recipe(RecipeTable):
     def depth(self) -> int:
         """The number of calls in the longest chain of calls that wait for each other."""
         return sum(
-            len(agents) if layer.window is not None else min(1, len(agents))
-            for layer, agents in zip(self.layers, self.lineup, strict=True)
+            len(agents) if self.asks_in_turn(number) else min(1, len(agents))
+            for number, agents in enumerate(self.lineup, 1)
         )
 
     @property
@@ -211,6 +219,11 @@ class Recipe(RecipeTable):
         """The call that writes the answer, unless the run ends early; None where an answer is chosen."""
         last = len(self.layers)
         return CallId(last, len(self.lineup[-1])) if self.writes(last) else None
+
+    @property
+    def layers_in_turn(self) -> frozenset[int]:
+        """The numbers of the layers whose calls are made one after another."""
+        return frozenset(filter(self.asks_in_turn, range(1, len(self.layers) + 1)))
 
     def task(self, number: int) -> Task:
         """The task of layer `number`, counting from 1."""

@@ -7,12 +7,13 @@ recipe comes of it. The message is one sentence that names the recipe.
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from moa_tui.engine.agent import Agent
+from moa_tui.engine.agent import EFFORTS, Agent, Sampling
 from moa_tui.engine.layer import Layer
+from moa_tui.engine.parameters import EFFORT_PARAMETERS
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
@@ -20,6 +21,10 @@ from moa_tui.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from moa_tui.engine.agent import Effort
+
+
+AnySampling = TypeVar("AnySampling", bound=Sampling)
 
 # The settings of a layer that may end a run before the layers that a change has put behind it.
 _EARLY_ENDINGS = {"early_stop", "enough", "confident"}
@@ -92,6 +97,19 @@ def agent_of(settings: Mapping[str, object]) -> Agent:
             for problem in problems_of(error)
         )
         raise UsageError(f"there can be no such agent: {why}") from error
+
+
+def effort_named(word: str) -> Effort | None:
+    """The reasoning effort of that name; None for `-`, by which each model has its own. Raises UsageError."""
+    for effort in EFFORTS:
+        if word.strip().lower() == effort:
+            return effort
+    if word.strip() == "-":
+        return None
+    raise UsageError(
+        f'"{word.strip()}" is no reasoning effort: say {", ".join(EFFORTS[:-1])} or {EFFORTS[-1]}, or - to '
+        "leave it to the models"
+    )
 
 
 def has_checklist(recipe: Recipe) -> bool:
@@ -246,13 +264,12 @@ def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
     layers = []
     for number, layer in enumerate(recipe.layers[:last], 1):
         table = layer.model_dump(exclude_unset=True, exclude=_EARLY_ENDINGS)
-        layers.append({**table, "agents": recipe.lineup[number - 1], "task": recipe.task(number)})
+        layers.append({**table, "agents": recipe.listed_agents(number), "task": recipe.task(number)})
     for number, layer in enumerate(other.layers[1:], 2):
         reads = tuple(range(1, number)) if layer.reads == "all" else layer.reads
         if isinstance(reads, tuple):
             reads = tuple(read_number + last - 1 for read_number in reads)
-        # The lineup has the one agent of a layer with a window once for each piece.
-        agents = other.lineup[number - 1][: 1 if layer.window is not None else None]
+        agents = other.listed_agents(number)
         table = layer.model_dump(exclude_unset=True)
         layers.append({**table, "agents": agents, "task": other.task(number), "reads": reads})
     return checked(
@@ -266,6 +283,48 @@ def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
         },
         f"recipe {recipe.name} cannot be continued by {other.name}",
     )
+
+
+def with_effort(recipe: Recipe, effort: Effort | None) -> Recipe:
+    """The recipe with this reasoning effort for every agent; None leaves it to each model.
+
+    What an agent says of it in words of one provider's is left out, so that nothing contradicts it.
+    """
+
+    def changed(agent: Agent) -> Agent:
+        return without_effort(agent).model_copy(update={"reasoning_effort": effort})
+
+    layers = [
+        layer.model_copy(
+            update={
+                "agents": tuple(entry if isinstance(entry, str) else changed(entry) for entry in layer.agents)
+            }
+        )
+        for layer in recipe.layers
+    ]
+    changes = {
+        "agents": {name: changed(agent) for name, agent in recipe.agents.items()},
+        "defaults": without_effort(recipe.defaults),
+    }
+    refusal = f"recipe {recipe.name} cannot have that effort"
+    return _with_layers(recipe.model_copy(update=changes), layers, refusal)
+
+
+def without_effort(sampling: AnySampling) -> AnySampling:
+    """The settings without anything that says how much the model thinks."""
+    extra = {name: value for name, value in sampling.extra.items() if name not in EFFORT_PARAMETERS}
+    return sampling.model_copy(update={"reasoning_effort": None, "extra": extra})
+
+
+def effort_words(recipe: Recipe) -> str:
+    """What reasoning effort is in force for which agents of the recipe, as a clause."""
+    names: dict[str, list[str]] = {}
+    for agent in recipe.every_agent():
+        effort = agent.reasoning_effort or agent.extra.get("reasoning_effort") or "the model's own"
+        names.setdefault(str(effort), []).append(agent.name)
+    if len(names) == 1:
+        return f"{next(iter(names))}, for all agents"
+    return "; ".join(f"{effort} for {', '.join(dict.fromkeys(agents))}" for effort, agents in names.items())
 
 
 def _with_layer(recipe: Recipe, number: int, settings: Mapping[str, object]) -> Recipe:

@@ -155,7 +155,9 @@ class _LayerLoop:
     def _result(self, number: int, references: Sequence[Reference]) -> LayerResult:
         """The result of layer `number`, whose calls have ended."""
         progress, recipe = self._progress, self._progress.recipe
-        earlier_results = list(progress.results.values())[-1:]
+        # Critiques, judgements and checklists are no answers, so what is compared stands before them.
+        earlier_answers = (answers_among(result.references) for result in progress.results.values())
+        compared = next(filter(None, reversed(list(earlier_answers))), [])
         return pass_on(
             FinishedLayer(
                 number,
@@ -166,7 +168,9 @@ class _LayerLoop:
                 progress.shown,
                 {call: progress.replies[call] for call in progress.usable(number)},
                 len(recipe.lineup[number - 1]),
-                [answer.text for result in earlier_results for answer in answers_among(result.references)],
+                [answer.text for answer in compared],
+                {call: reply for call, reply in progress.replies.items() if call.layer == number},
+                recipe.task(number + 1) if number < len(recipe.layers) else None,
             )
         )
 
@@ -183,7 +187,7 @@ class _LayerLoop:
             answer, why = result.elected
             saved_calls = sum(len(agents) for agents in recipe.lineup[number:])
             progress.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(saved_calls)}")
-            return self._outcome("done", answer.call, text=answer.text)
+            return self._outcome_of_chosen(answer)
         if recipe.writes(number) and not result.references:
             return self._outcome("failed", error=self._no_references(number))
         return None
@@ -222,8 +226,9 @@ class _LayerLoop:
             chosen = result.references[0]
             progress.notes += result.notes
             if recipe.task(last) == "rank":
-                progress.notes.append(f"chosen: {chosen.call} {chosen.agent}")
-            return self._outcome("done", chosen.call, text=chosen.text)
+                mean_rank = "" if chosen.rank is None else f", mean rank {chosen.rank:g}"
+                progress.notes.append(f"chosen: {chosen.call} {chosen.agent}{mean_rank}")
+            return self._outcome_of_chosen(chosen)
         call = CallId(last, 1)
         if recipe.layers[-1].window is not None:
             last_asked = max(call for call in progress.replies if call.layer == last)
@@ -231,6 +236,13 @@ class _LayerLoop:
         reply = progress.replies[call]
         status: OutcomeStatus = "failed" if reply.status == "excluded" else reply.status
         return self._outcome(status, call, reply.error)
+
+    def _outcome_of_chosen(self, chosen: Reference) -> Outcome:
+        """The outcome whose answer was chosen among the answers: `partial` where that one was cut."""
+        reply = None if chosen.call is None else self._progress.replies[chosen.call]
+        if reply is None or reply.status == "done":
+            return self._outcome("done", chosen.call, text=chosen.text)
+        return self._outcome("partial", chosen.call, reply.error, text=chosen.text)
 
     def _outcome(
         self,
@@ -247,7 +259,7 @@ class _LayerLoop:
         references = self._progress.references_for(last)
         read = [reference.call for reference in references if reference.call is not None]
         used = {number: result.used for number, result in self._progress.results.items()}
-        metrics = measure(replies, used, answered, read, answers)
+        metrics = measure(replies, used, answered, read, answers, recipe.layers_in_turn)
         is_streamed = answered is not None and answered == recipe.writer
         together = paid(replies.values())
         if text is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.events import CallEnded, ReplyChanged
+from moa_tui.engine.layer_result import is_readable
 from moa_tui.engine.values import CallId, Failure
 
 if TYPE_CHECKING:
@@ -75,10 +76,23 @@ class RunInProgress:
         )
 
     def counts(self, call: CallId, reply: Reply) -> bool:
-        """True where the text of the reply may be passed on."""
-        use_partial = self.recipe.layers[call.layer - 1].use_partial
-        accepted = ("done", "partial") if use_partial else ("done",)
-        return reply.status in accepted and bool(reply.text.strip())
+        """True where the text of the reply may be passed on.
+
+        With `use_partial` so may a text that was cut, by a fault, by its token limit or because the layer
+        went on without its agent. Without it, a cut reply counts only where its task reads it all the same,
+        as a ranking behind which a text broke off.
+        """
+        if not reply.text.strip():
+            return False
+        if reply.status == "done":
+            return True
+        layer = self.recipe.layers[call.layer - 1]
+        if reply.status == "partial":
+            task = self.recipe.task(call.layer)
+            return layer.use_partial or is_readable(task, reply, len(self.shown.get(call, ())))
+        was_left_behind = reply.status == "stopped" and reply.error and reply.error.kind == "left_behind"
+        # A piece is worth no more than the whole piece before it, which is the best answer so far.
+        return bool(was_left_behind) and layer.use_partial and layer.window is None
 
     def references_for(self, number: int) -> list[Reference]:
         """The references that layer `number` reads.

@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.answer_words import FILLERS
 from moa_tui.engine.claims import claims
 from moa_tui.engine.likeness import cosine, vector
+from moa_tui.engine.short_answers import same_answer, short_form
 from moa_tui.engine.words import words
 
 if TYPE_CHECKING:
@@ -24,45 +27,14 @@ if TYPE_CHECKING:
 # An answer stands apart where its mean similarity to the others is below this share of the median. Of 200
 # sets of six real answers this leaves out 0.3 % of the answers, and 99 % of those to another prompt.
 _APART = 0.3
-# The share of the shorter one's terms that two short answers must have in common to be the same answer.
-_SHARED_TERMS = 0.6
 # The most terms of a short answer for which a majority is counted.
 _MOST_TERMS = 8
-_SHORT_WORDS, _SHORT_CHARACTERS = 6, 60
-# The end of a text in which a last line such as "Answer: 42" is searched for.
-_END_CHARACTERS = 2_000
+# The share of the shorter one's terms that two short answers must have in common not to stand apart.
+_SHARED_TERMS = 0.6
 
-_BOXED = re.compile(r"\\boxed\{([^{}\n]{1,60})\}")
-_STATED = re.compile(r"\banswer[\s*_]*(?:\bis\b|[:=])[\s:*_]*([^\n]{1,80})$", re.IGNORECASE)
-_LEADING = re.compile(r"^(?:(?:the|an?|it is|it's|the answer is)\s+)+")
 _TERM = re.compile(r"\d+(?:[./:]\d+)*|[^\W\d_]+")
 _ZEROS = re.compile(r"(?<=\d)[.:]0+$")
-_FILLERS = {"the", "a", "an", "is", "it", "on", "of", "and", "in", "at", "answer", "option"}
 _THOUSANDS = re.compile(r"(?<=\d)[,\u202f\u00a0](?=\d{3}\b)")
-
-
-def short_form(text: str) -> str | None:
-    """The answer in `text` in normalised spelling; None where it is more than a few words."""
-    boxed = _BOXED.findall(text[-_END_CHARACTERS:])
-    lines = text[-_END_CHARACTERS:].strip().rsplit("\n", 1)
-    stated = _STATED.search(lines[-1].strip(" *_`."))
-    if boxed:
-        answer = boxed[-1]
-    elif stated is not None:
-        answer = stated[1]
-    elif len(text) <= 4 * _SHORT_CHARACTERS:
-        answer = text
-    else:
-        return None
-    plain = _THOUSANDS.sub("", " ".join(answer.casefold().split())).strip(" .,;:!?*_`'\"()[]$")
-    plain = _LEADING.sub("", plain)
-    if (
-        plain in ("", "answer", "final answer")
-        or len(plain) > _SHORT_CHARACTERS
-        or len(plain.split()) > _SHORT_WORDS
-    ):
-        return None
-    return plain
 
 
 def similarities(texts: Sequence[str]) -> list[list[float]]:
@@ -71,7 +43,7 @@ def similarities(texts: Sequence[str]) -> list[list[float]]:
     forms = [short_form(text) for text in texts]
     matrix = [[1.0] * len(texts) for _ in texts]
     for first, second in combinations(range(len(texts)), 2):
-        is_same = forms[first] is not None and forms[first] == forms[second]
+        is_same = _same(forms[first], forms[second])
         similarity = 1.0 if is_same else cosine(vectors[first], vectors[second])
         matrix[first][second] = matrix[second][first] = similarity
     return matrix
@@ -89,13 +61,12 @@ def majority(texts: Sequence[str]) -> int | None:
     None where fewer than half of the texts have a short form, where no two agree, or where two answers tie.
     """
     forms = [short_form(text) for text in texts]
-    counts = Counter(form for form in forms if form is not None)
-    if 2 * counts.total() < len(texts):
+    if 2 * sum(form is not None for form in forms) < len(texts):
         return None
-    (most_common, count), (_, next_count) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
-    if count < 2 or count == next_count:
-        return None
-    return forms.index(most_common)
+    groups = _groups(forms)
+    best = max(groups, key=len, default=[])
+    rivals = max((len(group) for group in groups if not set(group) & set(best)), default=0)
+    return best[0] if len(best) > max(1, rivals) else None
 
 
 def short_answers(texts: Sequence[str], stated: Sequence[str | None]) -> list[str | None]:
@@ -110,23 +81,30 @@ def short_answers(texts: Sequence[str], stated: Sequence[str | None]) -> list[st
 
 
 def agreeing(answers: Sequence[str | None]) -> list[int]:
-    """The places of the short answers that are the same as most others, in order; empty where no two are."""
-    best: list[int] = []
-    for answer in answers:
-        same = [place for place, other in enumerate(answers) if is_same_answer(answer, other)]
-        best = max(best, same, key=len)
+    """The places of the most short answers that all say the same, in order; empty where no two do."""
+    best = max(_groups(answers), key=len, default=[])
     return best if len(best) > 1 else []
+
+
+def _groups(forms: Sequence[str | None]) -> list[list[int]]:
+    """For each short answer the places of those that say the same as it and as each other.
+
+    "12" is the same as "12 km" and as "12 miles".
+    """
+    groups: list[list[int]] = []
+    for first in range(len(forms)):
+        group = [first] if forms[first] is not None else []
+        for place, form in enumerate(forms):
+            if group and place != first and all(_same(forms[member], form) for member in group):
+                group.append(place)
+        groups.append(sorted(group))
+    return groups
 
 
 def differ(answers: Sequence[str | None]) -> bool:
     """True where two short answers are different; what has none contradicts nobody."""
     given = [answer for answer in answers if answer is not None]
-    return any(not is_same_answer(first, second) for first, second in combinations(given, 2))
-
-
-def is_same_answer(answer: str | None, other: str | None) -> bool:
-    """True where both are there and say the same."""
-    return answer is not None and other is not None and answer == other
+    return any(not _same(first, second) for first, second in combinations(given, 2))
 
 
 def repetition(texts: Sequence[str], before: Sequence[str]) -> float:
@@ -154,7 +132,7 @@ class _Comparable:
     def nearness(self, other: _Comparable) -> float:
         """How near the other is, from 0 to 1."""
         if self.short is not None and other.short is not None:
-            return float(is_same_answer(self.short, other.short))
+            return float(_same(self.short, other.short))
         return cosine(self.vector, other.vector) if self.claims == other.claims else 0.0
 
 
@@ -201,9 +179,15 @@ def _apart_from_majority(texts: Sequence[str], answers: Sequence[str]) -> list[i
     `answers` has the short answer of each text, empty where it gives none.
     """
     terms = [_terms(answer) for answer in answers]
-    agrees = [[_same_answer(own, other) for other in terms] for own in terms]
-    # Of answers with which equally many agree, the longest shows best which ones differ.
-    best = max(range(len(terms)), key=lambda place: (sum(agrees[place]), len(terms[place])))
+    agrees = [
+        [_same(own, other) or _share_terms(terms[place], terms[at]) for at, other in enumerate(answers)]
+        for place, own in enumerate(answers)
+    ]
+    # Of short answers with which equally many agree, the longest shows best which ones differ.
+    best = max(
+        range(len(terms)),
+        key=lambda place: (sum(agrees[place]), len(terms[place]) <= _MOST_TERMS, len(terms[place])),
+    )
     if 2 * sum(agrees[best]) <= len(texts) or len(terms[best]) > _MOST_TERMS:
         return None
     majority_answers = {
@@ -221,13 +205,13 @@ def _terms(answer: str) -> list[str]:
     """The words and numbers of a short answer in their order, with numbers in normalised spelling."""
     plain = _THOUSANDS.sub("", answer.casefold().replace("a.m.", "am").replace("p.m.", "pm"))
     terms = _TERM.findall(plain)
-    return [_ZEROS.sub("", term) for term in terms if term not in _FILLERS or len(terms) == 1]
+    return [_ZEROS.sub("", term) for term in terms if term not in FILLERS or len(terms) == 1]
 
 
-def _same_answer(terms: Sequence[str], other_terms: Sequence[str]) -> bool:
-    """True where two short answers say the same.
+def _share_terms(terms: Sequence[str], other_terms: Sequence[str]) -> bool:
+    """True where one of two short answers may say the other in other words, so that neither stands apart.
 
-    They do where not each has a number that the other lacks, and most terms of the shorter one are in both.
+    It may where not each has a number that the other lacks, and most terms of the shorter one are in both.
     """
     if not terms or not other_terms:
         return False
@@ -241,6 +225,12 @@ def _same_answer(terms: Sequence[str], other_terms: Sequence[str]) -> bool:
         # A lone word such as "no", or a letter, occurs in many sentences that do not give it as the answer.
         return shorter[0] == longer[0] or (shorter[0][0].isdigit() and shorter[0] in longer)
     return len({*shorter} & {*longer}) >= _SHARED_TERMS * len({*shorter})
+
+
+@lru_cache(maxsize=4_096)
+def _same(form: str | None, other: str | None) -> bool:
+    """Whether both are short answers and say the same."""
+    return bool(form and other) and same_answer(form or "", other or "")
 
 
 def _spaced(text: str) -> str:

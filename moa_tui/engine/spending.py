@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.layer_result import share_of
-from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS, Cap, message_tokens
+from moa_tui.engine.plan import Cap, message_tokens
 from moa_tui.engine.values import Failure, Usage, paid
 from moa_tui.errors import UsageError
 
@@ -116,8 +116,8 @@ class SpendingGuard:
         costs = []
         for candidate in recipe.candidates(call.layer, agent):
             prompt = sum(map(message_tokens, self._caller.prepare(call, layer, candidate, shown).messages))
-            usage = Usage(prompt, candidate.max_tokens or ASSUMED_ANSWER_TOKENS)
-            cost = self._caller.facts(candidate).cost(usage)
+            facts = self._caller.facts(candidate)
+            cost = facts.cost(Usage(prompt, facts.most_written(candidate)))
             if cost is None:
                 self._unpriced_agents[candidate.name] = None
             costs.append(cost or 0.0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from moa_tui.engine.plan import message_tokens
-from moa_tui.engine.prompts import CHECKLIST_RULE, FORMS, PROMPTS, closing_form
+from moa_tui.engine.prompts import CHECKLIST_RULE, FORMS, OWN_ANSWER, PROMPTS, closing_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,9 +87,7 @@ def prepare(
         system.append(closing_form(closing))
     if references:
         if layer.task == "revise":
-            references = [
-                replace(ref, kind="your own answer") if ref.agent == agent.name else ref for ref in references
-            ]
+            references = _with_own_marked(agent, references)
         instructions = _instructions(call, layer, dialogue[-1]["content"], references)
         if layer.placement == "system":
             system.append(instructions)
@@ -102,6 +100,13 @@ def prepare(
         if dropped_count:
             notes.append(f"{agent.name}: {dropped_count} oldest messages left out to fit its context window")
     return Prepared((*head, *dialogue), tuple(notes), texts)
+
+
+def _with_own_marked(agent: Agent, references: Sequence[Reference]) -> list[Reference]:
+    """The references, with the newest answer of `agent` marked as its own; unchanged where there is none."""
+    own = [ref for ref in references if ref.kind == "answer" and ref.agent == agent.name]
+    newest = max(own, key=lambda ref: ref.call.layer if ref.call is not None else 0, default=None)
+    return [replace(ref, kind="your own answer") if ref is newest else ref for ref in references]
 
 
 def render_references(references: Sequence[Reference], *, anonymous: bool = True) -> str:
@@ -166,6 +171,9 @@ def _instructions(call: CallId, layer: Layer, prompt: str, references: Sequence[
         wording += "\n\n{references}"
     if layer.prompt is not None and task in FORMS:
         wording += f"\n\n{FORMS[task]}"
+    if task == "revise" and layer.prompt is None:
+        has_own = any(reference.kind == "your own answer" for reference in references)
+        wording = wording.replace("{own}", OWN_ANSWER[has_own])
     most = "as many as deserve it" if layer.top_k is None else f"at most {layer.top_k}"
     if task == "moderate":
         wording = wording.replace("{most}", most)

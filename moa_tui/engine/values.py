@@ -77,17 +77,27 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The correction of a stream: the last `characters` that it gave as the other kind are of this `kind`."""
+
+    kind: Kind
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The last item of a stream: why it ended, and what it used and cost.
 
     `reason` is the provider's finish reason and `usage` its own count; both are None where it gave none.
-    `cost` is in US dollars, None where it is unknown. Every stream ends with this value, so it is here that
-    what a provider states is checked: a usage or cost that cannot be meant becomes unknown.
+    `cost` is in US dollars, None where it is unknown. `notes` say what was odd in a reply that is used
+    all the same. Every stream ends with this value, so it is here that what a provider states is checked: a
+    usage or cost that cannot be meant becomes unknown.
     """
 
     reason: str | None = None
     usage: Usage | None = None
     cost: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cost", dollars(self.cost))
@@ -159,20 +169,24 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class LayerMetrics:
-    """The metrics of one layer: the answers asked for and used, its slowest call, and that call's seconds."""
+    """The metrics of one layer: the answers asked for and used, its slowest call, and the seconds it took.
+
+    These are the slowest call's, or where the calls were `in_turn`, one after another, those of all together.
+    """
 
     number: int
     asked: int
     used: int
     slowest: CallId | None
     seconds: float
+    in_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """The metrics of one run. Times are in seconds from its start; None means that nothing was measured.
 
-    `critical_path_seconds` is the sum over layers of the slowest call: the time of the run if nothing but the
+    `critical_path_seconds` is the sum of the seconds of the layers: the time of the run if nothing but the
     models took time. `parallel_saving_seconds` is the time that running the calls one by one would have
     added to that. `overlap` has every proposer whose answer was passed on, in order. `diversity` is 1 - the
     mean pairwise cosine of the answers the aggregator read. `novelty` is the share of the final answer's

@@ -1,39 +1,35 @@
 """Reads conversations from files: moa-tui's own JSON, and what other programs write.
 
-A file may come from anybody. Whatever is in it, reading it gives conversations or raises FileError.
+A file may come from anybody. Whatever is in it, reading it gives conversations or raises FileError. A piece
+of it that cannot be read costs that piece alone.
 """
 
 from __future__ import annotations
 
-import json
-import stat
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
-from json import JSONDecodeError, JSONDecoder
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError
-from moa_tui.formats.foreign import LATEST, from_chatgpt, from_messages, from_sharegpt
+from moa_tui.formats.foreign import KNOWN, LATEST, Tally, from_rows, kind_of, reader_of, records_in, row_group
 from moa_tui.formats.json_reader import conversation_from
+from moa_tui.formats.json_stream import JsonStream, JsonValue, Problems
 from moa_tui.formats.json_writer import FORMAT, recipe_document
+from moa_tui.formats.text_file import texts_in
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from moa_tui.conversation import Conversation, Turn
+    from moa_tui.formats.text_file import TextFile
 
-LARGEST = 256 * 1024 * 1024
-"""The bytes of the largest file that is read."""
-# The marks of JSON before values. Lists of nothing but marks would take twenty times the memory of the file.
-_MOST_MARKS = 5_000_000
-# Turns of a conversation. Each of them is listed, and counted, again and again while it is open.
-_MOST_TURNS = 50_000
-_KNOWN = "moa-tui's JSON, OpenAI messages in JSON or JSONL, ShareGPT, and ChatGPT's conversations.json"
-# With larger numbers in a file, their sums could be more than JSON and a database can hold.
-_LARGEST_WHOLE, _LARGEST_NUMBER = 2**62, 1e100
 _LONGEST_ID = 64
+# Messages and rows that stand by themselves wait for those that belong to them.
+_MOST_ROWS = 500_000
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,109 +41,169 @@ class Imported:
 
 
 def read(path: Path) -> Imported:
-    """The conversations of a file, whose format is found out from what is in it. Raises FileError.
+    """All conversations of a file at once. Raises FileError."""
+    reading = Reading(path)
+    conversations = tuple(reading)
+    return Imported(conversations, tuple(reading.notes()))
 
-    The conversations of moa-tui's own JSON keep their ids; those of other programs get new ones.
+
+class Reading:
+    """Iterates over the conversations of a file, whose format is found out from what is in it.
+
+    The conversations of moa-tui's own JSON keep their ids; those of other programs get new ones. Iterating
+    raises FileError where the file has none, and where nothing more of it can be read and none was found.
     """
-    try:
-        return _imported(_file_text(path))
-    except FileError as error:
-        raise FileError(f"{path}: {error}") from error
-    except RecursionError as error:
-        raise FileError(f"{path}: it is nested too deeply for a conversation") from error
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tally = Tally()
+        self._problems = Problems()
+        self._last_kind = ""
+        self._found = 0
+        self._is_known = False
 
-def _imported(text: str) -> Imported:
-    """The conversations of a file's text. Raises FileError and RecursionError."""
-    left_out: Counter[str] = Counter()
-    conversations: list[Conversation] = []
-    for where, value in _values(text):
+    def __iter__(self) -> Iterator[Conversation]:
         try:
-            for conversation in _conversations(value, left_out):
-                if (turns := len(conversation.turns)) > _MOST_TURNS:
-                    raise FileError(f"a conversation has {turns:,} turns; {_MOST_TURNS:,} is the most")
-                conversations.append(conversation)
+            for text in texts_in(self._path, self._problems):
+                for conversation in self._conversations(text):
+                    self._found += 1
+                    yield conversation
         except FileError as error:
-            raise FileError(f"{where}{error}") from error
-    if not conversations:
-        raise FileError(f"there is no conversation in it; what can be read: {_KNOWN}")
-    notes = [f"{counted(number, thing)} left out" for thing, number in left_out.items() if number]
-    return Imported(tuple(conversations), tuple(notes))
+            if not self._found:
+                raise FileError(f"{self._path}: {error}") from error
+            self._problems.add(f"the rest: {error}")
+        if not self._found:
+            raise FileError(f"{self._path}: {self._why_nothing()}")
 
+    def notes(self) -> list[str]:
+        """Sentences on what was left out of the file; complete when all conversations are read."""
+        counts = self._tally.left_out.items()
+        return [
+            *(f"{counted(number, thing)} left out" for thing, number in counts if number > 0),
+            *self._problems.notes(),
+        ]
 
-def _file_text(path: Path) -> str:
-    """The text of a file in any of JSON's encodings. Raises FileError, which does not name the path."""
-    try:
-        # To open a pipe or a device could wait for ever, and to read it never end.
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise FileError("it is no file")
-        if status.st_size > LARGEST:
-            raise FileError(f"it is larger than {LARGEST // 2**20} MB, which is the most that is read")
-        data = path.read_bytes()
-        if sum(map(data.count, (b"[", b"{", b","))) > _MOST_MARKS:
-            raise FileError(f"it holds more than {_MOST_MARKS:,} values, which is the most that is read")
-        return data.decode(json.detect_encoding(data))
-    except UnicodeDecodeError as error:
-        raise FileError(f"it is not a text in {error.encoding}: byte {error.start}") from error
-    except OSError as error:
-        raise FileError(f"it cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FileError(f"that cannot be a file's name: {error}") from error
+    def _why_nothing(self) -> str:
+        """Why there is nothing to import from the file."""
+        reason = self._problems.first or "there is no conversation in it"
+        return reason if self._is_known else f"{reason}; what can be read: {KNOWN}"
 
-
-def _values(text: str) -> Iterator[tuple[str, Any]]:
-    """The JSON values of a file: one, or in JSONL one a line. Each has its place, as words for an error."""
-    decoder = JSONDecoder(parse_int=_whole, parse_float=_number, parse_constant=_no_number)
-    try:
-        yield "", decoder.decode(text)
-        return
-    except JSONDecodeError as error:
-        if error.msg != "Extra data":
-            raise FileError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
-        more_than_one = error
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = decoder.decode(line)
-        except JSONDecodeError as error:
-            if number == 1:
-                line_number, column = more_than_one.lineno, more_than_one.colno
+    def _conversations(self, text: TextFile) -> Iterator[Conversation]:
+        """The conversations of one text. Raises FileError where nothing more of it can be read."""
+        rows: dict[tuple[int, str], list[Any]] = defaultdict(list)
+        waiting = 0
+        group = 0
+        for value in JsonStream(text.pieces, self._problems, self._is_wanted, text.name):
+            if value.group != group:
+                yield from self._of_rows(rows)
+                waiting, group = 0, value.group
+            kind = "own" if _is_own(value.value) else kind_of(value.value)
+            if kind in ("row", "message") or (kind == "unknown" and rows and group):
+                self._last_kind = kind
+                waiting += 1
+                if waiting > _MOST_ROWS:
+                    raise FileError(f"it holds more than {_MOST_ROWS:,} messages by themselves")
+                self._note_numbers(value)
+                rows[_group_of(value, len(rows))].append(value.value)
             else:
-                line_number, column = number, error.colno
-            raise FileError(f"line {line_number}, column {column}: {error.msg}") from error
-        yield f"line {number}: ", value
+                yield from self._of_value(value, kind)
+        yield from self._of_rows(rows)
 
+    def _of_value(self, value: JsonValue, kind: str) -> Iterator[Conversation]:
+        """The conversation or conversations of a value."""
+        document = value.value
+        if isinstance(document, list):
+            # A list of messages in a list of lists.
+            document, kind = {"messages": document}, "conversation"
+        if kind == "own":
+            yield from self._made(
+                value.where, document, partial(_own, document, (*value.lost_numbers, *value.large_numbers))
+            )
+            return
+        self._note_numbers(value)
+        if kind == "unknown":
+            self._tally.left_out["unknown record"] += 1
+            return
+        for number, record in enumerate(records_in(document) if kind == "list" else [document], 1):
+            where = f"{value.where}, conversation {number}" if kind == "list" else value.where
+            reader = reader_of(record) if isinstance(record, dict) else None
+            if reader is None:
+                self._tally.left_out["unknown record"] += 1
+            else:
+                yield from self._made(where, record, partial(reader, record, self._tally))
 
-def _conversations(value: object, left_out: Counter[str]) -> Iterator[Conversation]:
-    """The conversations of a JSON value: a record, a list of records, or a list of messages."""
-    if isinstance(value, list) and any(isinstance(entry, dict) and "role" in entry for entry in value):
-        value = {"messages": value}
-    for record in value if isinstance(value, list) else [value]:
-        if not isinstance(record, dict):
-            left_out["unknown record"] += 1
-        elif record.get("format") == FORMAT:
-            yield _checked(conversation_from(record))
+    def _of_rows(self, rows: dict[tuple[int, str], list[Any]]) -> Iterator[Conversation]:
+        """The conversations of all rows and messages that wait, which wait no more."""
+        # What a session is called stands in lines that may not say to which it belongs.
+        heads = [
+            row
+            for key in list(rows)
+            if not key[1] and not any(map(_says, rows[key]))
+            for row in rows.pop(key)
+        ]
+        for key in list(rows):
+            belonging = [*heads, *rows.pop(key)]
+            if any(isinstance(row, dict) for row in belonging):
+                yield from self._made("", {}, partial(from_rows, belonging, self._tally))
+
+    def _made(
+        self, where: str, document: dict[str, Any], make: Callable[[], Conversation]
+    ) -> Iterator[Conversation]:
+        """The conversation that `make` returns; none where it fails, which is noted, or is empty."""
+        self._is_known = True
+        try:
+            conversation = make()
+        except (FileError, RecursionError) as error:
+            title = document.get("title") or document.get("name")
+            name = f' "{title[:_LONGEST_NAME]}"' if isinstance(title, str) else ""
+            reason = error if isinstance(error, FileError) else "it is nested too deeply"
+            self._problems.add(f"the conversation{name} at {where}: {reason}" if where else str(reason))
+            return
+        if conversation.turns or _is_own(document):
+            self._last_kind = "conversation"
+            yield conversation
         else:
-            yield from _foreign(record, left_out)
+            self._tally.left_out["empty conversation"] += 1
+
+    def _note_numbers(self, value: JsonValue) -> None:
+        """Count the numbers of a value that were put in as nothing, since no float can hold them."""
+        self._tally.left_out["unreadable number"] += len(value.lost_numbers)
+
+    def _is_wanted(self, value: object) -> bool:
+        """True for a value to go on with after one that cannot be read."""
+        if isinstance(value, list):
+            return any(isinstance(entry, dict) and kind_of(entry) == "message" for entry in value[:5])
+        kind = "conversation" if _is_own(value) else kind_of(value)
+        return kind in ("conversation", "row") or (kind == "message" and self._last_kind in ("", "message"))
 
 
-def _foreign(table: dict[str, Any], left_out: Counter[str]) -> Iterator[Conversation]:
-    """The conversation of another program's record; none where the record is unknown or empty."""
-    if isinstance(table.get("mapping"), dict):
-        conversation = from_chatgpt(table, left_out)
-    elif isinstance(table.get("messages"), list):
-        conversation = from_messages(table, left_out)
-    elif isinstance(table.get("conversations"), list):
-        conversation = from_sharegpt(table, left_out)
-    else:
-        left_out["unknown record"] += 1
-        return
-    if conversation.turns:
-        yield conversation
-    else:
-        left_out["empty conversation"] += 1
+def _says(row: object) -> bool:
+    """True for anything but the head of a session."""
+    return (
+        not isinstance(row, dict)
+        or "type" not in row
+        or "role" in row
+        or isinstance(row.get("message"), dict)
+    )
+
+
+def _is_own(value: object) -> bool:
+    """True for a conversation as moa-tui writes it."""
+    return isinstance(value, dict) and value.get("format") == FORMAT
+
+
+def _group_of(value: JsonValue, number: int) -> tuple[int, str]:
+    """What rows of one conversation have in common; `number` tells rows apart that belong to none."""
+    named = row_group(value.value) if isinstance(value.value, dict) else ""
+    is_row = isinstance(value.value, dict) and kind_of(value.value) == "row"
+    return value.group, named or (f"\0{number}" if is_row else "")
+
+
+def _own(document: dict[str, Any], bad_numbers: tuple[str, ...]) -> Conversation:
+    """The conversation of moa-tui's own JSON. Raises FileError."""
+    if bad_numbers:
+        raise FileError(f"it holds {bad_numbers[0]}, which is no number for a conversation")
+    return _checked(conversation_from(document))
 
 
 def _checked(conversation: Conversation) -> Conversation:
@@ -187,23 +243,3 @@ def _check_turn(turn: Turn, checked: set[int]) -> None:
     for overlap in metrics.overlap:
         if overlap.call not in replies:
             raise FileError(f"turn {turn.id} has numbers about {overlap.call}, which is none of its calls")
-
-
-def _whole(digits: str) -> int:
-    """The value of a JSON integer. Raises FileError for one that is too large."""
-    if len(digits) > 20 or abs(number := int(digits)) > _LARGEST_WHOLE:
-        _no_number(digits)
-    return number
-
-
-def _number(digits: str) -> float:
-    """The value of a JSON number with a fraction or exponent. Raises FileError for one that is too large."""
-    number = float(digits)
-    if not abs(number) <= _LARGEST_NUMBER:
-        _no_number(digits)
-    return number
-
-
-def _no_number(digits: str) -> NoReturn:
-    """Raise FileError for a number that is too large, or is NaN or Infinity."""
-    raise FileError(f"it holds {digits[:30]}, which is no number for a conversation")

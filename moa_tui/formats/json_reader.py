@@ -28,7 +28,7 @@ from moa_tui.engine.values import (
     Usage,
 )
 from moa_tui.errors import FailureKind, FileError
-from moa_tui.formats.foreign import LATEST
+from moa_tui.formats.foreign.values import LATEST
 from moa_tui.formats.json_writer import FORMAT, SCHEMA
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def metrics_from(document: object, where: str = "the metrics") -> Metrics:
                 layer.whole("used"),
                 _call_id(slowest) if (slowest := layer.table("slowest")) is not None else None,
                 layer.number("seconds"),
+                layer.flag("in_turn"),
             )
             for layer in table.tables("layers")
         ),

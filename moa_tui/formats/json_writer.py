@@ -15,6 +15,7 @@ from moa_tui.engine.events import (
     Delta,
     PointsFound,
     ReplyChanged,
+    Restated,
     RunChanged,
     RunEnded,
 )
@@ -110,6 +111,8 @@ def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
             }
         case Delta(call, kind, text):
             return {"event": "delta", **_place(call), "kind": kind, "text": text}
+        case Restated(call, reasoning, text):
+            return {"event": "restated", **_place(call), "reasoning": reasoning, "text": text}
         case CallRetried(call, agent, attempt, wait_seconds, failure, at):
             return {
                 "event": "call_retried",
@@ -169,6 +172,7 @@ def metrics_document(metrics: Metrics) -> dict[str, Any]:
                 "used": layer.used,
                 "slowest": _place(layer.slowest) if layer.slowest else None,
                 "seconds": layer.seconds,
+                "in_turn": layer.in_turn,
             }
             for layer in metrics.layers
         ],

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from moa_tui.engine.agent import EFFORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MAP_FILE = "model_prices_and_context_window_backup.json"
 
@@ -118,6 +124,12 @@ class ModelInfo:
     context_tokens: int | None
     prompt_price: float | None
     completion_price: float | None
+    thinks: bool | None = None
+    """Whether the model thinks before it answers; None where nothing is known of it."""
+    output_tokens: int | None = None
+    """The most tokens that the provider lets the model write in one reply."""
+    refused_efforts: frozenset[str] = frozenset()
+    """The values of reasoning_effort, among those of the engine, that the model is known not to take."""
 
 
 class Catalog:
@@ -142,6 +154,34 @@ class Catalog:
         info = self.chat_models.get(rest)
         return info if info is not None and info.provider == prefix else None
 
+    def thinking(self, model: str) -> ModelInfo:
+        """The model as far as its thinking goes, put together from its entry and those of its name elsewhere.
+
+        Whether a model thinks is the model's own doing, while the map says it of some of its providers only.
+        """
+        own = self.find(model)
+        others = self._by_bare_name.get(bare_name(model), ())
+        known = [info.output_tokens for info in others if info.output_tokens is not None]
+        return ModelInfo(
+            name=model,
+            provider=self.provider(model) or "",
+            context_tokens=own.context_tokens if own else None,
+            prompt_price=None,
+            completion_price=None,
+            thinks=any(info.thinks for info in others) if others else None,
+            output_tokens=own.output_tokens if own and own.output_tokens else min(known, default=None),
+            refused_efforts=(own and own.refused_efforts)
+            or frozenset[str]().union(*(info.refused_efforts for info in others)),
+        )
+
+    @cached_property
+    def _by_bare_name(self) -> dict[str, list[ModelInfo]]:
+        """The entries of each model, by its name without provider and maker."""
+        entries: dict[str, list[ModelInfo]] = {}
+        for name, info in self.chat_models.items():
+            entries.setdefault(bare_name(name), []).append(info)
+        return entries
+
     @cached_property
     def chat_models(self) -> dict[str, ModelInfo]:
         """Every chat model by name; empty where there is no map.
@@ -160,10 +200,32 @@ class Catalog:
                 or _whole_number(entry.get("max_tokens")),
                 prompt_price=entry.get("input_cost_per_token"),
                 completion_price=entry.get("output_cost_per_token"),
+                thinks=entry.get("supports_reasoning") is True,
+                output_tokens=_whole_number(entry.get("max_output_tokens")),
+                refused_efforts=_refused_efforts(entry),
             )
             for name, entry in entries.items()
             if entry.get("mode") == "chat"
         }
+
+
+def bare_name(model: str) -> str:
+    """A model's name without provider and maker, in one spelling: some write 5-5, some 5.5 for the same."""
+    return re.sub(r"[^a-z0-9]+", "-", model.rsplit("/", 1)[-1].lower())
+
+
+def _refused_efforts(entry: Mapping[str, Any]) -> frozenset[str]:
+    """The efforts that an entry of the map excludes: by a list of all that are taken, or each by a flag.
+
+    No list says whether thinking can be switched off.
+    """
+    if entry.get("supports_reasoning") is not True:
+        return frozenset()
+    levels = entry.get("reasoning_effort_levels")
+    if isinstance(levels, list):
+        return frozenset(effort for effort in EFFORTS if effort != "none" and effort not in levels)
+    refused = {effort for effort in EFFORTS if entry.get(f"supports_{effort}_reasoning_effort") is False}
+    return frozenset(refused | {"none"}) if entry.get("thinking_always_on") is True else frozenset(refused)
 
 
 def _bundled_map() -> Path | None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from moa_tui.gateway import server_replies
 from moa_tui.gateway.catalog import KEY_VARIABLES
-from moa_tui.gateway.sanitize import sanitize
-from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from moa_tui.settings.config import Endpoint
 
@@ -27,10 +26,14 @@ _LARGEST_LIST = 4_000_000  # bytes
 _MOST_MARKS = 200_000
 # A server that goes on byte by byte is left; a thread waits for each.
 _READ_SECONDS = 2.0
+# The most models of Ollama that are asked about one by one; the largest first.
+_MOST_SHOWN = 8
 
-_NOT_CHAT = re.compile(r"embed|rerank|whisper|\btts\b|clip|bge-|minilm", re.IGNORECASE)
+# What a question to a server can raise where no server, or something else, answers.
+_UNREADABLE = (OSError, http.client.HTTPException, ValueError, RecursionError)
 
 Protocol = Literal["ollama", "openai"]
+LocalModel = server_replies.LocalModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ class LocalServer:
     """A model server, on this machine or an endpoint of the config: its name, address and models.
 
     `key` is sent with the question for its models; `find_servers` returns servers without it.
+    `calls_at_once` is the number of calls that the server works on together without loss. One that
+    `is_free` runs its models itself. One that `is_loading` has no models yet. One that `is_endpoint` is asked
+    for its list and nothing else.
     """
 
     name: str
@@ -45,15 +51,14 @@ class LocalServer:
     protocol: Protocol
     models: tuple[LocalModel, ...] = ()
     key: str = field(default="", repr=False)
+    calls_at_once: int = 1
+    is_free: bool = False
+    is_loading: bool = False
+    is_endpoint: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LocalModel:
-    """A model that a local server lists; `billions` of parameters are 0 where it does not say."""
-
-    name: str
-    billions: float = 0.0
-
+# Calls at once to a server that batches them. It takes hundreds; a layer of a recipe rarely has more.
+_BATCHED_CALLS = 16
 
 # Holds the names of the local servers to look for, with commas between them, or "none". Where it is not set,
 # all are looked for. Other programs use the same ports, and some users do not want those to get requests.
@@ -104,20 +109,22 @@ def endpoint_servers(
             endpoint.base_url.rstrip("/"),
             "openai",
             key=environ.get(endpoint.key_env, "").strip() if endpoint.key_env else "",
+            is_endpoint=True,
         )
         for name, endpoint in endpoints.items()
     )
 
 
 def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
-    """Those of `candidates` that answer with at least one chat model within PROBE_SECONDS.
+    """Those of `candidates` that answer within PROBE_SECONDS, with a chat model or that they are loading one.
 
     All are asked at the same time, each on a thread of its own; none that is slow holds up the program's end.
+    What a server had not yet said of its models by then is left unknown.
     """
-    models_by_server: dict[LocalServer, tuple[LocalModel, ...]] = {}
+    answers: dict[LocalServer, LocalServer] = {}
 
     def ask(server: LocalServer) -> None:
-        models_by_server[server] = _list_models(server)
+        _ask(server, lambda answer: answers.__setitem__(server, answer))
 
     # Daemons, because a server that answers byte by byte could keep its thread waiting for ever.
     threads = [threading.Thread(target=ask, args=(server,), daemon=True) for server in candidates]
@@ -127,9 +134,9 @@ def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     return tuple(
-        replace(server, models=models, key="")
+        replace(answer, key="", is_endpoint=False)
         for server in candidates
-        if (models := models_by_server.get(server))
+        if (answer := answers.get(server)) is not None and (answer.models or answer.is_loading)
     )
 
 
@@ -159,57 +166,89 @@ def ollama_url(host: str) -> str:
     return f"{parts.scheme}://{f'[{name}]' if name and ':' in name else name}:{port or 11434}"
 
 
-def _list_models(server: LocalServer) -> tuple[LocalModel, ...]:
-    """The chat models that a server lists; none where nothing or something else answers there."""
-    path = "/api/tags" if server.protocol == "ollama" else "/models"
-    try:
-        answer = _get_json(f"{server.url}{path}", server.key)
-    except (OSError, http.client.HTTPException, ValueError, RecursionError):
-        return ()
-    if not isinstance(answer, dict):
-        return ()
-    entries = answer.get("models" if server.protocol == "ollama" else "data")
-    if not isinstance(entries, list):
-        return ()
-    models = [_local_model(entry) for entry in entries if isinstance(entry, dict)]
-    return tuple(model for model in models if model.name and not _NOT_CHAT.search(model.name))
+def _ask(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
+    """Tell what a server lists, then what else it says of its models; nothing where no server answers."""
+    with suppress(*_UNREADABLE):
+        if server.protocol == "ollama":
+            _ask_ollama(server, tell)
+        else:
+            _ask_openai(server, tell)
 
 
-def _local_model(entry: dict[str, Any]) -> LocalModel:
-    """The model of a list's entry; its size is the one that the server states, else the one in its name."""
-    details = entry.get("details")
-    size = details.get("parameter_size") if isinstance(details, dict) else None
-    name = one_line(sanitize(str(entry.get("name") or entry.get("id") or "")))
-    stated = re.match(r"([\d.]+)\s*([BM])", str(size or ""), re.IGNORECASE) or re.search(
-        r"(?<![\d.])(\d+(?:\.\d+)?)(b)\b", name, re.IGNORECASE
+def _ask_ollama(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
+    """Tell what Ollama has: its models, which of them are loaded, and the context that each was made for."""
+    tags = _get_json(server, "/api/tags")[1]
+    tell(replace(server, models=server_replies.ollama_models(tags, None)))
+    running = _get_json(server, "/api/ps")[1]
+    models = server_replies.ollama_models(tags, running)
+    loaded = sum(model.is_loaded for model in models)
+    # Models that are loaded together are asked together.
+    server = replace(server, models=models, calls_at_once=loaded if loaded == len(models) else 1)
+    tell(server)
+    # Newer versions state the context in the list already.
+    unknown = [model for model in models if model.context_tokens is None]
+    for model in sorted(unknown, key=lambda model: -model.billions)[:_MOST_SHOWN]:
+        shown = server_replies.with_shown(model, _get_json(server, "/api/show", {"model": model.name})[1])
+        others = tuple(shown if each is model else each for each in server.models)
+        server = replace(server, models=tuple(each for each in others if each is not None))
+        tell(server)
+
+
+def _ask_openai(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
+    """Tell what a server with OpenAI's protocol lists, and what llama.cpp and LM Studio say beside that."""
+    status, listing = _get_json(server, "/models")
+    if status == 503 and server_replies.is_loading(listing):
+        tell(replace(server, is_loading=True))
+        return
+    models = server_replies.listed_models(listing)
+    server = replace(
+        server,
+        models=models,
+        calls_at_once=_BATCHED_CALLS if server_replies.batches(listing) else 1,
+        is_free=not server.is_endpoint and server_replies.runs_models(listing),
     )
-    if stated is None:
-        return LocalModel(name)
-    try:
-        number = float(stated[1])
-    except ValueError:
-        return LocalModel(name)
-    return LocalModel(name, number / 1000 if stated[2] in "Mm" else number)
+    tell(server)
+    if server.is_endpoint or not models:
+        return
+    owner = server_replies.owner(listing)
+    root = replace(server, url=server.url.removesuffix("/v1"))
+    if owner == "llamacpp":
+        props = _get_json(root, "/props")[1]
+        if len(models) == 1 and (context := server_replies.llama_cpp_context(props)):
+            server = replace(server, models=(replace(models[0], context_tokens=context),))
+        tell(replace(server, calls_at_once=server_replies.llama_cpp_slots(props)))
+    elif server.name == "lm-studio" or owner.startswith("organization"):
+        status, reply = _get_json(root, "/api/v1/models")
+        if status != 200:
+            reply = _get_json(root, "/api/v0/models")[1]
+        models, calls_at_once = server_replies.lm_studio_facts(models, reply)
+        tell(replace(server, models=models, calls_at_once=calls_at_once))
 
 
-def _get_json(url: str, key: str) -> object:
-    """The JSON at a URL; None where the server answers with another status than 200. No proxy is used.
+def _get_json(server: LocalServer, path: str, question: object = None) -> tuple[int, object]:
+    """The status and the JSON at a path of a server, None for a status that is neither 200 nor 503.
 
-    Raises OSError, HTTPException, ValueError or RecursionError.
+    A `question` is posted as JSON. No proxy is used. Raises one of `_UNREADABLE`.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(f"{server.url}{path}")
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connect(parts.hostname or "127.0.0.1", parts.port, timeout=PROBE_SECONDS)
     try:
-        headers = {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        connection.request("GET", parts.path, headers=headers)
+        headers = {"Accept": "application/json"}
+        if server.key:
+            headers["Authorization"] = f"Bearer {server.key}"
+        if question is None:
+            connection.request("GET", parts.path, headers=headers)
+        else:
+            body = json.dumps(question).encode()
+            connection.request("POST", parts.path, body, {**headers, "Content-Type": "application/json"})
         response = connection.getresponse()
-        if response.status != 200:
-            return None
-        body = _read(response)
-        if sum(map(body.count, (b"[", b"{", b",", b":"))) > _MOST_MARKS:
-            raise ValueError(f"{url} lists more than a server of models can need to")
-        return json.loads(body)
+        if response.status not in (200, 503):
+            return response.status, None
+        text = _read(response)
+        if sum(map(text.count, (b"[", b"{", b",", b":"))) > _MOST_MARKS:
+            raise ValueError(f"{server.url}{path} lists more than a server of models can need to")
+        return response.status, json.loads(text)
     finally:
         connection.close()
 

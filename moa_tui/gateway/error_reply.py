@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.amounts import wait_seconds
 from moa_tui.errors import ModelError
+from moa_tui.gateway.refusals import context_limit, not_taken
+from moa_tui.gateway.waits import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from moa_tui.errors import FailureKind
 
@@ -37,7 +36,19 @@ _TOO_LONG = (
     "while limit is",
     "too many tokens: size limit exceeded",
     "prompt too long",
+    "exceed context limit",
+    "maximum prompt length",
+    "maximum model length",
+    "model's context length",
+    "model token limit",
+    "range of input length should be",
+    "reduce the length of the messages",
+    "exceed_context_size_error",
+    "greater than the context length",
+    "tokens in the prompt cannot exceed",
 )
+# llama.cpp says some of it with the status of a fault of its own.
+_TOO_LONG_WHATEVER_STATUS = ("exceed_context_size_error", "context size has been exceeded")
 _FILTERED = (
     "content_policy_violation",
     "responsibleaipolicyviolation",
@@ -47,6 +58,9 @@ _FILTERED = (
     "data_inspection_failed",
 )
 
+# Gemini and xAI answer so with status 400.
+_WRONG_KEY = ("api key not valid", "api_key_invalid", "incorrect api key", "invalid api key")
+
 
 def error_reply(status: int, headers: Mapping[str, str], body: bytes, *, was_cut: bool) -> ModelError:
     """The ModelError for an HTTP error; `was_cut` is true where only the beginning of the body was read."""
@@ -54,7 +68,15 @@ def error_reply(status: int, headers: Mapping[str, str], body: bytes, *, was_cut
     message = said(text) or f"HTTP status {status}, and no word why"
     if was_cut:
         message = f"{message[:1_000]} [cut: the server sent more than {len(body):,} bytes]"
-    return ModelError(failure_kind(status, text), message, status, retry_after(headers))
+    kind = failure_kind(status, text)
+    return ModelError(
+        kind,
+        message,
+        status,
+        retry_after(headers, status, text),
+        refused=not_taken(status, text),
+        context_tokens=context_limit(text) if kind == "context" else None,
+    )
 
 
 def said(text: str) -> str:
@@ -69,41 +91,115 @@ def said(text: str) -> str:
     return text[:_LONGEST_MESSAGE].strip()
 
 
-def _message(body: Any) -> str:
-    """The message of a provider's error object; the object itself where it has none."""
-    for _ in range(4):  # {"error": {"message": ...}}, in a list at some providers
-        if isinstance(body, list) and body:
-            body = body[0]
-        if not isinstance(body, dict):
-            break
-        body = next((body[name] for name in ("error", "message", "detail", "errors") if body.get(name)), body)
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)[:_LONGEST_MESSAGE]
+# Where providers put the message of an error; it may be an object with a message in its turn.
+_MESSAGE_FIELDS = ("error", "message", "detail", "errors", "msg", "errorMessage", "error_message")
+_MOST_MESSAGES = 3
+_DEEPEST = 6
+
+
+def _message(body: Any, depth: int = 0) -> str:
+    """The message of a provider's error object; the object itself where it has none.
+
+    Some put the error of another server into theirs as JSON in a string, and some send a list of errors.
+    """
+    if isinstance(body, str) and body.lstrip().startswith(("{", "[")) and depth < _DEEPEST:
+        with suppress(ValueError, RecursionError):
+            return _message(json.loads(body), depth + 1) or body
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list) and body and depth < _DEEPEST:
+        return "; ".join(_message(item, depth + 1) for item in body[:_MOST_MESSAGES])
+    inner = None
+    if isinstance(body, dict) and depth < _DEEPEST:
+        inner = next((body[name] for name in _MESSAGE_FIELDS if body.get(name)), None)
+    if inner is None:
+        return _as_json(body)
+    message = _message(inner, depth + 1)
+    if isinstance(place := body.get("loc"), list):  # pydantic's, of a field that was refused
+        message = f"{'.'.join(str(name)[:100] for name in place[:_DEEPEST])}: {message}"
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict) and isinstance(raw := metadata.get("raw"), str) and raw:  # OpenRouter's
+        message = f"{message}: {_message(raw, depth + 1)}"
+    return message
+
+
+# What error events say in the place of an HTTP status, in a field named code, type or status.
+_STATUS_WORDS = {
+    400: ("invalid_request_error", "invalid_argument", "badrequesterror", "context_length_exceeded"),
+    401: ("authentication_error", "unauthenticated", "invalid_api_key"),
+    402: ("billing_error", "insufficient_balance"),
+    403: ("permission_error", "permission_denied"),
+    404: ("not_found_error", "not_found", "notfounderror", "model_not_found", "invalid_model"),
+    413: ("request_too_large",),
+    429: (
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        "rate_limited",
+        "resource_exhausted",
+        "too_many_requests",
+        "insufficient_quota",
+    ),
+    500: ("server_error", "api_error", "internal_error", "internal_server_error", "internal"),
+    503: ("overloaded", "service_unavailable", "unavailable", "engine_overloaded_error"),
+    504: ("timeout_error", "deadline_exceeded"),
+    529: ("overloaded_error",),
+}
+_STATUS_OF_WORD = {word: status for status, words in _STATUS_WORDS.items() for word in words}
+
+
+def error_event(event: Any) -> ModelError:
+    """The ModelError for an error that a server sends as an event of its stream, after a status of 200.
+
+    Its status is the one that the event states, as a number or in a provider's word for it, so that it is
+    judged and repeated as if it had come in the place of the stream.
+    """
+    status = _stated_status(event)
+    text = _as_json(event)
+    message = _message(event)[:_LONGEST_MESSAGE].strip() or "an error"
+    if message.startswith(("{", "[")):
+        message = f"an error without a message ({message})" if message.strip("{}[]") else "an error"
+    kind = "server" if status is None else failure_kind(status, text)
+    return ModelError(kind, message, status, retry_after({}, status, text))
+
+
+def _stated_status(event: Any) -> int | None:
+    """The HTTP status that an error event states; None where it states none."""
+    error = event.get("error") if isinstance(event, dict) and isinstance(event.get("error"), dict) else event
+    if not isinstance(error, dict):
+        return None
+    words = [error.get(name) for name in ("code", "status_code", "raw_status_code", "type", "status")]
+    texts = [str(word).lower() for word in words if isinstance(word, str | int)]
+    numbers = [int(text) for text in texts if re.fullmatch("[45][0-9]{2}", text)]
+    known = [_STATUS_OF_WORD[text] for text in texts if text in _STATUS_OF_WORD]
+    return next(iter([*numbers, *known]), None)
+
+
+def _as_json(value: Any) -> str:
+    """The JSON text of a value, cut; nothing where it is nested too deeply."""
+    with suppress(RecursionError, ValueError):
+        return json.dumps(value, ensure_ascii=False)[:_LONGEST_MESSAGE]
+    return ""
 
 
 def failure_kind(status: int, text: str) -> FailureKind:
     """The kind of failure that an HTTP status and the text of the reply stand for."""
     if status == 429:
+        # Gemini says the same of a quota for a minute, which refills soon, as of one for a day.
+        refills = "PerMinute" in text and "PerDay" not in text
         exhausted = re.search(r"insufficient_quota|exceeded your (?:\w+ )?quota|billing", text, re.IGNORECASE)
-        return "quota" if exhausted else "rate_limit"
+        return "quota" if exhausted and not refills else "rate_limit"
     lower = text.lower()
     if status in (400, 413, 422) and any(phrase in lower for phrase in _TOO_LONG):
         return "context"
+    if any(phrase in lower for phrase in _TOO_LONG_WHATEVER_STATUS):
+        return "context"
     if status in (400, 403, 422) and any(phrase in lower for phrase in _FILTERED):
         return "filtered"
+    if status == 400 and any(phrase in lower for phrase in _WRONG_KEY):
+        return "auth"
+    if status == 400 and "credit balance is too low" in lower:
+        return "payment"
     kinds: dict[int, FailureKind] = {401: "auth", 402: "payment", 403: "forbidden", 404: "not_found"}
     if status in kinds:
         return kinds[status]
     return "server" if status >= 500 or status in (408, 409) else "bad_request"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the server asks to wait, from whichever of its headers says so; None for none."""
-    if (milliseconds := wait_seconds(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    stated = headers.get("retry-after")
-    if (seconds := wait_seconds(stated)) is not None:
-        return seconds
-    with suppress(ValueError, TypeError, OverflowError):
-        until: datetime = parsedate_to_datetime(stated or "")
-        return wait_seconds(max(0.0, (until - until.now(until.tzinfo)).total_seconds()))
-    return None

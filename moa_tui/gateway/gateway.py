@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.parameters import problem_of, texts_of
@@ -16,6 +17,8 @@ from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, UsageError
 from moa_tui.gateway import demo
+from moa_tui.gateway.accepted import Accepted, parameters_of
+from moa_tui.gateway.address_hints import address_hint
 from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES, Catalog
 from moa_tui.gateway.destinations import (
@@ -32,6 +35,7 @@ from moa_tui.gateway.destinations import (
 from moa_tui.gateway.masking import without_keys
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
+from moa_tui.gateway.thinking import as_asked, room_for_thinking
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.safe import quoted_name
@@ -41,13 +45,17 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Message
+    from moa_tui.engine.values import Message, Moved
+    from moa_tui.gateway.accepted import Form
     from moa_tui.gateway.destinations import Destination
+    from moa_tui.gateway.discovery import LocalServer
     from moa_tui.settings.config import Endpoint
 
 # Sent where there is no key: some clients insist on one, and a server that needs none ignores it.
 _NO_KEY = "none"
 _LONGEST_ERROR = 2_000
+# The finish reasons of an answer that is not whole; None stands for a stream that was cut off.
+_CUT_REASONS = (None, "length", "content_filter")
 
 _KEY_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(?:_ID)?$")
 _SHORTEST_KEY = 6  # characters; a shorter value may be a word that stands in many texts
@@ -87,29 +95,64 @@ class Gateway:
         """`answers` has what the person answered about servers that are not set up; none by default."""
         self._endpoints = endpoints
         self._environ = environ
+        self._accepted = Accepted()
         self.catalog = catalog or Catalog()
         self.answers = answers or Answers()
         self._confirmed: set[str] = set()
         """The marks of destinations, imported or not, that a run was let go to by an answer."""
+        self._local_facts: Mapping[tuple[str, str], ModelFacts] = {}
+        """By a local server's address and a model there, what the server says of it."""
+
+    def learn(self, servers: Sequence[LocalServer]) -> None:
+        """Take what local servers say of their models for what `facts` knows of them."""
+        self._local_facts = {
+            (server.url, model.name): ModelFacts(
+                server.url,
+                context_tokens=model.context_tokens,
+                prompt_price=0.0 if server.is_free else None,
+                completion_price=0.0 if server.is_free else None,
+            )
+            for server in servers
+            for model in server.models
+        }
 
     def facts(self, agent: Agent) -> ModelFacts:
         """What is known of the agent's model; its prices are unknown at any server but its provider's."""
+        facts = self._facts_without_thinking(agent)
+        # A server of one's own may refuse a request whose limit does not fit into its context.
+        if facts.context_tokens is None and self._is_own_server(agent):
+            return facts
+        room = room_for_thinking(agent, self.catalog.thinking(agent.model), facts.context_tokens)
+        return replace(facts, thinking_tokens=room)
+
+    def _is_own_server(self, agent: Agent) -> bool:
+        """True where the model is served on the user's own machine, or unknown and not by its provider."""
+        provider = self.catalog.provider(agent.model) or ""
+        if provider in FREE_PROVIDERS or agent.model.partition("/")[0] in self._endpoints:
+            return True
+        elsewhere = agent.api_base or address_of(provider, self._environ)
+        return elsewhere is not None and self.catalog.find(agent.model) is None
+
+    def _facts_without_thinking(self, agent: Agent) -> ModelFacts:
         prefix = agent.model.partition("/")[0]
+        stated = self._accepted.context_tokens(*self._place(agent))
         if (endpoint := self._endpoints.get(prefix)) is not None:
-            return ModelFacts(endpoint.base_url, endpoint.concurrency)
+            window = endpoint.context_tokens or stated
+            return ModelFacts(endpoint.base_url, endpoint.concurrency, context_tokens=window)
         provider = self.catalog.provider(agent.model)
         address = shown_address(address_of(provider or "", self._environ) or "")
         place = agent.api_base or address or provider or agent.model
         if provider in FREE_PROVIDERS:
             return ModelFacts(
-                place, prompt_price=0.0, completion_price=0.0, context_tokens=_ollama_context(agent)
+                place, prompt_price=0.0, completion_price=0.0, context_tokens=stated or _ollama_context(agent)
             )
         info = self.catalog.find(agent.model)
         if agent.api_base is not None or info is None:
-            return ModelFacts(place)
+            known = self._local_facts.get((place, agent.model.partition("/")[2]), ModelFacts(place))
+            return replace(known, context_tokens=stated or known.context_tokens)
         return ModelFacts(
             place,
-            context_tokens=info.context_tokens,
+            context_tokens=stated or info.context_tokens,
             prompt_price=info.prompt_price,
             completion_price=info.completion_price,
         )
@@ -264,7 +307,9 @@ class Gateway:
                 places.append(where)
         return places
 
-    async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+    async def stream(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]:
         """Yield the agent's reply, text and reasoning apart, then a Finish; all of it is clean.
 
         Raises ModelError, whose message is clean as well.
@@ -273,24 +318,38 @@ class Gateway:
         splitter = ThinkSplitter()
         finish = Finish()
         try:
-            async with aclosing(self._raw_stream(agent, messages)) as raw:
+            endpoint = self._endpoints.get(agent.model.partition("/")[0])
+            server, _ = self._place(agent)
+            ask = partial(self._raw_stream, agent, messages)
+            async with aclosing(self._accepted.stream(ask, agent, messages, server, endpoint)) as raw:
                 async for piece in raw:
                     if isinstance(piece, Finish):
-                        finish = replace(piece, reason=piece.reason and sanitize(piece.reason)[:40])
+                        notes = tuple(self._without_keys(sanitize(note), agent) for note in piece.notes)
+                        finish = replace(
+                            piece, reason=piece.reason and sanitize(piece.reason)[:40], notes=notes
+                        )
                         continue
                     clean = cleaners[piece.kind].feed(piece.text)
                     if not clean:
                         continue
-                    if piece.kind == "reasoning":
-                        yield Chunk("reasoning", clean)
-                        continue
-                    for chunk in splitter.feed(clean):
+                    feed = splitter.feed if piece.kind == "text" else splitter.feed_reasoning
+                    for chunk in feed(clean):
                         yield chunk
         except ModelError as error:
             for chunk in _flushed(cleaners, splitter):
                 yield chunk
+            # What the server said of the reply's end holds for one that failed as well.
+            yield finish
             message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
-            raise ModelError(error.kind, message, error.status_code, error.retry_after) from None
+            if error.context_tokens is not None:
+                self._accepted.learn_context(*self._place(agent), error.context_tokens)
+            raise ModelError(
+                error.kind,
+                self._with_hint(message, error.status_code, agent),
+                error.status_code,
+                error.retry_after,
+                context_tokens=error.context_tokens,
+            ) from None
         except Exception as error:
             # Whatever a reply makes our own code or litellm's raise is the end of that reply, not of the run.
             record_bug(error)
@@ -299,12 +358,33 @@ class Gateway:
                 f"{agent.model}: the reply could not be read ({type(error).__name__}); try again, or ask "
                 "another model",
             ) from None
-        for chunk in _flushed(cleaners, splitter):
+        for chunk in _flushed(cleaners, splitter, clean=finish.reason not in _CUT_REASONS):
             yield chunk
-        yield finish
+        yield replace(finish, notes=(*finish.notes, *splitter.notes))
 
-    def _raw_stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
-        """The agent's reply as its server, or the simulated model, sends it."""
+    def _place(self, agent: Agent) -> tuple[str, str]:
+        """The server that an agent's calls go to, an address or a provider's name, and its model there."""
+        route = self._route(agent)
+        server = route.api_base or self.catalog.provider(agent.model) or agent.model.partition("/")[0]
+        return shown_address(server), agent.model
+
+    def _with_hint(self, message: str, status: int | None, agent: Agent) -> str:
+        """The message of a server's refusal, and what to write where the address is wrong."""
+        route = self._route(agent)
+        if route.api_base is None:
+            return message
+        is_ollama = (self.catalog.provider(agent.model) or "").startswith("ollama") and not route.is_endpoint
+        hint = address_hint(shown_address(route.api_base), status, message, is_ollama=is_ollama)
+        if hint is None:
+            return message
+        prefix = agent.model.partition("/")[0]
+        where = f"base_url of [endpoints.{prefix}]" if route.is_endpoint else "api_base"
+        return f"{message}; {hint} as {where}"
+
+    def _raw_stream(
+        self, agent: Agent, messages: Sequence[Message], form: Form
+    ) -> AsyncGenerator[Chunk | Finish, None]:
+        """The agent's reply, to a request in `form`, as its server or the simulated model sends it."""
         if agent.model.startswith("demo/"):
             return demo.stream(agent, messages)
         provider = self.catalog.provider(agent.model)
@@ -313,19 +393,22 @@ class Gateway:
         if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
             raise ModelError("forbidden", f"not asked: {where.words} is not set up")
         route = self._route(agent)
+        facts = self.facts(agent)
+        agent = as_asked(agent, self.catalog.thinking(agent.model), facts.thinking_tokens)
         # Where it is given no key, litellm reads one from the environment, which may be another than the one
         # that was named. So it finds one itself only where it alone knows which is needed.
         key = self._environ.get(where.key or "", "").strip() or _NO_KEY
         given_key = None if where.addresses is None and agent.api_key_env is None else key
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model,
-            messages,
-            agent,
+            form.messages(messages),
+            form.parameters(parameters_of(agent)),
             api_base=route.api_base,
             api_key=given_key,
             addresses=where.addresses,
             headers=headers_for(agent, provider, self._endpoints, self._environ),
-            priced=self.facts(agent).prompt_price is not None,
+            # What is free here may have the name of a model that its provider charges for.
+            priced=bool(facts.prompt_price),
         )
         return generator
 
@@ -364,11 +447,13 @@ def _same_provider(name: str | None) -> str | None:
     return _SAME_PROVIDER.get(name or "", name)
 
 
-def _flushed(cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter) -> list[Chunk]:
-    """The chunks that were held back for a next piece when the stream ended."""
+def _flushed(
+    cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter, *, clean: bool = False
+) -> list[Chunk | Moved]:
+    """The chunks that were held back for a next piece when the stream ended, `clean` or not."""
     reasoning = cleaners["reasoning"].flush()
-    chunks = [Chunk("reasoning", reasoning)] if reasoning else []
-    return [*chunks, *splitter.feed(cleaners["text"].flush()), *splitter.flush()]
+    chunks = splitter.feed_reasoning(reasoning) if reasoning else []
+    return [*chunks, *splitter.feed(cleaners["text"].flush()), *splitter.flush(clean=clean)]
 
 
 def _raise_if_missing(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> None:

@@ -12,10 +12,10 @@ import json
 import logging
 import os
 import re
-import socket
 import sys
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,9 +24,13 @@ from weakref import WeakSet
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
-from moa_tui.gateway.error_reply import failure_kind, retry_after, said
+from moa_tui.gateway.connection_faults import connection_fault, proxy_of, through
+from moa_tui.gateway.error_reply import failure_kind, said
+from moa_tui.gateway.finish_reasons import plain_reason
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
-from moa_tui.text.safe import one_line
+from moa_tui.gateway.waits import retry_after
+from moa_tui.gateway.wire_body import in_pieces, read_body
+from moa_tui.gateway.wire_reader import WireReader
 
 # These are read while litellm is imported: its map comes from its own package instead of the network, a .env
 # file in the working directory is not taken for the user's environment, and litellm does not look for secrets
@@ -45,13 +49,14 @@ from litellm.llms.custom_httpx import aiohttp_transport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, blocked_cookie_jar
 from litellm.llms.ollama.common_utils import OllamaModelInfo
 from litellm.llms.openai.common_utils import BaseOpenAILLM
+from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
-    from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import Message
     from moa_tui.errors import FailureKind
+    from moa_tui.gateway.wire_reply import WireReply
 
 litellm.suppress_debug_info = True
 # For a Llama model litellm would download a tokenizer; without a network that froze the loop for 23 s.
@@ -84,6 +89,11 @@ _TIMEOUT_SECONDS = 3600.0
 secret_redaction._SECRET_RE = secret_redaction._INTERNAL_DETAIL_RE = re.compile(r"(?!)")
 
 
+def _as_ascii(text: str) -> str:
+    """`text` with a question mark for each character that is not ASCII."""
+    return text.encode("ascii", "replace").decode("ascii")
+
+
 class _Transport(aiohttp_transport.LiteLLMAiohttpTransport):  # type: ignore[misc]
     """litellm's own transport, with a bound for what comes in and no proxy between here and this machine."""
 
@@ -95,6 +105,17 @@ class _Transport(aiohttp_transport.LiteLLMAiohttpTransport):  # type: ignore[mis
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await send_bounded(request, super().handle_async_request)
+
+    async def _make_aiohttp_request(self, *arguments: Any, **more: Any) -> Any:
+        """litellm's request, whose reply has headers that httpx takes: it refuses what is not ASCII."""
+        response = await super()._make_aiohttp_request(*arguments, **more)
+        headers = response.headers.items()
+        if not all(name.isascii() and value.isascii() for name, value in headers):
+            response._headers = CIMultiDictProxy(
+                CIMultiDict((_as_ascii(name), _as_ascii(value)) for name, value in headers)
+            )
+            response._cache.pop("headers", None)
+        return response
 
     def _proxy_from_env(self, url: httpx.URL) -> str | None:
         if is_loopback(url.host):
@@ -162,18 +183,6 @@ OllamaModelInfo.get_runtime_model_info = _no_model_info
 litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize
 
 
-def _read_and_check(self: Any, chunk: Any) -> Any:
-    """What litellm reads in a chunk; it drops content that is no text without a word, so that is marked."""
-    fields = _read_chunk(self, chunk)
-    if not isinstance(fields["text"], str):
-        self.dropped_content = True
-    return fields
-
-
-_read_chunk = litellm.CustomStreamWrapper.handle_openai_chat_completion_chunk
-litellm.CustomStreamWrapper.handle_openai_chat_completion_chunk = _read_and_check
-
-
 async def _log_nothing(*_: object, **__: object) -> None:
     """What litellm does with a failed reply's text for callbacks, of which there are none here."""
 
@@ -183,15 +192,12 @@ Logging.async_failure_handler = _log_nothing
 
 # Characters of an error's text that are read.
 _LONGEST_MESSAGE = 10_000
-# Characters of one chunk of text; what is done with a chunk is done before anything else may run.
-_LONGEST_CHUNK = 8_192
-_LONGEST_REASON = 200
 
 
 async def stream(
     model: str,
     messages: Sequence[Message],
-    agent: Agent,
+    parameters: Mapping[str, Any],
     *,
     api_base: str | None,
     api_key: str | None,
@@ -209,68 +215,115 @@ async def stream(
     """
     if model.partition("/")[0] in _UNBOUNDED_PROVIDERS:
         raise ModelError("bad_request", f"{model}: this provider cannot be used; write openai/ in its place")
-    exchange = Exchange(addresses, agent.max_tokens, headers)
+    most_tokens = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
+    exchange = Exchange(addresses, token_count(most_tokens), headers)
     current_exchange.set(exchange)
+    priced_model = model if priced else None
     response = None
-    is_empty = True
+    reader = WireReader()
     try:
-        response = await litellm.acompletion(**_request(model, messages, agent, api_base, api_key))
+        response = await litellm.acompletion(**_request(model, messages, parameters, api_base, api_key))
+        if getattr(response, "completion_stream", response) is None:
+            await response.fetch_stream()  # Gemini's request is sent no earlier.
+        body = exchange.body
+        # Where litellm has read the reply already, it makes a stream of a whole answer.
+        if is_unread := body is not None and not body.was_read:
+            async for chunk in read_body(body, reader):
+                yield chunk
+        if is_unread and not reader.is_foreign:
+            yield _priced(reader.reply, priced_model)
+            if (problem := reader.reply.problem()) is not None:
+                raise problem
+        else:
+            async for item in _read_by_litellm(response, priced_model):
+                yield item
+        if exchange.failure is not None:
+            raise exchange.failure
+    except Exception as error:
+        # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
+        # they raise has no common base class.
+        server = api_base or next(iter(addresses or ()), None)
+        failure = error if isinstance(error, ModelError) else exchange.failure
+        if failure is None:
+            failure = translate(error, model, server)
+        if server and (proxy := proxy_of(server)) is not None:
+            failure = through(failure, proxy)
+        raise failure from (None if failure is error else error)
+    finally:
+        if exchange.body is not None:
+            await exchange.body.aclose()
+        if response is not None:
+            await response.aclose()
+
+
+def _priced(reply: WireReply, priced_model: str | None) -> Finish:
+    """The end of a reply, with what it cost where only litellm knows the price."""
+    finish = reply.finish()
+    tokens = reply.tokens
+    if finish.cost is not None or tokens is None or priced_model is None:
+        return finish
+    usage = litellm.Usage(
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        total_tokens=tokens.prompt + tokens.completion,
+        prompt_tokens_details={
+            "cached_tokens": tokens.cached,
+            "cache_creation_tokens": tokens.written_to_cache,
+        },
+        cache_creation_input_tokens=tokens.written_to_cache,
+        cache_read_input_tokens=tokens.cached,
+    )
+    return replace(finish, cost=_cost(priced_model, usage))
+
+
+def _cost(priced_model: str, usage: Any) -> float | None:
+    """What the tokens cost in US dollars by litellm's list; None where it has no price."""
+    with suppress(Exception):  # litellm raises bare Exceptions for a model without a price
+        prompt, completion = litellm.cost_per_token(model=priced_model, usage_object=usage)
+        return float(prompt + completion)
+    return None
+
+
+async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGenerator[Chunk | Finish, None]:
+    """A reply in a protocol that only litellm reads, such as the Responses API or Bedrock's."""
+    try:
         async for chunk in response:
             if len(response.chunks) > 2:
                 _forget(response.chunks)
             if not chunk.choices:
                 continue
             delta = chunk.choices[0].delta
-            if reasoning := getattr(delta, "reasoning_content", None):
-                if len(reasoning) <= _LONGEST_CHUNK:
-                    yield Chunk("reasoning", reasoning)
-                else:
-                    async for piece in _pieces(reasoning):
-                        yield Chunk("reasoning", piece)
-            if text := delta.content:
-                is_empty = False
-                if len(text) <= _LONGEST_CHUNK:
-                    yield Chunk("text", text)
-                else:
-                    async for piece in _pieces(text):
-                        yield Chunk("text", piece)
-        if exchange.failure is not None:
-            raise exchange.failure
-        if is_empty and getattr(response, "dropped_content", False):
-            raise exchange.fail(
-                ModelError("malformed", "the server sent an answer in a form that is no text")
-            )
-        yield _finish(response, model if priced else None)
-    except Exception as error:
-        if exchange.failure is None and response is not None and _failed_at_its_usage(response, error):
-            yield Finish(_finish_reason(response))
-            return
-        # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
-        # they raise has no common base class.
-        raise exchange.failure or translate(error, model, api_base) from error
-    finally:
-        if response is not None:
-            await response.aclose()
+            async for piece in in_pieces(getattr(delta, "reasoning_content", None) or ""):
+                yield Chunk("reasoning", piece)
+            async for piece in in_pieces(delta.content or ""):
+                yield Chunk("text", piece)
+    except ValueError as error:
+        # The reply was whole where only what follows the finish reason, its usage, cannot be read.
+        if getattr(response, "received_finish_reason", None) is None or isinstance(error, ModelError):
+            raise
+        yield Finish(_finish_reason(response))
+        return
+    yield _finish(response, priced_model)
 
 
 def _request(
-    model: str, messages: Sequence[Message], agent: Agent, api_base: str | None, api_key: str | None
+    model: str,
+    messages: Sequence[Message],
+    parameters: Mapping[str, Any],
+    api_base: str | None,
+    api_key: str | None,
 ) -> dict[str, Any]:
     """The arguments of litellm's call."""
     arguments = {
         "model": model,
         "messages": list(messages),
-        "temperature": agent.temperature,
-        "top_p": agent.top_p,
-        "max_tokens": agent.max_tokens,
         "api_base": api_base,
         "api_key": api_key,
-        **agent.extra,
+        **parameters,
         # Parameters that a model does not know are left out. litellm's global setting of the same name would
         # make it swallow a 422 as well.
         "drop_params": True,
         "stream": True,
-        "stream_options": {"include_usage": True},
         # The engine retries. litellm's retries repeat what cannot succeed and ignore Retry-After.
         "num_retries": 0,
         "max_retries": 0,
@@ -287,13 +340,6 @@ def _forget(received: list[Any]) -> None:
     """
     with_usage = [chunk for chunk in received[1:] if getattr(chunk, "usage", None)]
     received[1:] = [*with_usage[:2], *with_usage[2:][-2:]]
-
-
-async def _pieces(text: str) -> AsyncIterator[str]:
-    """A long text in pieces; between them, other calls and limits have their turn."""
-    for start in range(0, len(text), _LONGEST_CHUNK):
-        yield text[start : start + _LONGEST_CHUNK]
-        await asyncio.sleep(0)
 
 
 def provider_of(model: str, api_base: str | None) -> str | None:
@@ -316,14 +362,6 @@ def missing_key(model: str) -> str | None:
     return missing[0] if missing and all(name.endswith(("_API_KEY", "_TOKEN")) for name in missing) else None
 
 
-def _failed_at_its_usage(response: Any, error: Exception) -> bool:
-    """True where the reply was whole and only what the server states of its usage cannot be read.
-
-    The usage comes behind the finish reason. What the server itself reports as an error is no ValueError.
-    """
-    return getattr(response, "received_finish_reason", None) is not None and _caused_by(error, (ValueError,))
-
-
 def _finish(response: Any, priced_model: str | None) -> Finish:
     """Why the stream ended, the tokens it used and what they cost, as far as that is known.
 
@@ -343,17 +381,17 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
     tokens = Usage(prompt_tokens, completion_tokens, estimated=False)
     if stated is not None:
         return Finish(reason, tokens, stated)
-    if priced_model is not None:
-        with suppress(Exception):  # litellm raises bare Exceptions for a model without a price
-            prompt, completion = litellm.cost_per_token(model=priced_model, usage_object=usage)
-            return Finish(reason, tokens, prompt + completion)
-    return Finish(reason, tokens)
+    return Finish(reason, tokens, _cost(priced_model, usage) if priced_model else None)
 
 
 def _finish_reason(response: Any) -> str | None:
-    """The provider's own finish reason, which may be any text, on one line; None where it gave none."""
-    reason = getattr(response, "received_finish_reason", None)
-    return one_line(str(reason)[:_LONGEST_REASON]) if reason else None
+    """The provider's own finish reason, which may be any text, on one line; None where it gave none.
+
+    litellm keeps it in one of two places, by the provider.
+    """
+    reasons = (getattr(response, f"{name}_finish_reason", None) for name in ("received", "intermittent"))
+    reason = next(filter(None, reasons), None)
+    return plain_reason(str(reason)) if reason else None
 
 
 def translate(error: Exception, model: str, api_base: str | None = None) -> ModelError:
@@ -365,8 +403,8 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
     message = _provider_message(root)
     status = getattr(root, "status_code", None)
     status = status if isinstance(status, int) and 100 <= status <= 599 else None
-    if (connection_error := _connection_error(error, api_base)) is not None:
-        return connection_error
+    if (fault := connection_fault(_causes(error), api_base)) is not None:
+        return fault
     if _caused_by(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return ModelError("malformed", f"the server sent what is no valid reply: {message}")
     if is_midstream:
@@ -378,7 +416,7 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
             f"the first part as an endpoint in the config: [endpoints.{model.partition('/')[0]}]",
         )
     if status is None:
-        return ModelError("malformed", f"{type(root).__name__}: {message}")
+        return ModelError("malformed", f"the server's reply could not be read ({message})")
     return ModelError(_kind(root, status, message), message, status, _retry_after(root))
 
 
@@ -389,31 +427,6 @@ def _kind(root: Exception, status: int, message: str) -> FailureKind:
     if isinstance(root, litellm.exceptions.ContentPolicyViolationError):
         return "filtered"
     return failure_kind(status, message)
-
-
-# The names of what httpx and aiohttp raise for a connection that was lost.
-_LOST_CONNECTIONS = {
-    "ReadError",
-    "RemoteProtocolError",
-    "ConnectError",
-    "WriteError",
-    "ConnectTimeout",
-    "ClientPayloadError",
-}
-
-
-def _connection_error(error: Exception, api_base: str | None) -> ModelError | None:
-    """The ModelError for a connection refused or lost, or a host not found; None for other errors."""
-    where = f" at {api_base}" if api_base else ""
-    causes = _causes(error)
-    if any(isinstance(cause, socket.gaierror) or "DNSError" in type(cause).__name__ for cause in causes):
-        return ModelError("connection", f"host not found{where}; is the address right, is there a network?")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return ModelError("connection", f"connection refused{where}; is the server running?")
-    names = {type(cause).__name__ for cause in causes}
-    if names & _LOST_CONNECTIONS or any(isinstance(cause, ConnectionError) for cause in causes):
-        return ModelError("connection", f"the connection was lost{where}")
-    return None
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -438,13 +451,21 @@ _LITELLM_PREFIX = re.compile(
     r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exception|Timeout)(?: Error)?:\s+)*"
     r"(?:litellm\.\w+:\s*)?(?:\w*Exception - )?"
 )
+# What litellm writes behind a provider's message: advice about its own exceptions, and tracebacks.
+_NOT_SAID = re.compile(
+    r"\s*(?:Original exception:|Handle with `litellm|Traceback \(most recent|Received Model Group)"
+)
+# A body of bytes that was made a text of as Python shows it.
+_BYTES = re.compile(r"""b(?P<quote>['"])(?P<body>.*)(?P=quote)""", re.DOTALL)
 
 
 def _provider_message(root: Exception) -> str:
     """The provider's own message, without what litellm puts around it, JSON and HTML tags."""
     text = str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]
-    text = _LITELLM_PREFIX.sub("", text).split(" Original exception:")[0].strip()
-    return said(text) or type(root).__name__
+    text = _LITELLM_PREFIX.sub("", _NOT_SAID.split(text, maxsplit=1)[0]).strip()
+    if (wrapped := _BYTES.fullmatch(text)) is not None:
+        text = wrapped["body"]
+    return said(text) or "no word why"
 
 
 def _retry_after(root: Exception) -> float | None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import os
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from moa_tui.errors import UsageError
+from moa_tui.gateway.tls import check_environment
 from moa_tui.settings.fault_log import record_bug
 
 if TYPE_CHECKING:
@@ -26,8 +30,11 @@ def load_litellm_stream() -> ModuleType:
     """The module that talks to litellm, imported where it is not yet.
 
     The import takes seconds, so this must not be called on a screen's thread; any other thread may call it.
+    Raises UsageError where a variable of the environment keeps it from making any connection.
     """
     with _loading:
+        if _MODULE not in sys.modules:
+            check_environment(os.environ)
         is_first_import = _MODULE not in sys.modules
         module = importlib.import_module(_MODULE)
         if is_first_import:
@@ -91,7 +98,12 @@ class EngineThread:
 
     def warm_up(self) -> None:
         """Import litellm on a background thread, so that the first real call need not wait for that."""
-        threading.Thread(target=load_litellm_stream, name="moa-warm-up", daemon=True).start()
+
+        def load() -> None:
+            with suppress(UsageError):  # The first call that needs it raises the same, where it can be shown.
+                load_litellm_stream()
+
+        threading.Thread(target=load, name="moa-warm-up", daemon=True).start()
 
     def close(self, timeout: float = 2.0) -> None:
         """Cancel all that runs, close every connection and end the thread.

@@ -27,7 +27,15 @@ from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterable,
+        Iterator,
+        Mapping,
+    )
 
 # Bytes of an error's body that are read, after decompression; the rest is dropped.
 ERROR_BYTES = 16_384
@@ -57,11 +65,11 @@ _KNOWN_CODINGS = {"gzip", "x-gzip", "deflate"}
 
 
 class Exchange:
-    """One call: where its requests may go, how much its stream may hold, the redirects it followed, and its
-    newest request's failure.
+    """One call: where its requests may go, how much its stream may hold, the redirects it followed, and the
+    body and the failure of its newest request.
 
-    The failure is None where that request went well. It is kept here because not all of the code between the
-    transport and the caller hands an exception on as it was.
+    The body is None where there is no good reply, the failure where the request went well. They are kept here
+    because not all of the code between the transport and the caller hands them on as they were.
     """
 
     def __init__(
@@ -76,6 +84,9 @@ class Exchange:
         """
         self.headers = dict(headers or {})
         self.failure: ModelError | None = None
+        self.body: BoundedStream | None = None
+        self.lost: Exception | None = None
+        """What broke a request of the call: litellm would send it once more by itself."""
         self._origins = None if addresses is None else _origins(addresses)
         self.redirects = 0
         self.stream_bytes = STREAM_BYTES
@@ -127,12 +138,19 @@ async def send_bounded(
     whatever `send` raises.
     """
     exchange = admitted(request.url)
-    exchange.failure = None
+    if exchange.lost is not None:
+        # The engine repeats a call, and counts and shows its attempts.
+        raise exchange.lost
+    exchange.failure = exchange.body = None
     for name in _ACCOUNT_HEADERS:
         request.headers.pop(name, None)
     request.headers.update(exchange.headers)
     request.headers["Accept-Encoding"] = "gzip, deflate"
-    response = await send(request)
+    try:
+        response = await send(request)
+    except Exception as error:
+        exchange.lost = error
+        raise
     try:
         return await _bounded(request, response, exchange)
     except BaseException:
@@ -165,7 +183,7 @@ async def _bounded(request: httpx.Request, response: httpx.Response, exchange: E
         for name, value in response.headers.raw
         if name.lower() not in (b"content-encoding", b"content-length")
     ]
-    stream = _BoundedStream(
+    stream = exchange.body = BoundedStream(
         cast("httpx.AsyncByteStream", response.stream), decode, _framing(request, response), exchange
     )
     return httpx.Response(
@@ -272,10 +290,11 @@ def _framing(request: httpx.Request, response: httpx.Response) -> tuple[bytes, .
     return (b"\n",)
 
 
-class _BoundedStream(httpx.AsyncByteStream):
+class BoundedStream(httpx.AsyncByteStream):
     """A reply's body, decompressed, within the bounds of the stream and of one event.
 
-    Reading raises ModelError past a bound, and what the inner stream raises.
+    It is read once; a second reader goes on where the first stopped. Reading raises ModelError past a bound,
+    and what the inner stream raises.
     """
 
     def __init__(
@@ -293,8 +312,22 @@ class _BoundedStream(httpx.AsyncByteStream):
         # Of the event that has not ended yet.
         self._bytes = self._lines = 0
         self._tail = b""
+        self._put_back: list[bytes] = []
+        self._source = self._bounded_pieces()
+        self.was_read = False
+
+    def put_back(self, pieces: Iterable[bytes]) -> None:
+        """Have the next reader begin with these pieces."""
+        self._put_back = [*pieces, *self._put_back]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.was_read = True
+        while self._put_back:
+            yield self._put_back.pop(0)
+        async for piece in self._source:
+            yield piece
+
+    async def _bounded_pieces(self) -> AsyncGenerator[bytes, None]:
         turn_began = left = time.monotonic()
         async for raw in self._inner:
             came = time.monotonic()
@@ -315,6 +348,7 @@ class _BoundedStream(httpx.AsyncByteStream):
                 raise self._exchange.fail(ModelError("malformed", str(error))) from None
 
     async def aclose(self) -> None:
+        await self._source.aclose()
         await self._inner.aclose()
 
     def _check(self, piece: bytes) -> None:

@@ -18,7 +18,7 @@ from moa_tui.engine.plan import plan
 from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UntrustedServerError, UsageError
 from moa_tui.recipes import files as shelf
 from moa_tui.recipes.default import choose_recipe
-from moa_tui.recipes.local import local_recipe
+from moa_tui.recipes.local import MADE_HERE
 from moa_tui.settings import paths
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ class RecipeCatalog:
         reason = None
         if name is None:
             name, reason = choose_recipe(self._settings, can_run, local_servers)
-        if name == shelf.LOCAL:
-            return local_recipe(local_servers()), reason
+        if name in MADE_HERE:
+            return MADE_HERE[name](local_servers()), reason
         return shelf.load(name, self._recipes_dir), reason
 
     def load(self, name: str) -> Recipe:
-        """The recipe of that name or path; `local` is made from what local servers list.
+        """The recipe of that name or path; `local` and `slim` are made from what local servers list.
 
         Raises UsageError, FileError or NoLocalModelError.
         """
@@ -104,7 +104,7 @@ class RecipeCatalog:
 
     def is_known(self, name: str) -> bool:
         """True where `name` is a recipe's name, or the path of a recipe's file."""
-        if name == shelf.LOCAL or name in shelf.available(self._recipes_dir):
+        if name in MADE_HERE or name in shelf.available(self._recipes_dir):
             return True
         return name.endswith(".toml") and Path(name).is_file()
 
@@ -115,7 +115,7 @@ class RecipeCatalog:
         """
         try:
             # Only by a name among the recipes of this machine: a name from elsewhere leads to no other file.
-            if recipe.name == shelf.LOCAL or recipe.name in shelf.available(self._recipes_dir):
+            if recipe.name in MADE_HERE or recipe.name in shelf.available(self._recipes_dir):
                 return self.load(recipe.name)
         except MoaTuiError:
             pass
@@ -125,12 +125,12 @@ class RecipeCatalog:
         return None if is_imported else recipe
 
     def text(self, name: str) -> str:
-        """A recipe as TOML: the text of its file, or what `local` is made of. Raises as `load`."""
-        if name == shelf.LOCAL:
+        """A recipe as TOML: the text of its file, or what `local` or `slim` is made of. Raises as `load`."""
+        if name in MADE_HERE:
             return _toml(self.load(name))
         path = shelf.find(name, self._recipes_dir)
         shelf.read(path)
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
 
     # What recipes cost and need
 
@@ -140,8 +140,9 @@ class RecipeCatalog:
         Raises FileError where the folder of the user's recipes cannot be read.
         """
         choices = []
-        if servers := self._local_servers():
-            choices.append(self._choice(shelf.LOCAL, "made here", local_recipe(servers)))
+        servers = self._local_servers()
+        if any(server.models for server in servers):
+            choices += [self._choice(name, "made here", make(servers)) for name, make in MADE_HERE.items()]
         for name, file in shelf.available(self._recipes_dir).items():
             try:
                 recipe = shelf.read(file.path)
@@ -149,7 +150,7 @@ class RecipeCatalog:
                 choices.append(RecipeChoice(name, file.origin, None, str(error), {}, None))
                 continue
             choice = self._choice(name, file.origin, recipe)
-            if name == shelf.LOCAL:
+            if name in MADE_HERE:
                 problem = f'{file.path}: "{name}" always means what local servers list; rename the file'
                 choice = RecipeChoice(name, file.origin, recipe, problem, choice.missing, choice.cost)
             choices.append(choice)
@@ -215,7 +216,7 @@ class RecipeCatalog:
         return self._write(name, text, replace=False)
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name) or name == shelf.LOCAL:
+        if not _NAME.fullmatch(name) or name in MADE_HERE:
             raise UsageError(f'"{name}" cannot name a recipe: use letters, digits, dot, dash and underscore')
         return self._recipes_dir / f"{name}.toml"
 

@@ -31,13 +31,15 @@ def choose_recipe(
     for name in PREFERRED_RECIPES:
         if can_run(name):
             return name, "the first built-in recipe whose keys are all set"
-    if names := [server.name for server in servers()]:
+    answering = tuple(servers())
+    if names := [server.name for server in answering if server.models]:
         return (
             LOCAL,
             f"no built-in recipe's keys are set, and {' and '.join(names)} answered on this machine",
         )
     variable = KEY_VARIABLES[ONE_KEY_RECIPES[0]][0]
+    local = f"{answering[0].name} is still loading its model" if answering else "no local server answered"
     return "demo", (
-        "no built-in recipe's keys are set and no local server answered, so these answers are simulated. "
+        f"no built-in recipe's keys are set and {local}, so these answers are simulated. "
         f"For real ones set {variable} or another provider's key (`moa-tui doctor` names them)"
     )

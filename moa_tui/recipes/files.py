@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 BUILT_IN = Path(__file__).parent
 """The folder of the built-in recipes."""
 LOCAL = "local"
-"""The name of the recipe that is made from what local servers list; it has no file."""
+SLIM = "slim"
+"""The names of the recipes that are made from what local servers list; they have no files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def find(name: str, user_dir: Path) -> Path:
         if path.is_file():
             return path
         raise UsageError(f"no recipe file at {path}")
-    near = difflib.get_close_matches(name, [*recipes, LOCAL], n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, [*recipes, LOCAL, SLIM], n=3, cutoff=0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     raise UsageError(f'no recipe is called "{name}"{hint} `moa-tui recipes list` shows them all.')
 

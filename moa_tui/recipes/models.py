@@ -17,8 +17,9 @@ from moa_tui.recipes.local import local_agent, usable_servers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from moa_tui.gateway.discovery import LocalModel, LocalServer
+    from moa_tui.gateway.discovery import LocalServer
     from moa_tui.gateway.gateway import Gateway
+    from moa_tui.gateway.server_replies import LocalModel
     from moa_tui.settings.config import Settings
 
 
@@ -70,8 +71,13 @@ class ModelCatalog:
         self._environ = environ
 
     def local_servers(self) -> tuple[LocalServer, ...]:
-        """The servers that answer at the addresses local servers have by default, with usable models."""
-        return usable_servers(discovery.find_servers(discovery.default_servers(self._environ)))
+        """The servers that answer at the addresses local servers have by default, with usable models.
+
+        What they say of their models is known to the gateway then.
+        """
+        servers = usable_servers(discovery.find_servers(discovery.default_servers(self._environ)))
+        self._gateway.learn(servers)
+        return servers
 
     def models(self) -> list[ModelChoice]:
         """Every model; those at hand first: of local servers, of endpoints, of providers whose key is set.
@@ -100,6 +106,7 @@ class ModelCatalog:
         servers = tuple(
             FoundServer(server.name, server.url, tuple(model.name for model in server.models))
             for server in self.local_servers()
+            if server.models
         )
         return Situation(discovery.find_keys(self._environ), servers)
 

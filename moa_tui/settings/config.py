@@ -50,6 +50,9 @@ TEMPLATE = """\
 # base_url = "http://127.0.0.1:8000/v1"
 # key_env = "LAB_API_KEY"
 # concurrency = 2
+# context_tokens = 8192       # the most it takes, prompt and answer together; else older messages are tried
+# stream_options = false      # it refuses to count tokens
+# system_role = false         # its models take no system message; it goes before the first prompt
 """
 
 
@@ -64,6 +67,13 @@ class Endpoint(BaseModel):
     """Name of the environment variable that holds the key, where the server wants one."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
     """The most calls at once; it takes the place of the recipe's own limit."""
+    context_tokens: Annotated[int, Field(ge=256)] | None = None
+    """The size of its models' context window, in tokens, prompt and answer together; older messages are left
+    out to fit. Not known where it is not given."""
+    stream_options: bool = True
+    """False for a server that refuses to be asked for its count of tokens."""
+    system_role: bool = True
+    """False for models that take no system message: it is put before the first prompt."""
 
     @field_validator("base_url")
     @classmethod

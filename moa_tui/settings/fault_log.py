@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Stream
-    from moa_tui.engine.values import CallId, Chunk, Finish, Message, Reply
+    from moa_tui.engine.values import CallId, Chunk, Finish, Message, Moved, Reply
 
 _LOGGER = logging.getLogger("moa_tui")
 
@@ -120,7 +120,9 @@ class CallFaults:
         # Of the newest exception of each call's task; the exception itself would keep texts alive.
         self._descriptions: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
 
-    async def stream(self, agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+    async def stream(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]:
         """The models' own stream. Raises ModelError as that does."""
         try:
             async with aclosing(self._stream(agent, messages)) as pieces:
@@ -138,7 +140,10 @@ class CallFaults:
         task = asyncio.current_task()
         # The start of another try leaves what an earlier one raised behind.
         description = self._descriptions.pop(task, "") if task is not None else ""
-        if isinstance(event, CallEnded) and event.reply.status in ("failed", "partial"):
+        if not isinstance(event, CallEnded) or event.reply.status not in ("failed", "partial"):
+            return
+        # An answer that fills its max_tokens is cut by the user's own setting: nothing has failed.
+        if event.reply.error is None or event.reply.error.kind != "length":
             _record_call(event.call, event.reply, description)
 
 

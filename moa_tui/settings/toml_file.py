@@ -33,7 +33,7 @@ def read(path: Path, model: type[M]) -> M:
     try:
         if (size := path.stat().st_size) > _LARGEST:
             raise FileError(f"{path}: {size:,} bytes; such a file may have {_LARGEST:,} at most")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from error
     except OSError as error:

@@ -15,6 +15,7 @@ from moa_tui.engine.events import (
     CallStarted,
     Delta,
     ReplyChanged,
+    Restated,
     RunChanged,
     RunEnded,
 )
@@ -99,7 +100,7 @@ class Recording:
         self._conversation = conversation
         self._turn = turn
         self._today = today
-        # None instead of a text: the call begins anew, and what it has written does not count.
+        # None instead of a text: what the call has written so far does not count.
         self._fresh: deque[tuple[CallId, Kind, str | None]] = deque()
         self._checkpoint_is_due = False
         self._is_lost = False
@@ -125,6 +126,10 @@ class Recording:
         match event:
             case Delta(call, kind, text):
                 self._checkpoint(call, kind, text)
+            case Restated(call, reasoning, text):
+                self._checkpoint(call, "text", None)
+                self._checkpoint(call, "reasoning", reasoning)
+                self._checkpoint(call, "text", text)
             case CallRetried(call):
                 # Queued among the texts, since it is about those before it and not those behind it.
                 self._checkpoint(call, "text", None)
@@ -155,7 +160,7 @@ class Recording:
         self._put(forget)
 
     def _checkpoint(self, call: CallId, kind: Kind, text: str | None) -> None:
-        """Have a piece of text written at the next checkpoint; None where the call begins anew."""
+        """Have a piece of text written at the next checkpoint; None voids what came before it."""
         self._fresh.append((call, kind, text))
         if not self._checkpoint_is_due:
             self._checkpoint_is_due = True

@@ -83,7 +83,7 @@ class Work:
 _WORK = "work"
 
 
-class _CountedInline(ParserInline):
+class CountedInline(ParserInline):
     """Counts each token that is skipped: the search for the end of a link skips the same ones again."""
 
     def skipToken(self, state: StateInline) -> None:
@@ -122,10 +122,12 @@ def _bounded_linkify(state: StateCore) -> None:
 class CountedParser(MarkdownIt):
     """A parser of CommonMark, whose `counted` raises `TooMuchWorkError` in time."""
 
-    def __init__(self, rules: Sequence[str] = (), *, html: bool = True) -> None:
-        """`rules` are markdown-it's names of rules that CommonMark does not have."""
+    def __init__(
+        self, rules: Sequence[str] = (), *, html: bool = True, inline: CountedInline | None = None
+    ) -> None:
+        """`rules` are markdown-it's names of rules that CommonMark lacks; `inline` reads in a line."""
         super().__init__()
-        self.inline = _CountedInline()
+        self.inline = inline or CountedInline()
         options = {"html": html, "linkify": "linkify" in rules, "maxNesting": _MOST_NESTED + 20}
         self.configure("commonmark", options)
         self.enable(list(rules))

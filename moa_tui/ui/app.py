@@ -149,6 +149,8 @@ class MoaApp(PrivateTracebackApp):
         # full collections of 50 ms.
         gc.set_threshold(10_000, 20, 100)
         self._leave_on_signals()
+        # Textual draws only what has changed since it was stopped, and a shell has drawn over it meanwhile.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.run_worker(editor.drop_left_behind, thread=True)
         self._problems += self._use_keys()
         for problem in self._problems:
@@ -321,7 +323,7 @@ class MoaApp(PrivateTracebackApp):
         self.theme = name
         path = paths.config_file()
         try:
-            text = path.read_text(encoding="utf-8") if path.exists() else config.TEMPLATE
+            text = path.read_text(encoding="utf-8-sig") if path.exists() else config.TEMPLATE
             paths.write_private(path, config.with_value(text, "theme", name))
         except (OSError, UnicodeDecodeError, FileError) as error:
             reason = paths.disk_words(error) if isinstance(error, OSError) else error

@@ -332,3 +332,17 @@ def test_an_agent_that_joins_without_its_key_changes_nothing(
         running.alter(AddAgent(Agent(model="new")).of_run(running.progress())).result(15)
     running.stop()
     assert settled(chat, running).recipe is RECIPE
+
+
+def test_a_judge_of_several_is_left_out_without_a_call_and_the_last_one_is_not(
+    chat: Chat, models: FakeModels
+) -> None:
+    chat.use_recipe(recipe(["a", "b"], {"agents": ["d", "e"], "task": "rank"}))
+    models.scripts = {"d": [["RANKING: 1 > 2"]], "e": [["RANKING: 1 > 2"]]}
+    turn = settled(chat, chat.send("?"))
+    left_out = settled(chat, chat.rerun(turn, LeaveOut(CallId(2, 1)).of_turn(turn)))
+    assert left_out.outcome is not None
+    assert left_out.outcome.status == "done"
+    assert (len(models.asked["d"]), len(models.asked["e"])) == (1, 1)
+    with pytest.raises(UsageError, match="is the last answer of its layer"):
+        LeaveOut(CallId(2, 2)).of_turn(left_out)

@@ -198,6 +198,28 @@ def test_another_aggregator_can_write_the_answer_again(chat: Chat, models: FakeM
     assert len(models.asked["a"]) == 1
 
 
+def test_an_effort_is_that_of_all_agents_from_the_next_turn(chat: Chat) -> None:
+    first = answered(chat)
+    chat.use_effort("low")
+    second = answered(chat)
+    assert {agent.reasoning_effort for agent in first.recipe.every_agent()} == {None}
+    assert {agent.reasoning_effort for agent in second.recipe.every_agent()} == {"low"}
+    chat.use_effort("-")
+    assert {agent.reasoning_effort for agent in chat.recipe.every_agent()} == {None}
+    with pytest.raises(UsageError, match='"much" is no reasoning effort'):
+        chat.use_effort("much")
+
+
+def test_the_answer_can_be_written_again_with_another_effort(chat: Chat, models: FakeModels) -> None:
+    first = answered(chat)
+    chat.use_effort("high")
+    second = settled(chat, chat.aggregate_again())
+    assert answer_of(second) == "judge says 2"
+    assert len(models.asked["a"]) == 1, "what was proposed before stays"
+    assert second.recipe.lineup[0] == first.recipe.lineup[0]
+    assert second.recipe.lineup[-1][0].reasoning_effort == "high"
+
+
 def test_a_proposer_that_failed_is_asked_again(chat: Chat, models: FakeModels) -> None:
     models.scripts = {"a": [[ModelError("auth", "no")], ["late"]]}
     answered(chat)

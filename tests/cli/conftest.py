@@ -26,4 +26,4 @@ def shell(tmp_path: Path, server: ModelServer) -> Shell:
 def no_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     """All local servers are looked for, and none answers."""
     monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
-    monkeypatch.setattr(discovery, "_list_models", lambda server: ())
+    monkeypatch.setattr(discovery, "_ask", lambda server, tell: None)

@@ -13,8 +13,11 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
+from moa_tui.cli.ask import ask
+from moa_tui.engine.agent import EFFORTS
 from tests.cli.shell import CANARY, Shell
 
 if sys.platform != "win32":
@@ -411,13 +414,34 @@ def test_a_dry_run_prints_the_plan_and_calls_nobody(shell: Shell) -> None:
     done = shell("ask", "--dry-run", "-r", "moa", "hello")
     assert done.returncode == 0
     assert "moa: 3 layers, 13 calls" in done.stdout
-    assert "at most about $0." in done.stdout
+    assert "at most about $1." in done.stdout
+    assert "18,432 out" in done.stdout
+    assert "16,384 of it to think" in done.stdout
     assert "TOGETHERAI_API_KEY is not set" in done.stdout
     unknown = shell("ask", "--dry-run", "-r", shell.recipe(["ok"], ["ok"]), "hello")
     assert "price unknown" in unknown.stdout
     assert not shell.server.requests
     document = json.loads(shell("ask", "--dry-run", "--output", "json", "-r", "moa-lite", "hi").stdout)
     assert [len(layer["calls"]) for layer in document["layers"]] == [6, 1]
+
+
+def test_effort_is_that_of_every_agent_and_leaves_its_room(shell: Shell) -> None:
+    done = shell("ask", "--dry-run", "--effort", "low", "-r", "duo", "hello")
+    assert done.stdout.count("4,096 of it to think  effort low") == 3
+    document = json.loads(
+        shell("ask", "--dry-run", "--output", "json", "--effort", "none", "-r", "duo", "hi").stdout
+    )
+    calls = [call for layer in document["layers"] for call in layer["calls"]]
+    assert {call["reasoning_effort"] for call in calls} == {"none"}
+    refused = shell("ask", "--effort", "extreme", "hello")
+    assert refused.returncode == 2
+    assert "'none', 'minimal', 'low', 'medium', 'high'" in refused.stderr
+
+
+def test_effort_takes_what_a_recipe_takes() -> None:
+    option = next(option for option in ask.params if option.name == "effort")
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == EFFORTS
 
 
 def test_with_no_key_and_no_server_the_demo_answers_and_says_so(shell: Shell) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +17,9 @@ from moa_tui.recipes import files
 from moa_tui.settings import paths
 from tests.cli.shell import call
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CANARY = "sk-canary-77aa10"
 
 
@@ -22,7 +27,9 @@ CANARY = "sk-canary-77aa10"
 def one_server(monkeypatch: pytest.MonkeyPatch) -> LocalServer:
     found = {"ollama": (LocalModel("qwen3:14b", 14), LocalModel("gemma3:4b", 4))}
     monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
-    monkeypatch.setattr(discovery, "_list_models", lambda server: found.get(server.name, ()))
+    monkeypatch.setattr(
+        discovery, "_ask", lambda server, tell: tell(replace(server, models=found.get(server.name, ())))
+    )
     return LocalServer("ollama", "http://127.0.0.1:11434", "ollama")
 
 
@@ -77,7 +84,7 @@ def test_a_recipe_can_be_shown_copied_changed_and_checked() -> None:
     assert 'did you mean "fallback"?' in wrong.output
 
 
-@pytest.mark.parametrize("name", ["../evil", "a/b", "", "local", ".hidden", "x" * 80])
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", "local", "slim", ".hidden", "x" * 80])
 def test_a_recipes_name_cannot_leave_its_folder(name: str) -> None:
     assert call("recipes", "new", name).exit_code == 2
 
@@ -90,6 +97,30 @@ def test_the_local_recipe_is_shown_as_it_would_be_made(one_server: LocalServer) 
     recipe = files.read(path)
     assert [agent.name for agent in recipe.lineup[0]] == ["gemma3:4b", "qwen3:14b"]
     assert recipe.lineup[1][0].model == "ollama_chat/qwen3:14b"
+
+
+@pytest.mark.usefixtures("one_server")
+def test_slim_is_made_of_the_models_that_are_there() -> None:
+    shown = call("recipes", "explain", "slim")
+    assert shown.exit_code == 0, shown.output
+    assert "qwen3:14b" in shown.output
+    assert "llama3.1" not in shown.output, "no model that no server lists"
+    assert [line for line in call("recipes", "list").output.splitlines() if line.startswith("slim ")]
+
+
+def test_a_server_that_loads_its_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
+        if server.name == "llama.cpp":
+            tell(replace(server, is_loading=True))
+
+    monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
+    monkeypatch.setattr(discovery, "_ask", ask)
+    shown = call("ask", "-r", "local", "hello")
+    assert shown.exit_code == 1
+    assert "llama.cpp at http://127.0.0.1:8080/v1 is still loading its model" in shown.output
+    report = call("doctor").output
+    assert "llama.cpp at http://127.0.0.1:8080/v1: still loading its model" in report
+    assert "recipe       demo:" in report
 
 
 @pytest.mark.usefixtures("no_servers")

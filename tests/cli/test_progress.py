@@ -33,6 +33,13 @@ def test_no_line_is_wider_than_the_screen_and_numbers_are_never_cut(width: int, 
         assert "Incorrect" in lines[2]
 
 
+def test_a_refused_call_counts_down_to_its_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = {CallId(1, 1): _Row("a", "retrying", "429", began=100.0, again_at=130.0)}
+    for now, said in ((100.0, "429, again in 30 s"), (112.0, "429, again in 18 s"), (131.0, "again in 0 s")):
+        monkeypatch.setattr("moa_tui.cli.progress.time.monotonic", lambda now=now: now)
+        assert said in table_lines(rows(["a"], waiting), 100, 60)[1]
+
+
 def test_columns_stand_under_each_other_whatever_the_script() -> None:
     lines = table_lines(rows(["qwen", "恐鳥", "é"]), 100, 60)
     assert len({cell_len(line[: line.index("·")]) for line in lines[1:]}) == 1

@@ -217,6 +217,11 @@ class Terminal:
             assert self._changed.wait_for(lambda: len(self.written) > before, seconds), "nothing was drawn"
             self._wait_for_silence(seconds)
 
+    def wait_for_quiet(self, seconds: float = 15) -> None:
+        """Wait until the program has drawn all that it wanted to."""
+        with self._changed:
+            self._wait_for_silence(seconds)
+
     def _wait_for_silence(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while self._changed.wait(_SILENCE_SECONDS):

@@ -230,7 +230,7 @@ async def test_with_nobody_to_ask_all_points_are_kept_and_nothing_waits() -> Non
     assert bench.asked == []
     assert outcome.answer == "writer says 1"
     assert checklists(bench.sent())[0].endswith("leave out:\n(nothing)")
-    assert outcome.notes == ("L2.1 lister: all 3 points kept: nobody was there to choose",)
+    assert outcome.notes == ("L2.1 lister: all 3 points kept: nobody was asked to choose",)
 
 
 # --- kept -------------------------------------------------------------------------------------------------

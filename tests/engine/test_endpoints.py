@@ -157,3 +157,18 @@ async def test_a_run_that_is_stopped_gives_its_places_to_the_other() -> None:
     first.cancel()
     await second
     assert not any(endpoints._open.values())
+
+
+async def test_calls_that_wait_and_calls_that_are_open_may_be_cancelled_together() -> None:
+    calls = Calls()
+    for name in ("a1", "a2", "a3", "b1"):
+        calls.begin(name, most=1)
+    await calls.until("a1")
+    for name in ("a1", "a2", "a3"):
+        calls.tasks[name].cancel()
+    await asyncio.gather(*(calls.tasks[name] for name in ("a1", "a2", "a3")), return_exceptions=True)
+    assert all(calls.tasks[name].cancelled() for name in ("a1", "a2", "a3")), "and nothing else was raised"
+    await calls.until("b1")
+    await calls.end("b1")
+    calls.begin("c1", most=1)
+    await calls.until("c1")

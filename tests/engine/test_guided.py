@@ -51,7 +51,7 @@ def test_a_script_is_asked_nothing_and_keeps_every_point(engine: EngineThread) -
     outcome = ended(chat, chat.send("What is a moa?")).outcome
     assert outcome is not None
     assert (outcome.status, outcome.answer) == ("done", "writer says 1")
-    assert outcome.notes == ("L2.1 lister: all 2 points kept: nobody was there to choose",)
+    assert outcome.notes == ("L2.1 lister: all 2 points kept: nobody was asked to choose",)
 
 
 def test_guided_begins_as_configured_and_is_off_by_default() -> None:

@@ -28,6 +28,22 @@ def test_the_critical_path_is_the_slowest_call_of_each_layer_and_names_it() -> N
     assert [(layer.asked, layer.used) for layer in numbers.layers] == [(2, 2), (1, 1)]
 
 
+def test_all_calls_of_a_layer_that_were_made_in_turn_are_on_the_critical_path() -> None:
+    replies = {ONE: reply("x", 0, 1, 4), TWO: reply("y", 4, 5, 13), FINAL: reply("z", 13, 14, 16)}
+    numbers = measure(replies, {1: [ONE, TWO], 2: [FINAL]}, FINAL, in_turn={1, 2})
+    assert numbers.critical_path_seconds == 16
+    assert numbers.parallel_saving_seconds == 0
+    assert [(layer.slowest, layer.seconds, layer.in_turn) for layer in numbers.layers] == [
+        (TWO, 13, True),
+        (FINAL, 3, True),
+    ]
+
+
+def test_a_kept_reply_takes_no_time_among_calls_made_in_turn() -> None:
+    replies = {ONE: reply("x", 0, 1, 400, reused=True), TWO: reply("y", 0, 1, 2), FINAL: reply("z", 2, 3, 5)}
+    assert measure(replies, {}, None, in_turn={1}).critical_path_seconds == 5
+
+
 def test_kept_replies_take_no_time() -> None:
     replies = {ONE: reply("x", 0, 1, 400, reused=True), FINAL: reply("z", 0, 1, 2)}
     numbers = measure(replies, {1: [ONE], 2: [FINAL]}, FINAL)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from moa_tui.engine.agent import EFFORTS
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import FileError, UsageError
 from moa_tui.recipes import files
@@ -171,3 +172,43 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         files.read(path)
     with pytest.raises(FileError, match="cannot be read"):
         files.read(tmp_path / "missing.toml")
+
+
+# Reasoning effort
+
+
+def effort_recipe(defaults: str = "", glm: str = "") -> str:
+    """A recipe whose agent qwen has the defaults, and whose agent glm has more of its own."""
+    table = GOOD.replace("extra = { seed = 1 }", f"extra = {{ seed = 1 }}\n{defaults}")
+    return table.replace("extra = { top_k = 5 }", glm)
+
+
+def test_an_effort_is_an_agents_own_or_the_recipes() -> None:
+    parsed = parse(effort_recipe('reasoning_effort = "low"', 'reasoning_effort = "high"'))
+    assert [agent.reasoning_effort for agent in parsed.lineup[0][:2]] == ["low", "high"]
+    assert parse(GOOD).lineup[0][0].reasoning_effort is None
+
+
+@pytest.mark.parametrize("word", ['"extreme"', '"LOW"', '""', "3", "true"])
+def test_what_is_no_effort_is_refused_by_naming_those_there_are(word: str) -> None:
+    said = problem(effort_recipe(f"reasoning_effort = {word}"))
+    assert "reasoning_effort" in said
+    assert all(effort in said for effort in EFFORTS)
+
+
+def test_an_effort_in_extra_is_the_same_setting() -> None:
+    parsed = parse(effort_recipe("", 'extra = { reasoning_effort = "low", top_k = 5 }'))
+    glm = parsed.lineup[0][1]
+    assert (glm.reasoning_effort, glm.extra) == ("low", {"seed": 1, "top_k": 5})
+
+
+def test_a_servers_own_word_for_an_effort_stays_in_extra_and_comes_before_the_recipes() -> None:
+    parsed = parse(effort_recipe('reasoning_effort = "low"', 'extra = { reasoning_effort = "xhigh" }'))
+    qwen, glm = parsed.lineup[0][:2]
+    assert (qwen.reasoning_effort, qwen.extra) == ("low", {"seed": 1})
+    assert (glm.reasoning_effort, glm.extra) == (None, {"seed": 1, "reasoning_effort": "xhigh"})
+
+
+def test_two_efforts_of_one_agent_are_refused() -> None:
+    said = problem(effort_recipe("", 'reasoning_effort = "low"\nextra = { reasoning_effort = "high" }'))
+    assert "keep one of the two" in said

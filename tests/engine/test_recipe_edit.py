@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moa_tui.engine.agent import Agent
+from moa_tui.engine.agent import EFFORTS, Agent
 from moa_tui.engine.plan import facts_unknown, plan
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import (
     answering_layer,
     checked,
     count_common_layers,
+    effort_named,
+    effort_words,
     has_checklist,
     proposers_by_layer,
     validated,
     with_agent,
     with_aggregator,
     with_checklist,
+    with_effort,
     with_layers_of,
     with_own_seat,
     with_prompt,
@@ -30,7 +34,7 @@ from tests.helpers import recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.agent import Effort
     from moa_tui.engine.values import Message
 
 PROMPT: list[Message] = [{"role": "user", "content": "What is a moa?"}]
@@ -305,3 +309,54 @@ def test_guided_keeps_how_references_are_placed() -> None:
 def test_guided_refuses_what_has_no_synthesis_of_answers_at_its_end(plain: Recipe, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         with_checklist(plain)
+
+
+# Reasoning effort
+
+THINKERS = Recipe.model_validate(
+    {
+        "name": "thinkers",
+        "defaults": {"reasoning_effort": "high", "extra": {"think": False}},
+        "agents": {"a": {"model": "a", "fallback": ["spare"]}, "spare": {"model": "s"}},
+        "layers": [
+            {"agents": ["a", {"model": "b", "extra": {"seed": 1, "thinking": {"budget_tokens": 2000}}}]},
+            {"agents": ["a"]},
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize("effort", [*EFFORTS, None])
+def test_an_effort_is_that_of_every_agent_and_nothing_contradicts_it(effort: Effort | None) -> None:
+    changed = with_effort(THINKERS, effort)
+    assert [agent.model for agent in changed.every_agent()] == ["a", "b", "s"]
+    assert {agent.reasoning_effort for agent in changed.every_agent()} == {effort}
+    assert [agent.extra for agent in changed.every_agent()] == [{}, {"seed": 1}, {}]
+    assert THINKERS.lineup[0][0].reasoning_effort == "high", "the old recipe is as it was"
+
+
+def test_an_effort_can_be_changed_again_and_given_back() -> None:
+    low = with_effort(THINKERS, "low")
+    assert {agent.reasoning_effort for agent in with_effort(low, "medium").every_agent()} == {"medium"}
+    assert {agent.reasoning_effort for agent in with_effort(low, None).every_agent()} == {None}
+
+
+def test_an_effort_stays_where_the_recipe_is_changed_otherwise() -> None:
+    low = with_effort(THREE, "low")
+    assert with_aggregator(low, "other").lineup[-1][0].reasoning_effort == "low"
+    assert {agent.reasoning_effort for agent in with_checklist(low).every_agent()} == {"low"}
+
+
+def test_what_effort_is_in_force_is_said_in_words() -> None:
+    assert effort_words(THREE) == "the model's own, for all agents"
+    assert effort_words(with_effort(THREE, "low")) == "low, for all agents"
+    own = {"model": "x", "extra": {"reasoning_effort": "xhigh"}}
+    mixed = recipe(["a", {"model": "b", "reasoning_effort": "none"}, own], ["a"])
+    assert effort_words(mixed) == "the model's own for a; none for b; xhigh for x"
+
+
+def test_an_effort_is_named_in_any_case_and_a_wrong_one_is_told_which_there_are() -> None:
+    assert [effort_named(word) for word in ("none", " High ", "-")] == ["none", "high", None]
+    for word in ("", "extreme", "hi", "0", "low high"):
+        with pytest.raises(UsageError, match="none, minimal, low, medium or high, or - to leave it"):
+            effort_named(word)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from moa_tui.engine import limits
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, RunEnded
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Event, Restated, RunEnded
 from moa_tui.engine.plan import ModelFacts, facts_unknown
 from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
 from moa_tui.engine.token_estimate import estimate_tokens
-from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Outcome, Reply, Usage
+from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Moved, Outcome, Reply, Usage
 from moa_tui.errors import ModelError
 from tests.fakes import DONE, FakeModels
 from tests.helpers import recipe, wait_until
@@ -123,6 +124,25 @@ async def test_events_tell_the_run_in_order_and_the_end_event_carries_the_whole(
     assert 0 <= reply.queued <= reply.first_token <= reply.ended
 
 
+async def test_what_turns_out_to_be_reasoning_is_moved_and_is_no_reference() -> None:
+    models = FakeModels(
+        a=[["Let me think.", Moved("reasoning", 13), "Paris.", Finish("stop", notes=("odd",))]]
+    )
+    recorder = Recorder(models)
+    outcome = await recorder.run(recipe(["a", "b"], ["judge"]))
+    reply = outcome.replies[CallId(1, 1)]
+    assert (reply.text, reply.reasoning, reply.notes) == ("Paris.", "Let me think.", ("a: odd",))
+    assert recorder.of(Restated) == [Restated(CallId(1, 1), "Let me think.", "")]
+    assert "Paris." in sent(models, "judge")
+    assert "Let me think." not in sent(models, "judge")
+
+
+async def test_reasoning_that_was_never_closed_can_be_the_answer() -> None:
+    models = FakeModels(a=[[Chunk("reasoning", "hm "), Chunk("reasoning", "Paris."), Moved("text", 6)]])
+    reply = (await Recorder(models).run(recipe(["a"]))).replies[CallId(1, 1)]
+    assert (reply.status, reply.text, reply.reasoning) == ("done", "Paris.", "hm ")
+
+
 async def test_a_failed_answer_is_no_reference_and_the_outcome_says_so() -> None:
     models = FakeModels(bad=[[ModelError("auth", "wrong key", 401)]], empty=[["  \n"]])
     outcome = await Recorder(models).run(recipe(["good", "bad", "empty"], ["judge"]))
@@ -170,7 +190,7 @@ async def test_text_before_a_fault_is_kept_but_used_only_where_the_recipe_says_s
     ("finish", "status", "kind"),
     [
         (Finish("stop"), "done", None),
-        (Finish("length"), "done", None),
+        (Finish("length"), "partial", "length"),
         (Finish("content_filter"), "partial", "filtered"),
         (Finish(None), "partial", "cut_off"),
     ],
@@ -182,10 +202,49 @@ async def test_how_a_stream_ends_decides_the_status(finish: Finish, status: str,
     assert outcome.answer == "text"
 
 
-async def test_an_answer_cut_at_its_token_limit_is_noted() -> None:
-    the_recipe = recipe([{"model": "a", "max_tokens": 7}])
+@pytest.mark.parametrize(
+    ("max_tokens", "message"),
+    [(7, "answer cut at max_tokens = 7"), (None, "answer cut at the model's own limit")],
+)
+async def test_an_answer_cut_at_its_token_limit_says_at_which(max_tokens: int | None, message: str) -> None:
+    the_recipe = recipe([{"model": "a", "max_tokens": max_tokens}])
     outcome = await Recorder(FakeModels(a=[["text", Finish("length")]])).run(the_recipe)
-    assert outcome.notes == ("a: answer cut at max_tokens = 7",)
+    assert outcome.error == Failure("length", message)
+
+
+async def test_a_cut_answer_says_what_room_its_thinking_had() -> None:
+    the_recipe = recipe([{"model": "a", "max_tokens": 7}])
+    recorder = Recorder(FakeModels(a=[["text", Finish("length")]]))
+    outcome = await recorder.run(the_recipe, facts=lambda _: ModelFacts("x", thinking_tokens=4096))
+    assert outcome.status == "partial"
+    assert outcome.error is not None
+    assert outcome.error.message.endswith(
+        "answer cut at max_tokens = 7 and 4,096 tokens of room for thinking"
+    )
+
+
+async def test_thinking_up_to_the_limit_says_how_to_come_to_an_answer() -> None:
+    models = FakeModels(a=[[Chunk("reasoning", "hmm"), Finish("length")]])
+    outcome = await Recorder(models).run(recipe(["a"]))
+    assert outcome.error is not None
+    assert outcome.error.message.endswith("raise max_tokens or lower reasoning_effort")
+
+
+async def test_the_history_leaves_room_for_thinking() -> None:
+    talk: list[Message] = []
+    for number in range(20):
+        talk.append({"role": "user", "content": f"question {number} " + "word " * 80})
+        talk.append({"role": "assistant", "content": f"answer {number} " + "word " * 80})
+    talk.append({"role": "user", "content": "the last question"})
+    sizes = []
+    for room in (0, 2_000):
+        models = FakeModels()
+        facts = ModelFacts("x", context_tokens=4_000, thinking_tokens=room)
+        context = RunContext(facts=lambda _, facts=facts: facts)
+        await run(recipe(["a"]), talk, models, lambda _: None, context=context)
+        sizes.append(len(models.asked["a"][0]))
+    assert sizes[0] > sizes[1] + 10
+    assert sizes[1] > 1
 
 
 async def test_reasoning_alone_is_no_answer_and_never_a_reference() -> None:
@@ -206,7 +265,8 @@ async def test_a_passing_error_is_tried_again_and_told() -> None:
     assert outcome.answer == "here"
     assert outcome.replies[CallId(1, 1)].attempts == 3
     first, second = recorder.of(CallRetried)
-    assert (first.attempt, first.wait_seconds, first.failure.kind) == (2, 0.01, "rate_limit")
+    assert (first.attempt, first.failure.kind) == (2, "rate_limit")
+    assert 0.01 <= first.wait_seconds <= 0.0125
     assert second.attempt == 3
 
 
@@ -216,6 +276,21 @@ async def test_tries_are_counted_and_the_last_error_stands() -> None:
     assert outcome.status == "failed"
     assert outcome.error == Failure("server", "down", 500)
     assert len(models.asked["a"]) == 3
+
+
+async def test_an_overloaded_server_is_asked_five_times_where_the_recipe_does_not_say() -> None:
+    models = FakeModels(
+        a=[[ModelError("server", "loading model", 503)]], b=[[ModelError("server", "x", 500)]]
+    )
+    await Recorder(models).run(recipe(["a", "b"], ["judge"], retries=None))
+    assert (len(models.asked["a"]), len(models.asked["b"])) == (5, 3)
+
+
+async def test_waits_of_our_own_leave_time_for_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_FIRST_WAIT_SECONDS", 60.0)
+    models = FakeModels(a=[[ModelError("server", "busy", 503)], ["here"]])
+    outcome = await Recorder(models).run(recipe(["a"], total_seconds=0.2))
+    assert outcome.answer == "here"
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from moa_tui.engine.selection import (
     outliers,
     repetition,
     short_answers,
-    short_form,
     similarities,
 )
+from moa_tui.engine.short_answers import short_form
 
 HONEST = [
     "The moa was a large flightless bird of New Zealand, hunted to extinction around 1400.",

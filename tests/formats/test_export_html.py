@@ -195,11 +195,26 @@ def test_an_answer_is_markdown_with_its_source() -> None:
         "[x](file:///etc/passwd)",
         "[x](//example.org)",
         "<ftp://example.org>",
-        "[x]\n\n[x]: https://example.org",
+        "[x]\n\n[x]: javascript:alert(1)",
     ],
 )
 def test_a_link_that_leads_elsewhere_than_to_web_or_mail_stays_text(source: str) -> None:
     assert "href" not in render([conversation_of(("?", source))], "html")
+
+
+def test_what_markdown_does_not_own_stays_as_it_was_written() -> None:
+    shown = page(
+        conversation_of(
+            (
+                "?",
+                r"\( x_1 = \{a,b\} \) **注意：**这里" + "\n\n|a|\n|-|\n|b<br>c|\n\n[1]: https://example.org",
+            )
+        )
+    )
+    assert r"\( x_1 = \{a,b\} \)" in "".join(shown.texts)
+    assert "注意：" in shown.blocks["strong"]
+    assert [tag for tag, _ in shown.elements].count("br") == 1
+    assert ": https://example.org" in "".join(shown.texts)
 
 
 def test_an_image_is_a_link_that_nobody_has_to_follow() -> None:

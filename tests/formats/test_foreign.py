@@ -100,13 +100,16 @@ def test_what_is_no_text_is_counted(imported: Importing) -> None:
             7,
         ],
     )
-    assert pairs(result.conversations[0]) == [("What is this?", "42"), ("", "A sound.")]
+    assert pairs(result.conversations[0]) == [
+        ("[image]\nWhat is this?\n[image]", "42"),
+        ("[audio clip]", "A sound."),
+    ]
     assert set(result.notes) == {
         "1 unasked answer left out",
         "2 images left out",
         "2 tool calls left out",
         "1 tool message left out",
-        "1 non-text part left out",
+        "1 audio clip left out",
         "2 unknown messages left out",
         "1 unused system message left out",
     }
@@ -167,13 +170,12 @@ def test_what_chatgpt_did_between_question_and_answer_is_counted(imported: Impor
             current="t",
         ),
     )
-    assert pairs(result.conversations[0]) == [("What is it?", "A cat.")]
+    assert pairs(result.conversations[0]) == [("[image: x]\nWhat is it?", "A cat.")]
     assert set(result.notes) == {
         "1 image left out",
-        "1 reasoning message left out",
         "1 tool call left out",
         "1 tool message left out",
-        "1 unconnected message left out",
+        "1 circular link left out",
     }
 
 

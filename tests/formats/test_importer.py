@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from moa_tui.conversation import Conversation
 from moa_tui.errors import FileError
-from moa_tui.formats import importer
+from moa_tui.formats import text_file
 from moa_tui.formats.export import FORMATS, render
 from moa_tui.formats.importer import read
 from moa_tui.formats.json_writer import conversation_document
@@ -115,8 +115,11 @@ def test_a_file_may_be_in_any_unicode_encoding(imported: Importing, encoding: st
 def test_jsonl_is_read_line_by_line_and_a_broken_one_is_named(imported: Importing) -> None:
     line = json.dumps({"messages": [{"role": "user", "content": "a\u2028b"}]}, ensure_ascii=False)
     assert len(imported(f"{line}\n\n{line}\r\n").conversations) == 2
-    with pytest.raises(FileError, match=r"file: line 3, column \d+: "):
-        imported(f'{line}\n{line}\n{{"messages": [\n')
+    result = imported(f'{line}\n{{"messages": [\n{line}\n')
+    assert [pairs(conversation) for conversation in result.conversations] == [[("a\u2028b", "")]] * 2
+    assert result.notes == (
+        "left out: line 2, column 1: it cannot be read (line 4, column 1: Expecting ',' delimiter)",
+    )
 
 
 def test_an_empty_conversation_is_left_out_and_said(imported: Importing) -> None:
@@ -134,13 +137,14 @@ def test_an_empty_conversation_is_left_out_and_said(imported: Importing) -> None
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "line 1, column 1: Expecting value"),
+        ("", "there is no conversation in it"),
+        (" \n\ufeff\n", "there is no conversation in it"),
         ('{\n "a": 1,\n}', "line 3"),
         ('{"a":\n1} x', "line 2, column 4: "),
         ("[" * 200_000, "nested too deeply"),
-        ('{"a": NaN}', "holds NaN"),
-        ('{"a": 1e999}', "holds 1e999"),
-        ('{"a": ' + "9" * 5000 + "}", "holds 9999"),
+        ('{"format": "moa-tui conversation", "a": NaN}', "holds NaN"),
+        ('{"format": "moa-tui conversation", "a": 1e999}', "holds 1e999"),
+        ('{"format": "moa-tui conversation", "a": ' + "9" * 5000 + "}", "holds 9999"),
         (b"\xff\xfe\x00", "not a text"),
         (b"\x80abc", "not a text in utf-8: byte 0"),
         ("[]", "no conversation in it; what can be read: moa-tui's JSON"),
@@ -171,7 +175,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_file_too_large_is_not_read(imported: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "LARGEST", 2**20)
+    monkeypatch.setattr(text_file, "LARGEST", 2**20)
     with pytest.raises(FileError, match="larger than 1 MB"):
         imported(" " * (2**20 + 1))
 

@@ -6,7 +6,15 @@ import pytest
 
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.values import CallId, Reply
-from moa_tui.formats.export.waterfall import Span, Tick, TimedCall, critical_path, lay_out, reply_span
+from moa_tui.formats.export.waterfall import (
+    Span,
+    Tick,
+    TimedCall,
+    critical_path,
+    lay_out,
+    path_meaning,
+    reply_span,
+)
 
 A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 
@@ -66,4 +74,16 @@ def test_a_reply_kept_from_an_earlier_run_has_no_times_in_this_one() -> None:
     }
     assert reply_span(replies[A]) == Span(0, 1, 2, 3)
     assert reply_span(replies[B]) is None
-    assert critical_path(measure(replies, {}, None)) == {A, JUDGE}
+    assert critical_path(measure(replies, {}, None), replies) == {A, JUDGE}
+
+
+def test_calls_made_in_turn_are_all_on_the_critical_path_and_the_legend_says_so() -> None:
+    replies = {
+        A: Reply("a", "m", "done", queued=0, started=0, first_token=2, ended=9),
+        B: Reply("b", "m", "done", queued=9, started=9, first_token=10, ended=11),
+        JUDGE: Reply("judge", "m", "stopped", queued=11, ended=12),
+    }
+    assert critical_path(measure(replies, {}, None, in_turn={1}), replies) == {A, B}
+    assert critical_path(measure(replies, {}, None), replies) == {A}
+    assert "in turn" in path_meaning(in_turn=True)
+    assert "in turn" not in path_meaning(in_turn=False)

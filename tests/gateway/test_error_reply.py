@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-import time
-from email.utils import formatdate
 
 import pytest
 
-from moa_tui.gateway.error_reply import error_reply, retry_after, said
+from moa_tui.gateway.error_reply import error_reply, said
 
 
 @pytest.mark.parametrize(
@@ -26,7 +23,7 @@ from moa_tui.gateway.error_reply import error_reply, retry_after, said
         ({"detail": "Not Found"}, "Not Found"),
         (
             {"detail": [{"loc": ["body", "n"], "msg": "too large"}]},
-            '{"loc": ["body", "n"], "msg": "too large"}',
+            "body.n: too large",
         ),
         ({"errors": [{"message": "Blocked"}]}, "Blocked"),
         ({"error": {"code": 7}}, '{"code": 7}'),
@@ -88,26 +85,3 @@ def test_a_cut_body_says_so_at_the_end_of_a_message_that_fits() -> None:
     failure = error_reply(500, {}, b"a" * 16_000, was_cut=True)
     assert failure.message.endswith("[cut: the server sent more than 16,000 bytes]")
     assert len(failure.message) < 1_100
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "9", "retry-after-ms": "250"}, 0.25),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "inf"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "1e400"}, None),
-        ({"retry-after": formatdate(time.time() - 60)}, 0.0),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers) == seconds
-
-
-def test_retry_after_as_a_date_is_the_time_until_then() -> None:
-    seconds = retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)})
-    assert seconds is not None
-    assert math.isclose(seconds, 60, abs_tol=2)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.recipe import Recipe
-from moa_tui.gateway.discovery import LocalServer, find_servers
+from moa_tui.gateway.discovery import LocalModel, LocalServer, find_servers
 from moa_tui.recipes import files
-from moa_tui.recipes.local import local_recipe
+from moa_tui.recipes.local import local_recipe, slim_recipe
 from tests.gateway.helpers import sent_text
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 # Long enough that the calls of a layer are all under way before the first of them ends.
 _THINKING_SECONDS = 0.15
 _REFERENCE = re.compile(r"<reference number=\"\d+\"([^>]*)>\n(.*?)\n</reference>", re.DOTALL)
+_OLLAMA = [
+    LocalServer(
+        "ollama",
+        "http://127.0.0.1:11434",
+        "ollama",
+        tuple(LocalModel(f"model{size}", size) for size in (3, 14, 8, 7)),
+    )
+]
 # Nothing in one of them is in another, so nobody agrees with anybody by chance.
 _NOUNS = ("apple", "boat", "cliff", "drum", "engine", "field", "glass", "hammer", "island", "jacket")
 
@@ -34,7 +42,7 @@ def repointed(name: str) -> Recipe:
 
     A model that is asked in several layers stays one and the same where only one is loaded at a time.
     """
-    original = files.read(files.BUILT_IN / f"{name}.toml")
+    original = slim_recipe(_OLLAMA) if name == "slim" else files.read(files.BUILT_IN / f"{name}.toml")
     alone = original.limits.one_model_at_a_time
     layers = []
     for number, layer in enumerate(original.layers, 1):
@@ -93,7 +101,7 @@ def reply(
         return judgement.format('{"consensus": ["all say yes"], "blind_spots": ["the cost"]}')
     if '"keep"' in text:
         return moderation.format('{"keep": [1, 2], "enough": false}')
-    if "examine the answers" in text:
+    if "examine the answers" in text or "Do not answer the message yourself" in text:
         return "The second is wrong."
     if request.key in own:
         return own[request.key]
@@ -207,6 +215,27 @@ def three_layers(log: Log) -> None:
     assert log.carried("3-1") == whole_layer(2, 6)
 
 
+def advised(log: Log) -> None:
+    assert all(log.carried(key) == first(4) for key in whole_layer(2, 4))
+    for index in range(4):
+        answers: list[str] = first(4)
+        answers[index] = "your own answer"
+        assert log.carried(f"3-{index + 1}") == [*answers, *["critique"] * 4]
+    assert log.carried("4-1") == whole_layer(3, 4)
+
+
+def with_residuals(log: Log) -> None:
+    read = log.carried("2-1")
+    assert len(read) == 3
+    assert set(read) < set(first(6))
+    compared = log.carried("3-1")
+    assert compared[:3] == read
+    assert set(compared[3:]) < set(whole_layer(2, 6))
+    names = re.findall(r'agent="([^"]+)"', log.sent("3-1"))
+    assert [name.endswith(" later") for name in names] == [False] * 3 + [True] * 3
+    assert log.carried("4-1") == [*read, "critique"]
+
+
 @pytest.mark.parametrize(
     ("name", "calls", "depth", "carries"),
     [
@@ -223,6 +252,8 @@ def three_layers(log: Log) -> None:
         ("sparse", 11, 5, moderated),
         ("cascade", 7, 3, escalated),
         ("robust", 7, 2, all_six),
+        ("attention-moa", 13, 4, advised),
+        ("rmoa", 14, 4, with_residuals),
         ("moa", 13, 3, three_layers),
         ("moa-lite", 7, 2, all_six),
     ],
@@ -278,6 +309,15 @@ def test_what_stands_apart_never_reaches_the_aggregator(bench: Bench) -> None:
     assert "trust me" not in log.sent("2-1")
     assert "IN SHORT" not in log.sent("2-1")
     assert any("stands apart" in note and "L1.3" in note for note in outcome.notes)
+
+
+def test_a_second_round_that_repeats_the_first_leaves_the_residuals_out(bench: Bench) -> None:
+    words = "From 1-1: the moa was a flightless bird of New Zealand, and it died out about 1440."
+    same = dict.fromkeys((*first(6), *whole_layer(2, 6)), words)
+    outcome, log = run(bench, "rmoa", **same)
+    assert len(log.requests) == 13
+    assert log.carried("4-1") == ["1-1"] * 3, "what the first round passed on, and no differences"
+    assert any("early_stop" in note for note in outcome.notes)
 
 
 def test_a_vote_takes_the_short_answer_that_most_give(bench: Bench) -> None:

@@ -125,35 +125,18 @@ def test_the_key_and_the_messages_reach_the_provider_in_its_own_place(wire: str,
     assert "hello" in str(request.body)
 
 
-@pytest.mark.parametrize(
-    "wire",
-    [
-        "openai",
-        "anthropic",
-        pytest.param("gemini", marks=wrong("the wait that Gemini writes into the body is not read")),
-        "mistral",
-        "cohere",
-        "ollama",
-    ],
-)
+@pytest.mark.parametrize("wire", CHAT)
 def test_the_wait_that_a_provider_asks_for_is_kept(wire: str, bench: Bench) -> None:
     """Gemini writes it into the body as RetryInfo, the others into the header Retry-After."""
     ask(bench, wire, "flaky@n=1,status=429,retry_after=0.3,key=wait")
     waits = [event.wait_seconds for event in bench.events if isinstance(event, CallRetried)]
-    assert waits == [0.3]
+    assert len(waits) == 1
+    assert 0.3 <= waits[0] <= 0.375, "what was asked for, and a little more at random"
     first, second = bench.server.requests
     assert second.started - first.started >= 0.3
 
 
-@pytest.mark.parametrize(
-    "mode",
-    [
-        "parts@n=3",
-        pytest.param(
-            "first_part@n=3", marks=wrong("litellm drops the beginning of a reply that counts as done")
-        ),
-    ],
-)
+@pytest.mark.parametrize("mode", ["parts@n=3", "first_part@n=3"])
 def test_text_that_comes_as_a_list_of_parts_is_read_or_missed_aloud(mode: str, bench: Bench) -> None:
     reply = ask(bench, "openai", mode)
     is_whole = reply.status == "done" and reply.text == whole_text(bench.server.requests[0])

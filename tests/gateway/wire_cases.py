@@ -136,6 +136,7 @@ OWN: dict[str, list[Case]] = {
         answer("negative_usage@n=3", estimated=True),
         answer("float_usage@n=3", estimated=True),
         cut("error_choice@n=3", "server", "The provider disconnected"),
+        refused("odd_headers", "rate_limit", 429, "Rate limit reached", attempts=2),
     ],
     "anthropic": [
         TOOL_CALLS,
@@ -193,116 +194,4 @@ CASES = [(wire, case) for case in COMMON for wire in case.wires] + [
 ]
 
 # Why a case fails today, and which. Whoever mends one takes it out of here; the tests insist on that.
-WRONG: dict[str, list[str]] = {
-    "litellm keeps Gemini's reason as an intermittent one, so no reply of Gemini is complete": [
-        "gemini-ok@n=3",
-        "gemini-reasoning@n=3,reason=3",
-        "gemini-think@n=3,reason=3",
-        "gemini-split_utf8@n=3",
-        "gemini-length@n=3",
-        "gemini-content_filter@n=3",
-        "gemini-json_body",
-        "gemini-empty_stop",
-        "gemini-two_parts@n=3",
-        "gemini-refused",
-        "gemini-prompt_blocked",
-        "gemini-cut_while_thinking",
-        "gemini-ends@n=3,finish=RECITATION",
-        "gemini-ends@n=3,finish=PROHIBITED_CONTENT",
-        "gemini-ends@n=3,finish=SPII",
-        "gemini-ends@n=3,finish=BLOCKLIST",
-    ],
-    "no reply of Gemini is complete, and litellm turns such a reason into stop or content_filter": [
-        "gemini-ends@n=3,finish=novel",
-        "gemini-ends@n=3,finish=OTHER",
-        "gemini-ends@n=3,finish=LANGUAGE",
-        "gemini-ends@n=3,finish=MALFORMED_RESPONSE",
-    ],
-    "litellm looks for the end of Cohere's reply where Cohere does not write it": [
-        "cohere-ok@n=3",
-        "cohere-think@n=3,reason=3",
-        "cohere-split_utf8@n=3",
-        "cohere-length@n=3",
-        "cohere-ends@n=3,finish=novel",
-        "cohere-ends@n=3,finish=STOP_SEQUENCE",
-        "cohere-ends@n=3,finish=TIMEOUT",
-        "cohere-empty_stop",
-        "cohere-flaky@n=3,status=429,retry_after=0,key=again",
-        "cohere-flaky@n=3,status=500,retry_after=0,key=again",
-        "cohere-flaky@n=3,status=503,retry_after=0,key=again",
-    ],
-    "litellm drops what a model of Cohere thinks": [
-        "cohere-reasoning@n=3,reason=3",
-        "cohere-reasoning_only@reason=3",
-    ],
-    "litellm cannot read Cohere's server-sent events, and the message is a traceback": [
-        "cohere-events-ok@n=3",
-        "cohere-events-reasoning@n=3,reason=3",
-        "cohere-events-length@n=3",
-    ],
-    "a page in place of Cohere's reply is told as a traceback": ["cohere-html"],
-    "litellm turns a reason that it does not know, or that is an error, into stop": [
-        "anthropic-ends@n=3,finish=novel",
-        "anthropic-ends@n=3,finish=pause_turn",
-        "anthropic-ends@n=3,finish=model_context_window_exceeded",
-        "mistral-ends@n=3,finish=novel",
-        "mistral-ends@n=3,finish=error",
-        "mistral-cut_at_model@n=3",
-        "ollama-ends@n=3,finish=novel",
-    ],
-    "the message is a Python value made of the provider's answer": [
-        "gemini-bad_key",
-        "mistral-http422",
-        "mistral-detail_list",
-    ],
-    "Gemini's refusal comes wrapped as a fault in mid-stream, so its status is lost and it is not repeated": [
-        "gemini-flaky@n=3,status=429,retry_after=0,key=again",
-        "gemini-flaky@n=3,status=500,retry_after=0,key=again",
-        "gemini-flaky@n=3,status=503,retry_after=0,key=again",
-        "gemini-per_minute@retry_after=0",
-    ],
-    "an error that comes where an answer should begin is not tried again": [
-        "openai-error_first",
-        "anthropic-error_first",
-        "gemini-error_first",
-    ],
-    "the message of an error in mid-stream ends in advice about litellm's exceptions": [
-        "anthropic-error_event@n=3",
-        "anthropic-leak_stream",
-    ],
-    "an error in mid-stream is passed over, and the reply counts as complete": [
-        "mistral-error_event@n=3",
-        "mistral-error_first",
-        "mistral-leak_stream",
-    ],
-    "the error in Cohere's last event is passed over": [
-        "cohere-error_event@n=3",
-        "cohere-error_first",
-        "cohere-leak_stream",
-        "cohere-ends@n=3,finish=ERROR",
-    ],
-    "an error in mid-stream is told as a refused request and a KeyError": [
-        "ollama-error_event@n=3",
-        "ollama-error_first",
-        "ollama-leak_stream",
-    ],
-    "a torn piece of the answer is dropped in silence, and the reply counts as complete": [
-        "mistral-bad_json@n=3",
-        "ollama-bad_json@n=3",
-    ],
-    "a torn piece swallows the rest of the answer, which is told as an end without a reason": [
-        "anthropic-bad_json@n=3",
-        "gemini-bad_json@n=3",
-    ],
-    "a torn piece is told as a traceback": ["cohere-bad_json@n=3"],
-    "bytes that are no text are told in the words of Python's decoder": ["openai-non_utf8@n=3"],
-    "a comment in the stream swallows the whole answer": ["gemini-comments@n=3"],
-    "litellm sends a request again that the server has dropped": [
-        f"{wire}-reset_connect" for wire in others("openai")
-    ],
-    "litellm takes the tags away and leaves the thoughts in the answer": ["ollama-think@n=3,reason=3"],
-    "a call of a tool is told as an empty answer": [f"{wire}-tool_calls" for wire in CHAT],
-    "the model's refusal, in a field of its own, is told as an empty answer": ["openai-refusal"],
-    "the text of a second choice is mixed into the first": ["openai-two_choices@n=3"],
-    "an end with [DONE] and no reason is told as an answer that was cut off": ["openai-no_reason@n=3"],
-}
+WRONG: dict[str, list[str]] = {}

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
     Script = Callable[["Asked"], AsyncIterator[bytes]]
@@ -28,18 +29,19 @@ class RawServer:
     """Answers each connection with what `script` yields, and closes it; a context manager.
 
     `requests` are those that came, in their order; `closed` counts the connections that the client left
-    before the script's end.
+    before the script's end. With `tls` it speaks https.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self._script = script
+        self._tls = tls
         self._started: Future[int] = Future()
         self.requests: list[Asked] = []
         self.closed = 0
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -53,7 +55,7 @@ class RawServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, limit=2**20)
+        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, limit=2**20, ssl=self._tls)
         self._started.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
         server.close()

@@ -11,7 +11,8 @@ import pytest
 from moa_tui.conversation import history, path
 from moa_tui.engine.recipe import MOST_CALLS, Recipe
 from moa_tui.errors import FileError
-from moa_tui.formats import export, importer
+from moa_tui.formats import export, importer, json_stream, text_file
+from moa_tui.formats.foreign import turns
 from moa_tui.settings import toml_file
 from moa_tui.store import Store
 
@@ -108,7 +109,7 @@ def test_a_file_of_nothing_but_values_is_refused_before_it_is_read(
 ) -> None:
     file = tmp_path / "values.json"
     file.write_text("[" + unit * 3_000 + "0]")
-    monkeypatch.setattr(importer, "_MOST_MARKS", 2_000)
+    monkeypatch.setattr(json_stream, "_MOST_MARKS", 2_000)
     with pytest.raises(FileError, match="more than 2,000 values"):
         importer.read(file)
 
@@ -116,16 +117,16 @@ def test_a_file_of_nothing_but_values_is_refused_before_it_is_read(
 def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:
     file = tmp_path / "large.json"
     with file.open("wb") as opened:
-        opened.truncate(importer.LARGEST + 1)
+        opened.truncate(text_file.LARGEST + 1)
     with pytest.raises(FileError, match="larger than 256 MB, which is the most that is read"):
         importer.read(file)
 
 
 def test_a_conversation_of_too_many_turns_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "_MOST_TURNS", 10)
+    monkeypatch.setattr(turns, "MOST_TURNS", 10)
     file = tmp_path / "long.json"
     file.write_text(json.dumps(chain(11)))
-    with pytest.raises(FileError, match="a conversation has 11 turns; 10 is the most"):
+    with pytest.raises(FileError, match="it has more than 10 turns, which is the most of a conversation"):
         importer.read(file)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,9 @@ from tests.hostile.client import Client
 from tests.hostile.raw_server import RawServer, chunk, ending, head, sending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from moa_tui.errors import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +105,113 @@ def test_nothing_is_asked_of_ollamas_own_address_when_the_call_went_elsewhere(
             client.start(model=f"{provider}/x", api_base=server.root).exception(timeout=20)
         assert client.text(model="ollama_chat/x", api_base=server.root) == "hello"
     assert not default.requests
+
+
+# What is said where a proxy does not do its part
+
+
+CREDENTIALS = "user:canary-password"
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have the environment name one proxy for everything, in capitals alone."""
+
+    def name(address: str) -> None:
+        for variable in PROXIES:
+            monkeypatch.delenv(variable, raising=False)
+        for variable in ("HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(variable, address)
+
+    return name
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+_hosts = (f"models-{number}.example" for number in itertools.count())
+
+
+def through(engine: EngineThread, scheme: str = "http", provider: str = "openai") -> ModelError:
+    """How a call fails to a host that no call was made to before: the transport keeps each host's proxy."""
+    with RawServer(sending()) as server:
+        client = Client(engine, server)
+    failure = client.failure(model=f"{provider}/x", api_base=f"{scheme}://{next(_hosts)}/v1")
+    assert "canary" not in failure.message, "never with its password"
+    return failure
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "ollama_chat"])
+def test_a_dead_proxy_is_not_told_as_the_server(
+    provider: str, scheme: str, closed_port: int, named: Callable[[str], None], engine: EngineThread
+) -> None:
+    named(f"http://{CREDENTIALS}@127.0.0.1:{closed_port}")
+    failure = through(engine, scheme, provider)
+    assert (failure.kind, failure.status_code) == ("connection", None)
+    place = f"the proxy http://127.0.0.1:{closed_port}, which {scheme.upper()}_PROXY names"
+    assert failure.message.startswith(f"{place}, refused the connection; is it running?")
+    assert "NO_PROXY" in failure.message
+    assert "is the server running" not in failure.message
+
+
+def test_a_proxy_whose_host_is_not_there(named: Callable[[str], None], engine: EngineThread) -> None:
+    named(f"http://{CREDENTIALS}@no-such-proxy.invalid:3128")
+    failure = through(engine)
+    assert failure.kind == "connection"
+    assert "the host of the proxy http://no-such-proxy.invalid:3128" in failure.message
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password(
+    scheme: str, named: Callable[[str], None], engine: EngineThread
+) -> None:
+    with RawServer(sending(head("407 Proxy Authentication Required", "text/html"), b"<p>no")) as proxy:
+        named(proxy.root)
+        failure = through(engine, scheme)
+    assert (failure.kind, failure.status_code) == ("forbidden", 407)
+    assert f"the proxy {proxy.root}, which {scheme.upper()}_PROXY names, wants a user name" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [("502 Bad Gateway", "connection"), ("403 Forbidden", "forbidden")]
+)
+def test_a_proxy_that_does_not_open_the_way(
+    status: str, kind: str, named: Callable[[str], None], engine: EngineThread
+) -> None:
+    with RawServer(sending(head(status, "text/plain"), b"")) as proxy:
+        named(proxy.root)
+        failure = through(engine, "https")
+    assert (failure.kind, failure.status_code) == (kind, None)
+    assert f"{proxy.root}, which HTTPS_PROXY names, did not open a connection" in failure.message
+
+
+def test_a_refusal_that_came_through_a_proxy_names_it(
+    named: Callable[[str], None], engine: EngineThread
+) -> None:
+    with RawServer(sending(head("503 Service Unavailable", "text/plain"), b"try later")) as proxy:
+        named(proxy.root.replace("//", f"//{CREDENTIALS}@"))
+        failure = through(engine)
+    assert (failure.kind, failure.status_code) == ("server", 503)
+    assert failure.message == f"try later (asked through the proxy {proxy.root}, which HTTP_PROXY names)"
+
+
+def test_a_proxy_that_hangs_up(named: Callable[[str], None], engine: EngineThread) -> None:
+    with RawServer(sending()) as proxy:
+        named(proxy.root)
+        failure = through(engine)
+    assert failure.kind == "connection"
+    assert f"was lost, through the proxy {proxy.root}" in failure.message
+
+
+def test_a_proxy_of_a_kind_that_cannot_be_used(named: Callable[[str], None], engine: EngineThread) -> None:
+    named(f"socks5://{CREDENTIALS}@127.0.0.1:1080")
+    failure = through(engine)
+    assert failure.kind == "connection"
+    assert "socks5://127.0.0.1:1080, which HTTP_PROXY names, is of a kind that cannot be used" in (
+        failure.message
+    )

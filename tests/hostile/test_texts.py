@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from moa_tui.engine.parsing import parse_closing, parse_judgement, parse_points, parse_ranking
 from moa_tui.formats import export
-from moa_tui.formats.foreign import from_messages
+from moa_tui.formats.foreign import Tally, from_messages
 from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.store.search_text import SearchQuery
 from moa_tui.text.markdown import Work
@@ -96,7 +95,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 def conversation(text: str) -> Conversation:
     messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": text}]
-    return from_messages({"messages": messages}, Counter())
+    return from_messages({"messages": messages}, Tally())
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -213,7 +212,7 @@ async def test_a_conversation_of_such_answers_is_opened_and_left() -> None:
         for text in texts
         for role, content in (("user", "Hello"), ("assistant", text))
     ]
-    async with chat_app(conversation=from_messages({"messages": messages}, Counter())) as bench:
+    async with chat_app(conversation=from_messages({"messages": messages}, Tally())) as bench:
         await bench.until_shown(">" * 70)
         await bench.press("x")
         await bench.until_shown("┃ x")

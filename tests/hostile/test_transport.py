@@ -280,7 +280,13 @@ def test_usage_in_every_chunk_is_not_gathered(engine: EngineThread) -> None:
     async def read() -> None:
         adapter = load_litellm_stream()
         stream = adapter.stream(
-            "openai/x", [], Agent(model="x"), api_base=server.root, api_key="none", addresses=None, headers={}
+            "openai/x",
+            [],
+            {"stream_options": {"include_usage": True}},
+            api_base=server.root,
+            api_key="none",
+            addresses=None,
+            headers={},
         )
         async for piece in stream:
             kept.append(piece)

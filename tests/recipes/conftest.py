@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +10,18 @@ import pytest
 from moa_tui.gateway import discovery
 
 if TYPE_CHECKING:
-    from moa_tui.gateway.discovery import LocalModel
+    from collections.abc import Callable
+
+    from moa_tui.gateway.discovery import LocalModel, LocalServer
 
 
 @pytest.fixture
 def servers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[LocalModel, ...]]:
     """What the default local servers list: nothing until a test puts something in."""
     listed: dict[str, tuple[LocalModel, ...]] = {}
-    monkeypatch.setattr(discovery, "_list_models", lambda server: listed.get(server.name, ()))
+
+    def ask(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
+        tell(replace(server, models=listed.get(server.name, ())))
+
+    monkeypatch.setattr(discovery, "_ask", ask)
     return listed

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallStarted
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.run import run
+from moa_tui.engine.values import Chunk, Finish
+from moa_tui.errors import ModelError
 from moa_tui.gateway import demo
 from moa_tui.gateway.catalog import Catalog
 from moa_tui.gateway.gateway import Gateway
@@ -18,6 +22,8 @@ from moa_tui.recipes import files
 from moa_tui.recipes.default import ONE_KEY_RECIPES
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Container, Sequence
+
     from moa_tui.engine.events import Event
     from moa_tui.engine.values import Message
 
@@ -33,11 +39,12 @@ STRATEGIES = {
     "debate": (3 * 3, 3),
     "vote": (5, 1),
     "self-moa-seq": (12 + 1 + 2, 2 + 2),
-    "slim": (4 * (3 - 1) + 1, 3),
     "tree": (13, 3),
     "sparse": ((3 - 1) * (4 + 1) + 1, 2 * (3 - 1) + 1),
     "cascade": (2 + 4 + 1, 3),
     "robust": (6 + 1, 2),
+    "attention-moa": (3 * 4 + 1, 4),
+    "rmoa": (2 * 6 + 1 + 1, 4),
 }
 PROMPT: list[Message] = [{"role": "user", "content": "How do I keep a sourdough starter alive in summer?"}]
 SIMULATED = ("demo/terse", "demo/thorough", "demo/sceptic", "demo/coder")
@@ -113,6 +120,84 @@ def test_the_papers_shape(name: str) -> None:
     for layer in layers:
         assert len({agent.model for agent in layer}) == 6
         assert all((agent.temperature, agent.max_tokens) == (0.7, 2048) for agent in layer)
+
+
+@pytest.mark.parametrize("name", ["moa", "moa-lite", "moa-frontier"])
+def test_six_proposers_wait_for_five_and_two_seconds_more(name: str) -> None:
+    *layers, last = load(name).layers
+    assert [(layer.quorum, layer.grace_seconds) for layer in layers] == [(5, 2.0)] * len(layers)
+    assert last.quorum is None
+
+
+class Unlike:
+    """Models that answer at once, but for those that never do and those that fail."""
+
+    def __init__(self, *, silent: Container[str] = (), failing: Container[str] = ()) -> None:
+        self.silent = silent
+        self.failing = failing
+
+    async def __call__(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Finish, None]:
+        if agent.name in self.failing:
+            raise ModelError("auth", "no")
+        if agent.name in self.silent:
+            await asyncio.Event().wait()
+        yield Chunk("text", f"{agent.name} answers")
+        yield Finish("stop", None, None)
+
+
+@pytest.mark.parametrize(
+    ("models", "read", "statuses"),
+    [
+        (Unlike(), 6, {"done"}),
+        (Unlike(silent={"kimi"}), 5, {"done", "stopped"}),
+        # Where two fail, all that is left is waited for.
+        (Unlike(failing={"kimi", "glm"}), 4, {"done", "failed"}),
+        (Unlike(failing={"kimi", "glm", "qwen", "minimax", "deepseek-pro"}), 1, {"done", "failed"}),
+    ],
+    ids=["all answer", "one is slow", "two fail", "five fail"],
+)
+@pytest.mark.parametrize("name", ["moa", "moa-lite", "moa-frontier"])
+async def test_a_layer_of_six_goes_on_with_five_and_with_fewer_where_they_fail(
+    name: str, models: Unlike, read: int, statuses: set[str]
+) -> None:
+    recipe = load(name)
+    *layers, last = recipe.layers
+    # The aggregator answers, whoever it is among the proposers; and nobody waits two seconds here.
+    writer = Agent(model="writer", name="writer")
+    table = recipe.model_dump(exclude_unset=True)
+    table["layers"] = [
+        *({**layer.model_dump(exclude_unset=True), "grace_seconds": 0.01} for layer in layers),
+        {**last.model_dump(exclude_unset=True), "agents": [writer.model_dump(exclude_unset=True)]},
+    ]
+    started: dict[str, CallStarted] = {}
+
+    def note(event: Event) -> None:
+        if isinstance(event, CallStarted):
+            started[event.agent.name] = event
+
+    outcome = await asyncio.wait_for(run(Recipe.model_validate(table), PROMPT, models, note), 20)
+    assert outcome.status == "done"
+    assert started["writer"].messages[0]["content"].count("</reference>") == read
+    proposed = {reply.status for call, reply in outcome.replies.items() if call.layer < len(recipe.layers)}
+    assert proposed == statuses
+
+
+def test_the_cheaper_recipe_of_the_paper_has_the_cheaper_aggregator(catalog: Catalog) -> None:
+    """As in the paper: Qwen1.5-72B in the place of 110B, both among the proposers (arXiv 2406.04692, 3.1)."""
+    prices = {}
+    for name in ("moa", "moa-lite"):
+        recipe = load(name)
+        info = catalog.find(recipe.lineup[-1][0].model)
+        assert info is not None
+        assert info.prompt_price is not None
+        assert info.completion_price is not None
+        prices[name] = (info.prompt_price, info.completion_price)
+        assert recipe.lineup[-1][0].model in {agent.model for agent in recipe.lineup[0]}
+        assert recipe.lineup[0][0].model == load("moa").lineup[0][0].model
+    assert prices["moa-lite"][0] <= prices["moa"][0] / 2
+    assert prices["moa-lite"][1] <= prices["moa"][1] / 2
 
 
 @pytest.mark.parametrize(

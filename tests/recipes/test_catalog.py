@@ -31,7 +31,7 @@ def catalog(tmp_path: Path, environ: dict[str, str] | None = None, **endpoints: 
 
 def own(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / "recipes").mkdir(exist_ok=True)
-    (tmp_path / "recipes" / f"{name}.toml").write_text(text)
+    (tmp_path / "recipes" / f"{name}.toml").write_text(text, encoding="utf-8")
 
 
 MINE = 'name = "mine"\n[[layers]]\nagents = [{ model = "demo/terse" }]\n'
@@ -144,6 +144,12 @@ def test_a_copy_keeps_the_comments(tmp_path: Path) -> None:
     own(tmp_path, "mine", f"# why it is so\n{MINE}")
     text = catalog(tmp_path).copy("mine", "other").read_text()
     assert text == f"# why it is so\n{MINE}".replace('name = "mine"', 'name = "other"')
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_which_its_text_has_not(tmp_path: Path) -> None:
+    own(tmp_path, "mine", f"\ufeff{MINE}")
+    assert catalog(tmp_path).load("mine").name == "mine"
+    assert catalog(tmp_path).text("mine") == MINE
 
 
 def test_the_plan_is_of_the_conversation_or_of_a_short_prompt(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,7 +95,9 @@ def test_the_key_is_sent_to_the_endpoint_and_stays_in_no_result(monkeypatch: pyt
             "Authorization": f"Bearer {CANARY}",
         }
     ]
-    monkeypatch.setattr(discovery, "_list_models", lambda server: (LocalModel("m"),))
+    monkeypatch.setattr(
+        discovery, "_ask", lambda server, tell: tell(replace(server, models=(LocalModel("m"),)))
+    )
     (found,) = discovery.find_servers(candidates)
     assert found == LocalServer("lab", "http://lab.example/v1", "openai", (LocalModel("m"),))
 

@@ -368,7 +368,7 @@ def test_a_bug_that_ends_ask_is_written_and_a_users_mistake_is_not(monkeypatch: 
 
 @pytest.fixture
 def no_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moa_tui.gateway.discovery._list_models", lambda server: ())
+    monkeypatch.setattr("moa_tui.gateway.discovery._ask", lambda server, tell: None)
 
 
 @pytest.mark.usefixtures("no_servers")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from moa_tui.conversation import Conversation, Turn, history
 from moa_tui.engine import limits
-from moa_tui.engine.events import CallRetried, Delta
+from moa_tui.engine.events import CallRetried, Delta, Restated
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import CallId, Chunk, Failure
@@ -264,6 +264,20 @@ def test_what_a_call_wrote_before_it_was_tried_again_does_not_count(
     recording.take(Delta(ONE, "reasoning", "anew"))
     replies = outcome_of(store, made, turn).replies
     assert (replies[ONE].reasoning, replies[TWO].text) == ("anew", "the other's")
+
+
+def test_what_a_call_turns_out_to_have_written_is_on_the_disk(store: Store) -> None:
+    turn = Turn("prompt", a_recipe())
+    made = Conversation()
+    recording = store.record(made, turn)
+    recording.take(started(turn, ONE))
+    recording.take(Delta(ONE, "text", "Let me "))
+    assert store._writer.flush()
+    recording.take(Delta(ONE, "text", "think."))
+    recording.take(Restated(ONE, "Let me think.", ""))
+    recording.take(Delta(ONE, "text", "Paris."))
+    reply = outcome_of(store, made, turn).replies[ONE]
+    assert (reply.reasoning, reply.text) == ("Let me think.", "Paris.")
 
 
 def test_a_run_that_never_began_leaves_nothing(store: Store) -> None:

@@ -51,8 +51,15 @@ METRICS = Metrics(
 )
 METRICS_JSON = {
     "layers": [
-        {"number": 1, "asked": 2, "used": 1, "slowest": {"layer": 1, "index": 2}, "seconds": 2.5},
-        {"number": 2, "asked": 1, "used": 1, "slowest": None, "seconds": 0.0},
+        {
+            "number": 1,
+            "asked": 2,
+            "used": 1,
+            "slowest": {"layer": 1, "index": 2},
+            "seconds": 2.5,
+            "in_turn": False,
+        },
+        {"number": 2, "asked": 1, "used": 1, "slowest": None, "seconds": 0.0, "in_turn": False},
     ],
     "critical_path_seconds": 2.5,
     "parallel_saving_seconds": 0.5,

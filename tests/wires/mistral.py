@@ -66,9 +66,9 @@ class MistralReply(Reply):
 
 EXTRA_INPUT = {
     "type": "extra_forbidden",
-    "loc": ["body", "stream_options"],
+    "loc": ["body", "messages", 0, "user", "name"],
     "msg": "Extra inputs are not permitted",
-    "input": {"include_usage": True},
+    "input": "reader",
 }
 
 

@@ -92,6 +92,13 @@ class OddUsage:
         return await reply.end(last + b"data: " + to_json(usage) + b"\n\n" + reply.terminator)
 
 
+async def odd_headers(reply: Reply) -> web.StreamResponse:
+    """Headers that are not ASCII, as proxies in other languages send them."""
+    refused = await reply.refuse(429, "Rate limit reached", "requests", "rate_limit_exceeded", "\uff13")
+    refused.headers["X-Proxy-Note"] = "zu viele Anfragen \u2013 sp\u00e4ter"
+    return refused
+
+
 OpenAIReply.own_modes = {
     "refusal": Answer(refusals),  # the model's own refusal, in a field of its own
     "filtered": Answer(lambda reply: (), "content_filter"),  # before any text
@@ -99,6 +106,7 @@ OpenAIReply.own_modes = {
     "first_part": Deltas(first_part),
     "tool_calls": Deltas(tool_calls, "tool_calls"),
     "two_choices": two_choices,
+    "odd_headers": odd_headers,
     "no_reason": no_reason,
     "null_usage": OddUsage(None),
     "negative_usage": OddUsage(-1),

@@ -17,8 +17,9 @@ from moa_tui.conversation import paid_for
 from moa_tui.formats.export.markdown import LONGEST_MARKDOWN, MOST_SECONDS
 from moa_tui.formats.export.svg import timeline
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
-from moa_tui.text.markdown import LIBRARY_FAULTS, CountedParser, TooMuchWorkError, Work
+from moa_tui.text.markdown import LIBRARY_FAULTS, TooMuchWorkError, Work
 from moa_tui.text.safe import one_line, safe_text
+from moa_tui.text.shown_markdown import ShownMarkdown
 from moa_tui.text.wording import GLYPHS, counted, describe, money
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ svg .asked { fill: var(--bar); } svg .writing { fill: var(--accent); }
 """
 
 
-class _Markdown(CountedParser):
+class _Markdown(ShownMarkdown):
     """Markdown whose links lead to the web or to mail; the source of any other link is shown as text."""
 
     def validateLink(self, url: str) -> bool:
@@ -107,9 +108,7 @@ class _Markdown(CountedParser):
 
 def html_page(conversation: Conversation) -> str:
     """A conversation as the text of an HTML page."""
-    # A definition of a link would not be shown; without the rule it stays as it is written.
-    parser = _Markdown(["table", "strikethrough"], html=False)
-    parser.disable("reference")
+    parser = _Markdown(["table", "strikethrough"])
     active, others = numbered_turns(conversation)
     name = _line(conversation.name) or "Conversation"
     parts = [
@@ -143,7 +142,7 @@ def _meta(conversation: Conversation) -> str:
     return _list("meta", items)
 
 
-def _turn(numbered: NumberedTurn, parser: CountedParser) -> Iterator[str]:
+def _turn(numbered: NumberedTurn, parser: ShownMarkdown) -> Iterator[str]:
     """The article of a turn."""
     turn, outcome = numbered.turn, numbered.turn.outcome
     yield f'<article class="turn">\n<header><h2>Turn {numbered.number}</h2>'
@@ -160,7 +159,7 @@ def _turn(numbered: NumberedTurn, parser: CountedParser) -> Iterator[str]:
     yield "</article>"
 
 
-def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: CountedParser) -> Iterator[str]:
+def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: ShownMarkdown) -> Iterator[str]:
     """A turn's answer, its numbers and notes from `run_lines`, its calls by layer, and the timeline."""
     if outcome.status != "done":
         yield f"<p>{_status(outcome.status)}</p>{_error(outcome.error)}"
@@ -183,7 +182,7 @@ def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: CountedP
     yield "</details>"
 
 
-def _call(call: CallId, reply: Reply, is_answer: bool, parser: CountedParser) -> Iterator[str]:
+def _call(call: CallId, reply: Reply, is_answer: bool, parser: ShownMarkdown) -> Iterator[str]:
     """The card of a call; `is_answer` is true where its text is the turn's answer."""
     yield f'<article class="call">\n<header><strong dir="auto">{call} {_line(reply.agent)}</strong>'
     if reply.model != reply.agent:
@@ -203,7 +202,7 @@ def _call(call: CallId, reply: Reply, is_answer: bool, parser: CountedParser) ->
     yield "</article>"
 
 
-def _rendered(text: str, parser: CountedParser) -> Iterator[str]:
+def _rendered(text: str, parser: ShownMarkdown) -> Iterator[str]:
     """A model's text as Markdown with its source; a text that takes long to parse is shown as it is."""
     if not text.strip():
         yield '<p class="place">no text</p>'

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from moa_tui.formats.export.waterfall import (
     PHASES,
     SLOWEST_MARK,
-    SLOWEST_MEANING,
     TimedCall,
     critical_path,
     lay_out,
+    path_meaning,
     reply_span,
 )
 from moa_tui.text.safe import one_line, safe_text
@@ -29,9 +29,11 @@ _TICKS = 8
 
 
 def timeline(outcome: Outcome) -> Iterator[str]:
-    """An HTML figure with a bar for each call, in order; `◆` marks the slowest of each layer."""
+    """An HTML figure with a bar for each call, in order; `◆` marks the critical path."""
     calls = [_timed(call, reply) for call, reply in outcome.replies.items()]
-    layout = lay_out(calls, outcome.seconds, critical_path(outcome.metrics), most_ticks=_TICKS)
+    layout = lay_out(
+        calls, outcome.seconds, critical_path(outcome.metrics, outcome.replies), most_ticks=_TICKS
+    )
     height = _ROW * (len(outcome.replies) + 1) + 8
     name = escape(f"Timeline of {len(outcome.replies)} calls over {layout.seconds:.1f} s")
     yield f'<figure>\n<svg class="timeline" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{name}">'
@@ -42,7 +44,8 @@ def timeline(outcome: Outcome) -> Iterator[str]:
     for phase, meaning in PHASES.items():
         drawn = f'<rect class="{phase}" x="1" y="2" width="22" height="{_BAR - 4}"/>'
         yield f'<span class="legend"><svg viewBox="0 0 24 {_BAR}">{drawn}</svg> {meaning}</span>'
-    yield f'<span class="legend">{SLOWEST_MARK} {SLOWEST_MEANING}, '
+    meaning = path_meaning(any(layer.in_turn for layer in outcome.metrics.layers))
+    yield f'<span class="legend">{SLOWEST_MARK} {meaning}, '
     yield f"{outcome.metrics.critical_path_seconds:.1f} s</span></figcaption>\n</figure>"
 
 

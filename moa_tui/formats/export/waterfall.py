@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from moa_tui.engine.values import CallId, Metrics, Reply
 
@@ -19,6 +19,7 @@ PHASES: dict[Phase, str] = {
 }
 """What a call does in each phase, in the order that a call goes through them."""
 SLOWEST_MARK, SLOWEST_MEANING = "◆", "slowest of its layer: the critical path"
+IN_TURN_MEANING = "slowest of its layer, or asked in turn: the critical path"
 # Seconds of the shortest axis, so that a run without any time has one.
 _SHORTEST_AXIS = 0.1
 
@@ -124,9 +125,17 @@ def reply_span(reply: Reply) -> Span | None:
     return None if reply.reused else Span(reply.queued, reply.started, reply.first_token, reply.ended)
 
 
-def critical_path(metrics: Metrics) -> set[CallId]:
-    """The slowest call of each layer."""
-    return {layer.slowest for layer in metrics.layers if layer.slowest is not None}
+def critical_path(metrics: Metrics, replies: Mapping[CallId, Reply]) -> set[CallId]:
+    """The slowest call of each layer, and every call that was made of a layer whose calls were in turn."""
+    slowest = {layer.slowest for layer in metrics.layers if layer.slowest is not None}
+    in_turn = {layer.number for layer in metrics.layers if layer.in_turn}
+    made = {call for call, reply in replies.items() if not reply.reused and reply.started is not None}
+    return slowest | {call for call in made if call.layer in in_turn}
+
+
+def path_meaning(in_turn: bool) -> str:
+    """What the mark of the critical path means in a run that has, or has not, layers asked in turn."""
+    return IN_TURN_MEANING if in_turn else SLOWEST_MEANING
 
 
 def _tick_seconds(least: float) -> float:

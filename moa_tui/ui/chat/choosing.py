@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.recipe_edit import has_checklist
+from moa_tui.engine.agent import EFFORTS
+from moa_tui.engine.recipe_edit import effort_words, has_checklist
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.text.safe import one_line
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
@@ -87,6 +88,22 @@ class Choosing:
         self._labels.renew_welcome()
         self._view.say(f"recipe {one_line(self._chat.recipe.name)} from now on")
         self._labels.tell_if_unguided()
+
+    def use_effort(self, word: str) -> None:
+        """Have all agents think so much from now on; without a word, say what is in force."""
+        chat = self._chat
+        if not word:
+            self._view.say(
+                f"reasoning effort: {one_line(effort_words(chat.recipe))}. /effort LEVEL sets it for all: "
+                f"{', '.join(EFFORTS)}, or - for the model's own",
+                seconds=12,
+            )
+            return
+        chat.use_effort(word)
+        self._labels.renew_title()
+        self._labels.renew_estimate()
+        self._labels.renew_welcome()
+        self._view.say(f"reasoning effort from now on: {one_line(effort_words(chat.recipe))}")
 
     def toggle_guided(self) -> None:
         """Have a checklist before the synthesis of what is asked next, or not."""

@@ -74,6 +74,12 @@ _COMMANDS = (
         lambda chat, name: chat.choosing.use_aggregator(name),
     ),
     _command(
+        "effort",
+        "[LEVEL | -]",
+        "how much the models think: none to high",
+        lambda chat, word: chat.choosing.use_effort(word),
+    ),
+    _command(
         "system",
         "[TEXT | -]",
         "show, set or drop the system prompt",

@@ -54,7 +54,7 @@ def edit(app: App[object], text: str) -> str | None:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
             raise UsageError(f"{name}: {command[0]} ended with {how}; the prompt is as it was")
         try:
-            edited = path.read_text(encoding="utf-8")
+            edited = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{name}: what {command[0]} left cannot be read: {error}") from error
     if not text.endswith("\n"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from moa_tui.text.markdown import CountedParser
+from moa_tui.text.shown_markdown import ShownMarkdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from moa_tui.text.markdown import Work
 
-_parser = CountedParser(["table", "strikethrough", "linkify"], html=False)
+_parser = ShownMarkdown(["table", "strikethrough", "linkify"])
 
 
 @dataclass(slots=True)

@@ -169,9 +169,9 @@ class _Layout:
             case "heading":
                 title = self._inline(block.inline_tokens).stylize(HEADING)
                 mark = Content("#" * int(block.token.tag[1:]) + " ").stylize(MUTED)
-                return prefixed(self._lines(title, max(2, width - len(mark))), mark)
+                return prefixed(_lines(title, max(2, width - len(mark))), mark)
             case "paragraph":
-                return self._lines(self._inline(block.inline_tokens), width)
+                return _lines(self._inline(block.inline_tokens), width)
             case "bullet_list" | "ordered_list":
                 return self._list(block, width, lists)
             case "blockquote":
@@ -186,10 +186,7 @@ class _Layout:
             case "table":
                 return self._table(block, width)
             case _:
-                return self._lines(Content(block.token.content), width)
-
-    def _lines(self, content: Content, width: int) -> list[Row]:
-        return [row for line in content.split("\n", allow_blank=True) for row in wrap(line, width)]
+                return _lines(Content(block.token.content), width)
 
     def _list(self, block: Block, width: int, lists: int) -> list[Row]:
         first = int(block.token.attrs.get("start", 1))
@@ -240,7 +237,7 @@ class _Layout:
                 self._work.step(1 + len(row.children))
                 lines.append([self._inline(cell.inline_tokens) for cell in row.children])
         head, *body = lines
-        natural = [max(cell.cell_length for cell in column) for column in zip(*lines, strict=True)]
+        natural = [max(map(_natural_width, column)) for column in zip(*lines, strict=True)]
         room = width - 3 * (len(natural) - 1)
         if room < min(_NARROWEST_COLUMN, max(natural)) * len(natural) and sum(natural) > room:
             return self._records(head, body, width)
@@ -261,7 +258,7 @@ class _Layout:
             if rows:
                 rows.append(Row(Content()))
             for name, cell in zip(names, line, strict=True):
-                cell_rows = wrap(Content.assemble(name, ": ", cell), width)
+                cell_rows = _lines(Content.assemble(name, ": ", cell), width)
                 self._work.step(len(cell_rows))
                 rows += cell_rows
         return rows
@@ -330,6 +327,20 @@ class _StyledText:
         return Content("".join(self.parts), self._spans)
 
 
+def _lines(content: Content, width: int) -> list[Row]:
+    """The rows of a text that may have several lines."""
+    if "\n" not in content.plain:
+        return wrap(content, width)
+    return [row for line in content.split("\n", allow_blank=True) for row in wrap(line, width)]
+
+
+def _natural_width(content: Content) -> int:
+    """The cells of a text's widest line."""
+    if "\n" not in content.plain:
+        return content.cell_length
+    return max(line.cell_length for line in content.split("\n", allow_blank=True))
+
+
 def _short_name(name: Content) -> Content:
     """A column's name, or its beginning and an ellipsis where it is long."""
     # Many characters may take no cell.
@@ -352,7 +363,7 @@ def _column_sizes(natural: Sequence[int], room: int) -> list[int]:
 
 
 def _table_line(cells: Sequence[Content], sizes: Sequence[int]) -> list[Row]:
-    columns = [wrap(cell, size) for cell, size in zip(cells, sizes, strict=True)]
+    columns = [_lines(cell, size) for cell, size in zip(cells, sizes, strict=True)]
     rule = Content(" │ ").stylize(MUTED)
     rows = []
     for number in range(max(map(len, columns))):

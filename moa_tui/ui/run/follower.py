@@ -65,7 +65,7 @@ class Nothing:
 class Begun:
     """The text begins with `text`, which replaces all that was shown before.
 
-    `text` is empty where the call was asked anew and has written nothing since.
+    `text` is empty where the call was asked anew, or has turned out to have written none of this kind.
     """
 
     text: str

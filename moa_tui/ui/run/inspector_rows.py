@@ -320,7 +320,7 @@ def _settings(agent: Agent) -> Figures:
     """The settings that the agent has of its own."""
     settings: Figures = [
         (name, f"{value:g}" if isinstance(value, float) else str(value))
-        for name in ("temperature", "top_p", "max_tokens", "api_base", "api_key_env")
+        for name in ("temperature", "top_p", "max_tokens", "reasoning_effort", "api_base", "api_key_env")
         if (value := getattr(agent, name)) is not None
     ]
     settings += [(name, json.dumps(value, ensure_ascii=False)) for name, value in agent.extra.items()]

@@ -13,6 +13,7 @@ from moa_tui.engine.events import (
     Delta,
     PointsFound,
     ReplyChanged,
+    Restated,
     RunChanged,
     RunEnded,
 )
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Failure, Kind, Message, Outcome, Reply
 
 # Characters of a note that a pane's frame has room for beside the tokens.
+# A wait for the next attempt that lasts so long is said in the line at the bottom, not in its pane alone.
+_LONG_WAIT_SECONDS = 10.0
 _LONGEST_NOTE = 26
 
 State = Literal["waiting", "writing", "retrying", "your turn"] | Status
@@ -66,7 +69,7 @@ class CallState:
     failure: Failure | None = None
     reply: Reply | None = None
     generation: int = 0
-    """How often the call was asked anew. What it wrote before the last time is void."""
+    """How often the call was asked anew or restated. What was shown before the last time is void."""
     parts: dict[Kind, list[str]] = field(default_factory=lambda: {"text": [], "reasoning": []})
     """The pieces of text and of reasoning received so far; empty once there is a reply."""
     characters: int = 0
@@ -181,6 +184,13 @@ class RunView:
                 view.characters += len(text)
                 if view.first_token is None:
                     view.first_token = self.now
+            case Restated(call, reasoning, text):
+                view = self.view(call)
+                view.parts = {
+                    "text": [text] if text else [],
+                    "reasoning": [reasoning] if reasoning else [],
+                }
+                view.generation += 1
             case CallRetried(call, agent, _, wait_seconds, failure, at):
                 view = self.view(call)
                 view.state, view.agent, view.failure = "retrying", agent, failure
@@ -337,5 +347,15 @@ class RunView:
             return f"{GLYPHS['your turn']} {points} for you to tick"
         if number == len(self.recipe.layers):
             task = self.recipe.task(number)
-            return f"{GLYPHS['writing']} {'choosing' if task == 'rank' else 'writing'} the answer"
-        return f"{GLYPHS['writing']} layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"
+            words = f"{'choosing' if task == 'rank' else 'writing'} the answer"
+        else:
+            words = f"layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"
+        long_waits = [
+            view
+            for view in views
+            if view.state == "retrying" and view.retry_at - self.now >= _LONG_WAIT_SECONDS
+        ]
+        if long_waits:
+            longest = max(long_waits, key=lambda view: view.retry_at)
+            return f"{GLYPHS['retrying']} {words}; {longest.numbers(self.now)[0]}"
+        return f"{GLYPHS['writing']} {words}"

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from moa_tui.engine.metrics import measure
 from moa_tui.formats.export import waterfall
-from moa_tui.formats.export.waterfall import PHASES, SLOWEST_MEANING, Span, TimedCall
+from moa_tui.formats.export.waterfall import PHASES, Span, TimedCall, path_meaning
 from moa_tui.text.cells import fit
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import GLYPHS
@@ -28,7 +28,6 @@ SLOWEST, TRIED_AGAIN = waterfall.SLOWEST_MARK, GLYPHS["retrying"]
 LEGEND = (
     *(f"{CHARACTERS[phase]} {meaning}" for phase, meaning in PHASES.items()),
     f"{TRIED_AGAIN} tried again",
-    f"{SLOWEST} {SLOWEST_MEANING}",
 )
 # Cells of a tick's label, and of the columns of seconds and retries at the right.
 _TICK_CELLS, _SECONDS_CELLS, _RETRY_CELLS = 9, 8, 3
@@ -60,7 +59,8 @@ def timeline(run: RunView, width: int) -> Timeline:
         _row(run, call, bar, fit(label, label_cells), bar_cells / layout.seconds, bar_cells)
         for call, bar, label in zip(calls, layout.bars, labels, strict=True)
     ]
-    notes = [*_in_rows(_summary(run), width), *_in_rows(LEGEND, width)]
+    legend = (*LEGEND, f"{SLOWEST} {path_meaning(bool(run.recipe.layers_in_turn))}")
+    notes = [*_in_rows(_summary(run), width), *_in_rows(legend, width)]
     return Timeline(_axis(layout, bar_cells, 3 + label_cells), rows, notes)
 
 
@@ -102,6 +102,12 @@ def call_span(run: RunView, view: CallState) -> Span | None:
     queued = layer_began(run, view.call.layer)
     if run.over or queued is None:
         return None
+    if run.recipe.asks_in_turn(view.call.layer):
+        if view.started is None:
+            return None
+        replies = [other.reply for other in run.layers[view.call.layer - 1] if other.reply is not None]
+        before = [reply.ended for reply in replies if not reply.reused and reply.ended <= view.started]
+        queued = max([queued, *before])
     return Span(queued, view.started, view.first_token, max(queued, run.now))
 
 
@@ -119,11 +125,14 @@ def why_no_bar(run: RunView, view: CallState) -> str:
     """Words on why a call has no times in this run."""
     if view.reply is not None:
         return "kept from before"
-    return "not asked" if run.over else f"waits for layer {view.call.layer - 1}"
+    if run.over:
+        return "not asked"
+    has_begun = layer_began(run, view.call.layer) is not None
+    return "waits for its turn" if has_begun else f"waits for layer {view.call.layer - 1}"
 
 
 def critical_path(run: RunView) -> set[CallId]:
-    """The slowest call of each layer that is over."""
+    """The calls of the critical path among the layers that are over."""
     replies = {
         view.call: view.reply
         for layer in run.layers
@@ -132,7 +141,8 @@ def critical_path(run: RunView) -> set[CallId]:
         if view.reply
     }
     # Without the calls that were passed on, only times are worked out.
-    return waterfall.critical_path(measure(replies, {}, None))
+    metrics = measure(replies, {}, None, in_turn=run.recipe.layers_in_turn)
+    return waterfall.critical_path(metrics, replies)
 
 
 def _bar(span: Span, call: CallState, cells: int, scale: float) -> Content:

@@ -22,7 +22,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from moa_tui.chat.attachments import is_binary
 from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.safe import without_escapes
-from moa_tui.ui.terminal.textual_private import XTermParser, replace_output
+from moa_tui.ui.terminal.replies import ReplyFilter
+from moa_tui.ui.terminal.textual_private import XTermParser, draw_after_any_stop, replace_output
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -34,6 +35,7 @@ BRACKETED_PASTE_END = "\x1b[201~"
 _HUNG_UP = 129  # the exit code by which a shell reports that SIGHUP has ended a program
 _READ_BYTES = 65_536
 _TICK_SECONDS = 0.1
+_ESCAPE = "\x1b"
 
 
 class PasteGuard:
@@ -110,6 +112,7 @@ class GuardedDriver(LinuxDriver):
         self._guarded_app = app
         self._parser_debug = debug
         replace_output(self, _LosableOutput)
+        draw_after_any_stop(self)
 
     def run_input_thread(self) -> None:
         """Send keys, mouse events and pastes to the app until it ends. Runs on a thread of its own."""
@@ -121,22 +124,29 @@ class GuardedDriver(LinuxDriver):
             raise
 
     def _read_input(self) -> None:
-        guard = PasteGuard()
+        guard, replies = PasteGuard(), ReplyFilter()
         parser = XTermParser(self._parser_debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
-            if self._is_readable(_TICK_SECONDS):
+            patience = replies.seconds_to_wait
+            if self._is_readable(_TICK_SECONDS if patience is None else patience):
                 data = self._read()
                 if not data:  # The terminal is gone.
                     self._guarded_app.call_later(self._guarded_app.exit, return_code=_HUNG_UP)
                     self.exit_event.wait()
                     return
-                for message in parser.feed(keys) if (keys := guard.strip(decode(data))) else ():
-                    if isinstance(message, events.Paste):
-                        text = guard.pastes.popleft()
-                        # A binary paste stays as it is, so that the widget can refuse it with a reason.
-                        message = events.Paste(text if is_binary(text) else without_escapes(text))
-                    self.process_message(message)
+                keys = replies.pass_keys(guard.strip(decode(data)))
+            else:
+                keys = replies.give_up()
+            if keys == _ESCAPE:  # Alone, so that there is nothing to wait for.
+                self.process_message(events.Key("escape", _ESCAPE))
+                keys = ""
+            for message in parser.feed(keys) if keys else ():
+                if isinstance(message, events.Paste):
+                    text = guard.pastes.popleft()
+                    # A binary paste stays as it is, so that the widget can refuse it with a reason.
+                    message = events.Paste(text if is_binary(text) else without_escapes(text))
+                self.process_message(message)
             for message in parser.tick():
                 self.process_message(message)
 

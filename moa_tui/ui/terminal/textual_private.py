@@ -7,8 +7,11 @@ and when another module under `ui` reaches into Textual's private parts.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from unicodedata import category
 
 from rich.traceback import Traceback
 from textual import events
@@ -36,6 +39,7 @@ __all__ = [
     "DeafScreen",
     "PrivateTracebackApp",
     "XTermParser",
+    "draw_after_any_stop",
     "replace_output",
     "write_to_terminal",
 ]
@@ -71,6 +75,16 @@ def _move_page_if_drawn(options: OptionList, direction: Literal[-1, 1]) -> None:
 # `OptionList._move_page`: Page Up and Page Down raise KeyError while a list has no width yet, which every
 # list has when it is opened, in the command palette too.
 OptionList._move_page = _move_page_if_drawn  # type: ignore[method-assign,assignment]
+
+
+def _is_text(key: events.Key) -> bool:
+    character = key.character
+    return character is not None and (character.isprintable() or category(character) not in ("Cc", "Cs"))
+
+
+# `Key.is_printable`: fields take in what Python calls printable. Spaces other than the ASCII one, the joiners
+# that Persian, Hindi and emoji need, and characters newer than Python are not, and would be lost.
+events.Key.is_printable = property(_is_text)  # type: ignore[method-assign,assignment]
 
 
 class PrivateTracebackApp(App[None]):
@@ -154,3 +168,22 @@ def replace_output(driver: Driver, wrap: Callable[[Any], Any]) -> None:
     """Have `driver` write to `wrap(file)` instead of its own output file."""
     # `LinuxDriver._file`: the constructor takes no other file than `sys.__stderr__`.
     driver._file = wrap(driver._file)  # type: ignore[attr-defined]
+
+
+def draw_after_any_stop(driver: Any) -> None:
+    """Have a driver of Linux take the terminal anew when the program goes on, whatever had stopped it.
+
+    Does nothing on other threads than the main one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    # `LinuxDriver._sigcont_application`, `_auto_restart`, `_must_signal_resume`: where a signal that no
+    # program sees has stopped this one, Textual would start a second thread that reads keys.
+    def go_on(*_: object) -> None:
+        if driver._auto_restart and not driver._must_signal_resume:
+            driver.suspend_application_mode()
+            driver._must_signal_resume = True
+        driver._sigcont_application()
+
+    signal.signal(signal.SIGCONT, go_on)

@@ -45,6 +45,11 @@ class ChoiceLine(Static, can_focus=True):
         self.value = value
         self._show()
 
+    def offer(self, choices: Sequence[str], value: str, default: str) -> None:
+        """Show `value` among other choices; nobody is told, since nobody chose."""
+        self._choices, self._default, self.value = choices, default, value
+        self._show()
+
     def action_turn(self, by: int) -> None:
         """Choose the word that is `by` places on."""
         self._choose((self._choices.index(self.value) + by) % len(self._choices))

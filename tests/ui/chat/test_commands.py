@@ -183,6 +183,23 @@ async def test_a_model_found_that_cannot_be_used_is_told_and_nothing_changes() -
         assert bench.chat.recipe.lineup[-1][0].model == "judge"
 
 
+@command("effort")
+async def test_effort_says_what_is_in_force_and_sets_it_for_all_agents() -> None:
+    async with chat_app(DUO) as bench:
+        await bench.submit("/effort")
+        await bench.until_told("reasoning effort: the model's own, for all agents")
+        await bench.submit("/effort LOW")
+        await bench.until_told("reasoning effort from now on: low, for all agents")
+        await bench.ask()
+        turn = bench.session.chat.turn
+        assert turn is not None
+        assert {agent.reasoning_effort for agent in turn.recipe.every_agent()} == {"low"}
+        await refused(bench, "/effort extreme", '"extreme" is no reasoning effort', "medium or high")
+        await bench.submit("/effort -")
+        await bench.until_told("from now on: the model's own, for all agents")
+        assert {agent.reasoning_effort for agent in bench.session.chat.recipe.every_agent()} == {None}
+
+
 @command("system")
 async def test_system_sets_shows_and_drops_the_system_prompt() -> None:
     async with chat_app(ALONE) as bench:

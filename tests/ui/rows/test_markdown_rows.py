@@ -204,6 +204,16 @@ def test_a_table_without_room_is_written_cell_by_cell_behind_the_columns_names()
     ]
 
 
+def test_a_cell_may_have_several_lines() -> None:
+    source = "| h | i |\n|---|---|\n| one<br>two | x |\n"
+    assert lines(source) == ["h   │ i", "────┼──", "one │ x", "two │"]
+    assert lines("|a|b|c|\n|-|-|-|\n|one<br>two|x|y|", 8) == ["a: one", "two", "b: x", "c: y"]
+
+
+def test_a_formula_of_several_lines_keeps_them() -> None:
+    assert lines("so\n\\[\nx_1\n- \\{y\\}\n\\]") == ["so", "", "\\[", "x_1", "- \\{y\\}", "\\]"]
+
+
 def test_a_row_with_cells_missing_or_too_many_is_laid_out_all_the_same() -> None:
     assert lines("|a|b|\n|--|--|\n|1|\n|1|2|3|") == ["a │ b", "──┼──", "1 │", "1 │ 2"]
 

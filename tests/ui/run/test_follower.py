@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, ReplyChanged, RunEnded
+from moa_tui.engine.events import (
+    CallEnded,
+    CallRetried,
+    CallStarted,
+    Delta,
+    ReplyChanged,
+    Restated,
+    RunEnded,
+)
 from moa_tui.engine.values import CallId, Failure, Metrics, Outcome, Reply
 from moa_tui.ui.run.follower import (
     AnswerCursor,
@@ -276,3 +284,16 @@ def test_a_run_whose_answer_is_chosen_tells_nothing_before_its_end() -> None:
     assert cursor.news() == Nothing()
     end(run, "b's answer")
     assert cursor.news() == Whole("b's answer")
+
+
+def test_a_text_that_was_reasoning_is_taken_off_the_screen_and_what_follows_is_shown(run: RunView) -> None:
+    text, reasoning = TextCursor(run.view(A), "text"), TextCursor(run.view(A), "reasoning")
+    run.take(Delta(A, "text", "Let me think."))
+    assert text.news() == Begun("Let me think.")
+    run.take(Restated(A, "Let me think.", ""))
+    assert text.news() == Begun("")
+    assert not text.has_text
+    assert reasoning.news() == Begun("Let me think.")
+    run.take(Delta(A, "text", "Paris."))
+    assert text.news() == Begun("Paris.")
+    assert run.view(A).written("reasoning") == "Let me think."

@@ -287,6 +287,21 @@ def test_a_run_of_one_layer_has_no_final_one() -> None:
     assert (state.layer_name(1), state.final.call) == ("L1", A)
 
 
+def test_the_stage_says_how_long_a_refused_call_waits(bench: Bench) -> None:
+    bench.start(A)
+    bench.start(B)
+    agent = bench.state.view(A).agent
+    bench.state.take(CallRetried(A, agent, 2, 3.0, BUSY, 0.0))
+    assert bench.state.stage() == "● layer 1 of 2: 0 of 2 answers", "three seconds are not worth a word"
+    bench.state.take(CallRetried(A, agent, 3, 30.0, BUSY, 0.0))
+    assert bench.state.stage() == "↻ layer 1 of 2: 0 of 2 answers; 429, again in 30 s"
+    bench.clock.at(12.0)
+    assert bench.state.stage().endswith("429, again in 18 s")
+    bench.end(B, 13.0)
+    bench.start(A, at=30.0)
+    assert bench.state.stage() == "● layer 1 of 2: 1 of 2 answers"
+
+
 def test_the_stage_follows_the_run(bench: Bench) -> None:
     assert bench.state.stage() == "· getting ready"
     bench.start(A)

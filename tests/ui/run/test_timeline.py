@@ -21,8 +21,10 @@ from moa_tui.ui.run.timeline import (
     SLOWEST,
     TRIED_AGAIN,
     WRITING,
+    call_span,
     critical_path,
     timeline,
+    why_no_bar,
 )
 from moa_tui.ui.screens.inspect.run_screens import TimelineScreen
 from moa_tui.ui.widgets.live_text import LiveText
@@ -117,6 +119,21 @@ def test_the_slowest_call_of_each_layer_that_is_over_is_the_critical_path() -> N
     half = RunView(recipe(["a", "b"], ["judge"]))
     half.take(CallEnded(CallId(1, 1), reply("a", 0, 5, 10, 20)))
     assert critical_path(half) == set()
+
+
+def test_a_call_made_in_turn_begins_where_the_one_before_it_ended() -> None:
+    state = RunView(recipe(["a", "b", "c"], ["judge"], one_model_at_a_time=True))
+    state.take(CallEnded(CallId(1, 1), reply("a", 0, 0, 10, 20)))
+    state.take(CallStarted(CallId(1, 2), state.recipe.lineup[0][1], (), 21.0))
+    second = call_span(state, state.view(CallId(1, 2)))
+    assert second is not None
+    assert (second.queued, second.started) == (20, 21.0)
+    assert call_span(state, state.view(CallId(1, 3))) is None
+    assert why_no_bar(state, state.view(CallId(1, 3))) == "waits for its turn"
+    assert why_no_bar(state, state.view(CallId(2, 1))) == "waits for layer 1"
+    state.take(CallEnded(CallId(1, 2), reply("b", 20, 21, 22, 25)))
+    state.take(CallEnded(CallId(1, 3), reply("c", 25, 25, 26, 27)))
+    assert critical_path(state) == {CallId(1, 1), CallId(1, 2), CallId(1, 3)}
 
 
 def test_a_call_that_waits_for_its_endpoint_is_drawn_so_once_its_layer_can_begin() -> None:

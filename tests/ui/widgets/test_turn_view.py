@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moa_tui.engine.values import Finish, Usage
 from moa_tui.errors import ModelError
 from moa_tui.ui.screens.link_screen import LinkScreen
 from tests.helpers import recipe, wait_until
@@ -109,13 +108,13 @@ async def test_a_run_that_failed_has_an_error_of_every_line_and_no_answer() -> N
 
 
 async def test_notes_stand_under_the_numbers() -> None:
-    short = recipe(["alone"], agents={"alone": {"model": "alone", "max_tokens": 5}})
-    cut = ["some words", Finish("length", Usage(1, 5, estimated=False), 0.0)]
-    async with chat_app(short, alone=[cut]) as bench:
+    async with chat_app(
+        recipe(["alone", "broken"], ["judge"]), broken=[[ModelError("server", "down", 400)]]
+    ) as bench:
         await bench.ask()
         shown = plain(bench)
-        numbers = next(y for y, row in enumerate(shown) if "1 of 1 calls" in row)
-        assert "answer cut at max_tokens = 5" in shown[numbers + 1]
+        numbers = next(y for y, row in enumerate(shown) if "3 of 3 calls" in row)
+        assert "layer 1: 1 of 2 used" in shown[numbers + 1]
 
 
 # The answer

@@ -10,7 +10,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Label, Static, TextArea
 
+from moa_tui.engine.agent import EFFORTS
 from moa_tui.ui.screens.recipes.recipe_draft import FIELDS
+from moa_tui.ui.widgets.choice_line import ChoiceLine
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 
     from moa_tui.ui.screens.recipes.recipe_draft import AgentDraft
 
-_LABELS = {"max_tokens": "max tokens", "system": "system prompt"}
+_LABELS = {"max_tokens": "max tokens", "reasoning_effort": "effort", "system": "system prompt"}
 _LINES = FIELDS[:-1]
+_EFFORT = "reasoning_effort"
+_OWN_EFFORT = "the model's own"
 
 
 class AgentForm(Vertical):
@@ -33,7 +37,8 @@ class AgentForm(Vertical):
         .field:focus-within { border-left: outer $primary; }
         .field Label { width: 13; text-style: none; }
         .field:focus-within Label { text-style: bold; }
-        .field Input { width: 1fr; background: $boost; }
+        .field Input, .field ChoiceLine { width: 1fr; background: $boost; }
+        .field ChoiceLine:focus { text-style: bold reverse; }
         .field .input--placeholder, .field .text-area--placeholder { color: $text-muted; }
         .field.-wrong Label { text-style: bold; color: $text-error; }
         #system-field { height: 1fr; min-height: 3; layout: vertical; }
@@ -55,7 +60,10 @@ class AgentForm(Vertical):
         for key in _LINES:
             with Horizontal(id=f"{key}-field", classes="field"):
                 yield Label(_LABELS.get(key, key), markup=False)
-                yield Input(id=key, compact=True, select_on_focus=False)
+                if key == _EFFORT:
+                    yield ChoiceLine((_OWN_EFFORT, *EFFORTS), _OWN_EFFORT, _OWN_EFFORT, id=key)
+                else:
+                    yield Input(id=key, compact=True, select_on_focus=False)
         yield Static(id="kept", markup=False)
         with Vertical(id="system-field", classes="field"):
             yield Label(_LABELS["system"], markup=False)
@@ -68,10 +76,11 @@ class AgentForm(Vertical):
         self._agent = agent
         implied = {"name": agent.texts["model"].rsplit("/", 1)[-1], "count": "1", **defaults}
         with self.prevent(Input.Changed, TextArea.Changed):
-            for key in _LINES:
-                line = self.query_one(f"#{key}", Input)
+            for line in self.query(Input):
+                key = str(line.id)
                 line.value = agent.texts[key]
                 line.placeholder = f"default: {implied[key]}" if key in implied else "the provider's own"
+            self._show_effort(agent.texts[_EFFORT], defaults.get(_EFFORT))
             self.query_one("#model", Input).placeholder = "provider/model, or F3 to find one"
             area = self.query_one(TextArea)
             area.load_text(agent.texts["system"])
@@ -80,6 +89,12 @@ class AgentForm(Vertical):
             area.placeholder = Content(f"default: {implied.get('system', 'none')}")
         others = ", ".join(f"{key} {_in_words(value)}" for key, value in agent.settings.items())
         self.query_one("#kept", Static).update(Content(f"also set: {others}" if others else ""))
+
+    def _show_effort(self, effort: str, default: str | None) -> None:
+        """Show an agent's effort; where it has none, the recipe's default or the model's own."""
+        empty = _OWN_EFFORT if default is None else f"default: {default}"
+        line = self.query_one(ChoiceLine)
+        line.offer((empty, *EFFORTS), effort or empty, empty if default is None else "")
 
     def mark(self, wrong: Container[str]) -> None:
         """Mark the fields whose keys are in `wrong`, and no others."""
@@ -95,6 +110,17 @@ class AgentForm(Vertical):
         event.stop()
         if event.value == event.input.value:
             self._write(str(event.input.id), event.value)
+
+    @on(ChoiceLine.Changed)
+    def _effort_chosen(self, event: ChoiceLine.Changed) -> None:
+        event.stop()
+        self._write(_EFFORT, self._effort)
+
+    @property
+    def _effort(self) -> str:
+        """The effort that was chosen; empty for the default."""
+        value = self.query_one(ChoiceLine).value
+        return value if value in EFFORTS else ""
 
     @on(TextArea.Changed)
     def _area_typed(self, event: TextArea.Changed) -> None:
@@ -113,8 +139,9 @@ class AgentForm(Vertical):
 
     def _write_all(self, agent: AgentDraft) -> None:
         """Write all fields into the draft: the widgets may not have reported their last changes yet."""
-        for key in _LINES:
-            agent.texts[key] = self.query_one(f"#{key}", Input).value
+        for line in self.query(Input):
+            agent.texts[str(line.id)] = line.value
+        agent.texts[_EFFORT] = self._effort
         if (text := self.query_one(TextArea).text) != self._loaded:
             agent.texts["system"] = text
 

@@ -15,6 +15,7 @@ from moa_tui.ui.screens.recipes.model_screen import ModelScreen, about
 from moa_tui.ui.screens.recipes.recipe_dialogs import DropScreen, NameScreen, TryScreen
 from moa_tui.ui.screens.recipes.recipe_draft import Place, RecipeDraft
 from moa_tui.ui.screens.recipes.recipe_editor import Lineup
+from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.key_bar import KeyBar
 from tests.helpers import recipe, wait_until
 from tests.ui.given import key
@@ -455,3 +456,43 @@ def test_settings_that_have_no_meaning_in_another_place_do_not_stand_in_the_way(
     assert not problems, "a first layer has no references to place"
     assert result is not None
     assert result.layers[0].placement == "system"
+
+
+async def test_an_agents_effort_is_chosen_among_those_there_are(catalog: RecipeCatalog) -> None:
+    given = recipe(["demo/terse", {"model": "demo/coder", "reasoning_effort": "high"}], ["demo/terse"])
+    app = Host(catalog, given)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        line = app.editor.query_one(ChoiceLine)
+        assert line.value == "the model's own"
+        line.focus()
+        await pilot.press("l")
+        assert line.value == "low"
+        app.editor._open(Place(0, 1))
+        app.editor._show_rows()
+        await wait_until(lambda: line.value == "high")
+        line.focus()
+        await pilot.press("right")
+        assert line.value == "the model's own", "behind the last comes the first"
+        result = await used(app, pilot)
+    assert [agent.reasoning_effort for agent in result.lineup[0]] == ["low", None]
+    assert result.lineup[1][0].reasoning_effort is None
+
+
+async def test_an_agent_without_an_effort_shows_the_recipes(catalog: RecipeCatalog) -> None:
+    given = Recipe.model_validate(
+        {
+            "name": "test",
+            "defaults": {"reasoning_effort": "low"},
+            "layers": [{"agents": [{"model": "demo/terse"}]}],
+        }
+    )
+    app = Host(catalog, given)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        line = app.editor.query_one(ChoiceLine)
+        assert line.value == "default: low"
+        line.focus()
+        await pilot.press("right")
+        result = await used(app, pilot)
+    assert result.layers[0].agents[0].reasoning_effort == "none"

@@ -93,7 +93,7 @@ async def test_each_recipe_shows_calls_price_and_what_keeps_it_from_running(cata
         by_name = {row.strip("▸ ").split()[0]: row for row in rows(app)}
         assert "9 calls" in by_name["demo"]
         assert "✓ ready" in by_name["demo"]
-        assert "$0.07" in by_name["openai"]
+        assert "$0.58" in by_name["openai"]
         assert "✗ key missing" in by_name["duo"]
         assert "price unknown" in by_name["openrouter"]
         assert "✗ broken" in by_name["broken"]

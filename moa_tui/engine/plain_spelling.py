@@ -1,0 +1,77 @@
+"""One spelling for a short text: without LaTeX, emphasis, accents, other digits and separators in numbers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_LONGEST = 960  # characters
+
+_LATEX_WORDS = {
+    **{rf"\{name}": "" for name in ("left", "right", "displaystyle", "(", ")", "[", "]", "!")},
+    **{rf"\{name}": " " for name in (",", ";", ":", " ", "quad", "qquad")},
+    **{"\\times": "*", "\\cdot": "*", "\\pi": " pi ", "\\%": "%", "\\$": "$", "{,}": ","},
+    **{"^{\\circ}": "°", "^\\circ": "°", "\\circ": "°", "\\infty": "∞", "\\pm": "±", "\\dots": "…"},
+}
+_SPELLED = {
+    **dict.fromkeys("−–‒﹣－", "-"),
+    **{"×": "*", "·": "*", "π": " pi ", "⁄": "/", "√": " sqrt ", "’": "'", "℃": "°c", "℉": "°f", "％": "%"},
+}
+_TO_PLAIN = re.compile("|".join(re.escape(word) for word in sorted(_LATEX_WORDS, key=len, reverse=True)))
+_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]{1,40})\}\s*\{([^{}]{1,40})\}|(\d)\s*(\d))")
+_WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathit|operatorname|mbox|rm)\s*\{([^{}]{0,60})\}")
+_VULGAR = re.compile("[¼-¾⅐-⅞↉]")
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
+_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:[,'\u00a0\u202f\u2009 ]\d{3})+)(?![\d,'/])")
+EDGES = " .,;:!?*_`'\"()[]{}$。、，！？「」"
+
+
+def plain(text: str) -> str:
+    """`text` in one spelling: no LaTeX, emphasis, accents or other digits; numbers without separators."""
+    text = text[:_LONGEST]
+    for _ in range(3):
+        text = _WRAPPED.sub(r"\1", _FRACTION.sub(lambda m: f" {m[1] or m[3]}/{m[2] or m[4]} ", text))
+    text = re.sub(r"\\sqrt\s*\{([^{}]{1,40})\}", r" sqrt \1", text)
+    text = _TO_PLAIN.sub(lambda match: _LATEX_WORDS[match[0]], text)
+    text = _SUPERSCRIPTS.sub(lambda m: "^" + unicodedata.normalize("NFKC", m[0]).replace("−", "-"), text)
+    text = re.sub(r"\^\s*\{([^{}]{1,10})\}", r"^\1", text)
+    text = "".join(
+        f" {unicodedata.normalize('NFKC', character)}"
+        if "VULGAR" in unicodedata.name(character, "")
+        else character
+        for character in text
+    )
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = "".join(_spelled(character) for character in without_accents(text))
+    text = " ".join(text.replace("a.m.", "am").replace("p.m.", "pm").replace("**", "").split())
+    text = re.sub(r"^(?:#+|<answer>) ?|</answer>$|(?:です|でした|である|입니다)[。.]?$", "", text)
+    text = re.sub(r"\b([a-z])\.(?=[a-z]\b)", r"\1", text)
+    text = re.sub(r"\d{1,3}(?:\.\d{3})+,\d+", _from_decimal_comma, text)
+    text = _GROUPED.sub(lambda match: match[1] + re.sub(r"\D", "", match[2]), text)
+    text = re.sub(r"^(?:minus|negative)\s+(?=\d)", "-", text)
+    if re.fullmatch(r"[+-]?\d+,\d{1,2}", text):
+        text = text.replace(",", ".")  # A decimal comma; three digits behind it would be thousands.
+    if text[:1] == "$" and text[-1:] == "$":
+        text = text.strip("$")
+    sign = text[0] if re.match(r"[$.]\d", text) else ""
+    bare = sign + text.strip(EDGES)
+    return f"{bare})" if bare.count("(") > bare.count(")") else bare
+
+
+def _from_decimal_comma(match: re.Match[str]) -> str:
+    return match[0].replace(".", "").replace(",", ".")
+
+
+def _spelled(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    return _SPELLED.get(character, character)
+
+
+def without_accents(text: str) -> str:
+    """`text` without the accents of Latin letters; in other scripts they are part of the word."""
+    kept: list[str] = []
+    for character in unicodedata.normalize("NFD", text):
+        if not ("\u0300" <= character <= "\u036f" and kept and kept[-1] < "\u0250"):
+            kept.append(character)
+    return unicodedata.normalize("NFC", "".join(kept))

@@ -1,0 +1,133 @@
+"""What a server's refusal says of the request: parameters and roles it does not take, and its limit. Pure.
+
+The wordings are those that people report of OpenAI, Azure, Anthropic, Bedrock, Gemini, Groq, Cerebras, xAI,
+Mistral, Cohere, Perplexity, DeepSeek, Fireworks, NVIDIA, Databricks, Hugging Face's TGI, vLLM, SGLang,
+llama.cpp and LM Studio. A wording that is not known is not guessed at: it is shown, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from moa_tui.engine.amounts import token_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Characters of a refusal that are read.
+_LONGEST_TEXT = 10_000
+
+SYSTEM_ROLE = "the system role"
+ALTERNATION = "two messages of one role in a row"
+
+_NAME = r"[\"'`\[(]{0,3}(?:[\w.]{1,60}\.)?([a-z]\w{1,40})\b[\"'`\])]{0,3}"
+_NOT_TAKEN = (
+    # OpenAI and Azure: Unsupported parameter: 'max_tokens' is not supported ..., Unsupported value:
+    # 'temperature' does not support 0.2 ..., Unknown parameter: 'stream_options'., Unrecognized request
+    # argument supplied: x; NVIDIA: Unsupported parameter(s): `stream_options`.
+    rf"unsupported (?:parameter|value)(?:\(s\)|s)?:? {_NAME}",
+    rf"un(?:known|recognized|expected) (?:request )?(?:parameter|argument|field|key|name|property)s?"
+    rf"(?: supplied)?:? {_NAME}",
+    # Bedrock: extraneous key [stream_options] is not permitted. xAI: Argument not supported: stream_options.
+    rf"extraneous key {_NAME}",
+    rf"arguments? not supported(?: on this model)?: {_NAME}",
+    # Groq and Cerebras: property 'stream_options' is unsupported, did you mean 'stream'?
+    rf"property {_NAME} is unsupported",
+    # pydantic, in vLLM and Mistral: 'loc': ('body', 'x'), 'msg': 'Extra inputs are not permitted'; NVIDIA:
+    # body -> x\n  Extra inputs ...; Fireworks: Extra inputs are not permitted, field: 'x'.
+    rf"['\"]body['\"], ?{_NAME},? ?['\"]msg['\"]: ?['\"]extra inputs are not permitted",
+    rf"(?:body -> |#/){_NAME}:?\s{{1,20}}extra (?:inputs|fields) (?:are )?not permitted",
+    rf"extra inputs are not permitted,? field: {_NAME}",
+    rf"\b{_NAME}: extra inputs are not permitted",
+    # Anthropic: `temperature` is deprecated for this model, `temperature` may only be set to 1 when thinking
+    # ..., `top_p` must be unset when ...
+    rf"{_NAME} (?:is|are) (?:not supported|deprecated|not allowed) (?:with|for|by|on|in) (?:this|the) model",
+    rf"{_NAME} may only be set to 1 when thinking",
+    rf"{_NAME} must be unset when",
+    rf"(?:does not|doesn't) support (?:the )?(?:parameter|argument)s?:? {_NAME}",
+    rf"(?:does not|doesn't) support {_NAME} parameter",
+    # TGI takes neither 0 for the one nor 1 for the other, which both mean what it does without them.
+    r"`(temperature)` must be strictly positive",
+    r"`(top_p)` must be > 0\.0 and < 1\.0",
+    # Anthropic: `temperature` and `top_p` cannot both be specified for this model.
+    r"`?temperature`? and `?(top_p)`? cannot both be specified",
+)
+_NOT_TAKEN_PATTERNS = [re.compile(pattern, re.IGNORECASE) for pattern in _NOT_TAKEN]
+
+_NO_SYSTEM_ROLE = re.compile(
+    # The templates of Gemma ("System role not supported") and of Mistral's early models.
+    r"system (?:role|messages?|prompts?|instructions?) (?:(?:is|are) )?not (?:supported|enabled|allowed)"
+    r"|only user and assistant roles are supported"
+    # o1-mini: 'messages[0].role' does not support 'system' with this model.
+    r"|role['\"`]? does not support ['\"`]?system"
+    r"|(?:does not|doesn't|do not) support (?:the )?['\"`]?system['\"`]? ?(?:role|message|prompt|field|instr)"
+    # Gemma behind Gemini's API.
+    r"|developer instruction is not enabled"
+    r"|unsupported role:? ['\"`]?system|role ['\"`]?system['\"`]? (?:is )?(?:not|un)[ -]?supported",
+    re.IGNORECASE,
+)
+_ALTERNATE = re.compile(
+    # The templates of Llama 2, Mistral and Gemma; Perplexity; Anthropic's first models; DeepSeek's reasoner.
+    r"roles must alternate|roles should be alternating|should alternate with assistant"
+    r"|does not support successive user or assistant messages",
+    re.IGNORECASE,
+)
+# By these a system message may come first, so that it is not the one that is too many.
+_AFTER_SYSTEM = re.compile(r"after the (?:\(?optional\)? )?system message|successive user", re.IGNORECASE)
+
+_NUMBER = r"(\d{1,3}(?:,\d{3}){1,3}|\d{3,9})"
+_LIMITS = (
+    # OpenAI, vLLM, DeepSeek, OpenRouter; Fireworks; xAI; SGLang; LM Studio; TensorRT-LLM.
+    rf"(?:context|prompt|model|sequence) length(?: is|:| of(?: only)?)? {_NUMBER}",
+    rf"model's context length \({_NUMBER} tokens",
+    rf"max(?:imum)? model len(?:gth)?(?: of| is|:)? {_NUMBER}",
+    # llama.cpp, and its server for Python.
+    rf"available context size \({_NUMBER} tokens",
+    rf"context window of {_NUMBER}",
+    rf"['\"]n_ctx['\"]: ?{_NUMBER}",
+    # Anthropic.
+    rf"prompt is too long: \d{{1,9}} tokens > {_NUMBER}",
+    rf"exceed context limit: \d{{1,9}} \+ \d{{1,9}} > {_NUMBER}",
+    # Gemini; Mistral; TGI; Cohere; Moonshot; DashScope.
+    rf"maximum number of tokens allowed \({_NUMBER}\)",
+    rf"too large for model with {_NUMBER}",
+    rf"`inputs` tokens \+ `max_new_tokens` must be <= {_NUMBER}",
+    rf"number of tokens in the prompt cannot exceed {_NUMBER}",
+    rf"model token limit:? {_NUMBER}",
+    rf"range of input length should be \[1, ?{_NUMBER}\]",
+    rf"n_keep: \d{{1,9}} ?>= n_ctx: {_NUMBER}",
+)
+_LIMIT_PATTERNS = [re.compile(pattern, re.IGNORECASE) for pattern in _LIMITS]
+
+
+def not_taken(status: int | None, text: str) -> frozenset[str]:
+    """The names of the parameters that a server says it does not take, and SYSTEM_ROLE and ALTERNATION.
+
+    `status` is the HTTP status, None for an error in the midst of a stream. llama.cpp and SGLang answer with
+    500 where a chat template fails. The names are what stands in the text: the caller knows what was sent.
+    """
+    if status not in (None, 400, 404, 422, 500):
+        return frozenset()
+    text = text[:_LONGEST_TEXT].replace("\\n", "\n").replace('\\"', '"')
+    names: set[str] = set()
+    if status != 500:
+        for pattern in _NOT_TAKEN_PATTERNS:
+            names.update(match[1].lower() for match in pattern.finditer(text))
+    if _NO_SYSTEM_ROLE.search(text):
+        names.add(SYSTEM_ROLE)
+    if _ALTERNATE.search(text):
+        names.update((ALTERNATION,) if _AFTER_SYSTEM.search(text) else (ALTERNATION, SYSTEM_ROLE))
+    return frozenset(names)
+
+
+def context_limit(text: str) -> int | None:
+    """The tokens of context that a refusal says there are; None where it does not say."""
+    return _first_number(_LIMIT_PATTERNS, text[:_LONGEST_TEXT])
+
+
+def _first_number(patterns: Iterable[re.Pattern[str]], text: str) -> int | None:
+    for pattern in patterns:
+        if (match := pattern.search(text)) is not None:
+            return token_count(int(match[1].replace(",", ""))) or None
+    return None

@@ -1,0 +1,210 @@
+"""Markdown as models write it and readers expect to see it: CommonMark, and what it would spoil kept. Pure.
+
+- Formulas in the marks of TeX stay as they were written; CommonMark would take their backslashes away.
+- Emphasis may end between characters of scripts that put no space between words, as in `**注意：**这里`. The
+  rule is that of github.com/tats-u/markdown-cjk-friendly, for every such script.
+- `<br>` is a line break; in a table nothing else can be one.
+- A line that looks like the definition of a link is shown: it may be one of a list of sources, or no link.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
+
+from markdown_it.rules_block.reference import reference
+from markdown_it.rules_inline.state_inline import StateInline
+
+from moa_tui.text.markdown import CountedInline, CountedParser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_inline.state_inline import Scanned
+    from markdown_it.token import Token
+    from markdown_it.utils import EnvType
+
+_MOST_FORMULA_LINES = 200
+_CLOSING_MARKS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
+# Marks in a paragraph of their own belong to a formula with blank lines in it.
+_LONE_MARKS = {*_CLOSING_MARKS, *_CLOSING_MARKS.values()}
+_LONGEST_LONE_MARK = 20  # characters, with the blanks around it
+_ENVIRONMENT = re.compile(r"\\begin\{([A-Za-z]{1,20}\*?)\}")
+_LINE_BREAK = re.compile(r"<br[ \t]{0,8}/?>", re.IGNORECASE)
+_ADDRESS = re.compile(r"\[[^\]]{1,999}\]:\s{0,99}<?(?:[a-z][a-z0-9+.-]{1,20}:|www\.|[/#.])", re.IGNORECASE)
+# Thai, Lao and Tibetan; Burmese; Khmer. Chinese, Japanese and Korean are told by the width of a character.
+_SPACELESS = ((0x0E00, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF))
+
+
+class ShownMarkdown(CountedParser):
+    """A parser of what is shown to a reader. HTML other than `<br>` stays as it is written."""
+
+    def __init__(self, rules: Sequence[str] = ()) -> None:
+        """`rules` are markdown-it's names of rules that CommonMark does not have."""
+        super().__init__(rules, html=False, inline=_Inline())
+        self.inline.ruler.before("escape", "formula", _formula)
+        self.inline.ruler.before("autolink", "line_break", _line_break)
+        chains = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+        self.block.ruler.before("table", "formula", _formula_block, chains)  # type: ignore[arg-type]
+        self.block.ruler.at("reference", _shown_reference)
+
+
+class _State(StateInline):
+    """Emphasis that may stand beside characters of scripts without spaces, and what is known of formulas."""
+
+    def __init__(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> None:
+        super().__init__(src, md, env, tokens)
+        self._last_places: dict[str, int] = {}
+
+    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:
+        scanned = super().scanDelims(start, canSplitWord)
+        if not canSplitWord:
+            return scanned
+        end = start + scanned.length
+        before = self.src[start - 1 : start] or " "
+        after = self.src[end : end + 1] or " "
+        if _is_spaceless(before) or _is_spaceless(after):
+            scanned = scanned._replace(
+                can_open=scanned.can_open or not after.isspace(),
+                can_close=scanned.can_close or not before.isspace(),
+            )
+        return scanned
+
+    def find(self, mark: str, start: int) -> int:
+        """The first place of `mark` from `start` on, or -1 without a search where it comes no more."""
+        if mark not in self._last_places:
+            self._last_places[mark] = self.src.rfind(mark)
+        return self.src.find(mark, start, self.posMax) if self._last_places[mark] >= start else -1
+
+
+class _Inline(CountedInline):
+    def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+        state = _State(src, md, env, tokens)
+        self.tokenize(state)
+        for rule in self.ruler2.getRules(""):
+            rule(state)
+        return state.tokens
+
+
+def _is_spaceless(character: str) -> bool:
+    """True for a character of a script that puts no space between words, its punctuation included."""
+    code = ord(character)
+    if code < _SPACELESS[0][0]:
+        return False
+    return east_asian_width(character) in "WF" or any(first <= code <= last for first, last in _SPACELESS)
+
+
+def _formula(state: StateInline, silent: bool) -> bool:
+    """A formula, or a mark of one that is a paragraph of its own, as a text that stays as it is."""
+    source, start = state.src, state.pos
+    if source[start] not in "\\$" or not isinstance(state, _State):
+        return False
+    end = _formula_end(state, start)
+    if end < 0:
+        return False
+    if not silent:
+        state.push("text", "", 0).content = source[start:end]
+    state.pos = end
+    return True
+
+
+def _formula_end(state: _State, start: int) -> int:
+    """The place behind the formula that begins at `start`; -1 where none does."""
+    source = state.src
+    if source.startswith("$", start) and not source.startswith("$$", start):
+        return _dollar_end(state, start)
+    behind_mark = start + 2
+    if len(source) <= _LONGEST_LONE_MARK and source.strip() in _LONE_MARKS:
+        return behind_mark
+    closing = _closing_mark(source, start)
+    close = state.find(closing, behind_mark) if closing else -1
+    if close < 0:
+        return -1
+    end = close + len(closing)
+    # What is escaped so may also be a link or a box that is not meant to be one.
+    is_text = not source[behind_mark:close].strip(" xX") or source[end : end + 1] in ("(", "[")
+    return -1 if closing in ("\\)", "\\]") and is_text else end
+
+
+def _closing_mark(source: str, start: int) -> str:
+    """What ends the formula whose opening mark stands at `start`; nothing where none stands there."""
+    mark = source[start : start + 2]
+    if mark in _CLOSING_MARKS:
+        return _CLOSING_MARKS[mark]
+    if environment := _ENVIRONMENT.match(source, start):
+        return f"\\end{{{environment[1]}}}"
+    return ""
+
+
+def _dollar_end(state: _State, start: int) -> int:
+    """As `_formula_end`, for one between single dollar signs, by Pandoc's rule; most of those are prices."""
+    source = state.src
+    close = state.find("$", start + 1)
+    while close > 0 and source[close - 1] == "\\":
+        close = state.find("$", close + 1)
+    if close < 0:
+        return -1
+    inside, behind = source[start + 1 : close], source[close + 1 : close + 2]
+    is_formula = inside.strip() == inside != "" and not behind.isalnum() and behind != "$"
+    return close + 1 if is_formula and not any(mark in inside for mark in ("**", "`", "](", "\n")) else -1
+
+
+def _line_break(state: StateInline, silent: bool) -> bool:
+    """The one tag of HTML that is more than its text."""
+    if state.src[state.pos] != "<":
+        return False
+    tag = _LINE_BREAK.match(state.src, state.pos)
+    if tag is None:
+        return False
+    if not silent:
+        state.push("hardbreak", "br", 0)
+    state.pos = tag.end()
+    return True
+
+
+def _formula_block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """A formula of several lines without a blank one: no line in it is a list, heading or quotation."""
+    if state.is_code_block(start_line):
+        return False
+    begin = state.bMarks[start_line] + state.tShift[start_line]
+    first = state.src[begin : state.eMarks[start_line]]
+    closing = _closing_mark(first, 0)
+    if not closing or closing in first[2:]:
+        return False
+    line = start_line + 1
+    while line < min(end_line, start_line + _MOST_FORMULA_LINES):
+        if state.isEmpty(line) or state.sCount[line] < state.blkIndent:
+            return False
+        line += 1
+        if closing in state.src[state.bMarks[line - 1] : state.eMarks[line - 1]]:
+            break
+    else:
+        return False
+    if silent:
+        return True
+    _push_paragraph(state, start_line, line)
+    state.line = line
+    return True
+
+
+def _push_paragraph(state: StateBlock, start_line: int, end_line: int) -> None:
+    state.push("paragraph_open", "p", 1).map = [start_line, end_line]
+    inline = state.push("inline", "", 0)
+    inline.content = state.getLines(start_line, end_line, state.blkIndent, False).strip()
+    inline.map, inline.children = [start_line, end_line], []
+    state.push("paragraph_close", "p", -1)
+
+
+def _shown_reference(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """The definition of a link, which is shown as well; what leads to no address is a paragraph."""
+    begin = state.bMarks[start_line] + state.tShift[start_line]
+    if not _ADDRESS.match(state.src[begin : begin + 1_200]) or not reference(
+        state, start_line, end_line, silent
+    ):
+        return False
+    if not silent:
+        _push_paragraph(state, start_line, state.line)
+    return True

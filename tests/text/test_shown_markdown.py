@@ -1,0 +1,121 @@
+"""What models write and plain CommonMark would spoil, as it is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from moa_tui.text.markdown import Work
+from moa_tui.text.shown_markdown import ShownMarkdown
+
+
+def html(source: str) -> str:
+    parser = ShownMarkdown(["table", "strikethrough"])
+    return str(parser.renderer.render(parser.counted(source, Work(5)), parser.options, {})).strip()
+
+
+FORMULAS = [
+    r"\( x_1 = \{a,b\} \)",
+    r"\(a\,b\)",
+    r"\[ y_1*z*2 = \left\{ \frac{1}{2} \right\} \]",
+    r"$$\{x\}_1 * y * z_1$$",
+    r"$\{a\}_1$",
+    r"$f(x) = \sqrt{x\$}$",
+    r"\begin{cases} a_1 & *b* \\ c_1 \end{cases}",
+]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_formula_keeps_every_character(formula: str) -> None:
+    shown = formula.replace("&", "&amp;")
+    assert html(formula) == f"<p>{shown}</p>"
+    assert html(f"So *thus* {formula}, **bold**.") == (
+        f"<p>So <em>thus</em> {shown}, <strong>bold</strong>.</p>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"), [("\\[", "\\]"), ("$$", "$$"), ("\\begin{align*}", "\\end{align*}")], ids=str
+)
+def test_the_lines_of_a_formula_are_no_list_heading_or_quotation(begin: str, end: str) -> None:
+    formula = f"{begin}\nx_1 = a\n- b \\\\\n+ c_1\n# d\n===\n1. e \\,\n{end}"
+    assert html(f"Text:\n{formula}\nafter") == f"<p>Text:</p>\n<p>{formula}</p>\n<p>after</p>"
+    quoted = formula.replace("\n", "\n> ")
+    assert html(f"> {quoted}") == f"<blockquote>\n<p>{formula}</p>\n</blockquote>"
+    indented = formula.replace("\n", "\n  ")
+    assert html(f"- {indented}") == f"<ul>\n<li>{formula}</li>\n</ul>"
+
+
+def test_the_marks_of_a_formula_with_blank_lines_stay() -> None:
+    assert html("\\[\n\nx\n\n\\]") == "<p>\\[</p>\n<p>x</p>\n<p>\\]</p>"
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (r"\[x\](https://example.org)", "[x](https://example.org)"),
+        (r"\[ \] to do, \[x\] done", "[ ] to do, [x] done"),
+        (r"`\(code\)`", r"<code>\(code\)</code>"),
+        ("$5 *or* $6", "$5 <em>or</em> $6"),
+        ("**$5**–**$6**", "<strong>$5</strong>–<strong>$6</strong>"),
+        ("**$HOME** and **$PATH**", "<strong>$HOME</strong> and <strong>$PATH</strong>"),
+        ("$a `b$c` $", "$a <code>b$c</code> $"),
+        (r"\$5 and \$6", "$5 and $6"),
+        (r"\( never *closed*", "( never <em>closed</em>"),
+        ("$$ never *closed*", "$$ never <em>closed</em>"),
+        (r"\begin{x} *never* \end{y}", r"\begin{x} <em>never</em> \end{y}"),
+    ],
+)
+def test_what_only_looks_like_a_formula_is_markdown(source: str, shown: str) -> None:
+    assert html(source) == f"<p>{shown}</p>"
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("**注意：**这里", "<strong>注意：</strong>这里"),
+        ("这是**「注意」**的", "这是<strong>「注意」</strong>的"),
+        ("中文**“引用”**中文", "中文<strong>“引用”</strong>中文"),
+        ("*（一）*二", "<em>（一）</em>二"),
+        ("~~删除。~~后", "<s>删除。</s>后"),
+        ("これは**重要。**です", "これは<strong>重要。</strong>です"),
+        ("한국어**(강조)**입니다", "한국어<strong>(강조)</strong>입니다"),
+        ("**คำ:**ข้อความ", "<strong>คำ:</strong>ข้อความ"),
+        ("**မှတ်ချက်။**စာ", "<strong>မှတ်ချက်။</strong>စာ"),
+        ("**ចំណាំ៖**អត្ថបទ", "<strong>ចំណាំ៖</strong>អត្ថបទ"),
+        ("***注意：***这里", "<em><strong>注意：</strong></em>这里"),
+        ("**Note:**text", "**Note:**text"),
+        ("2 ** 3 **", "2 ** 3 **"),
+        ("中 ** 文 ** 中", "中 ** 文 ** 中"),
+        ("变量_名字_在此", "变量_名字_在此"),
+    ],
+)
+def test_emphasis_may_end_between_words_without_spaces(source: str, shown: str) -> None:
+    assert html(source) == f"<p>{shown}</p>"
+
+
+@pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
+def test_the_tag_of_a_line_break_breaks_the_line(tag: str) -> None:
+    assert html(f"a{tag}b") == "<p>a<br />\nb</p>"
+
+
+def test_other_tags_stay_as_they_are_written() -> None:
+    assert html("a <b>c</b> <brx> <br x>") == "<p>a &lt;b&gt;c&lt;/b&gt; &lt;brx&gt; &lt;br x&gt;</p>"
+    assert html("`a<br>b`") == "<p><code>a&lt;br&gt;b</code></p>"
+
+
+def test_definitions_of_links_are_shown() -> None:
+    assert html('See [a][1].\n\n[1]: https://example.org "T"') == (
+        '<p>See <a href="https://example.org" title="T">a</a>.</p>\n'
+        '<p><a href="https://example.org" title="T">1</a>: https://example.org &quot;T&quot;</p>'
+    )
+
+
+def test_a_line_that_defines_no_link_is_text() -> None:
+    assert html("[INFO]: done\n\n[WARNING]: low") == "<p>[INFO]: done</p>\n<p>[WARNING]: low</p>"
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\(", "\\[", "$", "$$", "$a ", "\\begin{a}", "$\\$", "\\[\n", "$$\n", "<br", "**注：**这"]
+)
+def test_marks_without_an_end_take_time_that_grows_with_the_text(piece: str) -> None:
+    html(piece * (20_000 // len(piece)))
