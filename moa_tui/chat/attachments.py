@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:

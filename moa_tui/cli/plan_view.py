@@ -147,9 +147,9 @@ def _about_layer(recipe: Recipe, number: int) -> str:
         (layer.quorum, f"goes on after {layer.quorum}"),
         (layer.drop_outliers, "what stands apart is left out"),
         (layer.top_k, f"passes on {layer.top_k} at most"),
-        (layer.enough, f"may end the run: the answers are {layer.enough} alike"),
+        (layer.enough, f"may end the run: {layer.enough or 0:.0%} of the answers are the same in short"),
         (layer.confident, f"may end the run: an answer is {layer.confident} sure by its own word"),
-        (layer.early_stop, f"may go to the last layer: {layer.early_stop} like the layer before"),
+        (layer.early_stop, f"may go to the last layer: {layer.early_stop} repeated from the layer before"),
         (task == "moderate" and number + 1 < len(recipe.layers), "may go to the last layer"),
     ]
     return "; ".join([*words, *(note for given, note in notes if given)])

@@ -23,8 +23,9 @@ from moa_tui.engine.limits import (
 )
 from moa_tui.engine.loop_guard import LoopGuard
 from moa_tui.engine.packed_messages import packed
-from moa_tui.engine.plan import estimate_tokens, message_tokens
+from moa_tui.engine.plan import message_tokens
 from moa_tui.engine.tasks import Prepared, Reference, prepare
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import Failure, Finish, Moved, Reply, Usage, paid
 from moa_tui.errors import ModelError
 

@@ -78,11 +78,13 @@ class Layer(RecipeTable):
     drop_outliers: bool = False
     """True where answers that stand apart from the majority are not passed on."""
     early_stop: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The similarity to the answers passed on before, from 0 to 1, from which on the run skips to its last
-    layer. Critiques, judgements and checklists in between are not compared with."""
+    """How much its answers must repeat those passed on before, from 0 to 1, for the run to skip to its last
+    layer; 0.8 is a good figure, to which 3 % of 805 real second layers repeated the first. Critiques,
+    judgements and checklists in between are not compared with."""
     enough: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The mean similarity of its answers, from 0 to 1, from which on the one most like the others is the
-    answer of the run."""
+    """The share of its answers, from 0 to 1, that must give the same short answer (a choice, a number, a
+    name, yes or no) for one of them to be the answer of the run; the agents are asked to state theirs. Where
+    two differ in short, `confident` elects none."""
     confident: Annotated[float, Field(gt=0, le=1)] | None = None
     """The confidence, from 0 to 1, from which on the surest answer is the answer of the run; the agents are
     asked to state theirs."""
@@ -90,7 +92,7 @@ class Layer(RecipeTable):
     @property
     def closing_lines(self) -> tuple[ClosingLine, ...]:
         """The lines that the agents are asked to write behind their answers."""
-        short: tuple[ClosingLine, ...] = ("in short",) if self.drop_outliers else ()
+        short: tuple[ClosingLine, ...] = ("in short",) if self.drop_outliers or self.enough else ()
         return (*short, "confidence") if self.confident is not None else short
 
 

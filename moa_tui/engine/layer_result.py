@@ -20,12 +20,14 @@ from moa_tui.engine.parsing import (
     parse_selection,
 )
 from moa_tui.engine.selection import (
-    agreement,
-    likeness,
+    agreeing,
+    differ,
     majority,
     medoid,
     most_diverse,
     outliers,
+    repetition,
+    short_answers,
     similarities,
 )
 from moa_tui.engine.tasks import Reference, arranged
@@ -182,19 +184,17 @@ def _answers(finished: FinishedLayer) -> LayerResult:
     if layer.drop_outliers:
         _drop_outliers(finished, result)
     texts = [reference.text for reference in result.references]
-    if layer.enough is not None and len(texts) > 1 and (alike := agreement(texts)) >= layer.enough:
-        why = f"layer {number}: its answers agree ({alike:.2f}, enough at {layer.enough:g})"
-        result.elected = (result.references[medoid(texts)], why)
-    elif layer.confident is not None:
+    is_contradicted = layer.enough is not None and _elect_the_agreed(finished, result)
+    if layer.confident is not None and result.elected is None and not is_contradicted:
         _elect_the_surest(finished, result)
     if result.elected is not None:
         return result  # Nothing is passed on.
     if (
         layer.early_stop is not None
-        and (alike := likeness(texts, finished.earlier_answers)) >= layer.early_stop
+        and (repeated := repetition(texts, finished.earlier_answers)) >= layer.early_stop
     ):
         result.skip_reason = (
-            f"layer {number}: its answers are like those before ({alike:.2f}, early_stop at "
+            f"layer {number}: its answers repeat those before ({repeated:.2f}, early_stop at "
             f"{layer.early_stop:g})"
         )
     if layer.top_k is not None and layer.top_k < len(texts):
@@ -207,6 +207,38 @@ def _answers(finished: FinishedLayer) -> LayerResult:
 def answer_text(layer: Layer, text: str) -> str:
     """The answer in the text of a reply, which is the text without the closing lines its layer asks for."""
     return parse_closing(text, layer.closing_lines).answer
+
+
+def _elect_the_agreed(finished: FinishedLayer, result: LayerResult) -> bool:
+    """Elect the short answer that the layer's share `enough` of its answers give; True where they contradict.
+
+    An answer without a short form agrees with nobody, and contradicts nobody.
+    """
+    number, enough, texts = finished.number, finished.layer.enough or 1.0, _texts(result)
+    shorts = short_answers(texts, _stated(finished, result))
+    agreed = agreeing(shorts)
+    if agreed and len(agreed) >= enough * len(texts):
+        chosen = agreed[medoid([texts[place] for place in agreed])]
+        why = f'layer {number}: {len(agreed)} of {len(texts)} give the same in short, "{shorts[chosen]}"'
+        result.elected = (result.references[chosen], f"{why} (enough at {enough:.0%})")
+        return False
+    is_contradicted = differ(shorts)
+    if len(texts) > 1:
+        how = "give different answers in short" if is_contradicted else "do not all give an answer in short"
+        result.notes.append(f"layer {number}: its answers {how}; others are asked")
+    return is_contradicted
+
+
+def _texts(result: LayerResult) -> list[str]:
+    return [reference.text for reference in result.references]
+
+
+def _stated(finished: FinishedLayer, result: LayerResult) -> list[str | None]:
+    """What each answer of the layer states in short, None where it states nothing."""
+    return [
+        None if reference.call is None else finished.closing(reference.call).short
+        for reference in result.references
+    ]
 
 
 def _elect_the_surest(finished: FinishedLayer, result: LayerResult) -> None:
@@ -239,11 +271,7 @@ def _drop_outliers(finished: FinishedLayer, result: LayerResult) -> None:
         few = "one answer has" if count == 1 else f"{count} answers have"
         result.notes.append(f"layer {finished.number}: outliers not looked for, {few} no majority")
         return
-    shorts = [
-        None if reference.call is None else finished.closing(reference.call).short
-        for reference in result.references
-    ]
-    apart = outliers([reference.text for reference in result.references], shorts)
+    apart = outliers(_texts(result), _stated(finished, result))
     if apart is None:
         result.notes.append(
             f"layer {finished.number}: no answer is left out, since no majority gives the same in short"

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import ModelFacts, estimate_tokens, message_tokens
+from moa_tui.engine.plan import ModelFacts, message_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Sequence

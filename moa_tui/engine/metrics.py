@@ -6,26 +6,19 @@ answer was read: two models can write the same words without having read each ot
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from itertools import combinations, islice
+from itertools import combinations
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.likeness import cosine, vector
 from moa_tui.engine.values import LayerMetrics, Metrics, Overlap
+from moa_tui.engine.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from moa_tui.engine.values import CallId, Reply
 
-# Longer texts are compared by their beginnings, so that the comparison of a runaway answer takes no time.
-MAX_WORDS = 20_000
 _NGRAM_SIZES = (3, 4, 5)
-# A word, or one character of a script written without spaces.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
-
-Words = list[str]
 
 
 def measure(
@@ -100,50 +93,25 @@ def compare(
     all_words = {call: words(text) for call, text in proposers.items()}
     final_grams = ngrams(final_words)
     grams = {call: ngrams(text_words) for call, text_words in all_words.items()}
-    *vectors, final_vector = tfidf([*all_words.values(), final_words])
+    vectors = {call: vector(text_words) for call, text_words in all_words.items()}
+    final_vector = vector(final_words)
     overlap = tuple(
-        Overlap(call, _share(final_grams, grams[call]), cosine(vector, final_vector))
-        for call, vector in zip(proposers, vectors, strict=True)
+        Overlap(call, _share(final_grams, grams[call]), cosine(vectors[call], final_vector))
+        for call in proposers
     )
-    by_call = dict(zip(proposers, vectors, strict=True))
-    pairs = [cosine(by_call[first], by_call[second]) for first, second in combinations(read, 2)]
+    pairs = [cosine(vectors[first], vectors[second]) for first, second in combinations(read, 2)]
     diversity = 1.0 - sum(pairs) / len(pairs) if pairs else None
     novelty = 1.0 - _share(final_grams, set().union(*grams.values())) if final_grams else None
     return overlap, diversity, novelty
 
 
-def words(text: str) -> Words:
-    """The first MAX_WORDS words of `text`, case folded; in Chinese and Japanese each character is a word."""
-    return [match[0].casefold() for match in islice(_WORD.finditer(text), MAX_WORDS)]
-
-
-def ngrams(text_words: Words) -> set[tuple[str, ...]]:
+def ngrams(text_words: Sequence[str]) -> set[tuple[str, ...]]:
     """The 3-, 4- and 5-grams of the words, as a set."""
     return {
         tuple(text_words[start : start + size])
         for size in _NGRAM_SIZES
         for start in range(len(text_words) - size + 1)
     }
-
-
-def tfidf(texts: Sequence[Words]) -> list[dict[str, float]]:
-    """The TF-IDF vectors of the texts, at unit length; idf is smoothed: ln((1 + n) / (1 + df)) + 1."""
-    document_frequency = Counter(word for text_words in texts for word in set(text_words))
-    vectors = []
-    for text_words in texts:
-        vector = {
-            word: count * (math.log((1 + len(texts)) / (1 + document_frequency[word])) + 1)
-            for word, count in Counter(text_words).items()
-        }
-        length = math.sqrt(sum(weight * weight for weight in vector.values())) or 1.0
-        vectors.append({word: weight / length for word, weight in vector.items()})
-    return vectors
-
-
-def cosine(vector: dict[str, float], other: dict[str, float]) -> float:
-    """The cosine of two unit-length sparse vectors, from 0 to 1."""
-    shorter, longer = sorted((vector, other), key=len)
-    return min(1.0, sum(weight * longer[word] for word, weight in shorter.items() if word in longer))
 
 
 def _share(grams: set[tuple[str, ...]], others: set[tuple[str, ...]]) -> float:

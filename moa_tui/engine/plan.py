@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import CallId, Usage
 
 if TYPE_CHECKING:
@@ -150,18 +151,6 @@ def total_cost(costs: Iterable[float | None]) -> float | None:
             return None
         total += cost
     return total
-
-
-def estimate_tokens(text: str) -> int:
-    """About how many tokens `text` has: four ASCII characters to a token, other characters one each.
-
-    A tokenizer would be exact for one family of models only, and slow for all. For most scripts the estimate
-    is too high rather than too low, so that a text trimmed by it fits.
-    """
-    if text.isascii():
-        return (len(text) + 3) // 4
-    ascii_size = len(text.encode("ascii", "ignore"))
-    return (ascii_size + 3) // 4 + len(text) - ascii_size
 
 
 def message_tokens(message: Message) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:

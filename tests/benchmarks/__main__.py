@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, screen, stall, startup, store
+from tests.benchmarks import engine, likeness, screen, stall, startup, store, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,13 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "stall": stall.measure,
     "screen": screen.measure,
     "store": store.measure,
+    "likeness": likeness.measure,
+    "tokens": tokens.measure,
 }
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(SUITES)
+    names = [name for name in sys.argv[1:] if name in SUITES] or list(SUITES)
     figures = [figure for name in names for figure in SUITES[name]()]
     print(f"{'what':<58} {'value':>10} {'unit':<14} {'baseline':>10} {'ratio':>7}  spread")
     for figure in figures:

@@ -19,7 +19,7 @@ from moa_tui.chat.attachments import (
     paste_label,
     paths_for,
 )
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.errors import UsageError
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.limits import is_retryable, retries_after, retry_wait, shortened_share
-from moa_tui.engine.plan import ModelFacts, estimate_tokens, plan
+from moa_tui.engine.plan import ModelFacts, plan
 from moa_tui.engine.tasks import Reference
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.errors import ModelError
 from tests.helpers import recipe
 
@@ -67,17 +68,23 @@ def test_a_lost_connection_is_retryable_and_an_empty_account_is_not() -> None:
 
 
 def test_references_are_cut_to_half_or_to_what_fits() -> None:
-    references = [Reference("a", "x" * 40_000)]
+    references = [Reference("a", "some words " * 4_000)]
     agent = Agent(model="m", max_tokens=1000)
     assert shortened_share(references, agent, ModelFacts("x"), 0) == 0.5
-    assert shortened_share(references, agent, ModelFacts("x", context_tokens=4000), 500) == 0.25
+    size = estimate_tokens(references[0].text)
+    facts = ModelFacts("x", context_tokens=1_500 + size // 4)
+    assert shortened_share(references, agent, facts, 500) == pytest.approx(0.25, abs=0.001)
     assert shortened_share(references, agent, ModelFacts("x", context_tokens=10), 500) == 0.05
 
 
 def test_the_plan_counts_what_each_layer_reads() -> None:
     facts = ModelFacts("x", context_tokens=8192, prompt_price=0.001, completion_price=0.01)
     the_recipe = recipe([{"model": "a", "max_tokens": 100, "count": 3}], [{"model": "b", "max_tokens": 50}])
-    expected = plan(the_recipe, [{"role": "user", "content": "x" * 40}], lambda _: facts)
+    expected = plan(
+        the_recipe,
+        [{"role": "user", "content": "one two three four five six seven eight nine"}],
+        lambda _: facts,
+    )
     first, second = expected.layers
     assert [call.usage.completion_tokens for call in first.calls] == [100, 100, 100]
     assert first.calls[0].usage.prompt_tokens == 14
@@ -97,10 +104,11 @@ def test_room_for_thinking_is_planned_and_paid_but_read_by_nobody() -> None:
 
 
 def test_references_are_cut_to_what_leaves_room_for_thinking() -> None:
-    references = [Reference("a", "x" * 40_000)]
+    references = [Reference("a", "some words " * 4_000)]
     agent = Agent(model="m", max_tokens=1000)
-    facts = ModelFacts("x", context_tokens=4000, thinking_tokens=1500)
-    assert shortened_share(references, agent, facts, 500) == 0.1
+    size = estimate_tokens(references[0].text)
+    facts = ModelFacts("x", context_tokens=3_000 + size // 10, thinking_tokens=1500)
+    assert shortened_share(references, agent, facts, 500) == pytest.approx(0.1, abs=0.001)
 
 
 def test_an_unknown_price_makes_the_whole_unknown() -> None:
@@ -109,10 +117,3 @@ def test_an_unknown_price_makes_the_whole_unknown() -> None:
     expected = plan(the_recipe, [{"role": "user", "content": "hi"}], lambda agent: facts[agent.model])
     assert expected.cost is None
     assert expected.known_cost > 0
-
-
-def test_tokens_are_estimated_for_every_script() -> None:
-    assert estimate_tokens("") == 0
-    assert estimate_tokens("four") == 1
-    assert estimate_tokens("a" * 400) == 100
-    assert estimate_tokens("恐鳥は大きい") == 6

@@ -14,6 +14,7 @@ from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, Ev
 from moa_tui.engine.plan import ModelFacts, facts_unknown
 from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.tasks import SHORTENED
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Moved, Outcome, Reply, Usage
 from moa_tui.errors import ModelError
 from tests.fakes import DONE, FakeModels
@@ -232,8 +233,8 @@ async def test_thinking_up_to_the_limit_says_how_to_come_to_an_answer() -> None:
 async def test_the_history_leaves_room_for_thinking() -> None:
     talk: list[Message] = []
     for number in range(20):
-        talk.append({"role": "user", "content": f"question {number} " + "x" * 400})
-        talk.append({"role": "assistant", "content": f"answer {number} " + "y" * 400})
+        talk.append({"role": "user", "content": f"question {number} " + "word " * 80})
+        talk.append({"role": "assistant", "content": f"answer {number} " + "word " * 80})
     talk.append({"role": "user", "content": "the last question"})
     sizes = []
     for room in (0, 2_000):
@@ -707,14 +708,14 @@ async def test_a_price_that_is_not_known_is_said_not_to_count() -> None:
 
 
 async def test_missing_usage_is_estimated_and_marked_and_its_price_follows() -> None:
-    models = FakeModels(a=[["x" * 400, Finish("stop")]])
+    models = FakeModels(a=[["word " * 90, Finish("stop")]])
     outcome = await Recorder(models).run(
         recipe(["a"]), facts=lambda _: ModelFacts("x", prompt_price=0.0, completion_price=0.01)
     )
     reply = outcome.replies[CallId(1, 1)]
     assert reply.usage.estimated
-    assert reply.usage.completion_tokens == 100
-    assert outcome.cost == pytest.approx(1.0)
+    assert reply.usage.completion_tokens == estimate_tokens("word " * 90)
+    assert outcome.cost == pytest.approx(0.01 * reply.usage.completion_tokens)
 
 
 async def test_an_unknown_price_is_unknown_and_a_refused_call_is_free() -> None:
@@ -729,8 +730,8 @@ async def test_an_unknown_price_is_unknown_and_a_refused_call_is_free() -> None:
 async def test_the_history_is_fitted_to_each_agents_own_window() -> None:
     talk: list[Message] = [{"role": "system", "content": "Be brief."}]
     for number in range(20):
-        talk.append({"role": "user", "content": f"question {number} " + "x" * 400})
-        talk.append({"role": "assistant", "content": f"answer {number} " + "y" * 400})
+        talk.append({"role": "user", "content": f"question {number} " + "word " * 100})
+        talk.append({"role": "assistant", "content": f"answer {number} " + "word " * 100})
     talk.append({"role": "user", "content": "the last question"})
 
     def facts(agent: Agent) -> ModelFacts:

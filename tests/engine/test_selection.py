@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moa_tui.engine.selection import (
-    agreement,
-    likeness,
+    agreeing,
+    differ,
     majority,
     medoid,
     most_diverse,
     outliers,
+    repetition,
+    short_answers,
     similarities,
 )
 from moa_tui.engine.short_answers import short_form
@@ -70,14 +72,67 @@ def test_the_most_diverse_are_not_the_ones_that_repeat() -> None:
     assert most_diverse(texts, 9) == [0, 1, 2, 3]
 
 
-def test_agreement_and_likeness_go_from_nothing_to_one() -> None:
-    assert agreement([HONEST[0]] * 3) == pytest.approx(1.0)
-    assert agreement(["The answer is 7.", "7"]) == 1.0
-    assert agreement([HONEST[0], DECEIVER]) < 0.2
-    assert agreement(["one"]) == 0.0
-    assert likeness(HONEST, HONEST) == pytest.approx(1.0)
-    assert likeness([DECEIVER], HONEST) < 0.2
-    assert likeness([], HONEST) == 0.0
+LONG = "Long work over many lines that says how it was found, and why it must be so. " * 5
+YES = f"Yes, it is so. {LONG}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "stated", "places"),
+    [
+        (["The answer is 7.", "7"], [None, None], [0, 1]),
+        ([LONG, LONG + "\nAnswer: 7", "7"], ["7", None, None], [0, 1, 2]),
+        (["7", "8", "8"], [None] * 3, [1, 2]),
+        # Texts without a short answer agree with nobody, be they ever so alike.
+        ([LONG, LONG], [None, None], []),
+        ([YES, YES.replace("Yes, it is", "No, it is not")], [None, None], []),
+        ([LONG, LONG], ["yes", "no"], []),
+        ([LONG, LONG], ["12 km", "13 km"], []),
+        ([LONG, LONG], ["a claim of so many words that it is no short answer"] * 2, []),
+        (["7"], [None], []),
+        ([], [], []),
+    ],
+)
+def test_answers_agree_where_they_are_the_same_in_short(
+    texts: list[str], stated: list[str | None], places: list[int]
+) -> None:
+    assert agreeing(short_answers(texts, stated)) == places
+
+
+def test_answers_differ_where_two_give_another_in_short() -> None:
+    assert differ(["yes", None, "no"])
+    assert not differ(["yes", None, "yes"])
+    assert not differ([None, None])
+    assert not differ([])
+
+
+@pytest.mark.parametrize(
+    ("texts", "before", "least", "most"),
+    [
+        (HONEST, HONEST, 1, 1),
+        ([DECEIVER], HONEST, 0, 0.1),
+        ([], HONEST, 0, 0),
+        (HONEST, [], 0, 0),
+        (["The answer is 7."], ["7", "8"], 1, 1),
+        (["9"], ["7", "8"], 0, 0),
+        ([LONG], [LONG + "So it is."], 0.9, 1),
+        # One number or negation is another claim.
+        ([LONG + "It takes 12 days."], [LONG + "It takes 13 days."], 0, 0),
+        ([LONG + "It takes 12 days."], [LONG + "It takes १२ days."], 0.9, 1),
+        ([LONG + "It is so."], [LONG + "It is not so."], 0, 0),
+        ([LONG + "It does work."], [LONG + "It doesn’t work."], 0, 0),
+        (["水は高い山でも百度で沸騰します。" * 9], ["水は高い山でも百度で沸騰しません。" * 9], 0, 0),
+        (["น้ำเดือดบนภูเขา" * 12], ["น้ำไม่เดือดบนภูเขา" * 12], 0, 0),
+        (["पानी पहाड़ पर उबलता है। " * 12], ["पानी पहाड़ पर नहीं उबलता है। " * 12], 0, 0),
+        (["물은 산에서 끓는다. " * 20], ["물은 산에서 끓지 않는다. " * 20], 0, 0),
+        (["Вода в горах кипит. " * 12], ["Вода в горах не кипит. " * 12], 0, 0),
+        (["Das Wasser kocht auf dem Berg. " * 9], ["Das Wasser kocht nicht auf dem Berg. " * 9], 0, 0),
+        (["يغلي الماء على الجبل. " * 12], ["لَا يغلي الماء على الجبل. " * 12], 0, 0),
+    ],
+)
+def test_a_layer_repeats_the_one_before(
+    texts: list[str], before: list[str], least: float, most: float
+) -> None:
+    assert least - 1e-9 <= repetition(texts, before) <= most + 1e-9
 
 
 def test_what_stands_apart_from_a_majority_is_found() -> None:

@@ -288,7 +288,7 @@ async def test_debate_that_settles_early_stops_and_says_what_it_saved() -> None:
     bench = Bench(the_recipe)
     outcome = await bench.run()
     assert len(bench.started) == 4
-    assert any("like those before" in note and "2 calls saved" in note for note in outcome.notes)
+    assert any("repeat those before" in note and "2 calls saved" in note for note in outcome.notes)
     changing = Bench(
         the_recipe, a=[["first thought"], ["quite another one"], ["third"]], b=[["x y"], ["z q"], ["r"]]
     )
@@ -372,6 +372,43 @@ async def test_cascade_escalates_where_they_do_not() -> None:
 async def test_cascade_one_cheap_answer_alone_is_no_agreement() -> None:
     bench = Bench(CASCADE, a=[[DOWN]])
     assert (await bench.run()).answer == "w says 1"
+
+
+async def test_cascade_two_long_answers_that_are_alike_do_not_agree() -> None:
+    long = "Yes, the moa was hunted until none was left, and that took about a century or less. " * 4
+    bench = Bench(CASCADE, a=[[long]], b=[[long.replace("Yes", "No").replace("was", "was not")]])
+    outcome = await bench.run()
+    assert outcome.answer == "w says 1"
+    assert any("do not all give an answer in short" in note for note in outcome.notes)
+
+
+async def test_cascade_goes_by_the_line_in_short_that_it_asks_for() -> None:
+    bench = Bench(CASCADE, a=[["It was hunted.\n" * 30 + "IN SHORT: yes"]], b=[["Yes"]])
+    outcome = await bench.run()
+    assert "IN SHORT: 42" in bench.sent(1, 1)
+    assert len(bench.started) == 2
+    assert "IN SHORT" not in outcome.answer
+    assert any('2 of 2 give the same in short, "yes"' in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "calls"),
+    [
+        # They contradict each other, so the word of neither is taken for it.
+        ("So it is.\nIN SHORT: yes\nCONFIDENCE: 99", "So it is.\nIN SHORT: no\nCONFIDENCE: 50", 5),
+        ("So it is.\nIN SHORT: yes\nCONFIDENCE: 50", "So it is.\nIN SHORT: yes\nCONFIDENCE: 50", 2),
+        ("A long poem. " * 30 + "\nCONFIDENCE: 96", "Another. " * 40 + "\nCONFIDENCE: 50", 2),
+        ("A long poem. " * 30 + "\nCONFIDENCE: 94", "Another. " * 40 + "\nCONFIDENCE: 50", 5),
+    ],
+)
+async def test_cascade_for_what_cannot_be_said_in_short_goes_by_confidence(
+    first: str, second: str, calls: int
+) -> None:
+    cheap = {"agents": ["a", "b"], "enough": 1.0, "confident": 0.95}
+    rest = {"agents": ["c", "d"], "task": "answer", "reads": []}
+    bench = Bench(recipe(cheap, rest, {"agents": ["w"], "reads": "all"}), a=[[first]], b=[[second]])
+    await bench.run()
+    assert len(bench.started) == calls
 
 
 SURE = recipe(

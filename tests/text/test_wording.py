@@ -75,7 +75,7 @@ def test_a_reply_is_described_in_a_line() -> None:
 
 def test_what_is_not_known_of_a_reply_is_said_to_be_so() -> None:
     assert describe(reply(usage=Usage(1, 40), cost=None)) == "done, about 40 tokens, 2.5 s, price unknown"
-    assert describe(reply(usage=Usage(), text="x" * 40)) == "done, about 10 tokens, 2.5 s, $0.0020"
+    assert describe(reply(usage=Usage(), text="word " * 9)) == "done, about 10 tokens, 2.5 s, $0.0020"
 
 
 def test_a_reply_kept_from_before_says_so() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.errors import ModelError
 from moa_tui.gateway.demo.reading import seeded_random

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from itertools import accumulate
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.metrics import words
+from moa_tui.engine.token_estimate import estimate_tokens
+from moa_tui.engine.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,8 @@ def shorten_to(text: str, most: int) -> str:
 
 def cut_to(text: str, tokens: int) -> str:
     """The beginning of `text` that makes at most `tokens`, by the engine's estimate."""
-    totals = accumulate(map(token_share, text))
-    return text[: next((size for size, total in enumerate(totals) if total > tokens), len(text))]
+    sizes = range(len(text) + 1)
+    return text[: bisect_right(sizes, tokens, key=lambda size: estimate_tokens(text[:size])) - 1]
 
 
 def key_terms(text: str, most: int) -> list[str]:
@@ -53,7 +54,7 @@ def key_terms(text: str, most: int) -> list[str]:
 
 
 def token_share(char: str) -> float:
-    """The share of a token that a character makes, by the engine's estimate."""
+    """About the share of a token that a character makes."""
     return 0.25 if char.isascii() else 1.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.plan import estimate_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.errors import ModelError
 from moa_tui.gateway.demo.fields import REFERENCE_SIZE, prompt_fields, reference_fields
 from moa_tui.gateway.demo.reading import read_messages, seeded_random, task_of

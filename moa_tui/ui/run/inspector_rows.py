@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.style import Style
 
-from moa_tui.engine.plan import estimate_tokens, message_tokens
+from moa_tui.engine.plan import message_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.text.cells import cell_len, pad
 from moa_tui.text.safe import one_line
 from moa_tui.text.wording import GLYPHS, counted, money

@@ -1,0 +1,64 @@
+"""The numbers and negations of a text: what turns it into another claim while nearly all its words stay.
+
+Numbers are found in every script that has decimal digits. Negations are found in some forty languages; in
+the others two texts that differ in one alone are taken for the same, as likeness takes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import cache
+
+from moa_tui.engine.words import words
+
+# The most characters of a text that are searched.
+_SEARCHED_CHARACTERS = 200_000
+
+_NUMBER = re.compile(r"\d+")
+_CONTRACTION = re.compile(r"n['\u2019]t\b")
+# Whole words, among them yes and no. "ne" is left out: Turkish "what" and Serbian "not" are one word.
+_WORDS = (
+    # English, German, Dutch, Danish, Norwegian, Swedish
+    "yes no not never none nobody nothing neither nor cannot cant dont wont isnt arent wasnt werent doesnt "
+    "didnt ja nein nicht nie niemals kein keine keinen keinem keiner keines nee niet nooit geen nej nei ikke "
+    "aldrig aldri inte ingen intet inga "
+    # French, Spanish, Portuguese, Italian, Romanian
+    "oui non pas jamais aucun aucune rien sí nunca jamás tampoco ningún ninguno ninguna sim não nenhum "
+    "nenhuma sì mai nessun nessuno nessuna nu niciodată "
+    # Polish, Czech, Slovak, Croatian, Serbian, Finnish, Hungarian, Turkish, Indonesian, Vietnamese, Swahili
+    "tak nie nigdy ano nikdy není áno nikada nije nisu kyllä ei eivät eikä igen nem soha evet hayır değil "
+    "yok ya tidak bukan không chưa chẳng ndiyo hapana "
+    # Russian, Ukrainian, Bulgarian, Greek, Georgian, Armenian
+    "да нет не никогда ни ні так немає никак ναι όχι δεν μην δε μη κი არა არ ვერ ոչ այո "
+    # Hebrew, Arabic, Persian, Urdu, without points
+    "כן לא אין אינו אינה אל نعم لا ليس ليست لم لن بله نه نیست نہیں نہ "
+    # Hindi, Bengali, Tamil, Korean, Amharic
+    "हाँ नहीं न मत হ্যাঁ না নয় নেই নি ஆம் இல்லை அல்ல 네 아니요 아니오 아니다 안 못 አዎ አይደለም የለም"
+)
+# Parts of words where a script has no spaces, or the language joins its negation to the verb.
+_PARTS = "不 没 沒 無 无 未 非 ない ません いいえ はい 是的 ไม่ มิใช่ ບໍ່ မဟုတ် ဘူး မရှိ មិន ពុំ គ្មាន 않 없 아닙 아닌 못하"
+
+
+def claims(text: str) -> Counter[str]:
+    """The numbers of `text` in plain digits, and its words of negation and affirmation, with their counts."""
+    text = text[:_SEARCHED_CHARACTERS].casefold()
+    text_words, negations = words(text), _negations()
+    numbers = (str(int(number)) if len(number) < 19 else number for number in _NUMBER.findall(text))
+    found = Counter([*numbers, *(word for word in text_words if word in negations)])
+    found["not"] += len(_CONTRACTION.findall(text))
+    if not text.isascii():
+        found.update(_negation_part().findall("".join(text_words)))
+    return +found
+
+
+@cache
+def _negations() -> frozenset[str]:
+    """The words of negation and affirmation, in the spelling in which words are compared."""
+    return frozenset(words(_WORDS))
+
+
+@cache
+def _negation_part() -> re.Pattern[str]:
+    """Finds what negates inside longer runs of characters, in the same spelling."""
+    return re.compile("|".join("".join(words(part)) for part in _PARTS.split()))
