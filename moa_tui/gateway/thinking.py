@@ -31,9 +31,9 @@ _ROOM: dict[str | None, int] = {
 # Groq's free plan, and refuse a request that could exceed it. So there is room only where it was asked for.
 _RESERVING_PROVIDERS = {"groq", "cerebras"}
 _RESERVED_ROOM = 2_048
-# These are told each effort, so that a model asked for less thinks less. Of the others litellm leaves the word
-# out for some models, or makes of each one no more than that the model is to think (DeepSeek, Ollama, GLM),
-# or the next that the model has, which may be high (Together's DeepSeek).
+# These are told each effort, so that a model asked for less thinks less. With others, litellm leaves the word
+# out for some models, makes of each no more than that the model is to think (DeepSeek, Ollama, GLM), or takes
+# the next that the model has, which may be high (Together's DeepSeek).
 _GRADING_PROVIDERS = {
     *("openai", "azure", "anthropic", "gemini", "vertex_ai-language-models", "vertex_ai-anthropic_models"),
     *("groq", "cerebras", "openrouter", "fireworks_ai", "xai", "moonshot"),

@@ -96,8 +96,8 @@ def test_every_hosted_model_of_the_built_in_recipes_can_think_beside_its_answer(
         ("groq/openai/gpt-oss-120b", {}, 2_048),
         ("groq/openai/gpt-oss-120b", {"reasoning_effort": "low"}, 2_048),
         ("groq/openai/gpt-oss-120b", {"reasoning_effort": "high"}, 16_384),
-        # An effort that does not reach the model, or as no more than a switch, leaves it all the room: litellm
-        # knows none for Together's Qwen, and DeepSeek and GLM are told to think or not.
+        # An effort that does not reach the model, or as no more than a switch, leaves it all the room.
+        # litellm knows none for Together's Qwen, and DeepSeek and GLM are told to think or not.
         ("together_ai/Qwen/Qwen3.7-Max", {"reasoning_effort": "low"}, 16_384),
         ("together_ai/deepseek-ai/DeepSeek-V4-Pro-0813", {"reasoning_effort": "low"}, 16_384),
         ("deepseek/deepseek-reasoner", {"reasoning_effort": "low"}, 16_384),
