@@ -6,9 +6,10 @@ of it that cannot be read costs that piece alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError
@@ -31,6 +32,7 @@ _LONGEST_ID = 64
 # Messages and rows that stand by themselves wait for those that belong to them.
 _MOST_ROWS = 500_000
 _LONGEST_NAME = 60
+_ID_BYTES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ def read(path: Path) -> Imported:
 class Reading:
     """Iterates over the conversations of a file, whose format is found out from what is in it.
 
-    The conversations of moa-tui's own JSON keep their ids; those of other programs get new ones. Iterating
-    raises FileError where the file has none, and where nothing more of it can be read and none was found.
+    The conversations of moa-tui's own JSON keep their ids. Those of other programs get ids that follow from
+    what is said in them, so that a file that is read twice gives the same ones. Iterating raises FileError
+    where the file has none, and where nothing more of it can be read and none was found.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,6 +65,7 @@ class Reading:
         self._last_kind = ""
         self._found = 0
         self._is_known = False
+        self._digests: Counter[bytes] = Counter()
 
     def __iter__(self) -> Iterator[Conversation]:
         try:
@@ -161,11 +165,24 @@ class Reading:
             reason = error if isinstance(error, FileError) else "it is nested too deeply"
             self._problems.add(f"the conversation{name} at {where}: {reason}" if where else str(reason))
             return
-        if conversation.turns or _is_own(document):
+        if _is_own(document):
             self._last_kind = "conversation"
             yield conversation
+        elif conversation.turns:
+            self._last_kind = "conversation"
+            yield self._with_lasting_id(conversation)
         else:
             self._tally.left_out["empty conversation"] += 1
+
+    def _with_lasting_id(self, conversation: Conversation) -> Conversation:
+        """The conversation with an id that follows from what is said in it.
+
+        What a file holds several times gets a number too, so that all of it is taken.
+        """
+        digest = _digest(conversation)
+        self._digests[digest] += 1
+        numbered = blake2b(digest + b"%d" % self._digests[digest], digest_size=_ID_BYTES)
+        return replace(conversation, id=numbered.hexdigest())
 
     def _note_numbers(self, value: JsonValue) -> None:
         """Count the numbers of a value that were put in as nothing, since no float can hold them."""
@@ -177,6 +194,20 @@ class Reading:
             return any(isinstance(entry, dict) and kind_of(entry) == "message" for entry in value[:5])
         kind = "conversation" if _is_own(value) else kind_of(value)
         return kind in ("conversation", "row") or (kind == "message" and self._last_kind in ("", "message"))
+
+
+def _digest(conversation: Conversation) -> bytes:
+    """What tells conversations apart by what is said in them, by whom and in which order."""
+    digest = blake2b(digest_size=16)
+    places: dict[str, int] = {}
+    for number, turn in enumerate(conversation.turns):
+        places[turn.id] = number
+        before = places[turn.parent.id] if turn.parent is not None else ""
+        answer = turn.outcome.answer if turn.outcome is not None else ""
+        model = turn.recipe.lineup[0][0].model
+        for said in (before, turn.system or "", turn.prompt, model, answer):
+            digest.update(f"{said}\0".encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 def _says(row: object) -> bool:

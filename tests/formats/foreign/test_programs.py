@@ -10,7 +10,7 @@ import pytest
 from moa_tui.chat.library import Library
 from moa_tui.errors import FileError
 from moa_tui.store import Store
-from tests.formats.foreign.samples import SAMPLES, log_row
+from tests.formats.foreign.samples import SAMPLES, log_row, said
 from tests.formats.helpers import pairs
 
 if TYPE_CHECKING:
@@ -40,6 +40,35 @@ def test_each_programs_file_is_taken_and_summed_up(name: str, tmp_path: Path) ->
     turns = [described(turn) for conversation in kept for turn in conversation.turns]
     assert sorted(turns) == sorted(sample.turns)
     assert all(turn.recipe.imported for conversation in kept for turn in conversation.turns)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_second_import_takes_nothing_twice(name: str, tmp_path: Path) -> None:
+    sample = SAMPLES[name]
+    file = tmp_path / "file"
+    file.write_text(sample.content if isinstance(sample.content, str) else json.dumps(sample.content))
+    with Store(tmp_path / "moa-tui.db") as store:
+        library = Library(store, tmp_path)
+        library.read_in(file)
+        number = len(library.summaries())
+        taken, *notes = library.read_in(file)
+        assert taken == "0 conversations, 0 turns taken"
+        assert sum(note.endswith("is there already; it was left as it is") for note in notes) == number
+        assert len(library.summaries()) == number
+
+
+def test_what_a_file_holds_twice_is_taken_twice_and_what_has_grown_is_taken_anew(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    questions = [{"messages": [said("user", "Q")]}] * 8
+    with Store(tmp_path / "moa-tui.db") as store:
+        library = Library(store, tmp_path)
+        file.write_text(json.dumps(questions))
+        assert library.read_in(file) == ["8 conversations, 8 turns taken"]
+        answered = {"messages": [said("user", "Q"), said("assistant", "A")]}
+        file.write_text(json.dumps([answered, *questions]))
+        taken, *notes = library.read_in(file)
+    assert taken == "1 conversation, 1 turn taken"
+    assert notes == [*['"Q" is there already; it was left as it is'] * 5, "3 more conversations like these"]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
