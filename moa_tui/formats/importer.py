@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError
 from moa_tui.formats.foreign import KNOWN, LATEST, Tally, from_rows, kind_of, reader_of, records_in, row_group
-from moa_tui.formats.foreign.values import first_text, label
+from moa_tui.formats.foreign.values import first_text, label, table
 from moa_tui.formats.json_reader import conversation_from
 from moa_tui.formats.json_stream import JsonStream, JsonValue, Problems
 from moa_tui.formats.json_writer import FORMAT, recipe_document
@@ -128,13 +128,13 @@ class Reading:
             return
         self._note_numbers(value)
         if kind == "unknown":
-            self._tally.left_out["unknown record"] += 1
+            self._note_unknown(document, value.where)
             return
         for number, record in enumerate(records_in(document) if kind == "list" else [document], 1):
             where = f"{value.where}, conversation {number}" if kind == "list" else value.where
             reader = reader_of(record) if isinstance(record, dict) else None
             if reader is None:
-                self._tally.left_out["unknown record"] += 1
+                self._note_unknown(record, where)
             else:
                 yield from self._made(where, record, partial(reader, record, self._tally))
 
@@ -160,7 +160,7 @@ class Reading:
         try:
             conversation = make()
         except (FileError, RecursionError) as error:
-            title = label(first_text(document, "title", "name"), _LONGEST_NAME)
+            title = _title(document)
             name = f' "{title}"' if title else ""
             reason = error if isinstance(error, FileError) else "it is nested too deeply"
             self._problems.add(f"the conversation{name} at {where}: {reason}" if where else str(reason))
@@ -173,6 +173,13 @@ class Reading:
             yield self._with_lasting_id(conversation)
         else:
             self._tally.left_out["empty conversation"] += 1
+
+    def _note_unknown(self, record: object, where: str) -> None:
+        """Name a record in which there is no conversation by its title; count it where it has none."""
+        if title := _title(table(record)):
+            self._problems.add(f'the record "{title}" at {where}: there is no conversation in it')
+        else:
+            self._tally.left_out["unknown record"] += 1
 
     def _with_lasting_id(self, conversation: Conversation) -> Conversation:
         """The conversation with an id that follows from what is said in it.
@@ -194,6 +201,11 @@ class Reading:
             return any(isinstance(entry, dict) and kind_of(entry) == "message" for entry in value[:5])
         kind = "conversation" if _is_own(value) else kind_of(value)
         return kind in ("conversation", "row") or (kind == "message" and self._last_kind in ("", "message"))
+
+
+def _title(document: dict[str, Any]) -> str:
+    """What a record is called, on one line; empty where it has no title."""
+    return label(first_text(document, "title", "name"), _LONGEST_NAME)
 
 
 def _digest(conversation: Conversation) -> bytes:

@@ -124,10 +124,12 @@ def test_jsonl_is_read_line_by_line_and_a_broken_one_is_named(imported: Importin
 
 def test_an_empty_conversation_is_left_out_and_said(imported: Importing) -> None:
     conversation = {"messages": [{"role": "user", "content": "a"}]}
-    result = imported([conversation, {"messages": []}, {"other": 1}, 7])
+    named = {"title": "Cats\n", "mapping": [1]}
+    result = imported([conversation, {"messages": []}, {"other": 1}, 7, named])
     assert result.notes == (
         "1 empty conversation left out",
         "2 unknown records left out",
+        'left out: the record "Cats" at line 1, column 87: there is no conversation in it',
     )
 
 

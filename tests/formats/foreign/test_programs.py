@@ -102,6 +102,35 @@ def test_title_and_branch_in_view_are_those_of_the_file(
     assert pairs(first)[-1][1] == answer
 
 
+def test_a_file_that_claude_wrote_for_the_reader_is_kept(imported: Importing) -> None:
+    blocks = [
+        {"type": "tool_use", "name": "create_file", "input": {"path": path, "file_text": text}}
+        for path, text in (
+            ("/home/claude/try.py", "scratch"),
+            ("/mnt/user-data/outputs/sum.py", "print(1)"),
+            ("/mnt/user-data/outputs/report.md", "# Report"),
+        )
+    ]
+    messages = [{"sender": "human", "text": "Q"}, {"sender": "assistant", "content": blocks}]
+    result = imported({"uuid": "c", "name": "", "chat_messages": messages})
+    answer = "**sum.py**\n\n```\nprint(1)\n```\n\n**report.md**\n\n# Report"
+    assert pairs(result.conversations[0]) == [("Q", answer)]
+    assert result.notes == ("1 tool call left out",)
+
+
+def test_what_open_webui_merged_is_kept_with_the_answer_it_stands_at(imported: Importing) -> None:
+    # open-webui/open-webui, Chat.svelte: a conversation goes on from `merged.content`.
+    messages = {
+        "q": {"id": "q", "parentId": None, "childrenIds": ["a"], "role": "user", "content": "Q"},
+        "a": {
+            **{"id": "a", "parentId": "q", "childrenIds": [], "role": "assistant", "content": "One."},
+            "merged": {"status": True, "content": "Both."},
+        },
+    }
+    result = imported({"chat": {"history": {"messages": messages, "currentId": "a"}}})
+    assert pairs(result.conversations[0]) == [("Q", "One.\n\n**Merged answer**\n\nBoth.")]
+
+
 def test_the_side_that_won_is_in_view(imported: Importing) -> None:
     _, battle, choice = imported(SAMPLES["lmsys"].content).conversations
     assert pairs(battle) == [("Which?", "That.")]
