@@ -167,6 +167,8 @@ def test_no_file_a_folder_and_an_impossible_name_are_said(tmp_path: Path) -> Non
     for place in (tmp_path / "none", tmp_path, tmp_path / "a\0b"):
         with pytest.raises(FileError):
             read(place)
+    with pytest.raises(FileError, match=r"it is a folder; name the file in it, such as conversations\.json"):
+        read(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")

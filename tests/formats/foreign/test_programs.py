@@ -131,6 +131,23 @@ def test_what_open_webui_merged_is_kept_with_the_answer_it_stands_at(imported: I
     assert pairs(result.conversations[0]) == [("Q", "One.\n\n**Merged answer**\n\nBoth.")]
 
 
+@pytest.mark.parametrize(
+    ("text", "answer", "reasoning"),
+    [
+        (":::thinking\nHm.\n:::\n\nSo.", "So.", "Hm."),
+        (":::thinking\nHm.", ":::thinking\nHm.", ""),
+        ("So: :::thinking\nx\n:::", "So: :::thinking\nx\n:::", ""),
+    ],
+)
+def test_a_thought_in_the_text_of_librechat_is_no_answer(
+    imported: Importing, text: str, answer: str, reasoning: str
+) -> None:
+    # danny-avila/LibreChat, client/src/components/Chat/Messages: `:::thinking` of texts without parts.
+    messages = [{"isCreatedByUser": True, "text": "Q"}, {"isCreatedByUser": False, "text": text}]
+    result = imported({"conversationId": "c", "messages": messages})
+    assert described(result.conversations[0].turns[0]) == ("unknown", "Q", answer, reasoning)
+
+
 def test_the_side_that_won_is_in_view(imported: Importing) -> None:
     _, battle, choice = imported(SAMPLES["lmsys"].content).conversations
     assert pairs(battle) == [("Which?", "That.")]
