@@ -10,6 +10,7 @@ import pytest
 from moa_tui.chat.library import Library
 from moa_tui.errors import FileError
 from moa_tui.store import Store
+from moa_tui.text.wording import summary
 from tests.formats.foreign.samples import SAMPLES, log_row, said
 from tests.formats.helpers import pairs
 
@@ -100,6 +101,25 @@ def test_title_and_branch_in_view_are_those_of_the_file(
     first = imported(SAMPLES[name].content).conversations[0]
     assert first.title == title
     assert pairs(first)[-1][1] == answer
+
+
+def test_of_an_imported_answer_the_model_is_shown_and_no_numbers(imported: Importing) -> None:
+    messages = [said("user", "Q"), said("assistant", "A", model="gpt-4o"), said("user", "R")]
+    lines = [
+        summary(turn.recipe, turn.outcome)
+        for turn in imported(messages).conversations[0].turns
+        if turn.outcome is not None
+    ]
+    assert lines == ["imported: model gpt-4o", "imported: not answered"]
+
+
+def test_a_conversation_that_begins_with_an_answer_is_called_by_its_first_question(
+    imported: Importing,
+) -> None:
+    (conversation,) = imported([said("assistant", "Welcome!"), said("user", "Cats?\nx")]).conversations
+    assert (conversation.name, conversation.turns[0].prompt) == ("Cats?", "[no question]")
+    (conversation,) = imported([said("assistant", "Welcome!")]).conversations
+    assert conversation.name == "[no question]"
 
 
 def test_a_file_that_claude_wrote_for_the_reader_is_kept(imported: Importing) -> None:
