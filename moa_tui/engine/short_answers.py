@@ -66,6 +66,7 @@ _SENTENCE = re.compile(r"[^,;:()]{1,80}? (?:is|was|are|were) (?!not\b|no\b|never
 _SUBJECT = re.compile(
     r"(.{1,40}?) (?:is|would be) (?:the )?(?:correct|right|best|true)(?: (?:answer|option|choice|one))?"
 )
+_VERB = re.compile(r"\b(?:is|was|are|were)\b")
 _NAMED = re.compile(r"\b(?:is|was|are|were)\W+(?:(?:the|an?)\W+)?(?![a-zß-ÿ])\w")
 _ASIDE = re.compile(
     r"(?P<name>[^,;()]+?)(?:(?: |(?<=[^\x00-\x7f]))\((?P<inner>[^()]+)\)?|(?:,| [-–—]) ?(?P<tail>[^;()]+))"
@@ -156,7 +157,12 @@ def _without_frame(form: str, other: str) -> str:
 def _complement(form: str) -> str | None:
     """The end of a sentence such as "the capital of France is Paris"; None where the answer is none."""
     sentence = _SENTENCE.fullmatch(form)
-    if sentence is None or _polar(form) is not None or not NEGATIONS.isdisjoint(form.split()):
+    if (
+        sentence is None
+        or len(_VERB.findall(form)) > 1
+        or _polar(form) is not None
+        or not NEGATIONS.isdisjoint(form.split())
+    ):
         return None
     return _LEADING.sub("", sentence[1])
 
