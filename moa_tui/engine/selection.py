@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.answer_words import FILLERS
+from moa_tui.engine.answer_words import FILLERS, NEGATIONS
 from moa_tui.engine.claims import claims
 from moa_tui.engine.likeness import cosine, vector
 from moa_tui.engine.short_answers import same_answer, short_form
@@ -211,9 +211,13 @@ def _terms(answer: str) -> list[str]:
 def _share_terms(terms: Sequence[str], other_terms: Sequence[str]) -> bool:
     """True where one of two short answers may say the other in other words, so that neither stands apart.
 
-    It may where not each has a number that the other lacks, and most terms of the shorter one are in both.
+    It may where they deny the same, not each has a number that the other lacks, and most terms of the shorter
+    one are in both.
     """
     if not terms or not other_terms:
+        return False
+    denials = [sum(term in NEGATIONS for term in each) for each in (terms, other_terms)]
+    if denials[0] % 2 != denials[1] % 2:
         return False
     numbers, other_numbers = (
         Counter(term for term in each if term[0].isdigit()) for each in (terms, other_terms)

@@ -174,6 +174,7 @@ def test_any_texts_can_be_compared(texts: list[str]) -> None:
         (["No", "No, it is not", "I cannot say, and no answer should be given", "No"], [2]),
         (["stir it", "boil the water first", "add more salt", "leave it alone"], None),
         (["yes", "yes", "no", "no"], None),
+        (["the drug is safe", "the drug is not safe", "this drug is safe"], [1]),
     ],
 )
 def test_who_gives_another_answer_in_short_stands_apart(shorts: list[str], apart: list[int] | None) -> None:
