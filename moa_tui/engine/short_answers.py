@@ -57,8 +57,8 @@ _FAREWELL = re.compile(
 _LEADING = re.compile(
     r"^(?:(?:so|thus|therefore|hence|well|okay|ok|sure|the|an?(?= (?!(?:is|and|or)\b|[&+=/]))|"
     r"it is|it's|it was|they are|that is|that's|"
-    r"this is|(?:final |correct |right |best )*(?:answer|option|choice|result) (?:is|would be)|es ist|es|"
-    r"c'est)[\s,:$]+)+"
+    r"this is|(?:final |correct |right |best )*(?:answer|option|choice|result)(?: (?:is|would be)|(?=:))|"
+    r"es ist|es|c'est)[\s,:$]+)+"
 )
 # A sentence such as "the capital of France is Paris"; what is denied is no answer.
 _SENTENCE = re.compile(r"[^,;:()]{1,80}? (?:is|was|are|were) (?!not\b|no\b|never\b)([^,;:]{1,40})")
@@ -73,16 +73,19 @@ _ASIDE = re.compile(
 )
 _REASON = re.compile(r"(?:not|because|since|as|which|who|where|weil|denn|da|da[sß]|nicht|pas|car|porque)\b")
 _JOINED = re.compile(r"(?:and|or|und|oder|et|ou|y|o|e|plus|with)\b|[&+/,]")
-_VARIABLE = re.compile(r"[a-z]\w? ?= ?(?=\S)")
+_VARIABLE = re.compile(r"[a-z]\w? ?[=∈] ?(?=\S)")
+_BRACKETED = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _POLAR = re.compile(r"([^\W\d_]+)(?=[\s]*(?:[,.;:!。，！、—–-]|$))(?!\s*\.?\s*\d)")
 # The letter of one choice; "A and C" is none.
 _MORE = r"(?!\W*(?:and|or|und|oder|[&/+]|[a-j]\b))"
 _CHOICE = re.compile(
     rf"(?:option|choice|answer|antwort)[\s:]+\(?([a-j])\)?(?![\w'])(?:{_MORE}[\s,.:)-]+.*)?$|"
-    rf"\(?([a-j])(?:[).:\]]|\)\.?)(?:{_MORE}\s+.*)?$|([a-j])$"
+    rf"\(?([a-j])(?:[).:\]]|\)\.?)(?:{_MORE}[\s,]+.*)?$|([a-j])$"
 )
 # Marks that change what is said.
-_SYMBOLS = re.compile(r"[<>≤≥≠~≈±=#+&^∞|!/]|^-(?=\S)|(?<=[a-z])'(?=\()|_(?!\d)")
+_SYMBOLS = re.compile(
+    r"[<>≤≥≠~≈±=#&^∞|!/∪∩]|[+-]\w{1,4}\)|\+|(?<![a-z][a-z])-(?=\d|[a-z](?![a-z]))|(?<=[a-z])'(?=\()|_(?!\d)"
+)
 _TERM = re.compile(r"-?\d+(?:[./:^]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _PLACE_SUFFIXES = "市省县縣都府"
 
@@ -121,8 +124,8 @@ def same_answer(answer: str, other: str) -> bool:
         return False
     if first == second:
         return True
-    brackets = [match.groups() for form in (first, second) if (match := LISTED.search(form)) is not None]
-    if len(brackets) == 2 and brackets[0] != brackets[1]:
+    brackets, other_brackets = LISTED.findall(first), LISTED.findall(second)
+    if brackets and other_brackets and brackets != other_brackets:
         return False
     first, second = _without_frame(first, second), _without_frame(second, first)
     if first == second:
@@ -150,7 +153,8 @@ def _without_frame(form: str, other: str) -> str:
     complement = _complement(form)
     if complement is not None and _complement(other) is None:
         form = complement
-    form = form.strip("()[]{} ")
+    if (inner := _BRACKETED.fullmatch(form)) is not None:
+        form = inner[1].strip()
     return OTHER_NAMES.get(form, form)
 
 
@@ -239,7 +243,8 @@ def _choice(form: str) -> str | None:
 
 def _same_words(form: str, other: str) -> bool:
     """Whether the words of two answers are the same, but for what is no part of the answer itself."""
-    if sorted(_SYMBOLS.findall(form)) != sorted(_SYMBOLS.findall(other)):
+    signs, other_signs = (sorted(_SYMBOLS.findall(each.replace(" ", ""))) for each in (form, other))
+    if signs != other_signs:
         return False
     if _bare_place(form) == other or form == _bare_place(other):
         return True
@@ -257,7 +262,7 @@ def _without_aside(form: str) -> list[str]:
         return []
     name, inner, tail = match["name"], match["inner"], match["tail"]
     if inner is not None:
-        return [] if _JOINED.match(inner) else [name, inner]
+        return [] if _JOINED.match(inner) else [name] if inner in COUNTRIES else [name, inner]
     return [name] if tail in COUNTRIES or _REASON.match(tail) else []
 
 
@@ -279,7 +284,9 @@ def _equal_terms(form: str, other: str) -> bool:
 
 def _terms(form: str) -> Sequence[str]:
     """The words and numbers of an answer in their order, with numbers in one spelling."""
-    terms = [re.sub(r"(?<=\d)[.:]0+$", "", term) for term in _TERM.findall(form)]
+    terms = [
+        re.sub(r"(?<=\d)[.:]0+$", "", term) for term in _TERM.findall(re.sub(r"(?<=\w) - (?=\d)", "-", form))
+    ]
     if all(len(term) == 1 or term in FILLERS for term in terms):
         return [term for term in terms if len(term) == 1] or terms  # Letters of choices, among them "a".
     return [term for term in terms if term not in FILLERS] or terms
