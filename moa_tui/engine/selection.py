@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.answer_words import FILLERS, NEGATIONS
 from moa_tui.engine.claims import claims
 from moa_tui.engine.likeness import cosine, vector
-from moa_tui.engine.short_answers import same_answer, short_form
+from moa_tui.engine.short_answers import are_opposed, same_answer, short_form
 from moa_tui.engine.words import words
 
 if TYPE_CHECKING:
@@ -180,7 +180,10 @@ def _apart_from_majority(texts: Sequence[str], answers: Sequence[str]) -> list[i
     """
     terms = [_terms(answer) for answer in answers]
     agrees = [
-        [_same(own, other) or _share_terms(terms[place], terms[at]) for at, other in enumerate(answers)]
+        [
+            _same(own, other) or (_share_terms(terms[place], terms[at]) and not are_opposed(own, other))
+            for at, other in enumerate(answers)
+        ]
         for place, own in enumerate(answers)
     ]
     # Of short answers with which equally many agree, the longest shows best which ones differ.

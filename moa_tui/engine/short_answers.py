@@ -119,30 +119,46 @@ def same_answer(answer: str, other: str) -> bool:
     It holds where both are the same choice, yes or no, number with its unit, or date; else where their words
     are the same but for the kind of the thing named, or one has more behind a comma or in brackets.
     """
-    first, second = _form(answer), _form(other)
+    first, second = _framed(answer, other)
     if not first or not second:
         return False
-    if first == second:
-        return True
+    decided = _by_value(first, second)
+    if decided is not None:
+        return decided
+    is_of_words = not any(_polar(form) or _choice(form) for form in (first, second))
+    return first == second or (is_of_words and _same_words(first, second))
+
+
+def are_opposed(answer: str, other: str) -> bool:
+    """Whether two short answers are both a choice, a number or the like, and another one each.
+
+    Two answers that neither are opposed nor say the same may be one in other words.
+    """
+    return _by_value(*_framed(answer, other)) is False
+
+
+def _framed(answer: str, other: str) -> tuple[str, str]:
+    """The forms of two answers, each without what the other lacks around it."""
+    first, second = _form(answer), _form(other)
     brackets, other_brackets = LISTED.findall(first), LISTED.findall(second)
     if brackets and other_brackets and brackets != other_brackets:
+        return first, second
+    return _without_frame(first, second), _without_frame(second, first)
+
+
+def _by_value(form: str, other: str) -> bool | None:
+    """Whether two answers of the same kind have the same value; None where they are of no such kind."""
+    brackets, other_brackets = LISTED.findall(form), LISTED.findall(other)
+    if brackets and other_brackets and brackets != other_brackets:
         return False
-    first, second = _without_frame(first, second), _without_frame(second, first)
-    if first == second:
-        return True
-    for read in (_polar, date_of, time_of):
-        values = (read(first), read(second))
-        if values[0] is not None and values[1] is not None:
-            return _agree(values[0], values[1])
-        if read is _polar and (values[0] or values[1]):
-            return False
-    choices = _choice(first), _choice(second)
-    if any(choices):
-        return choices[0] == choices[1]
-    quantities = quantity_of(first), quantity_of(second)
-    if quantities[0] is not None and quantities[1] is not None:
-        return same_quantity(quantities[0], quantities[1])
-    return _same_words(first, second)
+    for read in (_polar, date_of, time_of, _choice):
+        value, other_value = read(form), read(other)
+        if value is not None and other_value is not None:
+            return _agree(value, other_value)
+    quantity, other_quantity = quantity_of(form), quantity_of(other)
+    if quantity is None or other_quantity is None:
+        return None
+    return same_quantity(quantity, other_quantity)
 
 
 def _without_frame(form: str, other: str) -> str:

@@ -174,6 +174,9 @@ def test_any_texts_can_be_compared(texts: list[str]) -> None:
         (["No", "No, it is not", "I cannot say, and no answer should be given", "No"], [2]),
         (["stir it", "boil the water first", "add more salt", "leave it alone"], None),
         (["yes", "yes", "no", "no"], None),
+        (["Option A is correct.", "Option B is correct.", "A"], [1]),
+        (["(0,1]", "[0,1)", "(0,1]"], [1]),
+        (["$5 million", "$5", "5,000,000 dollars"], [1]),
         (["the drug is safe", "the drug is not safe", "this drug is safe"], [1]),
     ],
 )
