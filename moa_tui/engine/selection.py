@@ -162,7 +162,7 @@ def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -
     if len(texts) < 3:
         return []
     stated = shorts if shorts is not None else [None] * len(texts)
-    answers = [short or short_form(text) or "" for text, short in zip(texts, stated, strict=True)]
+    answers = [short_form(short or text) or short or "" for text, short in zip(texts, stated, strict=True)]
     if (apart := _apart_from_majority(texts, answers)) is not None:
         return apart
     if 2 * sum(map(bool, answers)) > len(texts):

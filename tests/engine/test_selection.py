@@ -177,6 +177,7 @@ def test_any_texts_can_be_compared(texts: list[str]) -> None:
         (["Option A is correct.", "Option B is correct.", "A"], [1]),
         (["(0,1]", "[0,1)", "(0,1]"], [1]),
         (["$5 million", "$5", "5,000,000 dollars"], [1]),
+        (["The capital is Canberra", "The capital is Sydney", "The capital is Canberra"], [1]),
         (["the drug is safe", "the drug is not safe", "this drug is safe"], [1]),
     ],
 )
