@@ -25,7 +25,7 @@ from moa_tui.gateway.discovery import (
 from moa_tui.gateway.tls import problem_of, unused_files
 from moa_tui.recipes import files
 from moa_tui.recipes.default import choose_recipe
-from moa_tui.recipes.local import can_be_asked, usable_servers
+from moa_tui.recipes.local import can_be_asked, usable_servers, why_without_models
 from moa_tui.settings import fault_log, paths
 from moa_tui.store.check import check
 from moa_tui.text.safe import quoted_name
@@ -148,8 +148,10 @@ class Report:
         found = find_servers(candidates)
         self._servers = usable_servers(found)
         for server in self._servers:
-            models = ", ".join(model.name for model in server.models) or "still loading its model"
-            yield f"  {'…' if server.is_loading else '✓'} {server.name} at {server.url}: {models}"
+            if server.models:
+                yield f"  ✓ {server.name} at {server.url}: {', '.join(model.name for model in server.models)}"
+            else:
+                yield f"  … {server.name} at {server.url} {why_without_models(server)}"
         self.problems += filter(None, map(_left_out, found))
         answering = {server.name for server in found}
         if silent := [server for server in candidates if server.name not in answering]:

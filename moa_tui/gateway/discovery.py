@@ -33,6 +33,7 @@ _MOST_SHOWN = 8
 _UNREADABLE = (OSError, http.client.HTTPException, ValueError, RecursionError)
 
 Protocol = Literal["ollama", "openai"]
+State = Literal["ready", "loading", "empty", "locked"]
 LocalModel = server_replies.LocalModel
 
 
@@ -42,8 +43,8 @@ class LocalServer:
 
     `key` is sent with the question for its models; `find_servers` returns servers without it.
     `calls_at_once` is the number of calls that the server works on together without loss. One that
-    `is_free` runs its models itself. One that `is_loading` has no models yet. One that `is_endpoint` is asked
-    for its list and nothing else.
+    `is_free` runs its models itself. One that `is_endpoint` is asked for its list alone. The `state`
+    is "ready", or why there are no models: it is loading one, it has none that can chat, or it wants a key.
     """
 
     name: str
@@ -53,7 +54,7 @@ class LocalServer:
     key: str = field(default="", repr=False)
     calls_at_once: int = 1
     is_free: bool = False
-    is_loading: bool = False
+    state: State = "ready"
     is_endpoint: bool = False
 
 
@@ -116,7 +117,7 @@ def endpoint_servers(
 
 
 def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
-    """Those of `candidates` that answer within PROBE_SECONDS, with a chat model or that they are loading one.
+    """Those of `candidates` that answer within PROBE_SECONDS, with a chat model or why they have none.
 
     All are asked at the same time, each on a thread of its own; none that is slow holds up the program's end.
     What a server had not yet said of its models by then is left unknown.
@@ -136,7 +137,7 @@ def find_servers(candidates: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
     return tuple(
         replace(answer, key="", is_endpoint=False)
         for server in candidates
-        if (answer := answers.get(server)) is not None and (answer.models or answer.is_loading)
+        if (answer := answers.get(server)) is not None and (answer.models or answer.state != "ready")
     )
 
 
@@ -178,7 +179,11 @@ def _ask(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
 def _ask_ollama(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
     """Tell what Ollama has: its models, which of them are loaded, and the context that each was made for."""
     tags = _get_json(server, "/api/tags")[1]
-    tell(replace(server, models=server_replies.ollama_models(tags, None)))
+    models = server_replies.ollama_models(tags, None)
+    if not models:
+        tell(replace(server, state="empty" if server_replies.is_list(tags, "models") else "ready"))
+        return
+    tell(replace(server, models=models))
     running = _get_json(server, "/api/ps")[1]
     models = server_replies.ollama_models(tags, running)
     loaded = sum(model.is_loaded for model in models)
@@ -198,9 +203,14 @@ def _ask_openai(server: LocalServer, tell: Callable[[LocalServer], None]) -> Non
     """Tell what a server with OpenAI's protocol lists, and what llama.cpp and LM Studio say beside that."""
     status, listing = _get_json(server, "/models")
     if status == 503 and server_replies.is_loading(listing):
-        tell(replace(server, is_loading=True))
+        tell(replace(server, state="loading"))
+        return
+    if status == 401:
+        tell(replace(server, state="locked"))
         return
     models = server_replies.listed_models(listing)
+    if not models and server_replies.is_list(listing, "data"):
+        server = replace(server, state="empty")
     server = replace(
         server,
         models=models,
@@ -218,8 +228,9 @@ def _ask_openai(server: LocalServer, tell: Callable[[LocalServer], None]) -> Non
             server = replace(server, models=(replace(models[0], context_tokens=context),))
         tell(replace(server, calls_at_once=server_replies.llama_cpp_slots(props)))
     elif server.name == "lm-studio" or owner.startswith("organization"):
-        status, reply = _get_json(root, "/api/v1/models")
-        if status != 200:
+        # LM Studio answers what it does not know with status 200 and an error.
+        reply = _get_json(root, "/api/v1/models")[1]
+        if not server_replies.is_list(reply, "models"):
             reply = _get_json(root, "/api/v0/models")[1]
         models, calls_at_once = server_replies.lm_studio_facts(models, reply)
         tell(replace(server, models=models, calls_at_once=calls_at_once))

@@ -26,8 +26,8 @@ _MOST_SLOTS = 1024
 # Models that make vectors, ranks, verdicts, sound, pictures or transcripts, by the words in their names.
 # These expressions are compiled when the first reply is read, since the program starts without them.
 _NOT_CHAT = (
-    r"embed|rerank|whisper|minilm|colbert|mmproj|moondream|docling|stable-diffusion|parakeet|kokoro"
-    r"|(?<![a-z])(?:tts|clip|siglip|bge|gte|e5|ocr|asr|guard|guardian|shieldgemma|reward|sdxl|flux)(?![a-z])"
+    r"embed|rerank|whisper|minilm|colbert|mmproj|moondream|docling|stable-?diffusion|parakeet|kokoro"
+    r"|(?<![a-z])(?:tts|clip|siglip|bge|gte|e5|ocr|asr|vad|guard|guardian|shieldgemma|reward|sdxl|flux)(?![a-z])"
     r"|paraphrase-multilingual"
 )
 _BATCHING = frozenset(("vllm", "sglang", "lmdeploy"))
@@ -40,6 +40,8 @@ _QUANTIZATION = (
     r"(?![a-z0-9])"
 )
 _FULL_PRECISION = frozenset(("f16", "fp16", "bf16", "f32", "fp32"))
+# What text-generation-webui and KoboldCpp list where no model is loaded.
+_NO_MODEL = frozenset(("None", "koboldcpp/inactive"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,14 @@ def with_shown(model: LocalModel, shown: object) -> LocalModel | None:
 
 
 def listed_models(listing: object) -> tuple[LocalModel, ...]:
-    """The chat models of a list as /v1/models gives it."""
+    """The chat models of a list as /v1/models gives it, without those that llama.cpp's router cannot load."""
     models = []
-    for entry in _entries(listing, "data"):
-        if not _can_chat(entry):
+    for entry in _without_aliases(_entries(listing, "data")):
+        if not _can_chat(entry) or _table(entry, "status").get("failed") is True:
             continue
         name, meta, status = _name(entry), _table(entry, "meta"), entry.get("status")
         contexts = (meta.get("n_ctx"), *map(entry.get, ("max_model_len", "context_length", "context_window")))
+        contexts += (_table(entry, "parameters").get("max_seq_len"),)  # TabbyAPI's
         state = status.get("value") if isinstance(status, dict) else status
         is_only_one = state is None and entry.get("owned_by") in (*_BATCHING, "llamacpp")
         models.append(
@@ -126,6 +129,22 @@ def listed_models(listing: object) -> tuple[LocalModel, ...]:
             )
         )
     return tuple(models)
+
+
+def _without_aliases(entries: Sequence[Json]) -> list[Json]:
+    """The entries with one for each model: vLLM lists a model once for every name that it serves it by."""
+    firsts: list[Json] = []
+    roots: set[str] = set()
+    for entry in entries:
+        # An adapter has a parent, and is a model of its own.
+        is_base = entry.get("owned_by") in tuple(_BATCHING) and not entry.get("parent")
+        root = entry.get("root") if is_base else None
+        if not isinstance(root, str):
+            firsts.append(entry)
+        elif root not in roots:
+            firsts.append(entry)
+            roots.add(root)
+    return firsts
 
 
 def owner(listing: object) -> str:
@@ -155,6 +174,11 @@ def llama_cpp_context(props: object) -> int | None:
     """The context of one slot of llama.cpp, as /props states it."""
     settings = _table(props, "default_generation_settings") if isinstance(props, dict) else {}
     return _count(settings.get("n_ctx"), _MOST_TOKENS)
+
+
+def is_list(reply: object, key: str) -> bool:
+    """True for the reply of a model server that lists its models under `key`, be there none."""
+    return isinstance(reply, dict) and isinstance(reply.get(key), list)
 
 
 def is_loading(reply: object) -> bool:
@@ -200,7 +224,7 @@ def lm_studio_facts(models: Sequence[LocalModel], reply: object) -> tuple[tuple[
 def _can_chat(entry: Json) -> bool:
     """False for an entry that has no name, or whose name or own words say that it answers no chat."""
     name = _name(entry)
-    if not name or re.search(_NOT_CHAT, name, re.IGNORECASE):
+    if not name or name in _NO_MODEL or re.search(_NOT_CHAT, name, re.IGNORECASE):
         return False
     capabilities = entry.get("capabilities")
     if isinstance(capabilities, list) and capabilities and not {"completion", "chat"} & _words(capabilities):

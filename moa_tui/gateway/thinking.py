@@ -31,7 +31,19 @@ _ROOM: dict[str | None, int] = {
 # Groq's free plan, and refuse a request that could exceed it. So there is room only where it was asked for.
 _RESERVING_PROVIDERS = {"groq", "cerebras"}
 _RESERVED_ROOM = 2_048
+# These are told each effort, so that a model asked for less thinks less. With others, litellm leaves the word
+# out for some models, makes of each no more than that the model is to think (DeepSeek, Ollama, GLM), or takes
+# the next that the model has, which may be high (Together's DeepSeek).
+_GRADING_PROVIDERS = {
+    *("openai", "azure", "anthropic", "gemini", "vertex_ai-language-models", "vertex_ai-anthropic_models"),
+    *("groq", "cerebras", "openrouter", "fireworks_ai", "xai", "moonshot"),
+}
 
+# Models that think, by their names: of some the map says so for none of their providers.
+_THINKS = re.compile(
+    r"(?!.*\bnon?-(?:reasoning|thinking))"
+    r".*(?:\bthinking\b|\breasoning\b|\br1\b|\bgpt-oss\b|qwq|magistral|minimax-m[2-9]|\bgrok-4\b)"
+)
 # Models of which the map does not say what they refuse, by their names.
 _WITHOUT_OFF = re.compile(r"gpt-oss|o[134](?:-|$)|gemini-2-5-pro")
 _WITHOUT_MINIMAL = re.compile(r"gpt-oss|o[134](?:-|$)")
@@ -46,10 +58,13 @@ def room_for_thinking(agent: Agent, info: ModelInfo, most_tokens: int | None) ->
     budget = _stated_budget(agent)
     effort = None if agent.reasoning_effort is None else _taken(agent.reasoning_effort, info)
     is_asked_to_think = effort not in (None, "none") or "reasoning_effort" in agent.extra
-    if not (info.thinks or budget or (info.thinks is None and is_asked_to_think)):
+    thinks = info.thinks or _THINKS.match(bare_name(info.name)) is not None
+    if not (thinks or budget or (info.thinks is None and is_asked_to_think)):
         return 0
     is_reserved = info.provider in _RESERVING_PROVIDERS and effort not in ("medium", "high")
-    limits = [max(_RESERVED_ROOM if is_reserved else _ROOM[effort], budget)]
+    # litellm leaves the effort out where the map does not say that the model thinks.
+    is_graded = info.provider in _GRADING_PROVIDERS and info.thinks is not False
+    limits = [max(_RESERVED_ROOM if is_reserved else _ROOM[effort if is_graded else None], budget)]
     if info.output_tokens is not None:
         limits.append(info.output_tokens - longest_answer(agent))
     if most_tokens is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.recipes.files import LOCAL
+from moa_tui.recipes.local import why_without_models, without_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +39,8 @@ def choose_recipe(
             f"no built-in recipe's keys are set, and {' and '.join(names)} answered on this machine",
         )
     variable = KEY_VARIABLES[ONE_KEY_RECIPES[0]][0]
-    local = f"{answering[0].name} is still loading its model" if answering else "no local server answered"
+    server = without_models(answering)
+    local = "no local server answered" if server is None else f"{server.name} {why_without_models(server)}"
     return "demo", (
         f"no built-in recipe's keys are set and {local}, so these answers are simulated. "
         f"For real ones set {variable} or another provider's key (`moa-tui doctor` names them)"

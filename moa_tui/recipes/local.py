@@ -37,6 +37,15 @@ _LONGEST_ANSWER_TOKENS = 2048
 _SHORTEST_ANSWER_TOKENS = 128
 # The share of the memory that the weights of a model may take; its context and all else need the rest.
 _SHARE_OF_WEIGHTS = 0.85
+# Why a server that answers has no models, and what to do; what passes soonest first.
+_WITHOUT_MODELS: dict[str, tuple[str, str]] = {
+    "loading": ("is still loading its model", "Try again in a moment"),
+    "empty": ("answers, but has no model of its own that can chat", "Pull or load one there"),
+    "locked": (
+        "answers, but wants a key",
+        "If that is a model server, give it an endpoint with key_env in the config",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +124,13 @@ MADE_HERE: dict[str, Callable[[Sequence[LocalServer]], Recipe]] = {LOCAL: local_
 def usable_servers(servers: Sequence[LocalServer]) -> tuple[LocalServer, ...]:
     """The servers with those of their models that an agent can have; without servers that have none.
 
-    A server that still loads its model is among them.
+    A server that says why it has none is among them.
     """
     usable = [
         replace(server, models=tuple(model for model in server.models if can_be_asked(model.name)))
         for server in servers
     ]
-    return tuple(server for server in usable if server.models or server.is_loading)
+    return tuple(server for server in usable if server.models or server.state != "ready")
 
 
 def can_be_asked(model: str) -> bool:
@@ -275,6 +284,18 @@ def _preference(model: LocalModel) -> tuple[bool, bool, int]:
     return model.is_quantized, model.is_loaded, model.size_bytes or 0
 
 
+def without_models(servers: Iterable[LocalServer]) -> LocalServer | None:
+    """Of the servers that say why they have no models, the one that is nearest to having one."""
+    places = list(_WITHOUT_MODELS)
+    saying = [server for server in servers if server.state in places]
+    return min(saying, key=lambda server: places.index(server.state), default=None)
+
+
+def why_without_models(server: LocalServer) -> str:
+    """Why a server has no models, as the rest of a sentence that begins with its name."""
+    return _WITHOUT_MODELS[server.state][0]
+
+
 def _no_model(servers: Sequence[LocalServer]) -> NoLocalModelError:
     """Why there is no model to ask, and what to do."""
     if names := [model.name for server in servers for model in server.models]:
@@ -282,10 +303,10 @@ def _no_model(servers: Sequence[LocalServer]) -> NoLocalModelError:
             f"no model of a local server can be asked: {quoted_name(names[0])} looks like a key, or "
             "holds an invisible character. Give it another name there, or name another recipe with -r"
         )
-    if loading := next((server for server in servers if server.is_loading), None):
+    if (server := without_models(servers)) is not None:
+        words, remedy = _WITHOUT_MODELS[server.state]
         return NoLocalModelError(
-            f"{loading.name} at {loading.url} is still loading its model. Try again in a moment, or name "
-            "another recipe with -r"
+            f"{server.name} at {server.url} {words}. {remedy}, or name another recipe with -r"
         )
     return NoLocalModelError(
         "no local model server answered. Start Ollama (and pull a model), LM Studio, llama.cpp or vLLM, "

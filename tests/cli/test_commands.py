@@ -111,7 +111,7 @@ def test_slim_is_made_of_the_models_that_are_there() -> None:
 def test_a_server_that_loads_its_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(server: LocalServer, tell: Callable[[LocalServer], None]) -> None:
         if server.name == "llama.cpp":
-            tell(replace(server, is_loading=True))
+            tell(replace(server, state="loading"))
 
     monkeypatch.delenv("MOA_TUI_LOCAL_SERVERS")
     monkeypatch.setattr(discovery, "_ask", ask)
@@ -119,7 +119,7 @@ def test_a_server_that_loads_its_model_is_named(monkeypatch: pytest.MonkeyPatch)
     assert shown.exit_code == 1
     assert "llama.cpp at http://127.0.0.1:8080/v1 is still loading its model" in shown.output
     report = call("doctor").output
-    assert "llama.cpp at http://127.0.0.1:8080/v1: still loading its model" in report
+    assert "llama.cpp at http://127.0.0.1:8080/v1 is still loading its model" in report
     assert "recipe       demo:" in report
 
 

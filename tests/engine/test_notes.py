@@ -204,7 +204,7 @@ async def test_answers_that_settled_are_compared_with_the_last_answers_not_with_
     revise = {"agents": ["a", "b"], "task": "revise", "reads": "all", "early_stop": 0.9}
     last = {"agents": ["w"], "reads": "all"}
     bench, outcome = await ran(["a", "b"], critique, revise, critique | {"reads": (3,)}, last, k=[["No."]])
-    assert any("its answers are like those before (1.00" in note for note in outcome.notes)
+    assert any("its answers repeat those before (1.00" in note for note in outcome.notes)
     assert not [call for call in bench.started if call.layer == 4]
 
 

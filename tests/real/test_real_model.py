@@ -81,10 +81,10 @@ def test_a_server_is_found_while_it_loads_its_model_and_once_it_has(model_file: 
             if (servers := find_servers([starting.candidate])) not in states:
                 states.append(servers)
     loading, loaded = (state for state in states if state)
-    assert loading[0].is_loading
+    assert loading[0].state == "loading"
     with pytest.raises(NoLocalModelError, match="is still loading its model"):
         local_recipe(usable_servers(loading))
-    assert not loaded[0].is_loading
+    assert loaded[0].state == "ready"
     assert loaded[0].models[0].is_loaded
 
 

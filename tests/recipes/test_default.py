@@ -51,7 +51,7 @@ def test_the_recipe_follows_from_config_keys_and_servers_in_that_order() -> None
 
 
 def test_a_server_that_still_loads_its_model_is_not_passed_over_in_silence() -> None:
-    loading = LocalServer("llama.cpp", "x", "openai", is_loading=True)
+    loading = LocalServer("llama.cpp", "x", "openai", state="loading")
     name, why = choose_recipe(Settings(), set[str]().__contains__, lambda: [loading])
     assert name == "demo"
     assert "llama.cpp is still loading its model, so these answers are simulated" in why

@@ -228,10 +228,19 @@ def test_answers_that_are_cut_at_a_short_limit_are_read_all_the_same() -> None:
 
 
 def test_a_server_that_loads_its_model_is_named() -> None:
-    loading = LocalServer("llama.cpp", "http://127.0.0.1:8080/v1", "openai", is_loading=True)
+    loading = LocalServer("llama.cpp", "http://127.0.0.1:8080/v1", "openai", state="loading")
     with pytest.raises(NoLocalModelError, match=r"llama\.cpp at http\S+ is still loading its model"):
         slim_recipe([loading])
     assert local_recipe([loading, ollama(LocalModel("m", 7))]).lineup[1][0].name == "m"
+
+
+def test_a_server_that_has_no_model_or_wants_a_key_is_named_with_what_to_do() -> None:
+    locked = LocalServer("vllm", "http://127.0.0.1:8000/v1", "openai", state="locked")
+    with pytest.raises(NoLocalModelError, match=r"^vllm at http\S+ answers, but wants a key.*key_env"):
+        local_recipe([locked])
+    empty = LocalServer("ollama", "http://127.0.0.1:11434", "ollama", state="empty")
+    with pytest.raises(NoLocalModelError, match=r"^ollama at http\S+ answers, but has no model.*Pull"):
+        slim_recipe([locked, empty])
 
 
 def test_a_real_list_of_ollamas_makes_both_recipes() -> None:
