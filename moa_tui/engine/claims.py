@@ -1,7 +1,8 @@
 """The numbers and negations of a text: what turns it into another claim while nearly all its words stay.
 
-Numbers are found in every script that has decimal digits. Negations are found in some forty languages; in
-the others two texts that differ in one alone are taken for the same, as likeness takes them.
+Numbers are found in every script that has decimal digits, with their minus, and as English words. Negations
+are found in some forty languages; in the others two texts that differ in one alone are taken for the same, as
+likeness takes them, and so are two in which numbers have changed places.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ import re
 from collections import Counter
 from functools import cache
 
+from moa_tui.engine.answer_words import NUMBER_WORDS
 from moa_tui.engine.words import words
 
 # The most characters of a text that are searched.
 _SEARCHED_CHARACTERS = 200_000
 
-_NUMBER = re.compile(r"\d+")
+# A hyphen behind a letter, a digit or another one is no minus.
+_NUMBER = re.compile(r"(?:(?<![\w)\]-])[-\u2212])?\d+")
+# "One" is left out, for it stands for a person or thing more often than for a number.
+_NUMBER_WORDS = {word: str(number) for word, number in NUMBER_WORDS.items() if number != 1}
 _CONTRACTION = re.compile(r"n['\u2019]t\b")
 # Whole words, among them yes and no. "ne" is left out: Turkish "what" and Serbian "not" are one word.
 _WORDS = (
     # English, German, Dutch, Danish, Norwegian, Swedish
-    "yes no not never none nobody nothing neither nor cannot cant dont wont isnt arent wasnt werent doesnt "
-    "didnt ja nein nicht nie niemals kein keine keinen keinem keiner keines nee niet nooit geen nej nei ikke "
-    "aldrig aldri inte ingen intet inga "
+    "yes no not never none nobody nothing neither nor without hardly true false cannot cant dont wont isnt "
+    "arent wasnt werent doesnt didnt ja nein nicht nie niemals kein keine keinen keinem keiner keines nee "
+    "niet nooit geen nej nei ikke aldrig aldri inte ingen intet inga "
     # French, Spanish, Portuguese, Italian, Romanian
     "oui non pas jamais aucun aucune rien sí nunca jamás tampoco ningún ninguno ninguna sim não nenhum "
     "nenhuma sì mai nessun nessuno nessuna nu niciodată "
@@ -44,8 +49,10 @@ def claims(text: str) -> Counter[str]:
     """The numbers of `text` in plain digits, and its words of negation and affirmation, with their counts."""
     text = text[:_SEARCHED_CHARACTERS].casefold()
     text_words, negations = words(text), _negations()
-    numbers = (str(int(number)) if len(number) < 19 else number for number in _NUMBER.findall(text))
-    found = Counter([*numbers, *(word for word in text_words if word in negations)])
+    numbers = (number.replace("\u2212", "-") for number in _NUMBER.findall(text))
+    plain = (str(int(number)) if len(number) < 19 else number for number in numbers)
+    spelled = (_NUMBER_WORDS[word] for word in text_words if word in _NUMBER_WORDS)
+    found = Counter([*plain, *spelled, *(word for word in text_words if word in negations)])
     found["not"] += len(_CONTRACTION.findall(text))
     if not text.isascii():
         found.update(_negation_part().findall("".join(text_words)))

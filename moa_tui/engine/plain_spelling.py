@@ -11,6 +11,8 @@ _LATEX_WORDS = {
     **{rf"\{name}": "" for name in ("left", "right", "displaystyle", "(", ")", "[", "]", "!")},
     **{rf"\{name}": " " for name in (",", ";", ":", " ", "quad", "qquad")},
     **{"\\{": "{", "\\}": "}", "\\lvert": "|", "\\rvert": "|", "\\lbrace": "{", "\\rbrace": "}"},
+    **{"\\cup": "∪", "\\cap": "∩", "\\in": "∈", "\\emptyset": "∅", "\\varnothing": "∅", "\\neq": "≠"},
+    **{"\\le": "≤", "\\leq": "≤", "\\ge": "≥", "\\geq": "≥"},
     **{"\\times": "*", "\\cdot": "*", "\\pi": " pi ", "\\%": "%", "\\$": "$", "{,}": ","},
     **{"^{\\circ}": "°", "^\\circ": "°", "\\circ": "°", "\\infty": "∞", "\\pm": "±", "\\dots": "…"},
 }
@@ -27,8 +29,8 @@ _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:[,'\u00a0\u202f\u2009 ]\d{3})+)(?![\d,'/])")
 EDGES = " .,;:!?*_`'\"()[]{}$。、，！？「」"
 _MARKS = EDGES.translate({ord(bracket): None for bracket in "()[]{}"})
-LISTED = re.compile(r"([(\[{])[^()\[\]{}]*[,;][^()\[\]{}]*([)\]}])$")
-"""A pair, an interval or a set at the end of an answer: its brackets are part of it."""
+LISTED = re.compile(r"([(\[{])[^()\[\]{}]*[,;][^()\[\]{}]*([)\]}])")
+"""A pair, an interval or a set in an answer: its brackets are part of it."""
 _FACTORIAL = re.compile(r"(?:\d|\b[a-z]|\))!$")
 
 
@@ -36,11 +38,11 @@ def plain(text: str) -> str:
     """`text` in one spelling: no LaTeX, emphasis, accents or other digits; numbers without separators."""
     text = text[:_LONGEST]
     for _ in range(3):
-        text = _ROOT.sub(r" sqrt \1", text)
-        text = _WRAPPED.sub(r"\1", _FRACTION.sub(lambda m: f" {m[1] or m[3]}/{m[2] or m[4]} ", text))
+        text = _ROOT.sub(lambda match: f" sqrt {_operand(match[1])}", text)
+        text = _WRAPPED.sub(r"\1", _FRACTION.sub(_fraction, text))
     text = _TO_PLAIN.sub(lambda match: _LATEX_WORDS[match[0]], text)
     text = _SUPERSCRIPTS.sub(lambda m: "^" + unicodedata.normalize("NFKC", m[0]).replace("−", "-"), text)
-    text = re.sub(r"\^\s*\{([^{}]{1,10})\}", r"^\1", text)
+    text = re.sub(r"([\^_])\s*\{([^{}]{1,10})\}", r"\1\2", text)
     text = "".join(
         f" {unicodedata.normalize('NFKC', character)}"
         if "VULGAR" in unicodedata.name(character, "")
@@ -64,6 +66,17 @@ def plain(text: str) -> str:
     end = "!" if _FACTORIAL.search(text.rstrip(_MARKS.replace("!", ""))) else ""
     bare = sign + (bare if LISTED.search(bare) else text.strip(EDGES)) + end
     return f"{bare})" if bare.count("(") > bare.count(")") and not LISTED.search(bare) else bare
+
+
+def _fraction(match: re.Match[str]) -> str:
+    before = match.string[: match.start()]
+    blank = " " if before[-1:].isdigit() else ""  # A mixed number.
+    return f"{blank}{_operand(match[1] or match[3])}/{_operand(match[2] or match[4])} "
+
+
+def _operand(term: str) -> str:
+    """`term` with brackets around it where it is a sum."""
+    return f"({term})" if "+" in term.strip()[1:] or "-" in term.strip()[1:] else term
 
 
 def _from_decimal_comma(match: re.Match[str]) -> str:

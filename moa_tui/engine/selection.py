@@ -15,10 +15,10 @@ from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.answer_words import FILLERS
+from moa_tui.engine.answer_words import FILLERS, NEGATIONS
 from moa_tui.engine.claims import claims
 from moa_tui.engine.likeness import cosine, vector
-from moa_tui.engine.short_answers import same_answer, short_form
+from moa_tui.engine.short_answers import are_opposed, same_answer, short_form
 from moa_tui.engine.words import words
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def outliers(texts: Sequence[str], shorts: Sequence[str | None] | None = None) -
     if len(texts) < 3:
         return []
     stated = shorts if shorts is not None else [None] * len(texts)
-    answers = [short or short_form(text) or "" for text, short in zip(texts, stated, strict=True)]
+    answers = [short_form(short or text) or short or "" for text, short in zip(texts, stated, strict=True)]
     if (apart := _apart_from_majority(texts, answers)) is not None:
         return apart
     if 2 * sum(map(bool, answers)) > len(texts):
@@ -180,7 +180,10 @@ def _apart_from_majority(texts: Sequence[str], answers: Sequence[str]) -> list[i
     """
     terms = [_terms(answer) for answer in answers]
     agrees = [
-        [_same(own, other) or _share_terms(terms[place], terms[at]) for at, other in enumerate(answers)]
+        [
+            _same(own, other) or (_share_terms(terms[place], terms[at]) and not are_opposed(own, other))
+            for at, other in enumerate(answers)
+        ]
         for place, own in enumerate(answers)
     ]
     # Of short answers with which equally many agree, the longest shows best which ones differ.
@@ -211,9 +214,13 @@ def _terms(answer: str) -> list[str]:
 def _share_terms(terms: Sequence[str], other_terms: Sequence[str]) -> bool:
     """True where one of two short answers may say the other in other words, so that neither stands apart.
 
-    It may where not each has a number that the other lacks, and most terms of the shorter one are in both.
+    It may where they deny the same, not each has a number that the other lacks, and most terms of the shorter
+    one are in both.
     """
     if not terms or not other_terms:
+        return False
+    denials = [sum(term in NEGATIONS for term in each) for each in (terms, other_terms)]
+    if denials[0] % 2 != denials[1] % 2:
         return False
     numbers, other_numbers = (
         Counter(term for term in each if term[0].isdigit()) for each in (terms, other_terms)

@@ -57,8 +57,8 @@ _FAREWELL = re.compile(
 _LEADING = re.compile(
     r"^(?:(?:so|thus|therefore|hence|well|okay|ok|sure|the|an?(?= (?!(?:is|and|or)\b|[&+=/]))|"
     r"it is|it's|it was|they are|that is|that's|"
-    r"this is|(?:final |correct |right |best )*(?:answer|option|choice|result) (?:is|would be)|es ist|es|"
-    r"c'est)[\s,:$]+)+"
+    r"this is|(?:final |correct |right |best )*(?:answer|option|choice|result)(?: (?:is|would be)|(?=:))|"
+    r"es ist|es|c'est)[\s,:$]+)+"
 )
 # A sentence such as "the capital of France is Paris"; what is denied is no answer.
 _SENTENCE = re.compile(r"[^,;:()]{1,80}? (?:is|was|are|were) (?!not\b|no\b|never\b)([^,;:]{1,40})")
@@ -66,22 +66,26 @@ _SENTENCE = re.compile(r"[^,;:()]{1,80}? (?:is|was|are|were) (?!not\b|no\b|never
 _SUBJECT = re.compile(
     r"(.{1,40}?) (?:is|would be) (?:the )?(?:correct|right|best|true)(?: (?:answer|option|choice|one))?"
 )
+_VERB = re.compile(r"\b(?:is|was|are|were)\b")
 _NAMED = re.compile(r"\b(?:is|was|are|were)\W+(?:(?:the|an?)\W+)?(?![a-zß-ÿ])\w")
 _ASIDE = re.compile(
     r"(?P<name>[^,;()]+?)(?:(?: |(?<=[^\x00-\x7f]))\((?P<inner>[^()]+)\)?|(?:,| [-–—]) ?(?P<tail>[^;()]+))"
 )
 _REASON = re.compile(r"(?:not|because|since|as|which|who|where|weil|denn|da|da[sß]|nicht|pas|car|porque)\b")
 _JOINED = re.compile(r"(?:and|or|und|oder|et|ou|y|o|e|plus|with)\b|[&+/,]")
-_VARIABLE = re.compile(r"[a-z]\w? ?= ?(?=\S)")
+_VARIABLE = re.compile(r"[a-z]\w? ?[=∈] ?(?=\S)")
+_BRACKETED = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _POLAR = re.compile(r"([^\W\d_]+)(?=[\s]*(?:[,.;:!。，！、—–-]|$))(?!\s*\.?\s*\d)")
 # The letter of one choice; "A and C" is none.
 _MORE = r"(?!\W*(?:and|or|und|oder|[&/+]|[a-j]\b))"
 _CHOICE = re.compile(
     rf"(?:option|choice|answer|antwort)[\s:]+\(?([a-j])\)?(?![\w'])(?:{_MORE}[\s,.:)-]+.*)?$|"
-    rf"\(?([a-j])(?:[).:\]]|\)\.?)(?:{_MORE}\s+.*)?$|([a-j])$"
+    rf"\(?([a-j])(?:[).:\]]|\)\.?)(?:{_MORE}[\s,]+.*)?$|([a-j])$"
 )
 # Marks that change what is said.
-_SYMBOLS = re.compile(r"[<>≤≥≠~≈±=#+&^∞|!/]|^-(?=\S)|(?<=[a-z])'(?=\()|_(?!\d)")
+_SYMBOLS = re.compile(
+    r"[<>≤≥≠~≈±=#&^∞|!/∪∩]|[+-]\w{1,4}\)|\+|(?<![a-z][a-z])-(?=\d|[a-z](?![a-z]))|(?<=[a-z])'(?=\()|_(?!\d)"
+)
 _TERM = re.compile(r"-?\d+(?:[./:^]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _PLACE_SUFFIXES = "市省县縣都府"
 
@@ -115,30 +119,46 @@ def same_answer(answer: str, other: str) -> bool:
     It holds where both are the same choice, yes or no, number with its unit, or date; else where their words
     are the same but for the kind of the thing named, or one has more behind a comma or in brackets.
     """
-    first, second = _form(answer), _form(other)
+    first, second = _framed(answer, other)
     if not first or not second:
         return False
-    if first == second:
-        return True
-    brackets = [match.groups() for form in (first, second) if (match := LISTED.search(form)) is not None]
-    if len(brackets) == 2 and brackets[0] != brackets[1]:
+    decided = _by_value(first, second)
+    if decided is not None:
+        return decided
+    is_of_words = not any(_polar(form) or _choice(form) for form in (first, second))
+    return first == second or (is_of_words and _same_words(first, second))
+
+
+def are_opposed(answer: str, other: str) -> bool:
+    """Whether two short answers are both a choice, a number or the like, and another one each.
+
+    Two answers that neither are opposed nor say the same may be one in other words.
+    """
+    return _by_value(*_framed(answer, other)) is False
+
+
+def _framed(answer: str, other: str) -> tuple[str, str]:
+    """The forms of two answers, each without what the other lacks around it."""
+    first, second = _form(answer), _form(other)
+    brackets, other_brackets = LISTED.findall(first), LISTED.findall(second)
+    if brackets and other_brackets and brackets != other_brackets:
+        return first, second
+    return _without_frame(first, second), _without_frame(second, first)
+
+
+def _by_value(form: str, other: str) -> bool | None:
+    """Whether two answers of the same kind have the same value; None where they are of no such kind."""
+    brackets, other_brackets = LISTED.findall(form), LISTED.findall(other)
+    if brackets and other_brackets and brackets != other_brackets:
         return False
-    first, second = _without_frame(first, second), _without_frame(second, first)
-    if first == second:
-        return True
-    for read in (_polar, date_of, time_of):
-        values = (read(first), read(second))
-        if values[0] is not None and values[1] is not None:
-            return _agree(values[0], values[1])
-        if read is _polar and (values[0] or values[1]):
-            return False
-    choices = _choice(first), _choice(second)
-    if any(choices):
-        return choices[0] == choices[1]
-    quantities = quantity_of(first), quantity_of(second)
-    if quantities[0] is not None and quantities[1] is not None:
-        return same_quantity(quantities[0], quantities[1])
-    return _same_words(first, second)
+    for read in (_polar, date_of, time_of, _choice):
+        value, other_value = read(form), read(other)
+        if value is not None and other_value is not None:
+            return _agree(value, other_value)
+    quantity, other_quantity = quantity_of(form), quantity_of(other)
+    if quantity is None or other_quantity is None:
+        return None
+    return same_quantity(quantity, other_quantity)
 
 
 def _without_frame(form: str, other: str) -> str:
@@ -149,14 +169,20 @@ def _without_frame(form: str, other: str) -> str:
     complement = _complement(form)
     if complement is not None and _complement(other) is None:
         form = complement
-    form = form.strip("()[]{} ")
+    if (inner := _BRACKETED.fullmatch(form)) is not None:
+        form = inner[1].strip()
     return OTHER_NAMES.get(form, form)
 
 
 def _complement(form: str) -> str | None:
     """The end of a sentence such as "the capital of France is Paris"; None where the answer is none."""
     sentence = _SENTENCE.fullmatch(form)
-    if sentence is None or _polar(form) is not None or not NEGATIONS.isdisjoint(form.split()):
+    if (
+        sentence is None
+        or len(_VERB.findall(form)) > 1
+        or _polar(form) is not None
+        or not NEGATIONS.isdisjoint(form.split())
+    ):
         return None
     return _LEADING.sub("", sentence[1])
 
@@ -233,7 +259,8 @@ def _choice(form: str) -> str | None:
 
 def _same_words(form: str, other: str) -> bool:
     """Whether the words of two answers are the same, but for what is no part of the answer itself."""
-    if sorted(_SYMBOLS.findall(form)) != sorted(_SYMBOLS.findall(other)):
+    signs, other_signs = (sorted(_SYMBOLS.findall(each.replace(" ", ""))) for each in (form, other))
+    if signs != other_signs:
         return False
     if _bare_place(form) == other or form == _bare_place(other):
         return True
@@ -251,7 +278,7 @@ def _without_aside(form: str) -> list[str]:
         return []
     name, inner, tail = match["name"], match["inner"], match["tail"]
     if inner is not None:
-        return [] if _JOINED.match(inner) else [name, inner]
+        return [] if _JOINED.match(inner) else [name] if inner in COUNTRIES else [name, inner]
     return [name] if tail in COUNTRIES or _REASON.match(tail) else []
 
 
@@ -273,7 +300,9 @@ def _equal_terms(form: str, other: str) -> bool:
 
 def _terms(form: str) -> Sequence[str]:
     """The words and numbers of an answer in their order, with numbers in one spelling."""
-    terms = [re.sub(r"(?<=\d)[.:]0+$", "", term) for term in _TERM.findall(form)]
+    terms = [
+        re.sub(r"(?<=\d)[.:]0+$", "", term) for term in _TERM.findall(re.sub(r"(?<=\w) - (?=\d)", "-", form))
+    ]
     if all(len(term) == 1 or term in FILLERS for term in terms):
         return [term for term in terms if len(term) == 1] or terms  # Letters of choices, among them "a".
     return [term for term in terms if term not in FILLERS] or terms

@@ -45,12 +45,18 @@ _SCRIPTS = {
     **dict.fromkeys([b"\xe1\xba", b"\xe1\xbb"], 1.4),  # Vietnamese letters
     b"\xe2": 1.5,  # symbols
     b"\xe2\x80": 0.8,  # dashes and quotation marks
-    **dict.fromkeys([b"\xe2\x94", b"\xe2\x95", b"\xe2\x96"], 0.25),  # lines and blocks, drawn in rows
+    **dict.fromkeys([b"\xe2\x94", b"\xe2\x95"], 0.95),  # lines of boxes
+    b"\xe2\x96": 1.7,  # blocks
     **dict.fromkeys([b"\xe3", b"\xe4", b"\xe5", b"\xe6", b"\xe7", b"\xe8", b"\xe9"], 0.95),  # kana, Han
     **dict.fromkeys([b"\xea", b"\xeb", b"\xec", b"\xed"], 0.95),  # Hangul
     b"\xef": 0.9,  # full width
     b"\xf0": 1.9,  # emoji
 }
+
+
+# The lines and blocks that are drawn in rows, and how many tokens fewer four of them in a row are.
+_DRAWN_ROWS = tuple((character * 4).encode() for character in "─━═█░")
+_FEWER_IN_ROW = 3.4
 
 
 def _kind(code: int) -> int:
@@ -89,6 +95,7 @@ def _counted(text: str) -> float:
     tokens = _in_ascii(raw)
     if not text.isascii():
         tokens += sum(weight * raw.count(start) for start, weight in _CORRECTIONS.items())
+        tokens -= _FEWER_IN_ROW * sum(map(raw.count, _DRAWN_ROWS))
     return tokens
 
 

@@ -23,9 +23,10 @@ _LONGEST_TAG = 220
 _LEFT = "◁＜〈《【«‹"
 TAG = (
     rf"(?:<[|｜]?|[{_LEFT}])[ ]?(?P<slash>/?)[ ]?"
-    rf"(?:(?:{'|'.join(_NAMESPACES)})?(?:thinking|think|thoughts?|reasoning|reason))(?::\w{{1,20}})?"
+    rf"(?:(?:{'|'.join(_NAMESPACES)})?(?:thinking|think|thoughts?|reasoning|reason))(?::(?!start\||end\|)\w{{1,20}})?"
     r"(?:[ \t][^<>\n]{0,200})?(?:[|｜]?>|[▷＞〉》】»›])"
-    r"|\[(?P<bracket_slash>/?)think(?:ing)?\]"
+    # In small letters it may be the text of a link.
+    r"|\[(?-i:THINK)\]|\[think(?:ing)?\](?!\()|\[(?P<bracket_slash>/)think(?:ing)?\]"
 )
 _BEGUN_TAG = re.compile(
     rf"(?:<[|｜]?|[\[{_LEFT}])[ ]?/?[ ]?(?P<name>[a-z]*(?:(?<=[a-z]):\w{{0,20}})?)"
@@ -39,6 +40,11 @@ PAIRS = {
     "<|begin_of_thought|>": "<|end_of_thought|>",  # OpenThinker, Sky-T1
     "<|inner_prefix|>": "<|inner_suffix|>",  # Apertus
     "<|channel>thought": "<channel|>",  # Gemma 4
+    "<|open|>think<|sep|>": "<|close|>think<|sep|>",  # Kimi K3
+    "<|plamo:begin_think:plamo|>": "<|plamo:end_think:plamo|>",
+    "<|think:start|>": "<|think:end|>",  # Solar Open 2
+    "<longcat_think>": "</longcat_think>",
+    **{f"<ifm|think{pace}>": f"</ifm|think{pace}>" for pace in ("", "_fast", "_faster")},  # K2 Horizon
     "<unused94>thought": "<unused95>",  # MedGemma
     "[unused16]": "[unused17]",  # Pangu
     # These are words of a plain text, so they are marks only at the very beginning of one.
@@ -49,6 +55,7 @@ PAIRS = {
 }
 # What some models put around the answer that follows the reasoning.
 WRAPPERS = {
+    "<|open|>response<|sep|>": "<|close|>response<|sep|>",
     "<|START_RESPONSE|>": "<|END_RESPONSE|>",
     "<|begin_of_solution|>": "<|end_of_solution|>",
     "<answer>": "</answer>",
@@ -90,28 +97,23 @@ _LITERALS = tuple(
     }
 )
 _LONGEST_LITERAL = max(map(len, _LITERALS))
+_BEGUN_LITERALS = frozenset(literal[:size] for literal in _LITERALS for size in range(1, len(literal)))
 _BRACKET = re.compile(r"[<\[]")
 
 
 def begun_at(text: str) -> int:
     """Where the end of `text` may be the beginning of a mark; the length of `text` where it is none."""
-    tail = _TAIL.search(text, max(0, len(text) - _LONGEST_TAG))
-    if tail is not None and _may_become_tag(tail[0]):
-        return tail.start()
+    # Some literals have two brackets, so that they may have begun before the last one.
     for bracket in _BRACKET.finditer(text, max(0, len(text) - _LONGEST_LITERAL)):
-        if _may_become_literal(text[bracket.start() :]):
+        if text[bracket.start() :].lower() in _BEGUN_LITERALS:
             return bracket.start()
-    return len(text)
+    tail = _TAIL.search(text, max(0, len(text) - _LONGEST_TAG))
+    return tail.start() if tail is not None and _may_become_tag(tail[0]) else len(text)
 
 
 def may_begin(text: str) -> bool:
     """Whether `text` may be the beginning of a mark that stands at the beginning of a reply."""
-    return not text or begun_at(text) == 0 or _may_become_literal(text) or text.lower() == "analysis"
-
-
-def _may_become_literal(text: str) -> bool:
-    begun = text.lower()
-    return any(literal.startswith(begun) and literal != begun for literal in _LITERALS)
+    return not text or begun_at(text) == 0 or text.lower() in _BEGUN_LITERALS or text.lower() == "analysis"
 
 
 def closer_begun_at(text: str, closer: str) -> int:
@@ -136,7 +138,9 @@ def _may_become_tag(tail: str) -> bool:
 _FENCE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(`{3,}|~{3,})([^`]*)\Z")
 _RUN = re.compile(r"`+")
 _LONGEST_LINE = 2_000
-_QUOTES = "\"'“‘«(「『`<"
+_QUOTES = "\"'“‘«([{「『`<"
+_STARS = re.compile(r"\*+")
+_BULLET = re.compile(r"[ \t]*[*+-](?:[ \t]+|\Z)")
 
 
 class Prose:
@@ -147,6 +151,8 @@ class Prose:
         """The current line so far; of a long one, its end."""
         self.last = ""
         """The last character that is not blank."""
+        self.follows_heading = False
+        """True where the last line that is not blank, before the current one, is a heading."""
         self.left_open = False
         """True once a block began in a block, so that the outer one was never closed."""
         self._fence = ""
@@ -162,6 +168,8 @@ class Prose:
             self.last = bare[-1]
 
     def _end_line(self) -> None:
+        if line := self.line.strip():
+            self.follows_heading = line.startswith("#") or (line.startswith("**") and line.endswith("**"))
         fence = _FENCE.match(self.line)
         if fence is None:
             return
@@ -191,8 +199,16 @@ class Prose:
 
     @property
     def is_quoted(self) -> bool:
-        """Whether a quotation mark or bracket stands directly before what comes next."""
-        return bool(self.line) and self.line[-1] in _QUOTES
+        """Whether what comes next stands directly behind a quotation mark or bracket, or within such marks.
+
+        Stars count where they open an emphasis, or begin a list's item that has nothing else yet.
+        """
+        line = self.line
+        if line[-1:] == "*" and len(_STARS.findall(line)) % 2:
+            return True
+        if _BULLET.fullmatch(line):
+            return True
+        return line[-1:] in tuple(_QUOTES) or line.count('"') % 2 == 1 or line.count("“") > line.count("”")
 
     @property
     def has_opener(self) -> bool:
@@ -212,7 +228,7 @@ class Prose:
         follows_word = bool(before) and before[-1] not in '.!?。！？…*)”"」'
         if follows_word and before != self.line:
             return closing and after[:2] == "\n\n"
-        if not closing and not before and self.last in (":", "："):
-            return False  # An example of what the sentence before speaks of.
+        if not closing and not before and (self.last in (":", "：") or self.follows_heading):
+            return False  # An example of what the line before speaks of.
         bare = after.lstrip(" \t")
         return not (bare != after and bare[:1].islower()) and bare[:1] not in tuple(",;:)`")

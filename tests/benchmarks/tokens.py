@@ -57,6 +57,13 @@ def _samples() -> dict[str, str]:
         "emoji": " ".join(rng.choice(["😀", "🎉", "👍🏽", "❤️", "🇩🇪", "🚀"]) for _ in range(60)),
         "indented lines": "".join("\n" + " " * rng.choice([4, 8, 12]) + "return x" for _ in range(60)),
         "blank lines": "a line of text\n\n\n" * 30,
+        "tree of files": (
+            "src/\n├── main.py\n│   └── parts/\n│       ├── a.py\n│       └── b.py\n└── README.md\n" * 5
+        ),
+        "drawn table": (
+            "┌──────┬──────┐\n│ name │ kg   │\n├──────┼──────┤\n│ moa  │ 230  │\n└──────┴──────┘\n" * 5
+        ),
+        "bars": "moa ████████████░░░░░░ 60%\nkiwi ██████░░░░░░░░░░░░ 30%\n" * 5,
         "rules": ("-" * 40 + "\nTitle\n" + "=" * 40 + "\n") * 6,
     }
 

@@ -55,6 +55,12 @@ SAME: tuple[tuple[str, ...], ...] = (
     ("(0, 1]", "(0,1]", "$\\left(0, 1\\right]$"),
     ("{1,2}", "\\{1, 2\\}", "\\boxed{\\{1,2\\}}"),
     ("CO2", "CO₂", "CO_2"),
+    ("[-2,7]", "x \\in [-2, 7]"),
+    ("(-∞,2)∪(3,∞)", "(-\\infty, 2) \\cup (3, \\infty)"),
+    ("-0.5", "\\boxed{-\\frac{1}{2}}", "\\frac{-1}{2}"),
+    ("(a+1)/b", "\\frac{a+1}{b}"),
+    ("6 - 5i", "6-5i"),
+    ("a_1", "a_{1}"),
 )
 """Each line is spellings of one answer: the first one is the same as each of the others."""
 
@@ -98,6 +104,8 @@ DIFFERENT: tuple[tuple[str, ...], ...] = (
     ("A and B", "A", "B"),
     ("A", "(A) and (C)", "A or B", "option A or B", "B is correct", "-A"),
     ("C and D", "A, C and D"),
+    ("C", "The answer is (B), not (C).", "B, not C"),
+    ("Germany", "Berlin (Germany)", "Berlin, Germany"),
     # Of parts of a country another part may have the same name, and a list is more than its first.
     ("Washington", "Washington, D.C."),
     ("Paris", "Paris, Texas"),
@@ -121,6 +129,13 @@ DIFFERENT: tuple[tuple[str, ...], ...] = (
     # Brackets and order.
     ("(0,1]", "[0,1)", "(0,1)", "[0,1]"),
     ("{1,2}", "(1,2)"),
+    ("(-∞,2)∪(3,∞)", "(-∞,2]∪(3,∞)", "(-∞,2)∪[3,∞)", "(-∞,2)∩(3,∞)"),
+    ("\\frac{a}{b+1}", "a/b+1"),
+    ("\\frac{x+1}{2}", "x+1/2"),
+    ("\\sqrt{x+1}", "\\sqrt{x}+1"),
+    ("2(x+1)", "2x+1"),
+    ("6-5i", "6+5i"),
+    ("x-1", "x 1"),
     ("f(x)", "f", "x", "f'(x)"),
     ("|x|", "x"),
     ("x", "-x", "n!"),
