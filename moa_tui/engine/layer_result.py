@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field, replace
+from textwrap import shorten
 from typing import TYPE_CHECKING, NamedTuple
 
 from moa_tui.engine.checklist import sorted_points
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 # The beginning of the note on a reply that no later agent is shown.
 NOT_PASSED_ON = "not passed on"
+# Of the answers that are not used: so many are named, each with so many characters of the reason.
+_MOST_REASONS, _LONGEST_REASON = 3, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,18 @@ def answers_among(references: Sequence[Reference]) -> list[Reference]:
     return [reference for reference in references if reference.kind == "answer"]
 
 
+def _why_not_used(finished: FinishedLayer) -> str:
+    """The answers that failed or were cut off, each with the beginning of the reason; some by name."""
+    reasons = [
+        f"{call} {reply.agent} ({shorten(reply.error.message, _LONGEST_REASON, placeholder='…')})"
+        for call, reply in sorted(finished.ended.items())
+        if reply.error is not None and call not in finished.usable
+    ]
+    if (more := len(reasons) - _MOST_REASONS) > 0:
+        reasons[_MOST_REASONS:] = [f"{more} more"]
+    return ", ".join(reasons)
+
+
 def _answers(finished: FinishedLayer) -> LayerResult:
     number, layer = finished.number, finished.layer
     references = [
@@ -181,6 +196,8 @@ def _answers(finished: FinishedLayer) -> LayerResult:
         result.notes.append(f"layer {number}: {len(result.used)} of {finished.asked} used")
     if not references:
         return result
+    if reasons := _why_not_used(finished):
+        result.notes.append(f"layer {number}: not used: {reasons}")
     if layer.drop_outliers:
         _drop_outliers(finished, result)
     texts = [reference.text for reference in result.references]

@@ -34,7 +34,8 @@ async def test_a_cut_answer_is_no_reference_unless_partial_ones_are_wanted() -> 
     bench = Bench(recipe(["a", "b"], ["w"]), a=[["alpha ap", CUT]])
     outcome = await bench.run()
     assert "alpha ap" not in bench.sent(2)
-    assert outcome.notes == ("layer 1: 1 of 2 used",)
+    reason = "answer cut at the model's own limit"
+    assert outcome.notes == ("layer 1: 1 of 2 used", f"layer 1: not used: L1.1 a ({reason})")
     bench = Bench(recipe({"agents": ["a", "b"], "use_partial": True}, ["w"]), a=[["alpha ap", CUT]])
     outcome = await bench.run()
     assert "alpha ap" in bench.sent(2)

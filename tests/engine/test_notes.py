@@ -226,3 +226,20 @@ async def test_of_several_own_answers_the_newest_is_marked() -> None:
     bench, _ = await ran(["a"], revise, revise, a=[["a1"], ["a2"], ["a3"]])
     assert bench.sent(3).count('kind="your own answer"') == 1
     assert 'kind="your own answer">\na2' in bench.sent(3)
+
+
+# Answers that are not used
+
+
+async def test_answers_that_are_not_used_are_named_with_the_beginning_of_the_reason() -> None:
+    long = ModelError("server", "the machine " * 20 + "is down", 500)
+    failing: dict[str, Any] = {"a": [[DOWN]], "b": [["no end", CUT]], "c": [[long]]}
+    _, outcome = await ran(FOUR, ["w"], **failing)
+    named = "L1.1 a (wrong key), L1.2 b (answer cut at the model's own limit), "
+    (note,) = (note for note in outcome.notes if "not used" in note)
+    assert note.startswith(f"layer 1: not used: {named}L1.3 c (the machine the machine")
+    assert note.endswith("…)")
+    assert len(note) < 200
+    _, outcome = await ran([*FOUR, "e"], ["w"], d=[[DOWN]], **failing)
+    (note,) = (note for note in outcome.notes if "not used" in note)
+    assert note.endswith("…), 1 more")
