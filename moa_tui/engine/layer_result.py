@@ -346,8 +346,7 @@ def _ranking(finished: FinishedLayer) -> LayerResult:
         else:
             orders[call] = _Order(ranked, answers_among(shown))
     if len(finished.usable) < finished.asked:
-        count = len(finished.usable)
-        notes.append(f"layer {finished.number}: {count} of {finished.asked} rankings can be used")
+        notes.append(f"layer {finished.number}: {len(orders)} of {finished.asked} rankings can be used")
     result = LayerResult([], list(orders), notes)
     if orders:
         return _selected(finished, _by_mean_rank(answers, list(orders.values())), result)
