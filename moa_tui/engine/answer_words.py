@@ -71,19 +71,23 @@ _FIRST_NUMBERS = (
 )
 NUMBER_WORDS: dict[str, int] = {word: number for number, word in enumerate(_FIRST_NUMBERS.split())} | {
     **{"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90},
-    **{"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9},
+    **{"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12},
 }
 """The numbers that English words stand for."""
+SCALES = {word: number for word, number in NUMBER_WORDS.items() if number >= 100} | {"dozen": 12}
+"""The words behind a number that say how many of it there are."""
 
 YES = {"yes", "yeah", "yep", "oui", "sí", "ja", "da", "да", "tak", "sim", "evet", "是", "是的", "对", "はい"}
 YES |= {"예", "네", "نعم", "हाँ", "हां", "כן", "ναι", "vâng", "ya"}
 NO = {"no", "nope", "non", "nein", "nee", "нет", "ні", "nie", "não", "hayır", "不", "不是", "否", "いいえ"}
 NO |= {"아니요", "아니오", "لا", "नहीं", "לא", "όχι", "không", "tidak"}
+YES |= {"true", "wahr", "vrai", "verdadero", "vero", "верно"}
+NO |= {"false", "falsch", "faux", "falso", "неверно"}
 YES, NO = ({without_accents(word) for word in words} for words in (YES, NO))
 # What a thing is, beside its name; "city" is none of these, for Mexico City is not Mexico.
 _KIND_NAMES = (
     "mount mt mountain lake river ocean desert planet mr mrs ms dr sir prof professor president king queen "
-    "option number approximately am"
+    "option number"
 )
 KINDS = {*_KIND_NAMES.split()}
 FILLERS = {"the", "a", "an", "is", "it", "on", "of", "and", "in", "at", "answer"}
@@ -103,3 +107,36 @@ MONTHS = {
     )
     for name in names.split()
 }
+
+_ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+)
+OTHER_NAMES = {
+    **dict.fromkeys(["united states of america", "united states", "us", "america"], "usa"),
+    **dict.fromkeys(["united kingdom", "great britain"], "uk"),
+    **{
+        word: f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
+        for number, word in enumerate(_ORDINALS.split(), 1)
+    },
+}
+"""By a whole answer, the other spelling of it that stands for both."""
+# "Paris, France" is Paris. Of the parts of a country none is here, since "Paris, Texas" is another Paris.
+_COUNTRY_NAMES = (
+    "afghanistan albania algeria andorra angola argentina armenia australia austria azerbaijan bahamas "
+    "bahrain bangladesh barbados belarus belgium belize benin bhutan bolivia botswana brazil britain "
+    "brunei bulgaria burundi cambodia cameroon canada chad chile china colombia congo costa_rica croatia "
+    "cuba cyprus czechia czech_republic denmark djibouti ecuador egypt el_salvador england eritrea "
+    "estonia ethiopia fiji finland france gabon gambia germany ghana great_britain greece guatemala "
+    "guinea guyana haiti honduras hungary iceland india indonesia iran iraq ireland israel italy "
+    "ivory_coast jamaica japan kazakhstan kenya kuwait kyrgyzstan laos latvia lebanon lesotho liberia "
+    "libya liechtenstein lithuania madagascar malawi malaysia maldives mali malta mauritania mauritius "
+    "mexico moldova mongolia montenegro morocco mozambique myanmar namibia nepal netherlands new_zealand "
+    "nicaragua niger nigeria north_korea north_macedonia norway oman pakistan panama paraguay peru "
+    "philippines poland portugal qatar romania russia rwanda samoa saudi_arabia scotland senegal serbia "
+    "sierra_leone slovakia slovenia somalia south_africa south_korea south_sudan spain sri_lanka sudan "
+    "suriname sweden switzerland syria taiwan tajikistan tanzania thailand togo tonga tunisia turkey "
+    "turkmenistan uganda uk ukraine united_arab_emirates united_kingdom united_states uruguay us usa "
+    "uzbekistan venezuela vietnam wales yemen zambia zimbabwe"
+)
+COUNTRIES = frozenset(name.replace("_", " ") for name in _COUNTRY_NAMES.split())

@@ -10,6 +10,7 @@ _LONGEST = 960  # characters
 _LATEX_WORDS = {
     **{rf"\{name}": "" for name in ("left", "right", "displaystyle", "(", ")", "[", "]", "!")},
     **{rf"\{name}": " " for name in (",", ";", ":", " ", "quad", "qquad")},
+    **{"\\{": "{", "\\}": "}", "\\lvert": "|", "\\rvert": "|", "\\lbrace": "{", "\\rbrace": "}"},
     **{"\\times": "*", "\\cdot": "*", "\\pi": " pi ", "\\%": "%", "\\$": "$", "{,}": ","},
     **{"^{\\circ}": "°", "^\\circ": "°", "\\circ": "°", "\\infty": "∞", "\\pm": "±", "\\dots": "…"},
 }
@@ -25,6 +26,10 @@ _VULGAR = re.compile("[¼-¾⅐-⅞↉]")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:[,'\u00a0\u202f\u2009 ]\d{3})+)(?![\d,'/])")
 EDGES = " .,;:!?*_`'\"()[]{}$。、，！？「」"
+_MARKS = EDGES.translate({ord(bracket): None for bracket in "()[]{}"})
+LISTED = re.compile(r"([(\[{])[^()\[\]{}]*[,;][^()\[\]{}]*([)\]}])$")
+"""A pair, an interval or a set at the end of an answer: its brackets are part of it."""
+_FACTORIAL = re.compile(r"(?:\d|\b[a-z]|\))!$")
 
 
 def plain(text: str) -> str:
@@ -55,8 +60,10 @@ def plain(text: str) -> str:
     if text[:1] == "$" and text[-1:] == "$":
         text = text.strip("$")
     sign = text[0] if re.match(r"[$.]\d", text) else ""
-    bare = sign + text.strip(EDGES)
-    return f"{bare})" if bare.count("(") > bare.count(")") else bare
+    bare = text.strip(_MARKS)
+    end = "!" if _FACTORIAL.search(text.rstrip(_MARKS.replace("!", ""))) else ""
+    bare = sign + (bare if LISTED.search(bare) else text.strip(EDGES)) + end
+    return f"{bare})" if bare.count("(") > bare.count(")") and not LISTED.search(bare) else bare
 
 
 def _from_decimal_comma(match: re.Match[str]) -> str:

@@ -12,6 +12,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError
+from moa_tui.formats.deep_json import deep_value
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _BLANK = re.compile(r"[ \t\r\n\ufeff]*")
 _FIRST_KEY = re.compile(r'[{]\s*"((?:[^"\\]|\\.){1,60})"\s*:')
 _SHOWN_PROBLEMS = 5
 _NESTED = "it is nested too deeply for a conversation"
+# Reading a value that is nested deeply takes about so many times as long as reading another.
+_SLOWNESS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class JsonStream:
         self._large_numbers: list[str] = []
         self._first_key = ""
         self._in_vain = 0
+        self._is_deep = False
         self._values = 0
         self._read = 0
 
@@ -142,6 +146,7 @@ class JsonStream:
             value = self._decode()
         except (JSONDecodeError, RecursionError) as error:
             self._problems.add(self._reason(error))
+            self._in_vain += self._cost(error) if self._is_deep else 0
             return self._next_wanted(group)
         return self._read_value(where, group, value)
 
@@ -187,18 +192,17 @@ class JsonStream:
 
     def _cost(self, error: JSONDecodeError | RecursionError) -> int:
         """The characters that were read in vain for an error, or as many as it can have been."""
+        slowness = _SLOWNESS if self._is_deep else 1
         if isinstance(error, JSONDecodeError) and not error.msg.startswith("Unterminated"):
-            return error.pos - self._at + 2_000
-        return len(self._text) - self._at
+            return slowness * (error.pos - self._at) + 2_000
+        return slowness * (len(self._text) - self._at)
 
     def _decode(self) -> object:
         """The value at this place, which is behind it then. Raises JSONDecodeError and RecursionError."""
         fault = None
         while True:
-            self._lost_numbers.clear()
-            self._large_numbers.clear()
             try:
-                value, end = self._decoder.raw_decode(self._text, self._at)
+                value, end = self._value_here()
             except JSONDecodeError as error:
                 # The value may go on in what is not read yet, which a second look at the same place tells.
                 is_open = error.msg.startswith("Unterminated")
@@ -212,6 +216,19 @@ class JsonStream:
                 continue
             self._at = end
             return value
+
+    def _value_here(self) -> tuple[Any, int]:
+        """The value at this place and the place behind it. Raises JSONDecodeError and RecursionError."""
+        self._is_deep = False
+        self._forget_numbers()
+        try:
+            return self._decoder.raw_decode(self._text, self._at)
+        except RecursionError:
+            if self._in_vain >= _MOST_IN_VAIN:
+                raise
+        self._is_deep = True
+        self._forget_numbers()
+        return deep_value(self._text, self._at, self._decoder.scan_once)
 
     def _more(self) -> bool:
         """Read on, forgetting what was passed; False where there is nothing more. Raises FileError."""
@@ -286,6 +303,11 @@ class JsonStream:
             return number
         self._no_number(digits)
         return None
+
+    def _forget_numbers(self) -> None:
+        """Forget the numbers of what was read before."""
+        self._lost_numbers.clear()
+        self._large_numbers.clear()
 
     def _no_number(self, digits: str) -> None:
         """Note NaN, Infinity, or a number that is too large."""

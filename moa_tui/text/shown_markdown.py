@@ -4,6 +4,8 @@
 - Emphasis may end between characters of scripts that put no space between words, as in `**注意：**这里`. The
   rule is that of github.com/tats-u/markdown-cjk-friendly, for every such script.
 - `<br>` is a line break; in a table nothing else can be one.
+- A row of a table keeps all its text: a `|` in code or in a formula parts no cells where there would be too
+  many, and what is left over stays in the last cell. GFM drops it, as in a table of operators.
 - A line that looks like the definition of a link is shown: it may be one of a list of sources, or no link.
 """
 
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 from markdown_it.rules_block.reference import reference
+from markdown_it.rules_block.table import table
 from markdown_it.rules_inline.state_inline import StateInline
 
 from moa_tui.text.markdown import CountedInline, CountedParser
@@ -34,7 +37,18 @@ _LONE_MARKS = {*_CLOSING_MARKS, *_CLOSING_MARKS.values()}
 _LONGEST_LONE_MARK = 20  # characters, with the blanks around it
 _ENVIRONMENT = re.compile(r"\\begin\{([A-Za-z]{1,20}\*?)\}")
 _LINE_BREAK = re.compile(r"<br[ \t]{0,8}/?>", re.IGNORECASE)
-_ADDRESS = re.compile(r"\[[^\]]{1,999}\]:\s{0,99}<?(?:[a-z][a-z0-9+.-]{1,20}:|www\.|[/#.])", re.IGNORECASE)
+# A footnote, `[^1]: ...`, is none of them.
+_ADDRESS = re.compile(
+    r"\[(?!\^)[^\]]{1,999}\]:\s{0,99}<?(?:[a-z][a-z0-9+.-]{1,20}:|www\.|[/#.])", re.IGNORECASE
+)
+_PIPE = re.compile(r"(?<!\\)\|")
+_NO_PIPE = "\udc7c"  # What stands for one that parts no cells while a table is read: no text can hold it.
+_ONE_PIECE = re.compile(
+    r"(?<![`\\])(?P<ticks>`{1,2})(?!`)[^`]{1,200}(?P=ticks)(?!`)"
+    r"|\\\(.{1,200}?\\\)"
+    r"|\$\$[^$]{1,200}\$\$"
+    r"|(?<![\\$])\$(?![\s$])[^$]{1,200}(?<![\s\\])\$(?![\w$])"
+)
 # Thai, Lao and Tibetan; Burmese; Khmer. Chinese, Japanese and Korean are told by the width of a character.
 _SPACELESS = ((0x0E00, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF))
 
@@ -48,7 +62,9 @@ class ShownMarkdown(CountedParser):
         self.inline.ruler.before("escape", "formula", _formula)
         self.inline.ruler.before("autolink", "line_break", _line_break)
         chains = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+        chains_of_tables = {"alt": ["paragraph", "reference"]}
         self.block.ruler.before("table", "formula", _formula_block, chains)  # type: ignore[arg-type]
+        self.block.ruler.at("table", _whole_table, chains_of_tables)  # type: ignore[arg-type]
         self.block.ruler.at("reference", _shown_reference)
 
 
@@ -124,9 +140,9 @@ def _formula_end(state: _State, start: int) -> int:
     if close < 0:
         return -1
     end = close + len(closing)
-    # What is escaped so may also be a link or a box that is not meant to be one.
-    is_text = not source[behind_mark:close].strip(" xX") or source[end : end + 1] in ("(", "[")
-    return -1 if closing in ("\\)", "\\]") and is_text else end
+    # What is escaped so may also be a link, a box or a number of a source that is not meant to be one.
+    is_text = not source[behind_mark:close].strip(" xX0123456789,") or source[end : end + 1] in ("(", "[")
+    return -1 if closing == "\\]" and is_text else end
 
 
 def _closing_mark(source: str, start: int) -> str:
@@ -148,7 +164,8 @@ def _dollar_end(state: _State, start: int) -> int:
     if close < 0:
         return -1
     inside, behind = source[start + 1 : close], source[close + 1 : close + 2]
-    is_formula = inside.strip() == inside != "" and not behind.isalnum() and behind != "$"
+    is_before_word = behind.isalnum() and behind.isascii()  # `$a$的` is a formula.
+    is_formula = inside.strip() == inside != "" and not is_before_word and behind != "$"
     return close + 1 if is_formula and not any(mark in inside for mark in ("**", "`", "](", "\n")) else -1
 
 
@@ -208,3 +225,59 @@ def _shown_reference(state: StateBlock, start_line: int, end_line: int, silent: 
     if not silent:
         _push_paragraph(state, start_line, state.line)
     return True
+
+
+def _whole_table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """A table as markdown-it reads it, with rows that keep their text."""
+    columns = _columns(_line(state, start_line + 1)) if start_line + 2 <= end_line else 0
+    if not columns or "|" not in _line(state, start_line):
+        return False
+    source, first_token = state.src, len(state.tokens)
+    pieces, end, line = [], 0, start_line
+    while line < (start_line + 2 if silent else end_line) and not state.isEmpty(line):
+        begin = state.bMarks[line] + state.tShift[line]
+        pieces += [source[end:begin], _whole_row(_line(state, line), columns, is_header=line == start_line)]
+        end, line = state.eMarks[line], line + 1
+    pieces.append(source[end:])
+    state.src = "".join(pieces)
+    try:
+        return table(state, start_line, end_line, silent)
+    finally:
+        state.src = source
+        for token in state.tokens[first_token:]:
+            token.content = token.content.replace(_NO_PIPE, "|")
+
+
+def _line(state: StateBlock, line: int) -> str:
+    return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]
+
+
+def _columns(line: str) -> int:
+    """How many columns the line below a table's header gives it; 0 where it is no such line."""
+    if line[:1] not in ("|", "-", ":"):
+        return 0
+    cells = line.strip().removeprefix("|").removesuffix("|").split("|")
+    return len(cells) if all(cell.strip() and not cell.strip().strip(":-") for cell in cells) else 0
+
+
+def _whole_row(row: str, columns: int, *, is_header: bool) -> str:
+    """A row, as long as it was, with `_NO_PIPE` for each pipe that would part too many cells."""
+    if len(_partings(row)) < columns:
+        return row
+    row = _ONE_PIECE.sub(lambda piece: _PIPE.sub(_NO_PIPE, piece[0]), row)
+    surplus = _partings(row)[columns - 1 :]
+    if is_header or not surplus or not row[surplus[0] :].strip("| \t"):
+        return row
+    end = surplus[-1] + 1
+    return row[: surplus[0]] + _PIPE.sub(_NO_PIPE, row[surplus[0] : end]) + row[end:]
+
+
+def _partings(row: str) -> list[int]:
+    """The places of the pipes between two cells."""
+    places = [match.start() for match in _PIPE.finditer(row)]
+    text = row.strip()
+    if text.startswith("|"):
+        del places[0]
+    if places and text.endswith("|") and places[-1] == len(row.rstrip()) - 1:
+        del places[-1]
+    return places

@@ -25,8 +25,8 @@ def talk(turns: int, size: int = 400) -> list[Message]:
     """So many earlier turns of about `size` characters a message, and a prompt."""
     messages: list[Message] = [{"role": "system", "content": "Be brief."}]
     for number in range(turns):
-        messages.append({"role": "user", "content": f"question {number} ".ljust(size, "q")})
-        messages.append({"role": "assistant", "content": f"answer {number} ".ljust(size, "a")})
+        messages.append({"role": "user", "content": (f"question {number} " + "the cats sat " * size)[:size]})
+        messages.append({"role": "assistant", "content": (f"answer {number} " + "the cats sat " * size)[:size]})
     return [*messages, {"role": "user", "content": "and now?"}]
 
 
@@ -104,10 +104,12 @@ async def test_an_answer_that_takes_the_whole_window_is_asked_to_be_shorter() ->
 
 async def test_a_long_prompt_leaves_the_answer_what_is_left() -> None:
     window = Window(4096, states=True)
-    outcome = await ask(window, [{"role": "user", "content": "x" * 12_000}], max_tokens=2048)
+    prompt: Message = {"role": "user", "content": "the cats sat " * 900}
+    outcome = await ask(window, [prompt], max_tokens=2048)
+    left = 4096 - message_tokens(prompt)
     assert outcome.status == "done"
-    assert window.asked[-1][0].max_tokens == 4096 - 3004
-    assert outcome.notes == ("x: max_tokens lowered to 1092 to fit its context window",)
+    assert window.asked[-1][0].max_tokens == left
+    assert outcome.notes == (f"x: max_tokens lowered to {left} to fit its context window",)
 
 
 async def test_a_prompt_that_is_too_long_by_itself_is_told_in_the_servers_words() -> None:
@@ -126,7 +128,7 @@ async def test_history_goes_before_references_are_shortened(states: bool) -> Non
             self, agent: Agent, messages: Sequence[Message]
         ) -> AsyncGenerator[Chunk | Finish, None]:
             async for piece in super().__call__(agent, messages):
-                yield piece if isinstance(piece, Finish) else type(piece)("text", "word " * 400)
+                yield piece if isinstance(piece, Finish) else type(piece)("text", "word " * 600)
 
     window = Long(700, states=states)
     facts = ModelFacts("lab")

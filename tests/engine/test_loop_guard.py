@@ -58,6 +58,24 @@ def test_a_loop_is_found_before_a_usual_token_limit(name: str, size: int) -> Non
     assert len((before + LOOPS[name])[:after].encode()) <= 10_500 + 2 * size * 4 or name == "block"
 
 
+LONG_LOOPS = {
+    "growing number": "".join(
+        f"I have now checked {n} cases, and all of them are fine.\n" for n in range(1_500)
+    ),
+    "steps": "".join(f"**Step {n}:** check the value once more.\n\n" for n in range(2_000)),
+    "Chinese steps": "".join(f"第{n}步：检查结果是否正确。\n" for n in range(3_000)),
+    "rows": "".join(f"| {n} | Item | Description of the item |\n" for n in range(2_000)),
+    "two pages": "".join(f"Point {n}: {PARAGRAPH}\n" for n in range(27)) * 18,
+}
+
+
+@pytest.mark.parametrize("name", LONG_LOOPS)
+def test_what_repeats_itself_but_for_its_numbers_is_stopped_after_ten_thousand_tokens(name: str) -> None:
+    after = found(LONG_LOOPS[name])
+    assert after
+    assert 40_000 <= len(LONG_LOOPS[name][:after].encode()) <= 90_000
+
+
 def _square(side: int) -> str:
     return "\n".join("#" * side for _ in range(side // 2))
 
@@ -90,6 +108,18 @@ NO_LOOPS = {
     ),
     "laughter": "ha " * 800 + "that was funny",
     "lines to learn": "I will not talk in class.\n" * 100,
+    "long lines to learn": "I must not talk in class while the teacher is speaking to all of us.\n" * 100,
+    "numbered lines": "".join(
+        f"{n}. I must not talk in class while she is speaking.\n" for n in range(1, 101)
+    ),
+    "a word a thousand times": "hello " * 1_000,
+    "image of zeros": "[\n" + ",\n".join(f"  {[0] * 50}" for _ in range(50)) + "\n]",
+    "equal cells": "".join(f"| feature {n} | yes | yes | yes |\n" for n in range(200)),
+    "inserts": "".join(
+        f"INSERT INTO users (id, name, active) VALUES ({n}, 'user{n}', TRUE);\n" for n in range(400)
+    ),
+    "diff": "".join(f"@@ -{n},3 +{n},3 @@\n-    foo({n})\n+    bar({n})\n     return\n" for n in range(200)),
+    "year of a plan": "".join(f"- Day {n}: push-ups and sit-ups, then rest\n" for n in range(1, 366)),
     "separators": ("=" * 80 + "\n" + PARAGRAPH + "\n") * 3 + "-" * 400,
     "zeros": "10^1000 is 1" + "0" * 1_000 + ", and 10^2000 is 1" + "0" * 2_000 + ".",
     "pi": "3." + "".join(RANDOM.choice("0123456789") for _ in range(20_000)),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moa_tui.engine.short_answers import DIFFERENT, SAME, same_answer, short_form
+from moa_tui.engine.short_answers import same_answer, short_form
+from tests.engine.answer_pairs import DIFFERENT, SAME
 
 SAME_PAIRS = [(first, other) for first, *others in SAME for other in others]
 DIFFERENT_PAIRS = [(first, other) for first, *others in DIFFERENT for other in others]

@@ -101,11 +101,11 @@ def test_what_is_no_text_is_counted(imported: Importing) -> None:
         ],
     )
     assert pairs(result.conversations[0]) == [
+        ("[no question]", "Welcome!"),
         ("[image]\nWhat is this?\n[image]", "42"),
         ("[audio clip]", "A sound."),
     ]
     assert set(result.notes) == {
-        "1 unasked answer left out",
         "2 images left out",
         "2 tool calls left out",
         "1 tool message left out",
@@ -113,6 +113,20 @@ def test_what_is_no_text_is_counted(imported: Importing) -> None:
         "2 unknown messages left out",
         "1 unused system message left out",
     }
+
+
+def test_a_question_that_cannot_be_read_costs_no_answer(imported: Importing) -> None:
+    answers = [{"role": "assistant", "content": answer} for answer in ("A", "B", "C", "D")]
+    lost = [7, {"role": "narrator", "content": "x"}, None]
+    tool = {"role": "tool", "content": "x"}
+    messages = [lost[0], answers[0], tool, answers[1], lost[1], answers[2], lost[2], answers[3]]
+    result = imported({"messages": messages})
+    assert pairs(result.conversations[0]) == [
+        ("[no question]", "A\n\nB"),
+        ("[no question]", "C"),
+        ("[no question]", "D"),
+    ]
+    assert result.notes == ("3 unknown messages left out", "1 tool message left out")
 
 
 # ChatGPT

@@ -512,7 +512,7 @@ def test_no_value_names_a_server_or_a_variable(extra: dict[str, Any]) -> None:
 
 USEFUL: list[dict[str, Any]] = [
     {"seed": 7, "stop": ["\n\n", "https://"], "top_k": 40, "min_p": 0.05, "logit_bias": {"50256": -100}},
-    {"reasoning_effort": "high", "thinking": {"type": "enabled", "budget_tokens": 1024}},
+    {"thinking": {"type": "enabled", "budget_tokens": 1024}, "verbosity": "low"},
     {"num_ctx": 16384, "keep_alive": "5m", "num_predict": 100, "repeat_last_n": 64},
     {"response_format": {"type": "json_schema", "json_schema": {"schema": {"properties": {"url": {}}}}}},
     {"web_search_options": {"user_location": {"type": "approximate", "approximate": {"region": "Bern"}}}},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from moa_tui.text.markdown import Work
@@ -21,6 +23,8 @@ FORMULAS = [
     r"$\{a\}_1$",
     r"$f(x) = \sqrt{x\$}$",
     r"\begin{cases} a_1 & *b* \\ c_1 \end{cases}",
+    r"\(x\)",
+    r"\(f\)(x)",
 ]
 
 
@@ -31,6 +35,10 @@ def test_a_formula_keeps_every_character(formula: str) -> None:
     assert html(f"So *thus* {formula}, **bold**.") == (
         f"<p>So <em>thus</em> {shown}, <strong>bold</strong>.</p>"
     )
+
+
+def test_a_formula_may_stand_between_words_without_spaces() -> None:
+    assert html(r"函数$f=\{x*y*z\}$的值") == r"<p>函数$f=\{x*y*z\}$的值</p>"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +62,7 @@ def test_the_marks_of_a_formula_with_blank_lines_stay() -> None:
     [
         (r"\[x\](https://example.org)", "[x](https://example.org)"),
         (r"\[ \] to do, \[x\] done", "[ ] to do, [x] done"),
+        (r"as in \[1\] and \[2, 3\]", "as in [1] and [2, 3]"),
         (r"`\(code\)`", r"<code>\(code\)</code>"),
         ("$5 *or* $6", "$5 <em>or</em> $6"),
         ("**$5**–**$6**", "<strong>$5</strong>–<strong>$6</strong>"),
@@ -110,12 +119,70 @@ def test_definitions_of_links_are_shown() -> None:
     )
 
 
+def test_a_footnote_is_no_definition_of_a_link() -> None:
+    assert html("So[^1].\n\n[^1]: https://e.org/a *b*") == (
+        "<p>So[^1].</p>\n<p>[^1]: https://e.org/a <em>b</em></p>"
+    )
+
+
+def cells(source: str) -> list[list[str]]:
+    """The rows of the tables in a text, with the HTML of each cell."""
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in html(source).split("<tr>")[1:]]
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ("| `a || b` | or |", ["<code>a || b</code>", "or"]),
+        (r"| \(|x|\) | $|y_1*z*|$ |", [r"\(|x|\)", "$|y_1*z*|$"]),
+        (r"| `x \| y|z` | w |", ["<code>x | y|z</code>", "w"]),
+        ("| a | *b* | c | d |", ["a", "<em>b</em> | c | d"]),
+        ("$5 | $6", ["$5", "$6"]),
+        ("|$5|$6|$7|", ["$5", "$6|$7"]),
+        ("| `a | b` |", ["`a", "b`"]),
+        ("| a | b | | |", ["a", "b"]),
+        ("| a |", ["a", ""]),
+    ],
+)
+def test_a_row_of_a_table_keeps_all_its_text(row: str, shown: list[str]) -> None:
+    table = f"| 1 | 2 |\n|--|--|\n{row}\n| 3 | 4 |"
+    assert cells(table) == [["1", "2"], shown, ["3", "4"]]
+    assert cells("- t\n\n  > " + table.replace("\n", "\n  > ")) == [["1", "2"], shown, ["3", "4"]]
+
+
+def test_the_header_of_a_table_may_have_pipes_in_formulas() -> None:
+    assert cells("| $|x|$ | b |\n|---|---|\n| 1 | 2 |") == [["$|x|$", "b"], ["1", "2"]]
+    assert html("a | b | c\n--|--\n1 | 2") == "<p>a | b | c\n--|--\n1 | 2</p>"
+
+
 def test_a_line_that_defines_no_link_is_text() -> None:
     assert html("[INFO]: done\n\n[WARNING]: low") == "<p>[INFO]: done</p>\n<p>[WARNING]: low</p>"
 
 
 @pytest.mark.parametrize(
-    "piece", ["\\(", "\\[", "$", "$$", "$a ", "\\begin{a}", "$\\$", "\\[\n", "$$\n", "<br", "**注：**这"]
+    "piece",
+    [
+        "\\(",
+        "\\[",
+        "$",
+        "$$",
+        "$a ",
+        "\\begin{a}",
+        "$\\$",
+        "\\[\n",
+        "$$\n",
+        "<br",
+        "**注：**这",
+        "|`",
+        "|$a",
+        "|\\(",
+    ],
 )
 def test_marks_without_an_end_take_time_that_grows_with_the_text(piece: str) -> None:
     html(piece * (20_000 // len(piece)))
+    html("a|b\n-|-\n" + piece * (20_000 // len(piece)))
+
+
+@pytest.mark.parametrize("rows", ["a|b\n-|-\n`c|d`|e\n\n", "a|b|c\n-|-\n", "> a|b\n> -|-\n"])
+def test_many_tables_take_time_that_grows_with_the_text(rows: str) -> None:
+    html(rows * (20_000 // len(rows)))

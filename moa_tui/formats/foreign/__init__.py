@@ -75,7 +75,7 @@ def reader_of(document: dict[str, Any]) -> Callable[[dict[str, Any], Tally], Con
         (has["chat_messages"] is list, from_claude),
         (is_open_webui(document), from_open_webui),
         (isinstance(table(document.get("chunkedPrompt")).get("chunks"), list), from_gemini),
-        (has["responses"] is list and has["conversation"] is dict, from_grok),
+        (has["responses"] is list and "conversation" in document, from_grok),
         (is_arena(document), from_arena),
         (is_librechat(document), from_librechat),
         (has["messages"] is list and has["conv"] is dict, from_llama_cpp),

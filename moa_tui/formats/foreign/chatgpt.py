@@ -13,7 +13,7 @@ from moa_tui.formats.foreign.citations import with_plain_citations
 from moa_tui.formats.foreign.messages import role_of
 from moa_tui.formats.foreign.parts import Content, name_of, thought_of
 from moa_tui.formats.foreign.tree import Record, conversation_of, earliest
-from moa_tui.formats.foreign.turns import Message, TurnReader
+from moa_tui.formats.foreign.turns import MISSING, Message, TurnReader
 from moa_tui.formats.foreign.values import first_text, key, label, listed, string, table
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def from_chatgpt(document: dict[str, Any], tally: Tally) -> Conversation:
         tally.left_out["unreadable message"] += node.get("message") is not None and not message
         parent = key(node.get("parent")) or key(table(message.get("metadata")).get("parent_id"))
         children = [names.get(child, child) for child in map(key, listed(node.get("children")))]
-        read = _message(message, tally) if message else None
+        read = _message(message, tally) if message else MISSING
         records.append(Record(name, names.get(parent, parent), children, read))
     created = tally.time(document, "create_time", "inserted_at", "created_at", "update_time")
     reader = TurnReader(

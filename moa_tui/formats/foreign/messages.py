@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.formats.foreign.parts import Content
 from moa_tui.formats.foreign.tree import Record, conversation_of, earliest
-from moa_tui.formats.foreign.turns import Message, TurnReader
+from moa_tui.formats.foreign.turns import MISSING, Message, TurnReader
 from moa_tui.formats.foreign.values import first_text, key, listed, string, table
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def records_of(
         entry, container = waiting.pop()
         if not isinstance(entry, dict):
             tally.left_out["unknown message"] += 1
+            records.append(Record("", message=MISSING))
             continue
         own_key = next((named for name in _KEYS if (named := key(entry.get(name)))), "")
         children = next((listed(entry[name]) for name in _CHILDREN if entry.get(name)), [])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.formats.foreign.messages import from_list, message_of, role_of
 from moa_tui.formats.foreign.parts import Content, without_details
+from moa_tui.formats.foreign.turns import MISSING
 from moa_tui.formats.foreign.values import first_text, key, listed, string, table
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _message(entry: dict[str, Any], tally: Tally) -> Message | None:
     """A message, without the thoughts and tool calls that stand in its text."""
     if not entry.keys() - {"id"}:
         tally.left_out["unreadable message"] += 1
-        return None
+        return MISSING
     if role_of(entry) != "assistant":
         return message_of(entry, tally)
     written = Content(tally)

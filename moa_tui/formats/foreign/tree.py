@@ -1,7 +1,8 @@
 """Follows the links between messages, in whatever direction a file has them, to make a conversation.
 
 A file may name each message's parent, its children, both, or neither. What is connected by either link stays
-connected; a link that leads in a circle is cut, and a message that is missing still joins those around it.
+connected; a link that leads in a circle is cut, and a message that is missing still joins those around it, as
+one that separates two answers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moa_tui.formats.foreign.turns import conversation_from
+from moa_tui.formats.foreign.turns import MISSING, conversation_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def conversation_of(
     waiting = [(root, first) for root in reversed(tree.children_of_root)]
     while waiting:
         number, before = waiting.pop()
-        message = records[number].message if number < len(records) else None
+        message = records[number].message if number < len(records) else MISSING
         opened = reader.with_message(before, message) if message is not None else before
         open_turns[number] = opened
         waiting += [(child, opened) for child in reversed(tree.children[number])]
@@ -88,8 +89,11 @@ def _newest(records: Sequence[Record]) -> int:
     """The number of the record that was written last; without times that is the last one of the file."""
     newest, latest = _ROOT, -1.0
     for number, record in enumerate(records):
-        created = record.message.created if record.message is not None else None
-        if record.message is not None and (latest < 0 if created is None else created >= latest):
+        message = record.message
+        if message is None or message is MISSING:
+            continue
+        created = message.created
+        if latest < 0 if created is None else created >= latest:
             newest, latest = number, latest if created is None else created
     return newest
 

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 _LONGEST_TITLE, _LONGEST_MODEL = 200, 100
 # Turns of a conversation. Each of them is listed, and counted, again and again while it is open.
 MOST_TURNS = 50_000
+NO_QUESTION = "[no question]"
+"""The prompt of an answer for which the file has none: it was lost, or the model was the first to speak."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """What one side said. `role` is user, assistant, system or tool; any other is left out and counted.
 
+    A message that is MISSING, or of a role that is unknown, separates the answers before and after it.
     `created` is in Unix seconds. `reasoning` is what a model thought before its answer.
     """
 
@@ -37,6 +40,10 @@ class Message:
     model: str = ""
     created: float | None = None
     reasoning: str = ""
+
+
+MISSING = Message("missing")
+"""What stands in the place of a message that is not in the file, or that cannot be read."""
 
 
 class _Texts:
@@ -65,6 +72,7 @@ class OpenTurn:
     """A turn that is not complete yet: what was asked and answered so far after `parent`.
 
     `system_is_new` is true where `system` came after the last prompt, so that it is for the turn to come.
+    `has_gap` is true where a message is missing after the last answer, which may have been a question.
     """
 
     parent: Turn | None = None
@@ -75,6 +83,7 @@ class OpenTurn:
     reasonings: _Texts | None = None
     model: str = ""
     created: float | None = None
+    has_gap: bool = False
 
 
 class TurnReader:
@@ -102,8 +111,10 @@ class TurnReader:
         if message.role == "assistant":
             return self._with_answer(before, message)
         if message.role not in ("user", "system"):
-            self.tally.left_out["tool message" if message.role == "tool" else "unknown message"] += 1
-            return before
+            if message is not MISSING:
+                self.tally.left_out["tool message" if message.role == "tool" else "unknown message"] += 1
+            # A tool speaks within an answer.
+            return before if message.role == "tool" else replace(before, has_gap=True)
         if message.role != "user" and not text.strip():
             return before
         if before.answers or before.reasonings:
@@ -114,15 +125,21 @@ class TurnReader:
                 prompts=_Texts(text, before.prompts),
                 system_is_new=False,
                 created=before.created if before.created is not None else message.created,
+                has_gap=False,
             )
         system = _Texts(text, before.system if before.system_is_new else None)
         return replace(before, system=system, system_is_new=True)
 
     def _with_answer(self, before: OpenTurn, message: Message) -> OpenTurn:
         """The open turn with an answer, or with a piece of one."""
-        if not before.prompts:
-            self.tally.left_out["unasked answer"] += bool(message.text.strip())
+        if not message.text.strip() and not message.reasoning.strip():
             return before
+        if before.has_gap and (before.answers or before.reasonings):
+            before = OpenTurn(self.complete(before), before.system)
+        if before.prompts is None:
+            created = before.created if before.created is not None else message.created
+            before = replace(before, prompts=_Texts(NO_QUESTION, None), system_is_new=False, created=created)
+        before = replace(before, has_gap=False)
         if message.reasoning.strip():
             before = replace(before, reasonings=_Texts(message.reasoning, before.reasonings))
         if not message.text.strip():

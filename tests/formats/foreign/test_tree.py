@@ -74,14 +74,16 @@ def test_a_node_keeps_its_place_by_either_link(imported: Importing) -> None:
 @pytest.mark.parametrize(
     "damage", [None, 7, [], "x", {}, {"parent": "a2", "message": 7}], ids=itertools.count()
 )
-def test_a_message_that_is_lost_still_joins_those_around_it(imported: Importing, damage: object) -> None:
+def test_a_message_that_is_lost_joins_those_around_it_as_an_unknown_question(
+    imported: Importing, damage: object
+) -> None:
     document = branches()
     document["mapping"]["u2"] = damage
     result = imported(document)
     assert tree(result.conversations[0]) == {
         ("One?", "First.", None),
-        ("One?", "Again.\n\nSecond.", None),
         ("One?", "Again.", None),
+        ("[no question]", "Second.", "Again."),
         ("Two, put better?", "Better.", "Again."),
     }
     assert sum("message left out" in note for note in result.notes) == (damage != {})
