@@ -16,8 +16,9 @@ from moa_tui.engine.call import STOPPED, Caller
 from moa_tui.engine.checklist import ChecklistGate
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import RunEnded
+from moa_tui.engine.finished_layer import FinishedLayer, LayerResult, answers_among
 from moa_tui.engine.health import Health
-from moa_tui.engine.layer_result import FinishedLayer, LayerResult, answers_among, pass_on
+from moa_tui.engine.layer_result import pass_on
 from moa_tui.engine.layer_run import LayerRunner
 from moa_tui.engine.live_change import LiveChange
 from moa_tui.engine.metrics import measure
