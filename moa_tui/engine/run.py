@@ -240,6 +240,9 @@ class _LayerLoop:
         if recipe.layers[-1].window is not None:
             last_asked = max(call for call in progress.replies if call.layer == last)
             call = last_asked if self._caller.stopped or not result.used else result.used[-1]
+            # A cut piece that others were written from is told; the one that is the answer tells it itself.
+            if any(progress.replies[piece].status != "done" for piece in result.used[:-1]):
+                progress.notes += result.notes
         reply = progress.replies[call]
         status: OutcomeStatus = "failed" if reply.status == "excluded" else reply.status
         return self._outcome(status, call, reply.error)
