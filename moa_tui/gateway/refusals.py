@@ -73,13 +73,22 @@ _NO_EFFORT = re.compile(
     # Gemini: Thinking level is not supported for this model. The thinking budget (0) is invalid.
     r"|thinking(?: level| budget| mode)? is not (?:supported|enabled)|thinking budget \(\d{1,9}\) is invalid"
     r"|only works in thinking mode|thinking can'?t be disabled|support setting thinking_budget"
+    # Ollama: think value "low" is not supported for this model, and before it had levels: cannot unmarshal
+    # string into Go struct field ChatRequest.think of type bool.
+    r"|think value \S{1,20} is not supported|go struct field \S{1,40}\.think of type"
+    # OpenRouter: Reasoning is mandatory for this endpoint and cannot be disabled. Moonshot: invalid thinking:
+    # only type=enabled is allowed.
+    r"|reasoning is mandatory|invalid thinking: only type="
     # Anthropic: This model does not support the effort parameter. xAI: Model x does not support parameter
-    # reasoningEffort.
-    r"|support the effort parameter|parameter reasoningeffort"
+    # reasoningEffort, Argument not supported on this model: reasoningEffort.
+    r"|support the effort parameter|parameter reasoningeffort|on this model: reasoningeffort"
+    # DeepSeek and others in Rust: reasoning_effort: unknown variant `none`, expected one of ... OpenRouter:
+    # reasoning.effort: Invalid option: expected one of ...
+    r"|reasoning[._]effort: (?:unknown variant|invalid option)"
     # Groq: `reasoning_effort` must be one of `low`, `medium`, or `high`. Proxies: level "max" not supported,
     # valid levels: ... pydantic, in vLLM: ('body', 'reasoning_effort'), 'msg': "Input should be ...
     r"|reasoning_effort[`'\"]? must be one of|level \"\w{1,20}\" not supported, valid levels"
-    r"|reasoning_effort['\"]\)?,? ?['\"]msg['\"]: ?['\"]input should be",
+    r"|reasoning_effort['\"][\])]?,? ?['\"]msg['\"]: ?['\"]input should be",
     re.IGNORECASE,
 )
 _ALTERNATE = re.compile(

@@ -42,6 +42,21 @@ async def test_a_cut_answer_is_no_reference_unless_partial_ones_are_wanted() -> 
     assert outcome.notes == ("layer 1: used as far as it came: L1.1 a",)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "notes"),
+    [
+        ([["one"], ["two", CUT], ["three"]], ("layer 2: used as far as it came: L2.2 w 2",)),
+        ([["one"], ["two"], ["three", CUT]], ()),
+    ],
+)
+async def test_a_cut_piece_of_the_last_layer_that_another_was_written_from_is_told(
+    pieces: list[list[Any]], notes: tuple[str, ...]
+) -> None:
+    window = {"agents": ["w"], "window": {"size": 2, "repeat": 1}, "use_partial": True}
+    outcome = await Bench(recipe(["a", "b", "c", "d"], window), w=pieces).run()
+    assert (outcome.answer, outcome.notes) == ("three", notes)
+
+
 async def test_a_cut_answer_is_not_asked_for_again_nor_of_a_fallback() -> None:
     agents = {"a": {"model": "a", "fallback": ["b"]}}
     bench = Bench(recipe(["a"], agents={**agents, "b": {"model": "b"}}), a=[["half", CUT]])

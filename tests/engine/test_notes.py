@@ -73,7 +73,7 @@ async def test_without_a_ranking_a_council_goes_on_with_all_answers_and_says_so(
     ranking = {"agents": ["r", "s"], "task": "rank"}
     bench, outcome = await ran(FOUR, ranking, ["w"], r=[["?"]], s=[[DOWN]])
     assert bench.carried(3) == "abcd"
-    assert "layer 2: 1 of 2 rankings can be used" not in outcome.notes[:1]
+    assert "layer 2: 0 of 2 rankings can be used" in outcome.notes
     assert outcome.notes[-1] == "layer 2: no ranking to go by, so all 4 answers go on"
 
 
@@ -135,6 +135,14 @@ async def judged(*orders: str) -> Outcome:
         for index, (name, best_first) in enumerate(zip("rst", orders, strict=True), 1)
     }
     return await Bench(JUDGES, **scripts).run()
+
+
+async def test_a_ranking_that_came_and_cannot_be_read_is_not_counted_among_those_that_can() -> None:
+    asked = recipe(["a", "b"], {"agents": ["r", "s", "t"], "task": "rank"})
+    bench = Bench(asked, r=[["both are fine"]], s=[["RANKING: 1 > 2"]], t=[[ModelError("bad_request", "no")]])
+    outcome = await bench.run()
+    assert "L2.1 r: its ranking is unreadable and does not count" in outcome.notes
+    assert "layer 2: 1 of 3 rankings can be used" in outcome.notes
 
 
 async def test_of_several_judges_the_mean_rank_decides() -> None:

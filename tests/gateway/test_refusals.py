@@ -314,6 +314,7 @@ def test_hostile_refusals_are_read_in_linear_time(piece: str) -> None:
         "Budget 0 is invalid. This model only works in thinking mode.",
         # xAI, Anthropic, OpenAI, Groq, vLLM.
         "Model grok-4 does not support parameter reasoningEffort.",
+        "Argument not supported on this model: reasoningEffort",
         "This model does not support the effort parameter.",
         "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.",
         "Unrecognized request argument supplied: reasoning_effort",
@@ -321,6 +322,15 @@ def test_hostile_refusals_are_read_in_linear_time(piece: str) -> None:
         "reasoning_effort is not supported with this model",
         "[{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', "
         "'medium' or 'high'\", 'input': 'minimal'}]",
+        '[{"type":"literal_error","loc":["body","reasoning_effort"],"msg":"Input should be \'high\'"}]',
+        # Newer and older Ollama, OpenRouter, Moonshot, DeepSeek.
+        'think value "low" is not supported for this model',
+        "json: cannot unmarshal string into Go struct field ChatRequest.think of type bool",
+        "Reasoning is mandatory for this endpoint and cannot be disabled.",
+        'reasoning.effort: Invalid option: expected one of "max"|"xhigh"|"high"',
+        "invalid thinking: only type=enabled is allowed for this model",
+        "Failed to deserialize the JSON body into the target type: reasoning_effort: unknown variant `none`, "
+        "expected one of `low`, `medium`, `high` at line 1 column 131",
     ],
 )
 def test_an_effort_that_is_not_taken_is_known_by_every_providers_words(message: str) -> None:
