@@ -462,25 +462,9 @@ def _caused_by(error: Exception, kinds: tuple[type[BaseException], ...]) -> bool
     return any(isinstance(cause, kinds) for cause in _causes(error))
 
 
-_LITELLM_PREFIX = re.compile(
-    r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exception|Timeout)(?: Error)?:\s+)*"
-    r"(?:litellm\.\w+:\s*)?(?:\w*Exception - )?"
-)
-# What litellm writes behind a provider's message: advice about its own exceptions, and tracebacks.
-_NOT_SAID = re.compile(
-    r"\s*(?:Original exception:|Handle with `litellm|Traceback \(most recent|Received Model Group)"
-)
-# A body of bytes that was made a text of as Python shows it.
-_BYTES = re.compile(r"""b(?P<quote>['"])(?P<body>.*)(?P=quote)""", re.DOTALL)
-
-
 def _provider_message(root: Exception) -> str:
     """The provider's own message, without what litellm puts around it, JSON and HTML tags."""
-    text = str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]
-    text = _LITELLM_PREFIX.sub("", _NOT_SAID.split(text, maxsplit=1)[0]).strip()
-    if (wrapped := _BYTES.fullmatch(text)) is not None:
-        text = wrapped["body"]
-    return said(text) or "no word why"
+    return said(str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]) or "no word why"
 
 
 def _retry_after(root: Exception) -> float | None:

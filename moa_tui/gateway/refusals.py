@@ -111,6 +111,9 @@ _LIMITS = (
     rf"number of tokens in the prompt cannot exceed {_NUMBER}",
     rf"model token limit:? {_NUMBER}",
     rf"range of input length should be \[1, ?{_NUMBER}\]",
+    # SGLang; GitHub Models.
+    rf"maximum allowed length \(?{_NUMBER}",
+    rf"body too large for \S{{1,100}} model\. max size: {_NUMBER} tokens",
     rf"n_keep: \d{{1,9}} ?>= n_ctx: {_NUMBER}",
 )
 _LIMIT_PATTERNS = [re.compile(pattern, re.IGNORECASE) for pattern in _LIMITS]

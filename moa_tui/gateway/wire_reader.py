@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Chunk
     from moa_tui.gateway.wire_frames import Frame
 
+# What an event has that says nothing but an error: FastAPI's, Cloudflare's and Baidu's.
+_ERROR_FIELDS = ("detail", "errors", "error_msg", "errorMessage", "Message")
 # Events of no known shape, at the beginning, that make a reply foreign.
 _MOST_UNKNOWN = 3
 
@@ -84,6 +86,12 @@ class WireReader:
 
 def _is_error(event: dict[str, Any], name: str, *, is_known: bool) -> bool:
     """True for an event that reports an error, alone or beside a piece of the answer."""
-    if event.get("error") or name == "error" or "error" in (event.get("type"), event.get("object")):
+    error = event.get("error")
+    # Some proxies send an error of empty fields with every good piece.
+    if (any(error.values()) if isinstance(error, dict) else error) or name == "error":
         return True
-    return not is_known and ("detail" in event or isinstance(event.get("message"), str))
+    if "error" in (event.get("type"), event.get("object")):
+        return True
+    return not is_known and (
+        isinstance(event.get("message"), str) or any(event.get(field) for field in _ERROR_FIELDS)
+    )
