@@ -102,7 +102,7 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, message: str) -
 # front of it, and behind it advice, tracebacks and names of their own.
 _EXCEPTIONS = re.compile(
     r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exception|Timeout)(?: Error)?:\s+)*"
-    r"(?:litellm\.\w+:\s*)?(?:\w*Exception - )?(?:Error code: \d{3} - )?"
+    r"(?:litellm\.\w+:\s*)?(?:[\w ]{0,40}Exception - )?(?:Error code: \d{3} - )?"
 )
 _NOT_SAID = re.compile(
     r"\s*(?:Original exception:|Handle with `litellm|Traceback \(most recent|Received Model Group)"
@@ -284,4 +284,4 @@ def failure_kind(status: int, text: str) -> FailureKind:
     kinds: dict[int, FailureKind] = {401: "auth", 402: "payment", 403: "forbidden", 404: "not_found"}
     if status in kinds:
         return kinds[status]
-    return "server" if status >= 500 or status in (408, 409) else "bad_request"
+    return "server" if status >= 500 or status in (408, 409, 425) else "bad_request"

@@ -34,12 +34,16 @@ class WireReader:
         """True once an event of a known shape, or an error, has come."""
         self._frames = FrameReader()
         self._unknown = 0
+        self._is_binary: bool | None = None
+        """None until something has come."""
         self._has_ended = False
 
     @property
     def is_foreign(self) -> bool:
-        """True where the server speaks a protocol that is not known here."""
-        return not self.is_known and self._unknown >= (1 if self._has_ended else _MOST_UNKNOWN)
+        """True where the server speaks a protocol that is not known here, as Amazon's, which is no text."""
+        if self.is_known:
+            return False
+        return bool(self._is_binary) or self._unknown >= (1 if self._has_ended else _MOST_UNKNOWN)
 
     @property
     def is_over(self) -> bool:
@@ -48,7 +52,9 @@ class WireReader:
 
     def feed(self, piece: bytes) -> list[Chunk]:
         """The chunks that `piece`, the next of the body, completes."""
-        return self._read(self._frames.feed(piece))
+        if self._is_binary is None:
+            self._is_binary = piece.startswith(b"\0")
+        return [] if self._is_binary else self._read(self._frames.feed(piece))
 
     def flush(self) -> list[Chunk]:
         """The chunks that the end of the body completes, to be called once."""

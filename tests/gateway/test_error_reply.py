@@ -72,12 +72,14 @@ def test_the_message_is_found_in_every_providers_error(body: object, message: st
         # nginx, with the script that Cloudflare puts in; Cloudflare's own page; Google's storage.
         (
             "<html>\r\n<head><title>401 Authorization Required</title></head><body><center><h1>401 "
-            "Authorization Required</h1></center><hr><center>openresty</center><script>(function(){if(1<2){}})()</script>",
+            "Authorization Required</h1></center><hr><center>openresty</center><script>(function(){if(1<2)"
+            "{}})()</script>",
             "401 Authorization Required openresty",
         ),
         (
             "<!DOCTYPE html><!--[if lt IE 7]> <html> <![endif]--><!--[if gt IE 8]><!--> <html> "
-            "<!--<![endif]--><title>x | 502: Bad gateway</title><style>a > b {}</style><h1>Performance &amp; security</h1>",
+            "<!--<![endif]--><title>x | 502: Bad gateway</title><style>a > b {}</style><h1>Performance "
+            "&amp; security</h1>",
             "x | 502: Bad gateway Performance & security",
         ),
         ("<html><title>Just a moment</title><script>cut (", "Just a moment"),

@@ -593,6 +593,14 @@ def test_a_reply_in_an_unknown_protocol_is_foreign() -> None:
     assert not Read(b"<!doctype html>\n<html>Please sign in</html>").reader.is_foreign
 
 
+@pytest.mark.parametrize("step", [1, 1_000_000])
+def test_a_reply_that_is_no_text_is_foreign(step: int) -> None:
+    """Bedrock's events are frames with their lengths in front (AWS, vnd.amazon.eventstream)."""
+    read = Read(b'\x00\x00\x00\x5c\x00\x00\x00\x4b:event-type\n\n{"error": "no"}\n', step)
+    assert read.reader.is_foreign
+    assert not Read(asked(chunk({"content": "\0"}), STOP).replace(b"\\u0000", b"\0")).reader.is_foreign
+
+
 def test_gemini_is_read_from_a_document_over_several_lines() -> None:
     pieces = [{"candidates": [{"content": {"parts": [{"text": text}]}}]} for text in ("Pa", "ris")]
     pieces[1]["candidates"][0]["finishReason"] = "STOP"
