@@ -21,7 +21,7 @@ _LONGEST_TEXT = 10_000
 SYSTEM_ROLE = "the system role"
 ALTERNATION = "two messages of one role in a row"
 
-_NAME = r"[\"'`\[(]{0,3}(?:[\w.]{1,60}\.)?([a-z]\w{1,40})\b[\"'`\])]{0,3}"
+_NAME = r"[\"'`\[({]{0,3}(?:[\w.]{1,60}\.)?([a-z]\w{1,40})\b[\"'`\])]{0,3}"
 _NOT_TAKEN = (
     # OpenAI and Azure: Unsupported parameter: 'max_tokens' is not supported ..., Unsupported value:
     # 'temperature' does not support 0.2 ..., Unknown parameter: 'stream_options'., Unrecognized request
@@ -40,13 +40,19 @@ _NOT_TAKEN = (
     rf"(?:body -> |#/){_NAME}:?\s{{1,20}}extra (?:inputs|fields) (?:are )?not permitted",
     rf"extra inputs are not permitted,? field: {_NAME}",
     rf"\b{_NAME}: extra inputs are not permitted",
-    # Anthropic: `temperature` is deprecated for this model, `temperature` may only be set to 1 when thinking
-    # ..., `top_p` must be unset when ...
-    rf"{_NAME} (?:is|are) (?:not supported|deprecated|not allowed) (?:with|for|by|on|in) (?:this|the) model",
+    # Anthropic: `temperature` is deprecated for this model; "stream_options" is not allowed, as joi says it;
+    # ('stream_options' was unexpected), as jsonschema does; OpenAI behind a proxy that does not stream: The
+    # 'stream_options' parameter is only allowed when 'stream' is enabled.
+    rf"{_NAME}(?: parameter)? (?:is|are|was) "
+    r"(?:not (?:supported|allowed|permitted)(?! to\b)|unsupported|unexpected|deprecated|only allowed when)",
+    rf"\b{_NAME}: extra fields not permitted",
+    # Moonshot: invalid temperature: only 1 is allowed for this model.
+    rf"invalid {_NAME}[:,] only \S{{1,20}} is allowed",
+    # Anthropic: `temperature` may only be set to 1 when thinking ..., `top_p` must be unset when ...
     rf"{_NAME} may only be set to 1 when thinking",
     rf"{_NAME} must be unset when",
     rf"(?:does not|doesn't) support (?:the )?(?:parameter|argument)s?:? {_NAME}",
-    rf"(?:does not|doesn't) support {_NAME} parameter",
+    rf"(?:does not|doesn't) support (?:the )?{_NAME} parameter",
     # TGI takes neither 0 for the one nor 1 for the other, which both mean what it does without them.
     r"`(temperature)` must be strictly positive",
     r"`(top_p)` must be > 0\.0 and < 1\.0",
@@ -64,7 +70,8 @@ _NO_SYSTEM_ROLE = re.compile(
     r"|(?:does not|doesn't|do not) support (?:the )?['\"`]?system['\"`]? ?(?:role|message|prompt|field|instr)"
     # Gemma behind Gemini's API.
     r"|developer instruction is not enabled"
-    r"|unsupported role:? ['\"`]?system|role ['\"`]?system['\"`]? (?:is )?(?:not|un)[ -]?supported",
+    r"|un(?:supported|expected) role:? ['\"`]?system"
+    r"|role ['\"`]?system['\"`]? (?:is |are )?(?:not|un)[ -]?supported",
     re.IGNORECASE,
 )
 _NO_EFFORT = re.compile(
@@ -120,6 +127,9 @@ _LIMITS = (
     rf"number of tokens in the prompt cannot exceed {_NUMBER}",
     rf"model token limit:? {_NUMBER}",
     rf"range of input length should be \[1, ?{_NUMBER}\]",
+    # SGLang; GitHub Models.
+    rf"maximum allowed length \(?{_NUMBER}",
+    rf"body too large for \S{{1,100}} model\. max size: {_NUMBER} tokens",
     rf"n_keep: \d{{1,9}} ?>= n_ctx: {_NUMBER}",
 )
 _LIMIT_PATTERNS = [re.compile(pattern, re.IGNORECASE) for pattern in _LIMITS]
