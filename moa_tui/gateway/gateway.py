@@ -104,6 +104,8 @@ class Gateway:
         """The models of which it was said that no effort reaches them."""
         self._local_facts: Mapping[tuple[str, str], ModelFacts] = {}
         """By a local server's address and a model there, what the server says of it."""
+        self._thinking_models: frozenset[tuple[str, str]] = frozenset()
+        """The models of local servers, as above, of which their server says that they think."""
 
     def learn(self, servers: Sequence[LocalServer]) -> None:
         """Take what local servers say of their models for what `facts` knows of them."""
@@ -117,6 +119,9 @@ class Gateway:
             for server in servers
             for model in server.models
         }
+        self._thinking_models = frozenset(
+            (server.url, model.name) for server in servers for model in server.models if model.thinks
+        )
 
     def facts(self, agent: Agent) -> ModelFacts:
         """What is known of the agent's model; its prices are unknown at any server but its provider's."""
@@ -124,7 +129,10 @@ class Gateway:
         # A server of one's own may refuse a request whose limit does not fit into its context.
         if facts.context_tokens is None and self._is_own_server(agent):
             return facts
-        room = room_for_thinking(agent, self.catalog.thinking(agent.model), facts.context_tokens)
+        info = self.catalog.thinking(agent.model)
+        if (facts.endpoint, agent.model.partition("/")[2]) in self._thinking_models:
+            info = replace(info, thinks=True)
+        room = room_for_thinking(agent, info, facts.context_tokens)
         return replace(facts, thinking_tokens=room)
 
     def _is_own_server(self, agent: Agent) -> bool:

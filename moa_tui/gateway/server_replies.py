@@ -50,7 +50,7 @@ class LocalModel:
 
     `billions` is the number of its parameters, `context_tokens` the longest context that the server grants,
     and `loaded_tokens` the context that a loaded model of Ollama's has now. `size_bytes` is its size on the
-    disk or in the memory.
+    disk or in the memory. One that `thinks` does so unless it is told not to.
     """
 
     name: str
@@ -60,6 +60,7 @@ class LocalModel:
     quantization: str = ""
     is_loaded: bool = False
     loaded_tokens: int | None = None
+    thinks: bool = False
 
     @property
     def is_quantized(self) -> bool:
@@ -91,6 +92,7 @@ def ollama_models(tags: object, running: object) -> tuple[LocalModel, ...]:
                 _quantization(details.get("quantization_level")) or _quantization(name),
                 name in loaded,
                 loaded.get(name),
+                _is_thinking(entry),
             )
         )
     return tuple(models)
@@ -104,7 +106,8 @@ def with_shown(model: LocalModel, shown: object) -> LocalModel | None:
         return None
     facts = _table(shown, "model_info")
     key = f"{facts.get('general.architecture')}.context_length"
-    return replace(model, context_tokens=_count(facts.get(key), _MOST_TOKENS) or model.context_tokens)
+    context_tokens = _count(facts.get(key), _MOST_TOKENS) or model.context_tokens
+    return replace(model, context_tokens=context_tokens, thinks=model.thinks or _is_thinking(shown))
 
 
 def listed_models(listing: object) -> tuple[LocalModel, ...]:
@@ -240,6 +243,12 @@ def _can_chat(entry: Json) -> bool:
     listed = _words(families) if isinstance(families, list) else set()
     family = details.get("family")
     return not any("bert" in each for each in (listed | {family} if isinstance(family, str) else listed))
+
+
+def _is_thinking(entry: Json) -> bool:
+    """True where Ollama says of a model that it thinks."""
+    capabilities = entry.get("capabilities")
+    return isinstance(capabilities, list) and "thinking" in _words(capabilities)
 
 
 def _entries(reply: object, key: str) -> list[Json]:

@@ -41,8 +41,9 @@ _GRADING_PROVIDERS = {
 
 # Models that think, by their names: of some the map says so for none of their providers.
 _THINKS = re.compile(
-    r"(?!.*\bnon?-(?:reasoning|thinking))"
-    r".*(?:\bthinking\b|\breasoning\b|\br1\b|\bgpt-oss\b|qwq|magistral|minimax-m[2-9]|\bgrok-4\b)"
+    r"(?!.*(?:\bnon?-(?:reasoning|thinking)|\binstruct\b))"
+    r".*(?:\bthinking\b|\breasoning\b|\br1\b|\bgpt-oss\b|qwq|magistral|minimax-m[2-9]|\bgrok-4\b"
+    r"|\bqwen3-(?:latest|\d{1,3}b)\b)"
 )
 # Models of which the map does not say what they refuse, by their names.
 _WITHOUT_OFF = re.compile(r"gpt-oss|o[134](?:-|$)|gemini-2-5-pro")

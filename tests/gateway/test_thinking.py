@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moa_tui.engine.agent import EFFORTS, Agent
+from moa_tui.gateway.discovery import LocalServer
 from moa_tui.gateway.gateway import Gateway
+from moa_tui.gateway.server_replies import ollama_models
 from moa_tui.gateway.thinking import as_asked
 from moa_tui.gateway.thread import load_litellm_stream
 from moa_tui.recipes import files
+from moa_tui.recipes.local import local_agent
 from moa_tui.settings.config import Endpoint
 from tests.helpers import recipe
 from tests.wires import WIRES, WireServer
@@ -110,6 +113,9 @@ def test_every_hosted_model_of_the_built_in_recipes_can_think_beside_its_answer(
         ("deepinfra/deepseek-ai/DeepSeek-R1-0528-Turbo", {}, 14_336),
         ("xai/grok-4-fast-non-reasoning", {}, 0),
         ("qwen/qwen3-4b-no-thinking", {}, 0),
+        ("ollama_chat/qwen3:14b", {"extra": {"num_ctx": 16_384}}, 6_144),
+        ("ollama_chat/hf.co/unsloth/Qwen3-8B-GGUF:Q4_K_M", {"extra": {"num_ctx": 16_384}}, 6_144),
+        ("ollama_chat/qwen3:4b-instruct-2507", {"extra": {"num_ctx": 16_384}}, 0),
         # A server of one's own has a context of unknown size, unless it is stated.
         ("lab/qwen3-8b", {}, 0),
         ("lab/qwen3-8b", {"reasoning_effort": "high"}, 0),
@@ -125,6 +131,16 @@ def test_every_hosted_model_of_the_built_in_recipes_can_think_beside_its_answer(
 )
 def test_room_for_thinking(model: str, settings: dict[str, Any], room: int, gateway: Gateway) -> None:
     assert gateway.facts(agent(model, **settings)).thinking_tokens == room
+
+
+def test_a_model_of_which_its_server_says_that_it_thinks_has_room() -> None:
+    gateway = Gateway({}, {})
+    tags = {"models": [{"name": "new:12b", "capabilities": ["completion", "thinking"]}, {"name": "plain:8b"}]}
+    server = LocalServer("ollama", "http://127.0.0.1:11434", "ollama", ollama_models(tags, None))
+    gateway.learn([server])
+    agents = [local_agent(server, model) for model in server.models]
+    rooms = [gateway.facts(each.model_copy(update={"max_tokens": 2_048})).thinking_tokens for each in agents]
+    assert rooms == [6_144, 0]
 
 
 def test_an_address_of_the_environment_is_a_server_of_ones_own() -> None:
