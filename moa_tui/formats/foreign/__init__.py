@@ -133,6 +133,9 @@ def _is_message(value: dict[str, Any]) -> bool:
         return isinstance(inner.get("role"), str)
     if value.get("type") in ("session", "summary", "custom-title", "ai-title"):
         return True
+    # A line of a session that says nothing, between two that do.
+    if "uuid" in value and ("parentUuid" in value or "logicalParentUuid" in value):
+        return True
     return role_of(value) != "unknown" or ("role" in value and "content" in value)
 
 

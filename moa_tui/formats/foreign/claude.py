@@ -82,9 +82,13 @@ def from_session(lines: list[dict[str, Any]], tally: Tally) -> Conversation:
     entries = []
     for line in lines:
         message = table(line.get("message"))
-        if not message:
-            head |= {"title": first_text(line, "summary", "name", "title", "aiTitle", "customTitle")}
-            head["current"] = key(line.get("currNode"))
+        if not message and "uuid" in line:
+            entries.append({**line, "id": None})
+        elif not message:
+            if title := first_text(line, "summary", "name", "title", "aiTitle", "customTitle"):
+                head["title"] = title
+            if current := key(line.get("currNode")):
+                head["current"] = current
         elif "uuid" in line:
             entries.append({**message, **line, "id": None})
         else:
@@ -93,8 +97,13 @@ def from_session(lines: list[dict[str, Any]], tally: Tally) -> Conversation:
 
 
 def _session_message(entry: dict[str, Any], tally: Tally) -> Message | None:
-    """The message of a line; None where it is for the program, an agent of it, or from a tool."""
-    if entry.get("isMeta") or entry.get("isSidechain"):
+    """The message of a line; None where it is for the program, an agent of it, or from a tool.
+
+    A line without a message joins those before and after it, as the end of a turn does.
+    """
+    if "message" not in entry and "role" not in entry:
+        return None
+    if any(entry.get(mark) for mark in ("isMeta", "isSidechain", "isCompactSummary")):
         tally.left_out["hidden message"] += 1
         return None
     role, content = role_of(entry), Content(tally, "\n\n")

@@ -34,6 +34,7 @@ _KEYS = ("id", "uuid", "messageId", "message_id", "_id")
 _PARENTS = (
     *("parent", "parentId", "parent_id", "parentUuid", "parent_uuid", "parentMessageId"),
     *("parent_message_id", "parent_message_uuid", "parentID", "parentResponseId", "parent_response_id"),
+    "logicalParentUuid",
 )
 _CHILDREN = ("children", "childrenIds", "children_ids", "childIds")
 _TIMES = (

@@ -11,7 +11,7 @@ from moa_tui.chat.library import Library
 from moa_tui.errors import FileError
 from moa_tui.store import Store
 from moa_tui.text.wording import summary
-from tests.formats.foreign.samples import SAMPLES, log_row, said
+from tests.formats.foreign.samples import SAMPLES, lines, log_row, said
 from tests.formats.helpers import pairs
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def test_title_and_branch_in_view_are_those_of_the_file(
 
 def test_of_an_imported_answer_the_model_is_shown_and_no_numbers(imported: Importing) -> None:
     messages = [said("user", "Q"), said("assistant", "A", model="gpt-4o"), said("user", "R")]
-    lines = [
+    summaries = [
         summary(turn.recipe, turn.outcome)
         for turn in imported(messages).conversations[0].turns
         if turn.outcome is not None
     ]
-    assert lines == ["imported: model gpt-4o", "imported: not answered"]
+    assert summaries == ["imported: model gpt-4o", "imported: not answered"]
 
 
 def test_a_conversation_that_begins_with_an_answer_is_called_by_its_first_question(
@@ -120,6 +120,33 @@ def test_a_conversation_that_begins_with_an_answer_is_called_by_its_first_questi
     assert (conversation.name, conversation.turns[0].prompt) == ("Cats?", "[no question]")
     (conversation,) = imported([said("assistant", "Welcome!")]).conversations
     assert conversation.name == "[no question]"
+
+
+def test_lines_of_a_session_that_say_nothing_join_those_that_do(imported: Importing) -> None:
+    # Claude Code writes system and attachment lines into the chain, and a boundary where it has compacted.
+    def line(uuid: str, parent: str | None, **more: object) -> dict[str, object]:
+        return {"uuid": uuid, "parentUuid": parent, "sessionId": "s", **more}
+
+    told_again = said("user", "Summary of all that was said")
+    session = lines(
+        {"type": "custom-title", "customTitle": "Cats", "sessionId": "s"},
+        line("1", None, type="user", message=said("user", "One?")),
+        line("2", "1", type="attachment", attachment={"type": "file"}),
+        line("3", "2", type="assistant", message=said("assistant", "1")),
+        line("4", "3", type="system", subtype="stop_hook_summary", content="x"),
+        line("5", "4", type="assistant", message=said("assistant", "one")),
+        line("6", "5", type="system", subtype="turn_duration", durationMs=1),
+        line(
+            "7", None, type="system", subtype="compact_boundary", logicalParentUuid="6", content="Compacted"
+        ),
+        line("8", "7", type="user", isCompactSummary=True, message=told_again),
+        line("9", "8", type="user", message=said("user", "Two?")),
+    )
+    result = imported(session)
+    assert [(each.title, pairs(each)) for each in result.conversations] == [
+        ("Cats", [("One?", "1\n\none"), ("Two?", "")])
+    ]
+    assert result.notes == ("1 hidden message left out",)
 
 
 def test_a_file_that_claude_wrote_for_the_reader_is_kept(imported: Importing) -> None:
