@@ -87,15 +87,17 @@ class LeaveOut:
         name = f"{self.call} {reply.agent}"
         if _writes_the_answer(turn, self.call):
             raise UsageError(f"{name} wrote the answer: there is nothing after it to go without it")
+        layer, seats = turn.recipe.layers[self.call.layer - 1], len(turn.recipe.lineup[self.call.layer - 1])
+        accepted = ("done", "partial") if layer.use_partial else ("done",)
         if reply.status == "excluded":
             changed = restored_reply(self.call, reply)
-        elif reply.status == "done" and reply.text.strip():
+        elif reply.text.strip() and (
+            reply.status in accepted or (layer.use_partial and _was_left_behind(reply))
+        ):
             changed = left_out_reply(self.call, reply)
         else:
             raise UsageError(f"{name} has no answer that could be left out")
         kept = {**_until(turn.recipe, replies, self.call), self.call: changed}
-        layer, seats = turn.recipe.layers[self.call.layer - 1], len(turn.recipe.lineup[self.call.layer - 1])
-        accepted = ("done", "partial") if layer.use_partial else ("done",)
         has_other = any(
             reply.status in accepted for call, reply in kept.items() if call.layer == self.call.layer
         )
@@ -303,17 +305,25 @@ def _reply(replies: Mapping[CallId, Reply], call: CallId) -> Reply:
     return replies[call]
 
 
+def _was_left_behind(reply: Reply) -> bool:
+    """True for an agent that its layer went on without."""
+    return reply.error is not None and reply.error.kind == "left_behind"
+
+
 def whole_replies(recipe: Recipe, replies: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
     """The replies that need no other try, those that were left out by hand among them.
 
-    In a layer with a window each piece reads the one before, so those behind a piece that is to be asked
-    again are left out too.
+    An agent that its layer went on without is not asked again either: the run had what it needed. In a layer
+    with a window each piece reads the one before, so those behind a piece that is to be asked again are left
+    out too.
     """
     whole: dict[CallId, Reply] = {}
     for call, reply in sorted(replies.items()):
         layer = recipe.layers[call.layer - 1] if call.layer <= len(recipe.layers) else None
-        is_piece = layer is not None and layer.window is not None and call.index > 1
-        if reply.status in _WHOLE and not (is_piece and CallId(call.layer, call.index - 1) not in whole):
+        has_window = layer is not None and layer.window is not None
+        is_whole = reply.status in _WHOLE or (_was_left_behind(reply) and not has_window)
+        is_piece = has_window and call.index > 1
+        if is_whole and not (is_piece and CallId(call.layer, call.index - 1) not in whole):
             whole[call] = reply
     return whole
 

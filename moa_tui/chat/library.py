@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # How many earlier prompts are worth stepping back to; one with whole files in it is not.
 _PROMPTS, _LONGEST_PROMPT = 300, 4_000
+# Of conversations that an import finds there already, so many are named.
+_NAMED = 5
 
 
 class Library:
@@ -170,15 +172,18 @@ class Library:
         Each conversation is kept as soon as it is read. Raises FileError for a file without any.
         """
         reading = importer.Reading(path)
-        conversations = turns = 0
-        refused = []
+        conversations = turns = already_there = 0
+        refused: list[str] = []
         for conversation in reading:
             try:
                 self._store.save(conversation)
             except ConversationExistsError as error:
-                refused.append(str(error))
+                already_there += 1
+                refused += [str(error)] if already_there <= _NAMED else []
             else:
                 conversations += 1
                 turns += len(conversation.turns)
         taken = f"{counted(conversations, 'conversation')}, {counted(turns, 'turn')} taken"
+        if already_there > _NAMED:
+            refused.append(f"{counted(already_there - _NAMED, 'more conversation')} like these")
         return [taken, *reading.notes(), *refused]

@@ -50,9 +50,16 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
         share = f", {money(thinking)} of it for thinking up to its limits" if thinking else ""
         lines.append(f"{bound}about {money(plan.cost)}{share}{assumption if is_open_ended else ''}")
     else:
-        lines.append(f"price unknown; the calls with a known price come to at most {money(plan.known_cost)}")
+        lines.append(_unknown_price(plan))
     lines += [f"{variable} is not set; needed by {', '.join(models)}" for variable, models in missing.items()]
     return "\n".join(map(safe_row, lines))
+
+
+def _unknown_price(plan: Plan) -> str:
+    """What is known of a price that is not, which may be nothing."""
+    if all(call.cost is None for call in plan.calls):
+        return "price unknown"
+    return f"price unknown, the calls with a known price at most {money(plan.known_cost)}"
 
 
 def _thinking(call: PlannedCall) -> str:
@@ -107,7 +114,7 @@ def graph_lines(recipe: Recipe, plan: Plan) -> str:
     if plan.cost is not None:
         price = f"about {money(plan.cost)} at most for a short prompt"
     else:
-        price = f"price unknown, the calls with a known price at most {money(plan.known_cost)}"
+        price = _unknown_price(plan)
     head = f"{recipe.name}: {counted(recipe.calls, 'call')} at most, depth {recipe.depth}, {price}"
     wrapped = textwrap.wrap(" ".join(recipe.description.split()), _WIDTH)
     lines = [*textwrap.wrap(head, _WIDTH), *([""] if wrapped else []), *wrapped, "", *rows]
@@ -140,7 +147,10 @@ def _about_layer(recipe: Recipe, number: int) -> str:
     notes = [
         (layer.split, "each its own share"),
         (layer.dropout, f"less {layer.dropout:.0%} drawn for each"),
-        (layer.shuffle or task == "rank", "each in an order of its own"),
+        (
+            layer.shuffle or task == "rank",
+            "in an order of its own" if len(agents) == 1 else "each in an order of its own",
+        ),
         (task == "checklist", "you tick what to keep"),
         (layer.window, "one after another, the best so far beside new ones"),
         (recipe.limits.one_model_at_a_time and len(agents) > 1, "one model at a time"),

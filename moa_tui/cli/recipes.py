@@ -56,8 +56,11 @@ def recipes_show(name: str) -> None:
     """Print a recipe as TOML."""
     settings = wiring.default_settings()
     text = wiring.catalog_of(settings, wiring.gateway_of(settings)).text(name).rstrip()
-    # A file of anybody's must not steer the terminal; in a pipe it is as it was.
-    click.echo(safe_text(text) if sys.stdout.isatty() else text)
+    # A file of anybody's must not steer the terminal; in a pipe it is as it was, and TOML is always UTF-8.
+    if sys.stdout.isatty():
+        click.echo(safe_text(text))
+    else:
+        click.echo(text.encode() + b"\n", nl=False)
 
 
 @recipes.command("explain")

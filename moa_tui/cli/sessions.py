@@ -13,6 +13,7 @@ import click
 
 from moa_tui.cli import wiring
 from moa_tui.cli.options import json_option
+from moa_tui.cli.streams import is_utf8
 from moa_tui.errors import FileError
 from moa_tui.text.safe import safe_row, safe_text
 
@@ -77,7 +78,10 @@ def show(name: str, format_: str, as_json: bool) -> None:
 
     with wiring.opened_library() as library:
         conversation = library.load(library.find(name).id)
-    text = export.render([conversation], "json" if as_json else format_)
+    format_ = "json" if as_json else format_
+    text = export.render([conversation], format_)
+    if not is_utf8(sys.stdout):
+        text = export.in_ascii(text, format_)
     # What a model wrote must not steer the terminal; in a file it is as it was.
     click.echo(safe_text(text) if sys.stdout.isatty() else text, nl=False)
 

@@ -60,6 +60,11 @@ class ClosedOutput(io.TextIOBase):
         raise OSError(errno.EBADF, "standard output is closed")
 
 
+def is_utf8(stream: TextIO) -> bool:
+    """Whether `stream` can write every character."""
+    return codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name == "utf-8"
+
+
 def fill_closed_descriptors() -> None:
     """Open the null device in the place of each standard stream that is closed, as `2>&-` does.
 

@@ -5,13 +5,13 @@ Pure functions of the replies, one for each task; nothing here asks a model.
 
 from __future__ import annotations
 
-import math
 import random
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from moa_tui.engine.checklist import sorted_points
+from moa_tui.engine.finished_layer import NOT_PASSED_ON, LayerResult, is_cut, named, reasons_by_call
 from moa_tui.engine.layer import WRITING_TASKS
+from moa_tui.engine.layer_choice import moderation, ranking, vote
 from moa_tui.engine.parsing import (
     parse_closing,
     parse_judgement,
@@ -22,92 +22,20 @@ from moa_tui.engine.parsing import (
 from moa_tui.engine.selection import (
     agreeing,
     differ,
-    majority,
     medoid,
     most_diverse,
     outliers,
     repetition,
     short_answers,
-    similarities,
 )
-from moa_tui.engine.tasks import Reference, arranged
+from moa_tui.engine.tasks import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from moa_tui.engine.finished_layer import FinishedLayer
     from moa_tui.engine.layer import Layer, Task
-    from moa_tui.engine.parsing import Closing
     from moa_tui.engine.values import CallId, Reply
-
-# The beginning of the note on a reply that no later agent is shown.
-NOT_PASSED_ON = "not passed on"
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedLayer:
-    """A layer whose calls have ended, with all that its result is computed from."""
-
-    number: int
-    layer: Layer
-    task: Task
-    prompt: str
-    """The user's prompt, from which the order of the shown references was drawn."""
-    read: Sequence[Reference]
-    """The references that the layer reads as a whole."""
-    shown: Mapping[CallId, Sequence[Reference]]
-    """The references among them that each call was shown."""
-    usable: Mapping[CallId, Reply]
-    """The replies whose text may be passed on, in the order of their calls."""
-    asked: int
-    """The number of agents in the layer."""
-    earlier_answers: Sequence[str] = ()
-    """The answers passed on by the newest earlier layer that passed any on."""
-    ended: Mapping[CallId, Reply] = field(default_factory=dict)
-    """All replies of the layer, those that are not usable among them."""
-    next_task: Task | None = None
-    """The task of the layer behind this one; None where there is none."""
-
-    def closing(self, call: CallId) -> Closing:
-        """The closing lines of a call's reply, parsed. Raises KeyError for a call that is not usable."""
-        return parse_closing(self.usable[call].text, self.layer.closing_lines)
-
-    def why_unread(self, unreadable: str) -> str:
-        """Why nothing of the layer's one reply is used: it is `unreadable`, or not usable at all."""
-        if self.usable:
-            return unreadable
-        ends = {
-            "partial": "its reply was cut off",
-            "stopped": "it was stopped",
-            "excluded": "it was left out",
-        }
-        return next(
-            (ends.get(reply.status, "it failed") for reply in self.ended.values()), "it gave no reply"
-        )
-
-    @property
-    def what_follows(self) -> str:
-        """What the run goes on with where nothing of this layer is used."""
-        plain = {
-            "synthesize": "what follows is a plain synthesis",
-            "revise": "what follows is a plain revision",
-        }
-        return plain.get(self.next_task or "", "the run goes on without it")
-
-
-@dataclass(slots=True)
-class LayerResult:
-    """What a layer passes on to the layers after it."""
-
-    references: list[Reference]
-    used: list[CallId]
-    """The calls of the layer whose replies counted."""
-    notes: list[str] = field(default_factory=list)
-    left_out: dict[CallId, str] = field(default_factory=dict)
-    """The answers that are not passed on, each with the reason."""
-    skip_reason: str | None = None
-    """Why the run skips to its last layer; None where it goes on with the next."""
-    elected: tuple[Reference, str] | None = None
-    """The answer that ends the run here, and why; None where the run goes on."""
 
 
 def pass_on(layer: FinishedLayer) -> LayerResult:
@@ -126,19 +54,15 @@ def is_readable(task: Task, reply: Reply, shown: int) -> bool:
     """
     match task:
         case "rank":
-            return parse_ranking(reply.text, shown, is_cut=_is_cut(reply)) is not None
+            return parse_ranking(reply.text, shown, is_cut=is_cut(reply)) is not None
         case "moderate":
             return parse_selection(reply.text, shown) is not None
         case "judge":
             return parse_judgement(reply.text) is not None
         case "checklist":
-            return parse_points(reply.text, is_cut=_is_cut(reply)) is not None
+            return parse_points(reply.text, is_cut=is_cut(reply)) is not None
         case _:
             return False
-
-
-def _is_cut(reply: Reply) -> bool:
-    return reply.status != "done"
 
 
 def share_of(
@@ -163,11 +87,6 @@ def share_of(
     return [*seen, *(reference for reference in references if reference.kind == "checklist")], dropped
 
 
-def answers_among(references: Sequence[Reference]) -> list[Reference]:
-    """The references that are answers, without critiques, comparisons and checklists."""
-    return [reference for reference in references if reference.kind == "answer"]
-
-
 def _answers(finished: FinishedLayer) -> LayerResult:
     number, layer = finished.number, finished.layer
     references = [
@@ -181,6 +100,8 @@ def _answers(finished: FinishedLayer) -> LayerResult:
         result.notes.append(f"layer {number}: {len(result.used)} of {finished.asked} used")
     if not references:
         return result
+    if reasons := finished.why_not_used:
+        result.notes.append(f"layer {number}: not used: {reasons}")
     if layer.drop_outliers:
         _drop_outliers(finished, result)
     texts = [reference.text for reference in result.references]
@@ -251,7 +172,7 @@ def _elect_the_surest(finished: FinishedLayer, result: LayerResult) -> None:
         and (confidence := finished.closing(reference.call).confidence) is not None
     }
     if silent := [reference for reference in result.references if reference.call not in confidences]:
-        names = ", ".join(map(_named, silent))
+        names = ", ".join(map(named, silent))
         result.notes.append(f"layer {finished.number}: no readable confidence from {names}")
     surest = max(result.references, key=lambda reference: confidences.get(reference.call, -1.0))
     confidence = confidences.get(surest.call, 0.0)
@@ -286,14 +207,10 @@ def _keep_only(result: LayerResult, references: list[Reference], why: str) -> No
     """Pass on `references` alone, and note the others as left out with the reason `why`."""
     left_out = [reference for reference in result.references if reference not in references]
     if left_out:
-        result.notes.append(f"{why}: left out {', '.join(map(_named, left_out))}")
-        result.left_out |= _reasons(left_out, f"{NOT_PASSED_ON}: {why}")
+        result.notes.append(f"{why}: left out {', '.join(map(named, left_out))}")
+        result.left_out |= reasons_by_call(left_out, f"{NOT_PASSED_ON}: {why}")
     result.references = references
     result.used = [call for call in result.used if call not in {reference.call for reference in left_out}]
-
-
-def _reasons(left_out: Sequence[Reference], why: str) -> dict[CallId, str]:
-    return {reference.call: why for reference in left_out if reference.call is not None}
 
 
 def _critiques(finished: FinishedLayer) -> LayerResult:
@@ -324,152 +241,18 @@ def _judgement(finished: FinishedLayer) -> LayerResult:
 
 def _checklist(finished: FinishedLayer) -> LayerResult:
     for call, reply in finished.usable.items():
-        if (points := parse_points(reply.text, is_cut=_is_cut(reply))) is not None:
+        if (points := parse_points(reply.text, is_cut=is_cut(reply))) is not None:
             return LayerResult([Reference(reply.agent, sorted_points(points), "checklist", call)], [call])
     why = finished.why_unread("its reply holds no task list")
     note = f"layer {finished.number}: nothing of the checklist is used ({why}), so {finished.what_follows}"
     return LayerResult([], [], [note])
 
 
-def _ranking(finished: FinishedLayer) -> LayerResult:
-    answers = answers_among(finished.read)
-    orders: dict[CallId, _Order] = {}
-    notes = []
-    for call, reply in finished.usable.items():
-        shown = arranged(call, finished.layer, finished.prompt, finished.shown[call])
-        numbers = parse_ranking(reply.text, len(shown), is_cut=_is_cut(reply))
-        ranked = [] if numbers is None else answers_among([shown[number - 1] for number in numbers])
-        if numbers is None:
-            notes.append(f"{call} {reply.agent}: its ranking is unreadable and does not count")
-        elif not ranked:
-            notes.append(f"{call} {reply.agent}: its ranking names no answer and does not count")
-        else:
-            orders[call] = _Order(ranked, answers_among(shown))
-    if len(finished.usable) < finished.asked:
-        count = len(finished.usable)
-        notes.append(f"layer {finished.number}: {count} of {finished.asked} rankings can be used")
-    result = LayerResult([], list(orders), notes)
-    if orders:
-        return _selected(finished, _by_mean_rank(answers, list(orders.values())), result)
-    if finished.next_task is not None:
-        return _unselected(finished, "no ranking to go by", result)
-    place, why = _most_typical(answers)
-    notes.append(f"layer {finished.number}: no ranking to go by; taken is {why}")
-    best = answers[place]
-    return _selected(finished, [best, *(answer for answer in answers if answer is not best)], result)
-
-
-class _Order(NamedTuple):
-    """The answers that an agent ranked, best first, and all those that it was shown."""
-
-    ranked: Sequence[Reference]
-    shown: Sequence[Reference]
-
-    def place(self, answer: Reference) -> float:
-        """The place of an answer that was shown, from 1; those that are not named share what is left."""
-        if answer in self.ranked:
-            return self.ranked.index(answer) + 1.0
-        return (len(self.ranked) + 1 + len(self.shown)) / 2
-
-
-def _by_mean_rank(answers: Sequence[Reference], orders: Sequence[_Order]) -> list[Reference]:
-    """The answers by their mean place over `orders`, best first; those that nobody was shown come last.
-
-    Where several agents ranked, each answer carries its mean place as `rank`.
-    """
-    means = []
-    for answer in answers:
-        places = [order.place(answer) for order in orders if answer in order.shown]
-        means.append(sum(places) / len(places) if places else math.inf)
-    by_mean = sorted(zip(means, answers, strict=True), key=lambda pair: pair[0])
-    return [
-        replace(answer, rank=round(mean, 2)) if len(orders) > 1 and mean < math.inf else answer
-        for mean, answer in by_mean
-    ]
-
-
-def _moderation(finished: FinishedLayer) -> LayerResult:
-    result = LayerResult([], list(finished.usable))
-    unreadable = ""
-    for call, reply in finished.usable.items():
-        shown = arranged(call, finished.layer, finished.prompt, finished.shown[call])
-        chosen = parse_selection(reply.text, len(shown))
-        unreadable = "its reply is not the JSON asked for" if chosen is None else "it keeps no answer"
-        if chosen is not None and (selected := answers_among([shown[number - 1] for number in chosen.keep])):
-            if chosen.enough:
-                result.skip_reason = f"{call} {reply.agent}: says that the answers are enough"
-            return _selected(finished, selected, result)
-    result.used = []
-    why = finished.why_unread(unreadable)
-    return _unselected(finished, f"nothing of the moderator is used ({why})", result)
-
-
-def _unselected(finished: FinishedLayer, why: str, result: LayerResult) -> LayerResult:
-    """`result` where nobody chose: with all answers, or with the `top_k` that differ most."""
-    answers = answers_among(finished.read)
-    top_k = finished.layer.top_k
-    if top_k is None or top_k >= len(answers):
-        what = "the only answer goes on" if len(answers) == 1 else f"all {len(answers)} answers go on"
-        result.notes.append(f"layer {finished.number}: {why}, so {what}")
-        return _selected(finished, answers, result)
-    places = most_diverse([answer.text for answer in answers], top_k)
-    what = "the answer most like the others goes on" if top_k == 1 else f"the {top_k} that differ most go on"
-    result.notes.append(f"layer {finished.number}: {why}, so {what}")
-    return _selected(finished, [answers[place] for place in places], result)
-
-
-def _selected(finished: FinishedLayer, ranked: Sequence[Reference], result: LayerResult) -> LayerResult:
-    """`result` with the first `top_k` of `ranked`, and behind them the references that are not answers.
-
-    A note names the answers that are left out.
-    """
-    selected = ranked[: finished.layer.top_k]
-    calls = {reference.call for reference in selected}
-    left_out = [reference for reference in answers_among(finished.read) if reference.call not in calls]
-    if left_out:
-        result.notes.append(f"layer {finished.number}: left out {', '.join(map(_named, left_out))}")
-        why = f"{NOT_PASSED_ON}: not among those layer {finished.number} chose"
-        result.left_out |= _reasons(left_out, why)
-    result.references = [*selected, *(reference for reference in finished.read if reference.kind != "answer")]
-    return result
-
-
-def _vote(finished: FinishedLayer) -> LayerResult:
-    answers = answers_among(finished.read)
-    texts = [reference.text for reference in answers]
-    place = majority(texts)
-    why = "with the short answer given most often"
-    if place is None:
-        place, why = _most_typical(answers)
-    return LayerResult([answers[place]], [], [f"elected: {_named(answers[place])}, {why}"])
-
-
-def _most_typical(answers: Sequence[Reference]) -> tuple[int, str]:
-    """The place of the answer that is most like the others, and what it is in words; of equals, the first."""
-    if len(answers) == 1:
-        return 0, "the only answer"
-    texts = [answer.text for answer in answers]
-    sums = [sum(row) for row in similarities(texts)]
-    place = medoid(texts)
-    ties = sum(math.isclose(each, sums[place]) for each in sums)
-    if ties == len(answers):
-        return place, "the first, since none is most like the others"
-    return (
-        place,
-        "the answer most like the others" if ties == 1 else "the first of those most like the others",
-    )
-
-
-def _named(reference: Reference) -> str:
-    """The call and agent of a reference, as notes name them."""
-    return reference.agent if reference.call is None else f"{reference.call} {reference.agent}"
-
-
 _BY_TASK: Mapping[Task, Callable[[FinishedLayer], LayerResult]] = {
     "critique": _critiques,
     "judge": _judgement,
     "checklist": _checklist,
-    "rank": _ranking,
-    "moderate": _moderation,
-    "vote": _vote,
+    "rank": ranking,
+    "moderate": moderation,
+    "vote": vote,
 }

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.layer_result import NOT_PASSED_ON, share_of
+from moa_tui.engine.finished_layer import NOT_PASSED_ON
+from moa_tui.engine.layer_result import share_of
 from moa_tui.engine.live_change import left_out_reply
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.values import Reply, Usage

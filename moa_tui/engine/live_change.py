@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.run_in_progress import RunInProgress
     from moa_tui.engine.spending import SpendingGuard
-    from moa_tui.engine.values import Reply
+    from moa_tui.engine.values import Reply, Status
 
 LEFT_OUT = "left out by hand"
 
@@ -67,11 +67,13 @@ def left_out_reply(call: CallId, reply: Reply) -> Reply:
 
 
 def restored_reply(call: CallId, reply: Reply) -> Reply:
-    """The reply as it was before it was left out. Raises UsageError where it was never complete."""
-    if reply.status != "excluded" or reply.error is not None or not reply.text.strip():
+    """The reply as it was before it was left out. Raises UsageError where it had not come to its own end."""
+    kind = None if reply.error is None else reply.error.kind
+    if reply.status != "excluded" or kind == "stopped" or not reply.text.strip():
         raise UsageError(f"{call} {reply.agent} has no whole answer to take back in: ask it again")
     note = _left_out_note(call, reply)
-    return replace(reply, status="done", notes=tuple(other for other in reply.notes if other != note))
+    status: Status = "done" if kind is None else "stopped" if kind == "left_behind" else "partial"
+    return replace(reply, status=status, notes=tuple(other for other in reply.notes if other != note))
 
 
 def _left_out_note(call: CallId, reply: Reply) -> str:

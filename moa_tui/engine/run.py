@@ -16,8 +16,9 @@ from moa_tui.engine.call import STOPPED, Caller
 from moa_tui.engine.checklist import ChecklistGate
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import RunEnded
+from moa_tui.engine.finished_layer import FinishedLayer, LayerResult, answers_among
 from moa_tui.engine.health import Health
-from moa_tui.engine.layer_result import FinishedLayer, LayerResult, answers_among, pass_on
+from moa_tui.engine.layer_result import pass_on
 from moa_tui.engine.layer_run import LayerRunner
 from moa_tui.engine.live_change import LiveChange
 from moa_tui.engine.metrics import measure
@@ -239,6 +240,9 @@ class _LayerLoop:
         if recipe.layers[-1].window is not None:
             last_asked = max(call for call in progress.replies if call.layer == last)
             call = last_asked if self._caller.stopped or not result.used else result.used[-1]
+            # A cut piece that others were written from is told; the one that is the answer tells it itself.
+            if any(progress.replies[piece].status != "done" for piece in result.used[:-1]):
+                progress.notes += result.notes
         reply = progress.replies[call]
         status: OutcomeStatus = "failed" if reply.status == "excluded" else reply.status
         return self._outcome(status, call, reply.error)

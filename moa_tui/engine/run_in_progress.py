@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.call import Caller
     from moa_tui.engine.events import Event
-    from moa_tui.engine.layer_result import LayerResult
+    from moa_tui.engine.finished_layer import LayerResult
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.tasks import Reference
     from moa_tui.engine.values import Reply

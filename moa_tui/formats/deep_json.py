@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from json import JSONDecodeError
-from json.decoder import scanstring
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from json import JSONDecoder
 
 MOST_LEVELS = 100_000
 """The levels of the deepest value that is read."""
@@ -21,11 +20,11 @@ _BLANK = re.compile(r"[ \t\r\n]*+")
 _CLOSERS = {"[": "]", "{": "}"}
 
 
-def deep_value(text: str, at: int, scan: Callable[[str, int], tuple[Any, int]]) -> tuple[Any, int]:
+def deep_value(text: str, at: int, decoder: JSONDecoder) -> tuple[Any, int]:
     """The JSON value at a place of `text`, and the place behind it.
 
-    `scan` reads a value that holds no others. Raises JSONDecodeError, and RecursionError for more levels than
-    MOST_LEVELS.
+    `decoder` reads the values that hold no others. Raises JSONDecodeError, and RecursionError for more levels
+    than MOST_LEVELS.
     """
     containers: list[Any] = []
     keys: list[str] = []
@@ -37,11 +36,11 @@ def deep_value(text: str, at: int, scan: Callable[[str, int], tuple[Any, int]]) 
                 raise RecursionError
             at = _after_blank(text, at + 1)
             if text[at : at + 1] != closer:
-                at = _read_key(text, at, keys) if closer == "}" else at
+                at = _read_key(text, at, keys, decoder) if closer == "}" else at
                 continue
             value, at = containers.pop(), at + 1
         else:
-            value, at = _read_scalar(text, at, scan)
+            value, at = decoder.raw_decode(text, at)
         while containers:
             at = _after_blank(text, at)
             container = containers[-1]
@@ -53,7 +52,7 @@ def deep_value(text: str, at: int, scan: Callable[[str, int], tuple[Any, int]]) 
             mark = text[at : at + 1]
             if mark == ",":
                 at = _after_blank(text, at + 1)
-                at = _read_key(text, at, keys) if is_table else at
+                at = _read_key(text, at, keys, decoder) if is_table else at
                 break
             if mark != ("}" if is_table else "]"):
                 raise JSONDecodeError("Expecting ',' delimiter", text, at)
@@ -68,21 +67,13 @@ def _after_blank(text: str, at: int) -> int:
     return blank.end() if blank is not None else at
 
 
-def _read_key(text: str, at: int, keys: list[str]) -> int:
+def _read_key(text: str, at: int, keys: list[str], decoder: JSONDecoder) -> int:
     """Add the key at a place to `keys`, and return the place of its value. Raises JSONDecodeError."""
     if text[at : at + 1] != '"':
         raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
-    key, at = scanstring(text, at + 1, True)
+    key, at = decoder.raw_decode(text, at)
     at = _after_blank(text, at)
     if text[at : at + 1] != ":":
         raise JSONDecodeError("Expecting ':' delimiter", text, at)
     keys.append(key)
     return _after_blank(text, at + 1)
-
-
-def _read_scalar(text: str, at: int, scan: Callable[[str, int], tuple[Any, int]]) -> tuple[Any, int]:
-    """The text, number or word at a place, and the place behind it. Raises JSONDecodeError."""
-    try:
-        return scan(text, at)
-    except StopIteration as error:
-        raise JSONDecodeError("Expecting value", text, error.value) from None

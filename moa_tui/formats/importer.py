@@ -6,14 +6,15 @@ of it that cannot be read costs that piece alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError
 from moa_tui.formats.foreign import KNOWN, LATEST, Tally, from_rows, kind_of, reader_of, records_in, row_group
-from moa_tui.formats.foreign.values import first_text, label
+from moa_tui.formats.foreign.values import first_text, label, table
 from moa_tui.formats.json_reader import conversation_from
 from moa_tui.formats.json_stream import JsonStream, JsonValue, Problems
 from moa_tui.formats.json_writer import FORMAT, recipe_document
@@ -31,6 +32,7 @@ _LONGEST_ID = 64
 # Messages and rows that stand by themselves wait for those that belong to them.
 _MOST_ROWS = 500_000
 _LONGEST_NAME = 60
+_ID_BYTES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ def read(path: Path) -> Imported:
 class Reading:
     """Iterates over the conversations of a file, whose format is found out from what is in it.
 
-    The conversations of moa-tui's own JSON keep their ids; those of other programs get new ones. Iterating
-    raises FileError where the file has none, and where nothing more of it can be read and none was found.
+    The conversations of moa-tui's own JSON keep their ids. Those of other programs get ids that follow from
+    what is said in them, so that a file that is read twice gives the same ones. Iterating raises FileError
+    where the file has none, and where nothing more of it can be read and none was found.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,6 +65,7 @@ class Reading:
         self._last_kind = ""
         self._found = 0
         self._is_known = False
+        self._digests: Counter[bytes] = Counter()
 
     def __iter__(self) -> Iterator[Conversation]:
         try:
@@ -124,13 +128,13 @@ class Reading:
             return
         self._note_numbers(value)
         if kind == "unknown":
-            self._tally.left_out["unknown record"] += 1
+            self._note_unknown(document, value.where)
             return
         for number, record in enumerate(records_in(document) if kind == "list" else [document], 1):
             where = f"{value.where}, conversation {number}" if kind == "list" else value.where
             reader = reader_of(record) if isinstance(record, dict) else None
             if reader is None:
-                self._tally.left_out["unknown record"] += 1
+                self._note_unknown(record, where)
             else:
                 yield from self._made(where, record, partial(reader, record, self._tally))
 
@@ -156,16 +160,36 @@ class Reading:
         try:
             conversation = make()
         except (FileError, RecursionError) as error:
-            title = label(first_text(document, "title", "name"), _LONGEST_NAME)
+            title = _title(document)
             name = f' "{title}"' if title else ""
             reason = error if isinstance(error, FileError) else "it is nested too deeply"
             self._problems.add(f"the conversation{name} at {where}: {reason}" if where else str(reason))
             return
-        if conversation.turns or _is_own(document):
+        if _is_own(document):
             self._last_kind = "conversation"
             yield conversation
+        elif conversation.turns:
+            self._last_kind = "conversation"
+            yield self._with_lasting_id(conversation)
         else:
             self._tally.left_out["empty conversation"] += 1
+
+    def _note_unknown(self, record: object, where: str) -> None:
+        """Name a record in which there is no conversation by its title; count it where it has none."""
+        if title := _title(table(record)):
+            self._problems.add(f'the record "{title}" at {where}: there is no conversation in it')
+        else:
+            self._tally.left_out["unknown record"] += 1
+
+    def _with_lasting_id(self, conversation: Conversation) -> Conversation:
+        """The conversation with an id that follows from what is said in it.
+
+        What a file holds several times gets a number too, so that all of it is taken.
+        """
+        digest = _digest(conversation)
+        self._digests[digest] += 1
+        numbered = blake2b(digest + b"%d" % self._digests[digest], digest_size=_ID_BYTES)
+        return replace(conversation, id=numbered.hexdigest())
 
     def _note_numbers(self, value: JsonValue) -> None:
         """Count the numbers of a value that were put in as nothing, since no float can hold them."""
@@ -177,6 +201,25 @@ class Reading:
             return any(isinstance(entry, dict) and kind_of(entry) == "message" for entry in value[:5])
         kind = "conversation" if _is_own(value) else kind_of(value)
         return kind in ("conversation", "row") or (kind == "message" and self._last_kind in ("", "message"))
+
+
+def _title(document: dict[str, Any]) -> str:
+    """What a record is called, on one line; empty where it has no title."""
+    return label(first_text(document, "title", "name"), _LONGEST_NAME)
+
+
+def _digest(conversation: Conversation) -> bytes:
+    """What tells conversations apart by what is said in them, by whom and in which order."""
+    digest = blake2b(digest_size=16)
+    places: dict[str, int] = {}
+    for number, turn in enumerate(conversation.turns):
+        places[turn.id] = number
+        before = places[turn.parent.id] if turn.parent is not None else ""
+        answer = turn.outcome.answer if turn.outcome is not None else ""
+        model = turn.recipe.lineup[0][0].model
+        for said in (before, turn.system or "", turn.prompt, model, answer):
+            digest.update(f"{said}\0".encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 def _says(row: object) -> bool:

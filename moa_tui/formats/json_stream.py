@@ -228,7 +228,7 @@ class JsonStream:
                 raise
         self._is_deep = True
         self._forget_numbers()
-        return deep_value(self._text, self._at, self._decoder.scan_once)
+        return deep_value(self._text, self._at, self._decoder)
 
     def _more(self) -> bool:
         """Read on, forgetting what was passed; False where there is nothing more. Raises FileError."""

@@ -54,6 +54,8 @@ def texts_in(path: Path, problems: Problems) -> Iterator[TextFile]:
     try:
         # To open a pipe or a device could wait for ever, and to read it never end.
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise FileError("it is a folder; name the file in it, such as conversations.json")
         if not stat.S_ISREG(status.st_mode):
             raise FileError("it is no file")
         with path.open("rb") as file:

@@ -41,7 +41,10 @@ _OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of requests: parameters that are left out or go by another name, and how messages are put."""
+    """A form of requests: parameters that are left out or go by another name, and how messages are put.
+
+    Of an effort it is the value that is left out: a model that cannot be kept from thinking takes "high".
+    """
 
     left_out: frozenset[str] = frozenset()
     renamed: frozenset[str] = frozenset()
@@ -53,7 +56,7 @@ class Form:
         sent = {}
         for name, value in given.items():
             known_as = _OTHER_NAME[name] if name in self.renamed else name
-            if known_as not in self.left_out:
+            if known_as not in self.left_out and _setting(known_as, value) not in self.left_out:
                 sent[known_as] = value
         return sent
 
@@ -202,8 +205,9 @@ def change_for(
             changed = replace(changed, renamed=frozenset((name,)))
             words.append(f"takes {other} in the place of {name}")
         else:
-            changed = replace(changed, left_out=changed.left_out | {name})
-            words.append(f"takes no {name}")
+            setting = _setting(name, sent[name])
+            changed = replace(changed, left_out=changed.left_out | {setting})
+            words.append(f"takes no {setting}")
     roles = [message["role"] for message in form.messages(messages)]
     if SYSTEM_ROLE in refused and "system" in roles:
         changed = replace(changed, has_system_role=False)
@@ -212,6 +216,11 @@ def change_for(
         changed = replace(changed, alternates=True)
         words.append("takes no two messages of one role in a row, so they were joined")
     return Change(changed, " and ".join(words)) if words else None
+
+
+def _setting(name: str, value: object) -> str:
+    """What is left out of requests where a parameter was refused: its name, of an effort with the value."""
+    return f"{name} = {value}" if name == "reasoning_effort" else name
 
 
 def _advice(agent: Agent, form: Form) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import html
 import json
 import re
 from contextlib import suppress
@@ -46,6 +48,9 @@ _TOO_LONG = (
     "exceed_context_size_error",
     "greater than the context length",
     "tokens in the prompt cannot exceed",
+    "maximum allowed length",
+    "tokens_limit_reached",
+    "request too large for",
 )
 # llama.cpp says some of it with the status of a fault of its own.
 _TOO_LONG_WHATEVER_STATUS = ("exceed_context_size_error", "context size has been exceeded")
@@ -56,10 +61,18 @@ _FILTERED = (
     "content management policy",
     "our safety system",
     "data_inspection_failed",
+    "input was flagged",
+    "new_sensitive",
 )
 
 # Gemini and xAI answer so with status 400.
-_WRONG_KEY = ("api key not valid", "api_key_invalid", "incorrect api key", "invalid api key")
+_WRONG_KEY = (
+    "api key not valid",
+    "api_key_invalid",
+    "incorrect api key",
+    "invalid api key",
+    "api key not found",
+)
 
 
 def error_reply(status: int, headers: Mapping[str, str], body: bytes, *, was_cut: bool) -> ModelError:
@@ -73,6 +86,7 @@ def error_reply(status: int, headers: Mapping[str, str], body: bytes, *, was_cut
 
 def _refusal(status: int, headers: Mapping[str, str], text: str, message: str) -> ModelError:
     """The ModelError for a status with `text`, in which `message` is what the server says."""
+    text = f"{text}\n{message}"  # JSON may write what is not ASCII as numbers.
     kind = failure_kind(status, text)
     return ModelError(
         kind,
@@ -84,20 +98,45 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, message: str) -
     )
 
 
+# What proxies built on litellm, and litellm itself, write around a provider's message: names of exceptions in
+# front of it, and behind it advice, tracebacks and names of their own.
+_EXCEPTIONS = re.compile(
+    r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exception|Timeout)(?: Error)?:\s+)*"
+    r"(?:litellm\.\w+:\s*)?(?:[\w ]{0,40}Exception - )?(?:Error code: \d{3} - )?"
+)
+_NOT_SAID = re.compile(
+    r"\s*(?:Original exception:|Handle with `litellm|Traceback \(most recent|Received Model Group)"
+)
+# A body that was made a text of as Python shows it: bytes, or an object.
+_BYTES = re.compile(r"""b(?P<quote>['"])(?P<body>.*)(?P=quote)\.?""", re.DOTALL)
+_PYTHON_OBJECT = re.compile(r"\{'.*\}", re.DOTALL)
+
+
 def said(text: str) -> str:
-    """The message in a body or in an error's text, without the JSON or HTML around it."""
-    text = text[:_LONGEST_MESSAGE] if not text.startswith(("{", "[")) else text
-    if text.startswith(("{", "[")):
-        # Nested too deeply, the JSON is shown as it came.
-        with suppress(ValueError, RecursionError):
-            text = _message(json.loads(text)) or text
-    elif "<html" in text.lower() or "<!doctype" in text.lower():
-        text = " ".join(re.sub(r"<[^<>]*>", " ", text).split())
-    return text[:_LONGEST_MESSAGE].strip()
+    """The message in a body or in an error's text, without the JSON, HTML or Python around it."""
+    text = text if text.startswith(("{", "[", '"')) else text[:_LONGEST_MESSAGE]
+    if text.startswith("<") or "<html" in text.lower():
+        text = _text_of_page(text)
+    return _message(text)[:_LONGEST_MESSAGE].strip()
+
+
+# What stands in a page and is not shown; also where it is cut off.
+_UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+_LONGEST_PAGE = 300  # characters; what follows tells of the server's makers and of the visitor's address
+
+
+def _text_of_page(page: str) -> str:
+    """The beginning of what a page of HTML or XML says, the title once."""
+    texts = [" ".join(html.unescape(text).split()) for text in re.split(r"<[^<>]*>", _UNSEEN.sub(" ", page))]
+    text = " ".join(dict.fromkeys(filter(None, texts)))
+    return text if len(text) <= _LONGEST_PAGE else f"{text[:_LONGEST_PAGE].rpartition(' ')[0]} ..."
 
 
 # Where providers put the message of an error; it may be an object with a message in its turn.
-_MESSAGE_FIELDS = ("error", "message", "detail", "errors", "msg", "errorMessage", "error_message")
+_MESSAGE_FIELDS = (
+    *("error_description", "faultstring", "error", "message", "detail", "errors", "msg", "errormessage"),
+    *("error_message", "error_msg", "status_msg", "base_resp", "fault", "title"),
+)
 _MOST_MESSAGES = 3
 _DEEPEST = 6
 
@@ -107,32 +146,64 @@ def _message(body: Any, depth: int = 0) -> str:
 
     Some put the error of another server into theirs as JSON in a string, and some send a list of errors.
     """
-    if isinstance(body, str) and body.lstrip().startswith(("{", "[")) and depth < _DEEPEST:
-        with suppress(ValueError, RecursionError):
-            return _message(json.loads(body), depth + 1) or body
     if isinstance(body, str):
-        return body
+        value = _value_in(body) if depth < _DEEPEST else body
+        if isinstance(value, str):
+            value = _value_in(_unwrapped(value))
+        return value if isinstance(value, str) else _message(value, depth + 1) or body
     if isinstance(body, list) and body and depth < _DEEPEST:
         return "; ".join(_message(item, depth + 1) for item in body[:_MOST_MESSAGES])
-    inner = None
-    if isinstance(body, dict) and depth < _DEEPEST:
-        inner = next((body[name] for name in _MESSAGE_FIELDS if body.get(name)), None)
+    if not isinstance(body, dict) or depth >= _DEEPEST:
+        return _as_json(body)
+    values = {str(name).lower(): value for name, value in body.items() if value}
+    if isinstance(values.get("message"), str) and isinstance(values.get("error"), str):
+        del values["error"]  # The name of the status, or of the kind.
+    inner = next((values[name] for name in _MESSAGE_FIELDS if name in values), None)
     if inner is None:
         return _as_json(body)
     message = _message(inner, depth + 1)
     if isinstance(place := body.get("loc"), list):  # pydantic's, of a field that was refused
         message = f"{'.'.join(str(name)[:100] for name in place[:_DEEPEST])}: {message}"
     metadata = body.get("metadata")
-    if isinstance(metadata, dict) and isinstance(raw := metadata.get("raw"), str) and raw:  # OpenRouter's
+    if isinstance(metadata, dict) and (raw := metadata.get("raw")):  # OpenRouter's
         message = f"{message}: {_message(raw, depth + 1)}"
     return message
 
 
+def _unwrapped(text: str) -> str:
+    """A provider's message without what litellm and the OpenAI SDK write around it."""
+    text = _EXCEPTIONS.sub("", _NOT_SAID.split(text, maxsplit=1)[0]).strip()
+    wrapped = _BYTES.fullmatch(text)
+    return wrapped["body"] if wrapped else text
+
+
+def _value_in(text: str) -> Any:
+    """The value that a text is, as JSON or as Python shows it; the text itself where it is none."""
+    # Nested too deeply, it is shown as it came.
+    with suppress(ValueError, RecursionError):
+        if text.startswith(("{", "[", '"')):
+            return json.loads(text)
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+        if _PYTHON_OBJECT.fullmatch(text) and len(text) <= _LONGEST_MESSAGE:
+            return ast.literal_eval(text)
+    return text
+
+
+# OpenAI; Moonshot and Zhipu of an empty account; Cohere of a trial key.
+_EXHAUSTED = re.compile(
+    r"insufficient[_ ](?:quota|balance)|exceeded (?:your|current) (?:\w+ )?quota|exceeded_current_quota"
+    r"|billing_(?:hard|not)|plan and billing|余额不足|api calls / month",
+    re.IGNORECASE,
+)
+
 # What error events say in the place of an HTTP status, in a field named code, type or status.
 _STATUS_WORDS = {
-    400: ("invalid_request_error", "invalid_argument", "badrequesterror", "context_length_exceeded"),
-    401: ("authentication_error", "unauthenticated", "invalid_api_key"),
-    402: ("billing_error", "insufficient_balance"),
+    400: (
+        *("invalid_request_error", "invalid_argument", "badrequesterror", "context_length_exceeded"),
+        *("1026", "1027", "2013"),  # these, and those below, are MiniMax's
+    ),
+    401: ("authentication_error", "unauthenticated", "invalid_api_key", "invalidapikey", "1004", "2049"),
+    402: ("billing_error", "insufficient_balance", "1008"),
     403: ("permission_error", "permission_denied"),
     404: ("not_found_error", "not_found", "notfounderror", "model_not_found", "invalid_model"),
     413: ("request_too_large",),
@@ -143,6 +214,7 @@ _STATUS_WORDS = {
         "resource_exhausted",
         "too_many_requests",
         "insufficient_quota",
+        *("1002", "1039"),
     ),
     500: ("server_error", "api_error", "internal_error", "internal_server_error", "internal"),
     503: ("overloaded", "service_unavailable", "unavailable", "engine_overloaded_error"),
@@ -150,6 +222,9 @@ _STATUS_WORDS = {
     529: ("overloaded_error",),
 }
 _STATUS_OF_WORD = {word: status for status, words in _STATUS_WORDS.items() for word in words}
+
+
+_STATUS_FIELDS = ("code", "status_code", "raw_status_code", "http_status_code", "http_code", "type", "status")
 
 
 def error_event(event: Any) -> ModelError:
@@ -168,10 +243,11 @@ def error_event(event: Any) -> ModelError:
 
 def _stated_status(event: Any) -> int | None:
     """The HTTP status that an error event states; None where it states none."""
-    error = event.get("error") if isinstance(event, dict) and isinstance(event.get("error"), dict) else event
-    if not isinstance(error, dict):
+    if not isinstance(event, dict):
         return None
-    words = [error.get(name) for name in ("code", "status_code", "raw_status_code", "type", "status")]
+    error = event.get("error")
+    places = (error, event) if isinstance(error, dict) else (event,)
+    words = [place.get(name) for place in places for name in _STATUS_FIELDS]
     texts = [str(word).lower() for word in words if isinstance(word, str | int)]
     numbers = [int(text) for text in texts if re.fullmatch("[45][0-9]{2}", text)]
     known = [_STATUS_OF_WORD[text] for text in texts if text in _STATUS_OF_WORD]
@@ -190,7 +266,9 @@ def failure_kind(status: int, text: str) -> FailureKind:
     if status == 429:
         # Gemini says the same of a quota for a minute, which refills soon, as of one for a day.
         refills = "PerMinute" in text and "PerDay" not in text
-        exhausted = re.search(r"insufficient_quota|exceeded your (?:\w+ )?quota|billing", text, re.IGNORECASE)
+        if "request too large for" in text.lower():
+            return "context"  # It is larger than what a minute allows.
+        exhausted = _EXHAUSTED.search(text)
         return "quota" if exhausted and not refills else "rate_limit"
     lower = text.lower()
     if status in (400, 413, 422) and any(phrase in lower for phrase in _TOO_LONG):
@@ -206,4 +284,4 @@ def failure_kind(status: int, text: str) -> FailureKind:
     kinds: dict[int, FailureKind] = {401: "auth", 402: "payment", 403: "forbidden", 404: "not_found"}
     if status in kinds:
         return kinds[status]
-    return "server" if status >= 500 or status in (408, 409) else "bad_request"
+    return "server" if status >= 500 or status in (408, 409, 425) else "bad_request"

@@ -239,8 +239,10 @@ async def stream(
             async with aclosing(_read_by_litellm(response, priced_model)) as items:
                 async for item in items:
                     yield item
-        if exchange.failure is not None:
-            raise exchange.failure
+            # litellm may have taken the place where the reply was cut for its end. What it asks of others
+            # beside a reply that is read here, and may not, is no fault of that reply.
+            if exchange.failure is not None:
+                raise exchange.failure
     except Exception as error:
         # What the transport saw is the cause of whatever litellm and the clients below it made of it. What
         # they raise has no common base class.
@@ -288,12 +290,18 @@ def _cost(priced_model: str, usage: Any) -> float | None:
 
 async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGenerator[Chunk | Finish, None]:
     """A reply in a protocol that only litellm reads, such as the Responses API or Bedrock's."""
+    # For plain completions litellm gives a generator, which notes nothing of what it has given.
+    notes = response if hasattr(response, "chunks") else SimpleNamespace(chunks=[])
     try:
         async for chunk in response:
-            if len(response.chunks) > 2:
-                _forget(response.chunks)
+            if notes is not response:
+                notes.chunks.append(chunk)
+            if len(notes.chunks) > 2:
+                _forget(notes.chunks)
             if not chunk.choices:
                 continue
+            if notes is not response and (reason := chunk.choices[0].finish_reason):
+                notes.received_finish_reason = reason
             delta = chunk.choices[0].delta
             async for piece in in_pieces(getattr(delta, "reasoning_content", None) or ""):
                 yield Chunk("reasoning", piece)
@@ -305,7 +313,7 @@ async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGene
             raise
         yield Finish(_finish_reason(response))
         return
-    yield _finish(response, priced_model)
+    yield _finish(notes, priced_model)
 
 
 def _request(
@@ -418,10 +426,20 @@ def translate(error: Exception, model: str, api_base: str | None = None) -> Mode
     message = _provider_message(root)
     status = getattr(root, "status_code", None)
     status = status if isinstance(status, int) and 100 <= status <= 599 else None
-    if (fault := connection_fault(_causes(error), api_base)) is not None:
+    causes = _causes(error)
+    if (fault := connection_fault(causes, api_base)) is not None:
         return fault
-    if _caused_by(error, (json.JSONDecodeError, UnicodeDecodeError)):
+    if package := next((cause.name for cause in causes if isinstance(cause, ModuleNotFoundError)), None):
+        package = package.partition(".")[0]
+        return ModelError(
+            "bad_request",
+            f"{model}: litellm reaches it only with the Python package {package}, which is not installed; "
+            f"install it where moa-tui is (pip install {package}), or ask another model",
+        )
+    if any(isinstance(cause, json.JSONDecodeError | UnicodeDecodeError) for cause in causes):
         return ModelError("malformed", f"the server sent what is no valid reply: {message}")
+    if isinstance(root, AttributeError | LookupError | TypeError):
+        return ModelError("malformed", f"{model}: litellm cannot read what the server sent")
     if is_midstream:
         return ModelError("server", f"the server reported an error in the middle of its reply: {message}")
     if "LLM Provider NOT provided" in message or "Unmapped LLM provider" in message:
@@ -458,29 +476,9 @@ def _causes(error: BaseException) -> list[BaseException]:
     return causes
 
 
-def _caused_by(error: Exception, kinds: tuple[type[BaseException], ...]) -> bool:
-    return any(isinstance(cause, kinds) for cause in _causes(error))
-
-
-_LITELLM_PREFIX = re.compile(
-    r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Exception|Timeout)(?: Error)?:\s+)*"
-    r"(?:litellm\.\w+:\s*)?(?:\w*Exception - )?"
-)
-# What litellm writes behind a provider's message: advice about its own exceptions, and tracebacks.
-_NOT_SAID = re.compile(
-    r"\s*(?:Original exception:|Handle with `litellm|Traceback \(most recent|Received Model Group)"
-)
-# A body of bytes that was made a text of as Python shows it.
-_BYTES = re.compile(r"""b(?P<quote>['"])(?P<body>.*)(?P=quote)""", re.DOTALL)
-
-
 def _provider_message(root: Exception) -> str:
     """The provider's own message, without what litellm puts around it, JSON and HTML tags."""
-    text = str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]
-    text = _LITELLM_PREFIX.sub("", _NOT_SAID.split(text, maxsplit=1)[0]).strip()
-    if (wrapped := _BYTES.fullmatch(text)) is not None:
-        text = wrapped["body"]
-    return said(text) or "no word why"
+    return said(str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]) or "no word why"
 
 
 def _retry_after(root: Exception) -> float | None:

@@ -21,7 +21,7 @@ _LONGEST_TEXT = 10_000
 SYSTEM_ROLE = "the system role"
 ALTERNATION = "two messages of one role in a row"
 
-_NAME = r"[\"'`\[(]{0,3}(?:[\w.]{1,60}\.)?([a-z]\w{1,40})\b[\"'`\])]{0,3}"
+_NAME = r"[\"'`\[({]{0,3}(?:[\w.]{1,60}\.)?([a-z]\w{1,40})\b[\"'`\])]{0,3}"
 _NOT_TAKEN = (
     # OpenAI and Azure: Unsupported parameter: 'max_tokens' is not supported ..., Unsupported value:
     # 'temperature' does not support 0.2 ..., Unknown parameter: 'stream_options'., Unrecognized request
@@ -40,13 +40,19 @@ _NOT_TAKEN = (
     rf"(?:body -> |#/){_NAME}:?\s{{1,20}}extra (?:inputs|fields) (?:are )?not permitted",
     rf"extra inputs are not permitted,? field: {_NAME}",
     rf"\b{_NAME}: extra inputs are not permitted",
-    # Anthropic: `temperature` is deprecated for this model, `temperature` may only be set to 1 when thinking
-    # ..., `top_p` must be unset when ...
-    rf"{_NAME} (?:is|are) (?:not supported|deprecated|not allowed) (?:with|for|by|on|in) (?:this|the) model",
+    # Anthropic: `temperature` is deprecated for this model; "stream_options" is not allowed, as joi says it;
+    # ('stream_options' was unexpected), as jsonschema does; OpenAI behind a proxy that does not stream: The
+    # 'stream_options' parameter is only allowed when 'stream' is enabled.
+    rf"{_NAME}(?: parameter)? (?:is|are|was) "
+    r"(?:not (?:supported|allowed|permitted)(?! to\b)|unsupported|unexpected|deprecated|only allowed when)",
+    rf"\b{_NAME}: extra fields not permitted",
+    # Moonshot: invalid temperature: only 1 is allowed for this model.
+    rf"invalid {_NAME}[:,] only \S{{1,20}} is allowed",
+    # Anthropic: `temperature` may only be set to 1 when thinking ..., `top_p` must be unset when ...
     rf"{_NAME} may only be set to 1 when thinking",
     rf"{_NAME} must be unset when",
     rf"(?:does not|doesn't) support (?:the )?(?:parameter|argument)s?:? {_NAME}",
-    rf"(?:does not|doesn't) support {_NAME} parameter",
+    rf"(?:does not|doesn't) support (?:the )?{_NAME} parameter",
     # TGI takes neither 0 for the one nor 1 for the other, which both mean what it does without them.
     r"`(temperature)` must be strictly positive",
     r"`(top_p)` must be > 0\.0 and < 1\.0",
@@ -64,7 +70,8 @@ _NO_SYSTEM_ROLE = re.compile(
     r"|(?:does not|doesn't|do not) support (?:the )?['\"`]?system['\"`]? ?(?:role|message|prompt|field|instr)"
     # Gemma behind Gemini's API.
     r"|developer instruction is not enabled"
-    r"|unsupported role:? ['\"`]?system|role ['\"`]?system['\"`]? (?:is )?(?:not|un)[ -]?supported",
+    r"|un(?:supported|expected) role:? ['\"`]?system"
+    r"|role ['\"`]?system['\"`]? (?:is |are )?(?:not|un)[ -]?supported",
     re.IGNORECASE,
 )
 _NO_EFFORT = re.compile(
@@ -73,13 +80,22 @@ _NO_EFFORT = re.compile(
     # Gemini: Thinking level is not supported for this model. The thinking budget (0) is invalid.
     r"|thinking(?: level| budget| mode)? is not (?:supported|enabled)|thinking budget \(\d{1,9}\) is invalid"
     r"|only works in thinking mode|thinking can'?t be disabled|support setting thinking_budget"
+    # Ollama: think value "low" is not supported for this model, and before it had levels: cannot unmarshal
+    # string into Go struct field ChatRequest.think of type bool.
+    r"|think value \S{1,20} is not supported|go struct field \S{1,40}\.think of type"
+    # OpenRouter: Reasoning is mandatory for this endpoint and cannot be disabled. Moonshot: invalid thinking:
+    # only type=enabled is allowed.
+    r"|reasoning is mandatory|invalid thinking: only type="
     # Anthropic: This model does not support the effort parameter. xAI: Model x does not support parameter
-    # reasoningEffort.
-    r"|support the effort parameter|parameter reasoningeffort"
+    # reasoningEffort, Argument not supported on this model: reasoningEffort.
+    r"|support the effort parameter|parameter reasoningeffort|on this model: reasoningeffort"
+    # DeepSeek and others in Rust: reasoning_effort: unknown variant `none`, expected one of ... OpenRouter:
+    # reasoning.effort: Invalid option: expected one of ...
+    r"|reasoning[._]effort: (?:unknown variant|invalid option)"
     # Groq: `reasoning_effort` must be one of `low`, `medium`, or `high`. Proxies: level "max" not supported,
     # valid levels: ... pydantic, in vLLM: ('body', 'reasoning_effort'), 'msg': "Input should be ...
     r"|reasoning_effort[`'\"]? must be one of|level \"\w{1,20}\" not supported, valid levels"
-    r"|reasoning_effort['\"]\)?,? ?['\"]msg['\"]: ?['\"]input should be",
+    r"|reasoning_effort['\"][\])]?,? ?['\"]msg['\"]: ?['\"]input should be",
     re.IGNORECASE,
 )
 _ALTERNATE = re.compile(
@@ -111,6 +127,9 @@ _LIMITS = (
     rf"number of tokens in the prompt cannot exceed {_NUMBER}",
     rf"model token limit:? {_NUMBER}",
     rf"range of input length should be \[1, ?{_NUMBER}\]",
+    # SGLang; GitHub Models.
+    rf"maximum allowed length \(?{_NUMBER}",
+    rf"body too large for \S{{1,100}} model\. max size: {_NUMBER} tokens",
     rf"n_keep: \d{{1,9}} ?>= n_ctx: {_NUMBER}",
 )
 _LIMIT_PATTERNS = [re.compile(pattern, re.IGNORECASE) for pattern in _LIMITS]

@@ -33,9 +33,11 @@ _UNIX_MILLISECONDS, _UNIX_SECONDS = 1e12, 1e9
 # The headers in which services count down: x-ratelimit-reset-tokens, anthropic-ratelimit-requests-reset ...
 _RESET = re.compile(r"(?:x-|anthropic-)?rate-?limit-(?:[a-z-]{1,40}-)?reset(?:-[a-z-]{1,40})?")
 
-# "Please try again in 6m0s", "Please retry after 45 seconds", and Gemini's RetryInfo.
+# "Please try again in 6m0s", "Please retry after 45 seconds", GitHub's "Please wait 35 seconds before
+# retrying", and Gemini's RetryInfo.
 _IN_WORDS = re.compile(
-    rf"(?:try again|retry) (?:in|after) (?:({_PART}) ?(milliseconds?|seconds?|minutes?|hours?)\b"
+    rf"(?:(?:try again|retry) (?:in|after)|please wait(?: for)?) "
+    rf"(?:({_PART}) ?(milliseconds?|seconds?|minutes?|hours?)\b"
     rf"|((?:{_PART}(?:ms|d|h|m|s)){{1,6}})\b)|\"retryDelay\":\s{{0,9}}\"({_PART}s)\"",
     re.IGNORECASE,
 )

@@ -120,7 +120,7 @@ def _frame(data: bytes, name: str) -> Frame:
     except UnicodeDecodeError:
         return Frame(name=name, is_torn=True)
     if text[:1] not in ("{", "["):
-        word = text[:20].lower()
+        word = text[:20].strip('"').lower()
         if word in _DONE:
             return Frame(name=name, is_done=True)
         if word in _IDLE or name in ("ping", "heartbeat", "keepalive"):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Chunk
     from moa_tui.gateway.wire_frames import Frame
 
+# What an event has that says nothing but an error: FastAPI's, Cloudflare's and Baidu's.
+_ERROR_FIELDS = ("detail", "errors", "error_msg", "errorMessage", "Message")
 # Events of no known shape, at the beginning, that make a reply foreign.
 _MOST_UNKNOWN = 3
 
@@ -32,12 +34,16 @@ class WireReader:
         """True once an event of a known shape, or an error, has come."""
         self._frames = FrameReader()
         self._unknown = 0
+        self._is_binary: bool | None = None
+        """None until something has come."""
         self._has_ended = False
 
     @property
     def is_foreign(self) -> bool:
-        """True where the server speaks a protocol that is not known here."""
-        return not self.is_known and self._unknown >= (1 if self._has_ended else _MOST_UNKNOWN)
+        """True where the server speaks a protocol that is not known here, as Amazon's, which is no text."""
+        if self.is_known:
+            return False
+        return bool(self._is_binary) or self._unknown >= (1 if self._has_ended else _MOST_UNKNOWN)
 
     @property
     def is_over(self) -> bool:
@@ -46,7 +52,9 @@ class WireReader:
 
     def feed(self, piece: bytes) -> list[Chunk]:
         """The chunks that `piece`, the next of the body, completes."""
-        return self._read(self._frames.feed(piece))
+        if self._is_binary is None:
+            self._is_binary = piece.startswith(b"\0")
+        return [] if self._is_binary else self._read(self._frames.feed(piece))
 
     def flush(self) -> list[Chunk]:
         """The chunks that the end of the body completes, to be called once."""
@@ -84,6 +92,12 @@ class WireReader:
 
 def _is_error(event: dict[str, Any], name: str, *, is_known: bool) -> bool:
     """True for an event that reports an error, alone or beside a piece of the answer."""
-    if event.get("error") or name == "error" or "error" in (event.get("type"), event.get("object")):
+    error = event.get("error")
+    # Some proxies send an error of empty fields with every good piece.
+    if (any(error.values()) if isinstance(error, dict) else error) or name == "error":
         return True
-    return not is_known and ("detail" in event or isinstance(event.get("message"), str))
+    if "error" in (event.get("type"), event.get("object")):
+        return True
+    return not is_known and (
+        isinstance(event.get("message"), str) or any(event.get(field) for field in _ERROR_FIELDS)
+    )

@@ -99,7 +99,7 @@ class WireReply:
         elif kind == "reasoning" or part_type in _SILENT_PARTS:
             pass  # What a model thinks may be encrypted, and what it quotes is only pointed at.
         elif inner is None and part_type and part_type not in ("text", "output_text"):
-            self.note(f"a part of the answer is no text ({quoted_name(part_type)}) and was left out")
+            self.note_left_out(part_type)
         else:
             self._has_unreadable = True
 
@@ -112,6 +112,10 @@ class WireReply:
     def note_refusal(self) -> None:
         """Say that the text is the model's refusal."""
         self.note("the model refused to answer; the text is its refusal")
+
+    def note_left_out(self, part: str) -> None:
+        """Say that the answer has a part of this kind, which is no text."""
+        self.note(f"a part of the answer is no text ({quoted_name(part)}) and was left out")
 
     def end(self, reason: object) -> None:
         """A finish reason; None, an empty one and no text are none."""
@@ -206,7 +210,7 @@ class WireReply:
         return Usage(counted.prompt, counted.completion, estimated=False) if counted else None
 
 
-_SILENT_PARTS = ("reference", "citation", "redacted_thinking")
+_SILENT_PARTS = ("reference", "tool_reference", "citation", "redacted_thinking")
 _PART_FIELDS = ("text", "thinking", "reasoning", "summary", "content", "refusal")
 
 

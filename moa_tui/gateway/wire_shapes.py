@@ -38,11 +38,33 @@ def _openai(reply: WireReply, event: Event) -> None:
             reply.note("the server sent several answers; this is the first")
             continue
         if "message" in choice and "delta" not in choice:
-            continue  # a whole answer in one document, where a stream was asked for
+            _openai_whole(reply, choice)
+            continue
         _openai_usage(reply, choice.get("usage"))  # Moonshot
         _openai_delta(reply, fields(choice.get("delta")))
         reply.say("text", choice.get("text"))  # the older protocol of plain completions
-        reply.end(choice.get("finish_reason"))
+        _openai_end(reply, choice)
+    if stopped := fields(event.get("x_groq")).get("error"):
+        reply.fail({"error": stopped})
+    # MiniMax answers with 200 whatever happened.
+    if (state := fields(event.get("base_resp"))).get("status_code"):
+        reply.fail(state)
+
+
+def _openai_whole(reply: WireReply, choice: Event) -> None:
+    """A whole answer in one document, where a stream was asked for, or, by MiniMax, behind the stream."""
+    if choice.get("finish_reason") and not reply.has_said_anything:
+        _openai_delta(reply, fields(choice.get("message")))
+        _openai_end(reply, choice)
+
+
+def _openai_end(reply: WireReply, choice: Event) -> None:
+    reply.end(choice.get("finish_reason"))
+    # OpenRouter tells a fault of the provider behind it in one of these, and may call the end "stop".
+    if choice.get("error"):
+        reply.fail({"error": choice["error"]})
+    elif choice.get("finish_reason") and choice.get("native_finish_reason") in ("error", "network_error"):
+        reply.end(choice["native_finish_reason"])
 
 
 def _openai_delta(reply: WireReply, delta: Event) -> None:
@@ -52,6 +74,9 @@ def _openai_delta(reply: WireReply, delta: Event) -> None:
     for call in map(fields, items(delta.get("tool_calls"))):
         reply.call_tool(fields(call.get("function")).get("name"))
     reply.call_tool(fields(delta.get("function_call")).get("name"))
+    for name in ("images", "audio"):
+        if delta.get(name):
+            reply.note_left_out(name)
 
 
 def _openai_usage(reply: WireReply, usage: object) -> None:
@@ -88,6 +113,15 @@ def _anthropic(reply: WireReply, event: Event) -> None:
                 reply.note(f"the provider says why: {explanation}")
         case "message_stop":
             reply.is_over = True
+
+
+def _anthropic_whole(reply: WireReply, event: Event) -> None:
+    """A whole answer in one document, where a stream was asked for."""
+    for block in map(fields, items(event.get("content"))):
+        _anthropic_block(reply, None, block)
+    reply.end(event.get("stop_reason"))
+    _anthropic_usage(reply, event.get("usage"))
+    reply.is_over = True
 
 
 def _anthropic_block(reply: WireReply, index: object, block: Event) -> None:
@@ -155,7 +189,7 @@ def _gemini_part(reply: WireReply, part: Event) -> None:
     reply.call_tool(fields(part.get("functionCall")).get("name"))
     for name in ("inlineData", "fileData", "executableCode", "codeExecutionResult"):
         if part.get(name):
-            reply.note(f"a part of the answer is no text ({name}) and was left out")
+            reply.note_left_out(name)
 
 
 def _cohere(reply: WireReply, event: Event) -> None:
@@ -177,6 +211,19 @@ def _cohere(reply: WireReply, event: Event) -> None:
                 reply.fail({"error": error})
             _cohere_usage(reply, fields(delta.get("usage")))
             reply.is_over = True
+
+
+def _cohere_whole(reply: WireReply, event: Event) -> None:
+    """A whole answer in one document, of either version, where a stream was asked for."""
+    message = fields(event.get("message"))
+    reply.say("reasoning", message.get("tool_plan"))
+    reply.say("text", message.get("content"))
+    reply.say("text", event.get("text"))
+    for call in map(fields, items(message.get("tool_calls"))):
+        reply.call_tool(fields(call.get("function")).get("name"))
+    reply.end(event.get("finish_reason"))
+    _cohere_usage(reply, fields(event.get("usage") or event.get("meta")))
+    reply.is_over = True
 
 
 def _cohere_v1(reply: WireReply, event: Event) -> None:
@@ -247,6 +294,7 @@ _TYPES: dict[str, Shape] = {
         ),
         _cohere,
     ),
+    "message": _anthropic_whole,
     "ping": _nothing,
 }
 
@@ -264,6 +312,10 @@ def shape_of(event: Event) -> Shape | None:
         return _ollama
     if "event_type" in event:
         return _cohere_v1
+    if "finish_reason" in event and (isinstance(event.get("message"), dict) or "generation_id" in event):
+        return _cohere_whole
+    if "base_resp" in event:
+        return _openai
     named = event.get("object")
     if isinstance(named, str) and named.startswith(("chat.completion", "text_completion")):
         return _openai

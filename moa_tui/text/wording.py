@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from moa_tui.engine.recipe import IMPORTED
 from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.text.safe import one_line
 
@@ -58,8 +59,12 @@ def describe(reply: Reply) -> str:
 def summary(recipe: Recipe, outcome: Outcome) -> str:
     """A line on how a run went, and one more for each note.
 
-    The line is like `balanced: 5 of 6 used · 7 of 7 calls · 14.2 s · $0.02`.
+    The line is like `balanced: 5 of 6 used · 7 of 7 calls · 14.2 s · $0.02`. Of an answer that was
+    imported from another program only the model is known: `imported: model gpt-4o`.
     """
+    if recipe.label == IMPORTED:
+        answered = f"model {recipe.lineup[0][0].name}" if outcome.replies else "not answered"
+        return one_line(f"{recipe.label}: {answered}")
     layers, last = outcome.metrics.layers, len(recipe.layers)
     # A vote makes no calls, so all layers with metrics come before it.
     before = layers if recipe.task(last) == "vote" else layers[:-1]

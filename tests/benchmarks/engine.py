@@ -10,6 +10,7 @@ from moa_tui.engine.events import Delta
 from moa_tui.engine.run import run
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread, load_litellm_stream
+from moa_tui.gateway.transport import Exchange, current_exchange
 from moa_tui.settings.config import Endpoint
 from tests.benchmarks.figures import figure, remote_server
 from tests.helpers import recipe
@@ -92,8 +93,10 @@ async def cpu_per_thousand_chunks(gateway: Gateway, server: RemoteServer) -> dic
 
 
 async def bare(provider: str, server: RemoteServer) -> int:
-    """The least code that reads a stream with litellm."""
+    """The least code that reads a stream with litellm, through the transport that every request takes."""
     litellm = load_litellm_stream().litellm
+    # Without a call that it belongs to, no request is sent.
+    current_exchange.set(Exchange([server.url]))
     response = await litellm.acompletion(
         model=f"{provider}/ok@n={CHUNKS}",
         messages=ASK,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from moa_tui.chat.changes import (
     SwapModel,
 )
 from moa_tui.engine.agent import Agent
-from moa_tui.engine.values import CallId
+from moa_tui.engine.values import CallId, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UsageError
 from tests.chat.helpers import settled, wait_for_text
 from tests.helpers import recipe
@@ -99,6 +100,27 @@ def test_an_answer_left_out_reaches_nobody_and_can_be_taken_back_in(chat: Chat, 
     assert third.outcome is not None
     assert third.outcome.replies[B].status == "done"
     assert third.outcome.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [(["half of b", Finish("length")], "partial"), (["half of b", asyncio.Event()], "stopped")],
+)
+def test_a_cut_answer_that_was_read_can_be_left_out_and_taken_back_in(
+    chat: Chat, models: FakeModels, script: list[Any], status: str
+) -> None:
+    models.scripts = {"b": [script]}
+    layer = {"agents": ["a", "b"], "use_partial": True, "quorum": 1, "grace_seconds": 0.05}
+    chat.recipe = recipe(layer, ["judge"])
+    settled(chat, chat.send("?"))
+    for is_read in (False, True):
+        assert chat.turn is not None
+        turn = settled(chat, chat.rerun(chat.turn, LeaveOut(CallId(1, 2)).of_turn(chat.turn)))
+        assert turn.outcome is not None
+        assert turn.outcome.replies[CallId(1, 2)].status == (status if is_read else "excluded")
+        read = "".join(message["content"] for message in models.asked["judge"][-1])
+        assert ("half of b" in read) == is_read
+    assert len(models.asked["b"]) == 1
 
 
 def test_what_was_left_out_stays_left_out_when_the_answer_is_written_again(

@@ -229,6 +229,16 @@ def test_a_proposer_that_failed_is_asked_again(chat: Chat, models: FakeModels) -
     assert turn.outcome.replies[A].text == "late"
 
 
+def test_a_proposer_that_its_layer_went_on_without_is_not_asked_again(chat: Chat, models: FakeModels) -> None:
+    models.scripts = {"b": [["half of it", asyncio.Event()]]}
+    chat.recipe = recipe({"agents": ["a", "b"], "quorum": 1, "grace_seconds": 0}, ["judge"])
+    settled(chat, chat.send("?"))
+    turn = settled(chat, chat.aggregate_again())
+    assert turn.outcome is not None
+    assert [turn.outcome.replies[call].reused for call in (A, B)] == [True, True]
+    assert {name: len(calls) for name, calls in models.asked.items()} == {"a": 1, "b": 1, "judge": 2}
+
+
 def test_without_an_answer_there_is_nothing_to_aggregate_again(chat: Chat) -> None:
     with pytest.raises(UsageError, match="no answer yet"):
         chat.aggregate_again()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from moa_tui.cli.plan_view import graph_lines
-from moa_tui.engine.plan import facts_unknown, plan
+from moa_tui.engine.plan import ModelFacts, facts_unknown, plan
 from moa_tui.recipes import files
+from moa_tui.text.wording import money
 from tests.helpers import recipe
+
+if TYPE_CHECKING:
+    from moa_tui.engine.values import Message
 
 NOWHERE = Path("/nonexistent")
 
@@ -47,3 +52,16 @@ def test_the_graph_draws_who_reads_whom() -> None:
         "│",
         "the answer",
     ]
+
+
+def test_where_no_price_is_known_none_is_told() -> None:
+    this = recipe(["a"], ["w"])
+    question: list[Message] = [{"role": "user", "content": "?"}]
+    known = ModelFacts("w", prompt_price=1e-6, completion_price=1e-6)
+    unknown = graph_lines(this, plan(this, question, facts_unknown))
+    assert unknown.splitlines()[0] == "test: 2 calls at most, depth 2, price unknown"
+    half = plan(this, question, lambda agent: known if agent.name == "w" else facts_unknown(agent))
+    first_lines = " ".join(graph_lines(this, half).splitlines()[:2])
+    assert first_lines.endswith(
+        "price unknown, the calls with a known price at most " + money(half.known_cost)
+    )

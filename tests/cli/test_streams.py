@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import os
 import shlex
 import subprocess
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 
 from moa_tui.cli.streams import make_tolerant, read_piped
 from moa_tui.errors import UsageError
+from tests.cli.shell import call, kept
+from tests.conversations import a_conversation
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.shell import Shell
 
 COMMANDS = ["--help", "--version", "ask --help", "recipes list", "recipes show moa", "stats"]
@@ -59,6 +65,29 @@ def test_a_terminal_without_unicode_gets_readable_text(shell: Shell) -> None:
         assert done.returncode == 0
         assert "proposers and one aggregator" in done.stdout
         assert not done.stderr
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-16"])
+def test_what_is_for_programs_is_the_same_in_every_encoding(shell: Shell, encoding: str) -> None:
+    kept(a_conversation(1, title='„Wie“ 北京 😀 "x" \N{LINE SEPARATOR}'))
+    (there,) = json.loads(call("sessions", "list", "--json").stdout)
+    document = call("sessions", "show", there["id"], "--json").stdout
+    done = sh(f"$0 sessions show {there['id']} --json", shell, PYTHONIOENCODING=encoding)
+    assert not done.stderr
+    assert json.loads(done.stdout.encode("latin-1").decode(encoding)) == json.loads(document)
+    page = call("sessions", "show", there["id"], "-f", "html").stdout
+    done = sh(f"$0 sessions show {there['id']} -f html", shell, PYTHONIOENCODING=encoding)
+    assert unescape(done.stdout.encode("latin-1").decode(encoding)) == unescape(page)
+
+
+@pytest.mark.program
+def test_a_recipe_is_printed_as_the_utf8_that_toml_is(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    text = 'name = "own"\ndescription = "„北京“"\n[[layers]]\nagents = [{ model = "demo/terse" }]\n'
+    path.write_text(text, encoding="utf-8")
+    done = sh(f"$0 recipes show {path}", shell, PYTHONIOENCODING="latin-1")
+    assert done.stdout.encode("latin-1").decode() == text
 
 
 def test_characters_that_an_encoding_lacks_are_shown_by_similar_ones() -> None:

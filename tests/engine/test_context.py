@@ -26,7 +26,9 @@ def talk(turns: int, size: int = 400) -> list[Message]:
     messages: list[Message] = [{"role": "system", "content": "Be brief."}]
     for number in range(turns):
         messages.append({"role": "user", "content": (f"question {number} " + "the cats sat " * size)[:size]})
-        messages.append({"role": "assistant", "content": (f"answer {number} " + "the cats sat " * size)[:size]})
+        messages.append(
+            {"role": "assistant", "content": (f"answer {number} " + "the cats sat " * size)[:size]}
+        )
     return [*messages, {"role": "user", "content": "and now?"}]
 
 

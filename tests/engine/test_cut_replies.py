@@ -34,11 +34,27 @@ async def test_a_cut_answer_is_no_reference_unless_partial_ones_are_wanted() -> 
     bench = Bench(recipe(["a", "b"], ["w"]), a=[["alpha ap", CUT]])
     outcome = await bench.run()
     assert "alpha ap" not in bench.sent(2)
-    assert outcome.notes == ("layer 1: 1 of 2 used",)
+    reason = "answer cut at the model's own limit"
+    assert outcome.notes == ("layer 1: 1 of 2 used", f"layer 1: not used: L1.1 a ({reason})")
     bench = Bench(recipe({"agents": ["a", "b"], "use_partial": True}, ["w"]), a=[["alpha ap", CUT]])
     outcome = await bench.run()
     assert "alpha ap" in bench.sent(2)
     assert outcome.notes == ("layer 1: used as far as it came: L1.1 a",)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "notes"),
+    [
+        ([["one"], ["two", CUT], ["three"]], ("layer 2: used as far as it came: L2.2 w 2",)),
+        ([["one"], ["two"], ["three", CUT]], ()),
+    ],
+)
+async def test_a_cut_piece_of_the_last_layer_that_another_was_written_from_is_told(
+    pieces: list[list[Any]], notes: tuple[str, ...]
+) -> None:
+    window = {"agents": ["w"], "window": {"size": 2, "repeat": 1}, "use_partial": True}
+    outcome = await Bench(recipe(["a", "b", "c", "d"], window), w=pieces).run()
+    assert (outcome.answer, outcome.notes) == ("three", notes)
 
 
 async def test_a_cut_answer_is_not_asked_for_again_nor_of_a_fallback() -> None:

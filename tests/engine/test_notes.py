@@ -73,7 +73,7 @@ async def test_without_a_ranking_a_council_goes_on_with_all_answers_and_says_so(
     ranking = {"agents": ["r", "s"], "task": "rank"}
     bench, outcome = await ran(FOUR, ranking, ["w"], r=[["?"]], s=[[DOWN]])
     assert bench.carried(3) == "abcd"
-    assert "layer 2: 1 of 2 rankings can be used" not in outcome.notes[:1]
+    assert "layer 2: 0 of 2 rankings can be used" in outcome.notes
     assert outcome.notes[-1] == "layer 2: no ranking to go by, so all 4 answers go on"
 
 
@@ -135,6 +135,14 @@ async def judged(*orders: str) -> Outcome:
         for index, (name, best_first) in enumerate(zip("rst", orders, strict=True), 1)
     }
     return await Bench(JUDGES, **scripts).run()
+
+
+async def test_a_ranking_that_came_and_cannot_be_read_is_not_counted_among_those_that_can() -> None:
+    asked = recipe(["a", "b"], {"agents": ["r", "s", "t"], "task": "rank"})
+    bench = Bench(asked, r=[["both are fine"]], s=[["RANKING: 1 > 2"]], t=[[ModelError("bad_request", "no")]])
+    outcome = await bench.run()
+    assert "L2.1 r: its ranking is unreadable and does not count" in outcome.notes
+    assert "layer 2: 1 of 3 rankings can be used" in outcome.notes
 
 
 async def test_of_several_judges_the_mean_rank_decides() -> None:
@@ -226,3 +234,20 @@ async def test_of_several_own_answers_the_newest_is_marked() -> None:
     bench, _ = await ran(["a"], revise, revise, a=[["a1"], ["a2"], ["a3"]])
     assert bench.sent(3).count('kind="your own answer"') == 1
     assert 'kind="your own answer">\na2' in bench.sent(3)
+
+
+# Answers that are not used
+
+
+async def test_answers_that_are_not_used_are_named_with_the_beginning_of_the_reason() -> None:
+    long = ModelError("server", "the machine " * 20 + "is down", 500)
+    failing: dict[str, Any] = {"a": [[DOWN]], "b": [["no end", CUT]], "c": [[long]]}
+    _, outcome = await ran(FOUR, ["w"], **failing)
+    named = "L1.1 a (wrong key), L1.2 b (answer cut at the model's own limit), "
+    (note,) = (note for note in outcome.notes if "not used" in note)
+    assert note.startswith(f"layer 1: not used: {named}L1.3 c (the machine the machine")
+    assert note.endswith("…)")
+    assert len(note) < 200
+    _, outcome = await ran([*FOUR, "e"], ["w"], d=[[DOWN]], **failing)
+    (note,) = (note for note in outcome.notes if "not used" in note)
+    assert note.endswith("…), 1 more")

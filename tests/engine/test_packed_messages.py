@@ -67,7 +67,8 @@ async def test_a_run_holds_each_answer_once_however_many_read_it(placement: str)
     names = [f"m{number}" for number in range(24)]
     models = FakeModels(**{name: [[f"{name}: {LONG}"]] for name in names})
     layers = [{"agents": names[:8]}, {"agents": names[8:16]}, {"agents": names[16:]}, {"agents": ["judge"]}]
-    this = recipe(*({**layer, "placement": placement} if at else layer for at, layer in enumerate(layers)))
+    tables = ({**layer, "placement": placement} if at else layer for at, layer in enumerate(layers))
+    this = recipe(*tables, loop_guard=False)
     asked: list[Message] = [{"role": "user", "content": f"What is a moa? {LONG}"}]
     outcome = await run(this, asked, models, lambda _: None)
     assert outcome.status == "done"

@@ -347,7 +347,7 @@ async def test_an_answer_without_end_ends_at_its_total_limit() -> None:
 
 
 async def test_an_answer_beyond_any_use_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moa_tui.engine.call.MAX_REPLY_CHARACTERS", 100)
+    monkeypatch.setattr("moa_tui.engine.call_in_progress.MAX_REPLY_CHARACTERS", 100)
     outcome = await Recorder(FakeModels(a=[["x" * 60, "y" * 60]])).run(recipe(["a"]))
     assert outcome.error is not None
     assert outcome.error.kind == "too_long"

@@ -8,8 +8,8 @@ import pytest
 
 from moa_tui.engine.call import Caller
 from moa_tui.engine.events import CallEnded, Event, ReplyChanged
+from moa_tui.engine.finished_layer import LayerResult
 from moa_tui.engine.health import Health
-from moa_tui.engine.layer_result import LayerResult
 from moa_tui.engine.plan import facts_unknown
 from moa_tui.engine.run_in_progress import RunInProgress
 from moa_tui.engine.tasks import Reference

@@ -18,7 +18,7 @@ DECODER = JSONDecoder()
 
 
 def deep(text: str) -> tuple[Any, int]:
-    return deep_value(text, 0, DECODER.scan_once)
+    return deep_value(text, 0, DECODER)
 
 
 @pytest.mark.parametrize(

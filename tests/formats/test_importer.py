@@ -124,10 +124,12 @@ def test_jsonl_is_read_line_by_line_and_a_broken_one_is_named(imported: Importin
 
 def test_an_empty_conversation_is_left_out_and_said(imported: Importing) -> None:
     conversation = {"messages": [{"role": "user", "content": "a"}]}
-    result = imported([conversation, {"messages": []}, {"other": 1}, 7])
+    named = {"title": "Cats\n", "mapping": [1]}
+    result = imported([conversation, {"messages": []}, {"other": 1}, 7, named])
     assert result.notes == (
         "1 empty conversation left out",
         "2 unknown records left out",
+        'left out: the record "Cats" at line 1, column 87: there is no conversation in it',
     )
 
 
@@ -165,6 +167,8 @@ def test_no_file_a_folder_and_an_impossible_name_are_said(tmp_path: Path) -> Non
     for place in (tmp_path / "none", tmp_path, tmp_path / "a\0b"):
         with pytest.raises(FileError):
             read(place)
+    with pytest.raises(FileError, match=r"it is a folder; name the file in it, such as conversations\.json"):
+        read(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")

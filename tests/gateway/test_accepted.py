@@ -377,3 +377,18 @@ def test_an_effort_that_is_refused_is_left_out_from_then_on(engine: EngineThread
         assert server.requests[1].json["max_tokens"] == ALL["max_tokens"], "nothing else is left out"
         assert ask(reasoning_effort="low") == ("fine", ())
         assert len(server.requests) == 3
+
+
+def test_an_effort_that_is_refused_says_nothing_of_another(engine: EngineThread) -> None:
+    """OpenRouter's words for a model that cannot be kept from thinking."""
+
+    def refuse(sent: dict[str, Any]) -> str | None:
+        return "Reasoning is mandatory for this endpoint" if sent.get("reasoning_effort") == "none" else None
+
+    with Strict(refuse) as server:
+        ask = Asking(engine, server)
+        text, notes = ask(reasoning_effort="none")
+        assert text == "fine"
+        assert any("takes no reasoning_effort = none" in note for note in notes)
+        assert ask(reasoning_effort="high") == ("fine", ())
+        assert [request.json.get("reasoning_effort") for request in server.requests] == ["none", None, "high"]

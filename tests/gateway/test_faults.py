@@ -76,7 +76,7 @@ ROWS = [
     Row("error_event@n=5", "partial", "server", said="middle of its reply"),
     Row("error_choice@n=5", "partial", "server", said="middle of its reply"),
     Row("html", "failed", "empty", said="api_base"),
-    Row("json_body", "failed", "empty"),
+    Row("json_body", "done"),
     Row("empty", "failed", "empty"),
     Row("empty_done", "failed", "empty"),
     Row("empty_stop", "failed", "empty", said="without writing anything"),
@@ -126,7 +126,8 @@ def test_fault(row: Row, bench: Bench, capfd: pytest.CaptureFixture[str]) -> Non
     """One of six proposers has the fault: it has its exact outcome, and the run still answers."""
     total = 1.5 if row.mode.startswith("endless") else FAST["total_seconds"]
     good = [f"ok@n=3,key=good{number}" for number in range(5)]
-    outcome = bench.run(table(row.mode, *good, total_seconds=total))
+    # The server's long lines say the same again and again.
+    outcome = bench.run(table(row.mode, *good, total_seconds=total, loop_guard=False))
 
     reply = outcome.replies[CallId(1, 1)]
     assert (reply.status, reply.error.kind if reply.error else None) == (row.status, row.kind), reply.error
@@ -227,11 +228,11 @@ def test_a_context_error_is_answered_with_shortened_references(bench: Bench) -> 
 def test_a_context_error_in_the_first_layer_is_answered_with_less_history(bench: Bench) -> None:
     history: list[Message] = []
     for number in range(8):
-        history.append({"role": "user", "content": f"question {number} ".ljust(500, "q")})
-        history.append({"role": "assistant", "content": f"answer {number} ".ljust(500, "a")})
+        history.append({"role": "user", "content": f"question {number} " + "the cats sat " * 37})
+        history.append({"role": "assistant", "content": f"answer {number} " + "the cats sat " * 37})
     history.append({"role": "user", "content": "and now?"})
     outcome = bench.run(
-        recipe([{"model": "lab/context_once@limit=4000,n=3,key=long", "name": "m"}], **FAST), history=history
+        recipe([{"model": "lab/context_once@limit=5000,n=3,key=long", "name": "m"}], **FAST), history=history
     )
     assert outcome.status == "done"
     first, second = bench.server.requests

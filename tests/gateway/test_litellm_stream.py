@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from moa_tui.engine.values import Chunk, Finish, Usage
 from moa_tui.gateway.thread import load_litellm_stream
 from moa_tui.gateway.wire_reply import WireReply
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import ModuleType
 
 
@@ -70,3 +73,28 @@ def test_a_model_without_a_price_has_no_cost(adapter: ModuleType) -> None:
     reply = WireReply()
     reply.count(1, 1)
     assert adapter._priced(reply, "nobody/knows-this-model").cost is None
+
+
+def test_a_package_that_litellm_needs_is_named(adapter: ModuleType) -> None:
+    error = adapter.litellm.APIConnectionError("No module named 'mcp'", "openai", "gpt-5-pro")
+    error.__cause__ = ModuleNotFoundError("No module named 'mcp'", name="mcp.types")
+    failure = adapter.translate(error, "openai/gpt-5-pro")
+    assert (failure.kind, failure.status_code) == ("bad_request", None)
+    assert "pip install mcp)" in failure.message
+
+
+async def test_a_plain_completion_is_read_from_the_generator_that_litellm_gives(
+    adapter: ModuleType,
+) -> None:
+    def piece(text: str, reason: str | None = None, usage: object = None) -> SimpleNamespace:
+        choice = SimpleNamespace(delta=SimpleNamespace(content=text), finish_reason=reason)
+        return SimpleNamespace(choices=[choice], usage=usage)
+
+    async def reply() -> AsyncIterator[SimpleNamespace]:
+        for text in ("P", "a", "r", "is"):
+            yield piece(text)
+        yield piece("", "max_tokens", SimpleNamespace(prompt_tokens=3, completion_tokens=4))
+
+    items = [item async for item in adapter._read_by_litellm(reply(), None)]
+    assert "".join(item.text for item in items if isinstance(item, Chunk)) == "Paris"
+    assert items[-1] == Finish("length", Usage(3, 4, estimated=False))

@@ -124,6 +124,25 @@ REFUSALS = [
     ),
     ("chatgpt", 400, '{"detail": "Unsupported parameter: top_p"}', "top_p"),
     ("anthropic", 400, openai("`temperature` is deprecated for this model."), "temperature"),
+    # openhuman 2082, roo-code 83, litellm 5803: servers that imitate the protocol.
+    ("moonshot", 400, openai("invalid temperature: only 1 is allowed for this model"), "temperature"),
+    ("joi", 400, '{"message": "\\"stream_options\\" is not allowed"}', "stream_options"),
+    (
+        "without streaming",
+        400,
+        openai("The 'stream_options' parameter is only allowed when 'stream' is enabled."),
+        "stream_options",
+    ),
+    ("plain words", 400, openai("stream_options is not supported"), "stream_options"),
+    ("with an article", 400, openai("The model doesn't support the temperature parameter."), "temperature"),
+    (
+        "litellm's proxy",
+        400,
+        openai("litellm.UnsupportedParamsError: x does not support parameters: {'temperature': 0.2}"),
+        "temperature",
+    ),
+    ("pydantic 1", 422, '{"detail": "stream_options: extra fields not permitted"}', "stream_options"),
+    ("system at a proxy", 400, openai("Messages with role 'system' are not supported"), SYSTEM_ROLE),
     ("zen", 400, openai("temperature is deprecated for this model."), "temperature"),
     (
         "anthropic both",
@@ -227,6 +246,7 @@ def test_one_name_is_the_one_to_take_and_the_other_is_not_refused() -> None:
     [
         (400, "Invalid value for 'temperature'"),
         (400, "temperature must be between 0 and 2"),
+        (400, "max_tokens is not allowed to exceed 4096"),
         (400, "Unsupported value: 'messages[0].content' is too long"),
         (400, "Your prompt says: the system role is important and roles alternate"),
         (400, "The model `temperature-7b` does not exist"),
@@ -314,6 +334,7 @@ def test_hostile_refusals_are_read_in_linear_time(piece: str) -> None:
         "Budget 0 is invalid. This model only works in thinking mode.",
         # xAI, Anthropic, OpenAI, Groq, vLLM.
         "Model grok-4 does not support parameter reasoningEffort.",
+        "Argument not supported on this model: reasoningEffort",
         "This model does not support the effort parameter.",
         "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.",
         "Unrecognized request argument supplied: reasoning_effort",
@@ -321,6 +342,15 @@ def test_hostile_refusals_are_read_in_linear_time(piece: str) -> None:
         "reasoning_effort is not supported with this model",
         "[{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', "
         "'medium' or 'high'\", 'input': 'minimal'}]",
+        '[{"type":"literal_error","loc":["body","reasoning_effort"],"msg":"Input should be \'high\'"}]',
+        # Newer and older Ollama, OpenRouter, Moonshot, DeepSeek.
+        'think value "low" is not supported for this model',
+        "json: cannot unmarshal string into Go struct field ChatRequest.think of type bool",
+        "Reasoning is mandatory for this endpoint and cannot be disabled.",
+        'reasoning.effort: Invalid option: expected one of "max"|"xhigh"|"high"',
+        "invalid thinking: only type=enabled is allowed for this model",
+        "Failed to deserialize the JSON body into the target type: reasoning_effort: unknown variant `none`, "
+        "expected one of `low`, `medium`, `high` at line 1 column 131",
     ],
 )
 def test_an_effort_that_is_not_taken_is_known_by_every_providers_words(message: str) -> None:

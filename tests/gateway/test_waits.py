@@ -116,6 +116,7 @@ def test_the_counters_say_nothing_of_other_faults(status: int | None) -> None:
         ("try again in 1 minute", 60.0),
         ('{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}', 34.0),
         ("Please retry in 34.074824224s.", 34.074824224),
+        ("Rate limit of 10 per 60s exceeded. Please wait 35 seconds before retrying.", 35.0),  # GitHub
         ("try again in a moment", None),
         ("Please try again in 5 apples", None),
         ("retry in 99999999999999999999s", None),

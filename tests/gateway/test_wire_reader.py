@@ -82,6 +82,22 @@ FRAMES = {
     "JSON a line in place of events": lines(*PARIS, STOP),
     "a reason in each chunk": events(*(chunk({"content": text}, "stop") for text in ("Pa", "ris"))),
     "an empty reason in each chunk": events(*(chunk({"content": text}, "") for text in ("Pa", "ris")), STOP),
+    "errors of empty fields": events(
+        *(part | {"error": {"message": "", "code": None}} for part in PARIS), STOP
+    ),
+    "a quoted [DONE]": events(*PARIS, STOP, '"[DONE]"', done=False),
+    "MiniMax's summary behind the answer": events(
+        *(part | {"base_resp": {"status_code": 0, "status_msg": ""}} for part in (*PARIS, STOP)),
+        {
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": {"content": "Paris"}, "finish_reason": "stop"}],
+        },
+        done=False,
+    ),
+    "Azure's filter, which runs beside": asked(
+        {"choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {"check_offset": 4}}]},
+        STOP,
+    ),
     "an index as text": asked(STOP).replace(b'"index": 0', b'"index": "0"'),
 }
 
@@ -178,6 +194,41 @@ ERRORS: dict[str, tuple[bytes, str, int | None, str]] = {
         None,
         "Boom",
     ),
+    "OpenRouter in a choice": (
+        events(
+            {"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "Boom"}}]}
+        ),
+        "server",
+        502,
+        "Boom",
+    ),
+    "Groq": (events({"choices": [], "x_groq": {"id": "r", "error": "Boom"}}), "server", None, "Boom"),
+    "Cerebras": (
+        events({"error": {"message": "Boom", "code": ""}, "status_code": 429}),
+        "rate_limit",
+        429,
+        "Boom",
+    ),
+    "TGI": (
+        events({"error": {"message": "Boom", "http_status_code": 422}}),
+        "bad_request",
+        422,
+        "Boom",
+    ),
+    "MiniMax's key": (
+        lines({"choices": None, "base_resp": {"status_code": 1004, "status_msg": "Boom"}}),
+        "auth",
+        401,
+        "Boom",
+    ),
+    "MiniMax's filter": (
+        events({"base_resp": {"status_code": 1027, "status_msg": "output new_sensitive"}}),
+        "filtered",
+        400,
+        "output new_sensitive",
+    ),
+    "Baidu": (lines({"error_code": 336003, "error_msg": "Boom"}), "server", None, "Boom"),
+    "Cloudflare": (lines({"success": False, "errors": [{"message": "Boom"}]}), "server", None, "Boom"),
     "no message": (events({"error": {}, "type": "error"}), "server", None, "an error"),
 }
 
@@ -449,6 +500,88 @@ def test_anthropics_cache_is_part_of_the_prompt() -> None:
     assert (tokens.cached, tokens.written_to_cache) == (10, 5)
 
 
+# ---- whole answers, where a stream was asked for
+
+THINKING = {"type": "thinking", "thinking": "hm", "signature": "x"}
+WHOLE: dict[str, dict[str, Any]] = {
+    "OpenAI": {
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Paris", "reasoning_content": "hm"},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": COUNTED,
+    },
+    "Mistral": {
+        "choices": [
+            {
+                "message": {"content": [THINKING, {"type": "text", "text": "Paris"}]},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": COUNTED,
+    },
+    "Anthropic": {
+        "type": "message",
+        "content": [THINKING, {"type": "text", "text": "Paris"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 3, "output_tokens": 2},
+    },
+    "Cohere": {
+        "message": {"content": [THINKING, {"type": "text", "text": "Paris"}]},
+        "finish_reason": "COMPLETE",
+        "usage": {"tokens": {"input_tokens": 3, "output_tokens": 2}},
+    },
+    "Ollama": {
+        "message": {"content": "Paris", "thinking": "hm"},
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": 3,
+        "eval_count": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE.keys())
+def test_a_whole_answer_is_read_where_a_stream_was_asked_for(
+    whole: dict[str, Any], indent: int | None
+) -> None:
+    read = Read(json.dumps(whole, indent=indent).encode(), 9)
+    assert (read.text, read.reasoning, read.finish.reason) == ("Paris", "hm", "stop")
+    assert read.finish.usage == Usage(3, 2, estimated=False)
+    assert read.problem is None
+
+
+def test_a_whole_answer_of_coheres_first_version_is_read() -> None:
+    read = Read(lines({"generation_id": "x", "text": "Paris", "finish_reason": "MAX_TOKENS", "meta": {}}))
+    assert (read.text, read.finish.reason) == ("Paris", "length")
+
+
+def test_a_whole_call_of_a_tool_is_named() -> None:
+    call = {"type": "tool_use", "name": "look_up", "input": {}}
+    read = Read(lines({"type": "message", "content": [call], "stop_reason": "tool_use"}))
+    assert read.problem is not None
+    assert "look_up" in read.problem.message
+
+
+@pytest.mark.parametrize("parts", [(), PARIS])
+def test_a_fault_that_openrouter_tells_beside_a_good_reason_is_one(parts: Sequence[Any]) -> None:
+    end = {"choices": [{"delta": {}, "finish_reason": "stop", "native_finish_reason": "network_error"}]}
+    read = Read(events(*parts, end))
+    assert (read.kind, read.finish.reason) == ("server", "network_error")
+
+
+@pytest.mark.parametrize("name", ["images", "audio"])
+def test_a_part_that_is_no_text_is_noted(name: str) -> None:
+    read = Read(events(*PARIS, chunk({name: [{"type": "image_url"}]}), STOP))
+    assert read.text == "Paris"
+    assert name in read.finish.notes[0]
+
+
 # ---- other protocols, and garbage
 
 
@@ -458,6 +591,14 @@ def test_a_reply_in_an_unknown_protocol_is_foreign() -> None:
     assert Read(events(created[0], done=False)).reader.is_foreign
     assert Read(events(created[0])).reader.is_foreign
     assert not Read(b"<!doctype html>\n<html>Please sign in</html>").reader.is_foreign
+
+
+@pytest.mark.parametrize("step", [1, 1_000_000])
+def test_a_reply_that_is_no_text_is_foreign(step: int) -> None:
+    """Bedrock's events are frames with their lengths in front (AWS, vnd.amazon.eventstream)."""
+    read = Read(b'\x00\x00\x00\x5c\x00\x00\x00\x4b:event-type\n\n{"error": "no"}\n', step)
+    assert read.reader.is_foreign
+    assert not Read(asked(chunk({"content": "\0"}), STOP).replace(b"\\u0000", b"\0")).reader.is_foreign
 
 
 def test_gemini_is_read_from_a_document_over_several_lines() -> None:

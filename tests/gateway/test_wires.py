@@ -141,3 +141,12 @@ def test_a_protocol_that_is_not_known_here_is_left_to_litellm(bench: Bench) -> N
     bench.gateway.allow_once(asked)
     reply = bench.run(asked).replies[CallId(1, 1)]
     assert (reply.status, reply.text) == ("done", "answer-1-ok each model drafts "), reply.error
+
+
+def test_what_litellm_asks_of_others_beside_a_reply_is_no_fault_of_it(bench: Bench) -> None:
+    """For a model of Hugging Face's it looks for a file in the hub, where this call may not go."""
+    base = f"{bench.server.root_url}/openai/v1"
+    asked = recipe([{"model": "huggingface/together/vendor/ok@n=3", "api_base": base}], **LIMITS)
+    bench.gateway.allow_once(asked)
+    reply = bench.run(asked).replies[CallId(1, 1)]
+    assert (reply.status, reply.text) == ("done", "answer-1-ok each model drafts "), reply.error

@@ -75,8 +75,7 @@ COMMON = [
     cut("content_filter@n=3", "filtered", reason="content_filter", wires=("openai", "anthropic", "gemini")),
     # No answer.
     failed("html", "empty", "api_base"),
-    failed("json_body", "empty", wires=others("gemini", "ollama")),
-    answer("json_body", wires=("gemini", "ollama")),
+    answer("json_body@n=3"),
     failed("empty", "empty", "api_base"),
     failed("empty_stop", "empty", "without writing anything", reason="stop"),
     failed("reasoning_only@reason=3", "empty", "reasoned but wrote no answer", reasoning=THOUGHT),

@@ -43,6 +43,7 @@ class Format:
     holds_several: bool = False
 
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 FORMATS: dict[str, Format] = {
     "markdown": Format(".md", "to read and to keep in notes; proposers fold away"),
     "html": Format(".html", "one page for a browser, proposers side by side, with a timeline"),
@@ -139,6 +140,21 @@ def file_name(conversations: Sequence[Conversation], format: str) -> str:
     except (OverflowError, ValueError, OSError):
         date = "undated"
     return f"{name}-{date}-{_slug(first.id, _LONGEST_ID) or 'x'}{_known(format).suffix}"
+
+
+def in_ascii(text: str, format: str) -> str:
+    """What `render` gave, with other characters as the format itself writes them; Markdown cannot.
+
+    For an output in another encoding than UTF-8: what is put in the place of a character that it lacks could
+    be a quotation mark.
+    """
+    match FORMATS[format].suffix.rpartition(".")[2]:
+        case "json" | "jsonl":
+            return _NOT_ASCII.sub(lambda characters: json.dumps(characters[0])[1:-1], text)
+        case "html":
+            return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+        case _:
+            return text
 
 
 def _known(format: str) -> Format:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from moa_tui.formats.foreign.values import Tally
 
 _LONGEST_NAME = 200
+# Files elsewhere are the model's own notes and programs.
+_FILES_FOR_READER = "/mnt/user-data/outputs/"
 
 
 def from_claude(document: dict[str, Any], tally: Tally) -> Conversation:
@@ -54,13 +56,20 @@ def _message(entry: dict[str, Any], tally: Tally) -> Message:
 
 
 def _artifact(block: dict[str, Any]) -> str:
-    """The text that a block writes into an artifact; empty where it is none, or changes a part of one."""
+    """The text that a block writes into an artifact, or into a file for the reader; empty for any other.
+
+    What changes only a part of one is left out.
+    """
     given = table(block.get("input"))
-    text = string(given.get("content"))
-    if block.get("type") != "tool_use" or block.get("name") != "artifacts" or not text:
+    tool, path = block.get("name"), string(given.get("path"))
+    text = string(given.get("content")) if tool == "artifacts" else ""
+    if tool == "create_file" and path.startswith(_FILES_FOR_READER):
+        text = string(given.get("file_text"))
+    if block.get("type") != "tool_use" or not text:
         return ""
-    title, kind = label(string(given.get("title")), _LONGEST_NAME), string(given.get("type"))
-    written = text if kind == "text/markdown" else fenced(text, string(given.get("language")))
+    title = label(string(given.get("title")) or path.removeprefix(_FILES_FOR_READER), _LONGEST_NAME)
+    is_markdown = given.get("type") == "text/markdown" or path.endswith(".md")
+    written = text if is_markdown else fenced(text, string(given.get("language")))
     return f"**{title}**\n\n{written}" if title else written
 
 

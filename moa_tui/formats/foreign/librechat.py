@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.formats.foreign.messages import from_list, message_of
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation
     from moa_tui.formats.foreign.turns import Message
     from moa_tui.formats.foreign.values import Tally
+
+
+_THOUGHT_BEGINS, _THOUGHT_ENDS = ":::thinking\n", "\n:::"
 
 
 def is_librechat(document: dict[str, Any]) -> bool:
@@ -42,4 +46,9 @@ def _message(entry: dict[str, Any], tally: Tally) -> Message | None:
     if entry.get("error") is True:
         tally.left_out["failed answer"] += 1
         return None
-    return message_of(entry, tally)
+    message = message_of(entry, tally)
+    if message is None or message.role != "assistant" or not message.text.startswith(_THOUGHT_BEGINS):
+        return message
+    # Before its messages had parts, a thought stood at the beginning of the text, between fences.
+    thought, fence, answer = message.text.removeprefix(_THOUGHT_BEGINS).partition(_THOUGHT_ENDS)
+    return replace(message, text=answer.strip(), reasoning=thought.strip()) if fence else message

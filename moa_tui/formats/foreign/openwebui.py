@@ -55,5 +55,8 @@ def _message(entry: dict[str, Any], tally: Tally) -> Message | None:
         text = written.text
     if not text.strip() and entry.get("error"):
         tally.left_out["failed answer"] += 1
+    # What several models answered may have been merged; the conversation goes on from that.
+    if merged := first_text(table(entry.get("merged")), "content"):
+        text = "\n\n".join(part for part in (text.strip(), f"**Merged answer**\n\n{merged}") if part)
     message = message_of({**entry, "content": text or entry.get("content")}, tally)
     return replace(message, reasoning=written.reasoning or message.reasoning) if message is not None else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from moa_tui.conversation import Conversation, Turn
+from moa_tui.conversation import Conversation, Turn, name_from
 from moa_tui.engine.agent import KEPT
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.recipe import IMPORTED, Recipe
@@ -188,13 +188,19 @@ class TurnReader:
 
 
 def conversation_from(reader: TurnReader, active: Turn | None, title: object) -> Conversation:
-    """The conversation of all turns that were read; without `active`, the last turn is the active one."""
+    """The conversation of all turns that were read; without `active`, the last turn is the active one.
+
+    Without a title it is called by its first question.
+    """
     turns = tuple(reader.turns)
+    name = label(string(title), _LONGEST_TITLE)
+    if not name and turns and turns[0].prompt == NO_QUESTION:
+        name = name_from(next((turn.prompt for turn in turns if turn.prompt != NO_QUESTION), ""))
     return Conversation(
         turns,
         active or (turns[-1] if turns else None),
         created=reader.created,
-        title=label(string(title), _LONGEST_TITLE),
+        title=name,
     )
 
 

@@ -260,9 +260,7 @@ class Prompt(TextArea):
             return
         # Tab and Enter must find the choices for the last letter that was typed.
         self._completions.update_choices(*self._cursor_in_line)
-        # xterm's shift+enter comes under a name that no binding can be written for.
-        key = "shift+enter" if event.key == "shift+\r" else event.key
-        active = self.screen.active_bindings.get(key)
+        active = self.screen.active_bindings.get(event.key)
         if active and active.node is self and await self.app.run_action(active.binding.action, self):
             event.prevent_default()
             event.stop()

@@ -17,7 +17,8 @@ from moa_tui.engine.events import (
     RunChanged,
     RunEnded,
 )
-from moa_tui.engine.layer_result import NOT_PASSED_ON, answer_text
+from moa_tui.engine.finished_layer import NOT_PASSED_ON
+from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.values import CallId, Status, paid
 from moa_tui.text.cells import shorten
 from moa_tui.text.safe import one_line

@@ -2,7 +2,9 @@
 
 A terminal sends its answers the way it sends keys, and Textual's parser makes letters of those that it does
 not know: answers to its own questions that come late or in pieces, and to those of a program before it.
-The same parser gives up on a sequence of over 32 characters, which an input method needs for a few words.
+The same parser gives up on a sequence of over 32 characters, which an input method needs for a few words, and
+fails on parts of a key that a terminal sends where a program before has asked for them and has not taken that
+back: which other key it would be, and whether it is held down or let go.
 """
 
 from __future__ import annotations
@@ -23,15 +25,25 @@ _REPLY = re.compile(
 _BEGUN = re.compile(
     r"\x1b(?:\](?:\d{1,4}(?:;[^\x07\x1b]{0,65536})?)?"
     r"|P[\d;]{0,16}(?:[$+>|!][^\x1b]{0,65536})?|_(?:G[^\x1b]{0,65536})?)\x1b?\Z"
-    r"|\x1b(?:\[(?:[?>=][\d;:]{0,256}\$?|\d[\d;]{0,256})?)?\Z"
+    r"|\x1b(?:\[(?:[?>=][\d;:]{0,256}\$?|\d[\d;:]{0,256})?)?\Z"
 )
 # Characters of escape, or alt and [, ], P or _, which begin an answer as well.
 _LONGEST_KEY = 2
 # Bytes of one sequence may come apart, over a slow line by this much.
 _KEY_SECONDS, _ANSWER_SECONDS = 0.1, 0.5
-# Text that the kitty protocol sends with a key, or for none: the numbers of its characters.
-_TEXT = re.compile(r"\x1b\[\d{0,8}(?::[\d:]{0,32})?;\d{0,4}(?::\d{0,4})?;(\d{1,7}(?::\d{1,7})+)u")
+# A key of the kitty protocol: number:shifted:basic ; modifiers:event ; text. In xterm's modifyOtherKeys each
+# has the number 27, and the key's own is where the text would be.
+_KEY = re.compile(
+    r"\x1b\[(?P<key>\d{0,8})(?::(?P<shifted>\d{0,8}))?(?::\d{0,8})?"
+    r";(?P<modifiers>\d{0,4})(?::(?P<event>\d?))?(?:;(?P<text>[\d:]{0,65536}))?(?P<end>[u~ABCDEFHPQS])"
+    r"|\x1b\[(?P<only>\d{1,8})(?::[\d:]{0,32})?u"
+)
 _TEXT_BEGUN = re.compile(r"\x1b\[\d{0,8}(?::[\d:]{0,32})?;\d{0,4}(?::\d{0,4})?;[\d:]{0,65536}\Z")
+_LET_GO = "3"
+_SHIFT = 1
+_LOCKS = 64 | 128  # caps lock and num lock
+# Enter, tab, escape and backspace: with other keys, Textual understands xterm's form.
+_XTERM_NUMBER, _KEYS_WITHOUT_LETTER = "27", ("8", "9", "13", "27", "127")
 
 
 class ReplyFilter:
@@ -51,7 +63,7 @@ class ReplyFilter:
         """`data`, and what was held before it, without answers and without what is held from now on."""
         text, self._held = self._held + data, ""
         if "\x1b" in text:
-            text = _TEXT.sub(_characters, _REPLY.sub("", text))
+            text = _KEY.sub(_plain_key, _REPLY.sub("", text))
             if begun := _BEGUN.search(text) or _TEXT_BEGUN.search(text):
                 text, self._held = text[: begun.start()], text[begun.start() :]
         return text
@@ -62,8 +74,30 @@ class ReplyFilter:
         return held if len(held) <= _LONGEST_KEY else ""
 
 
-def _characters(match: re.Match[str]) -> str:
-    numbers = [int(number) for number in match[1].split(":")]
-    return "".join(
-        chr(number) for number in numbers if 0x20 <= number < 0x110000 and not 0xD800 <= number < 0xE000
-    )
+def _plain_key(match: re.Match[str]) -> str:
+    """A key as Textual understands it, or its text; nothing for one that is let go or is no character."""
+    if only := match["only"]:
+        return f"\x1b[{only}u" if _is_character(int(only)) else ""
+    key, modifiers, text, end = match["key"], match["modifiers"], match["text"] or "", match["end"]
+    if match["event"] == _LET_GO or not _is_character(int(key or 1)):
+        return ""
+    if end == "~" and key == _XTERM_NUMBER and text in _KEYS_WITHOUT_LETTER:
+        return f"\x1b[{text};{modifiers}u"
+    is_shifted = (int(modifiers or 1) - 1) & ~_LOCKS == _SHIFT
+    if end == "u" and not text and match["shifted"] and is_shifted:
+        text = match["shifted"]
+    if end == "u" and text:
+        if ":" in text or not _is_character(int(text)):
+            return _characters(text)
+        return f"\x1b[{key};{modifiers};{text}u"
+    return f"\x1b[{key};{modifiers}{';' if text else ''}{text}{end}"
+
+
+def _is_character(number: int) -> bool:
+    return number < 0xD800 or 0xE000 <= number < 0x110000
+
+
+def _characters(numbers: str) -> str:
+    """The text that is sent as the numbers of its characters, without what is no text."""
+    texts = (int(number) for number in numbers.split(":") if number)
+    return "".join(chr(number) for number in texts if number >= 0x20 and _is_character(number))

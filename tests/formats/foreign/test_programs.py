@@ -10,7 +10,8 @@ import pytest
 from moa_tui.chat.library import Library
 from moa_tui.errors import FileError
 from moa_tui.store import Store
-from tests.formats.foreign.samples import SAMPLES, log_row
+from moa_tui.text.wording import summary
+from tests.formats.foreign.samples import SAMPLES, log_row, said
 from tests.formats.helpers import pairs
 
 if TYPE_CHECKING:
@@ -43,6 +44,35 @@ def test_each_programs_file_is_taken_and_summed_up(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+def test_a_second_import_takes_nothing_twice(name: str, tmp_path: Path) -> None:
+    sample = SAMPLES[name]
+    file = tmp_path / "file"
+    file.write_text(sample.content if isinstance(sample.content, str) else json.dumps(sample.content))
+    with Store(tmp_path / "moa-tui.db") as store:
+        library = Library(store, tmp_path)
+        library.read_in(file)
+        number = len(library.summaries())
+        taken, *notes = library.read_in(file)
+        assert taken == "0 conversations, 0 turns taken"
+        assert sum(note.endswith("is there already; it was left as it is") for note in notes) == number
+        assert len(library.summaries()) == number
+
+
+def test_what_a_file_holds_twice_is_taken_twice_and_what_has_grown_is_taken_anew(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    questions = [{"messages": [said("user", "Q")]}] * 8
+    with Store(tmp_path / "moa-tui.db") as store:
+        library = Library(store, tmp_path)
+        file.write_text(json.dumps(questions))
+        assert library.read_in(file) == ["8 conversations, 8 turns taken"]
+        answered = {"messages": [said("user", "Q"), said("assistant", "A")]}
+        file.write_text(json.dumps([answered, *questions]))
+        taken, *notes = library.read_in(file)
+    assert taken == "1 conversation, 1 turn taken"
+    assert notes == [*['"Q" is there already; it was left as it is'] * 5, "3 more conversations like these"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
 def test_the_order_of_turns_is_that_of_the_file(name: str, imported: Importing) -> None:
     sample = SAMPLES[name]
     turns = [
@@ -71,6 +101,71 @@ def test_title_and_branch_in_view_are_those_of_the_file(
     first = imported(SAMPLES[name].content).conversations[0]
     assert first.title == title
     assert pairs(first)[-1][1] == answer
+
+
+def test_of_an_imported_answer_the_model_is_shown_and_no_numbers(imported: Importing) -> None:
+    messages = [said("user", "Q"), said("assistant", "A", model="gpt-4o"), said("user", "R")]
+    lines = [
+        summary(turn.recipe, turn.outcome)
+        for turn in imported(messages).conversations[0].turns
+        if turn.outcome is not None
+    ]
+    assert lines == ["imported: model gpt-4o", "imported: not answered"]
+
+
+def test_a_conversation_that_begins_with_an_answer_is_called_by_its_first_question(
+    imported: Importing,
+) -> None:
+    (conversation,) = imported([said("assistant", "Welcome!"), said("user", "Cats?\nx")]).conversations
+    assert (conversation.name, conversation.turns[0].prompt) == ("Cats?", "[no question]")
+    (conversation,) = imported([said("assistant", "Welcome!")]).conversations
+    assert conversation.name == "[no question]"
+
+
+def test_a_file_that_claude_wrote_for_the_reader_is_kept(imported: Importing) -> None:
+    blocks = [
+        {"type": "tool_use", "name": "create_file", "input": {"path": path, "file_text": text}}
+        for path, text in (
+            ("/home/claude/try.py", "scratch"),
+            ("/mnt/user-data/outputs/sum.py", "print(1)"),
+            ("/mnt/user-data/outputs/report.md", "# Report"),
+        )
+    ]
+    messages = [{"sender": "human", "text": "Q"}, {"sender": "assistant", "content": blocks}]
+    result = imported({"uuid": "c", "name": "", "chat_messages": messages})
+    answer = "**sum.py**\n\n```\nprint(1)\n```\n\n**report.md**\n\n# Report"
+    assert pairs(result.conversations[0]) == [("Q", answer)]
+    assert result.notes == ("1 tool call left out",)
+
+
+def test_what_open_webui_merged_is_kept_with_the_answer_it_stands_at(imported: Importing) -> None:
+    # open-webui/open-webui, Chat.svelte: a conversation goes on from `merged.content`.
+    messages = {
+        "q": {"id": "q", "parentId": None, "childrenIds": ["a"], "role": "user", "content": "Q"},
+        "a": {
+            **{"id": "a", "parentId": "q", "childrenIds": [], "role": "assistant", "content": "One."},
+            "merged": {"status": True, "content": "Both."},
+        },
+    }
+    result = imported({"chat": {"history": {"messages": messages, "currentId": "a"}}})
+    assert pairs(result.conversations[0]) == [("Q", "One.\n\n**Merged answer**\n\nBoth.")]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "reasoning"),
+    [
+        (":::thinking\nHm.\n:::\n\nSo.", "So.", "Hm."),
+        (":::thinking\nHm.", ":::thinking\nHm.", ""),
+        ("So: :::thinking\nx\n:::", "So: :::thinking\nx\n:::", ""),
+    ],
+)
+def test_a_thought_in_the_text_of_librechat_is_no_answer(
+    imported: Importing, text: str, answer: str, reasoning: str
+) -> None:
+    # danny-avila/LibreChat, client/src/components/Chat/Messages: `:::thinking` of texts without parts.
+    messages = [{"isCreatedByUser": True, "text": "Q"}, {"isCreatedByUser": False, "text": text}]
+    result = imported({"conversationId": "c", "messages": messages})
+    assert described(result.conversations[0].turns[0]) == ("unknown", "Q", answer, reasoning)
 
 
 def test_the_side_that_won_is_in_view(imported: Importing) -> None:

@@ -78,14 +78,11 @@ async def test_only_spaces_are_not_sent_and_stay() -> None:
         assert (app.sent, app.prompt.text) == ([], " \n ")
 
 
-@pytest.mark.parametrize("key", ["ctrl+j", "shift+enter", "shift+\r"])
+@pytest.mark.parametrize("key", ["ctrl+j", "shift+enter"])
 async def test_a_new_line_by_each_key_a_terminal_may_send(key: str) -> None:
     app = Host()
     async with app.run_test() as pilot:
-        await pilot.press("a")
-        app.post_message(events.Key(key, "\r" if key == "shift+\r" else None))
-        await pilot.pause()
-        await pilot.press("b", "enter")
+        await pilot.press("a", key, "b", "enter")
         assert app.sent == ["a\nb"]
 
 

@@ -108,3 +108,45 @@ def test_the_words_of_an_input_method_are_letters() -> None:
 
 def test_numbers_that_are_no_characters_are_left_out() -> None:
     assert ReplyFilter().pass_keys("\x1b[0;;97:27:55296:1114112:98u") == "ab"
+
+
+@pytest.mark.parametrize(
+    ("sequence", "keys"),
+    [
+        # Kitty's documentation, "Comprehensive keyboard handling": other keys, events and text.
+        ("\x1b[97:65;2u", ["A"]),
+        ("\x1b[97:65;2;65u", ["A"]),
+        ("\x1b[97:65;66;u", ["A"]),
+        ("\x1b[97;1:1;97u", ["a"]),
+        ("\x1b[97;1:2;97u", ["a"]),
+        ("\x1b[97;1:3u", []),
+        ("\x1b[97;1:3;97u", []),
+        ("\x1b[27;1:1u", ["escape"]),
+        ("\x1b[27;1:3u", []),
+        ("\x1b[99:67;6u", ["ctrl+shift+c"]),
+        ("\x1b[1089::99;5u", ["ctrl+с"]),
+        ("\x1b[1089:1057:115;2;1057u", ["С"]),
+        ("\x1b[13:13;2:1u", ["shift+enter"]),
+        ("\x1b[1;1:1H", ["home"]),
+        ("\x1b[1;5:2A", ["ctrl+up"]),
+        ("\x1b[1;1:3A", []),
+        ("\x1b[15;1:3~", []),
+        ("\x1b[55296u", []),
+        ("\x1b[1114112;1u", []),
+        ("\x1b[97;;1114112u", []),
+        # xterm's "Control Sequences", modifyOtherKeys.
+        ("\x1b[27;2;13~", ["shift+enter"]),
+        ("\x1b[27;5;13~", ["ctrl+enter"]),
+        ("\x1b[27;2;196~", ["Ä"]),
+        ("\x1b[27;5;105~", ["ctrl+i"]),
+    ],
+)
+def test_a_key_is_understood_in_every_form_of_it(sequence: str, keys: list[str]) -> None:
+    def read(*pieces: str) -> list[str]:
+        replies, parser = ReplyFilter(), XTermParser()
+        inputs = [keys for piece in pieces if (keys := replies.pass_keys(piece))]
+        return [getattr(event, "key", "") for keys in inputs for event in parser.feed(keys)]
+
+    assert read(sequence) == keys
+    for cut in range(2, len(sequence)):
+        assert read(sequence[:cut], sequence[cut:]) == keys, cut
