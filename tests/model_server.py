@@ -373,8 +373,8 @@ def thought_aloud(reply: Reply) -> Iterator[Delta]:
 
 def in_one_line(reply: Reply) -> Iterator[Delta]:
     size = reply.spec.size or 1_000_000
-    # The numbers keep it from being the same over and over, which a program may take for a loop.
-    words = (f"{WORDS[number % len(WORDS)]} {number} " for number in range(size // 4))
+    # The order of the words never comes again, or a program might take it for a loop.
+    words = (f"{WORDS[number * number % 7919 % len(WORDS)]} {number} " for number in range(size // 4))
     line = (reply.heading()[1] + "".join(words))[:size]
     step = max(1, size // 300)
     return (("content", line[i : i + step]) for i in range(0, size, step))

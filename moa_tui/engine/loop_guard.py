@@ -21,13 +21,13 @@ _LONGEST_BLOCK_BUT_NUMBERS = 8_000
 _SHARE_WHERE_CUT = 0.24
 
 _CHECK_EVERY = 512  # characters
-_CHECK_EVERY_BUT_NUMBERS = 8_192
+_CHECK_EVERY_BUT_NUMBERS = 16_384
 _TAIL = 3 * _LEAST_BYTES_BUT_NUMBERS // 2  # Numbers are masked by shorter ones.
 _PROBE = 240
 _MOST_CANDIDATES = 6
-_ITEM_NUMBER = re.compile(r"^[ \t]*\d{1,6}[.):]", re.MULTILINE)
+_ITEM_NUMBER = re.compile(r"\n[ \t]*\d{1,6}[.):]")
 _TORN_NUMBER = re.compile(r"\n[ \t]*\d{0,6}\Z")
-_ANY_NUMBER = re.compile(r"\d+")
+_ANY_NUMBER = re.compile(r"[0-9]+")
 
 
 class LoopGuard:
@@ -54,7 +54,7 @@ class LoopGuard:
         self._fresh, self._fresh_characters = [], 0
         share = _SHARE_WHERE_CUT if was_cut else 1.0
         text = self._tail[-_LONGEST_BLOCK * (_LEAST_TIMES + 1) :]
-        text = _ITEM_NUMBER.sub("1.", _TORN_NUMBER.sub("", text))
+        text = _ITEM_NUMBER.sub("\n1.", _TORN_NUMBER.sub("", text))
         block = _repeated(text, _LONGEST_BLOCK, share * _LEAST_BYTES)
         if not block and self._unchecked >= _CHECK_EVERY_BUT_NUMBERS:
             self._unchecked = 0

@@ -54,7 +54,9 @@ def plain(text: str) -> str:
     text = " ".join(text.replace("a.m.", "am").replace("p.m.", "pm").replace("**", "").split())
     text = re.sub(r"^(?:#+|<answer>) ?|</answer>$|(?:です|でした|である|입니다)[。.]?$", "", text)
     text = re.sub(r"\b([a-z])\.(?=[a-z]\b)", r"\1", text)
-    text = re.sub(r"\d{1,3}(?:\.\d{3})+,\d+", _from_decimal_comma, text)
+    text = re.sub(
+        r"\d{1,3}(?:\.\d{3})+,\d+|(?<![\d.])[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])", _from_decimal_comma, text
+    )
     text = _GROUPED.sub(lambda match: match[1] + re.sub(r"\D", "", match[2]), text)
     text = re.sub(r"^(?:minus|negative)\s+(?=\d)", "-", text)
     if re.fullmatch(r"[+-]?\d+,\d{1,2}", text):

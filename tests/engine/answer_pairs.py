@@ -28,7 +28,7 @@ SAME: tuple[tuple[str, ...], ...] = (
     ("12", "twelve", "12.", "+12", "١٢", "x = 12", "#### 12"),
     ("21", "twenty-one", "Twenty one"),
     ("1234.5", "1,234.50", "1.234,50"),
-    ("1,500,000", "1.5 million", "1.5e6", "one million five hundred thousand"),
+    ("1,500,000", "1.500.000", "1.5 million", "1.5e6", "one million five hundred thousand"),
     ("123", "one hundred twenty-three", "one hundred and twenty three"),
     ("$5,000,000", "$5 million", "5 million dollars"),
     ("24", "2 dozen"),
