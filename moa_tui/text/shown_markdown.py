@@ -34,6 +34,7 @@ _MOST_FORMULA_LINES = 200
 _CLOSING_MARKS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 # Marks in a paragraph of their own belong to a formula with blank lines in it.
 _LONE_MARKS = {*_CLOSING_MARKS, *_CLOSING_MARKS.values()}
+_OPEN_LINES = ("\\[", "$$")
 _LONGEST_LONE_MARK = 20  # characters, with the blanks around it
 _ENVIRONMENT = re.compile(r"\\begin\{([A-Za-z]{1,20}\*?)\}")
 _LINE_BREAK = re.compile(r"<br[ \t]{0,8}/?>", re.IGNORECASE)
@@ -138,7 +139,8 @@ def _formula_end(state: _State, start: int) -> int:
     closing = _closing_mark(source, start)
     close = state.find(closing, behind_mark) if closing else -1
     if close < 0:
-        return -1
+        # One that is still being written, or was cut off.
+        return len(source) if start == 0 and source.partition("\n")[0].strip() in _OPEN_LINES else -1
     end = close + len(closing)
     # What is escaped so may also be a link, a box or a number of a source that is not meant to be one.
     is_text = not source[behind_mark:close].strip(" xX0123456789,") or source[end : end + 1] in ("(", "[")
@@ -199,7 +201,9 @@ def _formula_block(state: StateBlock, start_line: int, end_line: int, silent: bo
         if closing in state.src[state.bMarks[line - 1] : state.eMarks[line - 1]]:
             break
     else:
-        return False
+        # Where the text ends first, it is still being written, or was cut off.
+        if line < state.lineMax or first.strip() not in _OPEN_LINES:
+            return False
     if silent:
         return True
     _push_paragraph(state, start_line, line)

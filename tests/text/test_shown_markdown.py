@@ -53,6 +53,15 @@ def test_the_lines_of_a_formula_are_no_list_heading_or_quotation(begin: str, end
     assert html(f"- {indented}") == f"<ul>\n<li>{formula}</li>\n</ul>"
 
 
+@pytest.mark.parametrize("mark", ["\\[", "$$"])
+def test_a_formula_that_is_still_being_written_is_one(mark: str) -> None:
+    formula = f"{mark}\nx_1 = \\{{a\n- *b*"
+    assert html(f"Text:\n\n{formula}") == f"<p>Text:</p>\n<p>{formula}</p>"
+    indented = formula.replace("\n", "\n  ")
+    assert html(f"- t\n\n  {indented}").endswith(f"<p>{formula}</p>\n</li>\n</ul>")
+    assert html(f"{formula}\n\nafter").count("<em>b</em>") == 1
+
+
 def test_the_marks_of_a_formula_with_blank_lines_stay() -> None:
     assert html("\\[\n\nx\n\n\\]") == "<p>\\[</p>\n<p>x</p>\n<p>\\]</p>"
 
