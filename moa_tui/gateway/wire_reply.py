@@ -58,6 +58,11 @@ class WireReply:
         chunks, self.chunks = self.chunks, []
         return chunks
 
+    @property
+    def has_ended(self) -> bool:
+        """True once the server has said why its answer ends; all that may follow is a count of tokens."""
+        return self._reason is not None
+
     # What a server sends
 
     def say(self, kind: Kind, text: object) -> None:
