@@ -118,6 +118,10 @@ class WireReply:
         """Say that the text is the model's refusal."""
         self.note("the model refused to answer; the text is its refusal")
 
+    def miss(self) -> None:
+        """Something that may be text, in a form that cannot be read."""
+        self._has_unreadable = True
+
     def note_left_out(self, part: str) -> None:
         """Say that the answer has a part of this kind, which is no text."""
         self.note(f"a part of the answer is no text ({quoted_name(part)}) and was left out")
