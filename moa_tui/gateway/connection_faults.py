@@ -117,6 +117,9 @@ def connection_fault(causes: Iterable[BaseException], address: str | None) -> Mo
         if "ServerDisconnectedError" in names and server.startswith("http://"):
             hint = " before it answered; if the server expects TLS, write https:// in its address"
         return ModelError("connection", f"the connection was lost{where}{hint}")
+    if "HttpProcessingError" in names:
+        said = f"what answers{where} does not speak HTTP as a model server does; are host and port right?"
+        return ModelError("malformed", said)
     return None
 
 

@@ -107,9 +107,10 @@ _EXCEPTIONS = re.compile(
 _NOT_SAID = re.compile(
     r"\s*(?:Original exception:|Handle with `litellm|Traceback \(most recent|Received Model Group)"
 )
-# A body that was made a text of as Python shows it: bytes, or an object.
+# A body that was made a text of as Python shows it: bytes, or an object, with the escapes that Python writes
+# (of others it would warn).
 _BYTES = re.compile(r"""b(?P<quote>['"])(?P<body>.*)(?P=quote)\.?""", re.DOTALL)
-_PYTHON_OBJECT = re.compile(r"\{'.*\}", re.DOTALL)
+_PYTHON_OBJECT = re.compile(r"""\{'(?:[^\\]|\\[\\'"nrtxuU])*\}""")
 
 
 def said(text: str) -> str:
@@ -129,7 +130,10 @@ def _text_of_page(page: str) -> str:
     """The beginning of what a page of HTML or XML says, the title once."""
     texts = [" ".join(html.unescape(text).split()) for text in re.split(r"<[^<>]*>", _UNSEEN.sub(" ", page))]
     text = " ".join(dict.fromkeys(filter(None, texts)))
-    return text if len(text) <= _LONGEST_PAGE else f"{text[:_LONGEST_PAGE].rpartition(' ')[0]} ..."
+    if len(text) <= _LONGEST_PAGE:
+        return text
+    start = text[:_LONGEST_PAGE]
+    return f"{start.rpartition(' ')[0] or start} ..."
 
 
 # Where providers put the message of an error; it may be an object with a message in its turn.
@@ -255,8 +259,8 @@ def _stated_status(event: Any) -> int | None:
 
 
 def _as_json(value: Any) -> str:
-    """The JSON text of a value, cut; nothing where it is nested too deeply."""
-    with suppress(RecursionError, ValueError):
+    """The JSON text of a value, cut; nothing where it has none, or is nested too deeply."""
+    with suppress(RecursionError, TypeError, ValueError):
         return json.dumps(value, ensure_ascii=False)[:_LONGEST_MESSAGE]
     return ""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 import logging
 import os
 import re
@@ -22,15 +21,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from moa_tui.engine.amounts import dollars, token_count
-from moa_tui.engine.values import Chunk, Finish, Usage
+from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import ModelError
-from moa_tui.gateway.connection_faults import connection_fault, proxy_of, through
-from moa_tui.gateway.error_reply import failure_kind, said
-from moa_tui.gateway.finish_reasons import plain_reason
+from moa_tui.gateway.connection_faults import proxy_of, through
+from moa_tui.gateway.litellm_errors import translate
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
-from moa_tui.gateway.waits import retry_after
 from moa_tui.gateway.wire_body import in_pieces, read_body
 from moa_tui.gateway.wire_reader import WireReader
+from moa_tui.gateway.wire_reply import WireReply
 
 # These are read while litellm is imported: its map comes from its own package instead of the network, a .env
 # file in the working directory is not taken for the user's environment, and litellm does not look for secrets
@@ -55,8 +53,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from moa_tui.engine.values import Message
-    from moa_tui.errors import FailureKind
-    from moa_tui.gateway.wire_reply import WireReply
 
 litellm.suppress_debug_info = True
 # For a Llama model litellm would download a tokenizer; without a network that froze the loop for 23 s.
@@ -190,9 +186,6 @@ async def _log_nothing(*_: object, **__: object) -> None:
 Logging.failure_handler = lambda *_, **__: None
 Logging.async_failure_handler = _log_nothing
 
-# Characters of an error's text that are read.
-_LONGEST_MESSAGE = 10_000
-
 
 async def stream(
     model: str,
@@ -311,8 +304,6 @@ async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGene
         # The reply was whole where only what follows the finish reason, its usage, cannot be read.
         if getattr(response, "received_finish_reason", None) is None or isinstance(error, ModelError):
             raise
-        yield Finish(_finish_reason(response))
-        return
     yield _finish(notes, priced_model)
 
 
@@ -388,102 +379,18 @@ def missing_key(model: str) -> str | None:
 def _finish(response: Any, priced_model: str | None) -> Finish:
     """Why the stream ended, the tokens it used and what they cost, as far as that is known.
 
-    Reason and tokens are the provider's: litellm invents them where the provider sends none.
+    Reason and tokens are the provider's: litellm invents them where the provider sends none. It keeps the
+    reason in one of two places, by the provider.
     """
-    reason = _finish_reason(response)
-    usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
-    if usage is None:
-        return Finish(reason)
-    prompt_tokens, completion_tokens = (
-        token_count(getattr(usage, name, None) or 0) for name in ("prompt_tokens", "completion_tokens")
+    reply = WireReply()
+    reply.end(
+        getattr(response, "received_finish_reason", None)
+        or getattr(response, "intermittent_finish_reason", None)
     )
-    stated = dollars(getattr(usage, "cost", None))  # OpenRouter sends what it charged.
-    # litellm makes zeros of what the server left out, and no request takes no token at all.
-    if prompt_tokens is None or completion_tokens is None or not (prompt_tokens or completion_tokens):
-        return Finish(reason, cost=stated)
-    tokens = Usage(prompt_tokens, completion_tokens, estimated=False)
-    if stated is not None:
-        return Finish(reason, tokens, stated)
-    return Finish(reason, tokens, _cost(priced_model, usage) if priced_model else None)
-
-
-def _finish_reason(response: Any) -> str | None:
-    """The provider's own finish reason, which may be any text, on one line; None where it gave none.
-
-    litellm keeps it in one of two places, by the provider.
-    """
-    reasons = (getattr(response, f"{name}_finish_reason", None) for name in ("received", "intermittent"))
-    reason = next(filter(None, reasons), None)
-    return plain_reason(str(reason)) if reason else None
-
-
-def translate(error: Exception, model: str, api_base: str | None = None) -> ModelError:
-    """The ModelError for what litellm or a client below it raised."""
-    # An error in the middle of a stream comes wrapped, with a status that litellm made up.
-    inner = getattr(error, "original_exception", None)
-    is_midstream = inner is not None
-    root = inner if isinstance(inner, Exception) else error
-    message = _provider_message(root)
-    status = getattr(root, "status_code", None)
-    status = status if isinstance(status, int) and 100 <= status <= 599 else None
-    causes = _causes(error)
-    if (fault := connection_fault(causes, api_base)) is not None:
-        return fault
-    if package := next((cause.name for cause in causes if isinstance(cause, ModuleNotFoundError)), None):
-        package = package.partition(".")[0]
-        return ModelError(
-            "bad_request",
-            f"{model}: litellm reaches it only with the Python package {package}, which is not installed; "
-            f"install it where moa-tui is (pip install {package}), or ask another model",
-        )
-    if any(isinstance(cause, json.JSONDecodeError | UnicodeDecodeError) for cause in causes):
-        return ModelError("malformed", f"the server sent what is no valid reply: {message}")
-    if isinstance(root, AttributeError | LookupError | TypeError):
-        return ModelError("malformed", f"{model}: litellm cannot read what the server sent")
-    if is_midstream:
-        return ModelError("server", f"the server reported an error in the middle of its reply: {message}")
-    if "LLM Provider NOT provided" in message or "Unmapped LLM provider" in message:
-        return ModelError(
-            "not_found",
-            f"{model}: no such provider. Write provider/model with a provider that litellm knows, or define "
-            f"the first part as an endpoint in the config: [endpoints.{model.partition('/')[0]}]",
-        )
-    if status is None:
-        return ModelError("malformed", f"the server's reply could not be read ({message})")
-    return ModelError(_kind(root, status, message), message, status, _retry_after(root))
-
-
-def _kind(root: Exception, status: int, message: str) -> FailureKind:
-    """The kind of failure that litellm's exception stands for."""
-    if isinstance(root, litellm.exceptions.ContextWindowExceededError):
-        return "context"
-    if isinstance(root, litellm.exceptions.ContentPolicyViolationError):
-        return "filtered"
-    return failure_kind(status, message)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error and all that led to it, by whatever attribute that is linked."""
-    causes: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        cause = waiting.pop()
-        if cause is not None and cause not in causes:
-            causes.append(cause)
-            inner = getattr(cause, "original_exception", None)
-            waiting += [cause.__cause__, cause.__context__]
-            waiting.append(inner if isinstance(inner, BaseException) else None)
-    return causes
-
-
-def _provider_message(root: Exception) -> str:
-    """The provider's own message, without what litellm puts around it, JSON and HTML tags."""
-    return said(str(getattr(root, "message", None) or root)[:_LONGEST_MESSAGE]) or "no word why"
-
-
-def _retry_after(root: Exception) -> float | None:
-    """The seconds that the server asks to wait; None for none."""
-    headers = getattr(root, "litellm_response_headers", None)
-    if headers is None:
-        headers = getattr(getattr(root, "response", None), "headers", None)
-    return retry_after(headers) if headers else None
+    usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
+    if usage is not None:
+        reply.count(*(getattr(usage, f"{name}_tokens", None) or 0 for name in ("prompt", "completion")))
+        reply.cost = dollars(getattr(usage, "cost", None))  # OpenRouter sends what it charged.
+        if reply.cost is None and reply.tokens is not None and priced_model is not None:
+            reply.cost = _cost(priced_model, usage)
+    return reply.finish()

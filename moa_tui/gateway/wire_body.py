@@ -29,25 +29,30 @@ async def read_body(body: BoundedStream, reader: WireReader) -> AsyncGenerator[C
     What was read of a foreign reply is put back. Raises ModelError, and what the body raises.
     """
     waiting: list[bytes] = []
-    async for piece in body:
-        chunks = reader.feed(piece)
-        if not reader.is_known:
-            waiting.append(piece)
-            if reader.is_foreign:
-                break
-        for chunk in chunks:
-            if len(chunk.text) <= _LONGEST_CHUNK:
-                yield chunk
-                continue
-            async for part in in_pieces(chunk.text):
-                yield Chunk(chunk.kind, part)
-        if reader.is_over:
-            await _leave(body)
-            return
-    else:
-        for chunk in reader.flush():
-            async for part in in_pieces(chunk.text):
-                yield Chunk(chunk.kind, part)
+    try:
+        async for piece in body:
+            chunks = reader.feed(piece)
+            if not reader.is_known:
+                waiting.append(piece)
+                if reader.is_foreign:
+                    break
+            for chunk in chunks:
+                if len(chunk.text) <= _LONGEST_CHUNK:
+                    yield chunk
+                    continue
+                async for part in in_pieces(chunk.text):
+                    yield Chunk(chunk.kind, part)
+            if reader.is_over:
+                await _leave(body)
+                return
+        else:
+            for chunk in reader.flush():
+                async for part in in_pieces(chunk.text):
+                    yield Chunk(chunk.kind, part)
+    except httpx.HTTPError:
+        # Some servers close the connection behind an answer without the end that HTTP has for a body.
+        if not reader.reply.has_ended:
+            raise
     if reader.is_foreign:
         body.put_back(waiting)
 

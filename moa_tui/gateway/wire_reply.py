@@ -58,6 +58,11 @@ class WireReply:
         chunks, self.chunks = self.chunks, []
         return chunks
 
+    @property
+    def has_ended(self) -> bool:
+        """True once the server has said why its answer ends; all that may follow is a count of tokens."""
+        return self._reason is not None
+
     # What a server sends
 
     def say(self, kind: Kind, text: object) -> None:
@@ -112,6 +117,10 @@ class WireReply:
     def note_refusal(self) -> None:
         """Say that the text is the model's refusal."""
         self.note("the model refused to answer; the text is its refusal")
+
+    def miss(self) -> None:
+        """Something that may be text, in a form that cannot be read."""
+        self._has_unreadable = True
 
     def note_left_out(self, part: str) -> None:
         """Say that the answer has a part of this kind, which is no text."""

@@ -53,9 +53,14 @@ def _openai(reply: WireReply, event: Event) -> None:
 
 def _openai_whole(reply: WireReply, choice: Event) -> None:
     """A whole answer in one document, where a stream was asked for, or, by MiniMax, behind the stream."""
-    if choice.get("finish_reason") and not reply.has_said_anything:
-        _openai_delta(reply, fields(choice.get("message")))
+    if reply.has_said_anything:
+        return
+    message = fields(choice.get("message"))
+    if choice.get("finish_reason"):
+        _openai_delta(reply, message)
         _openai_end(reply, choice)
+    elif message.get("content"):
+        reply.miss()  # A piece, or all so far: who sends such does not say.
 
 
 def _openai_end(reply: WireReply, choice: Event) -> None:

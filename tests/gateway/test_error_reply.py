@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from moa_tui.gateway.error_reply import error_reply, said
 
@@ -86,6 +88,9 @@ def test_the_message_is_found_in_every_providers_error(body: object, message: st
         ("<html>" + "so and so " * 100, "so and so " * 29 + "so and so ..."),
         ('<?xml version="1.0"?><Error><Code>SlowDown</Code></Error>', "SlowDown"),
         ('{"error": {"message": "cut he', '{"error": {"message": "cut he'),
+        (r"{'error': 'a \d'}", r"{'error': 'a \d'}"),
+        ("{'no object'}", "{'no object'}"),
+        ("{'error': {(1, 2): b'x'}}", "{'error': {(1, 2): b'x'}}"),
         ('{"error":' * 5_000, ('{"error":' * 5_000)[:10_000]),
         ("[" * 20_000, "[" * 10_000),
         ("7" * 20_000, "7" * 10_000),
@@ -141,3 +146,31 @@ def test_a_cut_body_says_so_at_the_end_of_a_message_that_fits() -> None:
     failure = error_reply(500, {}, b"a" * 16_000, was_cut=True)
     assert failure.message.endswith("[cut: the server sent more than 16,000 bytes]")
     assert len(failure.message) < 1_100
+
+
+PIECES = (
+    "{'",
+    "'}",
+    '{"',
+    '"}',
+    "error",
+    "message",
+    "': ",
+    '": ',
+    "[",
+    "]",
+    "(",
+    ")",
+    ", ",
+    "1",
+    "None",
+    "b'",
+)
+
+
+@pytest.mark.hypothesis
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from((*PIECES, "<", ">", "<!--", "<script>", "<html", " ")), max_size=12))
+def test_no_body_makes_the_reading_of_an_error_fail(pieces: list[str]) -> None:
+    assert error_reply(400, {}, "".join(pieces).encode(), was_cut=False).message
+    assert error_reply(400, {}, "".join(("{'", *pieces, "'}")).encode(), was_cut=False).message

@@ -561,6 +561,12 @@ def test_a_whole_answer_of_coheres_first_version_is_read() -> None:
     assert (read.text, read.finish.reason) == ("Paris", "length")
 
 
+def test_a_whole_answer_in_pieces_is_missed_aloud() -> None:
+    pieces = [{"choices": [{"message": {"content": text}, "finish_reason": None}]} for text in ("Pa", "ris")]
+    pieces[1]["choices"][0]["finish_reason"] = "stop"
+    assert Read(events(*pieces)).kind == "malformed"
+
+
 def test_a_whole_call_of_a_tool_is_named() -> None:
     call = {"type": "tool_use", "name": "look_up", "input": {}}
     read = Read(lines({"type": "message", "content": [call], "stop_reason": "tool_use"}))

@@ -131,6 +131,7 @@ OWN: dict[str, list[Case]] = {
         answer("reasoning2@n=3,reason=3", reasoning=THOUGHT),
         answer("two_choices@n=3"),
         answer("no_reason@n=3", ANY, noted="end", estimated=True),
+        answer("dropped_end@n=3", estimated=True),
         answer("null_usage@n=3", estimated=True),
         answer("negative_usage@n=3", estimated=True),
         answer("float_usage@n=3", estimated=True),

@@ -388,3 +388,11 @@ def test_a_mark_of_the_byte_order_before_a_stream_is_passed_over(engine: EngineT
 def test_a_model_may_say_the_same_again_and_again(engine: EngineThread) -> None:
     with RawServer(sending(head(), *[chunk("no way ")] * 300, ending())) as server:
         assert Client(engine, server).text() == "no way " * 300
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\nBad Header\r\n\r\n"])
+def test_what_speaks_no_http_is_told_by_its_address(answer: bytes, engine: EngineThread) -> None:
+    with RawServer(sending(answer)) as server:
+        failure = Client(engine, server).failure()
+        assert (failure.kind, failure.status_code) == ("malformed", None)
+        assert f"{server.root}/v1 does not speak HTTP" in failure.message

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.model_server import Answer, Fault, Reply, ending_in, to_json
+from tests.model_server import Answer, Fault, Reply, dropped, ending_in, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,6 +123,14 @@ async def odd_headers(reply: Reply) -> web.StreamResponse:
     return refused
 
 
+async def dropped_behind_its_end(reply: Reply) -> web.StreamResponse:
+    """A whole answer, and a connection that is closed without the end of a chunked body."""
+    await reply.begin()
+    await reply.send(reply.text())
+    await reply.response.write(reply.frame(reply.chunk({}, "stop")))
+    return await dropped(hard=False)(reply)
+
+
 OpenAIReply.own_modes = {
     "refusal": Answer(refusals),  # the model's own refusal, in a field of its own
     "filtered": Answer(lambda reply: (), "content_filter"),  # before any text
@@ -136,6 +144,7 @@ OpenAIReply.own_modes = {
     "bare_error": Fault("text", ending_in(bare_error)),
     "beside": Deltas(tool_beside_text),
     "no_reason": no_reason,
+    "dropped_end": dropped_behind_its_end,
     "null_usage": OddUsage(None),
     "negative_usage": OddUsage(-1),
     "float_usage": OddUsage(2.5),
