@@ -12,6 +12,7 @@ import click
 from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import conversation_name
+from moa_tui.cli.streams import ClosedOutput
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
 from moa_tui.text.safe import quoted_name, safe_text
 
@@ -81,10 +82,11 @@ def open_chat(options: ChatOptions) -> NoReturn:
 
 def _require_terminal() -> None:
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
-        if stream is None or not stream.isatty():
+        is_closed = stream is None or isinstance(stream, ClosedOutput)
+        if is_closed or not stream.isatty():
             raise UsageError(
                 f"the chat needs a terminal, and standard {name} is "
-                f'{"closed" if stream is None else "redirected"}; in a script use `moa-tui ask "…"`'
+                f'{"closed" if is_closed else "redirected"}; in a script use `moa-tui ask "…"`'
             )
     if os.environ.get("TERM") in ("dumb", "unknown"):
         raise UsageError(
