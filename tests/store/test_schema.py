@@ -49,7 +49,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def shape(conversation: Conversation) -> list[tuple[object, ...]]:
-    """What of `with_branches` does not depend on ids drawn anew."""
+    """What of `with_branches` depends neither on ids drawn anew nor on how this version measures likeness.
+
+    What a recipe does not say has today's defaults, so of its limits nothing is compared.
+    """
     number = {turn.id: at for at, turn in enumerate(conversation.turns)}
     return [
         (conversation.title, conversation.created, conversation.active and number[conversation.active.id]),
@@ -58,12 +61,12 @@ def shape(conversation: Conversation) -> list[tuple[object, ...]]:
                 turn.prompt,
                 turn.parent and number[turn.parent.id],
                 turn.created,
-                turn.recipe,
+                turn.recipe and (turn.recipe.name, turn.recipe.agents, turn.recipe.layers),
                 turn.outcome
                 and [
                     turn.outcome.status,
                     turn.outcome.answer,
-                    turn.outcome.metrics,
+                    turn.outcome.metrics and turn.outcome.metrics.layers,
                     turn.outcome.cost,
                     *(
                         (call, reply.agent, reply.status, reply.text, reply.cost, list(reply.messages))
