@@ -197,7 +197,9 @@ def _write_recipes(folder: Path) -> None:
     for fault in FAULTS:
         path = folder / f"fault-{fault}.toml"
         write_recipe(path, [*proposers, f"lab/{fault}"], ["lab/told@key=final"], pace=None)
-        path.write_text(path.read_text() + "[limits]\nidle_seconds = 2\nfirst_token_seconds = 5\n")
+        # The hostile replies are rows of marks, which are to be read to their end.
+        limits = "idle_seconds = 2\nfirst_token_seconds = 5\nretries = 2\nloop_guard = false\n"
+        path.write_text(f"{path.read_text()}[limits]\n{limits}")
     write_recipe(folder / "slow.toml", ["lab/endless@key=a", "lab/endless@key=b"], ["lab/ok"], pace=None)
 
 
