@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.parameters import problem_of, texts_of
-from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, UsageError
 from moa_tui.gateway import demo
 from moa_tui.gateway.accepted import Accepted, parameters_of
 from moa_tui.gateway.address_hints import address_hint
 from moa_tui.gateway.answers import Answers
-from moa_tui.gateway.catalog import FREE_PROVIDERS, KEY_VARIABLES, LOCAL_ADDRESSES, Catalog
+from moa_tui.gateway.catalog import Catalog
 from moa_tui.gateway.destinations import (
     PLAIN_PROTOCOLS,
     address_of,
@@ -32,10 +31,12 @@ from moa_tui.gateway.destinations import (
     short_line,
     shown_address,
 )
+from moa_tui.gateway.known_models import KnownModels
 from moa_tui.gateway.masking import without_keys
+from moa_tui.gateway.routes import Routes
 from moa_tui.gateway.sanitize import Sanitizer, sanitize
 from moa_tui.gateway.think import ThinkSplitter
-from moa_tui.gateway.thinking import as_asked, room_for_thinking
+from moa_tui.gateway.thinking import as_asked
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.safe import quoted_name
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.plan import ModelFacts
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message, Moved
     from moa_tui.gateway.accepted import Form
@@ -69,16 +71,6 @@ _SAME_PROVIDER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where an agent's calls go. Any one of `key_variables` may hold the key; without any, none is needed."""
-
-    model: str
-    api_base: str | None
-    key_variables: tuple[str, ...]
-    is_endpoint: bool = False
-
-
 class Gateway:
     """Reaches models. Keys are read from `environ` at each call and not kept.
 
@@ -102,79 +94,20 @@ class Gateway:
         """The marks of destinations, imported or not, that a run was let go to by an answer."""
         self._told_of_effort: set[str] = set()
         """The models of which it was said that no effort reaches them."""
-        self._local_facts: Mapping[tuple[str, str], ModelFacts] = {}
-        """By a local server's address and a model there, what the server says of it."""
-        self._thinking_models: frozenset[tuple[str, str]] = frozenset()
-        """The models of local servers, as above, of which their server says that they think."""
+        self._routes = Routes(endpoints, environ, self.catalog)
+        self._models = KnownModels(endpoints, environ, self.catalog, self._routes, self._accepted)
 
     def learn(self, servers: Sequence[LocalServer]) -> None:
         """Take what local servers say of their models for what `facts` knows of them."""
-        self._local_facts = {
-            (server.url, model.name): ModelFacts(
-                server.url,
-                context_tokens=model.context_tokens,
-                prompt_price=0.0 if server.is_free else None,
-                completion_price=0.0 if server.is_free else None,
-            )
-            for server in servers
-            for model in server.models
-        }
-        self._thinking_models = frozenset(
-            (server.url, model.name) for server in servers for model in server.models if model.thinks
-        )
+        self._models.learn(servers)
 
     def facts(self, agent: Agent) -> ModelFacts:
         """What is known of the agent's model; its prices are unknown at any server but its provider's."""
-        facts = self._facts_without_thinking(agent)
-        # A server of one's own may refuse a request whose limit does not fit into its context.
-        if facts.context_tokens is None and self._is_own_server(agent):
-            return facts
-        info = self.catalog.thinking(agent.model)
-        if (facts.endpoint, agent.model.partition("/")[2]) in self._thinking_models:
-            info = replace(info, thinks=True)
-        room = room_for_thinking(agent, info, facts.context_tokens)
-        return replace(facts, thinking_tokens=room)
-
-    def _is_own_server(self, agent: Agent) -> bool:
-        """True where the model is served on the user's own machine, or unknown and not by its provider."""
-        provider = self.catalog.provider(agent.model) or ""
-        if provider in FREE_PROVIDERS or agent.model.partition("/")[0] in self._endpoints:
-            return True
-        elsewhere = agent.api_base or address_of(provider, self._environ)
-        return elsewhere is not None and self.catalog.find(agent.model) is None
-
-    def _facts_without_thinking(self, agent: Agent) -> ModelFacts:
-        prefix = agent.model.partition("/")[0]
-        stated = self._accepted.context_tokens(*self._place(agent))
-        if (endpoint := self._endpoints.get(prefix)) is not None:
-            window = endpoint.context_tokens or stated
-            return ModelFacts(endpoint.base_url, endpoint.concurrency, context_tokens=window)
-        provider = self.catalog.provider(agent.model)
-        address = shown_address(address_of(provider or "", self._environ) or "")
-        place = agent.api_base or address or provider or agent.model
-        if provider in FREE_PROVIDERS:
-            return ModelFacts(
-                place, prompt_price=0.0, completion_price=0.0, context_tokens=stated or _ollama_context(agent)
-            )
-        info = self.catalog.find(agent.model)
-        if agent.api_base is not None or info is None:
-            known = self._local_facts.get((place, agent.model.partition("/")[2]), ModelFacts(place))
-            return replace(known, context_tokens=stated or known.context_tokens)
-        return ModelFacts(
-            place,
-            context_tokens=stated or info.context_tokens,
-            prompt_price=info.prompt_price,
-            completion_price=info.completion_price,
-        )
+        return self._models.facts(agent)
 
     def missing_keys(self, agents: Sequence[Agent]) -> dict[str, list[str]]:
         """By variable that should hold a key and does not, the models that need the key."""
-        missing: dict[str, list[str]] = {}
-        for agent in agents:
-            variables = self._route(agent).key_variables
-            if variables and not any(self._environ.get(name, "").strip() for name in variables):
-                missing.setdefault(variables[0], []).append(agent.model)
-        return missing
+        return self._routes.missing_keys(agents)
 
     # Where prompts and keys may go
 
@@ -290,7 +223,7 @@ class Gateway:
         self._refuse_places(recipe, self._misjudged(agents, adapter.provider_of))
         missing: dict[str, list[str]] = {}
         for agent in agents:
-            route = self._route(agent)
+            route = self._routes.route(agent)
             if (
                 not route.key_variables
                 and route.api_base is None
@@ -305,7 +238,7 @@ class Gateway:
         """The destinations of models that litellm takes for another provider's than they were judged by."""
         places = []
         for agent in agents:
-            route = self._route(agent)
+            route = self._routes.route(agent)
             judged = "openai" if route.is_endpoint else self.catalog.provider(agent.model)
             if judged not in PLAIN_PROTOCOLS:
                 continue  # Confirmed by its name, whatever litellm makes of it.
@@ -329,7 +262,7 @@ class Gateway:
         finish = Finish()
         try:
             endpoint = self._endpoints.get(agent.model.partition("/")[0])
-            server, _ = self._place(agent)
+            server, _ = self._routes.place(agent)
             ask = partial(self._raw_stream, agent, messages)
             async with aclosing(self._accepted.stream(ask, agent, messages, server, endpoint)) as raw:
                 async for piece in raw:
@@ -353,7 +286,7 @@ class Gateway:
             yield finish
             message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
             if error.context_tokens is not None:
-                self._accepted.learn_context(*self._place(agent), error.context_tokens)
+                self._accepted.learn_context(*self._routes.place(agent), error.context_tokens)
             raise ModelError(
                 error.kind,
                 self._with_hint(message, error.status_code, agent),
@@ -373,15 +306,9 @@ class Gateway:
             yield chunk
         yield replace(finish, notes=(*finish.notes, *splitter.notes))
 
-    def _place(self, agent: Agent) -> tuple[str, str]:
-        """The server that an agent's calls go to, an address or a provider's name, and its model there."""
-        route = self._route(agent)
-        server = route.api_base or self.catalog.provider(agent.model) or agent.model.partition("/")[0]
-        return shown_address(server), agent.model
-
     def _with_hint(self, message: str, status: int | None, agent: Agent) -> str:
         """The message of a server's refusal, and what to write where the address is wrong."""
-        route = self._route(agent)
+        route = self._routes.route(agent)
         if route.api_base is None:
             return message
         is_ollama = (self.catalog.provider(agent.model) or "").startswith("ollama") and not route.is_endpoint
@@ -397,7 +324,7 @@ class Gateway:
         is_wanted = agent.reasoning_effort not in (None, "none") and not agent.model.startswith("demo/")
         if not is_wanted or agent.model in self._told_of_effort:
             return ()
-        route = self._route(agent)
+        route = self._routes.route(agent)
         if load_litellm_stream().takes_effort(route.model, route.api_base):
             return ()
         self._told_of_effort.add(agent.model)
@@ -414,7 +341,7 @@ class Gateway:
         # Every run was checked before it began. This is the last door, for a call that came by another way.
         if problem_of(agent.extra) is not None or not (where.is_set_up or where.mark in self._confirmed):
             raise ModelError("forbidden", f"not asked: {where.words} is not set up")
-        route = self._route(agent)
+        route = self._routes.route(agent)
         facts = self.facts(agent)
         agent = as_asked(agent, self.catalog.thinking(agent.model), facts.thinking_tokens)
         # Where it is given no key, litellm reads one from the environment, which may be another than the one
@@ -434,29 +361,9 @@ class Gateway:
         )
         return generator
 
-    def _route(self, agent: Agent) -> Route:
-        """Where the agent's calls go: to an endpoint of the config, a server of its own, or the provider."""
-        prefix, _, rest = agent.model.partition("/")
-        if (endpoint := self._endpoints.get(prefix)) is not None:
-            variable = agent.api_key_env or endpoint.key_env
-            return Route(f"openai/{rest}", endpoint.base_url, (variable,) if variable else (), True)
-        provider = self.catalog.provider(agent.model) or ""
-        if agent.api_base is None and address_of(provider, self._environ) == LOCAL_ADDRESSES.get(
-            provider, ""
-        ):
-            return Route(
-                agent.model, LOCAL_ADDRESSES[provider], (agent.api_key_env,) if agent.api_key_env else ()
-            )
-        if agent.api_key_env:
-            return Route(agent.model, agent.api_base, (agent.api_key_env,))
-        if agent.api_base is not None:
-            # The provider's key must not be sent to another server.
-            return Route(agent.model, agent.api_base, ())
-        return Route(agent.model, None, KEY_VARIABLES.get(provider, ()))
-
     def _without_keys(self, text: str, agent: Agent) -> str:
         """`text` with each key of the environment replaced by its variable's name: servers repeat keys."""
-        routed = set(self._route(agent).key_variables)
+        routed = set(self._routes.route(agent).key_variables)
         keys = {
             value.strip(): name
             for name, value in self._environ.items()
@@ -487,9 +394,3 @@ def _raise_if_missing(recipe: Recipe, missing: Mapping[str, Sequence[str]]) -> N
             + "\n".join(lines)
             + "\nSet them, or choose another recipe with -r (`moa-tui doctor` says which can run here)."
         )
-
-
-def _ollama_context(agent: Agent) -> int | None:
-    """The tokens of context that an Ollama agent asks its server for; None where it asks for none."""
-    size = agent.extra.get("num_ctx")
-    return size if isinstance(size, int) else None

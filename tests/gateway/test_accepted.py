@@ -73,7 +73,7 @@ class Asking:
                     text += piece.text
             return text, notes
 
-        return self.engine.submit(call()).result(timeout=30)
+        return self.engine.submit(call()).result(timeout=90)  # The first one imports litellm.
 
 
 def refusing(*names: str, said: str = "Unsupported parameter: '{}' is not supported.") -> Refuse:
