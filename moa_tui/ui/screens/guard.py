@@ -16,8 +16,8 @@ from moa_tui.ui.terminal.textual_private import DeafScreen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST_SCREENS = 10
-"""The most screens above one another. Each is drawn through those below it, and Python's stack has an end."""
+MOST_SCREENS = 7
+"""The most screens above one another. Each is drawn through those below it, in some hundred calls deep."""
 
 Result = TypeVar("Result")
 DialogResult = TypeVar("DialogResult")
