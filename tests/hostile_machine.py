@@ -148,14 +148,16 @@ def run(command: Sequence[str], ports: Mapping[str, int]) -> tuple[int, list[str
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moa-tui-hostile-")))
         furnish(home)
-        servers = [stack.enter_context(WatchedServer("the proxy", 0))]
+        servers = []
         for name, port in ports.items():
             try:
                 servers.append(stack.enter_context(WatchedServer(name, port)))
             except OSError as error:
                 print(f"port {port} of {name} is not watched: {error}", file=sys.stderr)
+        # The last to get a port, so that it gets none of theirs.
+        servers.append(proxy := stack.enter_context(WatchedServer("the proxy", 0)))
         before = _state_of(home)
-        environ = hostile_environ(os.environ, home, f"http://127.0.0.1:{servers[0].port}")
+        environ = hostile_environ(os.environ, home, f"http://127.0.0.1:{proxy.port}")
         code, is_canary_shown = _run_watched(command, environ)
         faults = [
             f"{server.name} on port {server.port} was asked {len(server.requests)} times: "

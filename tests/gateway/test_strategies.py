@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Long enough that the calls of a layer are all under way before the first of them ends.
 _THINKING_SECONDS = 0.15
+# A request may be put away so long after its client knew that the reply was whole, and had asked on.
+_PUT_AWAY_SECONDS = 0.05
 _REFERENCE = re.compile(r"<reference number=\"\d+\"([^>]*)>\n(.*?)\n</reference>", re.DOTALL)
 _OLLAMA = [
     LocalServer(
@@ -75,7 +77,7 @@ class Log:
         """The longest chain of requests of which each began when the one before had ended."""
         chains: list[tuple[float, int]] = []
         for request in sorted(self.requests, key=lambda request: request.started):
-            before = [length for ended, length in chains if ended <= request.started]
+            before = [length for ended, length in chains if ended - _PUT_AWAY_SECONDS <= request.started]
             assert request.ended is not None
             chains.append((request.ended, 1 + max(before, default=0)))
         return max(length for _, length in chains)
@@ -116,6 +118,8 @@ def hash_of(key: str) -> int:
 def run(bench: Bench, name: str, **says: str) -> tuple[Outcome, Log]:
     bench.server.responder = partial(reply, **says)
     outcome = bench.run(repointed(name))
+    # The program knows that a reply is whole before the server has put it away.
+    bench.server.wait_for(lambda requests: all(request.ended is not None for request in requests))
     return outcome, Log(bench.server.requests)
 
 
