@@ -146,8 +146,8 @@ class MoaApp(PrivateTracebackApp):
 
     def on_mount(self) -> None:
         # Drawing makes thousands of short-lived objects a second; by default each of these seconds would hold
-        # full collections of 50 ms.
-        gc.set_threshold(10_000, 20, 100)
+        # full collections of 50 ms. The second number bounds how much one of the middle ones looks at.
+        gc.set_threshold(10_000, 4, 1000)
         self._leave_on_signals()
         # Textual draws only what has changed since it was stopped, and a shell has drawn over it meanwhile.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
@@ -193,9 +193,11 @@ class MoaApp(PrivateTracebackApp):
         # send what is written below, nor must an Esc stop the run there.
         if isinstance(event, Key) and event.key in _KEYS_THAT_CLOSE and event.time <= self._screen_left_at:
             return
-        if isinstance(event, Key) and isinstance(screen := self.screen, DeafScreen):
-            # A key that came in one read with the one that has opened the screen.
-            await screen.wait_until_mounted()
+        if isinstance(event, Key):
+            self._chat_screen.controllers.following.let_key_through()
+            if isinstance(screen := self.screen, DeafScreen):
+                # A key that came in one read with the one that has opened the screen.
+                await screen.wait_until_mounted()
         await super().on_event(event)
 
     def pop_screen(self) -> AwaitComplete:

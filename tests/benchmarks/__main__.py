@@ -33,12 +33,12 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
 def main() -> None:
     names = [name for name in sys.argv[1:] if name in SUITES] or list(SUITES)
     figures = [figure for name in names for figure in SUITES[name]()]
-    print(f"{'what':<58} {'value':>10} {'unit':<14} {'baseline':>10} {'ratio':>7}  spread")
+    print(f"{'what':<64} {'value':>10} {'unit':<14} {'baseline':>10} {'ratio':>7}  spread")
     for figure in figures:
         baseline = "" if figure.baseline is None else f"{figure.baseline:.4g}"
         ratio = "" if figure.ratio is None else f"{figure.ratio:.3f}"
         print(
-            f"{figure.name:<58} {figure.value:>10.4g} {figure.unit:<14} {baseline:>10} {ratio:>7}  "
+            f"{figure.name:<64} {figure.value:>10.4g} {figure.unit:<14} {baseline:>10} {ratio:>7}  "
             f"{figure.low:.4g} to {figure.high:.4g}"
         )
     machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}

@@ -24,6 +24,7 @@ from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.safe import without_escapes
 from moa_tui.ui.terminal.replies import ReplyFilter
 from moa_tui.ui.terminal.textual_private import XTermParser, draw_after_any_stop, replace_output
+from moa_tui.ui.terminal.thin_output import ThinOutput
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -105,14 +106,23 @@ class _LosableOutput:
 
 
 class GuardedDriver(LinuxDriver):
-    """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal."""
+    """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal.
+
+    It sends only what changes the terminal.
+    """
 
     def __init__(self, app: App[Any], *, debug: bool = False, **options: Any) -> None:
         super().__init__(app, debug=debug, **options)
         self._guarded_app = app
         self._parser_debug = debug
+        self._thin_output = ThinOutput()
         replace_output(self, _LosableOutput)
         draw_after_any_stop(self)
+
+    def write(self, data: str) -> None:
+        """Send `data` to the terminal, without what is shown there already."""
+        if thinned := self._thin_output.thin(data):
+            super().write(thinned)
 
     def run_input_thread(self) -> None:
         """Send keys, mouse events and pastes to the app until it ends. Runs on a thread of its own."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.binding import Binding
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
@@ -69,8 +69,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
 
     def append(self, text: str) -> None:
         """Add `text` to what is shown, without Markdown."""
-        self.forget(self._text.append(text))
-        self._update_height()
+        first_changed = self._text.append(text)
+        self.forget(first_changed)
+        self._update_height(first_changed)
 
     def show(self, text: str, *, markdown: bool = False, follow: bool = False) -> None:
         """Show another text, as Markdown or as plain lines. `follow` scrolls to its end as it grows."""
@@ -127,8 +128,12 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._update_height()
         self.draw_thumb()
 
-    def _update_height(self) -> None:
-        """Set the height of what is scrolled to the number of rows, without a layout of the screen."""
+    def _update_height(self, first_changed: int = 0) -> None:
+        """Set the height of what is scrolled to the number of rows, without a layout of the screen.
+
+        Only the rows from number `first_changed` on are drawn anew, unless the text scrolls.
+        """
+        top = self.scroll_offset.y
         count = len(self._text.rows)
         self.set_reactive(Widget.virtual_size, Size(self._text.width, count))
         self.show_vertical_scrollbar = count > self.size.height
@@ -136,7 +141,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         if self._follows_end or self.scroll_y > bottom:
             self.scroll_to(y=bottom, animate=False, force=True)
         self._move_thumb()
-        self.refresh()
+        first_in_view = max(0, first_changed - top)
+        if self.scroll_offset.y == top and first_in_view < self.size.height:
+            self.refresh(Region(0, first_in_view, self.size.width, self.size.height - first_in_view))
 
     def _move_thumb(self) -> None:
         """Move the scrollbar's thumb only where it comes to other rows: drawing it costs as much as text."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 from textual.binding import Binding
 from textual.content import Content
+from textual.geometry import Region
 from textual.message import Message
 
 from moa_tui.ui.rows.layout_thread import on_layout_thread
@@ -215,7 +216,11 @@ class TurnView(RowsWidget, can_focus=True):
         """Redraw the rows from `changed` on. The screen is laid out only where the number of rows changed."""
         before = self._assemble()
         self.forget(changed)
-        self.refresh(layout=before != len(self._rows))
+        count = len(self._rows)
+        if before == count and changed:
+            self.refresh(Region(0, changed, self.size.width, count - changed))
+        else:
+            self.refresh(layout=before != count)
 
     def _start_rendering(self, end: int) -> None:
         """Render the answer up to character `end` on a thread."""
