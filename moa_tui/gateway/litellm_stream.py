@@ -25,6 +25,7 @@ from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway.connection_faults import proxy_of, through
 from moa_tui.gateway.litellm_errors import translate
+from moa_tui.gateway.pending_request import PendingRequest
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
 from moa_tui.gateway.wire_body import in_pieces, read_body
 from moa_tui.gateway.wire_reader import WireReader
@@ -212,12 +213,11 @@ async def stream(
     exchange = Exchange(addresses, token_count(most_tokens), headers)
     current_exchange.set(exchange)
     priced_model = model if priced else None
-    response = None
     reader = WireReader()
+    pending = PendingRequest(_ask(_request(model, messages, parameters, api_base, api_key)))
+    exchange.hand_over = pending.hand_over
     try:
-        response = await litellm.acompletion(**_request(model, messages, parameters, api_base, api_key))
-        if getattr(response, "completion_stream", response) is None:
-            await response.fetch_stream()  # Gemini's request is sent no earlier.
+        await pending.reply()
         body = exchange.body
         # Where litellm has read the reply already, it makes a stream of a whole answer.
         if is_unread := body is not None and not body.was_read:
@@ -229,7 +229,10 @@ async def stream(
             if (problem := reader.reply.problem()) is not None:
                 raise problem
         else:
-            async with aclosing(_read_by_litellm(response, priced_model)) as items:
+            if reader.is_foreign:
+                # litellm counts such a reply's tokens, and loads what it counts with on the loop.
+                await asyncio.to_thread(litellm.token_counter, model="gpt-4", text="")
+            async with aclosing(_read_by_litellm(await pending.response(), priced_model)) as items:
                 async for item in items:
                     yield item
             # litellm may have taken the place where the reply was cut for its end. What it asks of others
@@ -249,8 +252,15 @@ async def stream(
     finally:
         if exchange.body is not None:
             await exchange.body.aclose()
-        if response is not None:
-            await response.aclose()
+        await pending.aclose()
+
+
+async def _ask(request: Mapping[str, Any]) -> Any:
+    """litellm's stream of the reply to a request that has been sent."""
+    response = await litellm.acompletion(**request)
+    if getattr(response, "completion_stream", response) is None:
+        await response.fetch_stream()  # Gemini's request is sent no earlier.
+    return response
 
 
 def _priced(reply: WireReply, priced_model: str | None) -> Finish:
