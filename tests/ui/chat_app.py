@@ -69,6 +69,8 @@ HOSTILE = {
 }
 """Texts that must be shown as they are, whatever a terminal or a markup parser would make of them, and what
 can be read of each."""
+_MOST_ROUNDS = 30
+"""Of looking whether the app is done: something may be drawn without end."""
 FORBIDDEN = set("\x1b\x07\x9b\u202e\u202c\u2066\u2069")
 """What must not reach a terminal."""
 
@@ -323,9 +325,11 @@ async def chat_app(
 
             async def processed(*_: float) -> None:
                 """Textual's own waits for an idle processor, which it never sees while a run goes on."""
-                for _ in range(4):
+                for number in range(_MOST_ROUNDS):
                     await wait_for_screen()
                     await asyncio.sleep(0.002)
+                    if number >= 3 and not has_put_off(app):
+                        break
 
             patch.setattr(pilot, "_wait_for_screen", wait_for_screen)
             patch.setattr("textual.app.wait_for_idle", processed)
@@ -352,6 +356,21 @@ def is_at_rest(app: App[None]) -> bool:
         return False
     queues = (pump._message_queue for pump in pumps)
     return all(queue.ready_event._waiters and not queue.values for queue in queues)
+
+
+def has_put_off(app: App[None]) -> bool:
+    """True where Textual will lay out or draw what has changed at the next tick of a timer."""
+    try:
+        screen = app.screen
+    except ScreenStackError:
+        return False
+    flags = (
+        screen._layout_required,
+        screen._scroll_required,
+        screen._repaint_required,
+        screen._recompose_required,
+    )
+    return app._resize_event is not None or any(flags) or bool(screen._dirty_widgets)
 
 
 def static_text(static: Static) -> str:
