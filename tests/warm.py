@@ -109,6 +109,7 @@ class WarmStart:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
+            process.wait(seconds)
             raise
         finally:
             for thread in threads:
