@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.changes import AggregateBy, Resume, Reword
+from moa_tui.chat.full_synthesis import FullSynthesis, late_answers
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
 
@@ -343,6 +344,33 @@ class ChatSession:
         if current is None:
             raise UsageError("these panes are of a turn that is not in the conversation any more")
         return current
+
+    # An answer that was begun before all answers were there
+
+    @property
+    def turn_with_late_answers(self) -> Turn | None:
+        """The last turn, where an answer that came late is unlike what its answer was begun from.
+
+        None where its answer was written again from all of them already, as another branch.
+        """
+        turn = self.chat.turn
+        if turn is None or self.run is not None or not late_answers(turn):
+            return None
+        full = FullSynthesis().of_turn(turn).recipe
+        siblings = self.chat.conversation.siblings(turn)
+        return None if any(sibling.recipe == full for sibling in siblings) else turn
+
+    def full_synthesis(self) -> NewTurn:
+        """Write the last turn's answer again from all answers; none of them is asked or paid again.
+
+        Raises UsageError where it was not begun before all of them were there.
+        """
+        return self._change_ended(FullSynthesis(), self._ended(None))
+
+    async def price_of_full_synthesis(self) -> float | None:
+        """The most that `full_synthesis` should cost, in US dollars; None where a price is unknown."""
+        turn = self._ended(None)
+        return await self.chat.price_of(turn, FullSynthesis().of_turn(turn))
 
     # Budgets
 

@@ -16,6 +16,8 @@ from moa_tui.engine.events import (
     Restated,
     RunChanged,
     RunEnded,
+    StepEnded,
+    StepStarted,
 )
 from moa_tui.engine.finished_layer import NOT_PASSED_ON
 from moa_tui.engine.layer_result import answer_text
@@ -25,13 +27,13 @@ from moa_tui.text.safe import one_line
 from moa_tui.text.wording import GLYPHS, counted, money
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from moa_tui.conversation import Turn
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Failure, Kind, Message, Outcome, Reply
+    from moa_tui.engine.values import Failure, Kind, Message, Outcome, Reply, Step
 
 # Characters of a note that a pane's frame has room for beside the tokens.
 # A wait for the next attempt that lasts so long is said in the line at the bottom, not in its pane alone.
@@ -57,6 +59,20 @@ class PointsChoice:
 
 
 @dataclass
+class StepState:
+    """The part that a call which writes in steps is writing. Times are seconds since the run's start."""
+
+    number: int
+    """The part's number, from 1."""
+    read: Mapping[CallId, int]
+    """Characters of each answer that this part is written from, whole or in part."""
+    ended: frozenset[CallId]
+    """Those of them that had ended."""
+    started: float
+    first_token: float | None = None
+
+
+@dataclass
 class CallState:
     """The state of one call and what it has written so far. Times are seconds since the run's start."""
 
@@ -76,6 +92,10 @@ class CallState:
     characters: int = 0
     was_not_asked: bool = False
     """True where the run ended without asking this call."""
+    steps: list[Step] = field(default_factory=list)
+    """The parts that have been written, of a call that writes its answer in steps."""
+    step: StepState | None = None
+    """The part that is being written; None where the call waits for more to read, or writes in no steps."""
 
     @property
     def over(self) -> bool:
@@ -92,6 +112,18 @@ class CallState:
     def label(self) -> str:
         """The call's place in its layer and its agent's name, as `2 thorough`."""
         return f"{self.call.index} {one_line(self.reply.agent if self.reply else self.agent.name)}"
+
+    @property
+    def in_steps(self) -> bool:
+        """True where the call writes its answer in steps."""
+        return bool(self.steps) or self.step is not None
+
+    @property
+    def part_words(self) -> str:
+        """The part that is being written, as `part 2`; or that the call waits for more to read."""
+        if self.step is not None:
+            return f"part {self.step.number}"
+        return f"part {len(self.steps) + 1} waits for more to read"
 
     @property
     def state_words(self) -> str:
@@ -112,6 +144,9 @@ class CallState:
             return []
         tokens = (self.characters + 3) // 4
         seconds = now - (self.started or 0.0)
+        if self.in_steps:
+            written = [f"~{tokens} tok"] if tokens else []
+            return [self.part_words, *written, f"{seconds:.0f} s"]
         if self.first_token is None:
             return [f"no token yet · {seconds:.0f} s"]
         streaming = now - self.first_token
@@ -150,6 +185,8 @@ class RunView:
         self.outcome: Outcome | None = None
         self.choice: PointsChoice | None = None
         """The open checklist that the run waits for; None while no checklist is open."""
+        self.offer = ""
+        """What the user can have done with the answer now, in a line with its key; empty for nothing."""
         # A vote has no calls, so it is no layer here.
         self.layers: list[list[CallState]] = [
             [CallState(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
@@ -185,6 +222,16 @@ class RunView:
                 view.characters += len(text)
                 if view.first_token is None:
                     view.first_token = self.now
+                if view.step is not None and view.step.first_token is None:
+                    view.step.first_token = self.now
+            case StepStarted(call, number, messages, read, ended_replies, _, at):
+                view = self.view(call)
+                view.state, view.messages = "writing", messages
+                view.step = StepState(number, read, ended_replies, at)
+            case StepEnded(call, step):
+                view = self.view(call)
+                view.steps.append(step)
+                view.step = None
             case Restated(call, reasoning, text):
                 view = self.view(call)
                 view.parts = {
@@ -209,6 +256,7 @@ class RunView:
                 view.messages = reply.messages or view.messages
                 view.started, view.first_token = reply.started, reply.first_token
                 view.parts = {"text": [], "reasoning": []}
+                view.steps, view.step = list(reply.steps), None
             case ReplyChanged(call, reply):
                 view = self.view(call)
                 view.state, view.reply = reply.status, reply
@@ -301,9 +349,30 @@ class RunView:
 
     @property
     def layer(self) -> int:
-        """The number of the layer at work: the last in which a call has begun."""
-        begun = [view.call.layer for view in self.views if view.state != "waiting"]
-        return max(begun, default=1)
+        """The number of the layer at work: the first that still writes, else the last that has begun.
+
+        The last layer may write beside the one before it, whose answers it reads as they grow.
+        """
+        begun = [view for view in self.views if view.state != "waiting"]
+        at_work = (view.call.layer for view in begun if not view.over)
+        return min(at_work, default=max((view.call.layer for view in begun), default=1))
+
+    @property
+    def answers_beside(self) -> bool:
+        """Whether the answer is being written while a layer before it still writes."""
+        writer = self.writer
+        return (
+            not self.over
+            and writer is not None
+            and writer.state != "waiting"
+            and not writer.over
+            and self.layer < writer.call.layer
+        )
+
+    @property
+    def proposes(self) -> bool:
+        """Whether the answer has not begun, or a layer before it still writes."""
+        return not self.over and (not self.answering or self.layer < len(self.layers))
 
     @property
     def proposing(self) -> int:
@@ -347,10 +416,12 @@ class RunView:
             points = counted(len(self.choice.points), "point")
             return f"{GLYPHS['your turn']} {points} for you to tick"
         if number == len(self.recipe.layers):
-            task = self.recipe.task(number)
-            words = f"{'choosing' if task == 'rank' else 'writing'} the answer"
+            words = self._answer_words()
         else:
             words = f"layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"
+        if self.answers_beside and self.writer is not None:
+            words = f"{words}; {self._answer_words()}"
+            views = [*views, self.writer]
         long_waits = [
             view
             for view in views
@@ -360,3 +431,13 @@ class RunView:
             longest = max(long_waits, key=lambda view: view.retry_at)
             return f"{GLYPHS['retrying']} {words}; {longest.numbers(self.now)[0]}"
         return f"{GLYPHS['writing']} {words}"
+
+    def _answer_words(self) -> str:
+        """What the last layer does at the moment, as `writing the answer, part 2`."""
+        writer = self.writer
+        if writer is not None and writer.in_steps:
+            if writer.step is None:
+                return "the answer waits for more to read"
+            return f"writing the answer, {writer.part_words}"
+        task = self.recipe.task(len(self.recipe.layers))
+        return f"{'choosing' if task == 'rank' else 'writing'} the answer"
