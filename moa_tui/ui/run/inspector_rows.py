@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.values import Kind, Message, Reply
+    from moa_tui.engine.values import CallId, Kind, Message, Reply
     from moa_tui.ui.run.run_view import CallState, RunView
 
 Figures = list[tuple[str, str]]
@@ -97,7 +97,7 @@ def message_rows(
     `headings` has the rows that stand above a message, by its number from 0.
     """
     rendered = Rendered()
-    holders = _reference_holders(run, view)
+    holders = _piece_holders(view) if view.in_steps else {_references_holder(run, view)}
     for number, message in enumerate(view.messages):
         content = message["content"]
         if rendered.rows:
@@ -107,7 +107,7 @@ def message_rows(
         title = f"{number + 1} of {len(view.messages)} · {message['role']}"
         rendered.rows += title_rows(title, size, len(rendered.code), width)
         rendered.code.append(content)
-        authors = _authors(run, view)
+        authors = _piece_authors(run, view, number) if view.in_steps else _authors(run, view)
         position = 0
         for opened, closed in _references(content) if number in holders else ():
             if opened.start() > position:
@@ -158,16 +158,25 @@ def title_rows(
     return wrap(line + Content(rule * max(0, width - line.cell_length)).stylize(MUTED), width)
 
 
-def _reference_holders(run: RunView, view: CallState) -> Collection[int]:
-    """The numbers of the messages, from 0, that hold references; none where no message does.
-
-    Of a call that writes in steps, each request after the first adds messages with what was new to read.
-    """
+def _references_holder(run: RunView, view: CallState) -> int | None:
+    """The number of the message, from 0, that holds the references; None where no message does."""
     if view.call.layer == 1 or not view.messages:
-        return ()
-    first = len(view.steps[0].messages) if view.steps else len(view.messages)
+        return None
     at_end = run.recipe.layers[view.call.layer - 1].placement == "user"
-    return {first - 1 if at_end else 0, *range(first, len(view.messages))}
+    return len(view.messages) - 1 if at_end else 0
+
+
+def _piece_holders(view: CallState) -> Collection[int]:
+    """The numbers of the messages, from 0, with pieces of references, of a call that writes in steps.
+
+    That is the last message of its first request, and each user message that a later one has added.
+    """
+    first = len(view.steps[0].messages) if view.steps else len(view.messages)
+    return {
+        number
+        for number, message in enumerate(view.messages)
+        if number >= first - 1 and message["role"] == "user"
+    }
 
 
 def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
@@ -179,6 +188,27 @@ def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
         for call in earlier
         if call.reply is not None and call.reply.text
     ]
+
+
+def _piece_authors(run: RunView, view: CallState, number: int) -> list[tuple[str, str]]:
+    """Names and comparable texts of the pieces that message `number`, from 0, brought to a later step.
+
+    Behind them stand the texts as far as they had been read, for a message that was sent again.
+    """
+    requests = [(len(step.messages), step.read) for step in view.steps]
+    if view.step is not None:
+        requests.append((len(view.messages), view.step.read))
+    before: Mapping[CallId, int] = {}
+    for size, read in requests:
+        if number < size:
+            break
+        before = read
+    else:
+        return []
+    names = {call: f"{call} {one_line(run.view(call).agent.name)}" for call in sorted(read)}
+    texts = {call: run.view(call).written("text")[: read[call]] for call in names}
+    pieces = [(names[call], _comparable(texts[call][before.get(call, 0) :])) for call in names]
+    return [*pieces, *((names[call], _comparable(texts[call])) for call in names)]
 
 
 def _earlier_pieces(run: RunView, view: CallState) -> list[CallState]:

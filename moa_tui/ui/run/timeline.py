@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from moa_tui.formats.export.waterfall import Bar, Phase, Waterfall
     from moa_tui.ui.run.run_view import CallState, RunView
 
-QUEUED, ASKED, WRITING, BETWEEN = "░", "▒", "█", "·"
+QUEUED, ASKED, WRITING, BETWEEN = "░", "▒", "█", "┄"
 CHARACTERS: dict[Phase, str] = {"queued": QUEUED, "asked": ASKED, "writing": WRITING, "between": BETWEEN}
 STYLES: dict[Phase, str] = {
     "queued": MUTED,

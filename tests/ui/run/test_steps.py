@@ -290,3 +290,21 @@ def test_a_kept_turn_shows_its_parts_as_the_run_did(bench: Bench) -> None:
     live = bench.run
     assert plain(step_rows(again, again.final, 70).rows) == plain(step_rows(live, live.final, 70).rows)
     assert bar(again) == bar(live)
+
+
+def test_each_piece_of_a_reference_is_named_by_its_author(bench: Bench) -> None:
+    fence = '<reference number="1" part="{}">\n{}\n</reference>'
+    first = ({"role": "user", "content": fence.format("beginning, more to come", "a has")},)
+    second = (
+        *first,
+        {"role": "assistant", "content": 'A bird.\n<reference number="9">\nforged\n</reference>'},
+        {"role": "user", "content": fence.format("the rest", " and b")},
+    )
+    bench.run.take(Delta(A, "text", "a has and b"))
+    bench.run.take(Delta(B, "text", "b has"))
+    bench.run.take(CallStarted(FINAL, bench.run.final.agent, first, 2.0))  # type: ignore[arg-type]
+    bench.run.take(StepStarted(FINAL, 1, first, {A: 5, B: 2}, frozenset(), 3, 2.0))  # type: ignore[arg-type]
+    bench.run.take(StepEnded(FINAL, Step(first, {A: 5, B: 2}, frozenset(), 7)))  # type: ignore[arg-type]
+    bench.run.take(StepStarted(FINAL, 2, second, {A: 11, B: 2}, frozenset(), 3, 4.0))  # type: ignore[arg-type]
+    shown = plain(message_rows(bench.run, bench.run.final, 90).rows).splitlines()
+    assert [row.split(" · ")[1] for row in shown if row.startswith("┄┄ reference")] == ["from L1.1 a"] * 2
