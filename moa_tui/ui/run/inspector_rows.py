@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.values import CallId, Kind, Message, Reply
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
 
 Figures = list[tuple[str, str]]
 """Names and values. A name without a value is a heading."""

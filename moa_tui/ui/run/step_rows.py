@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from moa_tui.engine.values import CallId, Message, Step
+    from moa_tui.ui.run.call_state import CallState
     from moa_tui.ui.run.inspector_rows import Figures
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.run_view import RunView
 
 # Lines of the messages tab that say where the messages of a part begin.
 _PART_RULE = "═"

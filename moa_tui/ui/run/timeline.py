@@ -27,7 +27,8 @@ from moa_tui.ui.rows.text_rows import MUTED, Row, wrap
 if TYPE_CHECKING:
     from moa_tui.engine.values import CallId
     from moa_tui.formats.export.waterfall import Bar, Phase, Waterfall
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
 
 QUEUED, ASKED, WRITING, BETWEEN = "░", "▒", "█", "┄"
 CHARACTERS: dict[Phase, str] = {"queued": QUEUED, "asked": ASKED, "writing": WRITING, "between": BETWEEN}

@@ -15,7 +15,8 @@ from moa_tui.ui.run.timeline import layer_began
 from moa_tui.ui.screens.tabs import clickable, tab_line
 
 if TYPE_CHECKING:
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
 
 Tab = Literal["Answer", "Reasoning", "Messages", "Numbers", "Error", "Parts"]
 TABS: tuple[Tab, ...] = get_args(Tab)

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import CallId, Message
     from moa_tui.ui.rows.markdown_rows import Rendered
     from moa_tui.ui.rows.text_rows import Row
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.screens.inspect.inspector_lines import Tab
 
 _SECONDS_BETWEEN_TICKS = 0.1
