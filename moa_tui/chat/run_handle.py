@@ -60,6 +60,10 @@ class RunProgress:
         """The number of the layer at work: the last that any call of has begun in; 0 before the first."""
         return max((call.layer for call in (*self.replies, *self.asked)), default=0)
 
+    def is_beside_others(self, call: CallId) -> bool:
+        """True where `call` is being asked while calls of a layer before its own are, too."""
+        return call in self.asked and any(other.layer < call.layer for other in self.asked)
+
     def as_stopped(self) -> Turn:
         """The turn as it would be if the run were stopped now."""
         replies = dict(self.replies)

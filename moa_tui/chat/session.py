@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from moa_tui.chat.changes import AggregateBy, Resume, Reword
+from moa_tui.chat.changes import AggregateBy, Resume, Retry, Reword, SwapModel
 from moa_tui.chat.full_synthesis import FullSynthesis, late_answers
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
@@ -59,6 +59,8 @@ class Effect(Enum):
     """The run goes on, changed."""
     STOPPING = auto()
     """The run was too far on: it is stopped, and `ChatSession.follow_up` begins what is left to run."""
+    STOPPING_ANSWER = auto()
+    """The same, but only the answer is stopped: the others write to their end first, since they are kept."""
 
 
 class ChatSession:
@@ -273,7 +275,12 @@ class ChatSession:
         if self.run is not run:  # It ended while the engine was asked, and may be settled already.
             return self._change_ended(change, self._ended(run.turn))
         # Before anything is stopped: what cannot be done of the turn is said while it still goes.
-        change.of_turn(run.progress().as_stopped())
+        progress = run.progress()
+        change.of_turn(progress.as_stopped())
+        if isinstance(change, Retry | SwapModel) and progress.is_beside_others(change.call):
+            self._after_stop = (run.turn.id, lambda stopped: self._change_ended(change, stopped))
+            run.stop_call(change.call)
+            return Effect.STOPPING_ANSWER
         return self._stop_first(run, lambda stopped: self._change_ended(change, stopped))
 
     async def aggregate_again(

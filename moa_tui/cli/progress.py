@@ -14,7 +14,7 @@ from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, St
 from moa_tui.engine.values import CallId
 from moa_tui.text.cells import cell_len, cut, fit, shorten
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import GLYPHS, describe, money, read_words
+from moa_tui.text.wording import GLYPHS, describe, money, step_words
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -103,6 +103,8 @@ class LinesProgress(NoProgress):
     def __init__(self, recipe: Recipe, err: TextIO, *, shares_screen: bool = False) -> None:
         super().__init__(err, shares_screen=shares_screen)
         self._recipe = recipe
+        self._parts: dict[CallId, list[int]] = {}
+        """By each call that writes in several requests, the length of its text after each of them."""
 
     def show(self, event: Event) -> None:
         match event:
@@ -113,9 +115,14 @@ class LinesProgress(NoProgress):
                     self.note(f"{call} {name}: retrying in {wait_seconds:.1f} s: {why}")
                 else:
                     self.note(f"{call} failed, asking {name} instead: {why}")
-            case StepStarted(call, number, _, read, ended_replies, of):
+            case StepStarted(call, _, _, read, ended_replies, of):
                 name = one_line(self._recipe.lineup[call.layer - 1][call.index - 1].name)
-                self.note(f"{call} {name}: part {number} from {read_words(read, ended_replies, of)}")
+                lengths = self._parts.setdefault(call, [0])
+                part = len(set(lengths))
+                words = step_words(part, read, ended_replies, of, is_again=part < len(lengths))
+                self.note(f"{call} {name}: {words}")
+            case StepEnded(call, step):
+                self._parts.setdefault(call, [0]).append(step.characters)
             case CallEnded(call, reply):
                 self.note(f"{call} {one_line(reply.agent)}: {describe(reply)}")
 
@@ -181,8 +188,8 @@ class TableProgress(NoProgress):
                 now = time.monotonic()
                 why = str(failure.status_code or failure.kind)
                 self._rows[call] = _Row(agent.name, "retrying", why, began=now, again_at=now + wait_seconds)
-            case StepStarted(call, number, _, read, _, of):
-                self._rows[call].detail = f"part {number}, from {len(read)} of {of} answers"
+            case StepStarted(call, _, _, read, _, of):
+                self._rows[call].detail = f"written from {len(read)} of {of} answers"
             case StepEnded(call):
                 self._rows[call].detail = "waits for more to read"
             case CallEnded(call, reply):

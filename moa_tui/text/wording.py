@@ -60,6 +60,20 @@ def read_words(read: Mapping[CallId, int], whole: Collection[CallId], total: int
     return f"{len(read)} of {total} answers: {len(read) - len(lengths)} whole, {begun} of {size}"
 
 
+def step_words(
+    part: int, read: Mapping[CallId, int], whole: Collection[CallId], total: int, *, is_again: bool
+) -> str:
+    """From what a part of an answer is written, such as `part 2 from 4 of 6 beginnings, 512 characters each`.
+
+    Of an answer that is begun from whole answers, `begun from 4 of 6 answers, whole`. `is_again` is true
+    where the request before has written nothing that is shown.
+    """
+    source = read_words(read, whole, total)
+    if part == 1 and not read.keys() - set(whole):
+        return f"begun{' again' if is_again else ''} from {source}"
+    return f"part {part}{', begun again,' if is_again else ''} from {source}"
+
+
 def describe(reply: Reply) -> str:
     """A line on how a call ended, such as `done, 380 tokens, 8.2 s, $0.0012`."""
     parts: list[str] = [reply.status]

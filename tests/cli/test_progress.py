@@ -72,12 +72,25 @@ PART_2 = StepStarted(JUDGE, 2, (), {A: 900, B: 512}, frozenset({A}), 2, 1.0)
 def test_a_line_says_what_each_part_of_the_answer_is_written_from() -> None:
     err = io.StringIO()
     progress = LinesProgress(EARLY, err)
-    for event in (PART_1, CallEnded(A, DONE), PART_2):
+    part_1_ended = StepEnded(JUDGE, Step((), {A: 512}, frozenset(), 30))
+    for event in (PART_1, part_1_ended, CallEnded(A, DONE), PART_2):
         progress.show(event)
     assert err.getvalue().splitlines() == [
         "L2.1 judge: part 1 from 1 of 2 beginnings, 512 characters",
         "L1.1 a: done, 380 tokens, 8.2 s, $0.0123",
         "L2.1 judge: part 2 from 2 of 2 answers: 1 whole, 1 beginning of 512 characters",
+    ]
+
+
+def test_a_line_says_that_the_answer_is_begun_from_whole_answers_or_begun_again() -> None:
+    err = io.StringIO()
+    progress = LinesProgress(EARLY, err)
+    progress.show(StepStarted(JUDGE, 1, (), {A: 512}, frozenset({A}), 2, 1.0))
+    progress.show(StepEnded(JUDGE, Step((), {A: 512}, frozenset({A}), 0)))
+    progress.show(StepStarted(JUDGE, 2, (), {A: 512, B: 9}, frozenset({A, B}), 2, 1.0))
+    assert err.getvalue().splitlines() == [
+        "L2.1 judge: begun from 1 of 2 answers, whole",
+        "L2.1 judge: begun again from 2 of 2 answers, whole",
     ]
 
 
@@ -119,6 +132,6 @@ def test_the_table_says_which_part_is_written_and_when_it_waits() -> None:
     progress.show(CallStarted(JUDGE, EARLY.lineup[1][0], (), 0.0))
     progress.show(PART_2)
     progress.show(Delta(JUDGE, "text", "The moa"))
-    assert "part 2, from 2 of 2 answers" in table_lines(progress._rows, 100, 60)[-1]
+    assert "written from 2 of 2 answers" in table_lines(progress._rows, 100, 60)[-1]
     progress.show(StepEnded(JUDGE, Step((), {A: 1}, frozenset(), 7)))
     assert "waits for more to read" in table_lines(progress._rows, 100, 60)[-1]

@@ -202,6 +202,11 @@ class Changing:
             self._view.say(
                 "the run was too far on for that: it is stopped, and goes on as changed, beside it"
             )
+        elif result is Effect.STOPPING_ANSWER:
+            self._view.say(
+                "the answer was begun already: it is stopped, and written as changed, beside it, once the "
+                "others are done"
+            )
 
 
 def call_named(run: RunView | None, text: str) -> CallId:

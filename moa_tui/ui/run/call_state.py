@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from moa_tui.engine.finished_layer import NOT_PASSED_ON
 from moa_tui.engine.values import CallId, Status
 from moa_tui.text.cells import shorten
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import GLYPHS, money
+from moa_tui.text.wording import GLYPHS, counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,6 @@ State = Literal["waiting", "writing", "retrying", "your turn"] | Status
 class StepState:
     """The part that a call which writes in steps is writing. Times are seconds since the run's start."""
 
-    number: int
-    """The part's number, from 1."""
     read: Mapping[CallId, int]
     """Characters of each answer that this part is written from, whole or in part."""
     ended: frozenset[CallId]
@@ -58,7 +57,7 @@ class CallState:
     was_not_asked: bool = False
     """True where the run ended without asking this call."""
     steps: list[Step] = field(default_factory=list)
-    """The parts that have been written, of a call that writes its answer in steps."""
+    """The requests that have ended, of a call that writes its answer in several."""
     step: StepState | None = None
     """The part that is being written; None where the call waits for more to read, or writes in no steps."""
 
@@ -84,11 +83,21 @@ class CallState:
         return bool(self.steps) or self.step is not None
 
     @property
+    def part(self) -> int:
+        """The number of the part that is being written or comes next, from 1: those before have some text."""
+        lengths = [0, *(step.characters for step in self.steps)]
+        return 1 + sum(before < after for before, after in pairwise(lengths))
+
+    @property
     def part_words(self) -> str:
         """The part that is being written, as `part 2`; or that the call waits for more to read."""
-        if self.step is not None:
-            return f"part {self.step.number}"
-        return f"part {len(self.steps) + 1} waits for more to read"
+        step = self.step
+        if step is None:
+            return f"part {self.part} waits for more to read"
+        again = " again" if self.part <= len(self.steps) else ""
+        if self.part == 1 and step.ended >= step.read.keys():
+            return f"begun{again} from {counted(len(step.read), 'whole answer')}"
+        return f"part {self.part}{again and f', begun{again}'}"
 
     @property
     def state_words(self) -> str:

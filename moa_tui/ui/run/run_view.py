@@ -98,10 +98,10 @@ class RunView:
                     view.first_token = self.now
                 if view.step is not None and view.step.first_token is None:
                     view.step.first_token = self.now
-            case StepStarted(call, number, messages, read, ended_replies, _, at):
+            case StepStarted(call, _, messages, read, ended_replies, _, at):
                 view = self.view(call)
                 view.state, view.messages = "writing", messages
-                view.step = StepState(number, read, ended_replies, at)
+                view.step = StepState(read, ended_replies, at)
             case StepEnded(call, step):
                 view = self.view(call)
                 view.steps.append(step)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Lines of the messages tab that say where the messages of a part begin.
 _PART_RULE = "═"
+_NOT_SHOWN = "begun, and nothing of it shown"
 
 
 def step_rows(run: RunView, view: CallState, width: int) -> Rendered:
@@ -31,17 +32,18 @@ def step_rows(run: RunView, view: CallState, width: int) -> Rendered:
     A title's copy mark copies the text of its part.
     """
     rendered = Rendered()
-    text, total = view.written("text"), len(view.steps) + (view.step is not None)
-    parts = _parts(view)
-    for number, (step, part, sent) in enumerate(parts, 1):
-        _add_title(rendered, number, total, part, width)
+    text, number = view.written("text"), 0
+    total = view.part if view.step is not None else view.part - 1
+    for step, part, sent in _parts(view):
+        number += bool(part)
+        _add_title(rendered, f"part {number} of {total}" if part else _NOT_SHOWN, part, width)
         rendered.rows += figure_rows(_step_figures(run, view, step, sent), width)
         rendered.rows += [Row(Content()), *_text_rows(part, width)]
     if view.step is not None:
         before = view.steps[-1] if view.steps else None
         part = text[before.characters if before else 0 :]
         repeated = common_messages(before.messages, view.messages) if before else 0
-        _add_title(rendered, view.step.number, view.step.number, part, width)
+        _add_title(rendered, f"part {total} of {total}", part, width)
         entries: Figures = [
             ("written from", read_words(view.step.read, view.step.ended, _asked_before(run, view))),
             *_read_figures(run, view.step.read, view.step.ended),
@@ -51,17 +53,19 @@ def step_rows(run: RunView, view: CallState, width: int) -> Rendered:
         ]
         rendered.rows += [*figure_rows(entries, width), Row(Content()), *_text_rows(part, width)]
     elif not view.over:
-        words = f"{view.part_words}: {counted(len(view.steps), 'part')} so far"
+        words = f"{view.part_words}: {counted(total, 'part')} so far"
         rendered.rows += [Row(Content()), *plain_rows(words, width, MUTED)]
     return rendered
 
 
 def step_text(run: RunView, view: CallState) -> str:
     """What the rows of the parts say, to be copied."""
-    return "\n\n".join(
-        f"[part {number}]\n{figures_text(_step_figures(run, view, step, sent))}\n\n{part.strip()}"
-        for number, (step, part, sent) in enumerate(_parts(view), 1)
-    )
+    pieces, number = [], 0
+    for step, part, sent in _parts(view):
+        number += bool(part)
+        title = f"[part {number}]" if part else f"[{_NOT_SHOWN}]"
+        pieces.append(f"{title}\n{figures_text(_step_figures(run, view, step, sent))}\n\n{part.strip()}")
+    return "\n\n".join(pieces)
 
 
 def _parts(view: CallState) -> Iterator[tuple[Step, str, Sequence[Message]]]:
@@ -81,14 +85,17 @@ def part_titles(run: RunView, view: CallState, width: int) -> Mapping[int, Seque
     titles: dict[int, Sequence[Row]] = {}
     total = _asked_before(run, view)
     messages: Sequence[Message] = ()
-    for number, step in enumerate(view.steps, 1):
+    number = 1
+    for step, part, _ in _parts(view):
         words = read_words(step.read, step.ended_replies, total)
+        # What a request has sent that wrote nothing is sent once more, as a part of the next one.
         titles[common_messages(messages, step.messages)] = _part_title(number, words, width)
+        number += bool(part)
         messages = step.messages
     if view.step is not None:
         words = read_words(view.step.read, view.step.ended, total)
         begin = common_messages(messages, view.messages)
-        titles[begin] = _part_title(view.step.number, words, width)
+        titles[begin] = _part_title(view.part, words, width)
     return titles
 
 
@@ -97,11 +104,11 @@ def _part_title(number: int, words: str, width: int) -> list[Row]:
     return plain_rows(f"{_PART_RULE * 2} sent for part {number}{before}: {words}", width, "bold")
 
 
-def _add_title(rendered: Rendered, number: int, total: int, part: str, width: int) -> None:
+def _add_title(rendered: Rendered, name: str, part: str, width: int) -> None:
     if rendered.rows:
         rendered.rows.append(Row(Content()))
     size = f"{len(part):,} characters"
-    rendered.rows += title_rows(f"part {number} of {total}", size, len(rendered.code), width)
+    rendered.rows += title_rows(name, size, len(rendered.code), width)
     rendered.code.append(part)
 
 

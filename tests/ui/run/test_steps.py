@@ -16,6 +16,7 @@ from moa_tui.ui.run.step_rows import part_titles, step_rows, step_text
 from moa_tui.ui.run.timeline import BETWEEN, WRITING, layer_began, timeline, why_no_bar
 from moa_tui.ui.run.turn_rows import outcome_rows, progress_rows
 from moa_tui.ui.screens.inspect.inspector_lines import is_stoppable, tabs_line, tabs_of
+from moa_tui.ui.widgets.answer_pane import AnswerPane
 from tests.helpers import recipe
 
 A, B, C, FINAL = CallId(1, 1), CallId(1, 2), CallId(1, 3), CallId(2, 1)
@@ -142,6 +143,23 @@ def test_the_pane_of_the_writer_says_which_part_it_writes_or_that_it_waits(bench
     bench.second_part()
     assert view.numbers(7.0)[0] == "part 2"
     assert view.written("text") == "A bird. It is extinct"
+
+
+def test_what_is_begun_from_whole_answers_says_so_and_so_does_what_is_begun_again(bench: Bench) -> None:
+    run = bench.run
+    bench.end(A, 1.0)
+    bench.end(B, 1.0)
+    both, all_three = frozenset({A, B}), frozenset({A, B, C})
+    run.take(CallStarted(FINAL, run.final.agent, FIRST, 2.0))
+    run.take(StepStarted(FINAL, 1, FIRST, dict.fromkeys(both, 6), both, 3, 2.0))
+    assert run.stage().endswith("2 of 3 answers; writing the answer, begun from 2 whole answers")
+    run.take(StepEnded(FINAL, Step(FIRST, dict.fromkeys(both, 6), both, 0, ended=3.0)))
+    run.take(StepStarted(FINAL, 2, FIRST, dict.fromkeys(all_three, 6), all_three, 3, 3.0))
+    assert run.final.numbers(4.0)[0] == "begun again from 3 whole answers"
+    run.take(Delta(FINAL, "text", "A bird."))
+    shown = plain(step_rows(run, run.final, 70).rows)
+    assert "begun, and nothing of it shown" in shown
+    assert "part 1 of 1" in shown
 
 
 def test_a_request_sent_once_more_is_the_same_part(bench: Bench) -> None:
@@ -308,3 +326,10 @@ def test_each_piece_of_a_reference_is_named_by_its_author(bench: Bench) -> None:
     bench.run.take(StepStarted(FINAL, 2, second, {A: 11, B: 2}, frozenset(), 3, 4.0))  # type: ignore[arg-type]
     shown = plain(message_rows(bench.run, bench.run.final, 90).rows).splitlines()
     assert [row.split(" · ")[1] for row in shown if row.startswith("┄┄ reference")] == ["from L1.1 a"] * 2
+
+
+def test_a_column_of_compared_recipes_says_that_both_layers_write(bench: Bench) -> None:
+    pane, hidden = AnswerPane(bench.run, 1, hidden=False), AnswerPane(bench.run, 1, hidden=True)
+    assert pane.state_words == "● L1 0/3"
+    bench.first_part()
+    assert (pane.state_words, hidden.state_words) == ("● writing, L1 0/3", "● writing")
