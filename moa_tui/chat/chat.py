@@ -17,7 +17,7 @@ from moa_tui.conversation import Conversation, Turn, history, path
 from moa_tui.engine.events import CallEnded, RunEnded
 from moa_tui.engine.layer import Layer
 from moa_tui.engine.layer_result import answer_text
-from moa_tui.engine.plan import plan
+from moa_tui.engine.plan import plan, total_cost
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import (
     count_common_layers,
@@ -30,7 +30,7 @@ from moa_tui.engine.recipe_edit import (
     without_effort,
 )
 from moa_tui.engine.run import RunContext, run
-from moa_tui.engine.values import Usage
+from moa_tui.engine.values import CallId, Usage
 from moa_tui.errors import MoaTuiError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.changes import Rerun
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.plan import Cap, Plan
-    from moa_tui.engine.values import CallId, Message, Reply
+    from moa_tui.engine.values import Message, Reply
     from moa_tui.gateway.answers import Answer
     from moa_tui.stats.preferences import Preference
     from moa_tui.store.recording import Recording
@@ -340,6 +340,21 @@ class Chat:
         """What sending `prompt` would take. Worked out on another thread, since it may read a price list."""
         messages = history(self._next_turn(prompt, instead_of))
         return await asyncio.to_thread(plan, self.asked_recipe, messages, self.backend.gateway.facts)
+
+    async def price_of(self, turn: Turn, rerun: Rerun) -> float | None:
+        """The most that a rerun of `turn` should cost, in US dollars; None where a price is unknown.
+
+        Replies that are kept cost nothing and count as long as they are. Worked out on another thread.
+        """
+        branch = replace(self._next_turn(turn.prompt, turn), recipe=rerun.recipe, system=turn.system)
+        facts = self.backend.gateway.facts
+        expected = await asyncio.to_thread(plan, rerun.recipe, history(branch), facts, rerun.kept)
+        return total_cost(
+            call.cost
+            for layer in expected.layers
+            for index, call in enumerate(layer.calls, 1)
+            if CallId(layer.number, index) not in rerun.kept
+        )
 
     def answer_about_servers(self, servers: Mapping[str, str], answer: Answer) -> None:
         """Take what the person said about servers that an UntrustedServerError named. Raises FileError."""

@@ -72,6 +72,10 @@ class RunProgress:
             return min(call.layer for call in self.asked)
         return max((call.layer for call in self.replies), default=0)
 
+    def is_beside_others(self, call: CallId) -> bool:
+        """True where `call` is being asked while calls of a layer before its own are, too."""
+        return call in self.asked and any(other.layer < call.layer for other in self.asked)
+
     def as_stopped(self) -> Turn:
         """The turn as it would be if the run were stopped now."""
         replies = dict(self.replies)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from moa_tui.chat.changes import AggregateBy, Resume, Reword
+from moa_tui.chat.changes import AggregateBy, Resume, Retry, Reword, SwapModel
+from moa_tui.chat.full_synthesis import FullSynthesis, late_answers
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
 
@@ -58,6 +59,8 @@ class Effect(Enum):
     """The run goes on, changed."""
     STOPPING = auto()
     """The run was too far on: it is stopped, and `ChatSession.follow_up` begins what is left to run."""
+    STOPPING_ANSWER = auto()
+    """The same, but only the answer is stopped: the others write to their end first, since they are kept."""
 
 
 class ChatSession:
@@ -272,7 +275,12 @@ class ChatSession:
         if self.run is not run:  # It ended while the engine was asked, and may be settled already.
             return self._change_ended(change, self._ended(run.turn))
         # Before anything is stopped: what cannot be done of the turn is said while it still goes.
-        change.of_turn(run.progress().as_stopped())
+        progress = run.progress()
+        change.of_turn(progress.as_stopped())
+        if isinstance(change, Retry | SwapModel) and progress.is_beside_others(change.call):
+            self._after_stop = (run.turn.id, lambda stopped: self._change_ended(change, stopped))
+            run.stop_call(change.call)
+            return Effect.STOPPING_ANSWER
         return self._stop_first(run, lambda stopped: self._change_ended(change, stopped))
 
     async def aggregate_again(
@@ -343,6 +351,33 @@ class ChatSession:
         if current is None:
             raise UsageError("these panes are of a turn that is not in the conversation any more")
         return current
+
+    # An answer that was begun before all answers were there
+
+    @property
+    def turn_with_late_answers(self) -> Turn | None:
+        """The last turn, where an answer that came late is unlike what its answer was begun from.
+
+        None where its answer was written again from all of them already, as another branch.
+        """
+        turn = self.chat.turn
+        if turn is None or self.run is not None or not late_answers(turn):
+            return None
+        full = FullSynthesis().of_turn(turn).recipe
+        siblings = self.chat.conversation.siblings(turn)
+        return None if any(sibling.recipe == full for sibling in siblings) else turn
+
+    def full_synthesis(self) -> NewTurn:
+        """Write the last turn's answer again from all answers; none of them is asked or paid again.
+
+        Raises UsageError where it was not begun before all of them were there.
+        """
+        return self._change_ended(FullSynthesis(), self._ended(None))
+
+    async def price_of_full_synthesis(self) -> float | None:
+        """The most that `full_synthesis` should cost, in US dollars; None where a price is unknown."""
+        turn = self._ended(None)
+        return await self.chat.price_of(turn, FullSynthesis().of_turn(turn))
 
     # Budgets
 

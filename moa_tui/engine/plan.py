@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import CallId, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.layer import Layer, Task
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Message
+    from moa_tui.engine.values import Message, Reply
 
 # The longest answer, in tokens, that an agent without max_tokens is assumed to write; the paper's setting.
 ASSUMED_ANSWER_TOKENS = 2048
@@ -23,6 +24,7 @@ ASSUMED_ANSWER_TOKENS = 2048
 INSTRUCTION_TOKENS = 350
 # The size of the instructions of a further step, in tokens.
 STEP_TOKENS = 150
+_NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,16 @@ class Cap:
         return max(0.0, self.total - self.spent - self.held)
 
 
-def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], ModelFacts]) -> Plan:
-    """The plan of a run of `recipe` on `history`, with every answer as long as it may be."""
+def plan(
+    recipe: Recipe,
+    history: Sequence[Message],
+    facts: Callable[[Agent], ModelFacts],
+    kept: Mapping[CallId, Reply] = _NOTHING_KEPT,
+) -> Plan:
+    """The plan of a run of `recipe` on `history`, with every answer as long as it may be.
+
+    A reply in `kept`, which is there already, is taken as long as it is.
+    """
     prompt_tokens = sum(map(message_tokens, history))
     written: dict[CallId, int] = {}
     layers = []
@@ -156,6 +166,7 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
             calls.append(PlannedCall(agent, known[0][1], usages[0], dearest, requests))
         # What a model thinks is no part of what later agents are shown.
         written |= {CallId(number, at): longest_answer(call.agent) for at, call in enumerate(calls, 1)}
+        written |= {call: estimate_tokens(reply.text) for call, reply in kept.items() if call.layer == number}
         layers.append(PlannedLayer(number, recipe.task(number), tuple(calls)))
     return Plan(tuple(layers), tuple(warnings))
 

@@ -172,6 +172,19 @@ class Changing:
         """Go on with the turn that a budget has stopped: this once, whatever it costs."""
         await self._show(self._session.go_on_over_budget())
 
+    async def write_from_all(self) -> None:
+        """Write the last answer again from all answers, where it was begun before they were there."""
+        await self._show(self._session.full_synthesis())
+
+    async def take_offer(self, what: str) -> None:
+        """Do what the last turn offers: go on over the `budget`, or write from `all` answers."""
+        await (self.go_on_over_budget() if what == "budget" else self.write_from_all())
+
+    def offers(self, what: str) -> bool:
+        """True where the last turn offers that."""
+        turn = self._session.turn_over_budget if what == "budget" else self._session.turn_with_late_answers
+        return turn is not None
+
     async def _change(self, change: Change) -> None:
         await self._show(await self._session.change(change))
 
@@ -188,6 +201,11 @@ class Changing:
         elif result is Effect.STOPPING:
             self._view.say(
                 "the run was too far on for that: it is stopped, and goes on as changed, beside it"
+            )
+        elif result is Effect.STOPPING_ANSWER:
+            self._view.say(
+                "the answer was begun already: it is stopped, and written as changed, beside it, once the "
+                "others are done"
             )
 
 

@@ -68,6 +68,7 @@ class Following:
             self._labels.renew_numbers()
             self._labels.renew_estimate()
         self._labels.renew_title()
+        self._labels.renew_offer()
         self._view.keys_changed()
 
     def _place_of(self, turn: Turn) -> tuple[int, int]:
@@ -96,12 +97,12 @@ class Following:
         self._drawn_ticks = self._ticks
         run_view = self._state.run_view
         if self._session.is_running and run_view is not None:
-            was_proposing = not run_view.answering
+            was_proposing = run_view.proposes
             has_ended = self._state.advance()
             turn_view = self._turn_view_of(run_view)
             if turn_view is not None and (has_ended or any(turn % 3 == 0 for turn in turns)):
                 self._draw(turn_view.tick)
-            if was_proposing and run_view.answering and not self._settings.keep_panes_open:
+            if was_proposing and not run_view.proposes and not self._settings.keep_panes_open:
                 self._fold_panes(run_view)
             if has_ended:
                 await self._end(run_view)
@@ -134,7 +135,7 @@ class Following:
         return next((view for view in self._view.transcript.views if view.run is run_view), None)
 
     def _fold_panes(self, run_view: RunView) -> None:
-        """Give the answer that begins the room the panes had, unless the person is in them."""
+        """Give the answer the room of the panes that are written, unless the person is in them."""
         panel = self._view.panel
         if panel.run is run_view and not panel.has_focus_within and not self._view.is_side_by_side:
             self._view.open_panel(False)
@@ -153,6 +154,7 @@ class Following:
         self._view.keys_changed()
         self._view.post(AttentionRequested("the run has ended"))
         self._labels.renew_estimate()
+        self._labels.renew_offer()
         if has_answer(turn) and (model := self._settings.title_model) is not None:
             self._view.start(lambda: self._find_title(model), "title")
         if turn is not None:

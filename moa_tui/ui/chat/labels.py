@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from textual.content import Content
 
+from moa_tui.chat.full_synthesis import offer_words
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from moa_tui.recipes.models import Situation
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
+    from moa_tui.ui.run.run_view import RunView
 
 _SHOWN_PROMPT_CHARACTERS = 500
 _MOST_SERVERS = 3
@@ -41,6 +43,8 @@ class Labels:
         self._situation: Situation | None = None
         self._caps: tuple[Cap, ...] = ()
         self._warnings = CapWarnings()
+        self._offering: RunView | None = None
+        """The run whose turn shows an offer."""
 
     def renew(self) -> None:
         """Bring all of them up to date, after the conversation or its recipe has changed."""
@@ -49,6 +53,7 @@ class Labels:
         self.renew_numbers()
         self.renew_queue()
         self.renew_estimate()
+        self.renew_offer()
 
     def renew_title(self) -> None:
         """Say what the conversation is about and which recipe is in force."""
@@ -81,6 +86,32 @@ class Labels:
             lines[-1] += "  (Esc takes it back)"
         self._view.queue.set_class(bool(lines), "-some")
         self._view.queue.update(Content("\n".join(lines)))
+
+    # An answer that could be written again
+
+    def renew_offer(self) -> None:
+        """Say below the last answer that it can be written again, where an answer came late and differs."""
+        self._show_offer(self._offering, "")
+        self._offering = None
+        if self._state.session.turn_with_late_answers is not None:
+            self._view.start(self._offer, "offer")
+
+    async def _offer(self) -> None:
+        session = self._state.session
+        price = await session.price_of_full_synthesis()
+        turn, run = session.turn_with_late_answers, self._view.transcript.last_run
+        if turn is None or run is None or not self._view.is_ready:
+            return
+        self._offering = run
+        self._show_offer(run, offer_words(turn, price, "F9"))
+
+    def _show_offer(self, run: RunView | None, words: str) -> None:
+        if run is None:
+            return
+        run.offer = words
+        for turn_view in self._view.transcript.views:
+            if turn_view.run is run:
+                turn_view.tick()
 
     # Costs
 

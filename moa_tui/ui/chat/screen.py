@@ -59,7 +59,8 @@ class ChatScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),
         Binding("f8", "points", "Tick points", id="run.points"),
-        Binding("f9", "over_budget", "Go on over the budget", id="run.over_budget"),
+        Binding("f9", "take_offer('budget')", "Go on over the budget", id="run.over_budget"),
+        Binding("f9", "take_offer('all')", "Write from all answers", id="run.from_all"),
         Binding("ctrl+g", "proceed", "Go on now", id="run.proceed"),
         Binding("ctrl+o", "inspect", "Inspect", id="run.inspect"),
         Binding("ctrl+l", "panes", "Panes", id="run.panes"),
@@ -210,8 +211,8 @@ class ChatScreen(Screen[None]):
                 return self.session.is_running
             case "points":
                 return self.state.points is not None
-            case "over_budget":
-                return self.session.turn_over_budget is not None
+            case "take_offer":
+                return self.controllers.changing.offers(str(parameters[0]))
             case "inspect" | "panes" | "reasoning":
                 return self.controllers.looking.has_run
             case _:
@@ -223,8 +224,8 @@ class ChatScreen(Screen[None]):
     def action_points(self) -> None:
         self.controllers.checklist.show()
 
-    async def action_over_budget(self) -> None:
-        await self.view.attempt(self.controllers.changing.go_on_over_budget)
+    async def action_take_offer(self, what: str) -> None:
+        await self.view.attempt(partial(self.controllers.changing.take_offer, what))
 
     def action_proceed(self) -> None:
         self.controllers.checklist.proceed()

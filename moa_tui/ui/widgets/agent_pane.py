@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.changes import Change
     from moa_tui.engine.values import CallId, Kind
-    from moa_tui.ui.run.run_view import CallState
+    from moa_tui.ui.run.call_state import CallState
 
 
 class AgentPane(FramedPane):

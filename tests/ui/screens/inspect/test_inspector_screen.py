@@ -13,12 +13,23 @@ from moa_tui.engine import limits
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, RunEnded
 from moa_tui.engine.run import run
 from moa_tui.engine.tasks import Reference, render_references
-from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Metrics, Outcome, Reply, Usage
+from moa_tui.engine.values import (
+    CallId,
+    Chunk,
+    Failure,
+    Finish,
+    Message,
+    Metrics,
+    Outcome,
+    Reply,
+    Step,
+    Usage,
+)
 from moa_tui.errors import ModelError
 from moa_tui.ui.run.inspector_rows import error_text, figures, message_rows, messages_text, silence
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen
-from moa_tui.ui.screens.inspect.inspector_lines import TABS
+from moa_tui.ui.screens.inspect.inspector_lines import tabs_of
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from moa_tui.ui.screens.inspect.run_screens import InfluenceScreen, TimelineScreen
 from moa_tui.ui.widgets.live_text import LiveText
@@ -252,7 +263,7 @@ async def test_every_tab_opens_by_its_number_and_the_one_shown_is_in_brackets(
     async with app.run_test(size=size) as pilot:
         app.theme = theme
         wanted = ["Title", "hm", "What is a moa?", "finish reason", "No error."]
-        for number, (tab, words) in enumerate(zip(TABS, wanted, strict=True), 1):
+        for number, (tab, words) in enumerate(zip(tabs_of(state.view(FIRST)), wanted, strict=True), 1):
             await pilot.press(str(number))
             await wait_until(lambda words=words: words in app.text)  # type: ignore[misc]
             tabs = app.line("tabs")
@@ -506,3 +517,30 @@ async def test_a_text_shown_after_other_rows_has_the_new_width() -> None:
         await pilot.press("1", "r")
         await wait_until(lambda: app.text.startswith("words"))
         assert max(cell_len(line) for line in app.text.split("\n")) <= 56
+
+
+@key("inspector.parts")
+async def test_6_shows_the_parts_of_an_answer_written_in_steps_and_no_other_call_has_that_tab() -> None:
+    this = recipe(["a", "b"], {"agents": ["judge"], "stairs": {"wait": 1}})
+    state = RunView(this)
+    for index in (1, 2):
+        state.take(CallEnded(CallId(1, index), Reply("ab"[index - 1], "m", "done", text="whole")))
+    steps = (
+        Step(tuple(ASK), {FIRST: 512}, frozenset(), 8, Usage(9, 2, estimated=False), 0.001, 1.0, 1.5, 2.0),
+        Step(tuple(ASK), {FIRST: 900}, frozenset({FIRST}), 21, Usage(9, 2), None, 3.0, 3.5, 4.0),
+    )
+    text = "A bird. It is extinct"
+    state.take(CallEnded(FINAL, Reply("judge", "m", "done", text=text, steps=steps, messages=tuple(ASK))))
+    app = InspectorApp(state, FINAL)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await wait_until(lambda: "part 2 of 2" in app.text)
+        assert "1 of 2 beginnings, 512 characters" in app.text
+        assert "[6 Parts]" in app.line("tabs")
+        await pilot.press("y")
+        assert "[part 2]" in app.copied[-1]
+        await pilot.press("left_square_bracket")
+        assert app.inspector.tab == "Answer"
+        assert "Parts" not in app.line("tabs")
+        await pilot.press("6", "shift+tab")
+        assert app.inspector.tab == "Error"
