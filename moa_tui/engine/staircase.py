@@ -45,31 +45,49 @@ _MOST_EMPTY_STEPS = 2
 class GrowingAnswers:
     """The answers of one layer as they are written. Follows the events of the run, on its loop."""
 
-    def __init__(self, layer: int, granule: int, on_growth: Callable[[CallId | None], None]) -> None:
-        """`on_growth` is called when an answer has about `granule` characters more, with None, and when one
-        has ended, with its call."""
+    def __init__(
+        self,
+        layer: int,
+        chunk: int,
+        on_growth: Callable[[CallId | None], None],
+        count_read: Callable[[CallId], int],
+    ) -> None:
+        """Call `on_growth` with the call of an answer that has ended.
+
+        Where a step waits for `chunk` tokens, which is 0 where none does, it is also called, with None, as an
+        answer grows, until that must have as many. `count_read` returns how many characters of an answer were
+        read, which stand from then on.
+        """
         self.layer = layer
         self.ended: dict[CallId, Reply] = {}
-        self._granule = granule
+        self._granule = chunk // 2
+        self._most_waited_for = chunk * _MOST_CHARACTERS_PER_TOKEN + self._granule
         self._on_growth = on_growth
+        self._count_read = count_read
         self._parts: dict[CallId, list[str]] = {}
-        self._fresh: dict[CallId, int] = {}
+        self._characters: dict[CallId, int] = {}
+        self._told: dict[CallId, int] = {}
+        """The characters that each answer had when its growth was last told."""
 
     def follow(self, event: Event) -> None:
         """Take note of an event of the run."""
         match event:
             case Delta(call, "text", text) if call.layer == self.layer:
                 self._parts.setdefault(call, []).append(text)
-                self._fresh[call] = fresh = self._fresh.get(call, 0) + len(text)
-                if fresh >= self._granule:
-                    self._fresh[call] = 0
-                    self._on_growth(None)
+                self._characters[call] = characters = self._characters.get(call, 0) + len(text)
+                has_grown = characters - self._told.get(call, 0) >= self._granule
+                if self._granule and has_grown:
+                    self._told[call] = characters
+                    # Of an answer that is far ahead, more makes no difference to anybody.
+                    if characters - len(text) - self._count_read(call) <= self._most_waited_for:
+                        self._on_growth(None)
             case Restated(call, _, text) if call.layer == self.layer:
-                before = self.text(call)
-                is_more = text.startswith(before) or not before
-                self._parts[call] = [text] if is_more else [f"{before}{_BEGINS_ANEW}{text}"]
+                read = self.text(call)[: self._count_read(call)]
+                whole = text if text.startswith(read) else f"{read}{_BEGINS_ANEW}{text}"
+                self._parts[call], self._characters[call], self._told[call] = [whole], len(whole), 0
             case CallRetried(call) if call.layer == self.layer:
-                self._parts.pop(call, None)
+                for known in (self._parts, self._characters, self._told):
+                    known.pop(call, None)
             case CallEnded(call, reply) | ReplyChanged(call, reply) if call.layer == self.layer:
                 self.ended[call] = reply
                 if call not in self._parts:
@@ -98,7 +116,9 @@ class EarlyCall:
         layer = progress.recipe.layers[call.layer - 1]
         self._stairs, self._start = layer.stairs, layer.start
         self._chunk = 0 if layer.stairs is None else layer.stairs.chunk
-        self.answers = GrowingAnswers(call.layer - 1, max(16, self._chunk // 2), self._on_growth)
+        self.answers = GrowingAnswers(
+            call.layer - 1, self._chunk, self._on_growth, lambda source: self.writing.read.get(source, 0)
+        )
         self._changed = asyncio.Event()
         self._is_settled = False
         self._is_restarting = False
