@@ -73,6 +73,7 @@ class PlannedCall:
     facts: ModelFacts
     usage: Usage
     cost: float | None
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,13 @@ class Plan:
     """The calls of a run as they are expected."""
 
     layers: tuple[PlannedLayer, ...]
+    warnings: tuple[str, ...] = ()
+    """What makes little sense in the plan, each in a sentence."""
+
+    @property
+    def requests(self) -> int:
+        """The most requests that the calls take together, without those that are sent once more."""
+        return sum(call.requests for call in self.calls)
 
     @property
     def calls(self) -> tuple[PlannedCall, ...]:

@@ -13,7 +13,7 @@ from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import calls_words, counted, money
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
@@ -43,6 +43,8 @@ class Labels:
         self._situation: Situation | None = None
         self._caps: tuple[Cap, ...] = ()
         self._warnings = CapWarnings()
+        self._told_warnings: set[str] = set()
+        """What was said of the plans of runs, each once."""
         self._offering: RunView | None = None
         """The run whose turn shows an offer."""
 
@@ -129,8 +131,12 @@ class Labels:
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""
-        calls = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
+        calls = f"{calls_words(len(plan.calls), plan.requests)} · {price}{warning}"
         self._view.box.estimate = "\n".join([calls, *_server_lines(plan)])
+        for words in plan.warnings:
+            if words not in self._told_warnings:
+                self._told_warnings.add(words)
+                self._view.say(one_line(words), severity="warning", seconds=12)
         for cap in self._warnings.due(self._caps):
             self._view.say(f"Budget: {cap_words(cap)} is spent", severity="warning")
         self.renew_numbers()
