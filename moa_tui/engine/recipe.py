@@ -244,7 +244,10 @@ class Recipe(RecipeTable):
 
     @property
     def depth(self) -> int:
-        """The number of calls in the longest chain of calls that wait for each other."""
+        """The number of calls in the longest chain of calls that wait for each other.
+
+        A call that begins beside the layer before waits for that layer with the last of its requests.
+        """
         return sum(
             len(agents) if self.asks_in_turn(number) else min(1, len(agents))
             for number, agents in enumerate(self.lineup, 1)
@@ -260,6 +263,11 @@ class Recipe(RecipeTable):
     def layers_in_turn(self) -> frozenset[int]:
         """The numbers of the layers whose calls are made one after another."""
         return frozenset(filter(self.asks_in_turn, range(1, len(self.layers) + 1)))
+
+    @property
+    def layers_beside(self) -> frozenset[int]:
+        """The numbers of the layers whose calls may begin beside the layer before theirs."""
+        return frozenset(number for number, layer in enumerate(self.layers, 1) if layer.begins_early)
 
     def task(self, number: int) -> Task:
         """The task of layer `number`, counting from 1."""

@@ -1,4 +1,4 @@
-"""The messages of an answer that is written in steps, while the answers that it reads are still being written.
+"""The messages of an answer that is written in steps, while those that it reads are still being written.
 
 They are only added to, so that a provider which caches prefixes reads nothing twice: the history and the
 prompt with the first pieces of the references; what the agent wrote of its answer; the next pieces; and so
@@ -70,7 +70,9 @@ class Asked:
     pieces: tuple[Reference, ...]
     read: Mapping[CallId, int]
     ended_replies: frozenset[CallId]
-    is_last: bool
+    """The answers that are read to their end with it."""
+    told_ended: frozenset[CallId]
+    """These, and those of which it was told that nothing more comes."""
 
 
 class StepMessages:
@@ -85,6 +87,7 @@ class StepMessages:
         self.read: dict[CallId, int] = {}
         """The characters of each answer that stand in messages whose step wrote something."""
         self._told_ended: set[CallId] = set()
+        self._ended_replies: set[CallId] = set()
         self._numbers: dict[CallId, int] = {}
 
     @property
@@ -94,7 +97,7 @@ class StepMessages:
 
     def asked(self, sources: Iterable[Source], *, is_last: bool) -> Asked:
         """What the next step asks when it reads `sources`."""
-        read, ended_replies = dict(self.read), set(self._told_ended)
+        read, told_ended, ended_replies = dict(self.read), set(self._told_ended), set(self._ended_replies)
         pieces: list[Reference] = []
         for source in sources:
             begin = self.read.get(source.call, 0)
@@ -102,16 +105,20 @@ class StepMessages:
                 continue
             number = self._numbers.get(source.call) or len({*self._numbers, *read, source.call})
             end = begin if source.why_lost is not None else _piece_end(source, begin)
-            if end == begin and (source.call in self._told_ended or not source.has_ended):
+            has_news = end > begin or source.has_ended or source.why_lost is not None
+            if not has_news or (end == begin and source.call in self._told_ended):
                 continue
             part = source.why_lost or _part(begin, end, has_ended=source.has_ended)
             pieces.append(
                 Reference(source.agent, source.text[begin:end], call=source.call, number=number, part=part)
             )
             read[source.call] = end
-            if source.has_ended:
+            if source.why_lost is not None or source.has_ended:
+                told_ended.add(source.call)
+            if source.why_lost is None and source.has_ended:
                 ended_replies.add(source.call)
-        return Asked(self._wording(pieces, is_last), tuple(pieces), read, frozenset(ended_replies), is_last)
+        wording = self._wording(pieces, is_last)
+        return Asked(wording, tuple(pieces), read, frozenset(ended_replies), frozenset(told_ended))
 
     def _wording(self, pieces: Sequence[Reference], is_last: bool) -> str:
         if not self._turns:
@@ -136,7 +143,10 @@ class StepMessages:
         return prepared
 
     def _prepared(self, asked: Asked, agent: Agent, share: float, window: int | None) -> Prepared:
-        first, *further = [*((turn.asked, turn.pieces) for turn in self._turns), (asked.wording, asked.pieces)]
+        first, *further = [
+            *((turn.asked, turn.pieces) for turn in self._turns),
+            (asked.wording, asked.pieces),
+        ]
         added: list[Message] = []
         for turn, (wording, pieces) in zip(self._turns, further, strict=True):
             added.append({"role": "assistant", "content": turn.written})
@@ -162,7 +172,7 @@ class StepMessages:
         """Take note that a step has written `written`, which stands; what it asked is never changed again."""
         self._turns.append(_Turn(asked.wording, asked.pieces, written))
         self.read = dict(asked.read)
-        self._told_ended = set(asked.ended_replies)
+        self._told_ended, self._ended_replies = set(asked.told_ended), set(asked.ended_replies)
         for piece in asked.pieces:
             if piece.call is not None and piece.number is not None:
                 self._numbers[piece.call] = piece.number

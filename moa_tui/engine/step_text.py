@@ -25,13 +25,14 @@ _SENTENCE_END = re.compile(
 _LAST_WORD = re.compile(r"(\w+)\Z")
 _ABBREVIATIONS = re.compile(
     r"(?:etc|vs|fig|nos|dr|mr|mrs|ms|st|inc|ltd|prof|sen|gen|rev|hon|vol|approx|min|max|abs|resp"
-    r"|bzw|usw|ggf|evtl|inkl|art|bsp|vgl)",
+    r"|pp|ca|cf|op|al|bzw|usw|ggf|evtl|inkl|art|bsp|vgl)",
     re.IGNORECASE,
 )
-_SHORTEST_LAST_WORD = 3
+_SHORTEST_LAST_WORD = 2
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,6}[.)])[ \t]+\S")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
+_LONGEST_BLOCK_START = 10
 _BLOCK_START = re.compile(r"[ \t]*(?:#{1,6}[ \t]|[-*+•][ \t]|\d{1,6}[.)][ \t]|\||```|~~~|>)")
 _UNSPACED_END = re.compile(r"[\u3000-\u9fff\uff00-\uffef][*_`]*\Z")
 _LONGEST_WORD = 40
@@ -102,7 +103,7 @@ class StepText:
         """The step so far without what repeats the text before, once that is plain; nothing until then."""
         body = self._raw.lstrip()
         tail = self._before[-_LONGEST_REPEAT:].rstrip()
-        is_open = not body or bool(tail and body.rstrip() in tail)
+        is_open = not body or bool(tail and body.rstrip() in tail) or self._may_become_block(body)
         if is_open and not is_over and len(self._raw) < _MOST_BLANKS + len(tail):
             return ""
         lead = self._raw[: len(self._raw) - len(body)]
@@ -116,6 +117,10 @@ class StepText:
         if not body:
             return ""
         return (self._seam(lead, body) if self._before else "") + body
+
+    def _may_become_block(self, body: str) -> bool:
+        """True where the next characters will tell whether the step begins with a block, as a heading."""
+        return bool(self._before) and len(body) < _LONGEST_BLOCK_START and body[0] in "#-*+•|`~>0123456789"
 
     def _seam(self, lead: str, body: str) -> str:
         """The blank space between the text before and the step, which began with `lead`."""

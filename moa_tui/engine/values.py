@@ -255,6 +255,7 @@ class LayerMetrics:
     """The metrics of one layer: the answers asked for and used, its slowest call, and the seconds it took.
 
     These are the slowest call's, or where the calls were `in_turn`, one after another, those of all together.
+    Of a layer that began beside the one before it, they are those behind that one's end.
     """
 
     number: int

@@ -397,7 +397,7 @@ def _interrupted(recipe: Recipe, replies: Mapping[CallId, Reply]) -> Outcome:
         "stopped",
         final.text if final is not None else "",
         replies,
-        measure(replies, used, None, in_turn=recipe.layers_in_turn),
+        measure(replies, used, None, in_turn=recipe.layers_in_turn, beside=recipe.layers_beside),
         _TURN_INTERRUPTED,
         total.usage,
         total.cost,
