@@ -13,7 +13,7 @@ from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import calls_words, counted, money
+from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
@@ -129,10 +129,12 @@ class Labels:
             return
         cost = plan.cost
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
+        size = f"{counted(len(plan.calls), 'call')} · {price}"
+        if plan.requests > len(plan.calls):
+            size = f"at most {plan.requests} requests, {money(cost)}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""
-        calls = f"{calls_words(len(plan.calls), plan.requests)} · {price}{warning}"
-        self._view.box.estimate = "\n".join([calls, *_server_lines(plan)])
+        self._view.box.estimate = "\n".join([f"{size}{warning}", *_server_lines(plan)])
         for words in plan.warnings:
             if words not in self._told_warnings:
                 self._told_warnings.add(words)

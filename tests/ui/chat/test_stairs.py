@@ -150,7 +150,7 @@ async def test_before_a_run_the_requests_at_most_and_what_makes_little_sense_are
     async with chat_app(STAIRS, size=(120, 40)) as bench:
         bench.gateway.price, bench.gateway.thinking_tokens = 0.000_001, 1_000
         bench.screen.controllers.labels.renew_estimate()
-        await bench.until_shown("5 calls, 21 requests at most · at most $")
+        await bench.until_shown("at most 21 requests, $")
         await bench.until_told("layer 2: judge thinks before it writes, and anew at each of up to 17 steps")
         told = len(bench.app.notices)
         bench.screen.controllers.labels.renew_estimate()
