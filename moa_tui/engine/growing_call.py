@@ -302,10 +302,11 @@ class GrowingCall:
         if not parts:
             return []
         first, count = parts[0], len(parts)
-        if first.ended_replies >= first.read.keys():
-            whole = f"it was written from {len(first.read)} of {self._of} answers"
-            return [whole] if len(first.read) < self._of else []
-        notes = [f"part 1 was written from the beginnings of {len(first.read)} of {self._of} answers"]
+        is_whole = first.ended_replies >= first.read.keys()
+        answers = f"{len(first.read)} of {self._of} answers"
+        if count == 1 and is_whole:
+            return [f"it was written from {answers}"] if len(first.read) < self._of else []
+        notes = [f"part 1 was written from {'' if is_whole else 'the beginnings of '}{answers}"]
         if count > 1:
             last = len(parts[-1].ended_replies)
             notes.append(f"part {count} of {count} was written from {last} whole answers")

@@ -45,13 +45,23 @@ _MOST_EMPTY_STEPS = 2
 class GrowingAnswers:
     """The answers of one layer as they are written. Follows the events of the run, on its loop."""
 
-    def __init__(self, layer: int, granule: int, on_growth: Callable[[CallId | None], None]) -> None:
-        """`on_growth` is called when an answer has about `granule` characters more, with None, and when one
-        has ended, with its call."""
+    def __init__(
+        self,
+        layer: int,
+        granule: int | None,
+        on_growth: Callable[[CallId | None], None],
+        count_read: Callable[[CallId], int],
+    ) -> None:
+        """Call `on_growth` with the call of an answer that has ended.
+
+        Where `granule` is not None, it is also called, with None, when an answer has about as many characters
+        more. `count_read` returns how many characters of an answer were read, which stand from then on.
+        """
         self.layer = layer
         self.ended: dict[CallId, Reply] = {}
         self._granule = granule
         self._on_growth = on_growth
+        self._count_read = count_read
         self._parts: dict[CallId, list[str]] = {}
         self._fresh: dict[CallId, int] = {}
 
@@ -61,13 +71,12 @@ class GrowingAnswers:
             case Delta(call, "text", text) if call.layer == self.layer:
                 self._parts.setdefault(call, []).append(text)
                 self._fresh[call] = fresh = self._fresh.get(call, 0) + len(text)
-                if fresh >= self._granule:
+                if self._granule is not None and fresh >= self._granule:
                     self._fresh[call] = 0
                     self._on_growth(None)
             case Restated(call, _, text) if call.layer == self.layer:
-                before = self.text(call)
-                is_more = text.startswith(before) or not before
-                self._parts[call] = [text] if is_more else [f"{before}{_BEGINS_ANEW}{text}"]
+                read = self.text(call)[: self._count_read(call)]
+                self._parts[call] = [text] if text.startswith(read) else [f"{read}{_BEGINS_ANEW}{text}"]
             case CallRetried(call) if call.layer == self.layer:
                 self._parts.pop(call, None)
             case CallEnded(call, reply) | ReplyChanged(call, reply) if call.layer == self.layer:
@@ -98,7 +107,10 @@ class EarlyCall:
         layer = progress.recipe.layers[call.layer - 1]
         self._stairs, self._start = layer.stairs, layer.start
         self._chunk = 0 if layer.stairs is None else layer.stairs.chunk
-        self.answers = GrowingAnswers(call.layer - 1, max(16, self._chunk // 2), self._on_growth)
+        granule = self._chunk // 2 if self._chunk else None
+        self.answers = GrowingAnswers(
+            call.layer - 1, granule, self._on_growth, lambda source: self.writing.read.get(source, 0)
+        )
         self._changed = asyncio.Event()
         self._is_settled = False
         self._is_restarting = False

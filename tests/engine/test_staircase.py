@@ -24,7 +24,7 @@ from moa_tui.engine.live_change import Alteration
 from moa_tui.engine.plan import ModelFacts, facts_unknown, plan
 from moa_tui.engine.recipe_edit import with_aggregator
 from moa_tui.engine.run import NO_REPLIES, RunContext, run
-from moa_tui.engine.values import CallId, Chunk, Finish, Message, Outcome, Usage
+from moa_tui.engine.values import CallId, Chunk, Finish, Message, Moved, Outcome, Usage
 from moa_tui.errors import ModelError
 from tests.fakes import FakeModels, Step
 from tests.helpers import recipe, wait_until
@@ -264,6 +264,26 @@ async def test_where_all_proposers_fail_nothing_further_is_asked_and_what_was_pa
     assert "no answer of layer 1 can be used" in outcome.error.message
     assert len(climb.models.asked["judge"]) == 1
     assert outcome.replies[WRITER].cost == 0.01
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_what_turns_out_to_be_reasoning_is_read_on_only_where_it_was_read_before(is_read: bool) -> None:
+    go, more = asyncio.Event(), asyncio.Event()
+    thoughts = CHUNK if is_read else ["Hm. "]
+    moved = Moved("reasoning", len("".join(thoughts)))
+    climb = Climb(
+        a=[[*thoughts, go, moved, "It is a bird. ", "A ends.", more]],
+        b=[[*CHUNK, go, more]],
+        judge=[["A moa is a bird.", CUT], ["It is extinct.", WHOLE]],
+    )
+    task = climb.start(climbing(stairs={"chunk": 32, "wait": 2 if is_read else 1}))
+    await climb.steps_ended(1)
+    go.set()
+    more.set()
+    reply = check(climb, await task)
+    sent = "\n".join(message["content"] for message in reply.messages)
+    assert ("What stands above was not the answer yet. It begins here." in sent) == is_read
+    assert "It is a bird. A ends." in sent
 
 
 async def test_a_late_answer_that_is_unlike_what_was_read_is_named() -> None:
