@@ -100,9 +100,12 @@ class Labels:
 
     async def _offer(self) -> None:
         session = self._state.session
-        price = await session.price_of_full_synthesis()
-        turn, run = session.turn_with_late_answers, self._view.transcript.last_run
-        if turn is None or run is None or not self._view.is_ready:
+        turn = session.turn_with_late_answers
+        if turn is None:
+            return
+        price = await session.price_of_full_synthesis(turn)
+        run = self._view.transcript.last_run
+        if turn is not session.turn_with_late_answers or run is None or not self._view.is_ready:
             return
         self._offering = run
         self._show_offer(run, offer_words(turn, price, "F9"))
