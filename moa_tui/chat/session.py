@@ -374,9 +374,11 @@ class ChatSession:
         """
         return self._change_ended(FullSynthesis(), self._ended(None))
 
-    async def price_of_full_synthesis(self) -> float | None:
-        """The most that `full_synthesis` should cost, in US dollars; None where a price is unknown."""
-        turn = self._ended(None)
+    async def price_of_full_synthesis(self, turn: Turn) -> float | None:
+        """The most that the full synthesis of `turn` should cost, in US dollars; None where that is unknown.
+
+        Raises UsageError where its answer was not begun early.
+        """
         return await self.chat.price_of(turn, FullSynthesis().of_turn(turn))
 
     # Budgets

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from moa_tui.chat.conversations import Conversations
-from moa_tui.chat.full_synthesis import FullSynthesis, late_answers, offer_words
+from moa_tui.chat.full_synthesis import late_answers, offer_words
 from moa_tui.chat.ledger import CapWarnings, cap_words
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
@@ -89,7 +89,7 @@ def answer(request: Request, session: ChatSession, out: TextIO, err: TextIO) -> 
             raise UsageError(f"the answer cannot be written: {error.strerror or error}") from error
     _warn_of_budgets(session.chat, err, warnings)
     if turn is not None and not request.quiet:
-        _tell_of_late_answers(session.chat, turn, err)
+        _tell_of_late_answers(session, turn, err)
     if signals.received is not None:
         return 128 + signals.received
     return ANSWERED if turn is not None and turn.outcome and turn.outcome.status == "done" else FAILED
@@ -112,13 +112,13 @@ def _warn_of_budgets(chat: Chat, err: TextIO, warnings: CapWarnings) -> None:
         err.write(f"moa-tui: budget: {cap_words(cap)} is spent\n")
 
 
-def _tell_of_late_answers(chat: Chat, turn: Turn, err: TextIO) -> None:
+def _tell_of_late_answers(session: ChatSession, turn: Turn, err: TextIO) -> None:
     """Say so where an answer came late and is unlike what the turn's answer was begun from."""
     late = late_answers(turn)
     if not late or turn.outcome is None:
         return
-    if chat.is_kept:
-        price = asyncio.run(chat.price_of(turn, FullSynthesis().of_turn(turn)))
+    if session.chat.is_kept:
+        price = asyncio.run(session.price_of_full_synthesis(turn))
         words = offer_words(turn, price, "moa-tui --continue, then F9,")
     else:
         names = ", ".join(f"{call} {turn.outcome.replies[call].agent}" for call in late)

@@ -189,15 +189,20 @@ class TableProgress(NoProgress):
                 why = str(failure.status_code or failure.kind)
                 self._rows[call] = _Row(agent.name, "retrying", why, began=now, again_at=now + wait_seconds)
             case StepStarted(call, _, _, read, _, of):
-                self._rows[call].detail = f"written from {len(read)} of {of} answers"
+                self._tell(call, f"written from {len(read)} of {of} answers")
             case StepEnded(call):
-                self._rows[call].detail = "waits for more to read"
+                self._tell(call, "waits for more to read")
             case CallEnded(call, reply):
                 detail = reply.error.message if reply.error else ""
                 self._rows[call] = _Row(reply.agent, reply.status, detail, reply=reply)
                 if not self._live.is_started:
                     self.note(f"{call} {one_line(reply.agent)}: {describe(reply)}")
         self.tick()
+
+    def _tell(self, call: CallId, detail: str) -> None:
+        """Put words behind a call, which has no row any more where the table has made way for the answer."""
+        if call in self._rows:
+            self._rows[call].detail = detail
 
     def tick(self) -> None:
         if self._live.is_started and time.monotonic() - self._drawn_at > 0.1:

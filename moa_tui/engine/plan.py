@@ -98,6 +98,11 @@ class Plan:
     """What makes little sense in the plan, each in a sentence."""
 
     @property
+    def requests(self) -> int:
+        """The most requests that the calls take together, without those that are sent once more."""
+        return sum(call.requests for call in self.calls)
+
+    @property
     def calls(self) -> tuple[PlannedCall, ...]:
         """All calls in order."""
         return tuple(call for layer in self.layers for call in layer.calls)

@@ -36,6 +36,12 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def calls_words(calls: int, requests: int) -> str:
+    """The number of calls, and of requests at most where some of the calls are asked several times."""
+    words = counted(calls, "call")
+    return words if requests <= calls else f"{words}, {requests} requests at most"
+
+
 def money(dollars: float | None) -> str:
     """A price as text; None is `price unknown`."""
     if dollars is None:

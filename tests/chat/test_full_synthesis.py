@@ -95,12 +95,12 @@ async def test_its_price_is_that_of_the_one_call_on_the_answers_as_they_are(
 ) -> None:
     first = answered(session, C)
     gateway.price = 0.000_001
-    price = await session.price_of_full_synthesis()
+    price = await session.price_of_full_synthesis(first)
     assert price is not None
     # The longest answer of one agent and the instructions, and hardly more: the answers are a line each.
     assert 0.0024 < price < 0.0026
     gateway.price = None
-    assert await session.price_of_full_synthesis() is None
+    assert await session.price_of_full_synthesis(first) is None
     assert late_answers(first) == (C,)
 
 

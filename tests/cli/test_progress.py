@@ -104,8 +104,10 @@ def test_who_ends_in_the_middle_of_the_answer_is_told_behind_it(kind: str) -> No
     )
     with progress:
         progress.show(CallStarted(A, EARLY.lineup[0][0], (), 0.0))
+        progress.show(CallStarted(JUDGE, EARLY.lineup[1][0], (), 0.0))
         progress.show(PART_1)
         progress.make_way()
+        progress.show(StepEnded(JUDGE, Step((), {A: 512}, frozenset(), 8)))
         screen.write("The moa ")
         progress.show(CallEnded(A, DONE))
         progress.show(PART_2)

@@ -43,6 +43,8 @@ class Labels:
         self._situation: Situation | None = None
         self._caps: tuple[Cap, ...] = ()
         self._warnings = CapWarnings()
+        self._told_warnings: set[str] = set()
+        """What was said of the plans of runs, each once."""
         self._offering: RunView | None = None
         """The run whose turn shows an offer."""
 
@@ -98,9 +100,12 @@ class Labels:
 
     async def _offer(self) -> None:
         session = self._state.session
-        price = await session.price_of_full_synthesis()
-        turn, run = session.turn_with_late_answers, self._view.transcript.last_run
-        if turn is None or run is None or not self._view.is_ready:
+        turn = session.turn_with_late_answers
+        if turn is None:
+            return
+        price = await session.price_of_full_synthesis(turn)
+        run = self._view.transcript.last_run
+        if turn is not session.turn_with_late_answers or run is None or not self._view.is_ready:
             return
         self._offering = run
         self._show_offer(run, offer_words(turn, price, "F9"))
@@ -127,10 +132,16 @@ class Labels:
             return
         cost = plan.cost
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
+        size = f"{counted(len(plan.calls), 'call')} · {price}"
+        if plan.requests > len(plan.calls):
+            size = f"at most {plan.requests} requests, {money(cost)}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""
-        calls = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
-        self._view.box.estimate = "\n".join([calls, *_server_lines(plan)])
+        self._view.box.estimate = "\n".join([f"{size}{warning}", *_server_lines(plan)])
+        for words in plan.warnings:
+            if words not in self._told_warnings:
+                self._told_warnings.add(words)
+                self._view.say(one_line(words), severity="warning", seconds=12)
         for cap in self._warnings.due(self._caps):
             self._view.say(f"Budget: {cap_words(cap)} is spent", severity="warning")
         self.renew_numbers()

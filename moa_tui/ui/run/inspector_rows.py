@@ -338,6 +338,7 @@ def _running_figures(run: RunView, view: CallState) -> Figures:
         return entries
     entries += [
         ("attempts", str(view.generation + 1)),
+        *([("parts", f"{view.part - 1} written so far (see Parts)")] if view.in_steps else []),
         ("tokens and price", ""),
         ("tokens in", f"~{sum(map(message_tokens, view.messages)):,}"),
         ("tokens out", f"~{(view.characters + 3) // 4:,} so far"),

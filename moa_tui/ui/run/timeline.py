@@ -175,7 +175,8 @@ def critical_path(run: RunView) -> set[CallId]:
         if view.reply
     }
     # Without the calls that were passed on, only times are worked out.
-    metrics = measure(replies, {}, None, in_turn=run.recipe.layers_in_turn)
+    recipe = run.recipe
+    metrics = measure(replies, {}, None, in_turn=recipe.layers_in_turn, beside=recipe.layers_beside)
     return waterfall.critical_path(metrics, replies)
 
 

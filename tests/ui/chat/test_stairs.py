@@ -144,3 +144,15 @@ async def test_the_offer_is_gone_once_the_conversation_goes_on() -> None:
         await wait_until(lambda: "F9 writes" not in bench.shown())
         await bench.press("f9")
         assert len(bench.models.asked["judge"]) == 1, "nothing is offered, so nothing is asked"
+
+
+async def test_before_a_run_the_requests_at_most_and_what_makes_little_sense_are_said_once() -> None:
+    async with chat_app(STAIRS, size=(120, 40)) as bench:
+        bench.gateway.price, bench.gateway.thinking_tokens = 0.000_001, 1_000
+        bench.screen.controllers.labels.renew_estimate()
+        await bench.until_shown("at most 21 requests, $")
+        await bench.until_told("layer 2: judge thinks before it writes, and anew at each of up to 17 steps")
+        told = len(bench.app.notices)
+        bench.screen.controllers.labels.renew_estimate()
+        await bench.settle()
+        assert len(bench.app.notices) == told

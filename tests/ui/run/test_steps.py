@@ -138,6 +138,7 @@ def test_the_pane_of_the_writer_says_which_part_it_writes_or_that_it_waits(bench
     bench.first_part()
     view = bench.run.final
     assert (view.state_words, view.numbers(4.0)) == ("● writing", ["part 1", "~2 tok", "2 s"])
+    assert ("parts", "0 written so far (see Parts)") in figures(bench.run, view)
     bench.wait()
     assert view.numbers(5.0)[0] == "part 2 waits for more to read"
     bench.second_part()

@@ -200,7 +200,7 @@ class InspectorScreen(GuardedScreen[None]):
         """Show the parts of an answer that is written in steps; the one that grows twice a second."""
         view = self._view
         moment = None if view.over else int(self.run_state.now * _FIGURES_A_SECOND)
-        if self._is_new((moment, len(view.steps), view.step is None, width)):
+        if self._is_new((moment, len(view.steps), view.step is None, view.reply, width)):
             self._lay_out(body, self._shown, step_rows, width)
 
     @work(exclusive=True)
