@@ -25,6 +25,12 @@ WIDE = (200, 50)
 STAY = Settings(keep_panes_open=True)
 
 
+async def at_rest(bench: Bench) -> None:
+    """Wait until all that the chat does at its start is done and laid out."""
+    await wait_until(lambda: not any(worker.is_running for worker in bench.app.workers))
+    await bench.settle()
+
+
 def count_layouts(bench: Bench) -> list[object]:
     """A list that grows by one at each layout of the chat from now on."""
     layouts: list[object] = []
@@ -36,8 +42,7 @@ async def test_a_typed_key_lays_nothing_out(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(prompt_box, "_EDITED_AFTER_SECONDS", 60)
     async with chat_app(size=WIDE) as bench:
         await bench.press("a")
-        await wait_until(lambda: bench.screen.view.box.estimate != "")
-        await bench.settle()
+        await at_rest(bench)
         layouts = count_layouts(bench)
         await bench.press(*"bcdefgh")
         await bench.settle()
@@ -47,8 +52,8 @@ async def test_a_typed_key_lays_nothing_out(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_an_estimate_that_stays_as_it_is_lays_nothing_out() -> None:
     async with chat_app(ALONE) as bench:
-        await wait_until(lambda: bench.screen.view.box.estimate != "")
-        await bench.settle()
+        await at_rest(bench)
+        assert bench.screen.view.box.estimate
         layouts = count_layouts(bench)
         bench.screen.view.box.estimate = bench.screen.view.box.estimate
         await bench.settle()
