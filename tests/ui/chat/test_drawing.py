@@ -29,7 +29,16 @@ async def at_rest(bench: Bench) -> None:
     """Wait until all that the chat does at its start is done and laid out."""
     await wait_until(lambda: bench.screen.view.box.estimate != "")
     await wait_until(lambda: not any(worker.is_running for worker in bench.app.workers))
-    await bench.settle()
+    await until_painted(bench)
+
+
+async def until_painted(bench: Bench) -> None:
+    """Wait until all that was to be laid out and painted is."""
+    for _ in range(2):  # What is laid out may make others ask for a layout.
+        painted = asyncio.Event()
+        bench.screen.call_after_refresh(painted.set)
+        await asyncio.wait_for(painted.wait(), 10)
+        await bench.settle()
 
 
 def count_layouts(bench: Bench) -> list[object]:
@@ -46,7 +55,7 @@ async def test_a_typed_key_lays_nothing_out(monkeypatch: pytest.MonkeyPatch) -> 
         await at_rest(bench)
         layouts = count_layouts(bench)
         await bench.press(*"bcdefgh")
-        await bench.settle()
+        await until_painted(bench)
         assert bench.prompt.text == "abcdefgh"
         assert not layouts
 
@@ -56,7 +65,7 @@ async def test_an_estimate_that_stays_as_it_is_lays_nothing_out() -> None:
         await at_rest(bench)
         layouts = count_layouts(bench)
         bench.screen.view.box.estimate = bench.screen.view.box.estimate
-        await bench.settle()
+        await until_painted(bench)
         assert not layouts
 
 
