@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.widgets.turn_view import TurnView
 
-_PANES_AT_FULL_RATE = 8
-# Drawing a pane takes as long as a key takes to its echo.
+# Ticks within which each pane is drawn once. A tick draws one pane where that is often enough, because a key
+# that comes meanwhile has to wait.
+_FEWEST_TICKS, _MOST_TICKS = 3, 6
 _KEY_FIRST_SECONDS = 0.045
 
 
@@ -107,8 +108,7 @@ class Following:
             if has_ended:
                 await self._end(run_view)
         panel = self._view.panel
-        # A few panes at each tick: drawing all at once would keep a key waiting for as long.
-        every = 3 if len(panel.panes) <= _PANES_AT_FULL_RATE else 6
+        every = min(max(_FEWEST_TICKS, len(panel.panes)), _MOST_TICKS)
         for turn in turns:
             self._draw(panel.tick, turn % every, every)
         self._labels.renew_numbers()

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from moa_tui.settings.config import Settings
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
-# Each tick draws a third of the panes, or a sixth of many: 10 Hz for a pane, 5 Hz beyond eight.
+# Each tick draws one pane, or more where each would not be drawn within six ticks: 10 to 5 Hz for a pane.
 _TICK_SECONDS = 1 / 30
 # At most so much of what is typed is lost when the program is killed.
 _DRAFT_SECONDS = 0.75

@@ -198,7 +198,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         # Textual's own method is left out on purpose: it draws the scrollbar at each step.
         self._move_thumb()
         if round(old_value) != round(new_value):
-            self.refresh()
+            self.refresh(self.size.region)  # Without the frame, which does not scroll.
         self._follows_end = new_value >= self.virtual_size.height - self.size.height
 
     def render_line(self, y: int) -> Strip:
