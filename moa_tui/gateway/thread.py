@@ -38,6 +38,10 @@ def load_litellm_stream() -> ModuleType:
         is_first_import = _MODULE not in sys.modules
         module = importlib.import_module(_MODULE)
         if is_first_import:
+            # On a thread of its own, for a loop may be running on this one.
+            rehearsal = threading.Thread(target=lambda: asyncio.run(module.rehearse()), name="moa-rehearsal")
+            rehearsal.start()
+            rehearsal.join()
             # litellm makes many objects that live as long as the program. Each full collection would walk
             # them all and hold up every thread for a third of a second; it skips frozen ones.
             gc.freeze()
