@@ -25,6 +25,7 @@ from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway.connection_faults import proxy_of, through
 from moa_tui.gateway.litellm_errors import translate
+from moa_tui.gateway.litellm_memory import lighten
 from moa_tui.gateway.pending_request import PendingRequest
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
 from moa_tui.gateway.wire_body import in_pieces, read_body
@@ -51,7 +52,7 @@ from litellm.llms.openai.common_utils import BaseOpenAILLM
 from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from moa_tui.engine.values import Message
 
@@ -71,9 +72,7 @@ warnings.filterwarnings("ignore", message="Pydantic serializer warnings", catego
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
 
-# litellm would load these in the middle of the first answer: half a second each, on the engine's loop.
-importlib.import_module("openai.resources")
-litellm.token_counter(model="gpt-4", text="")
+lighten(sys.modules)
 
 # The OpenAI SDK would send the headers and names that its variables hold to whatever server it asks. The
 # gateway says where those go.
@@ -180,12 +179,30 @@ OllamaModelInfo.get_runtime_model_info = _no_model_info
 litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize
 
 
-async def _log_nothing(*_: object, **__: object) -> None:
-    """What litellm does with a failed reply's text for callbacks, of which there are none here."""
+async def _log_nothing() -> None:
+    """In the place of what litellm tells callbacks of, and there are none here."""
 
 
-Logging.failure_handler = lambda *_, **__: None
-Logging.async_failure_handler = _log_nothing
+def _skip_in_calls(method: str, instead: Callable[[], Any]) -> None:
+    """Have a method of litellm's logging do nothing for the calls made here, and what it does for all others.
+
+    Costs come from `_cost`. litellm works them out when it has sent a request, before that for Gemini, and
+    twice at the end of what it reads; it loads a tokenizer for that on the loop.
+    """
+    original = getattr(Logging, method, None)
+    if original is None:
+        return
+
+    def skipped(self: Any, *arguments: Any, **more: Any) -> Any:
+        return instead() if current_exchange.get() is not None else original(self, *arguments, **more)
+
+    setattr(Logging, method, skipped)
+
+
+_skip_in_calls("response_cost_calculator", lambda: None)
+_skip_in_calls("dispatch_success_handlers", _log_nothing)
+_skip_in_calls("failure_handler", lambda: None)
+_skip_in_calls("async_failure_handler", _log_nothing)
 
 
 async def stream(
@@ -229,9 +246,6 @@ async def stream(
             if (problem := reader.reply.problem()) is not None:
                 raise problem
         else:
-            if reader.is_foreign:
-                # litellm counts such a reply's tokens, and loads what it counts with on the loop.
-                await asyncio.to_thread(litellm.token_counter, model="gpt-4", text="")
             async with aclosing(_read_by_litellm(await pending.response(), priced_model)) as items:
                 async for item in items:
                     yield item
@@ -253,6 +267,24 @@ async def stream(
         if exchange.body is not None:
             await exchange.body.aclose()
         await pending.aclose()
+
+
+async def rehearse() -> None:
+    """Make a call that is refused before anything is sent, so that litellm loads what it loads at the first.
+
+    That takes 0.2 s and more, half of it on the loop.
+    """
+    with suppress(ModelError):
+        async for _ in stream(
+            "openai/none",
+            [{"role": "user", "content": "none"}],
+            {"stream_options": {"include_usage": True}},
+            api_base="http://localhost/v1",
+            api_key="none",
+            addresses=(),
+            headers={},
+        ):
+            pass
 
 
 async def _ask(request: Mapping[str, Any]) -> Any:

@@ -43,6 +43,10 @@ def load_litellm_stream() -> ModuleType:
         gc.disable()
         try:
             module = importlib.import_module(_MODULE)
+            # On a thread of its own, for a loop may be running on this one.
+            rehearsal = threading.Thread(target=lambda: asyncio.run(module.rehearse()), name="moa-rehearsal")
+            rehearsal.start()
+            rehearsal.join()
         finally:
             if was_enabled:
                 gc.enable()

@@ -89,7 +89,7 @@ class Exchange:
         self.lost: Exception | None = None
         """What broke a request of the call: litellm would send it once more by itself."""
         self.hand_over: Callable[[], Awaitable[None]] | None = None
-        """Awaited with each streamed reply before litellm is given it; None: litellm reads it at once."""
+        """Awaited before litellm is given a streamed reply; None where litellm reads it at once."""
         self._origins = None if addresses is None else _origins(addresses)
         self.redirects = 0
         self.stream_bytes = STREAM_BYTES

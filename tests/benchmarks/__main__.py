@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, likeness, screen, stall, startup, store, tokens
+from tests.benchmarks import engine, likeness, memory, screen, stall, startup, store, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SUITES: dict[str, Callable[[], list[Figure]]] = {
     "startup": startup.measure,
     "engine": engine.measure,
+    "memory": memory.measure,
     "stall": stall.measure,
     "screen": screen.measure,
     "store": store.measure,
