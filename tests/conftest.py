@@ -65,7 +65,7 @@ def only_marked_tests_start_programs(request: pytest.FixtureRequest, monkeypatch
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run whole folders on four workers unless `-n` says otherwise, and named files in this process.
 
-    Half of a test's time is waiting for a program or a screen, so twice as many as there are cores go at once.
+    Half of their time they wait for a program or a screen, so twice as many as there are cores go at once.
     """
     options = config.option
     is_worker = hasattr(config, "workerinput")
