@@ -63,16 +63,16 @@ def only_marked_tests_start_programs(request: pytest.FixtureRequest, monkeypatch
 
 @pytest.hookimpl(tryfirst=True)  # Before xdist looks at the options.
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run whole folders on three workers unless `-n` says otherwise, and named files in this process.
+    """Run whole folders on four workers unless `-n` says otherwise, and named files in this process.
 
-    Most tests wait for a program or a screen, so more of them than there are cores can go at once.
+    Half of their time they wait for a program or a screen, so twice as many as there are cores go at once.
     """
     options = config.option
     is_worker = hasattr(config, "workerinput")
     names_a_file = any(".py" in argument for argument in config.args)
     if is_worker or names_a_file or options.usepdb or getattr(options, "numprocesses", 0) is not None:
         return
-    options.numprocesses = 3
+    options.numprocesses = 4
     options.dist = "loadgroup"
 
 

@@ -45,7 +45,8 @@ async def wait_for_screen(pilot: Pilot[Any], *seconds: float) -> bool:
 
     Textual's own sends each of them one more and waits for that; here only where one is not at rest.
     """
-    if not is_at_rest(pilot.app):
+    # Of an app that is leaving, a widget may be gone that was sent a message a moment ago.
+    if not pilot.app._exit and not is_at_rest(pilot.app):
         return await _wait_for_messages(pilot, *seconds)
     await asyncio.sleep(0)
     return True
@@ -87,7 +88,7 @@ def has_put_off(app: App[Any]) -> bool:
         screen._repaint_required,
         screen._recompose_required,
     )
-    return app._resize_event is not None or any(flags) or bool(screen._dirty_widgets)
+    return not app._exit and (app._resize_event is not None or any(flags) or bool(screen._dirty_widgets))
 
 
 def parsed_values(values: dict[str, str]) -> dict[str, list[Token]]:
