@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, likeness, screen, stall, startup, store, tokens
+from tests.benchmarks import engine, likeness, prefix, screen, stall, startup, store, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "store": store.measure,
     "likeness": likeness.measure,
     "tokens": tokens.measure,
+    "prefix": prefix.measure,
 }
 
 
