@@ -31,7 +31,7 @@ def test_every_number_stands_in_a_wide_table() -> None:
     head = "".join(text for text, _ in drawn.head).split()
     assert head[:4] == ["recipe", "turns", "calls", "in"]
     row = "".join(text for text, role in drawn.rows[0] if role != "bar")
-    assert " ".join(row.split()) == "moa 10 70 28.0k 24.5k $0.50 1 2 3 0.8 s 12.5 s 95 % 1 2 22 %"
+    assert " ".join(row.split()) == "moa 10 70 28.0k 24.5k 0 % $0.50 1 2 3 0.8 s 12.5 s 95 % 1 2 22 %"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200, 1000])
@@ -132,6 +132,11 @@ def test_prices_that_are_not_known_are_said_to_be_unknown() -> None:
 def test_estimated_tokens_are_marked() -> None:
     assert "~28.0k" in texts((a_group(estimated=2),))[0]
     assert any("2 calls" in line for line in notes(Figures(a_group(estimated=2), (), (), (), ())))
+
+
+def test_the_share_of_what_caches_held_is_shown() -> None:
+    assert " 25 % " in texts((a_group(cached_tokens=7_000),))[0]
+    assert any("cached: tokens sent that a provider's cache held" in line for line in notes(some_figures()))
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
