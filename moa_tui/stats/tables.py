@@ -94,9 +94,6 @@ MEASURES: dict[str, Measure] = {
         lambda group: _tokens(group.completion_tokens, group),
         "tokens received",
     ),
-    "cached": Measure(
-        _cached_share, lambda group: percent(_cached_share(group)), "tokens sent that a provider's cache held"
-    ),
     "price": Measure(_cost, _price),
     "failed": Measure(lambda group: group.failed, lambda group: _count(group.failed)),
     "partial": Measure(lambda group: group.partial, lambda group: _count(group.partial)),
@@ -117,6 +114,7 @@ MEASURES: dict[str, Measure] = {
         lambda group: percent(group.overlap),
         "wording that the final answer shares, on average",
     ),
+    "cached": Measure(_cached_share, lambda group: percent(_cached_share(group))),
 }
 # The columns in the order in which they get a place where there is no room for all.
 _PRIORITY: tuple[str, ...] = (
