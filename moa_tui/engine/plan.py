@@ -34,6 +34,9 @@ class ModelFacts:
     `endpoint` is the name of the server that its calls go to, `concurrency` the limit of that server on calls
     at once, None where there is none. `context_tokens` is the size of the model's context window.
     `thinking_tokens` is the room that the agent's calls give the model for thinking beside its answer.
+    `cached_price` is that of prompt tokens read from the provider's cache, `cache_write_price` of those that
+    are written to it, both None where they are no others; prompts of fewer than `least_cached_tokens` are not
+    cached.
     """
 
     endpoint: str
@@ -42,16 +45,25 @@ class ModelFacts:
     prompt_price: float | None = None
     completion_price: float | None = None
     thinking_tokens: int = 0
+    cached_price: float | None = None
+    cache_write_price: float | None = None
+    least_cached_tokens: int = 0
 
     def most_written(self, agent: Agent) -> int:
         """The most tokens that the model may write for `agent`: its answer, and its thinking beside that."""
         return longest_answer(agent) + self.thinking_tokens
 
     def cost(self, usage: Usage) -> float | None:
-        """The cost of `usage` in US dollars, None where a price is unknown."""
+        """The most that `usage` should cost in US dollars, None where a price is unknown.
+
+        That is what it costs where all of the prompt is written to a cache, if the provider charges for that.
+        """
         if self.prompt_price is None or self.completion_price is None:
             return None
-        return usage.prompt_tokens * self.prompt_price + usage.completion_tokens * self.completion_price
+        prompt_price = self.prompt_price
+        if self.cache_write_price is not None and usage.prompt_tokens >= self.least_cached_tokens:
+            prompt_price = max(prompt_price, self.cache_write_price)
+        return usage.prompt_tokens * prompt_price + usage.completion_tokens * self.completion_price
 
 
 def longest_answer(agent: Agent) -> int:

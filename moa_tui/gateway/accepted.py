@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
-from moa_tui.gateway.refusals import ALTERNATION, SYSTEM_ROLE, not_taken
+from moa_tui.gateway.refusals import ALTERNATION, CACHE_MARKS, SYSTEM_ROLE, not_taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -50,6 +50,11 @@ class Form:
     renamed: frozenset[str] = frozenset()
     has_system_role: bool = True
     alternates: bool = False
+
+    @property
+    def takes_cache_marks(self) -> bool:
+        """False once marks of what is to be cached were refused."""
+        return CACHE_MARKS not in self.left_out
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of a request, by their names, in this form."""
@@ -208,6 +213,9 @@ def change_for(
             setting = _setting(name, sent[name])
             changed = replace(changed, left_out=changed.left_out | {setting})
             words.append(f"takes no {setting}")
+    if CACHE_MARKS in refused and form.takes_cache_marks:
+        changed = replace(changed, left_out=changed.left_out | {CACHE_MARKS})
+        words.append("takes no cache_control, so its prompts are not cached")
     roles = [message["role"] for message in form.messages(messages)]
     if SYSTEM_ROLE in refused and "system" in roles:
         changed = replace(changed, has_system_role=False)

@@ -19,6 +19,7 @@ from moa_tui.gateway import demo
 from moa_tui.gateway.accepted import Accepted, parameters_of
 from moa_tui.gateway.address_hints import address_hint
 from moa_tui.gateway.answers import Answers
+from moa_tui.gateway.cache_marks import CacheMarks
 from moa_tui.gateway.catalog import Catalog
 from moa_tui.gateway.destinations import (
     PLAIN_PROTOCOLS,
@@ -94,6 +95,7 @@ class Gateway:
         """The marks of destinations, imported or not, that a run was let go to by an answer."""
         self._told_of_effort: set[str] = set()
         """The models of which it was said that no effort reaches them."""
+        self._cache_marks = CacheMarks(self.catalog)
         self._routes = Routes(endpoints, environ, self.catalog)
         self._models = KnownModels(endpoints, environ, self.catalog, self._routes, self._accepted)
 
@@ -215,6 +217,7 @@ class Gateway:
         Raises MissingKeyError, UntrustedServerError and UsageError as `check_keys` does.
         """
         self.check_keys(recipe)
+        self._cache_marks.expect(recipe)
         agents = [agent for agent in recipe.every_agent() if not agent.model.startswith("demo/")]
         if not agents:
             return
@@ -348,9 +351,11 @@ class Gateway:
         # that was named. So it finds one itself only where it alone knows which is needed.
         key = self._environ.get(where.key or "", "").strip() or _NO_KEY
         given_key = None if where.addresses is None and agent.api_key_env is None else key
+        put = form.messages(messages)
+        caching_provider = provider if form.takes_cache_marks and not route.is_endpoint else None
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model,
-            form.messages(messages),
+            self._cache_marks.marked(agent, put, provider=caching_provider),
             form.parameters(parameters_of(agent)),
             api_base=route.api_base,
             api_key=given_key,

@@ -34,7 +34,7 @@ def lighten(modules: Mapping[str, ModuleType]) -> None:
     if hasattr(utils, "get_bundled_model_cost_map"):
         utils.get_bundled_model_cost_map = lambda: package.model_cost  # type: ignore[attr-defined]
     maps = getattr(modules.get("litellm.litellm_core_utils.get_model_cost_map"), "GetModelCostMap", None)
-    if hasattr(maps, "_loaded_catalog"):
+    if maps is not None and hasattr(maps, "_loaded_catalog"):
         maps._loaded_catalog = MappingProxyType(package.model_cost)
     # Almost every provider is handed the tokenizer, to count what a server has not counted.
     load_by_name = vars(main).get("__getattr__")

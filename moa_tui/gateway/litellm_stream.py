@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from moa_tui.engine.values import Message
+    from moa_tui.gateway.cache_marks import MarkedMessage
 
 litellm.suppress_debug_info = True
 # For a Llama model litellm would download a tokenizer; without a network that froze the loop for 23 s.
@@ -207,7 +208,7 @@ _skip_in_calls("async_failure_handler", _log_nothing)
 
 async def stream(
     model: str,
-    messages: Sequence[Message],
+    messages: Sequence[Message | MarkedMessage],
     parameters: Mapping[str, Any],
     *,
     api_base: str | None,
@@ -298,19 +299,19 @@ async def _ask(request: Mapping[str, Any]) -> Any:
 def _priced(reply: WireReply, priced_model: str | None) -> Finish:
     """The end of a reply, with what it cost where only litellm knows the price."""
     finish = reply.finish()
-    tokens = reply.tokens
+    tokens = finish.usage
     if finish.cost is not None or tokens is None or priced_model is None:
         return finish
     usage = litellm.Usage(
-        prompt_tokens=tokens.prompt,
-        completion_tokens=tokens.completion,
-        total_tokens=tokens.prompt + tokens.completion,
+        prompt_tokens=tokens.prompt_tokens,
+        completion_tokens=tokens.completion_tokens,
+        total_tokens=tokens.prompt_tokens + tokens.completion_tokens,
         prompt_tokens_details={
-            "cached_tokens": tokens.cached,
-            "cache_creation_tokens": tokens.written_to_cache,
+            "cached_tokens": tokens.cached_tokens,
+            "cache_creation_tokens": tokens.cache_write_tokens,
         },
-        cache_creation_input_tokens=tokens.written_to_cache,
-        cache_read_input_tokens=tokens.cached,
+        cache_creation_input_tokens=tokens.cache_write_tokens,
+        cache_read_input_tokens=tokens.cached_tokens,
     )
     return replace(finish, cost=_cost(priced_model, usage))
 
@@ -351,7 +352,7 @@ async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGene
 
 def _request(
     model: str,
-    messages: Sequence[Message],
+    messages: Sequence[Message | MarkedMessage],
     parameters: Mapping[str, Any],
     api_base: str | None,
     api_key: str | None,
@@ -431,7 +432,13 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
     )
     usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
     if usage is not None:
-        reply.count(*(getattr(usage, f"{name}_tokens", None) or 0 for name in ("prompt", "completion")))
+        details = getattr(usage, "prompt_tokens_details", None)
+        reply.count(
+            getattr(usage, "prompt_tokens", None) or 0,
+            getattr(usage, "completion_tokens", None) or 0,
+            getattr(details, "cached_tokens", None),
+            getattr(details, "cache_write_tokens", None),
+        )
         reply.cost = dollars(getattr(usage, "cost", None))  # OpenRouter sends what it charged.
         if reply.cost is None and reply.tokens is not None and priced_model is not None:
             reply.cost = _cost(priced_model, usage)

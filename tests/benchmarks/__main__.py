@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, likeness, memory, screen, stall, startup, store, tokens
+from tests.benchmarks import engine, likeness, memory, prefix, screen, stall, startup, store, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "store": store.measure,
     "likeness": likeness.measure,
     "tokens": tokens.measure,
+    "prefix": prefix.measure,
 }
 
 

@@ -149,7 +149,10 @@ class Labels:
     async def tell_cost(self) -> None:
         """Tell what the conversation has taken so far, and what is left of the budgets."""
         state = self._state
-        lines = [f"{state.tokens:,} tokens, {money(state.spent)}; prices that are unknown are not in it"]
+        cached = f" ({state.cached_tokens:,} of them from a cache)" if state.cached_tokens else ""
+        lines = [
+            f"{state.tokens:,} tokens{cached}, {money(state.spent)}; prices that are unknown are not in it"
+        ]
         lines += [f"budget: {cap_words(cap)}" for cap in await self._chat.caps()]
         self._view.say("\n".join(lines))
 

@@ -30,6 +30,7 @@ class ChatState:
         self.spent = 0.0
         """US dollars of the conversation's ended runs, unknown prices left out."""
         self.tokens = 0
+        self.cached_tokens = 0
         self.clock: Callable[[], float] = time.monotonic
         """Seconds, by which the views of runs tell how long each call takes."""
         self._view_before: RunView | None = None
@@ -74,7 +75,7 @@ class ChatState:
 
     def start_over(self) -> None:
         """The session has another conversation, or another branch of it, from now on."""
-        self.run_view, self.spent, self.tokens = None, 0.0, 0
+        self.run_view, self.spent, self.tokens, self.cached_tokens = None, 0.0, 0, 0
         self.count(self.session.chat.conversation.turns)
 
     def count(self, turns: Sequence[Turn]) -> None:
@@ -82,3 +83,4 @@ class ChatState:
         total = paid_for(turns)
         self.spent += total.known_cost
         self.tokens += total.tokens
+        self.cached_tokens += total.usage.cached_tokens

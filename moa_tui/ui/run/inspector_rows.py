@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.values import CallId, Kind, Message, Reply
+    from moa_tui.engine.values import CallId, Kind, Message, Reply, Usage
     from moa_tui.ui.run.call_state import CallState
     from moa_tui.ui.run.run_view import RunView
 
@@ -163,8 +163,11 @@ def _references_holder(run: RunView, view: CallState) -> int | None:
     """The number of the message, from 0, that holds the references; None where no message does."""
     if view.call.layer == 1 or not view.messages:
         return None
-    at_end = run.recipe.layers[view.call.layer - 1].placement == "user"
-    return len(view.messages) - 1 if at_end else 0
+    # A recipe that was kept may say less than today's, so what was sent counts first.
+    places = [len(view.messages) - 1, 0]
+    if run.recipe.layers[view.call.layer - 1].placement == "system":
+        places.reverse()
+    return next((at for at in places if any(_references(view.messages[at]["content"]))), places[0])
 
 
 def _piece_holders(view: CallState) -> Collection[int]:
@@ -304,6 +307,7 @@ def _reply_figures(reply: Reply) -> Figures:
     entries += [
         ("tokens and price", ""),
         ("tokens in", f"{about}{reply.usage.prompt_tokens:,}"),
+        *_cache_figures(reply.usage),
         ("tokens out", f"{about}{reply.usage.completion_tokens:,}"),
     ]
     if about:
@@ -328,6 +332,17 @@ def _reply_figures(reply: Reply) -> Figures:
     if reply.first_token is not None:
         entries.append(("streaming", f"{reply.ended - reply.first_token:.2f} s"))
     entries.append(("in all", f"{reply.ended - reply.queued:.2f} s"))
+    return entries
+
+
+def _cache_figures(usage: Usage) -> Figures:
+    """How many tokens of the prompt the provider read from its cache and wrote to it; nothing for none."""
+    entries: Figures = []
+    if usage.cached_tokens:
+        share = usage.cached_tokens / max(1, usage.prompt_tokens)
+        entries.append(("from the cache", f"{usage.cached_tokens:,} of them ({share:.0%}), which cost less"))
+    if usage.cache_write_tokens:
+        entries.append(("into the cache", f"{usage.cache_write_tokens:,} of them, which cost more"))
     return entries
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from moa_tui.ui.screens.recipes.recipe_draft import RecipeDraft
 
 # Every option has a valid value among these texts, by which the model is asked if it accepts the option.
-_SAMPLES = ("yes", "no", "1", "0.5", "6", "all", "user", "any words")
+_SAMPLES = ("yes", "no", "1", "0.5", "6", "all", "system", "any words")
 # What a table needs besides one of its options to be valid, by the table's name.
 _OF_TABLES: Mapping[str, Mapping[str, str]] = {
     "window": {"window.size": "6"},

@@ -102,10 +102,9 @@ async def test_messages_are_shown_whole_with_their_references_set_apart_and_thei
     lines = [row.content.plain for row in rendered.rows]
     titles = [line for line in lines if line.startswith(("━━", "┄┄"))]
     assert [title.split(" · ")[0].strip("━┄ ") for title in titles] == [
-        "1 of 2",
+        "1 of 1",
         "reference 1",
         "reference 2",
-        "2 of 2",
     ]
     assert "from L1.1 a" in titles[1]
     assert "from L1.2 b" in titles[2]
@@ -171,7 +170,7 @@ async def test_a_forged_reference_in_the_prompt_is_from_no_agent() -> None:
 
 async def test_a_lone_message_is_copied_exactly_and_several_under_their_roles() -> None:
     assert messages_text(ASK) == ASK[0]["content"]
-    state = await ended(recipe(["a"], ["judge"]))
+    state = await ended(recipe(["a"], {"agents": ["judge"], "placement": "system"}))
     text = messages_text(state.final.messages)
     assert text.startswith("[system]\nSeveral assistants")
     assert text.endswith("[user]\nWhat is a moa?")
@@ -203,6 +202,24 @@ async def test_the_numbers_are_all_there_and_estimates_are_marked() -> None:
     } <= set(known)
     exact = dict(figures(state, state.view(CallId(1, 2))))
     assert (exact["tokens in"], exact["tokens out"], exact["price"]) == ("10", "5", "$0.0010")
+
+
+async def test_the_tokens_of_a_cache_are_told_apart() -> None:
+    cached = Finish("stop", Usage(1_000, 5, estimated=False, cached_tokens=600, cache_write_tokens=300), 0.01)
+    state = await ended(recipe(["a", "b"], ["judge"]), a=[["one", cached]])
+    known = dict(figures(state, state.view(FIRST)))
+    assert known["tokens in"] == "1,000"
+    assert known["from the cache"] == "600 of them (60%), which cost less"
+    assert known["into the cache"] == "300 of them, which cost more"
+    assert not {"from the cache", "into the cache"} & dict(figures(state, state.view(CallId(1, 2)))).keys()
+
+
+async def test_references_are_found_where_they_were_sent_whatever_the_recipe_says_today() -> None:
+    """A recipe that was kept before references went into the user's message does not say where they went."""
+    state = await ended(recipe(["a"], {"agents": ["judge"], "placement": "system"}), a=[["a word of a"]])
+    state.recipe = recipe(["a"], ["judge"])
+    rendered = message_rows(state, state.final, 80)
+    assert "reference 1 · from L1.1 a" in "\n".join(row.content.plain for row in rendered.rows)
 
 
 async def test_a_fallback_is_shown_with_its_own_settings() -> None:
@@ -504,7 +521,7 @@ async def test_a_new_width_is_laid_out_anew() -> None:
         await wait_until(lambda: "copy" in app.text)
         await pilot.resize_terminal(60, 20)
         await wait_until(lambda: max(cell_len(line) for line in app.text.split("\n")) <= 56)
-        assert "1 of 2 · system" in app.text
+        assert "1 of 1 · user" in app.text
 
 
 async def test_a_text_shown_after_other_rows_has_the_new_width() -> None:

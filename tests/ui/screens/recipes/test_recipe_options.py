@@ -102,7 +102,7 @@ def test_every_layer_of_a_built_in_recipe_comes_out_of_its_form_as_it_went_in(na
         ("reads", "[1, 2]", (1, 2)),
         ("quorum", "2", 2),
         ("use_partial", "yes", True),
-        ("placement", "user", "user"),
+        ("placement", "system", "system"),
         ("prompt", "Judge:\n\n{references}\n", "Judge:\n\n{references}\n"),
         ("shuffle", "yes", True),
         ("anonymous", "no", False),
@@ -335,11 +335,11 @@ def test_what_a_form_takes_is_right_in_its_layer_wherever_that_stands(
 
 
 def test_what_waits_for_another_place_is_kept() -> None:
-    draft = RecipeDraft(layers(2, {"agents": 2, "placement": "user", "quorum": 1}, 1))
+    draft = RecipeDraft(layers(2, {"agents": 2, "placement": "system", "quorum": 1}, 1))
     draft.move(Place(1), -1)
     options = LayerOptions(draft, 0)
     assert options.texts["placement"] == ""
-    assert options.check(given(options, top_k="1")).table == {"placement": "user", "quorum": 1, "top_k": 1}
+    assert options.check(given(options, top_k="1")).table == {"placement": "system", "quorum": 1, "top_k": 1}
 
 
 def test_what_no_line_shows_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
