@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Message, Reply
 
 UNLIKE_BELOW = 0.3
-"""The likeness below which the beginning of a late answer is unlike those that were read. Of 800 late answers,
+"""The likeness below which the beginning of a late answer is unlike those that were read. Of 800 late ones,
 two of six models' to each of 400 real prompts, 7 % are unlike the nearest of the other four by that, and all
 answers to another prompt. At 0.45 it would be 22 %, and of whole answers, as `start` compares them, 13 %."""
 
