@@ -110,6 +110,7 @@ def check(climb: Climb, outcome: Outcome) -> Reply:
         assert all(after.read.get(call, 0) >= count for call, count in before.read.items())
         if before.characters > length:  # What a step asked that wrote nothing is asked anew.
             assert list(after.messages[: len(before.messages)]) == list(before.messages)
+            assert all(one is other for one, other in zip(before.messages, after.messages, strict=False))
     if reply.steps:
         assert lengths[-1] == len(reply.text)
         assert reply.usage == sum((step.usage for step in reply.steps), Usage(estimated=False))
@@ -598,6 +599,22 @@ async def test_a_model_that_repeats_itself_from_step_to_step_adds_nothing_and_is
     reply = check(climb, await task)
     assert reply.text.count("The moa is a bird. It is big.") == 1
     assert len(reply.steps) == 4, "one that writes, two that repeat it, and the last"
+
+
+async def test_there_are_no_more_requests_than_the_plan_has_said() -> None:
+    go = [asyncio.Event() for _ in range(12)]
+    script: list[Step] = [step for at, event in enumerate(go) for step in (f"{at}", *CHUNK, event)]
+    parts = [[f"This is part {number}. And", CUT] for number in range(20)]
+    climb = Climb(a=[script], b=[script], judge=parts)
+    limits = {name: {"model": name, "max_tokens": 100} for name in ("a", "b")}
+    the_recipe = climbing(agents=limits)
+    most = plan(the_recipe, ASK, facts_unknown).calls[-1].requests
+    task = climb.start(the_recipe)
+    for at, event in enumerate(go, 1):
+        await wait_until(lambda: len(climb.of(StepEnded)) >= min(at, most - 1))  # noqa: B023
+        event.set()
+    reply = check(climb, await task)
+    assert len(reply.steps) == most == 5
 
 
 async def test_a_request_that_the_budget_forbids_ends_the_text_where_it_stands() -> None:
