@@ -41,6 +41,8 @@ class GrowingCall:
     ) -> None:
         self.call = call
         self.layer = layer
+        self.peers: Sequence[Agent] = ()
+        """The agents of the layer."""
         self._caller = caller
         self._spending = spending
         self._chunk = chunk
@@ -68,7 +70,7 @@ class GrowingCall:
         self.is_stuck = False
         """True where no further step is worth asking for before everything is there to be read."""
         self._reading: _Reading = ({}, frozenset(), 0)
-        self._is_last = False
+        self._is_last = self._is_void = False
         self._step_characters = 0
         self._of = 0
 
@@ -152,7 +154,7 @@ class GrowingCall:
         self.read = reading[0]
         if not self.text:
             self.read_first, self._of = reading[0], reading[2]
-        self._is_last, self._step_characters = is_last, 0
+        self._is_last, self._is_void, self._step_characters = is_last, False, 0
         asking = Asking(
             prepare=prepare,
             emit=self._take,
@@ -162,11 +164,12 @@ class GrowingCall:
         )
         self.is_asking = True
         try:
-            reply = await self._caller.call(self.call, self.layer, agents, (), asking=asking)
+            reply = await self._caller.call(self.call, self.layer, agents, (), self.peers, asking)
         finally:
             self.is_asking = False
         is_whole = reply.error is None and reply.finish_reason == "stop"
-        self._show(self._step_text.end(is_whole=is_whole))
+        if not self._is_void:
+            self._show(self._step_text.end(is_whole=is_whole))
         self._replies.append(reply)
         if reply.started is not None:
             self.agent = reply.agent
@@ -209,20 +212,26 @@ class GrowingCall:
                 self._reasoning.append(text)
                 self._caller.emit(Delta(call, "reasoning", text))
             case Delta(_, _, text):
-                self._show(self._step_text.feed(text))
-                self._check_length(text)
+                if not self._is_void:
+                    self._check_loop(self._show(self._step_text.feed(text)))
+                    self._check_length(text)
             case Restated(call, reasoning, text):
-                self._restate(reasoning, text)
-                self._caller.emit(Restated(call, "".join(self._reasoning), self.text))
+                if not self._is_void:
+                    self._restate(reasoning, text)
+                    self._caller.emit(Restated(call, "".join(self._reasoning), self.text))
             case _:
                 self._caller.emit(event)
 
-    def _show(self, text: str) -> None:
-        if not text:
-            return
-        self._shown.append(text)
-        self._caller.emit(Delta(self.call, "text", text))
-        if self._caller.limits.loop_guard and (block := self._guard.feed(text)):
+    def _show(self, text: str) -> str:
+        """Show a piece of the text, which stands from then on, and return it."""
+        if text:
+            self._shown.append(text)
+            self._caller.emit(Delta(self.call, "text", text))
+        return text
+
+    def _check_loop(self, text: str) -> None:
+        """Raise ModelError where what was shown repeats itself, be it over many steps."""
+        if text and self._caller.limits.loop_guard and (block := self._guard.feed(text)):
             raise ModelError(
                 "loop",
                 f"stopped: the model repeats the same {block} characters of its answer from step to step; "
@@ -251,6 +260,11 @@ class GrowingCall:
         """End the call where it waits for more to read."""
         last = self._replies[-1]
         self.ended = replace(last, status="stopped", error=why, ended=self._caller.now())
+
+    def void(self, why: Failure) -> None:
+        """End the request at work, of which nothing is shown: whatever still comes of it is not."""
+        self._is_void = True
+        self._caller.end_call(self.call, why)
 
     def forget_end(self) -> None:
         """Go on although the last request failed or was ended."""

@@ -159,7 +159,7 @@ def plan(
             requests, usages = 1, [Usage(prompt, fact.most_written(candidate)) for candidate, fact in known]
             layer = recipe.layers[number - 1]
             if layer.begins_early:
-                requests = _most_requests(layer, longest)
+                requests = most_requests(layer, longest)
                 usages = [
                     _usage_of_steps(layer, requests, prompt, longest, candidate, fact)
                     for candidate, fact in known
@@ -176,7 +176,7 @@ def plan(
     return Plan(tuple(layers), tuple(warnings))
 
 
-def _most_requests(layer: Layer, longest: Sequence[int]) -> int:
+def most_requests(layer: Layer, longest: Sequence[int]) -> int:
     """The most requests of a call that begins early and reads answers of these lengths in tokens."""
     if layer.stairs is not None:
         return math.ceil(max(longest, default=0) / layer.stairs.chunk) + 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.events import CallEnded, CallRetried, Delta, ReplyChanged, Restated
 from moa_tui.engine.growing_call import GrowingCall
 from moa_tui.engine.likeness import cosine, vector
+from moa_tui.engine.plan import longest_answer, most_requests
 from moa_tui.engine.step_messages import Source
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.token_estimate import estimate_tokens
@@ -48,37 +49,46 @@ class GrowingAnswers:
     def __init__(
         self,
         layer: int,
-        granule: int | None,
+        chunk: int,
         on_growth: Callable[[CallId | None], None],
         count_read: Callable[[CallId], int],
     ) -> None:
         """Call `on_growth` with the call of an answer that has ended.
 
-        Where `granule` is not None, it is also called, with None, when an answer has about as many characters
-        more. `count_read` returns how many characters of an answer were read, which stand from then on.
+        Where a step waits for `chunk` tokens, which is 0 where none does, it is also called, with None, as an
+        answer grows, until that must have as many. `count_read` returns how many characters of an answer were
+        read, which stand from then on.
         """
         self.layer = layer
         self.ended: dict[CallId, Reply] = {}
-        self._granule = granule
+        self._granule = chunk // 2
+        self._most_waited_for = chunk * _MOST_CHARACTERS_PER_TOKEN + self._granule
         self._on_growth = on_growth
         self._count_read = count_read
         self._parts: dict[CallId, list[str]] = {}
-        self._fresh: dict[CallId, int] = {}
+        self._characters: dict[CallId, int] = {}
+        self._told: dict[CallId, int] = {}
+        """The characters that each answer had when its growth was last told."""
 
     def follow(self, event: Event) -> None:
         """Take note of an event of the run."""
         match event:
             case Delta(call, "text", text) if call.layer == self.layer:
                 self._parts.setdefault(call, []).append(text)
-                self._fresh[call] = fresh = self._fresh.get(call, 0) + len(text)
-                if self._granule is not None and fresh >= self._granule:
-                    self._fresh[call] = 0
-                    self._on_growth(None)
+                self._characters[call] = characters = self._characters.get(call, 0) + len(text)
+                has_grown = characters - self._told.get(call, 0) >= self._granule
+                if self._granule and has_grown:
+                    self._told[call] = characters
+                    # Of an answer that is far ahead, more makes no difference to anybody.
+                    if characters - len(text) - self._count_read(call) <= self._most_waited_for:
+                        self._on_growth(None)
             case Restated(call, _, text) if call.layer == self.layer:
                 read = self.text(call)[: self._count_read(call)]
-                self._parts[call] = [text] if text.startswith(read) else [f"{read}{_BEGINS_ANEW}{text}"]
+                whole = text if text.startswith(read) else f"{read}{_BEGINS_ANEW}{text}"
+                self._parts[call], self._characters[call], self._told[call] = [whole], len(whole), 0
             case CallRetried(call) if call.layer == self.layer:
-                self._parts.pop(call, None)
+                for known in (self._parts, self._characters, self._told):
+                    known.pop(call, None)
             case CallEnded(call, reply) | ReplyChanged(call, reply) if call.layer == self.layer:
                 self.ended[call] = reply
                 if call not in self._parts:
@@ -107,15 +117,16 @@ class EarlyCall:
         layer = progress.recipe.layers[call.layer - 1]
         self._stairs, self._start = layer.stairs, layer.start
         self._chunk = 0 if layer.stairs is None else layer.stairs.chunk
-        granule = self._chunk // 2 if self._chunk else None
         self.answers = GrowingAnswers(
-            call.layer - 1, granule, self._on_growth, lambda source: self.writing.read.get(source, 0)
+            call.layer - 1, self._chunk, self._on_growth, lambda source: self.writing.read.get(source, 0)
         )
         self._changed = asyncio.Event()
         self._is_settled = False
         self._is_restarting = False
         self._has_given_up = False
-        self._empty_steps = 0
+        self._empty_steps = self._steps = 0
+        longest = (longest_answer(agent) for agent in progress.recipe.lineup[call.layer - 2])
+        self._most_steps = most_requests(layer, [*longest]) - 1
         self.writing = GrowingCall(call, layer, caller, spending, self._chunk)
 
     @property
@@ -160,7 +171,7 @@ class EarlyCall:
         is_late = ended not in self.writing.read and self._progress.counts(ended, reply)
         if is_late and not self._is_restarting and self._is_unlike(reply.text, self._start.restart_below):
             self._is_restarting = True
-            self._caller.end_call(self.call, _RESTARTED)
+            self.writing.void(_RESTARTED)
 
     def _has_place(self) -> bool:
         """True where the agent's endpoint has a place that no call waits for: answers come first."""
@@ -170,8 +181,9 @@ class EarlyCall:
 
     def _is_ready(self) -> bool:
         layer = self._progress.recipe.layers[self.call.layer - 1]
-        if not self.has_begun:
-            self.writing.layer = layer  # The user may have changed it.
+        if not self.has_begun:  # The user may have changed it.
+            self.writing.layer = layer
+            self.writing.peers = self._progress.recipe.lineup[self.call.layer - 1]
         if (layer.stairs, layer.start) != (self._stairs, self._start):
             return False
         in_play = [source for source in self._sources() if source.why_lost is None]
@@ -229,7 +241,9 @@ class EarlyCall:
         self._progress.begun_early.add(self.call)
         wrote = await self.writing.step(sources, self._agents(), self._history, of=self._in_play())
         self._empty_steps = 0 if wrote else self._empty_steps + 1
-        self._has_given_up = self.writing.is_stuck or self._empty_steps >= _MOST_EMPTY_STEPS
+        self._steps += 1
+        is_vain = self.writing.is_stuck or self._empty_steps >= _MOST_EMPTY_STEPS
+        self._has_given_up = is_vain or self._steps >= self._most_steps
 
     async def _synthesis(self) -> None:
         """Write the whole answer from the answers that are whole."""

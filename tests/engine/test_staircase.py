@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import (
     CallEnded,
@@ -22,8 +23,9 @@ from moa_tui.engine.events import (
 )
 from moa_tui.engine.live_change import Alteration
 from moa_tui.engine.plan import ModelFacts, facts_unknown, plan
-from moa_tui.engine.recipe_edit import with_aggregator
+from moa_tui.engine.recipe_edit import with_agent, with_aggregator
 from moa_tui.engine.run import NO_REPLIES, RunContext, run
+from moa_tui.engine.staircase import EarlyCalls
 from moa_tui.engine.values import CallId, Chunk, Finish, Message, Moved, Outcome, Usage
 from moa_tui.errors import ModelError
 from tests.fakes import FakeModels, Step
@@ -32,7 +34,6 @@ from tests.helpers import recipe, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Reply
 
@@ -500,6 +501,80 @@ async def test_with_one_place_at_an_endpoint_the_writer_waits_and_nobody_starves
     assert check(climb, outcome).steps == ()
 
 
+async def test_a_place_that_a_proposer_waits_for_is_not_taken_by_the_writer() -> None:
+    go = asyncio.Event()
+    climb = Climb(
+        a=[[*CHUNK, go]], b=[[*CHUNK, go]], c=[[*CHUNK, "C ends."]], judge=[["A moa is a bird.", WHOLE]]
+    )
+    task = climb.start(climbing(3, concurrency=2), facts=lambda agent: ModelFacts("lab"))
+    await wait_until(lambda: len(climb.of(Delta)) == 6)
+    await asyncio.sleep(0)
+    assert not climb.models.asked["judge"], "c has no place yet"
+    go.set()
+    assert (await task).status == "done"
+    assert [event.call.layer for event in climb.of(CallStarted)][:3] == [1, 1, 1]
+
+
+async def test_a_step_that_stays_silent_is_the_last_before_the_end() -> None:
+    go, never = asyncio.Event(), asyncio.Event()
+    climb = Climb(
+        a=[[*CHUNK, go, *CHUNK]],
+        b=[[*CHUNK, go, *CHUNK]],
+        judge=[[never], ["It is a bird.", WHOLE]],
+    )
+    task = climb.start(climbing(first_token_seconds=0.3))
+    await climb.steps_ended(1)
+    go.set()
+    outcome = await task
+    assert (outcome.status, check(climb, outcome).text) == ("done", "It is a bird.")
+    assert len(climb.models.asked["judge"]) == 2
+
+
+async def test_the_agents_of_a_layer_in_the_middle_climb_each_by_itself() -> None:
+    go = asyncio.Event()
+    climb = Climb(
+        a=[[*CHUNK, go]],
+        b=[[*CHUNK, go]],
+        x=[["X begins.", CUT], ["X ends.", WHOLE]],
+        y=[["Y begins.", CUT], ["Y ends.", WHOLE]],
+        judge=[["It is a bird."]],
+    )
+    task = climb.start(recipe(["a", "b"], {"agents": ["x", "y"], "stairs": STAIRS}, ["judge"]))
+    await climb.steps_ended(2)
+    go.set()
+    outcome = await task
+    assert outcome.status == "done"
+    texts = [outcome.replies[CallId(2, index)].text for index in (1, 2)]
+    assert texts == ["X begins.\n\nX ends.", "Y begins.\n\nY ends."]
+    assert all(text in climb.models.asked["judge"][0][-1]["content"] for text in texts) or all(
+        text in climb.models.asked["judge"][0][0]["content"] for text in texts
+    )
+
+
+async def test_an_agent_that_joins_while_the_writer_writes_is_read_too() -> None:
+    go = asyncio.Event()
+    climb = Climb(
+        a=[[*CHUNK, go]],
+        b=[[*CHUNK, go]],
+        judge=[["A moa is a bird.", CUT], ["It is extinct.", WHOLE]],
+        new=[["New knows that it ate fruit."]],
+    )
+    the_recipe = climbing()
+    task = climb.start(the_recipe)
+    await climb.steps_ended(1)
+    joined = with_agent(the_recipe, Agent(model="new"))[0]
+    assert climb.control.alter(Alteration(joined))
+    await wait_until(lambda: any(event.call == CallId(1, 3) for event in climb.of(CallEnded)))
+    go.set()
+    reply = check(climb, await task)
+    assert "New knows that it ate fruit." in reply.messages[-1]["content"]
+
+
+async def test_a_plain_run_is_not_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EarlyCalls, "follow", lambda *_: pytest.fail("no event of a plain run is followed"))
+    assert (await Climb().start(recipe(["a", "b"], ["judge"]))).status == "done"
+
+
 async def test_the_time_of_all_steps_together_is_limited() -> None:
     go, never = asyncio.Event(), asyncio.Event()
     climb = Climb(a=[[*CHUNK, go]], b=[[*CHUNK, go]], judge=[["A moa is a bird.", CUT], ["It", never]])
@@ -523,6 +598,22 @@ async def test_a_model_that_repeats_itself_from_step_to_step_adds_nothing_and_is
     reply = check(climb, await task)
     assert reply.text.count("The moa is a bird. It is big.") == 1
     assert len(reply.steps) == 4, "one that writes, two that repeat it, and the last"
+
+
+async def test_there_are_no_more_requests_than_the_plan_has_said() -> None:
+    go = [asyncio.Event() for _ in range(12)]
+    script: list[Step] = [step for at, event in enumerate(go) for step in (f"{at}", *CHUNK, event)]
+    parts = [[f"This is part {number}. And", CUT] for number in range(20)]
+    climb = Climb(a=[script], b=[script], judge=parts)
+    limits = {name: {"model": name, "max_tokens": 100} for name in ("a", "b")}
+    the_recipe = climbing(agents=limits)
+    most = plan(the_recipe, ASK, facts_unknown).calls[-1].requests
+    task = climb.start(the_recipe)
+    for at, event in enumerate(go, 1):
+        await wait_until(lambda: len(climb.of(StepEnded)) >= min(at, most - 1))  # noqa: B023
+        event.set()
+    reply = check(climb, await task)
+    assert len(reply.steps) == most == 5
 
 
 async def test_a_request_that_the_budget_forbids_ends_the_text_where_it_stands() -> None:
