@@ -205,8 +205,7 @@ class Caller:
         limits, asking = self.limits, current.asking
         emit = self.emit if asking is None else asking.emit
         worked_seconds = 0.0 if asking is None else asking.worked_seconds
-        failed_attempts = 0
-        fit = WHOLE
+        failed_attempts, fit = 0, WHOLE
         while True:
             if asking is None:
                 prepared = self.prepare(call, layer, current.agent, references, fit)

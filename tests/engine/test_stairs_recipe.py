@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
@@ -10,7 +10,12 @@ from pydantic import ValidationError
 from moa_tui.engine.layer import Stairs, Start
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import with_checklist, with_layers_of, without_stairs
+from moa_tui.errors import FileError
+from moa_tui.recipes import files
 from tests.helpers import recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STAIRS = {"chunk": 32, "wait": 2}
 START = {"with": 2, "restart_below": 0.5}
@@ -93,3 +98,18 @@ def test_a_changed_recipe_waits_for_what_comes_first() -> None:
     climbing = recipe(["a", "b"], {"agents": ["judge"], "stairs": STAIRS})
     assert not any(layer.begins_early for layer in with_checklist(climbing).layers)
     assert not any(layer.begins_early for layer in with_layers_of(recipe(["a"], ["x"]), 1, climbing).layers)
+
+
+def test_a_recipes_file_says_with_and_is_helped_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    text = (
+        'name = "mine"\n[[layers]]\nagents = [{ model = "demo/a" }, { model = "demo/b" }]\n'
+        '[[layers]]\nagents = [{ model = "demo/c" }]\nstart = { with = 2 }\n'
+    )
+    file.write_text(text)
+    start = files.read(file).layers[1].start
+    assert start is not None
+    assert start.with_ == 2
+    file.write_text(text.replace("with = 2", "wih = 2"))
+    with pytest.raises(FileError, match=r'layers\[2\]\.start\.wih: unknown key; did you mean "with"'):
+        files.read(file)
