@@ -10,7 +10,7 @@ from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated, Ste
 from moa_tui.engine.loop_guard import LoopGuard
 from moa_tui.engine.step_messages import StepMessages
 from moa_tui.engine.step_text import StepText
-from moa_tui.engine.values import CallId, Failure, Reply, Step, paid
+from moa_tui.engine.values import CallId, Failure, Reply, Step, common_messages, paid
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
@@ -178,8 +178,11 @@ class GrowingCall:
 
     def _end_step(self, reply: Reply) -> None:
         read, ended_replies, _ = self._reading
+        # What a step repeats of the one before is held once.
+        before = self._steps[-1].messages if self._steps else ()
+        same = common_messages(before, reply.messages)
         step = Step(
-            reply.messages,
+            (*before[:same], *reply.messages[same:]),
             read,
             ended_replies,
             len(self.text),
@@ -288,7 +291,7 @@ class GrowingCall:
             status="partial" if is_cut_off else last.status,
             text=self.text,
             reasoning="".join(self._reasoning),
-            messages=sent[-1].messages,
+            messages=self._steps[-1].messages if self._steps else last.messages,
             usage=together.usage,
             cost=together.cost,
             known_cost=0.0 if together.cost is not None else together.known_cost,

@@ -110,6 +110,7 @@ def check(climb: Climb, outcome: Outcome) -> Reply:
         assert all(after.read.get(call, 0) >= count for call, count in before.read.items())
         if before.characters > length:  # What a step asked that wrote nothing is asked anew.
             assert list(after.messages[: len(before.messages)]) == list(before.messages)
+            assert all(one is other for one, other in zip(before.messages, after.messages, strict=False))
     if reply.steps:
         assert lengths[-1] == len(reply.text)
         assert reply.usage == sum((step.usage for step in reply.steps), Usage(estimated=False))
