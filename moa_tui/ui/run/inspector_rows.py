@@ -209,10 +209,14 @@ def _piece_authors(run: RunView, view: CallState, number: int) -> list[tuple[str
         before = read
     else:
         return []
-    names = {call: f"{call} {one_line(run.view(call).agent.name)}" for call in sorted(read)}
-    texts = {call: run.view(call).written("text")[: read[call]] for call in names}
-    pieces = [(names[call], _comparable(texts[call][before.get(call, 0) :])) for call in names]
-    return [*pieces, *((names[call], _comparable(texts[call])) for call in names)]
+    views = [other for other in run.views if other.call in read]
+    names = [f"{other.call} {one_line(other.agent.name)}" for other in views]
+    texts = [other.written("text")[: read[other.call]] for other in views]
+    pieces = [text[before.get(other.call, 0) :] for other, text in zip(views, texts, strict=True)]
+    return [
+        *zip(names, map(_comparable, pieces), strict=True),
+        *zip(names, map(_comparable, texts), strict=True),
+    ]
 
 
 def _earlier_pieces(run: RunView, view: CallState) -> list[CallState]:

@@ -130,19 +130,16 @@ def _step_figures(run: RunView, view: CallState, step: Step, sent: Sequence[Mess
 
 def _read_figures(run: RunView, read: Mapping[CallId, int], whole: Collection[CallId]) -> Figures:
     """Which answers were read, and how far."""
+    # A conversation from a file may name calls that its recipe does not have.
+    names = {view.call: view.reply.agent if view.reply else view.agent.name for view in run.views}
     return [
         (
             "",
-            f"{call} {one_line(_name_of(run, call))}: "
+            f"{call} {one_line(names.get(call, ''))}: "
             f"{'whole, ' if call in whole else 'the first '}{length:,} characters",
         )
         for call, length in sorted(read.items())
     ]
-
-
-def _name_of(run: RunView, call: CallId) -> str:
-    view = run.view(call)
-    return view.reply.agent if view.reply else view.agent.name
 
 
 def _sent_words(messages: Sequence[Message]) -> str:

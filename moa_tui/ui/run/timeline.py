@@ -189,7 +189,7 @@ def _bar(span: Span, call: CallState, cells: int, scale: float) -> Content:
         phases = [span.phase_at(span.end)]
     for step in span.steps[1:]:
         # A step is told from the one before even where the wait between them is shorter than a cell.
-        cell = min(int(step.started * scale), end - 1) - begin
+        cell = min(int(min(step.started, span.end) * scale), end - 1) - begin
         if cell > 0 and phases[cell - 1] == phases[cell] == "writing":
             phases[cell] = "asked"
     content = Content(" " * begin)

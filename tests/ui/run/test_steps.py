@@ -269,6 +269,15 @@ def test_each_part_is_shown_with_what_had_been_read_what_it_took_and_its_text(be
     assert ("parts", "2, each a request of its own (see Parts)") in figures(bench.run, bench.run.final)
 
 
+def test_an_answer_that_the_recipe_does_not_have_is_named_by_its_place(bench: Bench) -> None:
+    bench.first_part()
+    strange = replace(STEP_1, read={CallId(7, 9): 3}, started=1e308)
+    bench.end(FINAL, 8.0, text="A bird. ", steps=(strange, strange), messages=FIRST)
+    assert "L7.9 : the first 3 characters" in plain(step_rows(bench.run, bench.run.final, 70).rows)
+    assert message_rows(bench.run, bench.run.final, 70).rows
+    assert "L2.1 judge" in bar(bench.run)
+
+
 def test_the_part_that_is_being_written_is_shown_as_far_as_it_has_come(bench: Bench) -> None:
     bench.first_part()
     assert "first token" in plain(step_rows(bench.run, bench.run.final, 70).rows)
