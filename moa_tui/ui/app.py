@@ -193,12 +193,13 @@ class MoaApp(PrivateTracebackApp):
         # send what is written below, nor must an Esc stop the run there.
         if isinstance(event, Key) and event.key in _KEYS_THAT_CLOSE and event.time <= self._screen_left_at:
             return
-        if isinstance(event, Key):
-            self._chat_screen.controllers.following.let_key_through()
-            if isinstance(screen := self.screen, DeafScreen):
-                # A key that came in one read with the one that has opened the screen.
-                await screen.wait_until_mounted()
+        if isinstance(event, Key) and isinstance(screen := self.screen, DeafScreen):
+            # A key that came in one read with the one that has opened the screen.
+            await screen.wait_until_mounted()
         await super().on_event(event)
+
+    def key_read(self) -> None:
+        self._chat_screen.controllers.following.let_key_through()
 
     def pop_screen(self) -> AwaitComplete:
         self._screen_left_at = Event().time

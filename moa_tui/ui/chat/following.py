@@ -85,7 +85,10 @@ class Following:
     # While it goes
 
     def let_key_through(self) -> None:
-        """Leave the screen to a key that was pressed: the next tick is left out, if it comes right behind."""
+        """Leave the screen to a key that was pressed: the next tick is left out, if it comes right behind.
+
+        May be called on any thread.
+        """
         self._key_first_until = time.monotonic() + _KEY_FIRST_SECONDS
 
     async def tick(self) -> None:

@@ -14,7 +14,7 @@ import sys
 from codecs import getincrementaldecoder
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from textual import events
 from textual.drivers.linux_driver import LinuxDriver
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from textual.app import App
+    from textual.message import Message
 
 BRACKETED_PASTE_START = "\x1b[200~"
 BRACKETED_PASTE_END = "\x1b[201~"
@@ -105,6 +106,14 @@ class _LosableOutput:
         return self._file.isatty()
 
 
+@runtime_checkable
+class KeyWatcher(Protocol):
+    """An app that wants to know of a key before its turn comes among all that the app has to do."""
+
+    def key_read(self) -> None:
+        """Called on the input's thread, before the app is handed the key."""
+
+
 class GuardedDriver(LinuxDriver):
     """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal.
 
@@ -116,6 +125,7 @@ class GuardedDriver(LinuxDriver):
         self._guarded_app = app
         self._parser_debug = debug
         self._thin_output = ThinOutput()
+        self._watcher = app if isinstance(app, KeyWatcher) else None
         replace_output(self, _LosableOutput)
         draw_after_any_stop(self)
 
@@ -123,6 +133,12 @@ class GuardedDriver(LinuxDriver):
         """Send `data` to the terminal, without what is shown there already."""
         if thinned := self._thin_output.thin(data):
             super().write(thinned)
+
+    def process_message(self, message: Message) -> None:
+        """Hand the app what was read."""
+        if self._watcher is not None and isinstance(message, events.Key):
+            self._watcher.key_read()
+        super().process_message(message)
 
     def run_input_thread(self) -> None:
         """Send keys, mouse events and pastes to the app until it ends. Runs on a thread of its own."""

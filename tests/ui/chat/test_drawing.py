@@ -99,7 +99,7 @@ async def test_the_tick_behind_a_key_is_left_out_and_the_next_one_draws_its_pane
         monkeypatch.setattr(RunPanel, "tick", lambda _, turn=0, every=1: drawn.append((turn, every)))
         await ticking.tick()
         drawn.clear()
-        await bench.press("x")
+        bench.app.key_read()
         for _ in range(6):
             await ticking.tick()
         turns = [turn for turn, _ in drawn]
