@@ -20,11 +20,11 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _MOST_BYTES = 200_000
 """More than the arguments and variables of a command take; a socket takes a little more at once."""
@@ -82,6 +82,7 @@ class WarmStart:
                 [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                cwd=Path(__file__).parents[1],
             )
 
     def __enter__(self) -> Self:
