@@ -44,11 +44,15 @@ def guide(words: tuple[str, ...], is_search: bool) -> None:
         _print_list()
 
 
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
 def _print_list() -> None:
     from moa_tui import guide as manual
     from moa_tui.text.cells import shorten
 
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
+    columns = shutil.get_terminal_size().columns if _is_terminal() else 1000
     width = max(map(len, manual.ORDER))
     for page in manual.pages():
         click.echo(shorten(f"{page.topic:<{width}}  {page.summary}", columns))
@@ -68,7 +72,7 @@ def _print_hits(query: str, hits: Sequence[Section]) -> None:
 
 def _print_markdown(text: str) -> None:
     """Print a page: laid out on a terminal, as it stands in a pipe or file."""
-    if not sys.stdout.isatty():
+    if not _is_terminal():
         click.echo(text, nl=False)
         return
     from rich.console import Console

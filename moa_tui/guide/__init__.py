@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from moa_tui.engine.likeness import vector
 from moa_tui.engine.words import words
 from moa_tui.errors import UsageError
 
@@ -33,7 +34,9 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 # How much more a word counts in a heading, or in a page's title, than in a text.
 _HEADING_WEIGHT = 4.0
 # Words that are in nearly every question, whatever it is about.
-_EMPTY_WORDS = frozenset(words("a an and are can do does for from how i in is it me my of on or the to what when with"))
+_EMPTY_WORDS = frozenset(
+    words("a an and are can do does for from how i in is it me my of on or the to what when with")
+)
 # A word is found by its beginning too: "server" in "servers". Shorter beginnings mean nothing.
 _SHORTEST_BEGINNING = 4
 
@@ -121,22 +124,24 @@ def nearest_topics(name: str, most: int = 3) -> list[str]:
 def search(query: str) -> list[Section]:
     """The sections that have any word of `query` that is no everyday word, the best first.
 
-    A section is better the more of the words it has, the rarer these are in the guide, and where they stand in
-    its heading.
+    A section is better the more of the words it has, the rarer these are in general and in the guide, and if
+    they stand in its heading.
     """
     asked = [word for word in dict.fromkeys(words(query)) if word not in _EMPTY_WORDS]
     sections = [section for each in pages() for section in each.sections]
-    scores: Counter[int] = Counter()
-    hits: Counter[int] = Counter()
+    rarity = vector(asked)
+    scores = [0.0] * len(sections)
+    hits = [0] * len(sections)
     for word in asked:
         frequencies = [section.frequency(word) for section in sections]
         holding = sum(frequency > 0 for frequency in frequencies)
         for index, frequency in enumerate(frequencies):
             if frequency:
-                scores[index] += frequency * math.log(1 + len(sections) / holding)  # type: ignore[assignment]
                 hits[index] += 1
-    best = sorted(scores, key=lambda index: (-(scores[index] * hits[index] / len(asked)), index))
-    return [sections[index] for index in best]
+                scores[index] += frequency * rarity.get(word, 1.0) * math.log(1 + len(sections) / holding)
+    found = [index for index, number in enumerate(hits) if number]
+    found.sort(key=lambda index: scores[index] * hits[index], reverse=True)
+    return [sections[index] for index in found]
 
 
 def _is_form(word: str, other: str) -> bool:
@@ -144,7 +149,9 @@ def _is_form(word: str, other: str) -> bool:
     if word == other:
         return True
     shorter, longer = sorted((word, other), key=len)
-    return len(shorter) >= _SHORTEST_BEGINNING and longer.startswith(shorter) and len(longer) <= len(shorter) + 3
+    return (
+        len(shorter) >= _SHORTEST_BEGINNING and longer.startswith(shorter) and len(longer) <= len(shorter) + 3
+    )
 
 
 def _read(topic: str) -> Page:

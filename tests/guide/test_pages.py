@@ -1,0 +1,117 @@
+"""The form of the guide's pages, finding one by its name, and the search."""
+
+from __future__ import annotations
+
+import pytest
+
+from moa_tui import guide
+from moa_tui.errors import UsageError
+from tests.guide import reading
+
+MOST_LINES, MOST_COLUMNS = 120, 110
+PAGES = pytest.mark.parametrize("page", guide.pages(), ids=lambda page: page.topic)
+
+
+def test_the_order_names_every_page_once() -> None:
+    assert sorted(guide.ORDER) == sorted(path.stem for path in guide.FOLDER.glob("*.md"))
+
+
+@PAGES
+def test_a_page_begins_with_a_title_and_a_sentence(page: guide.Page) -> None:
+    lines = page.text.splitlines()
+    assert lines[0] == f"# {page.title}"
+    assert lines[1] == ""
+    assert page.summary.endswith(".")
+    assert 20 < len(page.summary) < 140
+    assert page.text.count("\n# ") == sum(block.text.count("\n# ") for block in reading.blocks(page))
+
+
+@PAGES
+def test_a_page_is_short_and_narrow(page: guide.Page) -> None:
+    assert page.text.count("\n") <= MOST_LINES
+    long = [line for line in page.text.splitlines() if len(line) > MOST_COLUMNS and not line.startswith("|")]
+    assert not long
+    assert page.text.count("```") == 2 * len(reading.blocks(page))
+
+
+@PAGES
+def test_links_lead_to_pages_and_say_which(page: guide.Page) -> None:
+    for words, address in reading.links(page):
+        if not address.startswith("https://"):
+            # In a terminal nothing but the words is left of it.
+            assert address == f"{words}.md"
+            assert words in guide.ORDER
+
+
+def test_every_page_is_linked() -> None:
+    linked = {words for page in guide.pages() for words, _ in reading.links(page)}
+    assert linked >= set(guide.ORDER) - {"start"}
+
+
+def test_a_page_is_found_by_its_beginning() -> None:
+    assert guide.page("keys").topic == "keys"
+    assert guide.page("local").topic == "local-models"
+    assert guide.page("Local Models").topic == "local-models"
+    assert guide.page("themes.md").topic == "themes"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("st", "start, steering, strategies"),
+        ("troubleshoting", "troubleshooting"),
+        ("ollama", "local-models"),
+    ],
+)
+def test_a_name_that_is_no_page_is_told_with_the_nearest(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint):
+        guide.page(name)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "xyzzy", "../start", "start/../start"])
+def test_nothing_but_a_page_is_opened(name: str) -> None:
+    with pytest.raises(UsageError, match="`moa-tui guide` lists"):
+        guide.page(name)
+
+
+def test_sections_hold_the_whole_page() -> None:
+    for page in guide.pages():
+        joined = "\n".join(f"{section.heading}\n{section.text}" for section in page.sections)
+        assert [
+            word for line in page.text.splitlines() for word in line.lstrip("# ").split()
+        ] == joined.split()
+
+
+def test_a_heading_in_code_begins_no_section() -> None:
+    page = guide.Page("x", "X", "", "# X\n\nOne.\n\n```sh\n# no heading\n```\n\n## Y\n\nTwo.\n")
+    assert [(section.heading, section.text) for section in page.sections] == [
+        ("X", "One.\n\n```sh\n# no heading\n```"),
+        ("Y", "Two."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("how do I use my own Ollama?", "local-models"),
+        ("what does it cost", "budgets"),
+        ("change a key of the keyboard", "config"),
+        ("delete a conversation", "conversations"),
+        ("import from ChatGPT", "export"),
+        ("connection refused", "troubleshooting"),
+        ("exit codes", "shell"),
+        ("which recipe should I use?", "strategies"),
+        ("make my own theme", "themes"),
+        ("what is a Mixture of Agents", "how-it-works"),
+        ("OPENAI_API_KEY", "start"),
+        ("quorum", "speed"),
+    ],
+)
+def test_the_best_section_answers_the_question(question: str, topic: str) -> None:
+    assert guide.search(question)[0].topic == topic
+
+
+def test_nothing_is_found_where_no_word_is_in_the_guide() -> None:
+    assert guide.search("xyzzy qwrtz") == []
+    assert guide.search("how do I") == []
+    assert guide.search("") == []
