@@ -43,6 +43,8 @@ except SystemExit:
         ("recipes", "check", "moa"),
         ("config", "show"),
         ("config", "path"),
+        ("guide",),
+        ("guide", "-s", "keys"),
         ("ask", "--dry-run", "-r", "moa", "hi"),
     ],
     ids=" ".join,
