@@ -56,6 +56,10 @@ def _print_list() -> None:
     width = max(map(len, manual.ORDER))
     for page in manual.pages():
         click.echo(shorten(f"{page.topic:<{width}}  {page.summary}", columns))
+    if _is_terminal():
+        click.echo(
+            "\n`moa-tui guide TOPIC` prints a page, `moa-tui guide -s WORDS` finds words in all of them."
+        )
 
 
 def _print_hits(query: str, hits: Sequence[Section]) -> None:

@@ -17,15 +17,21 @@ def test_lists_every_topic_with_a_line() -> None:
     assert lines[0].endswith(guide.page("start").summary)
 
 
+def test_the_list_fits_a_terminal_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moa_tui.cli.guide._is_terminal", lambda: True)
+    *lines, empty, hint = call("guide", COLUMNS="80").stdout.splitlines()
+    assert not [line for line in lines if "…" in line]
+    assert empty == ""
+    assert "moa-tui guide TOPIC" in hint
+
+
 def test_prints_a_page_as_it_stands_where_it_is_piped() -> None:
     assert call("guide", "local").stdout == guide.page("local-models").text
     assert call("guide", "local", "models").stdout == guide.page("local-models").text
 
 
 def test_lays_a_page_out_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    from moa_tui.cli import guide as module
-
-    monkeypatch.setattr(module, "_is_terminal", lambda: True)
+    monkeypatch.setattr("moa_tui.cli.guide._is_terminal", lambda: True)
     shown = call("guide", "export", COLUMNS="70").stdout
     assert "Export and import" in shown
     assert "# Export" not in shown

@@ -76,9 +76,10 @@ def _rows(page: Page) -> Iterator[Row]:
 
 
 def commands() -> list[tuple[str, str]]:
-    """The commands of moa-tui in blocks for a shell, each with its page: what stands from `moa-tui` on."""
+    """The commands of moa-tui in sentences and in blocks for a shell, each with its page."""
     found = []
     for page in guide.pages():
+        found += [(page.topic, span) for span in spans(page) if span.startswith("moa-tui ")]
         for block in blocks(page):
             if block.info == "sh":
                 found += [

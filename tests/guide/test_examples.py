@@ -12,17 +12,19 @@ from moa_tui import guide
 from moa_tui.engine.recipe import Recipe
 from moa_tui.settings import toml_file
 from moa_tui.settings.config import Settings
+from moa_tui.ui import keymap
 from moa_tui.ui.themes import ThemeFile
 from tests.cli.shell import call
 from tests.guide import reading
 from tests.guide.test_names import every_command
+from tests.ui.test_given import classes_with_bindings
 
 BLOCKS = [block for page in guide.pages() for block in reading.blocks(page)]
 MODELS: dict[str, Any] = {"toml recipe": Recipe, "toml config": Settings, "toml theme": ThemeFile}
 COMMANDS = sorted(set(reading.commands()))
 # These need no key, no network, no terminal and no conversation, and change nothing.
 HARMLESS = re.compile(
-    r"moa-tui(?: recipes (?:list|(?:show|explain|check) [\w-]+)| config (?:path|show)"
+    r"moa-tui(?: recipes (?:list|(?:show|explain|check) [a-z-]+)| config (?:path|show)"
     r"| sessions(?: path| list .*)?| doctor| guide.*| stats.*| ask --dry-run -r demo .*)"
 )
 
@@ -71,6 +73,15 @@ def test_many_commands_were_found() -> None:
 )
 def test_files_are_valid(block: reading.Block) -> None:
     toml_file.parse(block.text, MODELS[block.info], f"{block.topic}.md")
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if "[keys]" in block.text], ids=lambda block: block.topic
+)
+def test_keys_of_ones_own_can_be_had(block: reading.Block) -> None:
+    wanted = toml_file.parse(block.text, Settings, f"{block.topic}.md").keys
+    assert wanted
+    assert keymap.problems(wanted, keymap.bindings_of(classes_with_bindings()), {}) == []
 
 
 def test_every_block_says_what_it_is() -> None:
