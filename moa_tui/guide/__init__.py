@@ -35,7 +35,10 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _HEADING_WEIGHT = 4.0
 # Words that are in nearly every question, whatever it is about.
 _EMPTY_WORDS = frozenset(
-    words("a an and are can do does for from how i in is it me my of on or the to what when with")
+    words(
+        "a an and are can could do does for from have how i in is it me mean means my of on or should that "
+        "the there this to want what when with work works you your"
+    )
 )
 # A word is found by its beginning too: "server" in "servers". Shorter beginnings mean nothing.
 _SHORTEST_BEGINNING = 4

@@ -23,6 +23,7 @@ from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import FailureKind
 from moa_tui.formats.export import FORMATS
 from moa_tui.gateway.catalog import KEY_VARIABLES
+from moa_tui.gateway.demo.templates import MODELS
 from moa_tui.gateway.discovery import default_servers
 from moa_tui.recipes import files
 from moa_tui.recipes.default import ONE_KEY_RECIPES, PREFERRED_RECIPES
@@ -226,6 +227,12 @@ def test_every_provider_is_in_the_table() -> None:
         [provider] = row.names("provider")
         assert row.names("variable") == [KEY_VARIABLES[provider][0]]
         assert row.names("recipe for this key alone") == [provider] * (provider in ONE_KEY_RECIPES)
+
+
+def test_the_simulated_models_exist() -> None:
+    named = {name for page in guide.pages() for name in re.findall(r"\bdemo/[a-z]+", page.text)}
+    assert named <= set(MODELS)
+    assert len(named) > 5
 
 
 def test_every_local_server_is_in_the_table() -> None:

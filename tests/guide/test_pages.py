@@ -107,6 +107,15 @@ def test_a_heading_in_code_begins_no_section() -> None:
         ("what is a Mixture of Agents", "how-it-works"),
         ("OPENAI_API_KEY", "start"),
         ("quorum", "speed"),
+        ("can I attach a picture?", "chat"),
+        ("does it search the web?", "chat"),
+        ("how do I quit", "keys"),
+        ("is my API key safe?", "safety"),
+        ("why is it slow", "speed"),
+        ("choose another recipe", "chat"),
+        ("does it work with LM Studio?", "local-models"),
+        ("compare two recipes", "steering"),
+        ("what does partial mean", "errors"),
     ],
 )
 def test_the_best_section_answers_the_question(question: str, topic: str) -> None:
