@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from moa_tui.errors import UsageError
-from moa_tui.gateway.tls import check_environment
+from moa_tui.gateway import tls
 from moa_tui.settings.fault_log import record_bug
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def load_litellm_stream() -> ModuleType:
     """
     with _loading:
         if _MODULE not in sys.modules:
-            check_environment(os.environ)
+            tls.check_environment(os.environ)
         is_first_import = _MODULE not in sys.modules
         module = importlib.import_module(_MODULE)
         if is_first_import:

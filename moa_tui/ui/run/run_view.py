@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from moa_tui.engine import layer_result
 from moa_tui.engine.events import (
     CallEnded,
     CallRetried,
@@ -18,7 +19,6 @@ from moa_tui.engine.events import (
     RunEnded,
 )
 from moa_tui.engine.finished_layer import NOT_PASSED_ON
-from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.values import CallId, Status, paid
 from moa_tui.text.cells import shorten
 from moa_tui.text.safe import one_line
@@ -257,7 +257,7 @@ class RunView:
             for view in self.views
             if answer
             and view.reply
-            and answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
+            and layer_result.answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
         ]
         return answering_calls[-1] if answering_calls else self.writer or self.layers[-1][-1]
 

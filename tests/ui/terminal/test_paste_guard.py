@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.ui.terminal.paste_guard import PasteGuard
+from moa_tui.ui.terminal.paste_guard import PasteGuard, typed_ahead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,3 +95,20 @@ def test_a_hostile_paste_stays_one_text_in_a_terminal(tmp_path: Path) -> None:
     app.wait(30)
     os.close(terminal)
     assert json.loads(result.read_text()) == "one red\nrm -rf and some more words behind\n!\ufffdab"
+
+
+@pytest.mark.parametrize(
+    ("read", "keys"),
+    [
+        (b"typed", b"typed"),
+        (b"typed\n", b"typed\r"),
+        (b"typed\n\x1b[?2026;2$y", b"typed\r\x1b[?2026;2$y"),
+        (b"one\ntwo\n", b"one\ntwo\r"),
+        (b"one\ntwo", b"one\ntwo"),
+        (b"typed\r", b"typed\r"),
+        (b"\n\n\n", b"\n\n\r"),
+        (b"", b""),
+    ],
+)
+def test_enter_that_came_as_a_line_feed_is_enter_where_it_is_the_last(read: bytes, keys: bytes) -> None:
+    assert typed_ahead(read) == keys
