@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from moa_tui.chat.changes import AggregateBy, Resume, Retry, Reword, SwapModel
+from moa_tui.chat import changes
 from moa_tui.chat.full_synthesis import FullSynthesis, late_answers
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
@@ -277,7 +277,7 @@ class ChatSession:
         # Before anything is stopped: what cannot be done of the turn is said while it still goes.
         progress = run.progress()
         change.of_turn(progress.as_stopped())
-        if isinstance(change, Retry | SwapModel) and progress.is_beside_others(change.call):
+        if isinstance(change, changes.Retry | changes.SwapModel) and progress.is_beside_others(change.call):
             self._after_stop = (run.turn.id, lambda stopped: self._change_ended(change, stopped))
             run.stop_call(change.call)
             return Effect.STOPPING_ANSWER
@@ -291,9 +291,9 @@ class ChatSession:
         Without either, by the recipe in force. Raises MoaTuiError.
         """
         if by is not None:
-            return await self.change(AggregateBy(by))
+            return await self.change(changes.AggregateBy(by))
         if prompt is not None:
-            return await self.change(Reword(prompt))
+            return await self.change(changes.Reword(prompt))
         self.require_idle()
         turn = self.chat.turn
         return self._begin(self.chat.aggregate_again(), turn)
@@ -395,7 +395,7 @@ class ChatSession:
         turn = self.turn_over_budget
         if turn is None:
             raise UsageError("no budget has stopped the last turn")
-        return self._change_ended(Resume(), turn, over_budget=True)
+        return self._change_ended(changes.Resume(), turn, over_budget=True)
 
     # Comparing
 

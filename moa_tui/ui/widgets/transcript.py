@@ -11,7 +11,7 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
-from moa_tui.ui.run.run_view import RunView
+from moa_tui.ui.run import run_view
 from moa_tui.ui.run.turn_search import occurrences
 from moa_tui.ui.widgets.turn_view import TurnView
 
@@ -36,7 +36,7 @@ class _Entry:
     """A turn of the list, with its run and its view once it has been mounted."""
 
     turn: Turn
-    run: RunView | None = None
+    run: run_view.RunView | None = None
     view: TurnView | None = None
     place: tuple[int, int] = (1, 1)
     replaced: list[_Entry] = field(default_factory=list)
@@ -86,11 +86,11 @@ class Transcript(VerticalScroll, can_focus=False):
         return [entry.turn for entry in self._entries]
 
     @property
-    def last_run(self) -> RunView | None:
+    def last_run(self) -> run_view.RunView | None:
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
 
-    def turn_of(self, run: RunView) -> Turn | None:
+    def turn_of(self, run: run_view.RunView) -> Turn | None:
         """The turn of a run that is shown here; None for any other run."""
         return next((entry.turn for entry in self._entries if entry.run is run), None)
 
@@ -109,7 +109,7 @@ class Transcript(VerticalScroll, can_focus=False):
     async def add(
         self,
         turn: Turn,
-        run: RunView,
+        run: run_view.RunView,
         *,
         instead_of: Turn | None = None,
         place: tuple[int, int] = (1, 1),
@@ -138,7 +138,7 @@ class Transcript(VerticalScroll, can_focus=False):
                 await self._show_around(len(self._entries) - 1)
         self.anchor()
 
-    async def drop(self, run: RunView) -> None:
+    async def drop(self, run: run_view.RunView) -> None:
         """Remove the turn of a run that never began, and put back the turns that it replaced.
 
         The list is changed before anything is awaited, because the next turn may be added meanwhile.
@@ -195,7 +195,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _make(self, number: int) -> TurnView:
         entry = self._entries[number]
-        entry.run = entry.run or RunView.of(entry.turn)
+        entry.run = entry.run or run_view.RunView.of(entry.turn)
         entry.view = TurnView(entry.turn, entry.run, place=entry.place)
         return entry.view
 
