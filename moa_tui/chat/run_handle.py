@@ -7,12 +7,14 @@ values. Events go through a queue that any one thread may read.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.ledger import Account
+from moa_tui.chat.packed_replies import with_packed_replies
 from moa_tui.conversation import history
 from moa_tui.engine.control import RunControl
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChanged, RunChanged
@@ -119,7 +121,7 @@ class RunHandle:
         await gateway.prepare(turn.recipe)
         self._began.set()
         try:
-            return await run(
+            outcome = await run(
                 turn.recipe,
                 history(turn),
                 self._call_faults.stream,
@@ -136,6 +138,7 @@ class RunHandle:
             )
         finally:
             self._account.release()
+        return await asyncio.to_thread(with_packed_replies, outcome, turn)
 
     def _take(self, event: Event) -> None:
         self._follow(event)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, likeness, screen, stall, startup, store, tokens
+from tests.benchmarks import engine, likeness, scale, screen, stall, startup, store, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "engine": engine.measure,
     "stall": stall.measure,
     "screen": screen.measure,
+    "scale": scale.measure,
     "store": store.measure,
     "likeness": likeness.measure,
     "tokens": tokens.measure,
