@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from moa_tui.engine.amounts import dollars, token_count
+from moa_tui.engine.amounts import MOST_TOKENS, dollars, token_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,18 +42,49 @@ class CallId:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens of a call; `estimated` is True where the provider did not count them."""
+    """The tokens of a call; `estimated` is True where the provider did not count them.
+
+    `prompt_tokens` counts the whole prompt. Of these, `cached_tokens` were read from the provider's cache and
+    `cache_write_tokens` written to it at a price of their own; both are 0 where the provider says nothing.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = True
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.estimated or other.estimated,
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
+
+    @classmethod
+    def counted(
+        cls,
+        prompt: object,
+        completion: object,
+        *,
+        estimated: bool,
+        cached: object = 0,
+        cache_write: object = 0,
+        most: int = MOST_TOKENS,
+    ) -> Usage | None:
+        """The usage of counts that come from outside; None where a count of prompt or answer is not believed.
+
+        Each count is from 0 to `most`. Counts of a cache that are no part of the prompt become 0.
+        """
+        tokens = token_count(prompt, most), token_count(completion, most)
+        if tokens[0] is None or tokens[1] is None:
+            return None
+        read, written = token_count(cached, most) or 0, token_count(cache_write, most) or 0
+        if read + written > tokens[0]:
+            read = written = 0
+        return cls(tokens[0], tokens[1], estimated, read, written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +132,15 @@ class Finish:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cost", dollars(self.cost))
-        usage = self.usage
-        if usage is not None and None in map(token_count, (usage.prompt_tokens, usage.completion_tokens)):
-            object.__setattr__(self, "usage", None)
+        if (usage := self.usage) is not None:
+            believed = Usage.counted(
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                estimated=usage.estimated,
+                cached=usage.cached_tokens,
+                cache_write=usage.cache_write_tokens,
+            )
+            object.__setattr__(self, "usage", believed)
 
 
 @dataclass(frozen=True, slots=True)

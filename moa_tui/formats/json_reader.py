@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from moa_tui.conversation import Conversation, Turn
 from moa_tui.engine.agent import SHOWN
-from moa_tui.engine.amounts import MOST_SUM_DOLLARS, MOST_SUM_TOKENS, MOST_TOKENS, dollars, token_count
+from moa_tui.engine.amounts import MOST_SUM_DOLLARS, MOST_SUM_TOKENS, MOST_TOKENS, dollars
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.recipe_edit import problems_of
 from moa_tui.engine.values import (
@@ -179,11 +179,16 @@ def _usage(table: _Table, most: int) -> Usage:
     usage = table.table("usage")
     if usage is None:
         return Usage()
-    prompt = token_count(usage.whole("prompt_tokens"), most)
-    completion = token_count(usage.whole("completion_tokens"), most)
-    if prompt is None or completion is None:
-        return Usage()
-    return Usage(prompt, completion, usage.flag("estimated"))
+    counted = Usage.counted(
+        usage.whole("prompt_tokens"),
+        usage.whole("completion_tokens"),
+        estimated=usage.flag("estimated"),
+        # Files written before cached tokens were counted have neither.
+        cached=usage.get("cached_tokens"),
+        cache_write=usage.get("cache_write_tokens"),
+        most=most,
+    )
+    return counted or Usage()
 
 
 def _failure_from(table: _Table | None) -> Failure | None:

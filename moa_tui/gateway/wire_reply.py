@@ -216,7 +216,15 @@ class WireReply:
 
     def _usage(self) -> Usage | None:
         counted = self.tokens
-        return Usage(counted.prompt, counted.completion, estimated=False) if counted else None
+        if counted is None:
+            return None
+        return Usage(
+            counted.prompt,
+            counted.completion,
+            estimated=False,
+            cached_tokens=counted.cached,
+            cache_write_tokens=counted.written_to_cache,
+        )
 
 
 _SILENT_PARTS = ("reference", "tool_reference", "citation", "redacted_thinking")

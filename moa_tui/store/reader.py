@@ -20,7 +20,6 @@ from moa_tui.engine.amounts import (
     MOST_SUM_TOKENS,
     MOST_TOKENS,
     dollars,
-    token_count,
 )
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.recipe import is_imported_label
@@ -274,6 +273,8 @@ class _TurnRow(NamedTuple):
     metrics: str
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
     estimated: int
     cost: float | None
     seconds: float
@@ -298,6 +299,8 @@ class _CallRow(NamedTuple):
     finish_reason: str | None
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
     estimated: int
     cost: float | None
     queued: float
@@ -437,9 +440,15 @@ def _reply(
 
 def _usage(row: _TurnRow | _CallRow, most: int) -> Usage:
     """Return the usage of a row; an unknown one where a count is not from 0 to `most`."""
-    prompt = token_count(row.prompt_tokens, most)
-    completion = token_count(row.completion_tokens, most)
-    return Usage() if prompt is None or completion is None else Usage(prompt, completion, bool(row.estimated))
+    counted = Usage.counted(
+        row.prompt_tokens,
+        row.completion_tokens,
+        estimated=bool(row.estimated),
+        cached=row.cached_tokens,
+        cache_write=row.cache_write_tokens,
+        most=most,
+    )
+    return counted or Usage()
 
 
 def _failure(data: bytes | None) -> Failure | None:

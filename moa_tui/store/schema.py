@@ -156,8 +156,16 @@ CREATE TABLE choices (
 ) STRICT;
 """
 
+# The tokens of a prompt that a provider read from its cache, and those that it wrote to it at a price.
+_THIRD = """
+ALTER TABLE turns ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turns ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
+"""
+
 # Each step takes the file from one version to the next. A step that was released is never changed.
-MIGRATIONS = (_FIRST, _SECOND)
+MIGRATIONS = (_FIRST, _SECOND, _THIRD)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -301,6 +301,8 @@ def _usage(usage: Usage, most: int) -> dict[str, int]:
     return {
         "prompt_tokens": min(max(usage.prompt_tokens, 0), most),
         "completion_tokens": min(max(usage.completion_tokens, 0), most),
+        "cached_tokens": min(max(usage.cached_tokens, 0), most),
+        "cache_write_tokens": min(max(usage.cache_write_tokens, 0), most),
         "estimated": usage.estimated,
     }
 

@@ -27,6 +27,17 @@ START_ROUNDS = 10
 STREAM_ROUNDS = 2
 SECONDS = 15
 RATE = 100
+SMALLEST_APP = """
+from textual.app import App
+from textual.widgets import Static, TextArea
+
+class Smallest(App):
+    def compose(self):
+        yield Static("Ask anything")
+        yield TextArea()
+
+Smallest().run()
+"""
 
 
 def measure() -> list[Figure]:
@@ -84,21 +95,37 @@ class Place:
 
 
 def start(place: Place) -> list[Figure]:
-    """From exec to the prompt on the screen, and to the first key drawn in it."""
-    command = [str(Path(sys.executable).with_name("moa-tui")), "-r", "demo"]
-    paints, keys, imports = [], [], []
-    for _ in range(START_ROUNDS):
-        with Terminal(command, place.environ, 120, 40) as terminal:
-            # The first letter of the placeholder stands under the cursor, in a style of its own.
-            paints.append(terminal.wait_for("sk anything") - terminal.started)
-            terminal.echo_seconds(RARE[0])
-            keys.append(time.monotonic() - terminal.started)
+    """From exec to the prompt on the screen, and to the first key drawn in it.
+
+    Beside it, turn by turn, the bare import of Textual and a smallest app: a line of text and a text area.
+    """
+    # An installer compiles what it installs; a checkout on a machine that writes no bytecode would not be.
+    environ = {name: value for name, value in place.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    commands = {
+        "ours": [str(Path(sys.executable).with_name("moa-tui")), "-r", "demo"],
+        "smallest": [sys.executable, "-c", SMALLEST_APP],
+    }
+    paints: dict[str, list[float]] = {name: [] for name in commands}
+    keys: dict[str, list[float]] = {name: [] for name in commands}
+    imports = []
+    for number in range(START_ROUNDS + 1):
+        for name, command in commands.items():
+            with Terminal(command, environ, 120, 40) as terminal:
+                # The first letter of the placeholder stands under the cursor, in a style of its own.
+                paints[name].append(terminal.wait_for("sk anything") - terminal.started)
+                terminal.echo_seconds(RARE[0])
+                keys[name].append(time.monotonic() - terminal.started)
         begin = time.monotonic()
-        subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
+        subprocess.run([sys.executable, "-c", "import textual.app"], check=True, env=environ)
         imports.append(time.monotonic() - begin)
+        if number == 0:  # the round that compiles and makes the database
+            for figures in (*paints.values(), *keys.values(), imports):
+                figures.clear()
     return [
-        figure("exec to first paint, to python -c 'import textual.app'", "s", paints, imports),
-        figure("exec to first key drawn, to the same", "s", keys, imports),
+        figure("exec to first paint, to python -c 'import textual.app'", "s", paints["ours"], imports),
+        figure("exec to first key drawn, to the same", "s", keys["ours"], imports),
+        figure("exec to first paint, to the smallest Textual app", "s", paints["ours"], paints["smallest"]),
+        figure("exec to first key drawn, to the same", "s", keys["ours"], keys["smallest"]),
     ]
 
 

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from moa_tui.gateway import discovery
 from tests.cli.shell import Shell
+from tests.warm import WarmStart
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.model_server import ModelServer
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmStart | None]:
+    """Starts commands quickly; None where no process can fork."""
+    if sys.platform == "win32":
+        yield None
+    else:
+        with WarmStart() as start:
+            yield start
+
+
 @pytest.fixture
-def shell(tmp_path: Path, server: ModelServer) -> Shell:
+def shell(tmp_path: Path, server: ModelServer, warm: WarmStart | None) -> Shell:
     """Runs the command in a process of its own, with models of a server that has seen no request yet."""
     server.reset()
-    return Shell(tmp_path, server)
+    return Shell(tmp_path, server, warm)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation
     from tests.model_server import ModelServer
+    from tests.warm import WarmStart
 
 CANARY = "sk-canary-2b8e44"
 
@@ -37,9 +38,10 @@ def kept(*conversations: Conversation) -> None:
 class Shell:
     """Runs the command with a config that knows the endpoint `lab`, and recipes written in a line."""
 
-    def __init__(self, folder: Path, server: ModelServer) -> None:
+    def __init__(self, folder: Path, server: ModelServer, warm: WarmStart | None) -> None:
         self.folder = folder
         self.server = server
+        self._warm = warm
         config = folder / "config.toml"
         config.write_text(f'[endpoints.lab]\nbase_url = "{server.url}"\nkey_env = "LAB_KEY"\n')
         self.environ = {**os.environ, "MOA_TUI_CONFIG": str(config), "LAB_KEY": CANARY, "COLUMNS": "100"}
@@ -55,9 +57,13 @@ class Shell:
         return str(path)
 
     def command(self, *arguments: str) -> list[str]:
+        """What starts the command with an interpreter of its own."""
         return [sys.executable, "-m", "moa_tui", *arguments]
 
     def __call__(self, *arguments: str, piped: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the command in a process of its own, which need not load litellm where that can be."""
+        if self._warm is not None and "PYTHONIOENCODING" not in self.environ:
+            return self._warm.run(arguments, piped, self.environ)
         return subprocess.run(
             self.command(*arguments),
             input=piped, capture_output=True, encoding="utf-8", env=self.environ, timeout=60, check=False,
