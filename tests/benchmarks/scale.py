@@ -55,22 +55,29 @@ def turns(place: Place) -> list[Figure]:
 
 def long_panes(place: Place) -> list[Figure]:
     """Twelve panes of 100,000 characters each: one tick at their beginning and at their end."""
-    path = place.recipe(layers=[{"agents": [{"model": "demo/terse", "count": 12}]}])
+    path = place.recipe(
+        layers=[{"agents": [{"model": "demo/terse", "count": 12}]}, {"agents": [{"model": "demo/terse"}]}]
+    )
     with place.child("panes", path, size=(200, 50), module="scale_child"):
         inside = place.wait_for_result(200)
     what = "12 panes of 100,000 characters"
     return [
         figure(f"{what}: CPU of one tick, to that at 2,000", "ms", [inside["late"]], [inside["early"]]),
         figure(f"{what}: memory for each character", "bytes", [inside["bytes"]]),
-        figure(f"{what}: memory once another run is shown, to before", "MB", [inside["after"]], [inside["before"]]),
-    ]  # fmt: skip
+        figure(f"{what}: memory when they are gone", "MB", [inside["after"]], [inside["before"]]),
+    ]
 
 
 def wide_layers(place: Place) -> list[Figure]:
     """Layers of twenty proposers: CPU of a tick, and of a run."""
     figures = {}
     for count in (6, 20):
-        path = place.recipe(layers=[{"agents": [{"model": "demo/terse", "count": count}]}])
+        path = place.recipe(
+            layers=[
+                {"agents": [{"model": "demo/terse", "count": count}]},
+                {"agents": [{"model": "demo/terse"}]},
+            ]
+        )
         with place.child("panes", path, size=(200, 50), module="scale_child"):
             figures[count] = place.wait_for_result(200)
     tick = [figures[20]["early"]]
@@ -117,7 +124,7 @@ def conversation(count: int) -> Conversation:
                 call = CallId(layer, index)
                 messages = prepare(
                     call, agent, asked.layers[layer - 1], history, references if layer > 1 else ()
-                ).messages  # type: ignore[arg-type]  # noqa: E501
+                ).messages  # type: ignore[arg-type]
                 text = "\n\n".join(" ".join(words.choices(WORDS, k=60)) for _ in range(CHARACTERS // 360))
                 replies[call] = Reply(
                     agent.name, agent.model, "done", messages, text, usage=Usage(9, 300, estimated=False),

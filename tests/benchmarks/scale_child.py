@@ -96,9 +96,9 @@ class Scaled(Watched):
         panel.show_run(RunView(screen.session.chat.recipe))
         await asyncio.sleep(0.5)
         run.layers.clear()
-        self.report(
-            early=early, late=late, bytes=(grown - before) * 1e6 / length, before=before, after=trimmed_megabytes()
-        )  # fmt: skip
+        after = trimmed_megabytes()
+        each = (grown - before) * 1e6 / length
+        self.report(early=early, late=late, bytes=each, before=before, after=after)
 
     async def long_conversation(self) -> None:
         """One of many turns is opened, searched, scrolled from end to start, resized and exported."""
