@@ -73,7 +73,7 @@ class HistoryMessages(Sequence["Message"]):
                 earlier = history(self._turn) if earlier is None else earlier
                 messages += earlier[row[0] : row[0] + row[1]]
             else:
-                messages.append(joined(row))  # type: ignore[arg-type]  # the other kind of row
+                messages.append(joined(row))
         return tuple(messages)
 
     @overload

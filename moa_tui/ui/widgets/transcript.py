@@ -99,6 +99,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """How often all turns were unmounted; work that was begun for an earlier number is dropped."""
         self._change_lock = asyncio.Lock()
         self._is_loading = False
+        self._is_release_due = False
         self._shown_place = 0
 
     def on_mount(self) -> None:
@@ -167,6 +168,8 @@ class Transcript(VerticalScroll, can_focus=False):
             else:
                 await self._show_around(len(self._entries) - 1)
         self.anchor()
+        # Textual scrolls to an anchor without a word to `watch_scroll_y`.
+        self._release_soon()
 
     def settle(self, run: RunView, turn: Turn) -> None:
         """Take in that a run has ended, and what its turn has become."""
@@ -317,7 +320,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self._release_unseen()
+        self._release_soon()
         if self._is_loading or not self.is_mounted:
             return
         if new_value <= 2 and new_value < old_value and self._first:
@@ -327,8 +330,15 @@ class Transcript(VerticalScroll, can_focus=False):
             self._is_loading = True
             self._load_below(self._generation)
 
+    def _release_soon(self) -> None:
+        """Call `_release_unseen` once the turns are laid out anew: where they were is not where they are."""
+        if not self._is_release_due:
+            self._is_release_due = True
+            self.call_after_refresh(self._release_unseen)
+
     def _release_unseen(self) -> None:
         """Have the turns that have left the view drop what was drawn of them."""
+        self._is_release_due = False
         region = self.window_region
         for view in self.views:
             is_unseen = view.drawn_rows > 0 and not region.overlaps(view.virtual_region)
