@@ -18,6 +18,7 @@ from moa_tui.engine.values import (
     OutcomeStatus,
     Reply,
     Status,
+    Step,
     Usage,
 )
 from moa_tui.errors import FailureKind
@@ -90,6 +91,51 @@ def an_outcome(replies: Mapping[CallId, Reply], status: OutcomeStatus = "done", 
         "seconds": max((reply.ended for reply in replies.values()), default=0.0),
     }
     return Outcome(status, replies=dict(replies), **{**values, **more})
+
+
+def a_reply_in_steps() -> Reply:
+    """The reply of the writer of two answers, which was asked twice, for 0.25 and 0.5 dollars."""
+    first, second = CallId(1, 1), CallId(1, 2)
+    opening: tuple[Message, ...] = (
+        {"role": "user", "content": "A question?"},
+        {"role": "user", "content": f"Read: {'It is a bird that was tall. ' * 20}"},
+    )
+    further: tuple[Message, ...] = (
+        *opening,
+        {"role": "assistant", "content": "A moa is a bird."},
+        {"role": "user", "content": "Go on."},
+    )
+    usage = Usage(80, 20, estimated=False)
+    steps = (
+        Step(opening, {first: 40, second: 44}, frozenset({second}), 16, usage, 0.25, 0.5, 0.75, 1.5),
+        Step(
+            further,
+            {first: 90, second: 44},
+            frozenset({first, second}),
+            32,
+            Usage(120, 30),
+            0.5,
+            2.0,
+            None,
+            3.0,
+        ),
+    )
+    return a_reply(
+        "A moa is a bird. It is extinct.\n",
+        messages=further,
+        usage=Usage(200, 50),
+        cost=0.75,
+        ended=3.0,
+        steps=steps,
+        unread=(second,),
+    )
+
+
+def a_conversation_in_steps() -> Conversation:
+    """One turn, whose answer was written in two steps."""
+    replies = {CallId(1, 1): a_reply(), CallId(1, 2): a_reply(), CallId(2, 1): a_reply_in_steps()}
+    turn = Turn("A question?", a_recipe(), an_outcome(replies), created=NOON)
+    return Conversation((turn,), turn, created=NOON)
 
 
 def a_recipe(agents: int = 2, layers: int = 2) -> Recipe:

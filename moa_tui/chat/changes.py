@@ -329,13 +329,20 @@ def whole_replies(recipe: Recipe, replies: Mapping[CallId, Reply]) -> dict[CallI
 
 
 def _until(recipe: Recipe, replies: Mapping[CallId, Reply], last: CallId) -> dict[CallId, Reply]:
-    """Everything that does not stand downstream of `last`: of its own layer, all but later pieces."""
+    """Everything that does not stand downstream of `last`: of its own layer, all but later pieces.
+
+    Where `last` had begun beside the layer before it and was stopped, the answers that were stopped with it
+    are not there.
+    """
     layers = _downstream(recipe, last.layer)
+    own = replies.get(last)
+    was_beside = own is not None and own.steps and own.status == "stopped"
     has_window = recipe.layers[last.layer - 1].window is not None
     return {
         call: reply
         for call, reply in replies.items()
         if call.layer not in layers
+        and not (was_beside and reply.status == "stopped" and not _was_left_behind(reply))
         and not (has_window and call.layer == last.layer and call.index > last.index)
     }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
+from moa_tui.engine.amounts import dollars
 from moa_tui.engine.plan import Cap
 from moa_tui.engine.values import paid
 from moa_tui.errors import StoreError
@@ -16,7 +17,7 @@ from moa_tui.text.wording import money
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from moa_tui.engine.values import CallId, Reply
+    from moa_tui.engine.values import CallId, Reply, Step
     from moa_tui.settings.config import Budget
 
 WARNING_SHARE = 0.8
@@ -63,6 +64,8 @@ class Ledger:
         """By day, what the disk had when it was last asked."""
         self._held: dict[tuple[Account, CallId], float] = {}
         """What each open call may still cost."""
+        self._booked: defaultdict[tuple[Account, CallId], float] = defaultdict(float)
+        """What the requests of each open call have cost that have ended."""
         self._reserving = threading.Lock()
 
     @property
@@ -88,8 +91,20 @@ class Ledger:
         with self._lock:
             if held is not None:
                 self._held.pop(held, None)
-            if not cost:
-                return
+                cost -= self._booked.pop(held, 0.0)
+            self._count(conversation_id, cost, is_kept=is_kept)
+
+    def add_step(self, account: Account, call: CallId, step: Step) -> None:
+        """Count what a request has cost of a call that goes on; nothing stays held for it."""
+        cost = dollars(step.cost) or 0.0
+        with self._lock:
+            self._held.pop((account, call), None)
+            self._booked[account, call] += cost
+            self._count(account.conversation_id, cost, is_kept=account.is_kept)
+
+    def _count(self, conversation_id: str, cost: float, *, is_kept: bool) -> None:
+        """Add to the sums what was paid; called with the lock held."""
+        if cost:
             self._by_conversation[conversation_id] += cost
             (self._on_disk if is_kept else self._in_memory)[self._day()] += cost
 
@@ -218,6 +233,10 @@ class Account:
     def book(self, call: CallId, reply: Reply) -> None:
         """Count what a call of the run has cost; nothing is held for it any more."""
         self.ledger.add(self.conversation_id, reply, is_kept=self.is_kept, held=(self, call))
+
+    def book_step(self, call: CallId, step: Step) -> None:
+        """Count what a request has cost of a call that goes on."""
+        self.ledger.add_step(self, call, step)
 
     def book_aside(self, call: CallId, reply: Reply) -> None:
         """The same for a call that is in no turn, such as one for a title, which no recording keeps."""

@@ -17,7 +17,14 @@ from moa_tui.chat.ledger import Account
 from moa_tui.chat.packed_replies import with_packed_replies
 from moa_tui.conversation import history
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChanged, RunChanged
+from moa_tui.engine.events import (
+    CallEnded,
+    CallRetried,
+    CallStarted,
+    ReplyChanged,
+    RunChanged,
+    StepEnded,
+)
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 from moa_tui.errors import MoaTuiError
@@ -59,8 +66,13 @@ class RunProgress:
 
     @property
     def layer(self) -> int:
-        """The number of the layer at work: the last that any call of has begun in; 0 before the first."""
-        return max((call.layer for call in (*self.replies, *self.asked)), default=0)
+        """The number of the layer at work: the last that any call of has begun in; 0 before the first.
+
+        A call that begins beside the layer before its own is not at work in its own yet.
+        """
+        if self.asked:
+            return min(call.layer for call in self.asked)
+        return max((call.layer for call in self.replies), default=0)
 
     def as_stopped(self) -> Turn:
         """The turn as it would be if the run were stopped now."""
@@ -143,8 +155,11 @@ class RunHandle:
     def _take(self, event: Event) -> None:
         self._follow(event)
         self._call_faults.record(event)
-        if isinstance(event, CallEnded):
-            self._account.book(event.call, event.reply)
+        match event:
+            case StepEnded(call, step):
+                self._account.book_step(call, step)
+            case CallEnded(call, reply):
+                self._account.book(call, reply)
         # Recorded first: what a person has seen is on its way to the disk.
         if self._recording is not None:
             self._recording.take(event)

@@ -40,7 +40,7 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
                 f"  {pad(safe_line(call.agent.name), name_width)}"
                 f"  {pad(safe_line(call.agent.model), model_width)}"
                 f"  {call.usage.prompt_tokens:>7,} {context:<12} in  {call.usage.completion_tokens:>6,} out"
-                f"  {money(call.cost)}{_thinking(call)}"
+                f"  {money(call.cost)}{_thinking(call)}{_requests(call)}"
             )
     if plan.cost is not None:
         is_open_ended = any(call.agent.max_tokens is None for call in plan.calls)
@@ -51,6 +51,7 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
         lines.append(f"{bound}about {money(plan.cost)}{share}{assumption if is_open_ended else ''}")
     else:
         lines.append(_unknown_price(plan))
+    lines += plan.warnings
     lines += [f"{variable} is not set; needed by {', '.join(models)}" for variable, models in missing.items()]
     return "\n".join(map(safe_row, lines))
 
@@ -69,6 +70,11 @@ def _thinking(call: PlannedCall) -> str:
     return "".join(f"  {word}" for word in [*words, *([f"effort {effort}"] if effort else [])])
 
 
+def _requests(call: PlannedCall) -> str:
+    """How often a call that begins early may be asked."""
+    return f"  in up to {call.requests} requests" if call.requests > 1 else ""
+
+
 def plan_document(recipe: Recipe, plan: Plan) -> str:
     """The calls of the plan as one JSON document."""
     layers = [
@@ -85,13 +91,22 @@ def plan_document(recipe: Recipe, plan: Plan) -> str:
                     "thinking_tokens": call.facts.thinking_tokens,
                     "reasoning_effort": call.agent.reasoning_effort,
                     "cost": call.cost,
+                    "requests": call.requests,
                 }
                 for index, call in enumerate(layer.calls, 1)
             ],
         }
         for layer in plan.layers
     ]
-    return json.dumps({"schema": 1, "recipe": recipe.name, "layers": layers, "cost": plan.cost})
+    return json.dumps(
+        {
+            "schema": 1,
+            "recipe": recipe.name,
+            "layers": layers,
+            "cost": plan.cost,
+            "warnings": list(plan.warnings),
+        }
+    )
 
 
 def graph_lines(recipe: Recipe, plan: Plan) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.amounts import dollars
-from moa_tui.engine.call_in_progress import CallInProgress
+from moa_tui.engine.call_in_progress import Asking, CallInProgress
 from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated
 from moa_tui.engine.health import rest_reason
 from moa_tui.engine.limits import (
@@ -92,6 +92,12 @@ class Caller:
         for scope in self._scopes.values():
             scope.end(why)
 
+    def end_layer(self, layer: int, why: Failure) -> None:
+        """End every open call of one layer with the failure `why`."""
+        for call, scope in self._scopes.items():
+            if call.layer == layer:
+                scope.end(why)
+
     @property
     def open_calls(self) -> Collection[CallId]:
         """The calls that `end_call` and `end_all` can end now."""
@@ -117,12 +123,14 @@ class Caller:
         agents: Sequence[Agent],
         references: Sequence[Reference],
         peers: Sequence[Agent] = (),
+        asking: Asking | None = None,
     ) -> Reply:
         """The reply of the first of `agents`, or of the next one where the one before failed.
 
         `peers` are the agents of the call's layer. An agent whose endpoint rests is not asked while a peer or
-        a later one of `agents` can be asked.
+        a later one of `agents` can be asked. `asking` is for one of several requests of a call.
         """
+        emit = self.emit if asking is None else asking.emit
         queued = self.now()
         notes: tuple[str, ...] = ()
         failed = ""
@@ -132,7 +140,7 @@ class Caller:
                 reply = replace(reply, status="stopped", error=reply.error or STOPPED, ended=self.now())
                 break
             others = [*peers, *agents[agents.index(agent) + 1 :]]
-            current = CallInProgress(agent, queued, reply.attempts, others)
+            current = CallInProgress(agent, queued, reply.attempts, others, asking)
             current.paid_before = paid((reply,)).known_cost
             # The agents that failed before have cost and time too.
             before = reply
@@ -150,7 +158,7 @@ class Caller:
             if reply.status != "failed" or reply.error is None or following is None:
                 break
             failed = f"{agent.name} failed ({reply.error.message})"
-            self.emit(CallRetried(call, following, reply.attempts + 1, 0.0, reply.error, self.now()))
+            emit(CallRetried(call, following, reply.attempts + 1, 0.0, reply.error, self.now()))
         return replace(reply, notes=(*notes, *reply.notes))
 
     async def _ask(
@@ -194,12 +202,15 @@ class Caller:
         An attempt that fails before any text came is repeated: at once with less of it where the request was
         too long, after a wait where the fault may pass.
         """
-        limits = self.limits
-        worked_seconds = 0.0
-        failed_attempts = 0
-        fit = WHOLE
+        limits, asking = self.limits, current.asking
+        emit = self.emit if asking is None else asking.emit
+        worked_seconds = 0.0 if asking is None else asking.worked_seconds
+        failed_attempts, fit = 0, WHOLE
         while True:
-            prepared = self.prepare(call, layer, current.agent, references, fit)
+            if asking is None:
+                prepared = self.prepare(call, layer, current.agent, references, fit)
+            else:
+                prepared = asking.prepare(current.agent, fit)
             facts = self.facts(current.agent)
             most = facts.concurrency or limits.concurrency
             async with self.endpoints.place(facts.endpoint, most, self):
@@ -209,7 +220,7 @@ class Caller:
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
                 current.begin(prepared, fit.agent(current.agent), self.now(), facts.thinking_tokens)
-                self.emit(CallStarted(call, current.agent, prepared.messages, self.now()))
+                emit(CallStarted(call, current.agent, prepared.messages, self.now()))
                 try:
                     return await self._consume(call, current)
                 except ModelError as caught:
@@ -235,9 +246,7 @@ class Caller:
                         "limits.total_seconds leaves)",
                         error.status_code,
                     )
-            self.emit(
-                CallRetried(call, current.agent, current.attempts + 1, wait, _failure(error), self.now())
-            )
+            emit(CallRetried(call, current.agent, current.attempts + 1, wait, _failure(error), self.now()))
             await asyncio.sleep(wait)
             worked_seconds += wait
 
@@ -255,7 +264,8 @@ class Caller:
     async def _consume(self, call: CallId, current: CallInProgress) -> None:
         """Read one stream to its end under the recipe's first-token and idle limits. Raises ModelError."""
         limits = self.limits
-        time, emit = self.loop.time, self.emit
+        time = self.loop.time
+        emit = self.emit if current.asking is None else current.asking.emit
         try:
             async with (
                 asyncio.timeout(limits.first_token_seconds) as quiet,

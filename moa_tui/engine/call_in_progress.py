@@ -5,6 +5,7 @@ What a call is asked for again, and what it costs, is `engine.call`'s.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.limits import MAX_REPLY_CHARACTERS
@@ -15,11 +16,29 @@ from moa_tui.engine.values import Finish, Usage
 from moa_tui.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.limits import Fit
     from moa_tui.engine.tasks import Prepared
     from moa_tui.engine.values import Message, Moved, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a request is put that is one of several of its call; others are put by `Caller.prepare`."""
+
+    prepare: Callable[[Agent, Fit], Prepared]
+    """The messages for an agent, with as much of them as the fit says."""
+    emit: Callable[[Event], None]
+    """Takes the events of this request, as a run does those of a call that has no other."""
+    may_be_cut: bool = False
+    """True where a reply that ends at its token limit is as good as one that its model ended."""
+    may_be_empty: bool = False
+    """True where nothing need be written, since there is text of the call already."""
+    worked_seconds: float = 0.0
+    """The seconds that the call's other requests have taken."""
 
 
 class CallInProgress:
@@ -29,7 +48,15 @@ class CallInProgress:
     instead.
     """
 
-    def __init__(self, agent: Agent, queued: float, attempts: int, others: Sequence[Agent]) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        queued: float,
+        attempts: int,
+        others: Sequence[Agent],
+        asking: Asking | None = None,
+    ) -> None:
+        self.asking = asking
         self.agent = self.asked = agent
         self.queued = queued
         self.attempts = self.attempts_before = attempts
@@ -115,6 +142,11 @@ class CallInProgress:
         reason = self.finish.reason
         if reason == "content_filter":
             raise ModelError("filtered", "the provider's content filter stopped the answer")
+        if self.asking is not None and reason in ("stop", "length"):
+            if not self.has_text and self.asking.may_be_empty:
+                return
+            if self.has_text and self.asking.may_be_cut:
+                return
         if not self.has_text:
             raise ModelError("empty", _why_empty(reason, bool(self.reasoning)))
         if reason == "length":

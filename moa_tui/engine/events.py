@@ -9,11 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Kind, Message, Moved, Outcome, Reply
+    from moa_tui.engine.values import (
+        CallId,
+        Chunk,
+        Failure,
+        Finish,
+        Kind,
+        Message,
+        Moved,
+        Outcome,
+        Reply,
+        Step,
+    )
 
 
 class Stream(Protocol):
@@ -71,6 +82,34 @@ class CallRetried:
 
 
 @dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A request of a call that writes its answer in several is about to be sent; its text so far stands.
+
+    Steps count from 1. The first follows the call's CallStarted. The same number again is that request sent
+    once more, of which nothing had come.
+    """
+
+    call: CallId
+    number: int
+    messages: tuple[Message, ...]
+    read: Mapping[CallId, int]
+    """The answers that have been read with this request, each with the characters read of it."""
+    ended_replies: frozenset[CallId]
+    """Those of `read` whose calls have ended."""
+    of: int
+    """The number of calls whose answers may be read."""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A request of a call that writes its answer in several has ended; the call goes on."""
+
+    call: CallId
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """A call has ended; `reply` holds its whole text and reasoning."""
 
@@ -119,6 +158,8 @@ Event = (
     | Restated
     | CallRetried
     | PointsFound
+    | StepStarted
+    | StepEnded
     | CallEnded
     | ReplyChanged
     | RunChanged

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from moa_tui.engine.agent import Agent, RecipeTable
 
@@ -44,6 +52,33 @@ class Window(RecipeTable):
         return 1 + math.ceil(max(0, references - self.size) / (self.size - self.repeat))
 
 
+class Stairs(RecipeTable):
+    """The writing of an answer step by step, while the answers that it reads are still being written."""
+
+    chunk: Annotated[int, Field(ge=16)] = 128
+    """The tokens that an answer must have more, or have ended, to count for the next step; and about as many
+    are written in a step."""
+    wait: Annotated[int, Field(ge=1)] = 4
+    """The number of answers that must have as many more for the next step to begin."""
+
+
+class Start(RecipeTable):
+    """The beginning of a whole synthesis from the first answers that are whole, before the others are."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    with_: Annotated[int, Field(ge=1, alias="with")] = 4
+    """The number of whole answers that are enough to begin; `with` in a recipe, which Python reserves."""
+    restart_below: Annotated[float, Field(ge=0, le=1)] = 0.45
+    """The likeness to the answers that were read, from 0 to 1, below which a later answer has the synthesis
+    begin again, as long as nothing of it has been shown."""
+
+    @model_serializer(mode="wrap")
+    def _name_as_in_recipes(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = fields(self)
+        return {"with" if name == "with_" else name: value for name, value in table.items()}
+
+
 class Layer(RecipeTable):
     """Agents that run side by side on the same references, with one task."""
 
@@ -73,6 +108,10 @@ class Layer(RecipeTable):
     """The share of the references that an agent does not see, drawn at random for each agent."""
     window: Window | None = None
     """The reading of the references piece by piece, for models with short contexts; None for all at once."""
+    stairs: Stairs | None = None
+    """How its answer is begun while the layer before still writes; None for one that waits for that layer."""
+    start: Start | None = None
+    """How its answer is begun from the first whole answers; None for one that waits for all of them."""
     top_k: Annotated[int, Field(ge=1)] | None = None
     """The number of references passed on: the best where they are ranked, else those that differ most."""
     drop_outliers: bool = False
@@ -90,6 +129,11 @@ class Layer(RecipeTable):
     asked to state theirs."""
 
     @property
+    def begins_early(self) -> bool:
+        """True where its calls may begin while the layer before is still at work."""
+        return self.stairs is not None or self.start is not None
+
+    @property
     def closing_lines(self) -> tuple[ClosingLine, ...]:
         """The lines that the agents are asked to write behind their answers."""
         short: tuple[ClosingLine, ...] = ("in short",) if self.drop_outliers or self.enough else ()
@@ -99,6 +143,7 @@ class Layer(RecipeTable):
 # The settings that have no effect in a first layer, since that has nothing to read.
 FOR_REFERENCES = {
     *("placement", "prompt", "shuffle", "anonymous", "reads", "split", "dropout", "window", "early_stop"),
+    *("stairs", "start"),
 }
 # The settings that have an effect only in a layer that writes answers for a later one.
 FOR_ANSWERS = ("drop_outliers", "early_stop", "enough", "confident")

@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from moa_tui.engine.checklist import ChecklistGate
     from moa_tui.engine.layer import Window
     from moa_tui.engine.run_in_progress import RunInProgress
+    from moa_tui.engine.staircase import EarlyCalls
     from moa_tui.engine.values import CallId
 
 
 class LayerRunner:
     """Runs the layers of one run, one at a time, and records the replies in `progress`."""
 
-    def __init__(self, progress: RunInProgress, caller: Caller, gate: ChecklistGate) -> None:
+    def __init__(
+        self, progress: RunInProgress, caller: Caller, gate: ChecklistGate, early_calls: EarlyCalls
+    ) -> None:
         self._progress = progress
         self._caller = caller
         self._gate = gate
+        self._early_calls = early_calls
         self._last_model: str | None = None
         """The model that was asked last, where models are asked one at a time."""
 
@@ -155,6 +159,8 @@ class LayerRunner:
             return Reply(agent.name, agent.model, "excluded", usage=Usage(estimated=False), cost=0.0)
         recipe = self._progress.recipe
         layer, peers = recipe.layers[call.layer - 1], recipe.lineup[call.layer - 1]
+        if (early_reply := await self._early_calls.finish(call, seen)) is not None:
+            return early_reply
         agents = recipe.candidates(call.layer, agent)
         reply = await self._caller.call(call, layer, agents, seen, peers)
         if recipe.task(call.layer) == "checklist" and self._progress.counts(call, reply):

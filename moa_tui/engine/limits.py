@@ -237,6 +237,11 @@ class Endpoints:
         finally:
             self._leave(endpoint, run)
 
+    def has_room(self, endpoint: str, most: int | None) -> bool:
+        """True where a call of any run would be given a place at once."""
+        waits = any(not call.admitted.cancelled() for call in self._waiting[endpoint])
+        return most is None or (not waits and self._open[endpoint].total() < most)
+
     async def _wait(self, endpoint: str, waiting: _Waiting) -> None:
         """Wait for a place, and take it. A call that is cancelled while it waits leaves none taken."""
         self._waiting[endpoint].append(waiting)

@@ -98,6 +98,8 @@ class LiveChange:
         number = progress.current_layer
         if not progress.running or progress.is_cut_short(number):
             return False
+        if self._is_past_early_calls(alteration):
+            return False
         added = alteration.added(progress.recipe, number)
         if added is None or (added and progress.join is None):
             return False
@@ -124,6 +126,17 @@ class LiveChange:
         for call, agent in joining:
             self._join(call, agent)
         return True
+
+    def _is_past_early_calls(self, alteration: Alteration) -> bool:
+        """True where a call of the next layer has begun already that would have begun otherwise."""
+        before, after = self._progress.recipe, alteration.recipe
+        for call in self._progress.begun_early:
+            if call in alteration.leave_out | alteration.take_in or len(after.layers) != len(before.layers):
+                return True
+            place = call.layer - 1
+            if after.layers[place] != before.layers[place] or after.lineup[place] != before.lineup[place]:
+                return True
+        return False
 
     def _join(self, call: CallId, agent: Agent) -> None:
         # The layer may be about to end without its stragglers, and a call that joins is not one of them.

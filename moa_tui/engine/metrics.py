@@ -28,27 +28,19 @@ def measure(
     read: Sequence[CallId] | None = None,
     proposers: Collection[CallId] | None = None,
     in_turn: Collection[int] = (),
+    beside: Collection[int] = (),
 ) -> Metrics:
     """The metrics of a run.
 
     `used` names the calls of each layer whose replies counted, `final` the call whose text is the answer,
     `read` the calls whose answers the last layer read (None: those of the layer before) and `proposers` the
-    calls that wrote answers (None: all). `in_turn` has the layers whose calls were made one after another. A
-    final answer that was chosen among the answers is not compared with them.
+    calls that wrote answers (None: all). `in_turn` has the layers whose calls were made one after another,
+    and `beside` those whose calls began beside the layer before: of these only the time after that one's end
+    counts. A final answer that was chosen among the answers is not compared with them.
     """
-    layers = []
-    for number in sorted({call.layer for call in replies}):
-        calls = [call for call in replies if call.layer == number]
-        fresh = [call for call in calls if not replies[call].reused and replies[call].started is not None]
-        slowest = max(fresh, key=lambda call: replies[call].ended - replies[call].queued, default=None)
-        counted = fresh if number in in_turn else [call for call in fresh if call == slowest]
-        seconds = sum(replies[call].ended - replies[call].queued for call in counted)
-        used_count = len(used.get(number, ()))
-        layers.append(
-            LayerMetrics(number, len(calls), used_count, slowest, seconds, in_turn=number in in_turn)
-        )
+    layers = _layers(replies, used, in_turn, beside)
     critical_path_seconds = sum(layer.seconds for layer in layers)
-    one_by_one_seconds = sum(reply.seconds for reply in replies.values() if not reply.reused)
+    one_by_one_seconds = sum(reply.working_seconds for reply in replies.values() if not reply.reused)
     last = max((call.layer for call in replies), default=0)
     first_tokens = [
         reply.first_token
@@ -71,7 +63,7 @@ def measure(
             answer.text, {call: replies[call].text for call in passed}, compared
         )
     return Metrics(
-        layers=tuple(layers),
+        layers=layers,
         critical_path_seconds=critical_path_seconds,
         parallel_saving_seconds=max(0.0, one_by_one_seconds - critical_path_seconds),
         first_proposer_token_seconds=min(first_tokens, default=None),
@@ -80,6 +72,30 @@ def measure(
         diversity=diversity,
         novelty=novelty,
     )
+
+
+def _layers(
+    replies: Mapping[CallId, Reply],
+    used: Mapping[int, Sequence[CallId]],
+    in_turn: Collection[int],
+    beside: Collection[int],
+) -> tuple[LayerMetrics, ...]:
+    layers = []
+    end_before = 0.0
+    for number in sorted({call.layer for call in replies}):
+        calls = [call for call in replies if call.layer == number]
+        fresh = [call for call in calls if not replies[call].reused and replies[call].started is not None]
+        begin = end_before if number in beside else 0.0
+        taken = {call: max(0.0, replies[call].ended - max(replies[call].queued, begin)) for call in fresh}
+        slowest = max(fresh, key=taken.__getitem__, default=None)
+        counted = fresh if number in in_turn else [call for call in fresh if call == slowest]
+        seconds = sum(taken[call] for call in counted)
+        end_before = max((replies[call].ended for call in fresh), default=end_before)
+        used_count = len(used.get(number, ()))
+        layers.append(
+            LayerMetrics(number, len(calls), used_count, slowest, seconds, in_turn=number in in_turn)
+        )
+    return tuple(layers)
 
 
 def compare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.layer import Task
+    from moa_tui.engine.layer import Layer, Task
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 ASSUMED_ANSWER_TOKENS = 2048
 # The size of the synthesis instructions and the tags of one reference, in tokens.
 INSTRUCTION_TOKENS = 350
+# The size of the instructions of a further step, in tokens.
+STEP_TOKENS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,15 @@ class PlannedCall:
     """One call as it is expected.
 
     `usage` is the most that it should take, `cost` the most in US dollars among the agent and its fallbacks,
-    None where a price is unknown.
+    None where a price is unknown. A call in steps reads what it has read again with each of its `requests`,
+    of which these are the most; what a provider's cache makes cheaper of that is not known before.
     """
 
     agent: Agent
     facts: ModelFacts
     usage: Usage
     cost: float | None
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class Plan:
     """The calls of a run as they are expected."""
 
     layers: tuple[PlannedLayer, ...]
+    warnings: tuple[str, ...] = ()
+    """What makes little sense in the plan, each in a sentence."""
 
     @property
     def calls(self) -> tuple[PlannedCall, ...]:
@@ -124,6 +131,7 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
     prompt_tokens = sum(map(message_tokens, history))
     written: dict[CallId, int] = {}
     layers = []
+    warnings: list[str] = []
     for number, agents in enumerate(recipe.lineup, 1):
         longest = sorted((written[call] for call in recipe.sources(number)), reverse=True)
         references = sum(longest[: recipe.most_read(number)])
@@ -133,14 +141,59 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
             own_system = estimate_tokens(agent.system or "")
             prompt = prompt_tokens + own_system + overhead
             known = [(candidate, facts(candidate)) for candidate in recipe.candidates(number, agent)]
-            costs = [fact.cost(Usage(prompt, fact.most_written(candidate))) for candidate, fact in known]
+            requests, usages = 1, [Usage(prompt, fact.most_written(candidate)) for candidate, fact in known]
+            layer = recipe.layers[number - 1]
+            if layer.begins_early:
+                requests = most_requests(layer, longest)
+                usages = [
+                    _usage_of_steps(layer, requests, prompt, longest, candidate, fact)
+                    for candidate, fact in known
+                ]
+                if layer.stairs is not None and known[0][1].thinking_tokens:
+                    warnings.append(_thinks_anew(number, agent, requests))
+            costs = [fact.cost(usage) for (_, fact), usage in zip(known, usages, strict=True)]
             dearest = None if None in costs else max(cost for cost in costs if cost is not None)
-            usage = Usage(prompt, known[0][1].most_written(agent))
-            calls.append(PlannedCall(agent, known[0][1], usage, dearest))
+            calls.append(PlannedCall(agent, known[0][1], usages[0], dearest, requests))
         # What a model thinks is no part of what later agents are shown.
         written |= {CallId(number, at): longest_answer(call.agent) for at, call in enumerate(calls, 1)}
         layers.append(PlannedLayer(number, recipe.task(number), tuple(calls)))
-    return Plan(tuple(layers))
+    return Plan(tuple(layers), tuple(warnings))
+
+
+def most_requests(layer: Layer, longest: Sequence[int]) -> int:
+    """The most requests of a call that begins early and reads answers of these lengths in tokens."""
+    if layer.stairs is not None:
+        return math.ceil(max(longest, default=0) / layer.stairs.chunk) + 1
+    # Each answer that comes later may have it begin again.
+    return 1 + max(0, len(longest) - (layer.start.with_ if layer.start is not None else 0))
+
+
+def _usage_of_steps(
+    layer: Layer, requests: int, prompt: int, longest: Sequence[int], agent: Agent, facts: ModelFacts
+) -> Usage:
+    """The most that the requests of one call together take where the answers that it reads grow alike.
+
+    `prompt` is what the last of them reads besides the agent's own text.
+    """
+    most_written = facts.most_written(agent)
+    if layer.stairs is None:
+        return Usage(requests * prompt, requests * most_written)
+    chunk = layer.stairs.chunk
+    read_before = [sum(min(length, number * chunk) for length in longest) for number in range(1, requests)]
+    base = prompt - sum(longest)
+    own_text = chunk * requests * (requests - 1) // 2
+    instructions = STEP_TOKENS * requests * (requests - 1) // 2
+    return Usage(
+        base * (requests - 1) + sum(read_before) + prompt + own_text + instructions,
+        (requests - 1) * (chunk + facts.thinking_tokens) + most_written,
+    )
+
+
+def _thinks_anew(number: int, agent: Agent, requests: int) -> str:
+    return (
+        f"layer {number}: {agent.name} thinks before it writes, and anew at each of up to {requests} steps; "
+        "give it a model that does not think, or an effort of none"
+    )
 
 
 def total_cost(costs: Iterable[float | None]) -> float | None:

@@ -175,3 +175,43 @@ PROMPTS = {
     "rank": _RANKING,
     "moderate": _MODERATION,
 }
+
+# The writing of an answer in steps, while its references are still being written.
+STEP_BEGINNING = f"""\
+Several assistants are answering the user's latest message on their own and have not finished. What they \
+have written so far stands below as references; the rest will follow. Begin the one answer the user should \
+get.
+
+How to work:
+- Weigh the references against each other and against what you know. Agreement is a hint, not proof.
+- Write only what the beginnings bear out, in the order the whole answer needs, and stop at the end of a \
+sentence after at most {{words}} words. Do not sum up and do not close: you will be asked to go on.
+- What you write is shown to the user at once and cannot be taken back.
+- Answer in the user's language and in the form the user asked for. Your answer must stand on its own: never \
+mention references, other assistants or this instruction.
+
+{_DATA}"""
+
+# Added to the instructions of a recipe's own, which know of no steps.
+STEP_RULE = """\
+The references are still being written, and the rest of them will follow. Write the beginning of your answer \
+now: stop at the end of a sentence after at most {words} words, without summing up; you will be asked to go \
+on."""
+
+STEP_FURTHER = f"""\
+More of the references has come. Go on exactly where your text ends: repeat nothing of it, and say nothing \
+of the interruption. Where you now know that something in it is wrong, correct that openly in what you write \
+next. Stop at the end of a sentence after at most {{words}} words, without summing up.
+
+{_DATA}"""
+
+STEP_WITHOUT_NEWS = """\
+Nothing more of the references has come yet. Go on exactly where your text ends with what you have read: \
+repeat nothing of it. Stop at the end of a sentence after at most {words} words, without summing up."""
+
+STEP_LAST = f"""\
+The references are complete now; what you had not been shown stands below. Go on exactly where your text \
+ends and finish the answer: repeat nothing of it, and say nothing of the interruption. Where you now know \
+that something in it is wrong, correct that openly. Leave nothing out that matters, however late it came.
+
+{_DATA}"""

@@ -25,6 +25,10 @@ _IMPORTED_MARK = " (imported)"
 
 # Calls of one run. A recipe may come from anybody, and each call costs memory before the first is made.
 MOST_CALLS = 500
+# What a layer cannot have that begins before the layer before it has ended, and what that one cannot have.
+_NOT_BESIDE = ("window", "split", "dropout", "drop_outliers", "enough", "confident")
+_NOT_BEFORE = ("window", "split", "top_k", "drop_outliers", "early_stop", "enough", "confident")
+
 # Names that a message lists.
 _MOST_NAMED = 20
 
@@ -157,6 +161,38 @@ class Recipe(RecipeTable):
         read = self.read_layers(number, range(1, number))
         if layer.window is not None and any(self.task(other) == "checklist" for other in read):
             return f"layer {number}: a checklist is about all answers, so it cannot be read through a window"
+        return self._problem_of_beginning_early(number, layer, task) if layer.begins_early else None
+
+    def _problem_of_beginning_early(self, number: int, layer: Layer, task: Task) -> str | None:
+        """What keeps layer `number`, with `stairs` or `start`, from beginning before the last has ended."""
+        what = "stairs" if layer.stairs is not None else "start"
+        before = self.layers[number - 2]
+        if layer.stairs is not None and layer.start is not None:
+            return f"layer {number}: stairs and start both say when it begins, so it can have one of them"
+        if task not in ("synthesize", "revise"):
+            return f"layer {number}: {what} is for the tasks synthesize and revise, and its task is {task}"
+        if layer.reads != "previous":
+            return f"layer {number}: {what} reads the layer before while that writes, so it cannot have reads"
+        if idle := [name for name in _NOT_BESIDE if getattr(layer, name)]:
+            return f"layer {number}: with {what} it reads whatever is there, so it cannot have {idle[0]}"
+        if self.task(number - 1) not in WRITING_TASKS:
+            return f"layer {number}: {what} needs a layer before it that writes answers"
+        if before.begins_early:
+            return f"layer {number}: {what} cannot follow a layer that has stairs or start itself"
+        if idle := [name for name in _NOT_BEFORE if getattr(before, name)]:
+            return (
+                f"layer {number}: {what} reads answers before it is known which are passed on, so layer "
+                f"{number - 1} cannot have {idle[0]}"
+            )
+        if self.limits.one_model_at_a_time:
+            return f"layer {number}: {what} needs two models at once, which one_model_at_a_time rules out"
+        size, needed = len(self._members(number - 1)), 0
+        if layer.stairs is not None:
+            what, needed = "stairs.wait", layer.stairs.wait
+        elif layer.start is not None:
+            what, needed = "start.with", layer.start.with_
+        if needed > size:
+            return f"layer {number}: {what} {needed} is more than the {size} agents of layer {number - 1}"
         return None
 
     def _problem_of_passing_on(self, number: int, layer: Layer, task: Task, size: int) -> str | None:
@@ -208,7 +244,10 @@ class Recipe(RecipeTable):
 
     @property
     def depth(self) -> int:
-        """The number of calls in the longest chain of calls that wait for each other."""
+        """The number of calls in the longest chain of calls that wait for each other.
+
+        A call that begins beside the layer before waits for that layer with the last of its requests.
+        """
         return sum(
             len(agents) if self.asks_in_turn(number) else min(1, len(agents))
             for number, agents in enumerate(self.lineup, 1)
@@ -224,6 +263,11 @@ class Recipe(RecipeTable):
     def layers_in_turn(self) -> frozenset[int]:
         """The numbers of the layers whose calls are made one after another."""
         return frozenset(filter(self.asks_in_turn, range(1, len(self.layers) + 1)))
+
+    @property
+    def layers_beside(self) -> frozenset[int]:
+        """The numbers of the layers whose calls may begin beside the layer before theirs."""
+        return frozenset(number for number, layer in enumerate(self.layers, 1) if layer.begins_early)
 
     def task(self, number: int) -> Task:
         """The task of layer `number`, counting from 1."""

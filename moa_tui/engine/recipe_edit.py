@@ -173,12 +173,25 @@ def with_checklist(recipe: Recipe) -> Recipe:
     # The checklist takes the last layer's number, so the numbers that layer reads stay right.
     reads = "all" if read_before == "all" else (*read_before, last)
     checklist = Layer(task="checklist", agents=(drawer,), **reading)
-    synthesis = final.model_copy(update={"task": "synthesize", "reads": reads})
+    synthesis = final.model_copy(
+        update={"task": "synthesize", "reads": reads, "stairs": None, "start": None}  # The list comes first.
+    )
     return _with_layers(
         recipe,
         (*recipe.layers[:-1], checklist, synthesis),
         f"recipe {recipe.name} cannot be guided",
     )
+
+
+def without_stairs(recipe: Recipe) -> Recipe:
+    """The recipe with every layer waiting for the whole of the one before; unchanged where all do."""
+    if not any(layer.begins_early for layer in recipe.layers):
+        return recipe
+    layers = [
+        layer.model_copy(update={"stairs": None, "start": None}) if layer.begins_early else layer
+        for layer in recipe.layers
+    ]
+    return _with_layers(recipe, layers, f"recipe {recipe.name} cannot wait for its answers")
 
 
 def with_agent(recipe: Recipe, agent: Agent, layer: int | None = None) -> tuple[Recipe, CallId]:
@@ -270,7 +283,8 @@ def with_layers_of(recipe: Recipe, last: int, other: Recipe) -> Recipe:
         if isinstance(reads, tuple):
             reads = tuple(read_number + last - 1 for read_number in reads)
         agents = other.listed_agents(number)
-        table = layer.model_dump(exclude_unset=True)
+        # The answers are there already, so that nothing is begun before they are.
+        table = layer.model_dump(exclude_unset=True, exclude={"stairs", "start"})
         layers.append({**table, "agents": agents, "task": other.task(number), "reads": reads})
     return checked(
         {

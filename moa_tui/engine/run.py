@@ -25,6 +25,7 @@ from moa_tui.engine.metrics import measure
 from moa_tui.engine.plan import facts_unknown
 from moa_tui.engine.run_in_progress import RunInProgress
 from moa_tui.engine.spending import MAX_COST, SpendingGuard
+from moa_tui.engine.staircase import EarlyCalls
 from moa_tui.engine.values import CallId, Failure, Outcome, Reply, paid
 
 if TYPE_CHECKING:
@@ -87,9 +88,13 @@ async def run(
         raise ValueError("the history must end with the person's prompt")
     control = control or RunControl()
     health = context.health or Health()
-    caller = Caller(recipe.limits, history, stream, emit, context.facts, health, context.endpoints)
-    progress = RunInProgress(recipe, history[-1]["content"], reused, caller, emit)
+    followed = _Followed(emit)
+    # Only where calls read what others are still writing is each event looked at a second time.
+    emit_all = followed.emit if any(layer.begins_early for layer in recipe.layers) else emit
+    caller = Caller(recipe.limits, history, stream, emit_all, context.facts, health, context.endpoints)
+    progress = RunInProgress(recipe, history[-1]["content"], reused, caller, emit_all)
     layers = _LayerLoop(progress, caller, context)
+    followed.early_calls = layers.early_calls
     control.attach(layers, asyncio.get_running_loop())
     try:
         outcome = await layers.outcome()
@@ -97,6 +102,20 @@ async def run(
         control.detach()
     emit(RunEnded(outcome))
     return outcome
+
+
+class _Followed:
+    """Emits events, and has the calls follow them that begin beside the layer they read."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+        self.early_calls: EarlyCalls | None = None
+
+    def emit(self, event: Event) -> None:
+        """Emit an event."""
+        self._emit(event)
+        if self.early_calls is not None:
+            self.early_calls.follow(event)
 
 
 class _LayerLoop:
@@ -108,7 +127,8 @@ class _LayerLoop:
         self._gate = ChecklistGate(caller, progress.emit, attended=context.attended)
         self._spending = SpendingGuard(progress, caller, context.budgets)
         caller.check_request = self._spending.check_request
-        self._runner = LayerRunner(progress, caller, self._gate)
+        self.early_calls = EarlyCalls(progress, caller, self._spending)
+        self._runner = LayerRunner(progress, caller, self._gate, self.early_calls)
         self._live_change = LiveChange(progress, caller, self._spending)
 
     # The actions of RunControl
@@ -141,10 +161,12 @@ class _LayerLoop:
         number = 1
         while True:
             references = self._progress.references_for(number)
-            refusal = await self._spending.refusal(number, references)
-            if refusal is not None:
-                return self._outcome("stopped", error=refusal)
-            await self._runner.run(number, references)
+            # Of a call that has begun beside the layer before, each request is checked by itself.
+            if not self.early_calls.has_begun(number):
+                refusal = await self._spending.refusal(number, references)
+                if refusal is not None:
+                    return self._outcome("stopped", error=refusal)
+            await self._run_layer(number, references)
             result = self._progress.results[number] = self._result(number, references)
             for call, why in result.left_out.items():
                 # The notes of the outcome name the answers together; each reply has a note of its own too.
@@ -154,6 +176,19 @@ class _LayerLoop:
             if outcome is not None:
                 return outcome
             number = self._next_layer(number, result)
+
+    async def _run_layer(self, number: int, references: Sequence[Reference]) -> None:
+        """Make the calls of layer `number`, and beside them those of the next layer that begin early."""
+        early_calls = self.early_calls.beside(number)
+        if not early_calls:
+            await self._runner.run(number, references)
+            return
+        async with asyncio.TaskGroup() as group:
+            for early in early_calls:
+                group.create_task(early.run())
+            await self._runner.run(number, references)
+            for early in early_calls:
+                early.settle()
 
     def _result(self, number: int, references: Sequence[Reference]) -> LayerResult:
         """The result of layer `number`, whose calls have ended."""
@@ -182,6 +217,10 @@ class _LayerLoop:
         progress, recipe = self._progress, self._progress.recipe
         is_last = number == len(recipe.layers)
         if self._caller.stopped and not (is_last and recipe.writes(number)):
+            # The answer may be partly there, where the last layer has begun beside this one.
+            if number + 1 == len(recipe.layers) and self.early_calls.has_text(number + 1):
+                return None
+            self.early_calls.call_off(number + 1)
             return self._outcome("stopped", error=STOPPED)
         if is_last:
             return self._outcome_of_last(result)
@@ -192,6 +231,7 @@ class _LayerLoop:
             progress.notes.append(f"{why}; {answer.call} {answer.agent} is taken, {_saved(saved_calls)}")
             return self._outcome_of_chosen(answer)
         if recipe.writes(number) and not result.references:
+            self.early_calls.call_off(number + 1)
             return self._outcome("failed", error=self._no_references(number))
         return None
 
@@ -269,7 +309,7 @@ class _LayerLoop:
         references = self._progress.references_for(last)
         read = [reference.call for reference in references if reference.call is not None]
         used = {number: result.used for number, result in self._progress.results.items()}
-        metrics = measure(replies, used, answered, read, answers, recipe.layers_in_turn)
+        metrics = measure(replies, used, answered, read, answers, recipe.layers_in_turn, recipe.layers_beside)
         is_streamed = answered is not None and answered == recipe.writer
         together = paid(replies.values())
         if text is None:

@@ -56,6 +56,8 @@ class RunInProgress:
         """The calls of the current layer that have begun and not ended."""
         self.excluded: set[CallId] = set()
         """Calls that were left out by hand before they ended."""
+        self.begun_early: set[CallId] = set()
+        """The calls of the next layer that have begun beside the current one."""
         self.join: Callable[[CallId, Agent], None] | None = None
         """Begins a call that joins the current layer; None where none can join."""
         self._caller = caller
@@ -141,10 +143,10 @@ class RunInProgress:
 
     def leave_behind(self, why: str) -> None:
         """End every open call of the current layer for the reason `why`, unless no answer would be left."""
-        layer = max((call.layer for call in self._caller.open_calls), default=0)
-        if self.usable(layer):
+        layer = self.current_layer
+        if any(call.layer == layer for call in self._caller.open_calls) and self.usable(layer):
             self.abandoned_layer = layer
-            self._caller.end_all(Failure("left_behind", why))
+            self._caller.end_layer(layer, Failure("left_behind", why))
 
     def change_reply(self, call: CallId, reply: Reply) -> None:
         """Replace the reply of a call that has ended."""

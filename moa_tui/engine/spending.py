@@ -54,6 +54,8 @@ class SpendingGuard:
         self._budgets = budgets
         self._held: dict[CallId, float] = {}
         """The most that each call may cost, from before it is asked; ended calls count by their replies."""
+        self._booked: dict[CallId, float] = {}
+        """What the requests of open calls have cost that have ended, while their calls go on."""
         self._unpriced_agents: dict[str, None] = {}
         """The names of agents whose price is unknown, in order; only collected where there is a cap."""
 
@@ -113,6 +115,11 @@ class SpendingGuard:
         if refusal is not None:
             raise ModelError(refusal.kind, refusal.message)
 
+    def book_step(self, call: CallId, cost: float) -> None:
+        """Count what a request of a call has cost that goes on; the budgets are told of it by its event."""
+        self._held.pop(call, None)
+        self._booked[call] = self._booked.get(call, 0.0) + cost
+
     def admit(self, calls: Sequence[tuple[CallId, Agent]], references: Sequence[Reference]) -> None:
         """Hold the price of `calls` that join the current layer. Raises UsageError where it exceeds a cap."""
         if not self.is_active:
@@ -162,7 +169,9 @@ class SpendingGuard:
             for call, price in self._held.items()
             if call not in prices and call not in self._progress.replies
         )
-        cap = Cap(MAX_COST, self._max_cost, paid(self._progress.replies.values()).known_cost, held)
+        replies = self._progress.replies
+        booked = sum(cost for call, cost in self._booked.items() if call not in replies)
+        cap = Cap(MAX_COST, self._max_cost, paid(replies.values()).known_cost + booked, held)
         return cap if sum(prices.values()) > cap.left else None
 
     def _highest_price(self, call: CallId, agent: Agent, references: Sequence[Reference]) -> float:

@@ -43,6 +43,10 @@ class Reference:
     """The call whose reply it is."""
     rank: float | None = None
     """Its mean place where several agents ranked."""
+    number: int | None = None
+    """Its number where it is shown piece by piece, which stays the same; None for its place in the list."""
+    part: str = ""
+    """Which part of an answer the text is, in words; empty for a whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,15 @@ def render_references(references: Sequence[Reference], *, anonymous: bool = True
     Where not `anonymous`, each block names its agent.
     """
     blocks = []
-    for number, reference in enumerate(references, 1):
+    for place, reference in enumerate(references, 1):
+        number = reference.number or place
         attributes = "" if anonymous else f' agent="{_attribute(reference.agent)}"'
         if reference.kind != "answer":
             attributes += f' kind="{reference.kind}"'
         if reference.rank is not None:
             attributes += f' mean-rank="{reference.rank:g}"'
+        if reference.part:
+            attributes += f' part="{_attribute(reference.part)}"'
         blocks.append(
             f'<reference number="{number}"{attributes}>\n{neutralise(reference.text)}\n</reference>'
         )

@@ -7,6 +7,7 @@ costs in US dollars.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from moa_tui.engine.amounts import MOST_TOKENS, dollars, token_count
@@ -144,6 +145,34 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One request of a call that wrote its answer in several. Times are in seconds since the run's start.
+
+    `messages` are those that were sent: of each step those of the step before, with more behind them, unless
+    they had to be shortened. `started` is the time at which its endpoint had a place.
+    """
+
+    messages: Sequence[Message]
+    read: Mapping[CallId, int]
+    """The answers that had been read by then, whole or in part, each with the characters read of it."""
+    ended_replies: frozenset[CallId]
+    """Those of `read` whose calls had ended by then."""
+    characters: int
+    """The length of the reply's text behind this step; what the step wrote stands behind that of the step
+    before."""
+    usage: Usage = Usage()
+    cost: float | None = None
+    started: float = 0.0
+    first_token: float | None = None
+    ended: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that the step took."""
+        return self.ended - self.started
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """How a call ended.
 
@@ -170,6 +199,11 @@ class Reply:
     attempts: int = 0
     reused: bool = False
     notes: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    """The requests of a call that wrote its answer in several; none for all others. `usage` and `cost` are
+    their sums, `messages` those of the last, `started` and `first_token` those of the first."""
+    unread: tuple[CallId, ...] = ()
+    """Answers that came after the text was begun and are unlike all that had been read by then."""
     known_cost: float = 0.0
     """The part of an unknown `cost` that is known, as of an agent that failed before another was asked. It is
     booked as the call ends, and not kept."""
@@ -178,6 +212,11 @@ class Reply:
     def seconds(self) -> float:
         """The seconds from the start of the call to its end, with retries and the waits between them."""
         return 0.0 if self.started is None else self.ended - self.started
+
+    @property
+    def working_seconds(self) -> float:
+        """The seconds of its requests, without the waits for what a further step was to read."""
+        return sum(step.seconds for step in self.steps) if self.steps else self.seconds
 
     @property
     def first_token_seconds(self) -> float | None:
@@ -191,7 +230,11 @@ class Reply:
         """The completion tokens per second of streaming; None where nothing was streamed in this run."""
         if self.first_token is None or self.ended <= self.first_token or self.reused:
             return None
-        return self.usage.completion_tokens / (self.ended - self.first_token)
+        streamed = self.ended - self.first_token
+        if self.steps:
+            times = [(step.first_token, step.ended) for step in self.steps]
+            streamed = sum(ended - first_token for first_token, ended in times if first_token is not None)
+        return self.usage.completion_tokens / streamed if streamed > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +255,7 @@ class LayerMetrics:
     """The metrics of one layer: the answers asked for and used, its slowest call, and the seconds it took.
 
     These are the slowest call's, or where the calls were `in_turn`, one after another, those of all together.
+    Of a layer that began beside the one before it, they are those behind that one's end.
     """
 
     number: int
@@ -299,3 +343,8 @@ def paid(replies: Iterable[Reply]) -> Paid:
         else:
             known_cost += cost
     return Paid(usage, known_cost, known_cost if is_known else None)
+
+
+def common_messages(first: Sequence[Message], second: Sequence[Message]) -> int:
+    """The number of messages with which both begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))

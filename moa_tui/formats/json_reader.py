@@ -25,6 +25,7 @@ from moa_tui.engine.values import (
     Overlap,
     Reply,
     Status,
+    Step,
     Usage,
 )
 from moa_tui.errors import FailureKind, FileError
@@ -163,7 +164,35 @@ def _reply(table: _Table) -> Reply:
         table.whole("attempts"),
         table.flag("reused"),
         table.texts("notes"),
+        _steps(table),
+        tuple(_call_id(late) for late in table.tables("unread")) if table.get("unread") is not None else (),
     )
+
+
+def _steps(reply: _Table) -> tuple[Step, ...]:
+    """The requests of a call, none where the file has none, as those of older versions."""
+    steps: list[Step] = []
+    sent: tuple[Message, ...] = ()
+    for table in reply.tables("steps") if reply.get("steps") is not None else ():
+        repeated = table.whole("repeated_messages")
+        if not 0 <= repeated <= len(sent):
+            raise FileError(f"{table.where}.repeated_messages: the step before has not as many messages")
+        sent = (*sent[:repeated], *(_message(message) for message in table.tables("messages")))
+        read = table.tables("read")
+        steps.append(
+            Step(
+                sent,
+                {_call_id(each): each.whole("characters") for each in read},
+                frozenset(_call_id(each) for each in read if each.flag("ended")),
+                table.whole("characters"),
+                _usage(table, MOST_TOKENS),
+                dollars(table.maybe_number("cost")),
+                table.number("started"),
+                table.maybe_number("first_token"),
+                table.number("ended"),
+            )
+        )
+    return tuple(steps)
 
 
 def _message(table: _Table) -> Message:

@@ -18,13 +18,18 @@ from moa_tui.engine.events import (
     Restated,
     RunChanged,
     RunEnded,
+    StepEnded,
+    StepStarted,
 )
+from moa_tui.engine.values import common_messages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from moa_tui.conversation import Conversation
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import CallId, Failure, Metrics, Outcome, Reply
+    from moa_tui.engine.values import CallId, Failure, Message, Metrics, Outcome, Reply, Step
 
 SCHEMA = 1
 FORMAT = "moa-tui conversation"
@@ -126,6 +131,19 @@ def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
             }
         case PointsFound(call, points, at):
             return {"event": "points_found", **_place(call), "points": list(points), "at": at}
+        case StepStarted(call, number, messages, read, ended_replies, of, at):
+            return {
+                "event": "step_started",
+                **_place(call),
+                "number": number,
+                "messages": list(messages),
+                "read": _read(read, ended_replies),
+                "of": of,
+                "at": at,
+            }
+        case StepEnded(call, step):
+            # What was sent is told as the step starts.
+            return {"event": "step_ended", **_place(call), **_step(step, step.messages)}
         case CallEnded(call, reply):
             return {"event": "call_ended", **_call(call, reply)}
         case ReplyChanged(call, reply):
@@ -159,7 +177,37 @@ def _call(call: CallId, reply: Reply) -> dict[str, Any]:
         "reused": reply.reused,
         "notes": list(reply.notes),
         "messages": list(reply.messages),
+        "steps": _steps(reply.steps),
+        "unread": [_place(late) for late in reply.unread],
     }
+
+
+def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    before: list[Sequence[Message]] = [(), *(step.messages for step in steps)]
+    return [_step(step, messages) for step, messages in zip(steps, before, strict=False)]
+
+
+def _step(step: Step, before: Sequence[Message]) -> dict[str, Any]:
+    """One request of a call; of its messages those that are not among those of the request `before` it."""
+    repeated = common_messages(before, step.messages)
+    return {
+        "repeated_messages": repeated,
+        "messages": list(step.messages[repeated:]),
+        "read": _read(step.read, step.ended_replies),
+        "characters": step.characters,
+        "usage": asdict(step.usage),
+        "cost": step.cost,
+        "started": step.started,
+        "first_token": step.first_token,
+        "ended": step.ended,
+    }
+
+
+def _read(read: Mapping[CallId, int], ended: Iterable[CallId]) -> list[dict[str, Any]]:
+    return [
+        {**_place(call), "characters": characters, "ended": call in ended}
+        for call, characters in sorted(read.items())
+    ]
 
 
 def metrics_document(metrics: Metrics) -> dict[str, Any]:

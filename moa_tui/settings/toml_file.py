@@ -118,7 +118,7 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
             field = current.model_fields.get(str(part))
             current = _model_inside(field.annotation) if field is not None else current
     if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
+        return [field.alias or name for name, field in current.model_fields.items()]
     return []
 
 

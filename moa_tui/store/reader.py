@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import zlib
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,12 +24,13 @@ from moa_tui.engine.amounts import (
 )
 from moa_tui.engine.metrics import measure
 from moa_tui.engine.recipe import is_imported_label
-from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage, paid
+from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Step, Usage, paid
 from moa_tui.errors import StoreError
 from moa_tui.stats.preferences import Preference
 from moa_tui.store.row_json import failure_from, metrics_from, recipe_from, texts_from
 from moa_tui.store.search_text import SearchQuery
-from moa_tui.store.text_pool import KeptMessages, decoded
+from moa_tui.store.tables import reply_so_far
+from moa_tui.store.text_pool import KeptMessages, decoded, kept_steps
 
 if TYPE_CHECKING:
     import sqlite3
@@ -318,6 +320,11 @@ _SELECT_CALLS = (
     "JOIN calls AS c ON c.turn = t.key WHERE t.conversation = ? ORDER BY c.turn, c.layer, c.place"
 )
 
+_SELECT_STEPS = (
+    "SELECT s.turn, s.layer, s.place, s.data FROM turns AS t JOIN steps AS s ON s.turn = t.key "
+    "WHERE t.conversation = ?"
+)
+
 
 def _turns(connection: sqlite3.Connection, conversation: int) -> dict[str, Turn]:
     """Return the turns of a conversation by id, each after its parent."""
@@ -325,6 +332,10 @@ def _turns(connection: sqlite3.Connection, conversation: int) -> dict[str, Turn]
     texts = {key: decoded(text) for key, text in pool}
     recipes: dict[int, Recipe] = {}
     turns: dict[str, Turn] = {}
+    steps = {
+        (turn, layer, place): data
+        for turn, layer, place, data in connection.execute(_SELECT_STEPS, (conversation,))
+    }
     calls: defaultdict[int, list[_CallRow]] = defaultdict(list)
     for call in map(_CallRow._make, connection.execute(_SELECT_CALLS, (conversation,))):
         calls[call.turn].append(call)
@@ -334,12 +345,14 @@ def _turns(connection: sqlite3.Connection, conversation: int) -> dict[str, Turn]
         recipe = recipes[row.recipe]
         pieces = _pieces(connection, row.key) if any(call.status is None for call in calls[row.key]) else {}
         turn_of_messages = partial(turns.__getitem__, row.id)
-        replies = {
-            (id_ := CallId(call.layer, call.place)): _reply(
-                call, KeptMessages(call.messages, turn_of_messages, texts), texts, pieces.get(id_, {})
-            )
-            for call in calls[row.key]
-        }
+        replies: dict[CallId, Reply] = {}
+        for call in calls[row.key]:
+            place = CallId(call.layer, call.place)
+            messages = KeptMessages(call.messages, turn_of_messages, texts)
+            reply = _reply(call, messages, texts, pieces.get(place, {}))
+            if (data := steps.get((call.turn, call.layer, call.place))) is not None:
+                reply = _with_steps(reply, *kept_steps(data, turn_of_messages, texts))
+            replies[place] = reply
         turns[row.id] = Turn(
             texts[row.prompt],
             recipe,
@@ -384,7 +397,7 @@ def _interrupted(recipe: Recipe, replies: Mapping[CallId, Reply]) -> Outcome:
         "stopped",
         final.text if final is not None else "",
         replies,
-        measure(replies, used, None, in_turn=recipe.layers_in_turn),
+        measure(replies, used, None, in_turn=recipe.layers_in_turn, beside=recipe.layers_beside),
         _TURN_INTERRUPTED,
         total.usage,
         total.cost,
@@ -436,6 +449,22 @@ def _reply(
         bool(row.reused),
         _notes(row.notes),
     )
+
+
+def _with_steps(reply: Reply, steps: tuple[Step, ...], unread: tuple[CallId, ...]) -> Reply:
+    """Return the reply with its requests; one that has not ended, with what those that have used and cost."""
+    if reply.error == INTERRUPTED and not reply.attempts and steps:
+        so_far = reply_so_far(steps)
+        reply = replace(
+            reply,
+            usage=so_far.usage,
+            cost=so_far.cost,
+            known_cost=so_far.known_cost,
+            first_token=steps[0].first_token,
+            ended=steps[-1].ended,
+            attempts=len(steps),
+        )
+    return replace(reply, steps=steps, unread=unread)
 
 
 def _usage(row: _TurnRow | _CallRow, most: int) -> Usage:

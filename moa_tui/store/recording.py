@@ -18,6 +18,7 @@ from moa_tui.engine.events import (
     Restated,
     RunChanged,
     RunEnded,
+    StepEnded,
 )
 from moa_tui.errors import StoreError
 from moa_tui.store import tables
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.events import Event
-    from moa_tui.engine.values import CallId, Kind
+    from moa_tui.engine.values import CallId, Kind, Step
     from moa_tui.store.writer import Writer
 
     # A change to the turn of that key.
@@ -102,6 +103,8 @@ class Recording:
         self._today = today
         # None instead of a text: what the call has written so far does not count.
         self._fresh: deque[tuple[CallId, Kind, str | None]] = deque()
+        self._steps: dict[CallId, tuple[Step, ...]] = {}
+        """The requests that have ended of each call that writes in several; on the engine's thread."""
         self._checkpoint_is_due = False
         self._is_lost = False
         self._applied: list[Change] = []
@@ -135,6 +138,12 @@ class Recording:
                 self._checkpoint(call, "text", None)
             case CallStarted():
                 self._put(lambda db, turn, pool: tables.keep_started(db, turn, event, pool, self._codec))
+            case StepEnded(call, step):
+                steps = self._steps[call] = (*self._steps.get(call, ()), step)
+                day = self._today()
+                self._put(
+                    lambda db, turn, pool: tables.keep_step(db, turn, call, steps, pool, self._codec, day)
+                )
             case CallEnded(call, reply):
                 day = self._today()
                 self._put(

@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from moa_tui.engine.agent import KEPT
+from moa_tui.engine.amounts import dollars
 from moa_tui.engine.recipe import Recipe
-from moa_tui.engine.values import CallId, Failure, LayerMetrics, Metrics, Overlap
+from moa_tui.engine.values import CallId, Failure, LayerMetrics, Metrics, Overlap, Step, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from moa_tui.engine.values import Message, Reply
 
 
 def to_json(value: Any) -> str:
@@ -63,6 +66,51 @@ def metrics_from(text: str) -> Metrics:
     )
     overlap = tuple(Overlap(CallId(row.pop("layer"), row.pop("index")), **row) for row in fields["overlap"])
     return Metrics(**{**fields, "layers": layers, "overlap": overlap})
+
+
+def steps_json(reply: Reply, written: Iterable[tuple[int, list[Any]]]) -> str:
+    """Return the requests of a call in steps; `written` has the messages of each as a codec writes them.
+
+    Of the messages of a step, those that repeat the step before are counted in `same` and not written.
+    """
+    steps = [
+        {
+            "same": same,
+            "messages": rows,
+            "read": [[call.layer, call.index, characters] for call, characters in step.read.items()],
+            "ended_replies": sorted([call.layer, call.index] for call in step.ended_replies),
+            "characters": step.characters,
+            "usage": asdict(step.usage),
+            "cost": step.cost,
+            "started": step.started,
+            "first_token": step.first_token,
+            "ended": step.ended,
+        }
+        for step, (same, rows) in zip(reply.steps, written, strict=True)
+    ]
+    return to_json({"steps": steps, "unread": [[call.layer, call.index] for call in reply.unread]})
+
+
+def steps_from(
+    text: str, messages: Callable[[Sequence[Message], int, list[Any]], Sequence[Message]]
+) -> tuple[tuple[Step, ...], tuple[CallId, ...]]:
+    """Return the requests of `steps_json`, and the answers that the call did not read.
+
+    `messages` makes those of a step of the messages before it, the number that repeats them, and the rows of
+    the others. Raises TypeError, KeyError or ValueError where the text is none of that.
+    """
+    fields = json.loads(text)
+    steps: list[Step] = []
+    for row in fields["steps"]:
+        before = steps[-1].messages if steps else ()
+        read = {CallId(layer, index): characters for layer, index, characters in row.pop("read")}
+        ended_replies = frozenset(CallId(*place) for place in row.pop("ended_replies"))
+        sent = messages(before, row.pop("same"), row.pop("messages"))
+        usage, cost = Usage(**row.pop("usage")), dollars(row.pop("cost"))
+        steps.append(
+            Step(messages=sent, read=read, ended_replies=ended_replies, usage=usage, cost=cost, **row)
+        )
+    return tuple(steps), tuple(CallId(*place) for place in fields["unread"])
 
 
 def failure_json(failure: Failure) -> str:

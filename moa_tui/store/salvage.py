@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LOST_TEXT = "[This text stood in a part of the file that is lost.]"
 
-_TABLES = ("conversations", "parts", "turns", "calls", "pieces", "tags", "choices")
+_TABLES = ("conversations", "parts", "turns", "calls", "pieces", "steps", "tags", "choices")
 _TYPES: dict[str, tuple[type, ...]] = {
     "INTEGER": (int,),
     "REAL": (int, float),
@@ -314,7 +314,7 @@ def _shapes(connection: sqlite3.Connection) -> dict[tuple[bool, int], list[_Shap
             for table in _TABLES:
                 count = len(_columns(versions, table))
                 newest = _Shape(table, _columns(connection, table))
-                known = shapes[table != "calls", count]
+                known = shapes[table not in ("calls", "steps"), count]
                 if count and all(shape.table != table for shape in known):
                     known.append(newest)
     finally:

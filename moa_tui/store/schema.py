@@ -164,8 +164,20 @@ ALTER TABLE calls ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE calls ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 """
 
+# Of a call that wrote its answer in several requests, those that have ended, and what it cannot have read.
+# What they cost is booked as each of them ends.
+_FOURTH = """
+CREATE TABLE steps (
+    turn INTEGER NOT NULL REFERENCES turns ON DELETE CASCADE,
+    layer INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (turn, layer, place)
+) STRICT, WITHOUT ROWID;
+"""
+
 # Each step takes the file from one version to the next. A step that was released is never changed.
-MIGRATIONS = (_FIRST, _SECOND, _THIRD)
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -65,7 +65,12 @@ class Store:
         self._known = KnownConversations()
         self._recordings: list[Recording] = []
         self._unwritten: list[Recording] = []
-        self._writer = Writer(connection, path, self, problem)
+        try:
+            self._writer = Writer(connection, path, self, problem)
+        except sqlite3.Error as error:  # Where the first page of a table is damaged.
+            for opened in filter(None, (connection, self._reading)):
+                opened.close()
+            raise explained(error, path) from error
         self._writer.put(self._empty_bin, soon=False)
         if problem is None:
             self._end_interrupted_runs()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from moa_tui.conversation import name_from
 from moa_tui.engine.amounts import MOST_SUM_DOLLARS, MOST_SUM_TOKENS, MOST_TOKENS, dollars
-from moa_tui.engine.values import paid
+from moa_tui.engine.values import Reply, Usage, paid
 from moa_tui.errors import StoreError
-from moa_tui.store.row_json import failure_json, metrics_json, recipe_json, texts_json
+from moa_tui.store.row_json import failure_json, metrics_json, recipe_json, steps_from, texts_json
 from moa_tui.store.search_text import indexed
 from moa_tui.store.text_pool import MessageCodec, decoded, encoded
 from moa_tui.text.safe import as_unicode
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.events import CallStarted
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import CallId, Failure, Outcome, Reply, Usage
+    from moa_tui.engine.values import CallId, Failure, Outcome, Step
     from moa_tui.stats.preferences import Preference
     from moa_tui.store.text_pool import TextPool
 
@@ -219,22 +219,83 @@ def keep_reply(
         "notes": _notes(reply.notes),
     }
     codec.learn(call, reply.text)
+    booked = _booked(connection, turn, call)
     marks = ", ".join("?" * len(columns))
     insert = f"INSERT OR REPLACE INTO calls ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - own names
     connection.execute(insert, tuple(map(storable, columns.values())))
     drop_pieces(connection, turn, call)
-    book_cost(connection, turn, reply, paid_on)
+    _keep_steps(connection, turn, call, reply, pool, codec)
+    book_cost(connection, turn, reply, paid_on, booked)
 
 
-def book_cost(connection: sqlite3.Connection, turn: int, reply: Reply, day: str | None) -> None:
+def keep_step(
+    connection: sqlite3.Connection,
+    turn: int,
+    call: CallId,
+    steps: Sequence[Step],
+    pool: TextPool,
+    codec: MessageCodec,
+    paid_on: str,
+) -> None:
+    """Write the requests of a call that have ended so far, `steps`, and book what the last of them cost.
+
+    `paid_on` is the local day on which it ended, `2026-03-14`.
+    """
+    booked = _booked(connection, turn, call)
+    so_far = reply_so_far(steps)
+    _keep_steps(connection, turn, call, so_far, pool, codec)
+    book_cost(connection, turn, so_far, paid_on, booked)
+
+
+def reply_so_far(steps: Sequence[Step]) -> Reply:
+    """Return a reply with what the requests of a call have used and cost that have ended so far."""
+    usage = sum((step.usage for step in steps), Usage(estimated=False))
+    costs = [dollars(step.cost) for step in steps]
+    known_cost = sum(cost for cost in costs if cost is not None)
+    cost = None if None in costs else known_cost
+    return Reply("", "", "stopped", usage=usage, cost=cost, steps=tuple(steps), known_cost=known_cost)
+
+
+def _keep_steps(
+    connection: sqlite3.Connection,
+    turn: int,
+    call: CallId,
+    reply: Reply,
+    pool: TextPool,
+    codec: MessageCodec,
+) -> None:
+    place = (turn, call.layer, call.index)
+    connection.execute("DELETE FROM steps WHERE turn = ? AND layer = ? AND place = ?", place)
+    if reply.steps or reply.unread:
+        insert = "INSERT INTO steps (turn, layer, place, data) VALUES (?, ?, ?, ?)"
+        connection.execute(insert, (*place, codec.steps(call, reply, pool)))
+
+
+def _booked(connection: sqlite3.Connection, turn: int, call: CallId) -> float:
+    """Return the US dollars that the requests of an open call have cost, which are booked already."""
+    select = (
+        "SELECT s.data FROM steps AS s JOIN calls AS c ON c.turn = s.turn AND c.layer = s.layer "
+        "AND c.place = s.place AND c.status IS NULL WHERE s.turn = ? AND s.layer = ? AND s.place = ?"
+    )
+    row = connection.execute(select, (turn, call.layer, call.index)).fetchone()
+    if row is None:
+        return 0.0
+    steps, _ = steps_from(decoded(row[0]), lambda *_: ())
+    return reply_so_far(steps).known_cost
+
+
+def book_cost(
+    connection: sqlite3.Connection, turn: int, reply: Reply, day: str | None, booked: float = 0.0
+) -> None:
     """Add what a call cost, in US dollars, to its turn and to the day on which it was paid.
 
     This is the only code that books the payment of a call in a turn, and both sums change in the one
     transaction that writes the call. A reply reused from an earlier run was booked with that run, and an
     unknown cost cannot be booked.
+    `booked` is what was added before, as requests of the call ended that writes in several.
     `day` is None for the calls of a conversation that was read in or copied, which nobody paid for just now.
     """
-    cost = paid([reply]).known_cost
+    cost = paid([reply]).known_cost - booked
     if not cost:
         return
     connection.execute("UPDATE turns SET paid = paid + ? WHERE key = ?", (cost, turn))

@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from moa_tui.conversation import history
-from moa_tui.store.row_json import to_json
+from moa_tui.engine.values import common_messages
+from moa_tui.store.row_json import steps_from, steps_json, to_json
 from moa_tui.store.search_text import indexed
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from moa_tui.conversation import Turn
-    from moa_tui.engine.values import CallId, Message
+    from moa_tui.engine.values import CallId, Message, Reply, Step
 
 # A shorter text costs less where it stands than as a part of its own.
 _SHORTEST_PART = 100
@@ -102,7 +103,21 @@ class MessageCodec:
         self._answers[call.layer].add(text)
 
     def write(self, call: CallId, messages: Iterable[Message], pool: TextPool) -> bytes:
-        """Return the messages of a call as compressed JSON, a list for each row.
+        """Return the messages of a call as compressed JSON, a list for each row of `rows`."""
+        return encoded(to_json(self.rows(call, messages, pool)))
+
+    def steps(self, call: CallId, reply: Reply, pool: TextPool) -> bytes:
+        """Return the requests of a call in steps as compressed JSON."""
+        written: list[tuple[int, list[Any]]] = []
+        before: Sequence[Message] = ()
+        for step in reply.steps:
+            same = common_messages(before, step.messages)
+            written.append((same, self.rows(call, step.messages[same:], pool)))
+            before = step.messages
+        return encoded(steps_json(reply, written))
+
+    def rows(self, call: CallId, messages: Iterable[Message], pool: TextPool) -> list[list[Any]]:
+        """Return the messages of a call, or some of them, as rows.
 
         A row is `[first, count]`, so many messages of the history from the place `first` on, or a role and
         the pieces of one message's content, each a text or the key of a text in the pool.
@@ -121,7 +136,7 @@ class MessageCodec:
                 pieces = _split(message["content"], known)
                 rows.append([message["role"], *(_named(piece, pool) for piece in pieces)])
                 next_place = None
-        return encoded(to_json(rows))
+        return rows
 
 
 def _named(piece: str, pool: TextPool) -> int | str:
@@ -197,3 +212,44 @@ class KeptMessages(Sequence["Message"]):
 
     def __len__(self) -> int:
         return len(self._all())
+
+
+class _StepMessages(Sequence["Message"]):
+    """The first `same` messages of the step before, and those behind them; nothing in it changes."""
+
+    def __init__(self, before: Sequence[Message], same: int, added: Sequence[Message]) -> None:
+        self._before = before
+        self._same = same
+        self._added = added
+
+    def _all(self) -> list[Message]:
+        return [*self._before[: self._same], *self._added]
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Message]: ...
+
+    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def kept_steps(
+    data: bytes, turn: Callable[[], Turn], texts: Mapping[int, str]
+) -> tuple[tuple[Step, ...], tuple[CallId, ...]]:
+    """Return the requests that `MessageCodec.steps` wrote, and the answers that the call did not read.
+
+    Their messages are decoded each time they are read, as those of `KeptMessages`.
+    """
+
+    def messages(before: Sequence[Message], same: int, rows: list[Any]) -> Sequence[Message]:
+        return _StepMessages(before, same, KeptMessages(encoded(to_json(rows)), turn, texts))
+
+    return steps_from(decoded(data), messages)

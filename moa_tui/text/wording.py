@@ -49,6 +49,8 @@ def describe(reply: Reply) -> str:
     if reply.text:
         tokens = reply.usage.completion_tokens or estimate_tokens(reply.text)
         parts.append(f"{'about ' if reply.usage.estimated else ''}{tokens} tokens")
+    if reply.steps:
+        parts.append(counted(len(reply.steps), "step"))
     parts.append(f"{reply.seconds:.1f} s")
     if reply.text:
         parts.append(money(reply.cost))

@@ -15,12 +15,13 @@ from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.ledger import Account, CapWarnings, Ledger, cap_words, is_near
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.events import StepEnded
 from moa_tui.engine.plan import Cap
 from moa_tui.engine.values import CallId, Chunk, Finish, Reply, Usage
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.settings.config import Budget
 from moa_tui.store import Store
-from tests.chat.helpers import events_of, settled, wait_for_text
+from tests.chat.helpers import Gate, events_of, settled, wait_for_text
 from tests.fakes import FakeGateway, FakeModels
 from tests.helpers import recipe
 
@@ -295,6 +296,31 @@ async def test_nothing_is_counted_twice(shop: Shop, store: Store, days: Days) ->
     await Conversations(ChatSession(chat)).fork()
     assert store.paid_on(days.day) == pytest.approx(0.2)
     assert chat.backend.ledger.paid_today() == pytest.approx(0.2)
+
+
+def test_an_answer_in_steps_is_paid_step_by_step_and_once(
+    engine: EngineThread, store: Store, days: Days
+) -> None:
+    gate = Gate(engine)
+    growing = ["A moa is a bird of New Zealand that could not fly. " * 8, gate.event, FREE]
+    cut = Finish("length", Usage(0, 5, estimated=False), 0.05)
+    models = FakeModels(a=[growing], b=[growing], w=[["A moa is a bird. It", cut], ["It is extinct.", PAID]])
+    shop = Shop(engine, models, store, days)
+    stairs = {"agents": ["w"], "stairs": {"chunk": 32, "wait": 2}}
+    chat = shop.chat(day=5.0)
+    chat.use_recipe(recipe(["a", "b"], stairs, agents={"w": {"model": "w", "max_tokens": 10}}))
+    run = chat.send("?")
+    while not isinstance(run.events.get(timeout=15), StepEnded):
+        pass
+    assert chat.backend.ledger.paid_today() == pytest.approx(0.05)
+    assert run.progress().layer == 1, "the writer is asked beside the layer at work"
+    assert CallId(2, 1) in run.progress().asked
+    gate.open()
+    turn = settled(chat, run)
+    assert turn.outcome is not None
+    assert turn.outcome.answer == "A moa is a bird. It is extinct."
+    assert chat.backend.ledger.paid_today() == store.paid_on(days.day) == pytest.approx(0.1)
+    assert caps_of(chat)[0].held == 0.0
 
 
 def test_a_private_conversation_counts_while_the_program_runs_and_writes_nothing(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from moa_tui.cli.plan_view import graph_lines
+from moa_tui.cli.plan_view import graph_lines, plan_document, plan_lines
 from moa_tui.engine.plan import ModelFacts, facts_unknown, plan
 from moa_tui.recipes import files
 from moa_tui.text.wording import money
@@ -52,6 +53,18 @@ def test_the_graph_draws_who_reads_whom() -> None:
         "│",
         "the answer",
     ]
+
+
+def test_the_plan_says_how_often_a_call_in_steps_may_be_asked_and_what_makes_no_sense() -> None:
+    this = recipe(["a", "b"], {"agents": ["w"], "stairs": {"wait": 2}})
+    thinks = ModelFacts("w", thinking_tokens=1000)
+    planned = plan(this, [{"role": "user", "content": "?"}], lambda agent: thinks)
+    lines = plan_lines(this, planned, {}).splitlines()
+    assert sum("in up to 17 requests" in line for line in lines) == 1
+    assert any("w thinks before it writes, and anew at each of up to 17 steps" in line for line in lines)
+    document = json.loads(plan_document(this, planned))
+    assert document["warnings"] == list(planned.warnings)
+    assert document["layers"][1]["calls"][0]["requests"] == 17
 
 
 def test_where_no_price_is_known_none_is_told() -> None:

@@ -14,6 +14,8 @@ from moa_tui.engine.health import Health
 from moa_tui.engine.layer_run import LayerRunner
 from moa_tui.engine.plan import facts_unknown
 from moa_tui.engine.run_in_progress import RunInProgress
+from moa_tui.engine.spending import SpendingGuard
+from moa_tui.engine.staircase import EarlyCalls
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.values import CallId, Message, Reply
 from moa_tui.errors import ModelError
@@ -42,7 +44,9 @@ class Bench:
         self.caller = Caller(tested.limits, ASK, self.models, self.events.append, facts_unknown, Health())
         self.progress = RunInProgress(tested, "What is a moa?", reused or {}, self.caller, self.events.append)
         gate = ChecklistGate(self.caller, self.events.append, attended=False)
-        self.runner = LayerRunner(self.progress, self.caller, gate)
+        spending = SpendingGuard(self.progress, self.caller, None)
+        early_calls = EarlyCalls(self.progress, self.caller, spending)
+        self.runner = LayerRunner(self.progress, self.caller, gate, early_calls)
 
     @property
     def started(self) -> list[str]:

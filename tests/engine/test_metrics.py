@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from moa_tui.engine.metrics import compare, measure
-from moa_tui.engine.values import CallId, Reply, Usage
+from moa_tui.engine.values import CallId, Reply, Step, Usage
 
 ONE, TWO, FINAL = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 
@@ -37,6 +39,24 @@ def test_all_calls_of_a_layer_that_were_made_in_turn_are_on_the_critical_path() 
         (TWO, 13, True),
         (FINAL, 3, True),
     ]
+
+
+def test_of_a_call_that_began_beside_the_layer_before_only_what_is_behind_that_counts() -> None:
+    steps = (
+        Step((), {}, frozenset(), 1, started=2, ended=4),
+        Step((), {}, frozenset(), 2, started=9, ended=12),
+    )
+    final = replace(reply("z", 2, 3, 12), steps=steps)
+    replies = {ONE: reply("x", 0, 1, 4), TWO: reply("y", 0, 0.5, 9), FINAL: final}
+    numbers = measure(replies, {1: [ONE, TWO], 2: [FINAL]}, FINAL, beside={2})
+    assert [layer.seconds for layer in numbers.layers] == [9, 3]
+    assert numbers.critical_path_seconds == 12, "the run took no longer than that"
+    assert numbers.parallel_saving_seconds == 4 + 9 + (2 + 3) - 12
+    assert numbers.first_final_token_seconds == 3
+    # One that had ended before the others takes no time, and never less than none.
+    replies[FINAL] = replace(final, ended=8)
+    numbers = measure(replies, {1: [ONE, TWO], 2: [FINAL]}, FINAL, beside={2})
+    assert [layer.seconds for layer in numbers.layers] == [9, 0]
 
 
 def test_a_kept_reply_takes_no_time_among_calls_made_in_turn() -> None:

@@ -29,6 +29,7 @@ class Bench:
         self.events: list[Event] = []
         self.caller = Caller(tested.limits, ASK, FakeModels(), self.events.append, facts_unknown, Health())
         self.progress = RunInProgress(tested, "What is a moa?", {}, self.caller, self.events.append)
+        self.progress.current_layer = 1
 
 
 def answer(text: str, status: Status = "done") -> Reply:

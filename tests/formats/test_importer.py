@@ -22,6 +22,7 @@ from tests.conversations import (
     HOSTILE_TEXTS,
     NOON,
     a_conversation,
+    a_conversation_in_steps,
     a_turn,
     conversation_of,
     conversations,
@@ -47,11 +48,24 @@ some = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChe
 @given(conversations())
 @example(a_conversation(1, 12, 12))
 @example(with_branches())
+@example(a_conversation_in_steps())
 @some
 def test_our_json_comes_back_to_the_byte(imported: Importing, conversation: Conversation) -> None:
     text = render([conversation], "json")
     (back,) = imported(text).conversations
     assert render([back], "json") == text
+
+
+def test_a_transcript_without_the_requests_of_a_call_is_of_an_earlier_version(imported: Importing) -> None:
+    document = conversation_document(a_conversation_in_steps())
+    calls = [call for layer in document["turns"][0]["outcome"]["layers"] for call in layer["calls"]]
+    assert [len(call["steps"]) for call in calls] == [0, 0, 2]
+    assert [len(step["messages"]) for step in calls[-1]["steps"]] == [2, 2]
+    for call in calls:
+        del call["steps"], call["unread"]
+    (back,) = imported(document).conversations
+    assert back.turns[0].outcome is not None
+    assert {reply.steps for reply in back.turns[0].outcome.replies.values()} == {()}
 
 
 @pytest.mark.parametrize("format", ["messages", "jsonl", "sharegpt"])

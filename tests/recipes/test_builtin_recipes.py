@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Message
 
 FILES = files.available(Path("/nonexistent"))
-CALLS = {"moa": 13, "moa-lite": 7, "moa-frontier": 13, "self-moa": 7, "duo": 3, "demo": 9}
+CALLS = {"moa": 13, "moa-lite": 7, "moa-swift": 7, "moa-frontier": 13, "self-moa": 7, "duo": 3, "demo": 9}
 # Calls and depth, by the formulas of the strategies.
 STRATEGIES = {
     "rank": (6 + 1, 2),
@@ -113,7 +113,7 @@ async def test_a_strategy_runs_to_its_end_on_simulated_models(name: str) -> None
         assert not any(word in note for note in outcome.notes), outcome.notes
 
 
-@pytest.mark.parametrize("name", ["moa", "moa-lite", "moa-frontier"])
+@pytest.mark.parametrize("name", ["moa", "moa-lite", "moa-swift", "moa-frontier"])
 def test_the_papers_shape(name: str) -> None:
     recipe = load(name)
     *layers, last = recipe.lineup
@@ -123,7 +123,7 @@ def test_the_papers_shape(name: str) -> None:
         assert all((agent.temperature, agent.max_tokens) == (0.7, 2048) for agent in layer)
 
 
-@pytest.mark.parametrize("name", ["moa", "moa-lite", "moa-frontier"])
+@pytest.mark.parametrize("name", ["moa", "moa-lite", "moa-swift", "moa-frontier"])
 def test_six_proposers_wait_for_five_and_two_seconds_more(name: str) -> None:
     *layers, last = load(name).layers
     assert [(layer.quorum, layer.grace_seconds) for layer in layers] == [(5, 2.0)] * len(layers)

@@ -222,10 +222,21 @@ def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 100])
 
 
+def the_conversations_overwritten(path: Path) -> None:
+    filled(path)
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'conversations'"
+        (page,) = connection.execute(query).fetchone()
+    data = bytearray(path.read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = random.Random(page).randbytes(4096)
+    path.write_bytes(data)
+
+
 def a_page_overwritten(path: Path) -> None:
+    """Some pages that are not looked at as the file is opened."""
     filled(path)
     data = bytearray(path.read_bytes())
-    for page in range(5, len(data) // 4096, 4):
+    for page in range(6, len(data) // 4096, 4):
         data[page * 4096 : page * 4096 + 4096] = random.Random(page).randbytes(4096)
     path.write_bytes(data)
 
@@ -249,7 +260,10 @@ def use(path: Path) -> None:
         store.search("question", 50)
 
 
-@pytest.mark.parametrize("spoil", [garbage, truncated, a_page_overwritten, the_schema_overwritten])
+@pytest.mark.parametrize(
+    "spoil",
+    [garbage, truncated, a_page_overwritten, the_conversations_overwritten, the_schema_overwritten],
+)
 def test_a_damaged_file_is_said_to_be_and_left_as_it_is(path: Path, spoil: Callable[[Path], None]) -> None:
     spoil(path)
     before = digest(path)

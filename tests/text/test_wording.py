@@ -19,6 +19,7 @@ from moa_tui.engine.values import (
 )
 from moa_tui.text.safe import one_line
 from moa_tui.text.wording import GLYPHS, counted, describe, money, summary
+from tests.conversations import a_reply_in_steps
 from tests.helpers import recipe
 
 RECIPE = recipe(["a", "b"], ["judge"])
@@ -76,6 +77,10 @@ def test_a_reply_is_described_in_a_line() -> None:
 def test_what_is_not_known_of_a_reply_is_said_to_be_so() -> None:
     assert describe(reply(usage=Usage(1, 40), cost=None)) == "done, about 40 tokens, 2.5 s, price unknown"
     assert describe(reply(usage=Usage(), text="word " * 9)) == "done, about 10 tokens, 2.5 s, $0.0020"
+
+
+def test_a_reply_in_steps_says_in_how_many() -> None:
+    assert describe(a_reply_in_steps()) == "done, about 50 tokens, 2 steps, 2.5 s, $0.75"
 
 
 def test_a_reply_kept_from_before_says_so() -> None:
