@@ -343,5 +343,6 @@ async def test_a_turn_that_is_on_disk_is_held_by_the_store_no_longer(store: Stor
         before = await asked(store, before, f"question {number}", RECIPE_OF_ONE, FakeModels())
         store.set_in_view(before)
         store.catch_up(5)
+    gc.collect()
     held = [each for each in gc.get_objects() if isinstance(each, Recording)]
     assert len(held) <= 2
