@@ -7,12 +7,14 @@ values. Events go through a queue that any one thread may read.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.ledger import Account
+from moa_tui.chat.packed_replies import with_packed_replies
 from moa_tui.conversation import history
 from moa_tui.engine import run
 from moa_tui.engine.control import RunControl
@@ -128,7 +130,7 @@ class RunHandle:
         await gateway.prepare(turn.recipe)
         self._began.set()
         try:
-            return await run.run(
+            outcome = await run.run(
                 turn.recipe,
                 history(turn),
                 self._call_faults.stream,
@@ -145,6 +147,7 @@ class RunHandle:
             )
         finally:
             self._account.release()
+        return await asyncio.to_thread(with_packed_replies, outcome, turn)
 
     def _take(self, event: Event) -> None:
         self._follow(event)

@@ -151,7 +151,8 @@ class Store:
         self._has_work = True
         recording = Recording(self._writer, conversation, turn, self._known, self._today)
         self._recordings = [*self._recordings, recording]
-        self._unwritten = [*self._unwritten, recording]
+        self.unwritten_turns()  # drops those that are on disk by now
+        self._unwritten.append(recording)
         return recording
 
     def unwritten_turns(self) -> set[str]:

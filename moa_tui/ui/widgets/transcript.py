@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
@@ -28,19 +29,47 @@ _MOST_MOUNTED = 40
 # Rows take some twenty times the memory of their text. Of turns that are this long, few stay mounted.
 _MOST_ROWS = 10_000
 _FEWEST_MOUNTED = 2
+# Rows that a turn in view may have drawn before those that are not in view are dropped.
+_MOST_DRAWN = 1_000
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 @dataclass
 class _Entry:
-    """A turn of the list, with its run and its view once it has been mounted."""
+    """A turn of the list, with its view while it is mounted.
+
+    The run of a turn that is over lives as long as somebody shows it; later it is made anew from the turn.
+    """
 
     turn: Turn
-    run: run_view.RunView | None = None
     view: TurnView | None = None
     place: tuple[int, int] = (1, 1)
     replaced: list[_Entry] = field(default_factory=list)
     """The entries that this one replaced; they come back if its run never begins."""
+    _going: run_view.RunView | None = None
+    """The run until its turn is settled: nothing else holds what came of it."""
+    _shown: weakref.ref[run_view.RunView] | None = None
+
+    @property
+    def run(self) -> run_view.RunView | None:
+        """The run, where the turn has been mounted and its run is still shown, here or elsewhere."""
+        return self._going or (self._shown() if self._shown is not None else None)
+
+    def begin(self, run: run_view.RunView) -> None:
+        """Note that `run` answers the turn from now on."""
+        self._going = run if self.turn.outcome is None else None
+        self._shown = weakref.ref(run)
+
+    def settle(self, turn: Turn) -> None:
+        """Note that the run is over, and has come to `turn`."""
+        self.turn, self._going, self.replaced = turn, None, []
+
+    def make_view(self) -> TurnView:
+        """A new view of the turn, to be mounted."""
+        run = self.run or run_view.RunView.of(self.turn)
+        self._shown = weakref.ref(run)
+        self.view = TurnView(self.turn, run, place=self.place)
+        return self.view
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -70,6 +99,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """How often all turns were unmounted; work that was begun for an earlier number is dropped."""
         self._change_lock = asyncio.Lock()
         self._is_loading = False
+        self._is_release_due = False
         self._shown_place = 0
 
     def on_mount(self) -> None:
@@ -121,7 +151,8 @@ class Transcript(VerticalScroll, can_focus=False):
         reader who has scrolled up stays where he is.
         """
         async with self._change_lock:
-            entry = _Entry(turn, run, place=place)
+            entry = _Entry(turn, place=place)
+            entry.begin(run)
             if instead_of is not None:
                 entry.replaced = await self._cut(instead_of)
             self._entries.append(entry)
@@ -137,6 +168,14 @@ class Transcript(VerticalScroll, can_focus=False):
             else:
                 await self._show_around(len(self._entries) - 1)
         self.anchor()
+        # Textual scrolls to an anchor without a word to `watch_scroll_y`.
+        self._release_soon()
+
+    def settle(self, run: run_view.RunView, turn: Turn) -> None:
+        """Take in that a run has ended, and what its turn has become."""
+        for entry in self._entries:
+            if entry.run is run:
+                entry.settle(turn)
 
     async def drop(self, run: run_view.RunView) -> None:
         """Remove the turn of a run that never began, and put back the turns that it replaced.
@@ -194,10 +233,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._is_loading = False
 
     def _make(self, number: int) -> TurnView:
-        entry = self._entries[number]
-        entry.run = entry.run or run_view.RunView.of(entry.turn)
-        entry.view = TurnView(entry.turn, entry.run, place=entry.place)
-        return entry.view
+        return self._entries[number].make_view()
 
     async def _mount_below(self, count: int) -> None:
         end = min(len(self._entries), self._last + count)
@@ -284,6 +320,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        self._release_soon()
         if self._is_loading or not self.is_mounted:
             return
         if new_value <= 2 and new_value < old_value and self._first:
@@ -292,6 +329,21 @@ class Transcript(VerticalScroll, can_focus=False):
         elif new_value > old_value and new_value >= self.max_scroll_y and self._last < len(self._entries):
             self._is_loading = True
             self._load_below(self._generation)
+
+    def _release_soon(self) -> None:
+        """Call `_release_unseen` once the turns are laid out anew: where they were is not where they are."""
+        if not self._is_release_due:
+            self._is_release_due = True
+            self.call_after_refresh(self._release_unseen)
+
+    def _release_unseen(self) -> None:
+        """Have the turns that have left the view drop what was drawn of them."""
+        self._is_release_due = False
+        region = self.window_region
+        for view in self.views:
+            is_unseen = view.drawn_rows > 0 and not region.overlaps(view.virtual_region)
+            if is_unseen or view.drawn_rows > _MOST_DRAWN:
+                view.release()
 
     def action_page_up(self) -> None:
         self.page(-1)
