@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+import time
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -22,25 +23,11 @@ if TYPE_CHECKING:
     from importlib.abc import Loader
 
 MODULES = (
-    # What a key opens.
-    "moa_tui.ui.screens.help_screen",
-    "moa_tui.ui.screens.palette",
-    "moa_tui.ui.screens.recipes.model_screen",
-    "moa_tui.ui.screens.recipes.recipe_screen",
-    "moa_tui.ui.screens.sessions.sessions_screen",
-    "moa_tui.ui.screens.history_screen",
-    "moa_tui.ui.screens.inspect.inspector_screen",
-    "moa_tui.ui.screens.trust_screen",
-    "moa_tui.ui.screens.checklist_screen",
-    "moa_tui.ui.screens.compare.compare_screen",
-    "moa_tui.ui.screens.compare.compare_panes",
-    "moa_tui.ui.screens.link_screen",
-    "moa_tui.ui.screens.theme_screen",
-    "moa_tui.ui.screens.recipes.recipe_editor",
-    "moa_tui.ui.screens.recipes.options_form",
-    "moa_tui.ui.screens.sessions.fork_screen",
-    "moa_tui.ui.screens.sessions.session_dialogs",
-    "moa_tui.ui.screens.sessions.stats_screen",
+    # Libraries for the disk, the clipboard, and a bug that ends the program.
+    "filelock",
+    "html",
+    "pyperclip",
+    "rich.traceback",
     # What a run needs, and what shows one.
     "moa_tui.engine.events",
     "moa_tui.chat.run_handle",
@@ -63,13 +50,30 @@ MODULES = (
     "moa_tui.store.figures",
     "moa_tui.store.reader",
     "moa_tui.store.search_text",
-    # Libraries for the disk, the clipboard, and a bug that ends the program.
-    "filelock",
-    "html",
-    "pyperclip",
-    "rich.traceback",
+    # What a key opens.
+    "moa_tui.ui.screens.help_screen",
+    "moa_tui.ui.screens.palette",
+    "moa_tui.ui.screens.recipes.model_screen",
+    "moa_tui.ui.screens.recipes.recipe_screen",
+    "moa_tui.ui.screens.sessions.sessions_screen",
+    "moa_tui.ui.screens.history_screen",
+    "moa_tui.ui.screens.inspect.inspector_screen",
+    "moa_tui.ui.screens.trust_screen",
+    "moa_tui.ui.screens.checklist_screen",
+    "moa_tui.ui.screens.compare.compare_screen",
+    "moa_tui.ui.screens.compare.compare_panes",
+    "moa_tui.ui.screens.link_screen",
+    "moa_tui.ui.screens.theme_screen",
+    "moa_tui.ui.screens.recipes.recipe_editor",
+    "moa_tui.ui.screens.recipes.options_form",
+    "moa_tui.ui.screens.sessions.fork_screen",
+    "moa_tui.ui.screens.sessions.session_dialogs",
+    "moa_tui.ui.screens.sessions.stats_screen",
 )
-"""The modules, in the order in which `load_rest` loads those that nothing has asked for by then."""
+"""The modules, in the order in which `load_rest` loads them: what others need first, for small steps."""
+
+# Between two modules, so that a key that is typed meanwhile is drawn.
+_PAUSE_SECONDS = 0.01
 
 _put_off: set[str] = set()
 """The modules whose import gives a stand-in."""
@@ -117,13 +121,14 @@ def install(modules: Sequence[str] = MODULES) -> None:
 def load_rest() -> None:
     """Load what is still put off, and put the modules in the place of their stand-ins.
 
-    Meant for a thread in the background. A module that cannot be loaded is passed over: its error is raised
-    where something of it is used.
+    Meant for a thread in the background, which other threads wait for as little as can be. A module that
+    cannot be loaded is passed over: its error is raised where something of it is used.
     """
     for name in MODULES:
         if name in _put_off:
             with suppress(Exception):
                 _load(name)
+            time.sleep(_PAUSE_SECONDS)
     for importer in list(sys.modules.values()):
         for name, value in list(vars(importer).items()):
             if type(value) is _StandIn and value.__name__ in _loaded:

@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen, LinkRequested, ThemeRequested
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
+# A thread that imports would hold up the keys that are typed as soon as the first frame is drawn.
+_REST_AFTER_SECONDS = 0.3
 _QUIT_WITHIN_SECONDS = 3.0
 _DROP_WITHIN_SECONDS = 10.0
 _KEYS_THAT_CLOSE = ("enter", "escape")
@@ -171,6 +173,7 @@ class MoaApp(PrivateTracebackApp):
 
     async def _load_rest(self) -> None:
         """Load what the first frame did without, before somebody asks for it, and then what a run needs."""
+        await asyncio.sleep(_REST_AFTER_SECONDS)
         await asyncio.to_thread(deferred.load_rest)
         await asyncio.to_thread(lambda: self._themes)
         self._tell_problems()
