@@ -65,6 +65,7 @@ def long_panes(place: Place) -> list[Figure]:
         figure(f"{what}: CPU of one tick, to that at 2,000", "ms", [inside["late"]], [inside["early"]]),
         figure(f"{what}: memory for each character", "bytes", [inside["bytes"]]),
         figure(f"{what}: memory when they are gone", "MB", [inside["after"]], [inside["before"]]),
+        figure(f"{what}: objects when they are gone, to all", "blocks", [inside["left"]], [inside["made"]]),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -31,6 +32,7 @@ _MOST_ROWS = 10_000
 _FEWEST_MOUNTED = 2
 # Rows that a turn in view may have drawn before those that are not in view are dropped.
 _MOST_DRAWN = 1_000
+_LONGEST_SEARCH_SECONDS = 0.01  # until others have their turn
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
@@ -392,12 +394,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """
         for view in self.views:
             view.mark_occurrences("")
-        # For each occurrence the number of its turn, and its number in that turn from the end.
-        places = [
-            (number, place)
-            for number in reversed(range(len(self._entries)))
-            for place in range(occurrences(text, self._entries[number].turn, self._entries[number].run))
-        ]
+        places = await self._places_of(text)
         if not places:
             return 0, 0
         self._shown_place = 0 if step == 0 else (self._shown_place - step) % len(places)
@@ -406,6 +403,20 @@ class Transcript(VerticalScroll, can_focus=False):
         if shown is not None:
             self.call_after_refresh(self._show_occurrence, shown, text, place)
         return self._shown_place + 1, len(places)
+
+    async def _places_of(self, text: str) -> list[tuple[int, int]]:
+        """For each occurrence, the newest first, the number of its turn, and its number in it from the end.
+
+        A key is not kept waiting while a long conversation is searched.
+        """
+        places: list[tuple[int, int]] = []
+        pause_at = time.monotonic() + _LONGEST_SEARCH_SECONDS
+        for number, entry in reversed(list(enumerate(self._entries))):
+            places += [(number, place) for place in range(occurrences(text, entry.turn, entry.run))]
+            if time.monotonic() > pause_at:
+                await asyncio.sleep(0)
+                pause_at = time.monotonic() + _LONGEST_SEARCH_SECONDS
+        return places
 
     def _show_occurrence(self, view: TurnView, text: str, place: int) -> None:
         """Mark `text` in a turn, and scroll to its occurrence number `place` from the end."""
