@@ -103,7 +103,8 @@ class Scaled(Watched):
 
     async def long_conversation(self) -> None:
         """One of many turns is opened, searched, scrolled from end to start, resized and exported."""
-        screen, figures = self.chat_screen, {}
+        screen = self.chat_screen
+        figures: dict[str, float] = {}
         transcript, switching = screen.view.transcript, screen.controllers.switching
         before = trimmed_megabytes()
         painted = asyncio.Event()

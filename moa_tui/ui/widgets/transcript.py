@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,8 +11,8 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
-from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.run.turn_search import occurrences
+from moa_tui.ui.widgets.turn_entry import TurnEntry
 from moa_tui.ui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.conversation import Turn
+    from moa_tui.ui.run.run_view import RunView
 
 # Layout costs time for each mounted widget, and a turn off the screen costs as much as one on it.
 _PAGE = 12
@@ -34,44 +33,6 @@ _FEWEST_MOUNTED = 2
 _MOST_DRAWN = 1_000
 _LONGEST_SEARCH_SECONDS = 0.01  # until others have their turn
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
-
-
-@dataclass
-class _Entry:
-    """A turn of the list, with its view while it is mounted.
-
-    The run of a turn that is over lives as long as somebody shows it; later it is made anew from the turn.
-    """
-
-    turn: Turn
-    view: TurnView | None = None
-    place: tuple[int, int] = (1, 1)
-    replaced: list[_Entry] = field(default_factory=list)
-    """The entries that this one replaced; they come back if its run never begins."""
-    _going: RunView | None = None
-    """The run until its turn is settled: nothing else holds what came of it."""
-    _shown: weakref.ref[RunView] | None = None
-
-    @property
-    def run(self) -> RunView | None:
-        """The run, where the turn has been mounted and its run is still shown, here or elsewhere."""
-        return self._going or (self._shown() if self._shown is not None else None)
-
-    def begin(self, run: RunView) -> None:
-        """Note that `run` answers the turn from now on."""
-        self._going = run if self.turn.outcome is None else None
-        self._shown = weakref.ref(run)
-
-    def settle(self, turn: Turn) -> None:
-        """Note that the run is over, and has come to `turn`."""
-        self.turn, self._going, self.replaced = turn, None, []
-
-    def make_view(self) -> TurnView:
-        """A new view of the turn, to be mounted."""
-        run = self.run or RunView.of(self.turn)
-        self._shown = weakref.ref(run)
-        self.view = TurnView(self.turn, run, place=self.place)
-        return self.view
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -95,7 +56,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._entries: list[_Entry] = []
+        self._entries: list[TurnEntry] = []
         self._first = self._last = 0
         self._generation = 0
         """How often all turns were unmounted; work that was begun for an earlier number is dropped."""
@@ -133,7 +94,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """
         async with self._change_lock:
             await self._clear()
-            self._entries = [_Entry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
+            self._entries = [TurnEntry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
             self._shown_place = 0
             await self._show_around(len(turns) - 1)
         self.anchor()
@@ -153,7 +114,7 @@ class Transcript(VerticalScroll, can_focus=False):
         reader who has scrolled up stays where he is.
         """
         async with self._change_lock:
-            entry = _Entry(turn, place=place)
+            entry = TurnEntry(turn, place=place)
             entry.begin(run)
             if instead_of is not None:
                 entry.replaced = await self._cut(instead_of)
@@ -194,7 +155,7 @@ class Transcript(VerticalScroll, can_focus=False):
         if entry.replaced:
             await self.action_newest()
 
-    async def _cut(self, turn: Turn) -> list[_Entry]:
+    async def _cut(self, turn: Turn) -> list[TurnEntry]:
         """Remove `turn` and all turns behind it, and return their entries."""
         at = next((at for at, entry in enumerate(self._entries) if entry.turn.id == turn.id), None)
         if at is None:
