@@ -19,10 +19,13 @@ from moa_tui.engine.packed_messages import PackedMessages, joined, packed_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeAlias
 
     from moa_tui.conversation import Turn
     from moa_tui.engine.packed_messages import Row
     from moa_tui.engine.values import CallId, Message, Outcome, Reply
+
+    Rows: TypeAlias = list[tuple[int, int] | Row]
 
 # Turns whose replies stay at hand as they are: whoever reads one reply mostly reads the others too.
 _MOST_AT_HAND = 4
@@ -44,10 +47,10 @@ class PackedReplies(Mapping["CallId", "Reply"]):
         return _unpacked(self._pack)[call]
 
     def __iter__(self) -> Iterator[CallId]:
-        return iter(_unpacked(self._pack))
+        return iter(self._pack.calls)
 
     def __len__(self) -> int:
-        return len(_unpacked(self._pack))
+        return len(self._pack.calls)
 
 
 class HistoryMessages(Sequence["Message"]):
@@ -57,7 +60,7 @@ class HistoryMessages(Sequence["Message"]):
     with the square of its length.
     """
 
-    def __init__(self, rows: Sequence[tuple[int, int] | Row], turn: Turn) -> None:
+    def __init__(self, rows: Rows, turn: Turn) -> None:
         """A row is a message, or the place of the first and the number of messages in the turn's history."""
         self._rows = rows
         self._turn = turn
@@ -104,57 +107,68 @@ class HistoryMessages(Sequence["Message"]):
 class _Pack:
     """What is held: `data` are the replies without their messages, and the rows of those messages.
 
-    `messages` are those that are held by reference already, as of a reply that was read from the disk.
+    `held` are replies whose messages are held by reference already, as of one that was read from the disk.
     """
 
     data: bytes
-    messages: Mapping[CallId, Sequence[Message]]
+    held: Mapping[CallId, Reply]
+    calls: tuple[CallId, ...]
     turn: Turn
 
 
 def _packed(replies: Mapping[CallId, Reply], turn: Turn) -> _Pack:
-    texts = [text for reply in replies.values() for text in (reply.text, turn.prompt) if text]
-    known = sorted(set(texts), key=len, reverse=True)
-    earlier = history(turn)
-    places = {_identity(message): at for at, message in reversed(list(enumerate(earlier)))}
-    held: dict[CallId, Sequence[Message]] = {}
-    items: list[tuple[CallId, Reply, list[tuple[int, int] | Row]]] = []
+    texts = {turn.prompt, *(reply.text for reply in replies.values())} - {""}
+    rows_of = _Rows(history(turn), sorted(texts, key=len, reverse=True))
+    held: dict[CallId, Reply] = {}
+    items: list[tuple[CallId, Reply, list[Rows]]] = []
     for call, reply in replies.items():
-        rows: list[tuple[int, int] | Row] = []
-        if isinstance(reply.messages, tuple | list | PackedMessages):
-            rows = _rows(reply.messages, earlier, places, known)
+        sent = [reply.messages, *(step.messages for step in reply.steps)]
+        if all(isinstance(messages, tuple | list | PackedMessages) for messages in sent):
+            items.append((call, _with_messages(reply, [()] * len(sent)), list(map(rows_of, sent))))
         else:
-            held[call] = reply.messages
-        items.append((call, replace(reply, messages=()), rows))
-    # Equal texts of several replies are one object here, so pickle writes them once.
-    return _Pack(zlib.compress(pickle.dumps(items, pickle.HIGHEST_PROTOCOL)), held, turn)
+            held[call] = reply
+    # What is the same in several replies or messages is one object here, so pickle writes it once.
+    return _Pack(zlib.compress(pickle.dumps(items, pickle.HIGHEST_PROTOCOL)), held, tuple(replies), turn)
 
 
-def _rows(
-    messages: Sequence[Message],
-    earlier: Sequence[Message],
-    places: Mapping[tuple[str, str], int],
-    known: Sequence[str],
-) -> list[tuple[int, int] | Row]:
-    """The messages as rows. `places` says where a message stands in `earlier`, the turn's history."""
-    own_rows = messages.rows if isinstance(messages, PackedMessages) else messages
-    rows: list[tuple[int, int] | Row] = []
-    first = count = 0
-    for row in own_rows:
-        if isinstance(row, tuple):
+class _Rows:
+    """Makes rows of messages; the same message is always the same row."""
+
+    def __init__(self, earlier: Sequence[Message], known: Sequence[str]) -> None:
+        """`earlier` is the turn's history, `known` the texts that a message is cut around, longest first."""
+        self._earlier = earlier
+        self._known = known
+        self._places = {_identity(message): at for at, message in reversed(list(enumerate(earlier)))}
+        self._own: dict[tuple[str, str], Row] = {}
+
+    def __call__(self, messages: Sequence[Message]) -> Rows:
+        rows: Rows = []
+        first = count = 0
+        for row in messages.rows if isinstance(messages, PackedMessages) else messages:
+            if count and self._earlier[first + count : first + count + 1] == [row]:
+                count += 1
+                continue
             rows += [(first, count)] if count else []
-            count = 0
-            rows.append(row)
-            continue
-        if count and earlier[first + count : first + count + 1] == [row]:
-            count += 1
-            continue
-        rows += [(first, count)] if count else []
-        place = places.get(_identity(row))
-        first, count = (0, 0) if place is None else (place, 1)
-        if place is None:
-            rows.append(packed_row(row, known))
-    return [*rows, (first, count)] if count else rows
+            place = None if isinstance(row, tuple) else self._places.get(_identity(row))
+            first, count = (0, 0) if place is None else (place, 1)
+            if place is None:
+                rows.append(self._own_row(row))
+        return [*rows, (first, count)] if count else rows
+
+    def _own_row(self, row: Row) -> Row:
+        if isinstance(row, tuple):
+            return row
+        identity = _identity(row)
+        if identity not in self._own:
+            self._own[identity] = packed_row(row, self._known)
+        return self._own[identity]
+
+
+def _with_messages(reply: Reply, sent: Sequence[Sequence[Message]]) -> Reply:
+    """`reply` with other messages: its own, and those of each of its steps."""
+    first, *others = sent
+    steps = (replace(step, messages=each) for step, each in zip(reply.steps, others, strict=True))
+    return replace(reply, messages=first, steps=tuple(steps))
 
 
 def _identity(message: Message) -> tuple[str, str]:
@@ -164,7 +178,7 @@ def _identity(message: Message) -> tuple[str, str]:
 @lru_cache(maxsize=_MOST_AT_HAND)
 def _unpacked(pack: _Pack) -> Mapping[CallId, Reply]:
     items = pickle.loads(zlib.decompress(pack.data))  # noqa: S301 - made above, and never left the memory
-    return {
-        call: replace(reply, messages=pack.messages.get(call) or HistoryMessages(rows, pack.turn))
-        for call, reply, rows in items
-    }
+    replies = dict(pack.held)
+    for call, reply, sent in items:
+        replies[call] = _with_messages(reply, [HistoryMessages(rows, pack.turn) for rows in sent])
+    return {call: replies[call] for call in pack.calls}

@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import Conversation, Turn
-from moa_tui.engine.tasks import Reference, prepare
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply, Usage
 from moa_tui.store import Store
 from tests.benchmarks.figures import figure, remote_server
@@ -65,6 +64,7 @@ def long_panes(place: Place) -> list[Figure]:
         figure(f"{what}: CPU of one tick, to that at 2,000", "ms", [inside["late"]], [inside["early"]]),
         figure(f"{what}: memory for each character", "bytes", [inside["bytes"]]),
         figure(f"{what}: memory when they are gone", "MB", [inside["after"]], [inside["before"]]),
+        figure(f"{what}: objects when they are gone, to all", "blocks", [inside["left"]], [inside["made"]]),
     ]
 
 
@@ -110,29 +110,19 @@ STEPS = ("opening", "finding", "scrolling", "resizing", "exporting")
 
 
 def conversation(count: int) -> Conversation:
-    """One of so many turns of six proposers and an aggregator, each call sent the whole of it so far."""
+    """One of so many turns of six proposers and an aggregator. What the calls were sent is left out."""
     words = random.Random(count)
     asked = recipe([{"model": "p", "count": 6}], ["final"])
+    usage = Usage(9, 300, estimated=False)
     made: list[Turn] = []
-    history: list[dict[str, str]] = []
     for number in range(count):
-        history.append({"role": "user", "content": f"question {number}"})
         replies: dict[CallId, Reply] = {}
-        references: list[Reference] = []
         for layer, agents in enumerate(asked.lineup, 1):
             for index, agent in enumerate(agents, 1):
-                call = CallId(layer, index)
-                messages = prepare(
-                    call, agent, asked.layers[layer - 1], history, references if layer > 1 else ()
-                ).messages  # type: ignore[arg-type]
                 text = "\n\n".join(" ".join(words.choices(WORDS, k=60)) for _ in range(CHARACTERS // 360))
-                replies[call] = Reply(
-                    agent.name, agent.model, "done", messages, text, usage=Usage(9, 300, estimated=False),
-                    cost=0.001, started=0.0, first_token=0.5, ended=9.0,
-                )  # fmt: skip
-                references.append(Reference(agent.name, text, call=call))
-        answer = replies[CallId(2, 1)].text
-        history.append({"role": "assistant", "content": answer})
-        outcome = Outcome("done", answer, replies, Metrics(), seconds=20.0)
+                replies[CallId(layer, index)] = Reply(
+                    agent.name, agent.model, "done", (), text, usage=usage, cost=0.001, started=0.0, ended=9.0
+                )
+        outcome = Outcome("done", replies[CallId(2, 1)].text, replies, Metrics(), seconds=20.0)
         made.append(Turn(f"question {number}", asked, outcome, made[-1] if made else None))
     return Conversation(tuple(made), made[-1], id=f"scale{count}")

@@ -68,7 +68,7 @@ class Scaled(Watched):
         await asyncio.sleep(0.5)
         for view in run.layers[0]:
             run.take(CallStarted(view.call, view.agent, (), 0.0))
-        before = trimmed_megabytes()
+        before, blocks = trimmed_megabytes(), sys.getallocatedblocks()
 
         async def cpu_of_ticks(count: int) -> float:
             """Milliseconds of CPU of one tick with all it draws; each pane gets one piece for each."""
@@ -92,17 +92,19 @@ class Scaled(Watched):
             await asyncio.sleep(0.01)
         late = await cpu_of_ticks(60)
         length = sum(view.characters for view in run.layers[0])
-        grown = trimmed_megabytes()
+        grown, made = trimmed_megabytes(), sys.getallocatedblocks() - blocks
         panel.show_run(RunView(screen.session.chat.recipe))
         await asyncio.sleep(0.5)
         run.layers.clear()
-        after = trimmed_megabytes()
+        del view
+        after, left = trimmed_megabytes(), sys.getallocatedblocks() - blocks
         each = (grown - before) * 1e6 / length
-        self.report(early=early, late=late, bytes=each, before=before, after=after)
+        self.report(early=early, late=late, bytes=each, before=before, after=after, left=left, made=made)
 
     async def long_conversation(self) -> None:
         """One of many turns is opened, searched, scrolled from end to start, resized and exported."""
-        screen, figures = self.chat_screen, {}
+        screen = self.chat_screen
+        figures: dict[str, float] = {}
         transcript, switching = screen.view.transcript, screen.controllers.switching
         before = trimmed_megabytes()
         painted = asyncio.Event()
@@ -131,7 +133,7 @@ class Scaled(Watched):
                 os.kill(os.getpid(), signal.SIGWINCH)
                 await asyncio.sleep(0.5)
         async with self.lateness("exporting", figures):
-            for format_ in ("markdown", "json", "html"):
+            for format_ in ("markdown", "html"):
                 await switching.export(f"{format_} {self.result.with_suffix('.' + format_)} !")
         self.report(**figures)
 

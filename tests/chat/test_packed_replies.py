@@ -63,3 +63,16 @@ def test_replies_that_are_used_again_are_packed_with_the_turn_that_uses_them(cha
         assert replies_of(again)[call].reused
         assert replies_of(again)[call].text == replies_of(before)[call].text
         assert list(replies_of(again)[call].messages) == list(replies_of(before)[call].messages)
+
+
+async def test_the_steps_of_a_growing_answer_keep_what_each_was_sent() -> None:
+    growing = recipe(["a", "b"], {"agents": ["judge"], "stairs": {"chunk": 16, "wait": 1}})
+    models = FakeModels(a=[[LONG]], b=[["It is so. " * 40]], judge=[["One sentence. And another. Cut"]])
+    turn = Turn("now?", growing)
+    outcome = await run(growing, [{"role": "user", "content": "now?"}], models, lambda _: None)
+    reply = outcome.replies[JUDGE]
+    packed = PackedReplies(outcome.replies, turn)[JUDGE]
+    assert len(packed.steps) == len(reply.steps) > 0
+    for step, before in zip(packed.steps, reply.steps, strict=True):
+        assert tuple(step.messages) == tuple(before.messages)
+    assert PackedReplies(outcome.replies, turn) == outcome.replies

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _FOUND_STYLE = "reverse"
 # The keys in a style's meta that give a click on a part of a row a meaning.
 MARKS = frozenset({"link", "code"})
-# A drawn row takes some 2 KB, twenty times as much as its text. More than the highest terminal shows at once.
-_MOST_DRAWN = 300
+# A drawn row takes some 2 KB, twenty times as much as its text. High terminals show some 100 at once.
+_MOST_DRAWN = 120
 
 
 class RowsWidget(Widget):

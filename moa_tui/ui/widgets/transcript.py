@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
-from dataclasses import dataclass, field
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,8 +11,8 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
-from moa_tui.ui.run import run_view
 from moa_tui.ui.run.turn_search import occurrences
+from moa_tui.ui.widgets.turn_entry import TurnEntry
 from moa_tui.ui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.conversation import Turn
+    from moa_tui.ui.run.run_view import RunView
 
 # Layout costs time for each mounted widget, and a turn off the screen costs as much as one on it.
 _PAGE = 12
@@ -31,45 +31,8 @@ _MOST_ROWS = 10_000
 _FEWEST_MOUNTED = 2
 # Rows that a turn in view may have drawn before those that are not in view are dropped.
 _MOST_DRAWN = 1_000
+_LONGEST_SEARCH_SECONDS = 0.01  # until others have their turn
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
-
-
-@dataclass
-class _Entry:
-    """A turn of the list, with its view while it is mounted.
-
-    The run of a turn that is over lives as long as somebody shows it; later it is made anew from the turn.
-    """
-
-    turn: Turn
-    view: TurnView | None = None
-    place: tuple[int, int] = (1, 1)
-    replaced: list[_Entry] = field(default_factory=list)
-    """The entries that this one replaced; they come back if its run never begins."""
-    _going: run_view.RunView | None = None
-    """The run until its turn is settled: nothing else holds what came of it."""
-    _shown: weakref.ref[run_view.RunView] | None = None
-
-    @property
-    def run(self) -> run_view.RunView | None:
-        """The run, where the turn has been mounted and its run is still shown, here or elsewhere."""
-        return self._going or (self._shown() if self._shown is not None else None)
-
-    def begin(self, run: run_view.RunView) -> None:
-        """Note that `run` answers the turn from now on."""
-        self._going = run if self.turn.outcome is None else None
-        self._shown = weakref.ref(run)
-
-    def settle(self, turn: Turn) -> None:
-        """Note that the run is over, and has come to `turn`."""
-        self.turn, self._going, self.replaced = turn, None, []
-
-    def make_view(self) -> TurnView:
-        """A new view of the turn, to be mounted."""
-        run = self.run or run_view.RunView.of(self.turn)
-        self._shown = weakref.ref(run)
-        self.view = TurnView(self.turn, run, place=self.place)
-        return self.view
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -93,7 +56,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._entries: list[_Entry] = []
+        self._entries: list[TurnEntry] = []
         self._first = self._last = 0
         self._generation = 0
         """How often all turns were unmounted; work that was begun for an earlier number is dropped."""
@@ -116,11 +79,11 @@ class Transcript(VerticalScroll, can_focus=False):
         return [entry.turn for entry in self._entries]
 
     @property
-    def last_run(self) -> run_view.RunView | None:
+    def last_run(self) -> RunView | None:
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
 
-    def turn_of(self, run: run_view.RunView) -> Turn | None:
+    def turn_of(self, run: RunView) -> Turn | None:
         """The turn of a run that is shown here; None for any other run."""
         return next((entry.turn for entry in self._entries if entry.run is run), None)
 
@@ -131,7 +94,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """
         async with self._change_lock:
             await self._clear()
-            self._entries = [_Entry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
+            self._entries = [TurnEntry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
             self._shown_place = 0
             await self._show_around(len(turns) - 1)
         self.anchor()
@@ -139,7 +102,7 @@ class Transcript(VerticalScroll, can_focus=False):
     async def add(
         self,
         turn: Turn,
-        run: run_view.RunView,
+        run: RunView,
         *,
         instead_of: Turn | None = None,
         place: tuple[int, int] = (1, 1),
@@ -151,7 +114,7 @@ class Transcript(VerticalScroll, can_focus=False):
         reader who has scrolled up stays where he is.
         """
         async with self._change_lock:
-            entry = _Entry(turn, place=place)
+            entry = TurnEntry(turn, place=place)
             entry.begin(run)
             if instead_of is not None:
                 entry.replaced = await self._cut(instead_of)
@@ -171,13 +134,13 @@ class Transcript(VerticalScroll, can_focus=False):
         # Textual scrolls to an anchor without a word to `watch_scroll_y`.
         self._release_soon()
 
-    def settle(self, run: run_view.RunView, turn: Turn) -> None:
+    def settle(self, run: RunView, turn: Turn) -> None:
         """Take in that a run has ended, and what its turn has become."""
         for entry in self._entries:
             if entry.run is run:
                 entry.settle(turn)
 
-    async def drop(self, run: run_view.RunView) -> None:
+    async def drop(self, run: RunView) -> None:
         """Remove the turn of a run that never began, and put back the turns that it replaced.
 
         The list is changed before anything is awaited, because the next turn may be added meanwhile.
@@ -192,7 +155,7 @@ class Transcript(VerticalScroll, can_focus=False):
         if entry.replaced:
             await self.action_newest()
 
-    async def _cut(self, turn: Turn) -> list[_Entry]:
+    async def _cut(self, turn: Turn) -> list[TurnEntry]:
         """Remove `turn` and all turns behind it, and return their entries."""
         at = next((at for at, entry in enumerate(self._entries) if entry.turn.id == turn.id), None)
         if at is None:
@@ -392,12 +355,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """
         for view in self.views:
             view.mark_occurrences("")
-        # For each occurrence the number of its turn, and its number in that turn from the end.
-        places = [
-            (number, place)
-            for number in reversed(range(len(self._entries)))
-            for place in range(occurrences(text, self._entries[number].turn, self._entries[number].run))
-        ]
+        places = await self._places_of(text)
         if not places:
             return 0, 0
         self._shown_place = 0 if step == 0 else (self._shown_place - step) % len(places)
@@ -406,6 +364,20 @@ class Transcript(VerticalScroll, can_focus=False):
         if shown is not None:
             self.call_after_refresh(self._show_occurrence, shown, text, place)
         return self._shown_place + 1, len(places)
+
+    async def _places_of(self, text: str) -> list[tuple[int, int]]:
+        """For each occurrence, the newest first, the number of its turn, and its number in it from the end.
+
+        A key is not kept waiting while a long conversation is searched.
+        """
+        places: list[tuple[int, int]] = []
+        pause_at = time.monotonic() + _LONGEST_SEARCH_SECONDS
+        for number, entry in reversed(list(enumerate(self._entries))):
+            places += [(number, place) for place in range(occurrences(text, entry.turn, entry.run))]
+            if time.monotonic() > pause_at:
+                await asyncio.sleep(0)
+                pause_at = time.monotonic() + _LONGEST_SEARCH_SECONDS
+        return places
 
     def _show_occurrence(self, view: TurnView, text: str, place: int) -> None:
         """Mark `text` in a turn, and scroll to its occurrence number `place` from the end."""

@@ -354,4 +354,4 @@ async def test_scrolling_through_a_long_text_keeps_few_of_its_drawn_rows(app: Ho
         for y in range(0, 2_000, HEIGHT):
             app.text.scroll_to(y=y, animate=False, immediate=True)
             assert drawn(app.text)[0] == f"line {y + 1}"
-        assert len(app.text._strips) <= 300
+        assert len(app.text._strips) <= 120
