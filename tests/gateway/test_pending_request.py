@@ -52,7 +52,7 @@ class Watched:
         return response
 
 
-@pytest.mark.parametrize("wire", CHAT)
+@pytest.mark.parametrize("wire", [wire for wire in CHAT if wire != "gemini"])  # which it asks for later
 def test_litellm_sees_nothing_of_a_reply_that_is_read_here(
     wire: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
