@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import inspect
 import os
 import platform
@@ -18,6 +19,9 @@ from tests.surroundings import surroundings
 
 pytest_plugins = ["tests.fixtures"]
 
+# Nothing that is imported or collected is garbage; looking for it took a third of the time of collecting.
+gc.disable()
+
 # Libraries look at some variables when they are imported, which is before the first test begins.
 _IMPORTS_FOLDER = Path(tempfile.mkdtemp(prefix="moa-tui-tests-"))
 atexit.register(shutil.rmtree, _IMPORTS_FOLDER, ignore_errors=True)
@@ -28,6 +32,8 @@ if hasattr(time, "tzset"):
     time.tzset()
 # Asks the program `uname` the first time: libraries do so in the middle of a test that starts none itself.
 platform.processor()
+
+_LONGEST_ID = 60
 
 
 @pytest.fixture(autouse=True)
@@ -57,17 +63,33 @@ def only_marked_tests_start_programs(request: pytest.FixtureRequest, monkeypatch
 
 @pytest.hookimpl(tryfirst=True)  # Before xdist looks at the options.
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run whole folders on three workers unless `-n` says otherwise, and named files in this process.
+    """Run whole folders on four workers unless `-n` says otherwise, and named files in this process.
 
-    Most tests wait for a program or a screen, so more of them than there are cores can go at once.
+    Half of their time they wait for a program or a screen, so twice as many as there are cores go at once.
     """
     options = config.option
     is_worker = hasattr(config, "workerinput")
     names_a_file = any(".py" in argument for argument in config.args)
     if is_worker or names_a_file or options.usepdb or getattr(options, "numprocesses", 0) is not None:
         return
-    options.numprocesses = 3
+    options.numprocesses = 4
     options.dist = "loadgroup"
+
+
+def pytest_collection_finish() -> None:
+    """Never look through what is there now for garbage: all of it lives as long as the process."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+    gc.enable()
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A long text's name is its beginning: names go to each worker and back for every test."""
+    if not isinstance(val, str | bytes) or len(val) <= _LONGEST_ID:
+        return None
+    start = val[:_LONGEST_ID]
+    text = start if isinstance(start, str) else start.decode("latin-1")
+    return text.encode("unicode_escape").decode("ascii") + "..."
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

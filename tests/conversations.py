@@ -237,7 +237,18 @@ _MONEY = st.none() | st.floats(0, 10, allow_nan=False)
 _FAILURES = st.builds(
     Failure, st.sampled_from(get_args(FailureKind)), texts(), st.none() | st.integers(400, 599)
 )
-_USAGE = st.builds(Usage, st.integers(0, 10**6), st.integers(0, 10**6), st.booleans())
+
+
+def _a_usage(prompt: int, cached: int, cache_write: int, completion: int, estimated: bool) -> Usage:
+    """A usage whose prompt has the tokens of the cache and `prompt` others."""
+    return Usage(prompt + cached + cache_write, completion, estimated, cached, cache_write)
+
+
+_USAGE = st.builds(
+    _a_usage,
+    *(st.integers(0, 10**6) for _ in range(4)),
+    st.booleans(),
+)
 _NOTES = st.lists(texts(), max_size=2).map(tuple)
 _ROLES: tuple[Literal["system", "user", "assistant"], ...] = ("system", "user", "assistant")
 _MESSAGES = st.builds(Message, role=st.sampled_from(_ROLES), content=texts())

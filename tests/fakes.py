@@ -63,6 +63,7 @@ class FakeGateway:
         self.stream = models
         self.price: float | None = 0.0
         """US dollars for a token, in and out."""
+        self.thinking_tokens = 0
         self.missing: dict[str, str] = {}
         """Model -> the variable that should hold its key."""
         self.untrusted: dict[str, list[tuple[str, str | None]]] = {}
@@ -102,7 +103,12 @@ class FakeGateway:
         self.check_keys(recipe)
 
     def facts(self, agent: Agent) -> ModelFacts:
-        return ModelFacts(agent.model, prompt_price=self.price, completion_price=self.price)
+        return ModelFacts(
+            agent.model,
+            prompt_price=self.price,
+            completion_price=self.price,
+            thinking_tokens=self.thinking_tokens,
+        )
 
 
 class FakeEngine(EngineThread):

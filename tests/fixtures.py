@@ -7,6 +7,7 @@ one fixture.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -15,10 +16,12 @@ from moa_tui.chat.backend import Backend
 from moa_tui.chat.chat import Chat
 from moa_tui.chat.session import ChatSession
 from moa_tui.engine import limits
+from moa_tui.gateway.thread import load_litellm_stream
 from moa_tui.store import Store
 from tests.fakes import FakeEngine, FakeGateway, FakeModels
 from tests.helpers import recipe
 from tests.model_server import ModelServer
+from tests.warm import WarmStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +43,22 @@ def server(running_server: ModelServer) -> ModelServer:
     """The one server of models, as new."""
     running_server.reset()
     return running_server
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmStart | None]:
+    """Starts the command without loading litellm anew; None where no process can fork."""
+    if sys.platform == "win32":
+        yield None
+    else:
+        with WarmStart() as start:
+            yield start
+
+
+@pytest.fixture(scope="session")
+def litellm_is_loaded() -> None:
+    """Loading it takes seconds, which no limit of a call is for."""
+    load_litellm_stream()
 
 
 @pytest.fixture

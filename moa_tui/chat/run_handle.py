@@ -16,16 +16,9 @@ from typing import TYPE_CHECKING
 from moa_tui.chat.ledger import Account
 from moa_tui.chat.packed_replies import with_packed_replies
 from moa_tui.conversation import history
+from moa_tui.engine import run
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import (
-    CallEnded,
-    CallRetried,
-    CallStarted,
-    ReplyChanged,
-    RunChanged,
-    StepEnded,
-)
-from moa_tui.engine.run import RunContext, run
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChanged, RunChanged, StepEnded
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 from moa_tui.errors import MoaTuiError
 from moa_tui.settings.fault_log import CallFaults, record_bug
@@ -73,6 +66,10 @@ class RunProgress:
         if self.asked:
             return min(call.layer for call in self.asked)
         return max((call.layer for call in self.replies), default=0)
+
+    def is_beside_others(self, call: CallId) -> bool:
+        """True where `call` is being asked while calls of a layer before its own are, too."""
+        return call in self.asked and any(other.layer < call.layer for other in self.asked)
 
     def as_stopped(self) -> Turn:
         """The turn as it would be if the run were stopped now."""
@@ -133,14 +130,14 @@ class RunHandle:
         await gateway.prepare(turn.recipe)
         self._began.set()
         try:
-            outcome = await run(
+            outcome = await run.run(
                 turn.recipe,
                 history(turn),
                 self._call_faults.stream,
                 self._take,
                 reused=self._options.kept,
                 control=self._control,
-                context=RunContext(
+                context=run.RunContext(
                     facts=gateway.facts,
                     health=self._backend.health,
                     endpoints=self._backend.endpoints,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from moa_tui.chat.changes import AggregateBy, Resume, Reword
+from moa_tui.chat import changes
+from moa_tui.chat.full_synthesis import FullSynthesis, late_answers
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
 
@@ -58,6 +59,8 @@ class Effect(Enum):
     """The run goes on, changed."""
     STOPPING = auto()
     """The run was too far on: it is stopped, and `ChatSession.follow_up` begins what is left to run."""
+    STOPPING_ANSWER = auto()
+    """The same, but only the answer is stopped: the others write to their end first, since they are kept."""
 
 
 class ChatSession:
@@ -272,7 +275,12 @@ class ChatSession:
         if self.run is not run:  # It ended while the engine was asked, and may be settled already.
             return self._change_ended(change, self._ended(run.turn))
         # Before anything is stopped: what cannot be done of the turn is said while it still goes.
-        change.of_turn(run.progress().as_stopped())
+        progress = run.progress()
+        change.of_turn(progress.as_stopped())
+        if isinstance(change, changes.Retry | changes.SwapModel) and progress.is_beside_others(change.call):
+            self._after_stop = (run.turn.id, lambda stopped: self._change_ended(change, stopped))
+            run.stop_call(change.call)
+            return Effect.STOPPING_ANSWER
         return self._stop_first(run, lambda stopped: self._change_ended(change, stopped))
 
     async def aggregate_again(
@@ -283,9 +291,9 @@ class ChatSession:
         Without either, by the recipe in force. Raises MoaTuiError.
         """
         if by is not None:
-            return await self.change(AggregateBy(by))
+            return await self.change(changes.AggregateBy(by))
         if prompt is not None:
-            return await self.change(Reword(prompt))
+            return await self.change(changes.Reword(prompt))
         self.require_idle()
         turn = self.chat.turn
         return self._begin(self.chat.aggregate_again(), turn)
@@ -344,6 +352,35 @@ class ChatSession:
             raise UsageError("these panes are of a turn that is not in the conversation any more")
         return current
 
+    # An answer that was begun before all answers were there
+
+    @property
+    def turn_with_late_answers(self) -> Turn | None:
+        """The last turn, where an answer that came late is unlike what its answer was begun from.
+
+        None where its answer was written again from all of them already, as another branch.
+        """
+        turn = self.chat.turn
+        if turn is None or self.run is not None or not late_answers(turn):
+            return None
+        full = FullSynthesis().of_turn(turn).recipe
+        siblings = self.chat.conversation.siblings(turn)
+        return None if any(sibling.recipe == full for sibling in siblings) else turn
+
+    def full_synthesis(self) -> NewTurn:
+        """Write the last turn's answer again from all answers; none of them is asked or paid again.
+
+        Raises UsageError where it was not begun before all of them were there.
+        """
+        return self._change_ended(FullSynthesis(), self._ended(None))
+
+    async def price_of_full_synthesis(self, turn: Turn) -> float | None:
+        """The most that the full synthesis of `turn` should cost, in US dollars; None where that is unknown.
+
+        Raises UsageError where its answer was not begun early.
+        """
+        return await self.chat.price_of(turn, FullSynthesis().of_turn(turn))
+
     # Budgets
 
     @property
@@ -358,7 +395,7 @@ class ChatSession:
         turn = self.turn_over_budget
         if turn is None:
             raise UsageError("no budget has stopped the last turn")
-        return self._change_ended(Resume(), turn, over_budget=True)
+        return self._change_ended(changes.Resume(), turn, over_budget=True)
 
     # Comparing
 

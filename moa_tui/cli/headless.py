@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from moa_tui.chat.conversations import Conversations
+from moa_tui.chat.full_synthesis import late_answers, offer_words
 from moa_tui.chat.ledger import CapWarnings, cap_words
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
@@ -87,6 +88,8 @@ def answer(request: Request, session: ChatSession, out: TextIO, err: TextIO) -> 
                 return FAILED  # Whoever read the answer has read enough.
             raise UsageError(f"the answer cannot be written: {error.strerror or error}") from error
     _warn_of_budgets(session.chat, err, warnings)
+    if turn is not None and not request.quiet:
+        _tell_of_late_answers(session, turn, err)
     if signals.received is not None:
         return 128 + signals.received
     return ANSWERED if turn is not None and turn.outcome and turn.outcome.status == "done" else FAILED
@@ -107,6 +110,20 @@ def _warn_of_budgets(chat: Chat, err: TextIO, warnings: CapWarnings) -> None:
     """Write which budgets are nearly used up, each budget once."""
     for cap in warnings.due(chat.backend.ledger.caps(chat.conversation.id)):
         err.write(f"moa-tui: budget: {cap_words(cap)} is spent\n")
+
+
+def _tell_of_late_answers(session: ChatSession, turn: Turn, err: TextIO) -> None:
+    """Say so where an answer came late and is unlike what the turn's answer was begun from."""
+    late = late_answers(turn)
+    if not late or turn.outcome is None:
+        return
+    if session.chat.is_kept:
+        price = asyncio.run(session.price_of_full_synthesis(turn))
+        words = offer_words(turn, price, "moa-tui --continue, then F9,")
+    else:
+        names = ", ".join(f"{call} {turn.outcome.replies[call].agent}" for call in late)
+        words = f"came late and differs from what the answer was begun from: {names}"
+    err.write(f"moa-tui: {one_line(safe_text(words))}\n")
 
 
 def _follow(request: Request, run: RunHandle, out: TextIO, err: TextIO) -> Turn | None:
@@ -201,6 +218,7 @@ class _Writer:
                 self._last_written, self._streamed = text, [text]
             case CallEnded(call, _) if call == self._final:
                 self._end_line()
+                self._progress.answer_ended()
             case CallEnded(call, reply) if call != self._final and request.show_proposers:
                 title = f"── {call} {one_line(f'{reply.agent} ({reply.model})')}: {reply.status} "
                 body = reply.text or (reply.error.message if reply.error else "")
@@ -241,10 +259,18 @@ class _Writer:
 
 def _progress(request: Request, out: TextIO, err: TextIO) -> Progress:
     if request.quiet:
-        return NoProgress(err)
+        return NoProgress(err, shares_screen=_is_same_place(out, err))
     if err.isatty() and request.output != "events":
         return TableProgress(request.recipe, err, shares_screen=_may_share_screen(out))
-    return LinesProgress(request.recipe, err)
+    return LinesProgress(request.recipe, err, shares_screen=_is_same_place(out, err))
+
+
+def _is_same_place(out: TextIO, err: TextIO) -> bool:
+    """True where both go to one file, pipe or terminal, as behind `2>&1`."""
+    try:
+        return os.path.sameopenfile(out.fileno(), err.fileno())
+    except (OSError, ValueError):
+        return False
 
 
 def _may_share_screen(out: TextIO) -> bool:

@@ -17,6 +17,7 @@ from moa_tui.text.wording import counted, money
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from moa_tui.engine.layer import Layer
     from moa_tui.engine.plan import Plan, PlannedCall
     from moa_tui.engine.recipe import Recipe
 
@@ -167,6 +168,8 @@ def _about_layer(recipe: Recipe, number: int) -> str:
             "in an order of its own" if len(agents) == 1 else "each in an order of its own",
         ),
         (task == "checklist", "you tick what to keep"),
+        (layer.stairs, _stairs_words(layer)),
+        (layer.start, _start_words(layer)),
         (layer.window, "one after another, the best so far beside new ones"),
         (recipe.limits.one_model_at_a_time and len(agents) > 1, "one model at a time"),
         (layer.quorum, f"goes on after {layer.quorum}"),
@@ -178,6 +181,21 @@ def _about_layer(recipe: Recipe, number: int) -> str:
         (task == "moderate" and number + 1 < len(recipe.layers), "may go to the last layer"),
     ]
     return "; ".join([*words, *(note for given, note in notes if given)])
+
+
+def _stairs_words(layer: Layer) -> str:
+    """When a layer with `stairs` begins, in words; empty for any other."""
+    if layer.stairs is None:
+        return ""
+    beginnings = counted(layer.stairs.wait, "beginning")
+    return f"begins at {beginnings} of {layer.stairs.chunk} tokens, and writes on as they grow"
+
+
+def _start_words(layer: Layer) -> str:
+    """When a layer with `start` begins, in words; empty for any other."""
+    if layer.start is None:
+        return ""
+    return f"begins at {counted(layer.start.with_, 'whole answer')}"
 
 
 def _fan(above: int, below: int) -> str:

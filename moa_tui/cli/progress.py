@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, StepEnded, StepStarted
 from moa_tui.engine.values import CallId
 from moa_tui.text.cells import cell_len, cut, fit, shorten
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import GLYPHS, describe, money
+from moa_tui.text.wording import GLYPHS, describe, money, step_words
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,15 +43,25 @@ class Progress(Protocol):
     def make_way(self) -> None:
         """Leave the screen to the answer; called before each piece of the answer is written."""
 
+    def answer_ended(self) -> None:
+        """Take the screen back; called once the answer is whole."""
+
     def note(self, text: str) -> None:
-        """Show a text between what is shown of the run."""
+        """Show a text between what is shown of the run; behind the answer, while that is being written."""
 
 
 class NoProgress:
-    """Shows notes alone."""
+    """Shows notes alone.
 
-    def __init__(self, err: TextIO) -> None:
+    Where the answer is written to the same place, a note waits until the answer is whole: other agents may
+    end while the answer is in the middle of a line.
+    """
+
+    def __init__(self, err: TextIO, *, shares_screen: bool = False) -> None:
         self._err = err
+        self._shares_screen = shares_screen
+        self._is_answering = False
+        self._waiting_notes: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +69,7 @@ class NoProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        self.answer_ended()
 
     def show(self, event: Event) -> None:
         return None
@@ -68,19 +78,33 @@ class NoProgress:
         return None
 
     def make_way(self) -> None:
-        return None
+        self._is_answering = True
+
+    def answer_ended(self) -> None:
+        self._is_answering = False
+        notes, self._waiting_notes = self._waiting_notes, []
+        for text in notes:
+            self._write(text)
 
     def note(self, text: str) -> None:
+        if self._is_answering and self._shares_screen:
+            self._waiting_notes.append(text)
+        else:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
         self._err.write(f"{safe_text(text)}\n")
         self._err.flush()
 
 
 class LinesProgress(NoProgress):
-    """One line for every call that ends or is tried again."""
+    """One line for every call that ends or is tried again, and for every part of an answer that is begun."""
 
-    def __init__(self, recipe: Recipe, err: TextIO) -> None:
-        super().__init__(err)
+    def __init__(self, recipe: Recipe, err: TextIO, *, shares_screen: bool = False) -> None:
+        super().__init__(err, shares_screen=shares_screen)
         self._recipe = recipe
+        self._parts: dict[CallId, list[int]] = {}
+        """By each call that writes in several requests, the length of its text after each of them."""
 
     def show(self, event: Event) -> None:
         match event:
@@ -91,6 +115,14 @@ class LinesProgress(NoProgress):
                     self.note(f"{call} {name}: retrying in {wait_seconds:.1f} s: {why}")
                 else:
                     self.note(f"{call} failed, asking {name} instead: {why}")
+            case StepStarted(call, _, _, read, ended_replies, of):
+                name = one_line(self._recipe.lineup[call.layer - 1][call.index - 1].name)
+                lengths = self._parts.setdefault(call, [0])
+                part = len(set(lengths))
+                words = step_words(part, read, ended_replies, of, is_again=part < len(lengths))
+                self.note(f"{call} {name}: {words}")
+            case StepEnded(call, step):
+                self._parts.setdefault(call, [0]).append(step.characters)
             case CallEnded(call, reply):
                 self.note(f"{call} {one_line(reply.agent)}: {describe(reply)}")
 
@@ -118,8 +150,7 @@ class TableProgress(NoProgress):
     """
 
     def __init__(self, recipe: Recipe, err: TextIO, *, shares_screen: bool) -> None:
-        super().__init__(err)
-        self._shares_screen = shares_screen
+        super().__init__(err, shares_screen=shares_screen)
         self._rows = {
             CallId(number, index): _Row(agent.name)
             for number, agents in enumerate(recipe.lineup, 1)
@@ -143,6 +174,7 @@ class TableProgress(NoProgress):
         if self._live.is_started:
             self._draw()
             self._live.stop()
+        self.answer_ended()
 
     def show(self, event: Event) -> None:
         self._has_begun = True
@@ -156,6 +188,10 @@ class TableProgress(NoProgress):
                 now = time.monotonic()
                 why = str(failure.status_code or failure.kind)
                 self._rows[call] = _Row(agent.name, "retrying", why, began=now, again_at=now + wait_seconds)
+            case StepStarted(call, _, _, read, _, of):
+                self._tell(call, f"written from {len(read)} of {of} answers")
+            case StepEnded(call):
+                self._tell(call, "waits for more to read")
             case CallEnded(call, reply):
                 detail = reply.error.message if reply.error else ""
                 self._rows[call] = _Row(reply.agent, reply.status, detail, reply=reply)
@@ -163,11 +199,17 @@ class TableProgress(NoProgress):
                     self.note(f"{call} {one_line(reply.agent)}: {describe(reply)}")
         self.tick()
 
+    def _tell(self, call: CallId, detail: str) -> None:
+        """Put words behind a call, which has no row any more where the table has made way for the answer."""
+        if call in self._rows:
+            self._rows[call].detail = detail
+
     def tick(self) -> None:
         if self._live.is_started and time.monotonic() - self._drawn_at > 0.1:
             self._draw()
 
     def make_way(self) -> None:
+        super().make_way()
         if self._shares_screen and self._live.is_started:
             # The answer follows the table: a row that stays at "writing" would be untrue.
             self._rows = {call: row for call, row in self._rows.items() if row.state != "writing"}
@@ -175,7 +217,7 @@ class TableProgress(NoProgress):
             self._live.stop()
             self._console.print()
 
-    def note(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         self._console.print(Text(safe_text(text)))
 
     def _draw(self) -> None:

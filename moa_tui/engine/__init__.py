@@ -12,7 +12,8 @@ An example of the engine as a library, with a stream that asks no model:
     >>> from moa_tui.engine.values import Chunk, Finish
 
     >>> async def stream(agent, messages):
-    ...     yield Chunk("text", f"{agent.name} has read {len(messages)} messages")
+    ...     answers = messages[-1]["content"].count("</reference>")
+    ...     yield Chunk("text", f"{agent.name} has read {answers} answers")
     ...     yield Finish("stop")
 
     >>> recipe = Recipe.model_validate({
@@ -27,9 +28,9 @@ An example of the engine as a library, with a stream that asks no model:
     >>> outcome = asyncio.run(run(recipe, [question], stream, events.append))
 
     >>> outcome.status, outcome.answer
-    ('done', 'writer has read 2 messages')
+    ('done', 'writer has read 2 answers')
     >>> [f"{call} {reply.text}" for call, reply in outcome.replies.items()][:2]
-    ['L1.1 one has read 1 messages', 'L1.2 two has read 1 messages']
+    ['L1.1 one has read 0 answers', 'L1.2 two has read 0 answers']
     >>> type(events[-1]).__name__
     'RunEnded'
 

@@ -92,8 +92,9 @@ class Layer(RecipeTable):
     """The seconds that the others may still write once the quorum has answered."""
     use_partial: bool = False
     """True where an answer cut short by a fault may serve as a reference."""
-    placement: Literal["system", "user"] = "system"
-    """The message that holds the references: the system message, or the last user message."""
+    placement: Literal["system", "user"] = "user"
+    """The message that holds the references, and what else the layer asks: the last user message, so that
+    all before it stays the same from turn to turn and providers can cache it, or the system message."""
     prompt: str | None = None
     """Replaces the built-in instructions; `{references}` marks where the references go."""
     shuffle: bool = False

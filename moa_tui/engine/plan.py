@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import CallId, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.layer import Layer, Task
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Message
+    from moa_tui.engine.values import Message, Reply
 
 # The longest answer, in tokens, that an agent without max_tokens is assumed to write; the paper's setting.
 ASSUMED_ANSWER_TOKENS = 2048
@@ -23,6 +24,7 @@ ASSUMED_ANSWER_TOKENS = 2048
 INSTRUCTION_TOKENS = 350
 # The size of the instructions of a further step, in tokens.
 STEP_TOKENS = 150
+_NOTHING_KEPT: Mapping[CallId, Reply] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class ModelFacts:
     `endpoint` is the name of the server that its calls go to, `concurrency` the limit of that server on calls
     at once, None where there is none. `context_tokens` is the size of the model's context window.
     `thinking_tokens` is the room that the agent's calls give the model for thinking beside its answer.
+    `cached_price` is that of prompt tokens read from the provider's cache, `cache_write_price` of those that
+    are written to it, both None where they are no others; prompts of fewer than `least_cached_tokens` are not
+    cached.
     """
 
     endpoint: str
@@ -40,16 +45,25 @@ class ModelFacts:
     prompt_price: float | None = None
     completion_price: float | None = None
     thinking_tokens: int = 0
+    cached_price: float | None = None
+    cache_write_price: float | None = None
+    least_cached_tokens: int = 0
 
     def most_written(self, agent: Agent) -> int:
         """The most tokens that the model may write for `agent`: its answer, and its thinking beside that."""
         return longest_answer(agent) + self.thinking_tokens
 
     def cost(self, usage: Usage) -> float | None:
-        """The cost of `usage` in US dollars, None where a price is unknown."""
+        """The most that `usage` should cost in US dollars, None where a price is unknown.
+
+        That is what it costs where all of the prompt is written to a cache, if the provider charges for that.
+        """
         if self.prompt_price is None or self.completion_price is None:
             return None
-        return usage.prompt_tokens * self.prompt_price + usage.completion_tokens * self.completion_price
+        prompt_price = self.prompt_price
+        if self.cache_write_price is not None and usage.prompt_tokens >= self.least_cached_tokens:
+            prompt_price = max(prompt_price, self.cache_write_price)
+        return usage.prompt_tokens * prompt_price + usage.completion_tokens * self.completion_price
 
 
 def longest_answer(agent: Agent) -> int:
@@ -96,6 +110,11 @@ class Plan:
     """What makes little sense in the plan, each in a sentence."""
 
     @property
+    def requests(self) -> int:
+        """The most requests that the calls take together, without those that are sent once more."""
+        return sum(call.requests for call in self.calls)
+
+    @property
     def calls(self) -> tuple[PlannedCall, ...]:
         """All calls in order."""
         return tuple(call for layer in self.layers for call in layer.calls)
@@ -126,8 +145,16 @@ class Cap:
         return max(0.0, self.total - self.spent - self.held)
 
 
-def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], ModelFacts]) -> Plan:
-    """The plan of a run of `recipe` on `history`, with every answer as long as it may be."""
+def plan(
+    recipe: Recipe,
+    history: Sequence[Message],
+    facts: Callable[[Agent], ModelFacts],
+    kept: Mapping[CallId, Reply] = _NOTHING_KEPT,
+) -> Plan:
+    """The plan of a run of `recipe` on `history`, with every answer as long as it may be.
+
+    A reply in `kept`, which is there already, is taken as long as it is.
+    """
     prompt_tokens = sum(map(message_tokens, history))
     written: dict[CallId, int] = {}
     layers = []
@@ -156,6 +183,7 @@ def plan(recipe: Recipe, history: Sequence[Message], facts: Callable[[Agent], Mo
             calls.append(PlannedCall(agent, known[0][1], usages[0], dearest, requests))
         # What a model thinks is no part of what later agents are shown.
         written |= {CallId(number, at): longest_answer(call.agent) for at, call in enumerate(calls, 1)}
+        written |= {call: estimate_tokens(reply.text) for call, reply in kept.items() if call.layer == number}
         layers.append(PlannedLayer(number, recipe.task(number), tuple(calls)))
     return Plan(tuple(layers), tuple(warnings))
 

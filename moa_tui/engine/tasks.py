@@ -6,6 +6,7 @@ is sent the references together with the user's own prompt. The wording is this 
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from dataclasses import dataclass, replace
@@ -27,6 +28,9 @@ ReferenceKind = Literal["answer", "critique", "comparison", "checklist", "your o
 _WRITERS = ("synthesize", "revise")
 
 SHORTENED = "[… shortened]"
+
+# The steps into which a context is divided: old turns are left out a step at a time.
+_TRIM_STEPS = 4
 
 _FENCE = re.compile(r"[<＜﹤]\s*(?=[/／⁄∕]?\s*references?\b)", re.IGNORECASE)
 
@@ -73,10 +77,11 @@ def prepare(
 ) -> Prepared:
     """The messages for one call.
 
-    `history` ends with the user's prompt, and may begin with a system message. It is trimmed to
-    `context_tokens` by leaving out the oldest turns, but never the system message, the prompt or the
-    references; None means that the size is unknown, and nothing is trimmed. `shorten_to` is the share of each
-    reference's characters to keep.
+    `history` ends with the user's prompt, and may begin with a system message. Both stand unchanged at the
+    beginning, so that calls of one conversation begin alike. The history is trimmed to `context_tokens` by
+    leaving out the oldest turns, but never the system message, the prompt or the references; None means that
+    the size is unknown, and nothing is trimmed. `shorten_to` is the share of each reference's characters to
+    keep.
     """
     notes = []
     texts = (*(message["content"] for message in history), *(reference.text for reference in references))
@@ -87,17 +92,19 @@ def prepare(
     dialogue = [message for message in history if message["role"] != "system"]
     if agent.system:
         system.append(agent.system)
-    if closing := layer.closing_lines:
-        system.append(closing_form(closing))
+    # What changes from call to call stands behind what does not: the prompt's own text begins the message, as
+    # it does in the history of the next turn.
+    asked = [closing_form(layer.closing_lines)] if layer.closing_lines else []
     if references:
         if layer.task == "revise":
             references = _with_own_marked(agent, references)
         instructions = _instructions(call, layer, dialogue[-1]["content"], references)
-        if layer.placement == "system":
-            system.append(instructions)
-        else:
-            prompt: Message = {"role": "user", "content": f"{dialogue[-1]['content']}\n\n{instructions}"}
-            dialogue = [*dialogue[:-1], prompt]
+        asked = [*asked, instructions] if layer.placement == "system" else [instructions, *asked]
+    if layer.placement == "system":
+        system += asked
+    elif asked:
+        content = "\n\n".join((dialogue[-1]["content"], *asked))
+        dialogue = [*dialogue[:-1], {"role": "user", "content": content}]
     head: list[Message] = [{"role": "system", "content": "\n\n".join(system)}] if system else []
     if context_tokens is not None:
         dialogue, dropped_count = _trim(head, dialogue, context_tokens - (agent.max_tokens or 0))
@@ -193,16 +200,19 @@ def _trim(head: Sequence[Message], dialogue: Sequence[Message], budget: int) -> 
     """`dialogue` without its oldest turns, so that it fits with `head` into `budget` tokens.
 
     The second value is the number of messages left out. Turns are left out whole, since providers insist that
-    the first message is a user's.
+    the first message is a user's. They are left out in steps of a part of the budget, so that the messages of
+    the next turns begin where those of this one do.
     """
     sizes = [message_tokens(message) for message in dialogue]
-    total = sum(sizes) + sum(map(message_tokens, head))
+    excess = sum(sizes) + sum(map(message_tokens, head)) - budget
+    step = max(1, budget // _TRIM_STEPS)
+    to_leave_out = math.ceil(excess / step) * step
     first = 0
-    while total > budget and first < len(dialogue) - 1:
-        total -= sizes[first]
+    while to_leave_out > 0 and first < len(dialogue) - 1:
+        to_leave_out -= sizes[first]
         first += 1
         while first < len(dialogue) - 1 and dialogue[first]["role"] != "user":
-            total -= sizes[first]
+            to_leave_out -= sizes[first]
             first += 1
     return list(dialogue[first:]), first
 

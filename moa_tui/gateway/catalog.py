@@ -130,6 +130,12 @@ class ModelInfo:
     """The most tokens that the provider lets the model write in one reply."""
     refused_efforts: frozenset[str] = frozenset()
     """The values of reasoning_effort, among those of the engine, that the model is known not to take."""
+    least_cached_tokens: int | None = None
+    """The shortest beginning of a prompt, in tokens, that the provider caches."""
+    cached_price: float | None = None
+    """The price of a token read from the provider's cache."""
+    cache_write_price: float | None = None
+    """The price of a token written to the provider's cache."""
 
 
 class Catalog:
@@ -174,6 +180,12 @@ class Catalog:
             or frozenset[str]().union(*(info.refused_efforts for info in others)),
         )
 
+    def least_cached_tokens(self, model: str) -> int | None:
+        """The shortest beginning of a prompt, in tokens, that the provider caches; None where unknown."""
+        own = self.find(model)
+        entries = [own] if own is not None else self._by_bare_name.get(bare_name(model), ())
+        return max((info.least_cached_tokens or 0 for info in entries), default=0) or None
+
     @cached_property
     def _by_bare_name(self) -> dict[str, list[ModelInfo]]:
         """The entries of each model, by its name without provider and maker."""
@@ -203,6 +215,9 @@ class Catalog:
                 thinks=entry.get("supports_reasoning") is True,
                 output_tokens=_whole_number(entry.get("max_output_tokens")),
                 refused_efforts=_refused_efforts(entry),
+                least_cached_tokens=_whole_number(entry.get("prompt_cache_min_tokens")),
+                cached_price=entry.get("cache_read_input_token_cost"),
+                cache_write_price=entry.get("cache_creation_input_token_cost"),
             )
             for name, entry in entries.items()
             if entry.get("mode") == "chat"

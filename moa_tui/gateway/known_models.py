@@ -100,6 +100,9 @@ class KnownModels:
             context_tokens=stated or info.context_tokens,
             prompt_price=info.prompt_price,
             completion_price=info.completion_price,
+            cached_price=info.cached_price,
+            cache_write_price=info.cache_write_price,
+            least_cached_tokens=info.least_cached_tokens or 0,
         )
 
 

@@ -25,6 +25,8 @@ from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway.connection_faults import proxy_of, through
 from moa_tui.gateway.litellm_errors import translate
+from moa_tui.gateway.litellm_memory import lighten
+from moa_tui.gateway.pending_request import PendingRequest
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
 from moa_tui.gateway.wire_body import in_pieces, read_body
 from moa_tui.gateway.wire_reader import WireReader
@@ -50,9 +52,10 @@ from litellm.llms.openai.common_utils import BaseOpenAILLM
 from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from moa_tui.engine.values import Message
+    from moa_tui.gateway.cache_marks import MarkedMessage
 
 litellm.suppress_debug_info = True
 # For a Llama model litellm would download a tokenizer; without a network that froze the loop for 23 s.
@@ -70,9 +73,7 @@ warnings.filterwarnings("ignore", message="Pydantic serializer warnings", catego
 # A call cancelled in its first millisecond leaves a coroutine of litellm's own behind.
 warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
 
-# litellm would load these in the middle of the first answer: half a second each, on the engine's loop.
-importlib.import_module("openai.resources")
-litellm.token_counter(model="gpt-4", text="")
+lighten(sys.modules)
 
 # The OpenAI SDK would send the headers and names that its variables hold to whatever server it asks. The
 # gateway says where those go.
@@ -179,17 +180,35 @@ OllamaModelInfo.get_runtime_model_info = _no_model_info
 litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize
 
 
-async def _log_nothing(*_: object, **__: object) -> None:
-    """What litellm does with a failed reply's text for callbacks, of which there are none here."""
+async def _log_nothing() -> None:
+    """In the place of what litellm tells callbacks of, and there are none here."""
 
 
-Logging.failure_handler = lambda *_, **__: None
-Logging.async_failure_handler = _log_nothing
+def _skip_in_calls(method: str, instead: Callable[[], Any]) -> None:
+    """Have a method of litellm's logging do nothing for the calls made here, and what it does for all others.
+
+    Costs come from `_cost`. litellm works them out when it has sent a request, before that for Gemini, and
+    twice at the end of what it reads; it loads a tokenizer for that on the loop.
+    """
+    original = getattr(Logging, method, None)
+    if original is None:
+        return
+
+    def skipped(self: Any, *arguments: Any, **more: Any) -> Any:
+        return instead() if current_exchange.get() is not None else original(self, *arguments, **more)
+
+    setattr(Logging, method, skipped)
+
+
+_skip_in_calls("response_cost_calculator", lambda: None)
+_skip_in_calls("dispatch_success_handlers", _log_nothing)
+_skip_in_calls("failure_handler", lambda: None)
+_skip_in_calls("async_failure_handler", _log_nothing)
 
 
 async def stream(
     model: str,
-    messages: Sequence[Message],
+    messages: Sequence[Message | MarkedMessage],
     parameters: Mapping[str, Any],
     *,
     api_base: str | None,
@@ -212,12 +231,11 @@ async def stream(
     exchange = Exchange(addresses, token_count(most_tokens), headers)
     current_exchange.set(exchange)
     priced_model = model if priced else None
-    response = None
     reader = WireReader()
+    pending = PendingRequest(_ask(_request(model, messages, parameters, api_base, api_key)))
+    exchange.hand_over = pending.hand_over
     try:
-        response = await litellm.acompletion(**_request(model, messages, parameters, api_base, api_key))
-        if getattr(response, "completion_stream", response) is None:
-            await response.fetch_stream()  # Gemini's request is sent no earlier.
+        await pending.reply()
         body = exchange.body
         # Where litellm has read the reply already, it makes a stream of a whole answer.
         if is_unread := body is not None and not body.was_read:
@@ -229,7 +247,7 @@ async def stream(
             if (problem := reader.reply.problem()) is not None:
                 raise problem
         else:
-            async with aclosing(_read_by_litellm(response, priced_model)) as items:
+            async with aclosing(_read_by_litellm(await pending.response(), priced_model)) as items:
                 async for item in items:
                     yield item
             # litellm may have taken the place where the reply was cut for its end. What it asks of others
@@ -249,26 +267,51 @@ async def stream(
     finally:
         if exchange.body is not None:
             await exchange.body.aclose()
-        if response is not None:
-            await response.aclose()
+        await pending.aclose()
+
+
+async def rehearse() -> None:
+    """Make a call that is refused before anything is sent, so that litellm loads what it loads at the first.
+
+    That takes 0.2 s and more, half of it on the loop.
+    """
+    with suppress(ModelError):
+        async for _ in stream(
+            "openai/none",
+            [{"role": "user", "content": "none"}],
+            {"stream_options": {"include_usage": True}},
+            api_base="http://localhost/v1",
+            api_key="none",
+            addresses=(),
+            headers={},
+        ):
+            pass
+
+
+async def _ask(request: Mapping[str, Any]) -> Any:
+    """litellm's stream of the reply to a request that has been sent."""
+    response = await litellm.acompletion(**request)
+    if getattr(response, "completion_stream", response) is None:
+        await response.fetch_stream()  # Gemini's request is sent no earlier.
+    return response
 
 
 def _priced(reply: WireReply, priced_model: str | None) -> Finish:
     """The end of a reply, with what it cost where only litellm knows the price."""
     finish = reply.finish()
-    tokens = reply.tokens
+    tokens = finish.usage
     if finish.cost is not None or tokens is None or priced_model is None:
         return finish
     usage = litellm.Usage(
-        prompt_tokens=tokens.prompt,
-        completion_tokens=tokens.completion,
-        total_tokens=tokens.prompt + tokens.completion,
+        prompt_tokens=tokens.prompt_tokens,
+        completion_tokens=tokens.completion_tokens,
+        total_tokens=tokens.prompt_tokens + tokens.completion_tokens,
         prompt_tokens_details={
-            "cached_tokens": tokens.cached,
-            "cache_creation_tokens": tokens.written_to_cache,
+            "cached_tokens": tokens.cached_tokens,
+            "cache_creation_tokens": tokens.cache_write_tokens,
         },
-        cache_creation_input_tokens=tokens.written_to_cache,
-        cache_read_input_tokens=tokens.cached,
+        cache_creation_input_tokens=tokens.cache_write_tokens,
+        cache_read_input_tokens=tokens.cached_tokens,
     )
     return replace(finish, cost=_cost(priced_model, usage))
 
@@ -309,7 +352,7 @@ async def _read_by_litellm(response: Any, priced_model: str | None) -> AsyncGene
 
 def _request(
     model: str,
-    messages: Sequence[Message],
+    messages: Sequence[Message | MarkedMessage],
     parameters: Mapping[str, Any],
     api_base: str | None,
     api_key: str | None,
@@ -389,7 +432,13 @@ def _finish(response: Any, priced_model: str | None) -> Finish:
     )
     usage = next((chunk.usage for chunk in reversed(response.chunks) if getattr(chunk, "usage", None)), None)
     if usage is not None:
-        reply.count(*(getattr(usage, f"{name}_tokens", None) or 0 for name in ("prompt", "completion")))
+        details = getattr(usage, "prompt_tokens_details", None)
+        reply.count(
+            getattr(usage, "prompt_tokens", None) or 0,
+            getattr(usage, "completion_tokens", None) or 0,
+            getattr(details, "cached_tokens", None),
+            getattr(details, "cache_write_tokens", None),
+        )
         reply.cost = dollars(getattr(usage, "cost", None))  # OpenRouter sends what it charged.
         if reply.cost is None and reply.tokens is not None and priced_model is not None:
             reply.cost = _cost(priced_model, usage)

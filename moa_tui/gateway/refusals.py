@@ -20,6 +20,7 @@ _LONGEST_TEXT = 10_000
 
 SYSTEM_ROLE = "the system role"
 ALTERNATION = "two messages of one role in a row"
+CACHE_MARKS = "cache_control"
 
 _NAME = r"[\"'`\[({]{0,3}(?:[\w.]{1,60}\.)?([a-z]\w{1,40})\b[\"'`\])]{0,3}"
 _NOT_TAKEN = (
@@ -98,6 +99,13 @@ _NO_EFFORT = re.compile(
     r"|reasoning_effort['\"][\])]?,? ?['\"]msg['\"]: ?['\"]input should be",
     re.IGNORECASE,
 )
+_NO_CACHE_MARKS = re.compile(
+    # Bedrock: You invoked an unsupported model or your request did not allow prompt caching; extraneous key
+    # [cachePoint] is not permitted. Anthropic's own checks name what is inside of the mark that is refused:
+    # messages.0.content.0.text.cache_control.ephemeral.ttl: Extra inputs are not permitted.
+    r"did not allow prompt caching|extraneous key \[cachepoint\]|\bcache_control[.\w]{0,40}: extra inputs",
+    re.IGNORECASE,
+)
 _ALTERNATE = re.compile(
     # The templates of Llama 2, Mistral and Gemma; Perplexity; Anthropic's first models; DeepSeek's reasoner.
     r"roles must alternate|roles should be alternating|should alternate with assistant"
@@ -146,6 +154,8 @@ def not_taken(status: int | None, text: str) -> frozenset[str]:
     text = text[:_LONGEST_TEXT].replace("\\n", "\n").replace('\\"', '"')
     names: set[str] = set()
     if status != 500:
+        if _NO_CACHE_MARKS.search(text):
+            names.add(CACHE_MARKS)
         for pattern in _NOT_TAKEN_PATTERNS:
             names.update(match[1].lower() for match in pattern.finditer(text))
         if _NO_EFFORT.search(text):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from moa_tui.errors import UsageError
-from moa_tui.gateway.tls import check_environment
+from moa_tui.gateway import tls
 from moa_tui.settings.fault_log import record_bug
 
 if TYPE_CHECKING:
@@ -33,14 +33,24 @@ def load_litellm_stream() -> ModuleType:
     Raises UsageError where a variable of the environment keeps it from making any connection.
     """
     with _loading:
-        if _MODULE not in sys.modules:
-            check_environment(os.environ)
-        is_first_import = _MODULE not in sys.modules
-        module = importlib.import_module(_MODULE)
-        if is_first_import:
-            # litellm makes many objects that live as long as the program. Each full collection would walk
-            # them all and hold up every thread for a third of a second; it skips frozen ones.
-            gc.freeze()
+        if _MODULE in sys.modules:
+            return importlib.import_module(_MODULE)
+        tls.check_environment(os.environ)
+        # litellm makes many objects that live as long as the program. Looking through them for garbage, of
+        # which there is none, takes a fifth of the import; and each full collection afterwards would hold up
+        # every thread for a third of a second, but skips frozen objects.
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            module = importlib.import_module(_MODULE)
+            # On a thread of its own, for a loop may be running on this one.
+            rehearsal = threading.Thread(target=lambda: asyncio.run(module.rehearse()), name="moa-rehearsal")
+            rehearsal.start()
+            rehearsal.join()
+        finally:
+            if was_enabled:
+                gc.enable()
+        gc.freeze()
         return module
 
 

@@ -61,6 +61,7 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 # What litellm takes from the environment and sends to any server that speaks OpenAI's protocol.
 _ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
+_STREAM_TYPES = ("event-stream", "eventstream", "ndjson", "stream+json")
 _KNOWN_CODINGS = {"gzip", "x-gzip", "deflate"}
 
 
@@ -87,6 +88,8 @@ class Exchange:
         self.body: BoundedStream | None = None
         self.lost: Exception | None = None
         """What broke a request of the call: litellm would send it once more by itself."""
+        self.hand_over: Callable[[], Awaitable[None]] | None = None
+        """Awaited before litellm is given a streamed reply; None where litellm reads it at once."""
         self._origins = None if addresses is None else _origins(addresses)
         self.redirects = 0
         self.stream_bytes = STREAM_BYTES
@@ -152,10 +155,23 @@ async def send_bounded(
         exchange.lost = error
         raise
     try:
-        return await _bounded(request, response, exchange)
+        bounded = await _bounded(request, response, exchange)
     except BaseException:
         await response.aclose()
         raise
+    if exchange.hand_over is not None and bounded.status_code < 300 and _is_answer(request, bounded):
+        await exchange.hand_over()  # From here on, whoever makes the call closes its body.
+    return bounded
+
+
+def _is_answer(request: httpx.Request, response: httpx.Response) -> bool:
+    """True for a reply that is streamed, or was asked for as a stream; what litellm signs in with is not."""
+    content_type = response.headers.get("Content-Type", "")
+    if any(name in content_type for name in _STREAM_TYPES):
+        return True
+    with suppress(httpx.RequestNotRead):
+        return b'"stream"' in request.content
+    return False
 
 
 async def _bounded(request: httpx.Request, response: httpx.Response, exchange: Exchange) -> httpx.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.amounts import dollars, token_count
@@ -146,6 +146,11 @@ class WireReply:
         # Some servers send zeros for what they did not count, and no request takes no token at all.
         if tokens[0] is not None and tokens[1] is not None and any(tokens):
             self.tokens = Tokens(tokens[0], tokens[1], number(cached) or 0, number(written_to_cache) or 0)
+
+    def count_cached(self, cached: object) -> None:
+        """The tokens read from a cache, where a server tells them apart from the counts before."""
+        if self.tokens is not None and not self.tokens.cached:
+            self.tokens = replace(self.tokens, cached=number(cached) or 0)
 
     def fail(self, error: object) -> None:
         """An error that was sent as an event; the first one is kept."""

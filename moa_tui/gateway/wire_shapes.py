@@ -30,6 +30,8 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_te
 def _openai(reply: WireReply, event: Event) -> None:
     _openai_usage(reply, event.get("usage"))
     _openai_usage(reply, fields(event.get("x_groq")).get("usage"))
+    if "timings" in event:  # llama.cpp before it counted cached tokens in the usage
+        reply.count_cached(fields(event["timings"]).get("cache_n"))
     for choice in map(fields, items(event.get("choices"))):
         index = number(choice.get("index")) or 0
         if reply.choice is None:
@@ -93,8 +95,13 @@ def _openai_usage(reply: WireReply, usage: object) -> None:
     thought = number(fields(usage.get("completion_tokens_details")).get("reasoning_tokens"))
     if thought and read is not None and written is not None and read + written + thought == total:
         completion = written + thought  # xAI counts what a model thought apart.
-    cached = fields(usage.get("prompt_tokens_details")).get("cached_tokens")
-    reply.count(prompt, completion, cached or usage.get("prompt_cache_hit_tokens"))
+    details = fields(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+    # OpenAI and most of its imitators; Moonshot and Together; DeepSeek; proxies in front of Claude.
+    cached = [details.get("cached_tokens")]
+    cached += [usage.get(n) for n in ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")]
+    # OpenAI since GPT-5.6 and OpenRouter; proxies in front of Claude.
+    written_to_cache = details.get("cache_write_tokens") or usage.get("cache_creation_input_tokens")
+    reply.count(prompt, completion, next(filter(None, cached), None), written_to_cache)
     if (cost := stated_cost(usage.get("cost"))) is not None:
         reply.cost = cost
 

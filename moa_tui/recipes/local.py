@@ -83,7 +83,7 @@ def local_recipe(servers: Sequence[LocalServer]) -> Recipe:
         defaults=_defaults([largest], agents),
         layers=(
             _layer(agents),
-            _layer((largest.agent,), reads=True),
+            _layer((largest.agent,)),
         ),
         limits=_limits(concurrency=_calls_at_once(candidates)),
     )
@@ -110,8 +110,8 @@ def slim_recipe(servers: Sequence[LocalServer]) -> Recipe:
         defaults=_defaults(candidates, agents),
         layers=(
             _layer(agents),
-            _layer(agents, reads=True),
-            _layer((candidates[0].agent,), reads=True),
+            _layer(agents),
+            _layer((candidates[0].agent,)),
         ),
         limits=_limits(concurrency=1, one_model_at_a_time=True),
     )
@@ -182,14 +182,12 @@ def _proposers(candidates: Sequence[_Candidate]) -> tuple[Agent, ...]:
     return tuple(candidate.agent for candidate in candidates)
 
 
-def _layer(agents: tuple[Agent, ...], *, reads: bool = False) -> Layer:
-    """A layer of local models, which reads the one before where it `reads`.
+def _layer(agents: tuple[Agent, ...]) -> Layer:
+    """A layer of local models.
 
-    Answers cut at their limit are read too: where the context is small, the limit is short. Some models'
-    templates know no system message, so references stand in the user's.
+    Answers cut at their limit are read too: where the context is small, the limit is short.
     """
-    layer = Layer(agents=agents, use_partial=True)
-    return layer.model_copy(update={"placement": "user"}) if reads else layer
+    return Layer(agents=agents, use_partial=True)
 
 
 def _defaults(readers: Iterable[_Candidate], proposers: Sequence[Agent]) -> Sampling:

@@ -40,6 +40,10 @@ class ModelChoice:
     missing_key: str | None = None
     api_base: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    cached_price: float | None = None
+    """Of a token of a prompt that is read from the provider's cache."""
+    cache_write_price: float | None = None
+    """Of a token of a prompt that is written to the provider's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,8 @@ class ModelCatalog:
                     facts.prompt_price,
                     facts.completion_price,
                     missing_keys.get(agent.model),
+                    cached_price=facts.cached_price,
+                    cache_write_price=facts.cache_write_price,
                 )
             )
         return choices

@@ -24,10 +24,11 @@ class Group:
     counts the requests that were sent; a reply reused from an earlier run adds nothing.
 
     `cost` is in US dollars and leaves out the `unpriced` calls, whose price is unknown. `estimated` counts
-    calls whose tokens the provider did not count. `unfinished` counts the calls that are running now, or that
-    were running when moa-tui ended. `first_token_seconds` and `seconds` are medians of the times to the first
-    token and to the end: for a model or agent, of its calls; for a recipe or month, of the final answers of
-    its turns, from the start of the turn. None means that nothing was measured.
+    calls whose tokens the provider did not count. `cached_tokens` are the prompt tokens that providers read
+    from their caches, `cache_write_tokens` those that they wrote to them. `unfinished` counts the calls that
+    are running now, or that were running when moa-tui ended. `first_token_seconds` and `seconds` are medians
+    of the times to the first token and to the end: for a model or agent, of its calls; for a recipe or month,
+    of the final answers of its turns, from the start of the turn. None means that nothing was measured.
 
     `proposed` counts the answers asked of agents before the last layer, `used` those that the next layer
     read, `left_out` those left out by hand, `taken` those made the final answer by hand. `overlap` is the
@@ -53,6 +54,8 @@ class Group:
     left_out: int
     taken: int
     overlap: float | None
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

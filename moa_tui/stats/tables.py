@@ -74,6 +74,10 @@ def _used_share(group: Group) -> float | None:
     return group.used / group.proposed if group.proposed else None
 
 
+def _cached_share(group: Group) -> float | None:
+    return group.cached_tokens / group.prompt_tokens if group.prompt_tokens else None
+
+
 def _tokens(number: int, group: Group) -> str:
     return ("~" if group.estimated and number else "") + _count(number)
 
@@ -110,11 +114,12 @@ MEASURES: dict[str, Measure] = {
         lambda group: percent(group.overlap),
         "wording that the final answer shares, on average",
     ),
+    "cached": Measure(_cached_share, lambda group: percent(_cached_share(group))),
 }
 # The columns in the order in which they get a place where there is no room for all.
 _PRIORITY: tuple[str, ...] = (
-    "calls", "price", "time", "failed", "used", "overlap", "first", "out", "in", "turns", "left out", "taken",
-    "partial", "stopped",
+    "calls", "price", "time", "failed", "used", "overlap", "first", "out", "in", "cached", "turns",
+    "left out", "taken", "partial", "stopped",
 )  # fmt: skip
 _KINDS_OF_TURNS = frozenset({"recipes", "months"})
 """The kinds of which each turn belongs to one group alone, so that a count of turns says something."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.layer import WRITING_TASKS
+from moa_tui.engine.values import Usage
 from moa_tui.stats.figures import Figures, Group
 from moa_tui.store.row_json import failure_from
 from moa_tui.store.text_pool import decoded
@@ -29,8 +30,8 @@ T = TypeVar("T")
 _COUNTED = "FROM turns AS t JOIN conversations AS o ON o.key = t.conversation WHERE o.deleted IS NULL"
 _CALLS = """
 SELECT c.turn, c.layer, c.place, c.agent, c.model, c.status, c.reused, c.text,
-       CASE c.status WHEN 'stopped' THEN c.error END, c.prompt_tokens, c.completion_tokens, c.estimated,
-       c.cost, c.started, c.first_token, c.ended
+       CASE c.status WHEN 'stopped' THEN c.error END, c.cost, c.started, c.first_token, c.ended,
+       c.prompt_tokens, c.completion_tokens, c.estimated, c.cached_tokens, c.cache_write_tokens
 FROM calls AS c
 """
 _NO_MONTH = "unknown"
@@ -133,6 +134,8 @@ class _Sum:
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
     estimated: int = 0
     cost: float = 0.0
     unpriced: int = 0
@@ -146,21 +149,16 @@ class _Sum:
     overlap: list[float] = field(default_factory=list)
 
     def add(
-        self,
-        prompt_tokens: int,
-        completion_tokens: int,
-        estimated: int,
-        cost: float | None,
-        started: float,
-        first_token: float | None,
-        ended: float,
+        self, usage: Usage, cost: float | None, started: float, first_token: float | None, ended: float
     ) -> None:
         """Add a call that was sent and is over; its times are from the start of the run."""
         self.calls += 1
         # An older version may have kept numbers that cannot be meant.
-        self.prompt_tokens += token_count(prompt_tokens) or 0
-        self.completion_tokens += token_count(completion_tokens) or 0
-        self.estimated += estimated
+        self.prompt_tokens += token_count(usage.prompt_tokens) or 0
+        self.completion_tokens += token_count(usage.completion_tokens) or 0
+        self.cached_tokens += token_count(usage.cached_tokens) or 0
+        self.cache_write_tokens += token_count(usage.cache_write_tokens) or 0
+        self.estimated += usage.estimated
         if (believed := dollars(cost)) is None:
             self.unpriced += 1
         else:
@@ -194,11 +192,12 @@ class _Count:
         # An answer is used where a later layer was asked; a vote reads answers without asking anybody.
         read_until = rows[-1][1] + (turn.flow.votes and turn.status in _ANSWERED)
         for _, layer, place, agent, model, status, reused, _, why_stopped, *numbers in rows:
+            cost, started, first_token, ended, *tokens = numbers
             own = sums[layer, place] = self._sums[turn.recipe, turn.month, model, agent]
-            if not reused and numbers[4] is not None:
+            if not reused and started is not None:
                 own.statuses[status] += 1
                 if status is not None:
-                    own.add(*numbers)
+                    own.add(Usage(*tokens), cost, started, first_token, ended)
             if layer <= len(turn.flow.passes) and (passed := turn.flow.passes[layer - 1]):
                 own.proposed += 1
                 own.left_out += status == "excluded"
@@ -275,6 +274,8 @@ def _group(name: str, turns: int, sums: Collection[_Sum], times: Collection[_Tim
         calls=sum(each.calls for each in sums) + statuses[None],
         prompt_tokens=sum(each.prompt_tokens for each in sums),
         completion_tokens=sum(each.completion_tokens for each in sums),
+        cached_tokens=sum(each.cached_tokens for each in sums),
+        cache_write_tokens=sum(each.cache_write_tokens for each in sums),
         estimated=sum(each.estimated for each in sums),
         cost=fsum(each.cost for each in sums),
         unpriced=sum(each.unpriced for each in sums),

@@ -9,8 +9,10 @@ from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Outcome, Reply
+    from moa_tui.engine.values import CallId, Outcome, Reply
 
 # State -> glyph. The word for the state always stands beside it, so nothing depends on colour or font.
 GLYPHS = {
@@ -34,11 +36,48 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def calls_words(calls: int, requests: int) -> str:
+    """The number of calls, and of requests at most where some of the calls are asked several times."""
+    words = counted(calls, "call")
+    return words if requests <= calls else f"{words}, {requests} requests at most"
+
+
 def money(dollars: float | None) -> str:
     """A price as text; None is `price unknown`."""
     if dollars is None:
         return "price unknown"
     return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 0.1 else f"${dollars:.2f}"
+
+
+def read_words(read: Mapping[CallId, int], whole: Collection[CallId], total: int) -> str:
+    """What a part of an answer was written from, such as `4 of 6 beginnings, 512 characters each`.
+
+    `read` has the characters that were read of each of `total` answers, `whole` those that had ended.
+    """
+    lengths = [length for call, length in read.items() if call not in whole]
+    if not lengths:
+        return f"{len(read)} of {total} answers, whole"
+    least, most = min(lengths), max(lengths)
+    size = f"{most:,} characters" if least == most else f"{least:,} to {most:,} characters"
+    if len(lengths) == len(read):
+        each = " each" if least == most and len(read) > 1 else ""
+        return f"{len(read)} of {total} beginnings, {size}{each}"
+    begun = counted(len(lengths), "beginning")
+    return f"{len(read)} of {total} answers: {len(read) - len(lengths)} whole, {begun} of {size}"
+
+
+def step_words(
+    part: int, read: Mapping[CallId, int], whole: Collection[CallId], total: int, *, is_again: bool
+) -> str:
+    """From what a part of an answer is written, such as `part 2 from 4 of 6 beginnings, 512 characters each`.
+
+    Of an answer that is begun from whole answers, `begun from 4 of 6 answers, whole`. `is_again` is true
+    where the request before has written nothing that is shown.
+    """
+    source = read_words(read, whole, total)
+    if part == 1 and not read.keys() - set(whole):
+        return f"begun{' again' if is_again else ''} from {source}"
+    return f"part {part}{', begun again,' if is_again else ''} from {source}"
 
 
 def describe(reply: Reply) -> str:

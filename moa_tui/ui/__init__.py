@@ -6,3 +6,9 @@ to bottom: `app`, `chat` (the chat screen), `screens`, `widgets`, and what those
 draw and pass keys on; decisions are made in `moa_tui.chat`. Only this package imports Textual, and it never
 imports the store or the gateway.
 """
+
+import os
+
+# Textual paints at most so many times a second, by default 60: a key that comes just behind a frame would
+# wait for 16 ms. It reads this when it is imported, and paints nothing that has not changed.
+os.environ.setdefault("TEXTUAL_FPS", "250")

@@ -12,7 +12,19 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, likeness, scale, screen, stairs, stall, startup, store, tokens
+from tests.benchmarks import (
+    engine,
+    likeness,
+    memory,
+    prefix,
+    scale,
+    screen,
+    stairs,
+    stall,
+    startup,
+    store,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +34,7 @@ if TYPE_CHECKING:
 SUITES: dict[str, Callable[[], list[Figure]]] = {
     "startup": startup.measure,
     "engine": engine.measure,
+    "memory": memory.measure,
     "stall": stall.measure,
     "screen": screen.measure,
     "scale": scale.measure,
@@ -29,18 +42,19 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "store": store.measure,
     "likeness": likeness.measure,
     "tokens": tokens.measure,
+    "prefix": prefix.measure,
 }
 
 
 def main() -> None:
     names = [name for name in sys.argv[1:] if name in SUITES] or list(SUITES)
     figures = [figure for name in names for figure in SUITES[name]()]
-    print(f"{'what':<58} {'value':>10} {'unit':<14} {'baseline':>10} {'ratio':>7}  spread")
+    print(f"{'what':<64} {'value':>10} {'unit':<14} {'baseline':>10} {'ratio':>7}  spread")
     for figure in figures:
         baseline = "" if figure.baseline is None else f"{figure.baseline:.4g}"
         ratio = "" if figure.ratio is None else f"{figure.ratio:.3f}"
         print(
-            f"{figure.name:<58} {figure.value:>10.4g} {figure.unit:<14} {baseline:>10} {ratio:>7}  "
+            f"{figure.name:<64} {figure.value:>10.4g} {figure.unit:<14} {baseline:>10} {ratio:>7}  "
             f"{figure.low:.4g} to {figure.high:.4g}"
         )
     machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from tests.benchmarks.figures import figure, percentile, remote_server
 from tests.benchmarks.terminal import RARE, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.benchmarks.figures import Figure, RemoteServer
 
@@ -27,6 +28,8 @@ START_ROUNDS = 10
 STREAM_ROUNDS = 2
 SECONDS = 15
 RATE = 100
+SIZES = ((120, 40), (200, 50))
+FLOOR_SECONDS = 8
 SMALLEST_APP = """
 from textual.app import App
 from textual.widgets import Static, TextArea
@@ -45,8 +48,10 @@ def measure() -> list[Figure]:
     with remote_server() as server, TemporaryDirectory() as folder:
         place = Place(Path(folder), server)
         figures = start(place)
-        for panes in (6, 12):
-            figures += streaming(place, panes)
+        for size in SIZES:
+            floor = floor_echoes(place, size)
+            for panes in (1, 6, 12):
+                figures += streaming(place, panes, size, floor)
         return [*figures, *long_conversations(place)]
 
 
@@ -129,55 +134,90 @@ def start(place: Place) -> list[Figure]:
     ]
 
 
-def streaming(place: Place, panes: int) -> list[Figure]:
-    """So many panes at RATE tokens a second for SECONDS, over HTTP and litellm, keys pressed meanwhile."""
+def streaming(place: Place, panes: int, size: tuple[int, int], floor: Sequence[float]) -> list[Figure]:
+    """So many panes at RATE tokens a second for SECONDS, over HTTP and litellm, keys pressed meanwhile.
+
+    `floor` are the echoes of the same keys in a program of Textual that does nothing else.
+    """
     agent = {"model": f"lab/ok@n={SECONDS * RATE},tps={RATE},ttft=0.1"}
-    recipe = place.recipe(
-        layers=[{"agents": [{**agent, "count": panes}]}, {"agents": [{"model": "lab/ok@n=100,tps=100"}]}]
-    )
-    cpu, p50, p99, echo50, echo99, wall, critical, last = ([] for _ in range(8))
-    for _ in range(STREAM_ROUNDS):
-        place.server.reset()
-        with place.child("stream", recipe) as terminal:
-            terminal.wait_for("sk anything")
-            time.sleep(5)  # litellm is imported after the first paint; that has a figure of its own
-            terminal.press("hello\r")
-            terminal.wait_for("writing", 60)
-            echoes = []
-            end = time.monotonic() + SECONDS - 2
-            number = 0
-            while time.monotonic() < end:
-                echoes.append(terminal.echo_seconds(RARE[number % len(RARE)]) * 1000)
-                number += 1
-                time.sleep(0.13)
-            terminal.wait_for(f"{panes + 1} of {panes + 1} calls", 60)
-            drawn = time.monotonic()
-            inside = place.wait_for_result(60)
-        requests = sorted(place.server.requests(), key=lambda request: request["started"])
-        assert len(requests) == panes + 1
-        layer = requests[:panes]
-        critical.append(
-            max(one["ended"] - one["started"] for one in layer)
-            + requests[-1]["ended"]
-            - requests[-1]["started"]
+    layers = [{"agents": [{**agent, "count": panes}]}]
+    if panes > 1:
+        layers.append({"agents": [{"model": "lab/ok@n=100,tps=100", "count": 1}]})
+    rounds = [_streaming_round(place, place.recipe(layers=layers), size) for _ in range(STREAM_ROUNDS)]
+    calls = panes + (panes > 1)
+    assert all(len(each.requests) == calls for each in rounds)
+    inside = [each.inside for each in rounds]
+    critical = [
+        sum(
+            max(request["ended"] - request["started"] for request in layer)
+            for layer in (each.requests[:panes], each.requests[panes:])
+            if layer
         )
-        wall.append(inside["seconds"])
-        last.append((drawn - requests[-1]["ended"]) * 1000)
-        cpu.append(inside["cpu"])
-        p50.append(inside["p50"])
-        p99.append(inside["p99"])
-        echo50.append(median(echoes))
-        echo99.append(percentile(echoes, 0.99))
-    what = f"{panes} panes x {RATE} tokens/s"
-    return [
-        figure(f"{what}: CPU of the whole process", "% of a core", cpu),
-        figure(f"{what}: loop lateness p50", "ms", p50),
-        figure(f"{what}: loop lateness p99", "ms", p99),
-        figure(f"{what}: key to echo p50", "ms", echo50),
-        figure(f"{what}: key to echo p99", "ms", echo99),
-        figure(f"{what}: run, to the server's critical path", "s", wall, critical),
-        figure(f"{what}: last token sent to the end drawn", "ms", last),
+        for each in rounds
     ]
+    what = f"{panes} x {RATE} tok/s, {size[0]}x{size[1]}"
+    p99 = [percentile(each.echoes, 0.99) for each in rounds]
+    floor99 = [percentile(floor, 0.99)]
+    return [
+        figure(f"{what}: CPU of the process", "% of a core", [each["cpu"] for each in inside]),
+        figure(f"{what}: loop lateness p50", "ms", [each["p50"] for each in inside]),
+        figure(f"{what}: loop lateness p99", "ms", [each["p99"] for each in inside]),
+        figure(f"{what}: key to echo p50", "ms", [median(each.echoes) for each in rounds], [median(floor)]),
+        figure(f"{what}: key to echo p99", "ms", p99, floor99),
+        figure(f"{what}: layouts per key", "", [each["layouts"] / each["keys"] for each in inside]),
+        figure(
+            f"{what}: to the terminal, to what Textual writes",
+            "kB/s",
+            [each["sent"] for each in inside],
+            [each["drawn"] for each in inside],
+        ),
+        figure(f"{what}: run, to the critical path", "s", [each["seconds"] for each in inside], critical),
+        figure(f"{what}: last token to the end drawn", "ms", [each.last_drawn for each in rounds]),
+    ]
+
+
+@dataclass
+class _Round:
+    """One run while keys were pressed: their echoes in ms, and what was measured from inside."""
+
+    echoes: list[float]
+    inside: dict[str, float]
+    requests: list[dict[str, Any]]
+    last_drawn: float
+
+
+def _streaming_round(place: Place, recipe: str, size: tuple[int, int]) -> _Round:
+    place.server.reset()
+    with place.child("stream", recipe, size=size) as terminal:
+        terminal.wait_for("sk anything")
+        time.sleep(5)  # litellm is imported after the first paint; that has a figure of its own
+        terminal.press("hello\r")
+        while not place.server.requests():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        echoes = _echoes(terminal, SECONDS - 2)
+        inside = place.wait_for_result(60)
+        requests = sorted(place.server.requests(), key=lambda request: request["started"])
+    last_drawn = (inside["over"] - max(request["ended"] for request in requests)) * 1000
+    return _Round(echoes, inside, requests, last_drawn)
+
+
+def _echoes(terminal: Terminal, seconds: float) -> list[float]:
+    """The times from key to echo, in ms, of some seven keys a second."""
+    echoes: list[float] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        echoes.append(terminal.echo_seconds(RARE[len(echoes) % len(RARE)]) * 1000)
+        time.sleep(0.13)
+    return echoes
+
+
+def floor_echoes(place: Place, size: tuple[int, int]) -> list[float]:
+    """The echoes of keys in the smallest app, which has nothing else to do."""
+    with Terminal([sys.executable, "-c", SMALLEST_APP], place.environ, *size) as terminal:
+        terminal.wait_for("sk anything")
+        time.sleep(0.5)
+        return _echoes(terminal, FLOOR_SECONDS)
 
 
 def long_conversations(place: Place) -> list[Figure]:

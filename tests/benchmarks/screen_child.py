@@ -28,6 +28,7 @@ from moa_tui.settings import config, paths
 from moa_tui.store import Store
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat.screen import ChatScreen
+from moa_tui.ui.terminal.thin_output import ThinOutput
 from tests.benchmarks.figures import percentile
 
 if TYPE_CHECKING:
@@ -35,6 +36,23 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 0.005
 TURNS = 1000
+
+
+class _Output:
+    """Counts the characters that Textual has drawn, and those of them that were sent to the terminal."""
+
+    drawn = sent = 0
+
+    @classmethod
+    def count(cls) -> None:
+        thin = ThinOutput.thin
+
+        def counted(output: ThinOutput, data: str) -> str:
+            thinned = thin(output, data)
+            cls.drawn, cls.sent = cls.drawn + len(data.encode()), cls.sent + len(thinned.encode())
+            return thinned
+
+        ThinOutput.thin = counted  # type: ignore[method-assign]
 
 
 class Watched(MoaApp):
@@ -57,21 +75,32 @@ class Watched(MoaApp):
 
     async def watch_stream(self) -> None:
         state = self.chat_screen.state
-        while state.run_view is None or state.run_view.layer_words(1).count("●") == 0:
+        while state.run_view is None or all(view.first_token is None for view in state.run_view.layers[0]):
             await asyncio.sleep(0.01)
         run, late = state.run_view, []
+        layouts: list[object] = []
+        self.chat_screen.screen_layout_refresh_signal.subscribe(self, layouts.append, immediate=True)
         begin, cpu = time.monotonic(), time.process_time()
+        drawn, sent, keys = _Output.drawn, _Output.sent, len(self.chat_screen.view.box.prompt.text)
         while not all(view.over for view in run.layers[0]):
             before = time.perf_counter()
             await asyncio.sleep(BEAT_SECONDS)
             late.append((time.perf_counter() - before - BEAT_SECONDS) * 1000)
-        share = (time.process_time() - cpu) / (time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        share = (time.process_time() - cpu) / seconds
+        drawn, sent = _Output.drawn - drawn, _Output.sent - sent
+        keys = len(self.chat_screen.view.box.prompt.text) - keys
+        laid_out = len(layouts)
         while not run.over:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
+        over = asyncio.Event()
+        self.chat_screen.call_after_refresh(over.set)
+        await over.wait()
         assert run.outcome is not None
         self.report(
             cpu=share * 100, p50=percentile(late, 0.5), p99=percentile(late, 0.99), max=max(late),
-            seconds=run.outcome.seconds,
+            seconds=run.outcome.seconds, over=time.monotonic(), layouts=laid_out, keys=max(1, keys),
+            drawn=drawn / seconds / 1000, sent=sent / seconds / 1000,
         )  # fmt: skip
 
     async def open_long(self) -> None:
@@ -114,6 +143,7 @@ def resident_megabytes() -> float:
 def main(kind: type[Watched] = Watched, database: str = "result.db") -> None:
     """Open the chat; `kind` is the app that measures itself, `database` the file beside the result."""
     case, result, *rest = sys.argv[1:]
+    _Output.count()
     settings = config.load(paths.config_file())
     gateway = Gateway(settings.endpoints, os.environ)
     models = ModelCatalog(settings, gateway, os.environ)

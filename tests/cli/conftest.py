@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from moa_tui.gateway import discovery
 from tests.cli.shell import Shell
-from tests.warm import WarmStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.model_server import ModelServer
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[WarmStart | None]:
-    """Starts commands quickly; None where no process can fork."""
-    if sys.platform == "win32":
-        yield None
-    else:
-        with WarmStart() as start:
-            yield start
+    from tests.warm import WarmStart
 
 
 @pytest.fixture

@@ -129,6 +129,8 @@ def test_json_is_one_document_with_everything(shell: Shell) -> None:
         "prompt_tokens": good["usage"]["prompt_tokens"],
         "completion_tokens": 21,
         "estimated": False,
+        "cached_tokens": 0,
+        "cache_write_tokens": 0,
     }
     assert good["messages"] == [{"role": "user", "content": "hello"}]
     assert bad["error"]["kind"] == "auth"

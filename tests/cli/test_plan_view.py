@@ -78,3 +78,13 @@ def test_where_no_price_is_known_none_is_told() -> None:
     assert first_lines.endswith(
         "price unknown, the calls with a known price at most " + money(half.known_cost)
     )
+
+
+def test_the_graph_says_when_a_layer_begins_early() -> None:
+    for option, said in (
+        ({"stairs": {"chunk": 64, "wait": 2}}, "begins at 2 beginnings of 64 tokens, and writes on as they"),
+        ({"start": {"with": 1}}, "begins at 1 whole answer"),
+    ):
+        this = recipe(["a", "b"], {"agents": ["w"], **option})
+        drawn = graph_lines(this, plan(this, [{"role": "user", "content": "?"}], facts_unknown))
+        assert said in " ".join(drawn.split())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from rich.cells import cell_len
 
-from moa_tui.cli.progress import _Row, table_lines
-from moa_tui.engine.values import CallId, Reply, Usage
+from moa_tui.cli.progress import LinesProgress, TableProgress, _Row, table_lines
+from moa_tui.engine.events import CallEnded, CallStarted, Delta, StepEnded, StepStarted
+from moa_tui.engine.values import CallId, Reply, Step, Usage
+from tests.helpers import recipe
 
 DONE = Reply(
     "a", "m", "done", text="x", usage=Usage(5, 380, estimated=False), cost=0.0123, started=0, ended=8.2
@@ -55,3 +59,81 @@ def test_with_few_lines_what_runs_is_shown_and_the_rest_takes_a_line_a_layer() -
     tiny = table_lines(rows(["a"] * 6, running | over), 79, 5)
     assert len(tiny) <= 5
     assert "more" in tiny[-1]
+
+
+# While an answer is written before all that it reads is there
+
+EARLY = recipe(["a", "b"], {"agents": ["judge"], "stairs": {"wait": 1}})
+A, B, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
+PART_1 = StepStarted(JUDGE, 1, (), {A: 512}, frozenset(), 2, 1.0)
+PART_2 = StepStarted(JUDGE, 2, (), {A: 900, B: 512}, frozenset({A}), 2, 1.0)
+
+
+def test_a_line_says_what_each_part_of_the_answer_is_written_from() -> None:
+    err = io.StringIO()
+    progress = LinesProgress(EARLY, err)
+    part_1_ended = StepEnded(JUDGE, Step((), {A: 512}, frozenset(), 30))
+    for event in (PART_1, part_1_ended, CallEnded(A, DONE), PART_2):
+        progress.show(event)
+    assert err.getvalue().splitlines() == [
+        "L2.1 judge: part 1 from 1 of 2 beginnings, 512 characters",
+        "L1.1 a: done, 380 tokens, 8.2 s, $0.0123",
+        "L2.1 judge: part 2 from 2 of 2 answers: 1 whole, 1 beginning of 512 characters",
+    ]
+
+
+def test_a_line_says_that_the_answer_is_begun_from_whole_answers_or_begun_again() -> None:
+    err = io.StringIO()
+    progress = LinesProgress(EARLY, err)
+    progress.show(StepStarted(JUDGE, 1, (), {A: 512}, frozenset({A}), 2, 1.0))
+    progress.show(StepEnded(JUDGE, Step((), {A: 512}, frozenset({A}), 0)))
+    progress.show(StepStarted(JUDGE, 2, (), {A: 512, B: 9}, frozenset({A, B}), 2, 1.0))
+    assert err.getvalue().splitlines() == [
+        "L2.1 judge: begun from 1 of 2 answers, whole",
+        "L2.1 judge: begun again from 2 of 2 answers, whole",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["lines", "table"])
+def test_who_ends_in_the_middle_of_the_answer_is_told_behind_it(kind: str) -> None:
+    screen = io.StringIO()
+    progress = (
+        LinesProgress(EARLY, screen, shares_screen=True)
+        if kind == "lines"
+        else TableProgress(EARLY, screen, shares_screen=True)
+    )
+    with progress:
+        progress.show(CallStarted(A, EARLY.lineup[0][0], (), 0.0))
+        progress.show(CallStarted(JUDGE, EARLY.lineup[1][0], (), 0.0))
+        progress.show(PART_1)
+        progress.make_way()
+        progress.show(StepEnded(JUDGE, Step((), {A: 512}, frozenset(), 8)))
+        screen.write("The moa ")
+        progress.show(CallEnded(A, DONE))
+        progress.show(PART_2)
+        screen.write("is a bird.\n")
+        assert "The moa is a bird.\n" in screen.getvalue()
+        progress.answer_ended()
+        progress.show(CallEnded(B, DONE))
+    behind = screen.getvalue().partition("The moa is a bird.\n")[2]
+    assert "L1.1 a: done" in behind
+    assert "L1.2 a: done" in behind
+
+
+def test_without_an_end_of_the_answer_nothing_is_kept_back_for_ever() -> None:
+    screen = io.StringIO()
+    with LinesProgress(EARLY, screen, shares_screen=True) as progress:
+        progress.make_way()
+        progress.show(CallEnded(A, DONE))
+        assert screen.getvalue() == ""
+    assert "L1.1 a: done" in screen.getvalue()
+
+
+def test_the_table_says_which_part_is_written_and_when_it_waits() -> None:
+    progress = TableProgress(EARLY, io.StringIO(), shares_screen=False)
+    progress.show(CallStarted(JUDGE, EARLY.lineup[1][0], (), 0.0))
+    progress.show(PART_2)
+    progress.show(Delta(JUDGE, "text", "The moa"))
+    assert "written from 2 of 2 answers" in table_lines(progress._rows, 100, 60)[-1]
+    progress.show(StepEnded(JUDGE, Step((), {A: 1}, frozenset(), 7)))
+    assert "waits for more to read" in table_lines(progress._rows, 100, 60)[-1]

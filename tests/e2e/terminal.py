@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tests.warm import WarmProcess, WarmStart
+
 _TOKEN = re.compile(
     r"(?P<csi>\x1b\[[0-?]*[ -/]*[@-~])"
     r"|(?P<string>\x1b[]PX^_].*?(?:\x07|\x1b\\))"
@@ -132,7 +134,9 @@ class Terminal:
         environ: Mapping[str, str],
         size: tuple[int, int] = (80, 24),
         folder: Path | None = None,
+        warm: WarmStart | None = None,
     ) -> None:
+        """With `warm` the command is `moa-tui`, whichever file `command` begins with."""
         self._master, slave = pty.openpty()
         self._set_size(*size)
         self.screen = Screen(*size)
@@ -141,13 +145,17 @@ class Terminal:
         self._changed = threading.Condition()
         surroundings = {name: value for name, value in environ.items() if name not in ("COLUMNS", "LINES")}
         # A session's leader that opens a terminal takes it as its own; opened by the parent it would not be.
-        self.process = subprocess.Popen(
-            ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(slave), *command],
-            env=surroundings,
-            cwd=folder,
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-        )
+        self.process: subprocess.Popen[bytes] | WarmProcess
+        if warm is not None:
+            self.process = warm.on_terminal(command[1:], surroundings, os.ttyname(slave), folder)
+        else:
+            self.process = subprocess.Popen(
+                ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(slave), *command],
+                env=surroundings,
+                cwd=folder,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+            )
         self._slave = slave
         self._reader = threading.Thread(target=self._read, name="terminal-reader", daemon=True)
         self._reader.start()

@@ -15,6 +15,8 @@ from tests.e2e.terminal import Terminal, offences, squeezed, tokens, write_recip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.warm import WarmStart
+
 READY = "Ask anything"
 
 
@@ -25,9 +27,11 @@ def recipe(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def terminal(program: str, environ: dict[str, str], recipe: str) -> Iterator[Terminal]:
+def terminal(
+    program: str, environ: dict[str, str], recipe: str, warm: WarmStart | None
+) -> Iterator[Terminal]:
     """The program, ready for a prompt."""
-    with Terminal([program, "-r", recipe], environ) as running:
+    with Terminal([program, "-r", recipe], environ, warm=warm) as running:
         running.wait_for(READY)
         yield running
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moa_tui.conversation import Turn
+    from tests.warm import WarmStart
 
 if sys.platform == "win32":
     pytest.skip("there is no SIGKILL on Windows", allow_module_level=True)
@@ -32,9 +33,9 @@ _TOKENS = re.compile(r"~([1-9][\d,]*) tok")
 _A_SECOND_AND_A_LITTLE = 1.25
 
 
-def killed(program: str, environ: dict[str, str], prompt: str, after: float) -> int:
+def killed(program: str, environ: dict[str, str], warm: WarmStart | None, prompt: str, after: float) -> int:
     """Ask, look after so many seconds, kill a second later; how many tokens had been there to see."""
-    with Terminal([program, "-r", "demo"], environ, (100, 30)) as terminal:
+    with Terminal([program, "-r", "demo"], environ, (100, 30), warm=warm) as terminal:
         terminal.wait_for("Ask anything", 30)
         terminal.send(prompt)
         terminal.wait_for(prompt)
@@ -60,7 +61,7 @@ def tokens(turn: Turn) -> int:
 
 
 def test_nothing_older_than_a_second_is_lost_whenever_it_is_killed(
-    program: str, environ: dict[str, str], config: Path, tmp_path: Path
+    program: str, environ: dict[str, str], config: Path, tmp_path: Path, warm: WarmStart | None
 ) -> None:
     environ["MOA_TUI_DATA_DIR"] = str(tmp_path / "kept")
     moments = random.Random(20)
@@ -71,7 +72,7 @@ def test_nothing_older_than_a_second_is_lost_whenever_it_is_killed(
             seen = dict(
                 zip(
                     asked,
-                    pool.map(lambda one: killed(program, environ, *one), asked.items()),
+                    pool.map(lambda one: killed(program, environ, warm, *one), asked.items()),
                     strict=True,
                 )
             )
@@ -90,11 +91,11 @@ def test_nothing_older_than_a_second_is_lost_whenever_it_is_killed(
 
 
 def test_the_next_start_shows_what_was_interrupted_and_goes_on_from_there(
-    program: str, environ: dict[str, str], config: Path, tmp_path: Path
+    program: str, environ: dict[str, str], config: Path, tmp_path: Path, warm: WarmStart | None
 ) -> None:
     environ["MOA_TUI_DATA_DIR"] = str(tmp_path / "kept")
     with ExitStack() as open_:
-        first = open_.enter_context(Terminal([program, "-r", "demo"], environ, (100, 40)))
+        first = open_.enter_context(Terminal([program, "-r", "demo"], environ, (100, 40), warm=warm))
         first.wait_for("Ask anything", 30)
         first.send("why moa?\r")
         # The second layer is at work: the first is whole.

@@ -18,6 +18,8 @@ from tests.e2e.terminal import Terminal, squeezed, write_recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.warm import WarmStart
+
 if sys.platform == "win32":
     pytest.skip("there is no pseudo-terminal on Windows", allow_module_level=True)
 
@@ -115,7 +117,7 @@ def wait_until_kept(environ: dict[str, str], *texts: str) -> None:
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_what_was_typed_is_there_again_however_the_program_ends(
-    end: Callable[[Terminal], None], program: str, environ: dict[str, str]
+    end: Callable[[Terminal], None], program: str, environ: dict[str, str], warm: WarmStart | None
 ) -> None:
     with Terminal([program, "-r", "demo"], environ) as terminal:
         terminal.wait_for(READY)
@@ -125,7 +127,7 @@ def test_what_was_typed_is_there_again_however_the_program_ends(
             wait_until_kept(environ, "half a thou")
         end(terminal)
         terminal.process.wait(timeout=15)
-    with Terminal([program, "-r", "demo"], environ) as terminal:
+    with Terminal([program, "-r", "demo"], environ, warm=warm) as terminal:
         terminal.wait_for("1 message that was not sent is back in the input")
         terminal.wait_for("half a thou")
         terminal.send("\x15")  # Cuts what stands before the cursor.
@@ -136,9 +138,9 @@ def test_what_was_typed_is_there_again_however_the_program_ends(
 
 @pytest.mark.parametrize("end", [ENDS["ctrl+q"], ENDS["SIGKILL"]])
 def test_queued_messages_and_the_one_that_runs_are_there_again(
-    end: Callable[[Terminal], None], program: str, environ: dict[str, str]
+    end: Callable[[Terminal], None], program: str, environ: dict[str, str], warm: WarmStart | None
 ) -> None:
-    with Terminal([program, "-r", "demo"], environ, (100, 30)) as terminal:
+    with Terminal([program, "-r", "demo"], environ, (100, 30), warm=warm) as terminal:
         terminal.wait_for(READY)
         terminal.send("the first question\r")
         terminal.wait_for(re.compile(r"~\d+ tok"))
@@ -149,7 +151,7 @@ def test_queued_messages_and_the_one_that_runs_are_there_again(
         wait_until_kept(environ, "the second question", "the third question")
         end(terminal)
         terminal.process.wait(timeout=15)
-    with Terminal([program, "-r", "demo", "-c"], environ, (100, 30)) as terminal:
+    with Terminal([program, "-r", "demo", "-c"], environ, (100, 30), warm=warm) as terminal:
         terminal.wait_for("2 messages that were not sent are back in the input")
         for question in ("the second question", "the third question"):
             terminal.wait_for(question)

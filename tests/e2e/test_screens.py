@@ -11,6 +11,8 @@ from tests.e2e.terminal import Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.warm import WarmStart
+
 READY = "Ask anything"
 QUIT_SECONDS = 2.0
 
@@ -27,9 +29,15 @@ QUIT_SECONDS = 2.0
     ],
 )
 def test_keys_in_one_read_neither_end_the_chat_nor_keep_anybody_in_it(
-    opener: str, shown: str, keys: str, program: str, environ: dict[str, str], tmp_path: Path
+    opener: str,
+    shown: str,
+    keys: str,
+    program: str,
+    environ: dict[str, str],
+    tmp_path: Path,
+    warm: WarmStart | None,
 ) -> None:
-    with Terminal([program, "-r", "demo"], environ, folder=tmp_path) as terminal:
+    with Terminal([program, "-r", "demo"], environ, folder=tmp_path, warm=warm) as terminal:
         terminal.wait_for(READY, 30)
         terminal.send(opener)
         terminal.wait_for(shown)

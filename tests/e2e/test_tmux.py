@@ -139,6 +139,24 @@ def process_of(tmux: Tmux) -> int:
     return int(found.stdout.split()[0])
 
 
+def test_an_answer_grows_above_the_panes_that_still_write(tmux: Tmux, tmp_path: Path) -> None:
+    tmux.open()
+    path = tmp_path / "stairs.toml"
+    write_recipe(path, PROPOSERS, ["demo/thorough"], pace=120)
+    path.write_text(f"{path.read_text()}stairs = {{ chunk = 32, wait = 1 }}\n")
+    tmux.start("-r", str(path))
+    tmux.type("What is a tide?\n")
+    tmux.wait_for(re.compile(r"● layer 1 of 2: [01] of 2 answers; (?:writing the answer|the answer waits)"))
+    tmux.wait_for(re.compile(r"weighed[\s\S]*L1 [●✓]{2} │ Final ●[\s\S]*─ 1 terse . "))
+    tmux.wait_for("part 1 was written from the beginnings of", 15)
+    tmux.press("C-o")
+    tmux.wait_for("[1 Answer]")
+    tmux.press("6")
+    tmux.wait_for(re.compile(r"part 1 of \d"))
+    tmux.press("t")
+    tmux.wait_for("waits for more to read")
+
+
 def test_sending_watching_inspecting_and_leaving(tmux: Tmux, tmp_path: Path) -> None:
     tmux.open()
     tmux.start("-r", write_recipe(tmp_path / "quick.toml", PROPOSERS, ["demo/thorough"]))

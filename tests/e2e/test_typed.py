@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.model_server import ModelServer
+    from tests.warm import WarmStart
 
 READY = "Ask anything"
 
@@ -61,10 +62,15 @@ def last_prompt(lab: ModelServer) -> str:
 
 
 def test_what_is_typed_reaches_the_model_character_for_character(
-    lab: ModelServer, config: Path, tmp_path: Path, program: str, environ: dict[str, str]
+    lab: ModelServer,
+    config: Path,
+    tmp_path: Path,
+    program: str,
+    environ: dict[str, str],
+    warm: WarmStart | None,
 ) -> None:
     recipe = write_recipe(tmp_path / "quick.toml", ["lab/ok@n=1"], ["lab/ok@n=1"], pace=None)
-    with Terminal([program, "-r", recipe], environ, (100, 30)) as terminal:
+    with Terminal([program, "-r", recipe], environ, (100, 30), warm=warm) as terminal:
         terminal.wait_for(READY)
         for text in TYPED:
             lab.reset()
@@ -78,10 +84,15 @@ def test_what_is_typed_reaches_the_model_character_for_character(
 
 
 def test_answers_of_the_terminal_are_no_text(
-    lab: ModelServer, config: Path, tmp_path: Path, program: str, environ: dict[str, str]
+    lab: ModelServer,
+    config: Path,
+    tmp_path: Path,
+    program: str,
+    environ: dict[str, str],
+    warm: WarmStart | None,
 ) -> None:
     recipe = write_recipe(tmp_path / "quick.toml", ["lab/ok@n=1"], ["lab/ok@n=1"], pace=None)
-    with Terminal([program, "-r", recipe], environ, (100, 30)) as terminal:
+    with Terminal([program, "-r", recipe], environ, (100, 30), warm=warm) as terminal:
         terminal.wait_for(READY)
         terminal.send("a")
         for answer in ANSWERS:

@@ -77,7 +77,7 @@ async def test_half_goes_at_a_time_where_nobody_states_one() -> None:
     window = Window(400, states=False)
     outcome = await ask(window, talk(10))
     assert outcome.status == "done"
-    assert window.sent == [21, 9, 3]
+    assert window.sent == [21, 7, 3]
     assert outcome.notes == ("x: 18 oldest messages left out to fit its context window",)
 
 

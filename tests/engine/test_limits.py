@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from moa_tui.engine.limits import is_retryable, retries_after, retry_wait, short
 from moa_tui.engine.plan import ModelFacts, plan
 from moa_tui.engine.tasks import Reference
 from moa_tui.engine.token_estimate import estimate_tokens
+from moa_tui.engine.values import Usage
 from moa_tui.errors import ModelError
 from tests.helpers import recipe
 
@@ -92,6 +95,13 @@ def test_the_plan_counts_what_each_layer_reads() -> None:
     assert expected.cost == pytest.approx(
         sum(call.usage.prompt_tokens * 0.001 + call.usage.completion_tokens * 0.01 for call in expected.calls)
     )
+
+
+def test_the_most_that_a_prompt_costs_is_what_it_costs_where_all_of_it_is_written_to_a_cache() -> None:
+    facts = ModelFacts("x", prompt_price=1.0, completion_price=0.0, cache_write_price=1.25, cached_price=0.1)
+    facts = replace(facts, least_cached_tokens=100)
+    assert [facts.cost(Usage(tokens)) for tokens in (99, 100)] == [99.0, 125.0]
+    assert replace(facts, cache_write_price=0.0).cost(Usage(100)) == 100.0, "some charge nothing for it"
 
 
 def test_room_for_thinking_is_planned_and_paid_but_read_by_nobody() -> None:

@@ -735,7 +735,7 @@ RANGES = {
 
 
 @given(st.fixed_dictionaries(RANGES).filter(lambda drawn: drawn["repeat"] < drawn["size"]))
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_calls_and_depth_are_the_formulas_whatever_the_numbers(drawn: dict[str, int]) -> None:
     for name, (the_recipe, calls, depth) in shapes(**drawn).items():
         assert the_recipe.calls == len(plan(the_recipe, ASK, lambda _: ModelFacts("one")).calls) == calls, (

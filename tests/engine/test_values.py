@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from moa_tui.engine.values import Paid, Reply, Usage, paid
+from typing import Any
+
+import pytest
+
+from moa_tui.engine.values import Finish, Paid, Reply, Usage, paid
 
 
 def reply(cost: float | None, usage: Usage | None = None, *, reused: bool = False) -> Reply:
@@ -35,6 +39,20 @@ def test_one_estimate_makes_the_sum_an_estimate() -> None:
     exact, estimated = Usage(10, 5, estimated=False), Usage(1, 1, estimated=True)
     assert not paid([reply(0.0, exact), reply(0.0, estimated, reused=True)]).usage.estimated
     assert paid([reply(0.0, exact), reply(0.0, estimated)]).usage == Usage(11, 6, estimated=True)
+
+
+def test_the_tokens_of_caches_are_added_up() -> None:
+    usage = Usage(1_000, 5, False, cached_tokens=600, cache_write_tokens=300)
+    assert paid([reply(0.1, usage), reply(0.1, usage)]).usage == Usage(2_000, 10, False, 1_200, 600)
+
+
+@pytest.mark.parametrize("cached", [-1, 11, 1e300, "many", None, True])
+def test_a_count_of_a_cache_that_is_no_part_of_the_prompt_is_none(cached: Any) -> None:
+    believed = Usage.counted(10, 5, estimated=False, cached=cached, cache_write=0)
+    assert believed == Usage(10, 5, estimated=False)
+    finish = Finish("stop", Usage(10, 5, False, cached if isinstance(cached, int) else 11))
+    assert finish.usage is not None
+    assert finish.usage.cached_tokens in (0, 1)
 
 
 def test_no_replies_cost_nothing_and_nothing_about_them_is_estimated() -> None:

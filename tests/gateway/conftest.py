@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[EngineThread]:
+def engine(litellm_is_loaded: None) -> Iterator[EngineThread]:
     with EngineThread() as thread:
         yield thread
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +43,7 @@ def test_moa_makes_thirteen_requests_and_each_carries_what_it_should(bench: Benc
         assert sent_text(request) == "What is a moa?"
     for request in layers[1]:
         assert all(answer in sent_text(request) for answer in answers[0])
-        assert request.body["messages"][-1] == {"role": "user", "content": "What is a moa?"}
+        assert request.body["messages"][-1]["content"].startswith("What is a moa?\n\n")
     assert all(answer in sent_text(final) for answer in answers[1])
     assert not any(answer in sent_text(final) for answer in answers[0])
     assert max(r.ended or 0 for r in layers[0]) <= min(r.started for r in layers[1])
@@ -59,9 +61,39 @@ def test_the_second_turn_carries_only_the_final_answer_of_the_first(bench: Bench
     assert len(bench.server.requests) == 26
     for request in bench.server.requests[13:]:
         talk = [m for m in request.body["messages"] if m["role"] != "system"]
-        assert [m["content"] for m in talk] == ["first question", outcome.answer, "second question"]
+        assert [m["content"] for m in talk[:-1]] == ["first question", outcome.answer]
+        assert talk[-1]["content"].partition("\n\n")[0] == "second question"
         assert not any(text in sent_text(request) for text in proposers)
         assert sent_text(request).startswith("Be brief.")
+
+
+def test_each_turns_requests_begin_with_the_bytes_of_the_turn_before(bench: Bench) -> None:
+    """So a provider's cache, llama.cpp's and Ollama's find what they have read already."""
+    terse = {"model": "lab/ok@n=30,key=final", "system": "You are terse."}
+    closing = {"agents": [{"model": f"lab/ok@n=30,key={name}"} for name in "ab"], "enough": 1.0}
+    this = recipe(closing, [{"model": "lab/ok@n=30,key=mid"}], [terse])
+    turn: Turn | None = None
+    sent: dict[str, str] = {}
+    for number in range(4):
+        turn = Turn(f"Question {number}?", this, parent=turn, system="Be brief.")
+        turn = replace(turn, outcome=bench.run(this, history=history(turn)))
+        for request in bench.server.requests[number * 4 :]:
+            messages = json.dumps(request.body["messages"])
+            # All but the last message, and of that the prompt: what follows is new in every turn.
+            kept = messages.partition(f"Question {number}?")[0] + f"Question {number}?"
+            assert messages.startswith(sent.get(request.key, "")), request.key
+            sent[request.key] = kept
+    assert len(sent) == 4
+    systems = {request.body["messages"][0]["content"] for request in bench.server.requests}
+    assert systems == {"Be brief.", "Be brief.\n\nYou are terse."}
+
+
+def test_a_server_that_refuses_a_system_role_is_asked_once_where_there_is_none(bench: Bench) -> None:
+    """References, instructions and closing lines stand in the user's message."""
+    this = recipe({"agents": ["lab/ok@key=a", "lab/ok@key=b"], "enough": 1.0}, ["lab/ok@key=final"])
+    bench.run(this)
+    roles = [[message["role"] for message in request.body["messages"]] for request in bench.server.requests]
+    assert roles == [["user"]] * 3
 
 
 def test_settings_reach_the_server(bench: Bench) -> None:

@@ -1,5 +1,5 @@
 """What the attempts share with the tests of the commands."""
 
-from tests.cli.conftest import shell, warm
+from tests.cli.conftest import shell
 
-__all__ = ["shell", "warm"]
+__all__ = ["shell"]

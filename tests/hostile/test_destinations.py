@@ -62,7 +62,7 @@ def gateway(tmp_path: Path) -> Gateway:  # type: ignore[override]
 
 
 @pytest.fixture(scope="module")
-def real_engine() -> Iterator[EngineThread]:
+def real_engine(litellm_is_loaded: None) -> Iterator[EngineThread]:
     with EngineThread() as engine:
         yield engine
 

@@ -20,7 +20,7 @@ from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.conversation import Conversation
 from moa_tui.errors import DatabaseLostError, StoreError
-from moa_tui.store import Store
+from moa_tui.store import Store, writer
 from moa_tui.store.drafts import Draft, Drafts
 from tests.helpers import wait_until
 from tests.ui.chat_app import chat_app, past_turn
@@ -134,7 +134,10 @@ TAKEN_AWAY = [
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """One that looks at its file ten times as often, so that a loss is soon noticed."""
+    for name in ("_IDLE_SECONDS", "_CHECKPOINT_SECONDS"):
+        monkeypatch.setattr(writer, name, 0.1)
     with Store(tmp_path / "data" / "moa-tui.db") as store:
         yield store
 

@@ -59,7 +59,7 @@ class TestServer:
     """What a server states of its reply, over HTTP and through litellm."""
 
     @pytest.fixture
-    def engine(self) -> Any:
+    def engine(self, litellm_is_loaded: None) -> Any:
         from moa_tui.gateway.thread import EngineThread
 
         with EngineThread() as thread:

@@ -38,7 +38,7 @@ VARIABLES = {
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[EngineThread]:
+def engine(litellm_is_loaded: None) -> Iterator[EngineThread]:
     with EngineThread() as thread:
         load_litellm_stream()
         yield thread

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[EngineThread]:
+def engine(litellm_is_loaded: None) -> Iterator[EngineThread]:
     with EngineThread() as thread:
         load_litellm_stream()
         yield thread

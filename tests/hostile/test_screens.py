@@ -521,12 +521,12 @@ async def test_a_screen_that_cannot_be_drawn_at_all_ends_the_program(monkeypatch
     with pytest.raises(Fault):
         async with chat_app(ALONE) as bench:
             monkeypatch.setattr("textual._compositor.Compositor._render_chops", fail)
-            for _ in range(400):
+
+            def is_over() -> bool:
                 bench.screen.refresh()
-                await bench.settle()
-                if not bench.app.is_running:
-                    break
-            assert not bench.app.is_running
+                return not bench.app.is_running
+
+            await wait_until(is_over)
     assert "bug" in logged()
 
 

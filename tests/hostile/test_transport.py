@@ -37,7 +37,7 @@ MEMORY_BYTES = 100_000_000
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[EngineThread]:
+def engine(litellm_is_loaded: None) -> Iterator[EngineThread]:
     with EngineThread() as thread:
         load_litellm_stream()
         yield thread

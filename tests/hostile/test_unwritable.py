@@ -138,9 +138,15 @@ def test_what_is_kept_is_listed_shown_found_counted_and_exported_elsewhere(
 
 
 @pytest.mark.program
-def test_ask_answers_and_says_that_it_is_not_kept() -> None:
+def test_ask_answers_and_says_that_it_is_not_kept(tmp_path: Path) -> None:
     kept(conversation_of(("about the plesiosaur", "it swims"), title="plesiosaur"))
     file = paths.database_file()
+    recipe = tmp_path / "demo.toml"
+    recipe.write_text(
+        'name = "demo"\n[defaults]\nextra = { tokens_per_second = 100000 }\n'
+        '[[layers]]\nagents = [{ model = "demo/terse" }, { model = "demo/coder" }]\n'
+        '[[layers]]\nagents = [{ model = "demo/terse" }]\n'
+    )
     with spoiled(file.parent, "full"):
         command = [
             sys.executable,
@@ -149,7 +155,7 @@ def test_ask_answers_and_says_that_it_is_not_kept() -> None:
             "ask",
             "-q",
             "-r",
-            "demo",
+            str(recipe),
             "-s",
             "plesiosaur",
             "and then?",

@@ -31,7 +31,7 @@ def test_every_number_stands_in_a_wide_table() -> None:
     head = "".join(text for text, _ in drawn.head).split()
     assert head[:4] == ["recipe", "turns", "calls", "in"]
     row = "".join(text for text, role in drawn.rows[0] if role != "bar")
-    assert " ".join(row.split()) == "moa 10 70 28.0k 24.5k $0.50 1 2 3 0.8 s 12.5 s 95 % 1 2 22 %"
+    assert " ".join(row.split()) == "moa 10 70 28.0k 24.5k $0.50 1 2 3 0.8 s 12.5 s 95 % 1 2 22 % 0 %"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200, 1000])
@@ -134,6 +134,10 @@ def test_estimated_tokens_are_marked() -> None:
     assert any("2 calls" in line for line in notes(Figures(a_group(estimated=2), (), (), (), ())))
 
 
+def test_the_share_of_what_caches_held_is_shown() -> None:
+    assert texts((a_group(cached_tokens=7_000),))[0].rstrip().endswith(" 22 %    25 %")
+
+
 def test_what_was_not_measured_is_a_dash() -> None:
     row = texts((a_group(seconds=None, first_token_seconds=None, proposed=0, used=0, overlap=None),))[0]
     assert row.split().count("-") == 4
@@ -146,7 +150,7 @@ def test_a_hostile_name_is_one_harmless_line(name: str) -> None:
     assert all(character.isprintable() or character == "\n" for character in drawn)
     assert (safe_line(name) or NO_NAME)[:4] in drawn
     # Four tables with a head, a row and an empty line each.
-    assert len(drawn[: drawn.index("\nin: ")].split("\n")) <= 15
+    assert len(drawn[: drawn.index("\nin: ")].split("\n")) <= 16
 
 
 @given(st.lists(labels(), min_size=1, max_size=4, unique=True), st.integers(40, 200))

@@ -323,10 +323,19 @@ def test_the_parts_make_the_whole(tmp_path_factory: pytest.TempPathFactory, kept
     ]
     assert found.total.turns == sum(len(conversation.turns) for conversation in kept)
     assert found.total.calls == len(made)
-    assert found.total.prompt_tokens == sum(reply.usage.prompt_tokens for reply in made)
+    for name in ("prompt_tokens", "cached_tokens", "cache_write_tokens"):
+        assert getattr(found.total, name) == sum(getattr(reply.usage, name) for reply in made)
     assert found.total.cost == pytest.approx(sum(reply.cost or 0.0 for reply in made))
     assert found.total.failed == sum(reply.status == "failed" for reply in made)
     for kind in GROUP_KINDS:
         groups = found.groups(kind)
-        for name in ("calls", "completion_tokens", "unpriced", "partial", "proposed", "used", "left_out"):
+        for name in (
+            "calls",
+            "completion_tokens",
+            "cached_tokens",
+            "unpriced",
+            "partial",
+            "proposed",
+            "used",
+        ):
             assert sum(getattr(group, name) for group in groups) == getattr(found.total, name)

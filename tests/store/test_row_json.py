@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RECIPE = recipe(
     ["a", {"model": "lab/b", "name": "b", "temperature": 0.5, "count": 2}],
-    {"agents": ["judge"], "placement": "user", "use_partial": True},
+    {"agents": ["judge"], "placement": "system", "use_partial": True},
     max_cost=0.5,
 )
 RECIPE_JSON = {
@@ -35,7 +35,7 @@ RECIPE_JSON = {
     "agents": {"a": {"model": "a"}, "judge": {"model": "judge"}},
     "layers": [
         {"agents": ["a", {"model": "lab/b", "name": "b", "temperature": 0.5, "count": 2}]},
-        {"agents": ["judge"], "placement": "user", "use_partial": True},
+        {"agents": ["judge"], "placement": "system", "use_partial": True},
     ],
     "limits": {"max_cost": 0.5, "retries": 2},
 }

@@ -18,7 +18,16 @@ from moa_tui.engine.values import (
     Usage,
 )
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import GLYPHS, counted, describe, money, summary
+from moa_tui.text.wording import (
+    GLYPHS,
+    calls_words,
+    counted,
+    describe,
+    money,
+    read_words,
+    step_words,
+    summary,
+)
 from tests.conversations import a_reply_in_steps
 from tests.helpers import recipe
 
@@ -138,3 +147,23 @@ def test_each_note_has_a_line() -> None:
 
 def test_white_space_of_every_kind_becomes_one_space() -> None:
     assert one_line("  a\n\tb \u2028 c\r") == "a b c"
+
+
+def test_what_a_part_was_written_from_is_said_with_how_much_of_it() -> None:
+    a, b, c = CallId(1, 1), CallId(1, 2), CallId(1, 3)
+    for read, whole, words in (
+        ({a: 512, b: 512}, set(), "2 of 6 beginnings, 512 characters each"),
+        ({a: 512}, set(), "1 of 6 beginnings, 512 characters"),
+        ({a: 400, b: 2_000}, set(), "2 of 6 beginnings, 400 to 2,000 characters"),
+        ({a: 900, b: 512, c: 512}, {a}, "3 of 6 answers: 1 whole, 2 beginnings of 512 characters"),
+        ({a: 900, b: 512}, {a, b}, "2 of 6 answers, whole"),
+    ):
+        assert read_words(read, whole, 6) == words
+    assert step_words(2, {a: 9}, {a}, 6, is_again=False) == "part 2 from 1 of 6 answers, whole"
+    assert step_words(1, {a: 9}, {a}, 6, is_again=True) == "begun again from 1 of 6 answers, whole"
+    assert step_words(2, {a: 9}, set(), 6, is_again=True).startswith("part 2, begun again, from 1 of 6 beg")
+
+
+def test_requests_are_counted_where_they_are_more_than_the_calls() -> None:
+    assert calls_words(7, 7) == "7 calls"
+    assert calls_words(7, 23) == "7 calls, 23 requests at most"

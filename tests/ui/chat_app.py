@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
-from textual.app import ScreenStackError
 from textual.widgets import Static
 
 from moa_tui.chat.backend import Backend
@@ -35,12 +33,12 @@ from moa_tui.ui.chat import screen as chat_screen
 from moa_tui.ui.terminal import clipboard
 from tests.fakes import FakeEngine, FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
-from tests.ui import parsed_once
+from tests.ui import quick
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from textual.app import App
     from textual.pilot import Pilot
 
     from moa_tui.conversation import Conversation
@@ -293,8 +291,7 @@ async def chat_app(
     ):
         patch.setattr(discovery, "default_servers", lambda environ: ())
         patch.setattr(chat_screen, "_TICK_SECONDS", 0.02)
-        patch.setattr("textual.css.stylesheet.tokenize_values", parsed_once.tokens)
-        patch.setattr("textual.css.stylesheet.parse", parsed_once.rules)
+        quick.make_quick(patch)
         patch.setattr(clipboard, "copy", copy)
         patch.setattr("moa_tui.ui.app.copy", copy)
         kept_in = store if kept else None
@@ -312,24 +309,6 @@ async def chat_app(
         app = WatchedApp(session, catalog, models_at_hand, library, settings, why=why, problems=problems)
         store.on_problem(app.tell_of_the_disk)
         async with app.run_test(size=size, notifications=True) as pilot:
-            wait_for_messages = pilot._wait_for_screen
-
-            async def wait_for_screen(*_: float) -> bool:
-                """Textual's own sends each widget a message, also the idle: most of the time of a key."""
-                if not is_at_rest(app):
-                    return await wait_for_messages()
-                await asyncio.sleep(0)
-                return True
-
-            async def processed(*_: float) -> None:
-                """Textual's own waits for an idle processor, which it never sees while a run goes on."""
-                for _ in range(4):
-                    await wait_for_screen()
-                    await asyncio.sleep(0.002)
-
-            patch.setattr(pilot, "_wait_for_screen", wait_for_screen)
-            patch.setattr("textual.app.wait_for_idle", processed)
-            patch.setattr("textual.pilot.wait_for_idle", processed)
             yield Bench(app, pilot, engine, models, gateway, chat, library, store, copied)
         if app.faults and app.faults[0] is not None:
             raise app.faults[0]
@@ -342,16 +321,6 @@ async def past_turn(
     history: list[Message] = [{"role": "user", "content": prompt}]
     outcome = await run(this, history, FakeModels(**scripts), lambda _: None)
     return Turn(prompt, this, outcome, parent)
-
-
-def is_at_rest(app: App[None]) -> bool:
-    """True where the app and all of its screen wait for messages, and none has been sent to them."""
-    try:
-        pumps = (app, *app.screen.walk_children(with_self=True))
-    except ScreenStackError:
-        return False
-    queues = (pump._message_queue for pump in pumps)
-    return all(queue.ready_event._waiters and not queue.values for queue in queues)
 
 
 def static_text(static: Static) -> str:

@@ -233,6 +233,8 @@ def _turn_document(turn: Turn, *, active: bool) -> dict[str, Any]:
                 "error": failure_document(reply.error),
                 "prompt_tokens": reply.usage.prompt_tokens,
                 "completion_tokens": reply.usage.completion_tokens,
+                "cached_tokens": reply.usage.cached_tokens,
+                "cache_write_tokens": reply.usage.cache_write_tokens,
                 "estimated": reply.usage.estimated,
                 "cost": reply.cost,
                 "seconds": reply.seconds,

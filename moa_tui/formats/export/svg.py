@@ -70,7 +70,7 @@ def _row(top: int, reply: Reply, bar: Bar, seconds: float) -> Iterator[str]:
         return
     for phase, begin, end in bar.span.phases():
         left, width = _x(begin, seconds), _x(end, seconds) - _x(begin, seconds)
-        if width > 0:
+        if width > 0 and phase != "between":
             yield (
                 f'<rect class="{phase}" x="{left:.1f}" y="{middle}" width="{width:.1f}" height="{_BAR}">'
                 f"<title>{label}: {begin:.2f} s to {end:.2f} s</title></rect>"

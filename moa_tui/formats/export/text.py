@@ -63,7 +63,8 @@ def run_lines(turn: Turn) -> list[str]:
     first, *notes = (line.strip() for line in safe_text(summary(turn.recipe, turn.outcome)).split("\n"))
     usage = turn.outcome.usage
     about = "about " if usage.estimated else ""
-    tokens = f"{about}{counted(usage.prompt_tokens, 'token')} sent, {usage.completion_tokens} written"
+    cached = f" ({usage.cached_tokens} from a cache)" if usage.cached_tokens else ""
+    tokens = f"{about}{counted(usage.prompt_tokens, 'token')} sent{cached}, {usage.completion_tokens} written"
     return [first, tokens, *(note for note in notes if note)]
 
 

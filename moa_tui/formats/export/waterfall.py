@@ -11,17 +11,27 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.values import CallId, Metrics, Reply
 
-Phase = Literal["queued", "asked", "writing"]
+Phase = Literal["queued", "asked", "writing", "between"]
 PHASES: dict[Phase, str] = {
     "queued": "waits for its endpoint",
     "asked": "waits for the first token",
     "writing": "writes",
 }
 """What a call does in each phase, in the order that a call goes through them."""
+BETWEEN_MEANING = "waits for more to read"
+"""What a call that writes in steps does in the phase `between` two of them."""
 SLOWEST_MARK, SLOWEST_MEANING = "◆", "slowest of its layer: the critical path"
 IN_TURN_MEANING = "slowest of its layer, or asked in turn: the critical path"
 # Seconds of the shortest axis, so that a run without any time has one.
 _SHORTEST_AXIS = 0.1
+
+
+class StepSpan(NamedTuple):
+    """The times of one request of a call that writes in steps; None where no token of it has come."""
+
+    started: float
+    first_token: float | None
+    end: float
 
 
 class Span(NamedTuple):
@@ -31,6 +41,8 @@ class Span(NamedTuple):
     started: float | None
     first_token: float | None
     end: float
+    steps: tuple[StepSpan, ...] = ()
+    """The requests of a call that writes in steps, in order; empty for any other."""
 
     @property
     def seconds(self) -> float:
@@ -39,17 +51,32 @@ class Span(NamedTuple):
 
     def phase_at(self, at: float) -> Phase:
         """The phase that the call was in at `at`, seconds since the run's start."""
-        if self.started is None or at < self.started:
+        return next((phase for phase, _, end in self.phases() if at < end), self._last_phase)
+
+    @property
+    def _last_phase(self) -> Phase:
+        """The phase that the call is in at its end."""
+        if self.started is None:
             return "queued"
-        return "asked" if self.first_token is None or at < self.first_token else "writing"
+        first_token = self.steps[-1].first_token if self.steps else self.first_token
+        if self.steps and self.steps[-1].end < self.end:
+            return "between"
+        return "asked" if first_token is None else "writing"
 
     def phases(self) -> Iterator[tuple[Phase, float, float]]:
         """Each phase with its begin and end, in order; one that the call did not come to has no length."""
         started = self.end if self.started is None else self.started
-        writing = self.end if self.first_token is None else max(started, self.first_token)
         yield "queued", self.queued, started
-        yield "asked", started, writing
-        yield "writing", writing, self.end
+        before = started
+        for step in self.steps or (StepSpan(started, self.first_token, self.end),):
+            if step.started > before:
+                yield "between", before, step.started
+            writing = step.end if step.first_token is None else max(step.started, step.first_token)
+            yield "asked", step.started, writing
+            yield "writing", writing, step.end
+            before = step.end
+        if self.steps and before < self.end:
+            yield "between", before, self.end
 
 
 class TimedCall(NamedTuple):
@@ -122,7 +149,10 @@ def call_label(call: CallId, agent: str) -> str:
 
 def reply_span(reply: Reply) -> Span | None:
     """The times of a call that is over; None for a reply kept from an earlier run."""
-    return None if reply.reused else Span(reply.queued, reply.started, reply.first_token, reply.ended)
+    if reply.reused:
+        return None
+    steps = tuple(StepSpan(step.started, step.first_token, step.ended) for step in reply.steps)
+    return Span(reply.queued, reply.started, reply.first_token, reply.ended, steps)
 
 
 def critical_path(metrics: Metrics, replies: Mapping[CallId, Reply]) -> set[CallId]:

@@ -6,7 +6,7 @@ import random
 import re
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.prompts import FORMS, PROMPTS
+from moa_tui.engine.prompts import FORMS, PROMPTS, closing_form
 from moa_tui.engine.tasks import Reference
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_messages(messages: Sequence[Message]) -> tuple[str, tuple[Reference, ..
     prompt = next((message["content"] for message in reversed(messages) if message["role"] == "user"), "")
     system = "\n".join(message["content"] for message in messages if message["role"] == "system")
     asked = prompt.partition("<reference number=")[0]
-    for wording in PROMPTS.values():
+    for wording in (*PROMPTS.values(), closing_form(())):
         asked = asked.partition(wording.partition("\n")[0])[0]
     return asked.strip() or prompt, parse_references(system) or parse_references(prompt)
 

@@ -115,6 +115,12 @@ _COMMANDS = (
         lambda chat, words: chat.changing.aggregate_again(words),
     ),
     _command(
+        "full",
+        "",
+        "write an answer that was begun early from all answers",
+        lambda chat, _: chat.changing.write_from_all(),
+    ),
+    _command(
         "use", "N | L.N", "take an agent's answer as the answer", lambda chat, name: chat.changing.use(name)
     ),
     Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.session import NewTurn, has_answer
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.widgets.turn_view import TurnView
 
-_PANES_AT_FULL_RATE = 8
+# Ticks within which each pane is drawn once. A tick draws one pane where that is often enough, because a key
+# that comes meanwhile has to wait.
+_FEWEST_TICKS, _MOST_TICKS = 3, 6
+_KEY_FIRST_SECONDS = 0.045
 
 
 class Following:
@@ -44,7 +48,8 @@ class Following:
         self._labels = labels
         self._settings = settings
         self._name_conversation = name_conversation
-        self._ticks = 0
+        self._ticks = self._drawn_ticks = 0
+        self._key_first_until = 0.0
         self._has_told_of_title = False
 
     async def show(self, new: NewTurn, *, jump: bool = True) -> None:
@@ -64,6 +69,7 @@ class Following:
             self._labels.renew_numbers()
             self._labels.renew_estimate()
         self._labels.renew_title()
+        self._labels.renew_offer()
         self._view.keys_changed()
 
     def _place_of(self, turn: Turn) -> tuple[int, int]:
@@ -78,24 +84,36 @@ class Following:
 
     # While it goes
 
+    def let_key_through(self) -> None:
+        """Leave the screen to a key that was pressed: the next tick is left out, if it comes right behind.
+
+        May be called on any thread.
+        """
+        self._key_first_until = time.monotonic() + _KEY_FIRST_SECONDS
+
     async def tick(self) -> None:
         """Take in what the engine has said since, and draw the part of it whose turn it is."""
         self._ticks += 1
+        # Where keys come one after another, each second tick is left out, and the one behind it does both.
+        if time.monotonic() < self._key_first_until and self._ticks - self._drawn_ticks == 1:
+            return
+        turns = range(self._drawn_ticks + 1, self._ticks + 1)
+        self._drawn_ticks = self._ticks
         run_view = self._state.run_view
         if self._session.is_running and run_view is not None:
-            was_proposing = not run_view.answering
+            was_proposing = run_view.proposes
             has_ended = self._state.advance()
             turn_view = self._turn_view_of(run_view)
-            if turn_view is not None and (has_ended or self._ticks % 3 == 0):
+            if turn_view is not None and (has_ended or any(turn % 3 == 0 for turn in turns)):
                 self._draw(turn_view.tick)
-            if was_proposing and run_view.answering and not self._settings.keep_panes_open:
+            if was_proposing and not run_view.proposes and not self._settings.keep_panes_open:
                 self._fold_panes(run_view)
             if has_ended:
                 await self._end(run_view)
         panel = self._view.panel
-        # A few panes at each tick: drawing all at once would keep a key waiting for as long.
-        every = 3 if len(panel.panes) <= _PANES_AT_FULL_RATE else 6
-        self._draw(panel.tick, self._ticks % every, every)
+        every = min(max(_FEWEST_TICKS, len(panel.panes)), _MOST_TICKS)
+        for turn in turns:
+            self._draw(panel.tick, turn % every, every)
         self._labels.renew_numbers()
         if not self._session.is_running:
             # Nothing moves any more: an idle chat should take no time at all.
@@ -120,7 +138,7 @@ class Following:
         return next((view for view in self._view.transcript.views if view.run is run_view), None)
 
     def _fold_panes(self, run_view: RunView) -> None:
-        """Give the answer that begins the room the panes had, unless the person is in them."""
+        """Give the answer the room of the panes that are written, unless the person is in them."""
         panel = self._view.panel
         if panel.run is run_view and not panel.has_focus_within and not self._view.is_side_by_side:
             self._view.open_panel(False)
@@ -140,6 +158,7 @@ class Following:
         self._view.keys_changed()
         self._view.post(AttentionRequested("the run has ended"))
         self._labels.renew_estimate()
+        self._labels.renew_offer()
         if has_answer(turn) and (model := self._settings.title_model) is not None:
             self._view.start(lambda: self._find_title(model), "title")
         if turn is not None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from textual.content import Content
 
+from moa_tui.chat.full_synthesis import offer_words
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from moa_tui.recipes.models import Situation
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
+    from moa_tui.ui.run.run_view import RunView
 
 _SHOWN_PROMPT_CHARACTERS = 500
 _MOST_SERVERS = 3
@@ -41,6 +43,10 @@ class Labels:
         self._situation: Situation | None = None
         self._caps: tuple[Cap, ...] = ()
         self._warnings = CapWarnings()
+        self._told_warnings: set[str] = set()
+        """What was said of the plans of runs, each once."""
+        self._offering: RunView | None = None
+        """The run whose turn shows an offer."""
 
     def renew(self) -> None:
         """Bring all of them up to date, after the conversation or its recipe has changed."""
@@ -49,6 +55,7 @@ class Labels:
         self.renew_numbers()
         self.renew_queue()
         self.renew_estimate()
+        self.renew_offer()
 
     def renew_title(self) -> None:
         """Say what the conversation is about and which recipe is in force."""
@@ -82,6 +89,35 @@ class Labels:
         self._view.queue.set_class(bool(lines), "-some")
         self._view.queue.update(Content("\n".join(lines)))
 
+    # An answer that could be written again
+
+    def renew_offer(self) -> None:
+        """Say below the last answer that it can be written again, where an answer came late and differs."""
+        self._show_offer(self._offering, "")
+        self._offering = None
+        if self._state.session.turn_with_late_answers is not None:
+            self._view.start(self._offer, "offer")
+
+    async def _offer(self) -> None:
+        session = self._state.session
+        turn = session.turn_with_late_answers
+        if turn is None:
+            return
+        price = await session.price_of_full_synthesis(turn)
+        run = self._view.transcript.last_run
+        if turn is not session.turn_with_late_answers or run is None or not self._view.is_ready:
+            return
+        self._offering = run
+        self._show_offer(run, offer_words(turn, price, "F9"))
+
+    def _show_offer(self, run: RunView | None, words: str) -> None:
+        if run is None:
+            return
+        run.offer = words
+        for turn_view in self._view.transcript.views:
+            if turn_view.run is run:
+                turn_view.tick()
+
     # Costs
 
     def renew_estimate(self) -> None:
@@ -96,10 +132,16 @@ class Labels:
             return
         cost = plan.cost
         price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
+        size = f"{counted(len(plan.calls), 'call')} · {price}"
+        if plan.requests > len(plan.calls):
+            size = f"at most {plan.requests} requests, {money(cost)}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""
-        calls = f"{counted(len(plan.calls), 'call')} · {price}{warning}"
-        self._view.box.estimate = "\n".join([calls, *_server_lines(plan)])
+        self._view.box.estimate = "\n".join([f"{size}{warning}", *_server_lines(plan)])
+        for words in plan.warnings:
+            if words not in self._told_warnings:
+                self._told_warnings.add(words)
+                self._view.say(one_line(words), severity="warning", seconds=12)
         for cap in self._warnings.due(self._caps):
             self._view.say(f"Budget: {cap_words(cap)} is spent", severity="warning")
         self.renew_numbers()
@@ -107,7 +149,10 @@ class Labels:
     async def tell_cost(self) -> None:
         """Tell what the conversation has taken so far, and what is left of the budgets."""
         state = self._state
-        lines = [f"{state.tokens:,} tokens, {money(state.spent)}; prices that are unknown are not in it"]
+        cached = f" ({state.cached_tokens:,} of them from a cache)" if state.cached_tokens else ""
+        lines = [
+            f"{state.tokens:,} tokens{cached}, {money(state.spent)}; prices that are unknown are not in it"
+        ]
         lines += [f"budget: {cap_words(cap)}" for cap in await self._chat.caps()]
         self._view.say("\n".join(lines))
 

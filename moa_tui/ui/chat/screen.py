@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from moa_tui.settings.config import Settings
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
-# Each tick draws a third of the panes, or a sixth of many: 10 Hz for a pane, 5 Hz beyond eight.
+# Each tick draws one pane, or more where each would not be drawn within six ticks: 10 to 5 Hz for a pane.
 _TICK_SECONDS = 1 / 30
 # At most so much of what is typed is lost when the program is killed.
 _DRAFT_SECONDS = 0.75
@@ -59,7 +59,8 @@ class ChatScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),
         Binding("f8", "points", "Tick points", id="run.points"),
-        Binding("f9", "over_budget", "Go on over the budget", id="run.over_budget"),
+        Binding("f9", "take_offer('budget')", "Go on over the budget", id="run.over_budget"),
+        Binding("f9", "take_offer('all')", "Write from all answers", id="run.from_all"),
         Binding("ctrl+g", "proceed", "Go on now", id="run.proceed"),
         Binding("ctrl+o", "inspect", "Inspect", id="run.inspect"),
         Binding("ctrl+l", "panes", "Panes", id="run.panes"),
@@ -87,7 +88,7 @@ class ChatScreen(Screen[None]):
         recipe_reason: str | None = None,
     ) -> None:
         """`recipe_reason` says why the chat begins with its recipe; None where a person named it."""
-        super().__init__()
+        super().__init__(classes="-empty -panel-closed")
         self.session = session
         self.view = ScreenView(self, session.chat.answer_about_servers)
         self.state = ChatState(session)
@@ -111,7 +112,6 @@ class ChatScreen(Screen[None]):
         yield Static("The terminal is too small: 60 columns and 20 lines are needed.", id="too-small")
 
     def on_mount(self) -> None:
-        self.add_class("-empty", "-panel-closed")
         self.controllers.labels.renew_title()
         self.controllers.labels.renew_welcome()
         self.view.ticker = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
@@ -123,7 +123,6 @@ class ChatScreen(Screen[None]):
     async def _after_first_paint(self) -> None:
         if self.session.chat.turn is not None:
             await self.controllers.switching.show_conversation()
-        self.session.chat.warm_up()
         self.controllers.labels.tell_if_unguided()
         self.controllers.switching.tell_disk_problem()
         self.view.start(self.controllers.choosing.look_around, "look around")
@@ -210,8 +209,8 @@ class ChatScreen(Screen[None]):
                 return self.session.is_running
             case "points":
                 return self.state.points is not None
-            case "over_budget":
-                return self.session.turn_over_budget is not None
+            case "take_offer":
+                return self.controllers.changing.offers(str(parameters[0]))
             case "inspect" | "panes" | "reasoning":
                 return self.controllers.looking.has_run
             case _:
@@ -223,8 +222,8 @@ class ChatScreen(Screen[None]):
     def action_points(self) -> None:
         self.controllers.checklist.show()
 
-    async def action_over_budget(self) -> None:
-        await self.view.attempt(self.controllers.changing.go_on_over_budget)
+    async def action_take_offer(self, what: str) -> None:
+        await self.view.attempt(partial(self.controllers.changing.take_offer, what))
 
     def action_proceed(self) -> None:
         self.controllers.checklist.proceed()

@@ -118,7 +118,8 @@ class PromptBox(Vertical):
 
     @estimate.setter
     def estimate(self, text: str) -> None:
-        self._estimate.update(text)
+        if text != self.estimate:
+            self._estimate.update(text)
 
     def _clear(self, submitted: str) -> None:
         """Empty the prompt of what was submitted; what was typed behind it since then stays.
@@ -249,6 +250,10 @@ class Chips(Static):
 
         token: str
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._row = Content()
+
     def show(self, mentions: Mentions, tokens: Iterable[str], slow_words: Sequence[str]) -> None:
         """Show one chip for each mention, each file that is still being read, and each token of a paste.
 
@@ -257,7 +262,11 @@ class Chips(Static):
         chips = [_mention_chip(mention) for word, mention in mentions.items() if word not in slow_words]
         chips += [Content(f"… reading {without_controls(word)}") for word in slow_words]
         chips += [_paste_chip(token) for token in tokens]
-        self.update(Content("   ").join(chips))
+        row = Content("   ").join(chips)
+        if row.is_same(self._row):
+            return  # Showing it anew would lay out the whole screen, and it is shown at every key.
+        self._row = row
+        self.update(row)
         self.display = bool(chips)
 
     def on_click(self, event: events.Click) -> None:

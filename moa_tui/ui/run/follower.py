@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.events import Event
     from moa_tui.engine.values import Kind, Outcome, Reply
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
 
 # A burst of events is spread over several ticks, so that a key never waits long.
 _LONGEST_ADVANCE_SECONDS = 0.02

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -17,14 +18,15 @@ from moa_tui.text.wording import GLYPHS, counted, money
 from moa_tui.ui.rows.markdown_rows import Rendered
 from moa_tui.ui.rows.text_rows import HEADING, MUTED, Row, prefixed, wrap
 from moa_tui.ui.rows.word_diff import as_shown
-from moa_tui.ui.run.timeline import layer_began
+from moa_tui.ui.run.timeline import layer_began, waits_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
-    from moa_tui.engine.values import Kind, Message, Reply
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.engine.values import CallId, Kind, Message, Reply, Usage
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
 
 Figures = list[tuple[str, str]]
 """Names and values. A name without a value is a heading."""
@@ -37,6 +39,7 @@ _FENCE = re.compile(
 _OPENERS = re.compile(r"[<＜﹤‹]\s*")
 _SHORTENED = "[… shortened]"
 _NAME_CELLS = 24
+_NO_HEADINGS: Mapping[int, Sequence[Row]] = MappingProxyType({})
 
 
 def silence(run: RunView, view: CallState, kind: Kind) -> str:
@@ -53,11 +56,19 @@ def silence(run: RunView, view: CallState, kind: Kind) -> str:
         return f"{view.state_words}: it failed (see Error) and is tried again in {wait:.0f} s."
     if view.state == "waiting":
         if layer_began(run, view.call.layer) is None:
-            return f"{view.state_words}: the answers of layer {view.call.layer - 1} are not all there yet."
+            return _waiting_words(run, view)
         return f"{view.state_words} for a place at its endpoint."
     if kind == "text" and view.parts["reasoning"]:
         return f"{view.state_words} its reasoning; no answer yet."
     return f"{view.state_words}: no {'token' if kind == 'text' else 'reasoning'} yet."
+
+
+def _waiting_words(run: RunView, view: CallState) -> str:
+    """What a call whose layer has not begun waits for, as a sentence."""
+    layer = run.recipe.layers[view.call.layer - 1]
+    if layer.stairs is None and layer.start is None:
+        return f"{view.state_words}: the answers of layer {view.call.layer - 1} are not all there yet."
+    return f"{view.state_words}: it {waits_for(run, view.call.layer)}."
 
 
 def plain_rows(text: str, width: int, style: str = "") -> list[Row]:
@@ -79,27 +90,33 @@ def messages_text(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
 
 
-def message_rows(run: RunView, view: CallState, width: int) -> Rendered:
-    """Each message below its role, and each reference below a title. A title's copy mark copies its text."""
+def message_rows(
+    run: RunView, view: CallState, width: int, headings: Mapping[int, Sequence[Row]] = _NO_HEADINGS
+) -> Rendered:
+    """Each message below its role, and each reference below a title. A title's copy mark copies its text.
+
+    `headings` has the rows that stand above a message, by its number from 0.
+    """
     rendered = Rendered()
-    holder = _references_holder(run, view)
+    holders = _piece_holders(view) if view.in_steps else {_references_holder(run, view)}
     for number, message in enumerate(view.messages):
         content = message["content"]
         if rendered.rows:
             rendered.rows.append(Row(Content()))
+        rendered.rows += headings.get(number, ())
         size = f"{len(content):,} characters · about {estimate_tokens(content):,} tokens"
         title = f"{number + 1} of {len(view.messages)} · {message['role']}"
-        rendered.rows += _title(title, size, len(rendered.code), width, "━", HEADING)
+        rendered.rows += title_rows(title, size, len(rendered.code), width)
         rendered.code.append(content)
-        authors = _authors(run, view)
+        authors = _piece_authors(run, view, number) if view.in_steps else _authors(run, view)
         position = 0
-        for opened, closed in _references(content) if number == holder else ():
+        for opened, closed in _references(content) if number in holders else ():
             if opened.start() > position:
                 rendered.rows += plain_rows(_inner_lines(content[position : opened.start()], position), width)
             text = content[opened.end() : closed.start()]
             author = _author(text, authors) or _judge(run, view, opened[0]) or _no_agent(run, view)
             name, size = f"reference {opened[1]} · from {as_shown(author)}", f"{len(text):,} characters"
-            rendered.rows += _title(name, size, len(rendered.code), width, "┄", "bold")
+            rendered.rows += title_rows(name, size, len(rendered.code), width, "┄", "bold")
             rendered.code.append(text)
             rendered.rows += plain_rows(opened[0].strip("\n"), width, MUTED)
             rendered.rows += plain_rows(text, width)
@@ -126,7 +143,9 @@ def _inner_lines(text: str, position: int) -> str:
     return (text.removeprefix("\n") if position else text).removesuffix("\n")
 
 
-def _title(name: str, size: str, number: int, width: int, rule: str, style: str) -> list[Row]:
+def title_rows(
+    name: str, size: str, number: int, width: int, rule: str = "━", style: str = HEADING
+) -> list[Row]:
     """The row of a title, as `━━ 1 of 2 · system · 812 characters  copy ━━`.
 
     The size is left out where there is no room. `number` is that of the text that the copy mark copies.
@@ -144,8 +163,24 @@ def _references_holder(run: RunView, view: CallState) -> int | None:
     """The number of the message, from 0, that holds the references; None where no message does."""
     if view.call.layer == 1 or not view.messages:
         return None
-    at_end = run.recipe.layers[view.call.layer - 1].placement == "user"
-    return len(view.messages) - 1 if at_end else 0
+    # A recipe that was kept may say less than today's, so what was sent counts first.
+    places = [len(view.messages) - 1, 0]
+    if run.recipe.layers[view.call.layer - 1].placement == "system":
+        places.reverse()
+    return next((at for at in places if any(_references(view.messages[at]["content"]))), places[0])
+
+
+def _piece_holders(view: CallState) -> Collection[int]:
+    """The numbers of the messages, from 0, with pieces of references, of a call that writes in steps.
+
+    That is the last message of its first request, and each user message that a later one has added.
+    """
+    first = len(view.steps[0].messages) if view.steps else len(view.messages)
+    return {
+        number
+        for number, message in enumerate(view.messages)
+        if number >= first - 1 and message["role"] == "user"
+    }
 
 
 def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
@@ -156,6 +191,31 @@ def _authors(run: RunView, view: CallState) -> list[tuple[str, str]]:
         (f"{call.call} {one_line(call.reply.agent)}", _comparable(call.reply.text))
         for call in earlier
         if call.reply is not None and call.reply.text
+    ]
+
+
+def _piece_authors(run: RunView, view: CallState, number: int) -> list[tuple[str, str]]:
+    """Names and comparable texts of the pieces that message `number`, from 0, brought to a later step.
+
+    Behind them stand the texts as far as they had been read, for a message that was sent again.
+    """
+    requests = [(len(step.messages), step.read) for step in view.steps]
+    if view.step is not None:
+        requests.append((len(view.messages), view.step.read))
+    before: Mapping[CallId, int] = {}
+    for size, read in requests:
+        if number < size:
+            break
+        before = read
+    else:
+        return []
+    views = [other for other in run.views if other.call in read]
+    names = [f"{other.call} {one_line(other.agent.name)}" for other in views]
+    texts = [other.written("text")[: read[other.call]] for other in views]
+    pieces = [text[before.get(other.call, 0) :] for other, text in zip(views, texts, strict=True)]
+    return [
+        *zip(names, map(_comparable, pieces), strict=True),
+        *zip(names, map(_comparable, texts), strict=True),
     ]
 
 
@@ -243,12 +303,15 @@ def _reply_figures(reply: Reply) -> Figures:
     """The attempts, tokens, price and times of a call that is over."""
     about = "~" if reply.usage.estimated else ""
     entries: Figures = [("attempts", str(reply.attempts))]
+    if reply.steps:
+        entries.append(("parts", f"{len(reply.steps)}, each a request of its own (see Parts)"))
     entries.append(("finish reason", one_line(reply.finish_reason or "") or "the provider gave none"))
     if reply.reused:
         entries.append(("kept", "from an earlier run: it was not asked again and costs nothing again"))
     entries += [
         ("tokens and price", ""),
         ("tokens in", f"{about}{reply.usage.prompt_tokens:,}"),
+        *_cache_figures(reply.usage),
         ("tokens out", f"{about}{reply.usage.completion_tokens:,}"),
     ]
     if about:
@@ -276,6 +339,17 @@ def _reply_figures(reply: Reply) -> Figures:
     return entries
 
 
+def _cache_figures(usage: Usage) -> Figures:
+    """How many tokens of the prompt the provider read from its cache and wrote to it; nothing for none."""
+    entries: Figures = []
+    if usage.cached_tokens:
+        share = usage.cached_tokens / max(1, usage.prompt_tokens)
+        entries.append(("from the cache", f"{usage.cached_tokens:,} of them ({share:.0%}), which cost less"))
+    if usage.cache_write_tokens:
+        entries.append(("into the cache", f"{usage.cache_write_tokens:,} of them, which cost more"))
+    return entries
+
+
 def _running_figures(run: RunView, view: CallState) -> Figures:
     """What is known so far of a call that is not over; nothing before it has started."""
     entries: Figures = []
@@ -283,6 +357,7 @@ def _running_figures(run: RunView, view: CallState) -> Figures:
         return entries
     entries += [
         ("attempts", str(view.generation + 1)),
+        *([("parts", f"{view.part - 1} written so far (see Parts)")] if view.in_steps else []),
         ("tokens and price", ""),
         ("tokens in", f"~{sum(map(message_tokens, view.messages)):,}"),
         ("tokens out", f"~{(view.characters + 3) // 4:,} so far"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from moa_tui.engine import layer_result
 from moa_tui.engine.events import (
     CallEnded,
     CallRetried,
@@ -16,29 +17,23 @@ from moa_tui.engine.events import (
     Restated,
     RunChanged,
     RunEnded,
+    StepEnded,
+    StepStarted,
 )
-from moa_tui.engine.finished_layer import NOT_PASSED_ON
-from moa_tui.engine.layer_result import answer_text
-from moa_tui.engine.values import CallId, Status, paid
-from moa_tui.text.cells import shorten
-from moa_tui.text.safe import one_line
-from moa_tui.text.wording import GLYPHS, counted, money
+from moa_tui.engine.values import CallId, paid
+from moa_tui.text.wording import GLYPHS, counted
+from moa_tui.ui.run.call_state import CallState, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from moa_tui.conversation import Turn
-    from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.engine.values import Failure, Kind, Message, Outcome, Reply
+    from moa_tui.engine.values import Outcome
 
-# Characters of a note that a pane's frame has room for beside the tokens.
 # A wait for the next attempt that lasts so long is said in the line at the bottom, not in its pane alone.
 _LONG_WAIT_SECONDS = 10.0
-_LONGEST_NOTE = 26
-
-State = Literal["waiting", "writing", "retrying", "your turn"] | Status
 
 
 @dataclass
@@ -56,92 +51,6 @@ class PointsChoice:
     """True once the checklist has been shown to the user."""
 
 
-@dataclass
-class CallState:
-    """The state of one call and what it has written so far. Times are seconds since the run's start."""
-
-    call: CallId
-    agent: Agent
-    state: State = "waiting"
-    messages: Sequence[Message] = ()
-    started: float | None = None
-    first_token: float | None = None
-    retry_at: float = 0.0
-    failure: Failure | None = None
-    reply: Reply | None = None
-    generation: int = 0
-    """How often the call was asked anew or restated. What was shown before the last time is void."""
-    parts: dict[Kind, list[str]] = field(default_factory=lambda: {"text": [], "reasoning": []})
-    """The pieces of text and of reasoning received so far; empty once there is a reply."""
-    characters: int = 0
-    was_not_asked: bool = False
-    """True where the run ended without asking this call."""
-
-    @property
-    def over(self) -> bool:
-        """Whether the call has ended."""
-        return self.reply is not None
-
-    def written(self, kind: Kind) -> str:
-        """The whole text or reasoning that the call has written so far."""
-        if self.reply is not None:
-            return self.reply.text if kind == "text" else self.reply.reasoning
-        return "".join(self.parts[kind])
-
-    @property
-    def label(self) -> str:
-        """The call's place in its layer and its agent's name, as `2 thorough`."""
-        return f"{self.call.index} {one_line(self.reply.agent if self.reply else self.agent.name)}"
-
-    @property
-    def state_words(self) -> str:
-        """The call's state as glyph and word, as `● writing`."""
-        word = "not asked" if self.was_not_asked else "left out" if self.state == "excluded" else self.state
-        return f"{GLYPHS['excluded' if self.was_not_asked else self.state]} {word}"
-
-    def numbers(self, now: float) -> list[str]:
-        """The call's figures at `now`, in seconds since the run's start; the most important come first."""
-        if self.state == "waiting":
-            return []
-        if self.state == "retrying":
-            cause = self.failure.status_code or self.failure.kind if self.failure else ""
-            return [f"{cause}, again in {max(0.0, self.retry_at - now):.0f} s"]
-        if self.reply is not None:
-            return _reply_numbers(self.reply)
-        if self.state == "your turn":
-            return []
-        tokens = (self.characters + 3) // 4
-        seconds = now - (self.started or 0.0)
-        if self.first_token is None:
-            return [f"no token yet · {seconds:.0f} s"]
-        streaming = now - self.first_token
-        rate = [f"{tokens / streaming:.0f} tok/s"] if streaming > 0.5 else []
-        if not self.parts["text"]:
-            return [f"reasoning ~{tokens} tok", *rate, f"{seconds:.0f} s"]
-        return [f"~{tokens} tok", *rate, f"{seconds:.0f} s"]
-
-
-def _reply_numbers(reply: Reply) -> list[str]:
-    usage = reply.usage
-    # A note says what was left out, shortened or replaced, which is more important than any figure.
-    numbers = [_short_note(reply.notes[0])] if reply.notes else []
-    if reply.reused:
-        numbers.append("kept")
-    if reply.text or reply.reasoning:
-        numbers.append(f"{'~' if usage.estimated else ''}{usage.completion_tokens} tok")
-        if reply.tokens_per_second:
-            numbers.append(f"{reply.tokens_per_second:.0f} tok/s")
-    if not reply.reused and reply.started is not None:
-        numbers.append("price ?" if reply.cost is None else money(reply.cost))
-    return [*numbers, f"{reply.seconds:.1f} s"]
-
-
-def _short_note(note: str) -> str:
-    """The beginning of a note, without the name of the call or agent that it is about."""
-    words = one_line(note if note.startswith(NOT_PASSED_ON) else note.split(": ", 1)[-1])
-    return shorten(words, _LONGEST_NOTE)
-
-
 class RunView:
     """The state of one run, running or over, and of all its calls. Changed on the UI's thread alone."""
 
@@ -150,6 +59,8 @@ class RunView:
         self.outcome: Outcome | None = None
         self.choice: PointsChoice | None = None
         """The open checklist that the run waits for; None while no checklist is open."""
+        self.offer = ""
+        """What the user can have done with the answer now, in a line with its key; empty for nothing."""
         # A vote has no calls, so it is no layer here.
         self.layers: list[list[CallState]] = [
             [CallState(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]
@@ -185,6 +96,16 @@ class RunView:
                 view.characters += len(text)
                 if view.first_token is None:
                     view.first_token = self.now
+                if view.step is not None and view.step.first_token is None:
+                    view.step.first_token = self.now
+            case StepStarted(call, _, messages, read, ended_replies, _, at):
+                view = self.view(call)
+                view.state, view.messages = "writing", messages
+                view.step = StepState(read, ended_replies, at)
+            case StepEnded(call, step):
+                view = self.view(call)
+                view.steps.append(step)
+                view.step = None
             case Restated(call, reasoning, text):
                 view = self.view(call)
                 view.parts = {
@@ -209,6 +130,7 @@ class RunView:
                 view.messages = reply.messages or view.messages
                 view.started, view.first_token = reply.started, reply.first_token
                 view.parts = {"text": [], "reasoning": []}
+                view.steps, view.step = list(reply.steps), None
             case ReplyChanged(call, reply):
                 view = self.view(call)
                 view.state, view.reply = reply.status, reply
@@ -257,7 +179,7 @@ class RunView:
             for view in self.views
             if answer
             and view.reply
-            and answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
+            and layer_result.answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
         ]
         return answering_calls[-1] if answering_calls else self.writer or self.layers[-1][-1]
 
@@ -301,9 +223,30 @@ class RunView:
 
     @property
     def layer(self) -> int:
-        """The number of the layer at work: the last in which a call has begun."""
-        begun = [view.call.layer for view in self.views if view.state != "waiting"]
-        return max(begun, default=1)
+        """The number of the layer at work: the first that still writes, else the last that has begun.
+
+        The last layer may write beside the one before it, whose answers it reads as they grow.
+        """
+        begun = [view for view in self.views if view.state != "waiting"]
+        at_work = (view.call.layer for view in begun if not view.over)
+        return min(at_work, default=max((view.call.layer for view in begun), default=1))
+
+    @property
+    def answers_beside(self) -> bool:
+        """Whether the answer is being written while a layer before it still writes."""
+        writer = self.writer
+        return (
+            not self.over
+            and writer is not None
+            and writer.state != "waiting"
+            and not writer.over
+            and self.layer < writer.call.layer
+        )
+
+    @property
+    def proposes(self) -> bool:
+        """Whether the answer has not begun, or a layer before it still writes."""
+        return not self.over and (not self.answering or self.layer < len(self.layers))
 
     @property
     def proposing(self) -> int:
@@ -347,10 +290,12 @@ class RunView:
             points = counted(len(self.choice.points), "point")
             return f"{GLYPHS['your turn']} {points} for you to tick"
         if number == len(self.recipe.layers):
-            task = self.recipe.task(number)
-            words = f"{'choosing' if task == 'rank' else 'writing'} the answer"
+            words = self._answer_words()
         else:
             words = f"layer {number} of {len(self.layers)}: {ready} of {len(views)} answers"
+        if self.answers_beside and self.writer is not None:
+            words = f"{words}; {self._answer_words()}"
+            views = [*views, self.writer]
         long_waits = [
             view
             for view in views
@@ -360,3 +305,13 @@ class RunView:
             longest = max(long_waits, key=lambda view: view.retry_at)
             return f"{GLYPHS['retrying']} {words}; {longest.numbers(self.now)[0]}"
         return f"{GLYPHS['writing']} {words}"
+
+    def _answer_words(self) -> str:
+        """What the last layer does at the moment, as `writing the answer, part 2`."""
+        writer = self.writer
+        if writer is not None and writer.in_steps:
+            if writer.step is None:
+                return "the answer waits for more to read"
+            return f"writing the answer, {writer.part_words}"
+        task = self.recipe.task(len(self.recipe.layers))
+        return f"{'choosing' if task == 'rank' else 'writing'} the answer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -10,20 +11,33 @@ from textual.content import Content
 
 from moa_tui.engine.metrics import measure
 from moa_tui.formats.export import waterfall
-from moa_tui.formats.export.waterfall import PHASES, Span, TimedCall, path_meaning
+from moa_tui.formats.export.waterfall import (
+    BETWEEN_MEANING,
+    PHASES,
+    Span,
+    StepSpan,
+    TimedCall,
+    path_meaning,
+)
 from moa_tui.text.cells import fit
 from moa_tui.text.safe import without_controls
-from moa_tui.text.wording import GLYPHS
+from moa_tui.text.wording import GLYPHS, counted
 from moa_tui.ui.rows.text_rows import MUTED, Row, wrap
 
 if TYPE_CHECKING:
     from moa_tui.engine.values import CallId
     from moa_tui.formats.export.waterfall import Bar, Phase, Waterfall
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
 
-QUEUED, ASKED, WRITING = "░", "▒", "█"
-CHARACTERS: dict[Phase, str] = {"queued": QUEUED, "asked": ASKED, "writing": WRITING}
-STYLES: dict[Phase, str] = {"queued": MUTED, "asked": "$text-warning", "writing": "$text-primary"}
+QUEUED, ASKED, WRITING, BETWEEN = "░", "▒", "█", "┄"
+CHARACTERS: dict[Phase, str] = {"queued": QUEUED, "asked": ASKED, "writing": WRITING, "between": BETWEEN}
+STYLES: dict[Phase, str] = {
+    "queued": MUTED,
+    "asked": "$text-warning",
+    "writing": "$text-primary",
+    "between": MUTED,
+}
 SLOWEST, TRIED_AGAIN = waterfall.SLOWEST_MARK, GLYPHS["retrying"]
 LEGEND = (
     *(f"{CHARACTERS[phase]} {meaning}" for phase, meaning in PHASES.items()),
@@ -59,7 +73,8 @@ def timeline(run: RunView, width: int) -> Timeline:
         _row(run, call, bar, fit(label, label_cells), bar_cells / layout.seconds, bar_cells)
         for call, bar, label in zip(calls, layout.bars, labels, strict=True)
     ]
-    legend = (*LEGEND, f"{SLOWEST} {path_meaning(bool(run.recipe.layers_in_turn))}")
+    steps = (f"{BETWEEN} {BETWEEN_MEANING}",) if any(call.in_steps for call in calls) else ()
+    legend = (*LEGEND, *steps, f"{SLOWEST} {path_meaning(bool(run.recipe.layers_in_turn))}")
     notes = [*_in_rows(_summary(run), width), *_in_rows(legend, width)]
     return Timeline(_axis(layout, bar_cells, 3 + label_cells), rows, notes)
 
@@ -108,17 +123,26 @@ def call_span(run: RunView, view: CallState) -> Span | None:
         replies = [other.reply for other in run.layers[view.call.layer - 1] if other.reply is not None]
         before = [reply.ended for reply in replies if not reply.reused and reply.ended <= view.started]
         queued = max([queued, *before])
-    return Span(queued, view.started, view.first_token, max(queued, run.now))
+    end = max(queued, run.now)
+    steps = [StepSpan(step.started, step.first_token, step.ended) for step in view.steps]
+    if view.step is not None:
+        steps.append(StepSpan(view.step.started, view.step.first_token, end))
+    return Span(queued, view.started, view.first_token, end, tuple(steps))
 
 
 def layer_began(run: RunView, number: int) -> float | None:
-    """Seconds from the run's start until the layer before was over; None while that layer goes on."""
+    """Seconds from the run's start until the layer could begin; None while it waits for the layer before.
+
+    That is when the layer before was over; or earlier, where this one reads its answers as they grow.
+    """
     if number == 1:
         return 0.0
+    started = min((view.started for view in run.layers[number - 1] if view.started is not None), default=None)
     before = [view.reply for view in run.layers[number - 2]]
     if any(reply is None for reply in before):
-        return None
-    return max([0.0, *(reply.ended for reply in before if reply and not reply.reused)])
+        return started
+    ended = max([0.0, *(reply.ended for reply in before if reply and not reply.reused)])
+    return ended if started is None else min(started, ended)
 
 
 def why_no_bar(run: RunView, view: CallState) -> str:
@@ -128,7 +152,17 @@ def why_no_bar(run: RunView, view: CallState) -> str:
     if run.over:
         return "not asked"
     has_begun = layer_began(run, view.call.layer) is not None
-    return "waits for its turn" if has_begun else f"waits for layer {view.call.layer - 1}"
+    return "waits for its turn" if has_begun else waits_for(run, view.call.layer)
+
+
+def waits_for(run: RunView, number: int) -> str:
+    """What a layer that has not begun waits for: the layer before, or the first of its answers."""
+    layer = run.recipe.layers[number - 1]
+    if layer.stairs is not None:
+        return f"waits for {counted(layer.stairs.wait, 'beginning')} of layer {number - 1}"
+    if layer.start is not None:
+        return f"waits for {counted(layer.start.with_, 'whole answer')} of layer {number - 1}"
+    return f"waits for layer {number - 1}"
 
 
 def critical_path(run: RunView) -> set[CallId]:
@@ -141,7 +175,8 @@ def critical_path(run: RunView) -> set[CallId]:
         if view.reply
     }
     # Without the calls that were passed on, only times are worked out.
-    metrics = measure(replies, {}, None, in_turn=run.recipe.layers_in_turn)
+    recipe = run.recipe
+    metrics = measure(replies, {}, None, in_turn=recipe.layers_in_turn, beside=recipe.layers_beside)
     return waterfall.critical_path(metrics, replies)
 
 
@@ -152,9 +187,14 @@ def _bar(span: Span, call: CallState, cells: int, scale: float) -> Content:
     phases = [span.phase_at(max((cell + 0.5) / scale, span.queued)) for cell in range(begin, end)]
     if end - begin == 1:
         phases = [span.phase_at(span.end)]
+    for step in span.steps[1:]:
+        # A step is told from the one before even where the wait between them is shorter than a cell.
+        cell = min(int(min(step.started, span.end) * scale), end - 1) - begin
+        if cell > 0 and phases[cell - 1] == phases[cell] == "writing":
+            phases[cell] = "asked"
     content = Content(" " * begin)
-    for phase in PHASES:
-        content += Content(CHARACTERS[phase] * phases.count(phase)).stylize(STYLES[phase])
+    for phase, same in groupby(phases):
+        content += Content(CHARACTERS[phase] * len(list(same))).stylize(STYLES[phase])
     return content + Content(GLYPHS[call.state]) + Content(" " * (cells - end))
 
 

@@ -62,7 +62,7 @@ def progress_rows(run: RunView, width: int) -> list[Row]:
 
 
 def outcome_rows(run: RunView, width: int) -> list[Row]:
-    """The run's error, its numbers and its notes; no rows while it is running."""
+    """The run's error, its numbers, its notes and what it offers; no rows while it is running."""
     outcome = run.outcome
     if outcome is None:
         return []
@@ -80,6 +80,8 @@ def outcome_rows(run: RunView, width: int) -> list[Row]:
     rows += [Row(Content()), *wrap(Content(numbers).stylize(MUTED), width)]
     for note in notes:
         rows += wrap(Content(note.strip()).stylize(MUTED), width)
+    if run.offer:
+        rows += wrap(Content(run.offer).stylize("$text-accent"), width)
     return rows
 
 

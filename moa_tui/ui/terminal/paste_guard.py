@@ -14,7 +14,7 @@ import sys
 from codecs import getincrementaldecoder
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from textual import events
 from textual.drivers.linux_driver import LinuxDriver
@@ -24,11 +24,13 @@ from moa_tui.settings.fault_log import record_bug
 from moa_tui.text.safe import without_escapes
 from moa_tui.ui.terminal.replies import ReplyFilter
 from moa_tui.ui.terminal.textual_private import XTermParser, draw_after_any_stop, replace_output
+from moa_tui.ui.terminal.thin_output import ThinOutput
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from textual.app import App
+    from textual.message import Message
 
 BRACKETED_PASTE_START = "\x1b[200~"
 BRACKETED_PASTE_END = "\x1b[201~"
@@ -104,15 +106,50 @@ class _LosableOutput:
         return self._file.isatty()
 
 
+@runtime_checkable
+class KeyWatcher(Protocol):
+    """An app that wants to know of a key before its turn comes among all that the app has to do."""
+
+    def key_read(self) -> None:
+        """Called on the input's thread, before the app is handed the key."""
+
+
+def typed_ahead(data: bytes) -> bytes:
+    """What was typed before the terminal was this program's, with Enter for the line feed that ends it.
+
+    Until then the terminal turns Enter into a line feed. One that more text follows stays one, a new line:
+    nobody can tell a line that was typed from one of a text that was pasted, which must not send itself.
+    """
+    text, line_feed, rest = data.rpartition(b"\n")
+    is_last = not rest or rest.startswith(_ESCAPE.encode())  # What follows is an answer of the terminal.
+    return text + b"\r" + rest if line_feed and is_last else data
+
+
 class GuardedDriver(LinuxDriver):
-    """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal."""
+    """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal.
+
+    It sends only what changes the terminal.
+    """
 
     def __init__(self, app: App[Any], *, debug: bool = False, **options: Any) -> None:
         super().__init__(app, debug=debug, **options)
         self._guarded_app = app
         self._parser_debug = debug
+        self._thin_output = ThinOutput()
+        self._watcher = app if isinstance(app, KeyWatcher) else None
         replace_output(self, _LosableOutput)
         draw_after_any_stop(self)
+
+    def write(self, data: str) -> None:
+        """Send `data` to the terminal, without what is shown there already."""
+        if thinned := self._thin_output.thin(data):
+            super().write(thinned)
+
+    def process_message(self, message: Message) -> None:
+        """Hand the app what was read."""
+        if self._watcher is not None and isinstance(message, events.Key):
+            self._watcher.key_read()
+        super().process_message(message)
 
     def run_input_thread(self) -> None:
         """Send keys, mouse events and pastes to the app until it ends. Runs on a thread of its own."""
@@ -127,6 +164,7 @@ class GuardedDriver(LinuxDriver):
         guard, replies = PasteGuard(), ReplyFilter()
         parser = XTermParser(self._parser_debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
+        is_first = True
         while not self.exit_event.is_set():
             patience = replies.seconds_to_wait
             if self._is_readable(_TICK_SECONDS if patience is None else patience):
@@ -135,6 +173,8 @@ class GuardedDriver(LinuxDriver):
                     self._guarded_app.call_later(self._guarded_app.exit, return_code=_HUNG_UP)
                     self.exit_event.wait()
                     return
+                if is_first:
+                    data, is_first = typed_ahead(data), False
                 keys = replies.pass_keys(guard.strip(decode(data)))
             else:
                 keys = replies.give_up()

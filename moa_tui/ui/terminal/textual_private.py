@@ -13,13 +13,14 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from unicodedata import category
 
-from rich.traceback import Traceback
+import rich.traceback
 from textual import events
 
 # `textual._xterm_parser`: turns what a terminal sends into events. A driver that reads the keyboard itself
 # needs it, and Textual has no public name for it.
 from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.geometry import Offset, Region
 
 # `textual.message_pump`: `MessagePump` is what apps, screens and widgets have in common, and is in no
 # public list of Textual's.
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
+    from textual.content import Content
     from textual.driver import Driver
     from textual.message import Message
+    from textual.widget import Widget
 
 __all__ = [
     "DeafScreen",
@@ -41,6 +44,7 @@ __all__ = [
     "XTermParser",
     "draw_after_any_stop",
     "replace_output",
+    "set_frame_words",
     "write_to_terminal",
 ]
 
@@ -132,7 +136,7 @@ class PrivateTracebackApp(App[None]):
     def _fatal_error(self) -> None:
         self.on_bug(sys.exception())
         self.bell()
-        self.panic(Traceback(show_locals=False, width=None))
+        self.panic(rich.traceback.Traceback(show_locals=False, width=None))
 
 
 class DeafScreen(Screen[Result]):
@@ -162,6 +166,23 @@ def write_to_terminal(app: App[Any], sequence: str) -> None:
     # middle of a sequence of Textual's. The app has no public name for it.
     if app._driver is not None:
         app._driver.write(sequence)
+
+
+def set_frame_words(widget: Widget, title: Content, subtitle: Content) -> None:
+    """Show words in the upper and lower line of a widget's frame, and draw only the lines that changed."""
+    size = widget.outer_size
+    upper = Region(0, 0, size.width, 1).translate(-widget.content_offset)
+    # `Widget._border_title`, `_border_subtitle`: the public names draw the whole widget, which for a pane
+    # that counts tokens would be at every tick.
+    for name, words, line in (
+        ("_border_title", title, upper),
+        ("_border_subtitle", subtitle, upper.translate(Offset(0, size.height - 1))),
+    ):
+        words = words.expand_tabs(4).split()[0]
+        shown: Content | None = getattr(widget, name)
+        if shown is None or not shown.is_same(words):
+            setattr(widget, name, words)
+            widget.refresh(line)
 
 
 def replace_output(driver: Driver, wrap: Callable[[Any], Any]) -> None:

@@ -48,15 +48,16 @@ class AnswerPane(FramedPane):
             return f"{GLYPHS['stopped']} not asked"
         if run.outcome is not None:
             return f"{GLYPHS[run.outcome.status]} {run.outcome.status}{', chosen' if self.chosen else ''}"
+        views = run.layers[run.layer - 1]
+        ready = f"{run.layer_name(run.layer)} {sum(view.over for view in views)}/{len(views)}"
         if run.answering:
-            return f"{GLYPHS['writing']} writing"
+            beside = f", {ready}" if run.answers_beside and not self.hidden else ""
+            return f"{GLYPHS['writing']} writing{beside}"
         if self.hidden:
             return f"{GLYPHS['writing']} at work"
-        views = run.layers[run.layer - 1]
         if all(view.state == "waiting" for view in views):
             return f"{GLYPHS['waiting']} getting ready"
-        ready = sum(view.over for view in views)
-        return f"{GLYPHS['writing']} {run.layer_name(run.layer)} {ready}/{len(views)}"
+        return f"{GLYPHS['writing']} {ready}"
 
     @property
     def numbers(self) -> list[str]:

@@ -8,6 +8,7 @@ from textual.content import Content
 
 from moa_tui.text.cells import cell_len, shorten
 from moa_tui.ui.run.follower import Appended, Begun, Nothing, Whole
+from moa_tui.ui.terminal.textual_private import set_frame_words
 from moa_tui.ui.widgets.live_text import LiveText
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class FramedPane(LiveText):
         if words != self._frame_words:
             self._frame_words = words
             # As Content: a name must not be read as markup.
-            self.border_title, self.border_subtitle = map(Content, words)
+            set_frame_words(self, *map(Content, words))
         for shown_state in _STATES:
             self.set_class(state == shown_state, f"-{shown_state}")
 

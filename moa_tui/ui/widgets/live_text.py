@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.binding import Binding
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
+from moa_tui.ui.rows import markdown_rows
 from moa_tui.ui.rows.layout_thread import on_layout_thread
-from moa_tui.ui.rows.markdown_rows import Rendered, render
 from moa_tui.ui.rows.rows_widget import RowsWidget
 from moa_tui.ui.rows.text_rows import GrowingText, extract
 
@@ -48,7 +48,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._text = GrowingText()
-        self._rendered = Rendered()
+        self._rendered = markdown_rows.Rendered()
         self._is_markdown = False
         self._follows_end = True
         self._has_given_rows = False
@@ -69,8 +69,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
 
     def append(self, text: str) -> None:
         """Add `text` to what is shown, without Markdown."""
-        self.forget(self._text.append(text))
-        self._update_height()
+        first_changed = self._text.append(text)
+        self.forget(first_changed)
+        self._update_height(first_changed)
 
     def show(self, text: str, *, markdown: bool = False, follow: bool = False) -> None:
         """Show another text, as Markdown or as plain lines. `follow` scrolls to its end as it grows."""
@@ -107,7 +108,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         text.append(extract(rows, None, None) or " ")
         text.show_rendered(len(text.source), rows)
         text.width = self._text.width
-        self._text, self._rendered = text, Rendered(list(rows), list(code))
+        self._text, self._rendered = text, markdown_rows.Rendered(list(rows), list(code))
         self.forget()
         self._update_height()
 
@@ -119,7 +120,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     @work(exclusive=True)
     async def _render_markdown(self) -> None:
         source, width = self._text.source, self._text.width
-        rendered = await on_layout_thread(render, source, width)
+        rendered = await on_layout_thread(markdown_rows.render, source, width)
         if not self._is_markdown or (source, width) != (self._text.source, self._text.width):
             return  # The text or the width has changed meanwhile, and is rendered by another worker.
         self._rendered = rendered
@@ -128,8 +129,12 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._update_height()
         self.draw_thumb()
 
-    def _update_height(self) -> None:
-        """Set the height of what is scrolled to the number of rows, without a layout of the screen."""
+    def _update_height(self, first_changed: int = 0) -> None:
+        """Set the height of what is scrolled to the number of rows, without a layout of the screen.
+
+        Only the rows from number `first_changed` on are drawn anew, unless the text scrolls.
+        """
+        top = self.scroll_offset.y
         count = len(self._text.rows)
         self.set_reactive(Widget.virtual_size, Size(self._text.width, count))
         self.show_vertical_scrollbar = count > self.size.height
@@ -137,7 +142,9 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         if self._follows_end or self.scroll_y > bottom:
             self.scroll_to(y=bottom, animate=False, force=True)
         self._move_thumb()
-        self.refresh()
+        first_in_view = max(0, first_changed - top)
+        if self.scroll_offset.y == top and first_in_view < self.size.height:
+            self.refresh(Region(0, first_in_view, self.size.width, self.size.height - first_in_view))
 
     def _move_thumb(self) -> None:
         """Move the scrollbar's thumb only where it comes to other rows: drawing it costs as much as text."""
@@ -192,7 +199,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         # Textual's own method is left out on purpose: it draws the scrollbar at each step.
         self._move_thumb()
         if round(old_value) != round(new_value):
-            self.refresh()
+            self.refresh(self.size.region)  # Without the frame, which does not scroll.
         self._follows_end = new_value >= self.virtual_size.height - self.size.height
 
     def render_line(self, y: int) -> Strip:

@@ -78,7 +78,10 @@ class RunPanel(Vertical):
             self.pick(max(1, len(run.layers) - 1))
 
     def tick(self, turn: int = 0, every: int = 1) -> None:
-        """Bring the panes on the screen up to date, or one of `every` of them, counted from number `turn`."""
+        """Bring the panes on the screen up to date, or, of as many parts as `every`, part `turn` of them.
+
+        The panes of a part are neighbours: what is drawn anew is all that lies between those that changed.
+        """
         run = self.run
         if run is None or not self.display:
             return
@@ -89,7 +92,8 @@ class RunPanel(Vertical):
             # An agent has joined the layer; the page that is shown stays.
             self._arrange()
         now = run.now
-        for pane in self.panes[turn::every]:
+        panes = self.panes
+        for pane in panes[len(panes) * turn // every : len(panes) * (turn + 1) // every]:
             pane.tick(now)
         if turn == 0:
             self._draw_tabs(run)

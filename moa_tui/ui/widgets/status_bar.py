@@ -10,16 +10,26 @@ from textual.widget import Widget
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+    from textual.timer import Timer
+
+
+# Nobody reads numbers that change faster, and each change is painted.
+_PAINTED_AGAIN_AFTER_SECONDS = 0.2
 
 
 class StatusBar(Widget):
-    """Shows numbers at the left and keys at the right, as many of them as there is room for."""
+    """Shows numbers at the left and keys at the right, as many of them as there is room for.
+
+    Where only values change, they are painted again after 0.2 s.
+    """
 
     DEFAULT_CSS = "StatusBar { height: 1; padding: 0 1; background: $panel; color: $text-muted; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._numbers: list[str] = []
+        self._shown_numbers: list[str] = []
+        self._rest: Timer | None = None
         self._keys: list[tuple[int, str, str]] = []
 
     def on_mount(self) -> None:
@@ -27,9 +37,20 @@ class StatusBar(Widget):
 
     def show(self, numbers: list[str]) -> None:
         """Show these numbers; where there is no room for all, the last are left out."""
-        if numbers != self._numbers:
-            self._numbers = numbers
+        self._numbers = numbers
+        if self._rest is None:
+            self._paint_numbers()
+        elif len(numbers) != len(self._shown_numbers):  # Others than before, as when a run begins or ends.
+            self._rest.stop()
+            self._paint_numbers()
+
+    def _paint_numbers(self) -> None:
+        """Paint the numbers if they have changed, and then none again for a while."""
+        self._rest = None
+        if self._numbers != self._shown_numbers:
+            self._shown_numbers = self._numbers
             self.refresh()
+            self._rest = self.set_timer(_PAINTED_AGAIN_AFTER_SECONDS, self._paint_numbers)
 
     def _bindings_updated(self, screen: Screen[object]) -> None:
         keys: list[tuple[int, str, str]] = []
@@ -47,7 +68,7 @@ class StatusBar(Widget):
 
     def render(self) -> Content:
         width = self.size.width
-        numbers = list(self._numbers)
+        numbers = list(self._shown_numbers)
         # The first key, which stops the run, is more important than the last number.
         first_key_cells = sum(map(cell_len, self._keys[0][1:])) + 4 if self._keys else 0
         while len(numbers) > 1 and cell_len(" · ".join(numbers)) + first_key_cells > width:

@@ -6,11 +6,12 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from moa_tui.ui.run.run_view import RunView
+from moa_tui.ui.run import run_view
 from moa_tui.ui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Turn
+    from moa_tui.ui.run.run_view import RunView
 
 
 @dataclass
@@ -45,7 +46,7 @@ class TurnEntry:
 
     def make_view(self) -> TurnView:
         """A new view of the turn, to be mounted."""
-        run = self.run or RunView.of(self.turn)
+        run = self.run or run_view.RunView.of(self.turn)
         self._shown = weakref.ref(run)
         self.view = TurnView(self.turn, run, place=self.place)
         return self.view

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.chat.prompt_text import PromptText
-from moa_tui.engine.values import CallId
+from moa_tui.engine.values import CallId, Finish, Usage
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.recipes.models import ModelChoice
 from moa_tui.settings import paths
@@ -381,6 +381,15 @@ async def test_cost_says_what_the_conversation_has_taken() -> None:
         await bench.ask()
         await bench.submit("/cost")
         await bench.until_told("45 tokens, $0.0030; prices that are unknown are not in it")
+
+
+@command("cost")
+async def test_cost_says_what_came_from_a_cache() -> None:
+    cached = Finish("stop", Usage(1_000, 5, estimated=False, cached_tokens=600), 0.001)
+    async with chat_app(ALONE, alone=[["an answer", cached]]) as bench:
+        await bench.ask()
+        await bench.submit("/cost")
+        await bench.until_told("1,005 tokens (600 of them from a cache), $0.0010;")
 
 
 @command("theme")

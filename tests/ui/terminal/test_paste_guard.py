@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
 
-from moa_tui.ui.terminal.paste_guard import PasteGuard
+from moa_tui.ui.terminal.paste_guard import GuardedDriver, PasteGuard, typed_ahead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,3 +99,36 @@ def test_a_hostile_paste_stays_one_text_in_a_terminal(tmp_path: Path) -> None:
     app.wait(30)
     os.close(terminal)
     assert json.loads(result.read_text()) == "one red\nrm -rf and some more words behind\n!\ufffdab"
+
+
+async def test_an_app_that_wants_to_know_of_keys_is_told_before_it_is_handed_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # A driver takes signals that stop a program.
+
+    class Watching(App[None]):
+        def key_read(self) -> None:
+            heard.append("read")
+
+    monkeypatch.setattr(LinuxDriver, "process_message", lambda _, message: heard.append(message.key))
+    for app in (Watching(), App[None]()):
+        GuardedDriver(app).process_message(events.Key("a", "a"))
+    assert heard == ["read", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("read", "keys"),
+    [
+        (b"typed", b"typed"),
+        (b"typed\n", b"typed\r"),
+        (b"typed\n\x1b[?2026;2$y", b"typed\r\x1b[?2026;2$y"),
+        (b"one\ntwo\n", b"one\ntwo\r"),
+        (b"one\ntwo", b"one\ntwo"),
+        (b"typed\r", b"typed\r"),
+        (b"\n\n\n", b"\n\n\r"),
+        (b"", b""),
+    ],
+)
+def test_enter_that_came_as_a_line_feed_is_enter_where_it_is_the_last(read: bytes, keys: bytes) -> None:
+    assert typed_ahead(read) == keys

@@ -16,9 +16,12 @@ import pytest
 from textual import events
 from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.content import Content
 from textual.driver import Driver
 from textual.message import Message
 from textual.message_pump import MessagePump
+from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
 import moa_tui.ui
@@ -27,6 +30,7 @@ from moa_tui.ui.terminal.textual_private import (
     DeafScreen,
     PrivateTracebackApp,
     replace_output,
+    set_frame_words,
     write_to_terminal,
 )
 
@@ -260,6 +264,42 @@ async def test_the_linux_driver_writes_to_the_file_put_in_the_place_of_its_own(
     with pytest.raises(Recorded):
         driver.start_application_mode()
     assert given == [("wrapped", sys.__stderr__)]
+
+
+class Framed(Widget):
+    """Ten lines in a frame, which says which of them were drawn."""
+
+    DEFAULT_CSS = "Framed { border: round red; padding: 1 2; height: 10; width: 30; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[int] = []
+
+    def render_line(self, y: int) -> Strip:
+        self.drawn.append(y)
+        return Strip.blank(self.size.width)
+
+
+async def test_words_in_a_frame_draw_their_lines_and_not_what_is_framed() -> None:
+    class Showing(App[None]):
+        def compose(self) -> Iterable[Widget]:
+            yield Framed()
+
+    app = Showing()
+    async with app.run_test() as pilot:
+        widget = app.query_one(Framed)
+        for title, subtitle in (("a name", "1 s"), ("a name", "2 s"), ("[b]another[/b]", "2 s")):
+            widget.drawn.clear()
+            set_frame_words(widget, Content(title), Content(subtitle))
+            await pilot.pause()
+            lines = [strip.text for strip in app.screen._compositor.render_strips()]
+            assert title in lines[0]
+            assert subtitle in lines[9]
+            assert not widget.drawn
+        # The public names draw all of it. Where they no longer do, they can be used.
+        widget.border_subtitle = "3 s"
+        await pilot.pause()
+        assert widget.drawn
 
 
 # Nowhere else

@@ -92,13 +92,14 @@ async def test_a_click_on_a_tab_picks_its_layer_and_one_on_an_arrow_turns_the_pa
         tabs = bench.panel.query_one("#tabs")
         left = tabs.content_region.x - tabs.region.x
         await bench.pilot.click(tabs, offset=(left + bench.tabs.index("L1") + 1, 0))
-        await wait_until(lambda: names(bench) == ["a", "b", "c"])
-        assert "1-3 of 6" in bench.tabs
+        await wait_until(lambda: names(bench) == ["a", "b", "c"] and "1-3 of 6" in bench.tabs)
+        await bench.settle()
         await bench.pilot.click(tabs, offset=(left + bench.tabs.index("›"), 0))
-        await wait_until(lambda: names(bench) == ["d", "e", "f"])
-        assert "4-6 of 6" in bench.tabs
+        await wait_until(lambda: names(bench) == ["d", "e", "f"] and "4-6 of 6" in bench.tabs)
+        await bench.settle()
         await bench.pilot.click(tabs, offset=(left + bench.tabs.index("‹"), 0))
-        await wait_until(lambda: names(bench) == ["a", "b", "c"])
+        await wait_until(lambda: names(bench) == ["a", "b", "c"] and "1-3 of 6" in bench.tabs)
+        await bench.settle()
         await bench.pilot.click(tabs, offset=(left + bench.tabs.index("Final"), 0))
         await wait_until(lambda: names(bench) == ["judge"])
 

@@ -10,14 +10,22 @@ from moa_tui.engine.values import CallId
 from moa_tui.text.safe import one_line, without_controls
 from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.run.inspector_rows import error_text, figures, figures_text, messages_text
+from moa_tui.ui.run.step_rows import step_text
 from moa_tui.ui.run.timeline import layer_began
 from moa_tui.ui.screens.tabs import clickable, tab_line
 
 if TYPE_CHECKING:
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
 
-Tab = Literal["Answer", "Reasoning", "Messages", "Numbers", "Error"]
+Tab = Literal["Answer", "Reasoning", "Messages", "Numbers", "Error", "Parts"]
 TABS: tuple[Tab, ...] = get_args(Tab)
+"""All tabs. Parts is only there for a call that writes its answer in steps."""
+
+
+def tabs_of(view: CallState) -> tuple[Tab, ...]:
+    """The tabs that there are for a call."""
+    return TABS if view.in_steps else TABS[:-1]
 
 
 def name_line(run: RunView, view: CallState) -> Content:
@@ -51,7 +59,7 @@ def state_line(run: RunView, view: CallState, tab: Tab, *, is_raw: bool) -> Cont
 
 def tabs_line(run: RunView, view: CallState, current: Tab) -> Content:
     """The tabs to click; Error carries a mark where the call failed."""
-    labels: dict[str, str] = {tab: tab for tab in TABS}
+    labels: dict[str, str] = {tab: tab for tab in tabs_of(view)}
     if error_text(run, view):
         labels["Error"] = "Error!"
     return tab_line(labels, current, "show_tab")
@@ -70,6 +78,8 @@ def source_text(run: RunView, view: CallState, tab: Tab) -> str:
             return figures_text(figures(run, view))
         case "Error":
             return error_text(run, view)
+        case "Parts":
+            return step_text(run, view)
 
 
 def is_stoppable(run: RunView, view: CallState) -> bool:

@@ -13,6 +13,7 @@ from moa_tui.ui.rows.rows_widget import RowsWidget
 from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.run.follower import Appended, Begun, TextCursor, Whole
 from moa_tui.ui.run.inspector_rows import error_text, figure_rows, figures, message_rows, plain_rows, silence
+from moa_tui.ui.run.step_rows import part_titles, step_rows
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen, default_pair
 from moa_tui.ui.screens.inspect.inspector_lines import (
@@ -24,6 +25,7 @@ from moa_tui.ui.screens.inspect.inspector_lines import (
     source_text,
     state_line,
     tabs_line,
+    tabs_of,
 )
 from moa_tui.ui.screens.inspect.run_screens import InfluenceScreen, TimelineScreen
 from moa_tui.ui.widgets.key_bar import KeyBar
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
     from textual.content import Content
 
     from moa_tui.engine.values import CallId, Message
+    from moa_tui.ui.rows.markdown_rows import Rendered
     from moa_tui.ui.rows.text_rows import Row
-    from moa_tui.ui.run.run_view import CallState, RunView
+    from moa_tui.ui.run.call_state import CallState
+    from moa_tui.ui.run.run_view import RunView
     from moa_tui.ui.screens.inspect.inspector_lines import Tab
 
 _SECONDS_BETWEEN_TICKS = 0.1
@@ -134,6 +138,8 @@ class InspectorScreen(GuardedScreen[None]):
                 self._follow_text(body, width)
             case "Messages":
                 self._show_messages(body, self._view.messages, width)
+            case "Parts":
+                self._show_parts(body, width)
             case "Numbers":
                 moment = None if self._view.over else int(self.run_state.now * _FIGURES_A_SECOND)
                 if self._is_new((moment, self._view.reply, self.run_state.outcome, width)):
@@ -185,15 +191,24 @@ class InspectorScreen(GuardedScreen[None]):
         if not self._is_new((messages, width)):
             return
         if messages:
-            self._lay_out_messages(body, self._shown, width)
+            self._lay_out(body, self._shown, _messages, width)
         else:
             reason = silence(self.run_state, self._view, "text") if not self._view.over else ""
             body.show_rows(_note(f"Nothing has been sent. {reason}", width))
 
+    def _show_parts(self, body: LiveText, width: int) -> None:
+        """Show the parts of an answer that is written in steps; the one that grows twice a second."""
+        view = self._view
+        moment = None if view.over else int(self.run_state.now * _FIGURES_A_SECOND)
+        if self._is_new((moment, len(view.steps), view.step is None, view.reply, width)):
+            self._lay_out(body, self._shown, step_rows, width)
+
     @work(exclusive=True)
-    async def _lay_out_messages(self, body: LiveText, shown: object, width: int) -> None:
-        """Make the messages' rows on a thread, and show them unless the body has other contents by then."""
-        rendered = await asyncio.to_thread(message_rows, self.run_state, self._view, width)
+    async def _lay_out(
+        self, body: LiveText, shown: object, rows: Callable[[RunView, CallState, int], Rendered], width: int
+    ) -> None:
+        """Make rows about the call on a thread, and show them unless the body has other contents by then."""
+        rendered = await asyncio.to_thread(rows, self.run_state, self._view, width)
         if self._shown == shown:
             body.show_rows(rendered.rows, rendered.code)
 
@@ -223,6 +238,8 @@ class InspectorScreen(GuardedScreen[None]):
                 return len(self.run_state.layers[self.call.layer - 1]) > 1
             case "layer":
                 return len(self.run_state.layers) > 1
+            case "show_tab":
+                return parameters[0] in tabs_of(self._view)
             case _:
                 return True
 
@@ -232,7 +249,8 @@ class InspectorScreen(GuardedScreen[None]):
             self._restart()
 
     def action_step_tab(self, step: int) -> None:
-        self.action_show_tab(TABS[(TABS.index(self.tab) + step) % len(TABS)])
+        tabs = tabs_of(self._view)
+        self.action_show_tab(tabs[(tabs.index(self.tab) + step) % len(tabs)])
 
     def action_neighbour(self, step: int) -> None:
         self._open(neighbour_of(self.run_state, self.call, step))
@@ -244,6 +262,8 @@ class InspectorScreen(GuardedScreen[None]):
 
     def _open(self, call: CallId) -> None:
         self.call = call
+        if self.tab not in tabs_of(self._view):
+            self.tab = "Answer"
         self._restart()
 
     def action_raw(self) -> None:
@@ -279,6 +299,10 @@ class InspectorScreen(GuardedScreen[None]):
 
     def action_close(self) -> None:
         self.dismiss()
+
+
+def _messages(run: RunView, view: CallState, width: int) -> Rendered:
+    return message_rows(run, view, width, part_titles(run, view, width))
 
 
 def _note(words: str, width: int) -> list[Row]:

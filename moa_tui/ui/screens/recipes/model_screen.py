@@ -151,6 +151,13 @@ def about(model: ModelChoice) -> str:
         price = (
             f"${_million(model.prompt_price)} in, ${_million(model.completion_price)} out per million tokens"
         )
+    # What a provider charges for its cache is told where it differs from the price of any other token.
+    cache = [
+        f"${_million(cached)} {words}"
+        for words, cached in (("out of its cache", model.cached_price), ("into it", model.cache_write_price))
+        if cached and cached != model.prompt_price
+    ]
+    price += f" ({', '.join(cache)})" if cache else ""
     key = f"{model.missing_key} is not set" if model.missing_key else ""
     return "\n".join(filter(None, [one_line(model.name), f"{where} · {window} · {price}", key]))
 

@@ -15,6 +15,7 @@ from moa_tui.ui.screens.recipes.recipe_draft import applicable, remedy
 from moa_tui.ui.screens.recipes.recipe_options import (
     LAYER,
     LIMITS,
+    SWITCHES,
     TASKS,
     Option,
     allowed_words,
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from moa_tui.ui.screens.recipes.recipe_draft import RecipeDraft
 
 # Every option has a valid value among these texts, by which the model is asked if it accepts the option.
-_SAMPLES = ("yes", "no", "1", "0.5", "6", "all", "user", "any words")
+_SAMPLES = ("yes", "no", "1", "0.5", "6", "all", "system", "any words")
+# What a table needs besides one of its options to be valid, by the table's name.
+_OF_TABLES: Mapping[str, Mapping[str, str]] = {
+    "window": {"window.size": "6"},
+    "stairs": {"stairs.chunk": "128", "stairs.wait": "1"},
+    "start": {"start.with": "1"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +224,7 @@ class LayerOptions:
         """True if the model accepts the sample as the option's value, and the value has a meaning there."""
         if sample == self._default(key):
             return False
-        table = table_of(Layer, {key: sample, **({"window.size": "6"} if key.startswith("window.") else {})})
+        table = table_of(Layer, {key: sample, **_OF_TABLES.get(key.partition(".")[0], {})})
         if self._problem(layers, {**own, **table}, len(own["agents"])) is not None:
             return False
         typed = Layer.model_validate(table).model_dump(exclude_defaults=True)
@@ -261,7 +268,7 @@ class LayerOptions:
         """The text of an option's default in this layer."""
         if key == "task":
             return self._implied
-        return "" if key == "window.size" else text_of(default_of(Layer, key))
+        return "" if key in SWITCHES else text_of(default_of(Layer, key))
 
 
 @cache

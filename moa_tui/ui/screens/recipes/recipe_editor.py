@@ -19,7 +19,7 @@ from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import calls_words, counted, money
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.recipes.agent_form import AgentForm
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from textual.worker import Worker
 
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.plan import Plan
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog, ModelChoice
     from moa_tui.ui.screens.recipes.recipe_dialogs import SaveName
@@ -319,17 +320,18 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
         A thread finds out the price, since litellm's map of prices may have to be read from the disk.
         """
 
-        def known() -> tuple[float | None, dict[str, list[str]]]:
-            return self._catalog.plan(recipe).cost, self._catalog.missing_keys(recipe)
+        def known() -> tuple[Plan, dict[str, list[str]]]:
+            return self._catalog.plan(recipe), self._catalog.missing_keys(recipe)
 
-        cost, missing = await asyncio.to_thread(known)
+        plan, missing = await asyncio.to_thread(known)
         if recipe is self._recipe:
-            price = money(cost) if cost is None else f"{money(cost)} at most for a short prompt"
-            words = (
-                f"✓ valid: {counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}, {price}"
+            price = (
+                money(plan.cost) if plan.cost is None else f"{money(plan.cost)} at most for a short prompt"
             )
+            calls = calls_words(recipe.calls, plan.requests)
+            words = f"✓ valid: {counted(len(recipe.layers), 'layer')}, {calls}, {price}"
             keys = f"\n✗ {missing_words(missing)}" if missing else ""
-            self._show_status(words + keys)
+            self._show_status("\n".join([words + keys, *map(one_line, plan.warnings)]))
 
     def _show_rows(self) -> None:
         """Draw the rows of the lineup, with a mark where something is wrong, and highlight the open place."""

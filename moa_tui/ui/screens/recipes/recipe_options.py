@@ -64,11 +64,18 @@ LAYER: tuple[Option, ...] = (
     Option("dropout", "So much of what it reads, 0 to 1, is not shown it", "less {:.0%}"),
     Option("window.size", "It reads piece by piece, so many references at once", "window {}", "all at once"),
     Option("window.repeat", "Places among these for the best so far", beside="window.size"),
+    Option("stairs.chunk", "It begins early, and reads pieces of so many tokens", "stairs {}", "no"),
+    Option("stairs.wait", "So many answers must have a new piece", beside="stairs.chunk"),
+    Option("start.with", "It begins early, with so many whole answers", "starts with {}", "no"),
+    Option("start.restart_below", "A late answer less like them: it begins again", beside="start.with"),
     Option("shuffle", "Each agent reads in an order of its own", "shuffled", idle_for=("rank",)),
     Option("anonymous", "References carry numbers, not their agents' names", "named"),
     Option("placement", "The message that references go into", "in {} message"),
     Option("prompt", "{references} marks the place of the references", "own prompt", "the built-in one"),
 )
+
+# Options of a table that is given only where they are: an empty one is no default, but no table.
+SWITCHES = ("window.size", "stairs.chunk", "start.with")
 
 LIMITS: tuple[Option, ...] = (
     Option("max_cost", "US dollars a run may cost", empty="no limit"),
@@ -99,21 +106,26 @@ def value_at(model: BaseModel | None, key: str) -> Any:
     """The value of `model` at an option's key; None where the table of the key is not given."""
     value: Any = model
     for part in key.split("."):
-        value = None if value is None else getattr(value, part)
+        value = None if value is None else getattr(value, _attribute(type(value), part))
     return value
+
+
+def _attribute(model: type[BaseModel], name: str) -> str:
+    """The attribute for a key of a recipe file: the same word, with `_` behind one that Python reserves."""
+    return name if name in model.model_fields else f"{name}_"
 
 
 def default_of(model: type[BaseModel], key: str) -> Any:
     """The option's default; for a key of a table, its default once the table is given."""
     first, _, rest = key.partition(".")
-    field = model.model_fields[first]
+    field = model.model_fields[_attribute(model, first)]
     return default_of(_table_model(field.annotation), rest) if rest else field.default
 
 
 def allowed_words(model: type[BaseModel], key: str) -> tuple[str, ...]:
     """All values of an option that is one of a few words; empty for other options."""
     first, _, rest = key.partition(".")
-    annotation = model.model_fields[first].annotation
+    annotation = model.model_fields[_attribute(model, first)].annotation
     if rest:
         return allowed_words(_table_model(annotation), rest)
     if annotation is bool:

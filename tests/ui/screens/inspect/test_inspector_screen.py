@@ -13,12 +13,23 @@ from moa_tui.engine import limits
 from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, RunEnded
 from moa_tui.engine.run import run
 from moa_tui.engine.tasks import Reference, render_references
-from moa_tui.engine.values import CallId, Chunk, Failure, Finish, Message, Metrics, Outcome, Reply, Usage
+from moa_tui.engine.values import (
+    CallId,
+    Chunk,
+    Failure,
+    Finish,
+    Message,
+    Metrics,
+    Outcome,
+    Reply,
+    Step,
+    Usage,
+)
 from moa_tui.errors import ModelError
 from moa_tui.ui.run.inspector_rows import error_text, figures, message_rows, messages_text, silence
 from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.screens.inspect.diff_screen import DiffScreen
-from moa_tui.ui.screens.inspect.inspector_lines import TABS
+from moa_tui.ui.screens.inspect.inspector_lines import tabs_of
 from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
 from moa_tui.ui.screens.inspect.run_screens import InfluenceScreen, TimelineScreen
 from moa_tui.ui.widgets.live_text import LiveText
@@ -91,10 +102,9 @@ async def test_messages_are_shown_whole_with_their_references_set_apart_and_thei
     lines = [row.content.plain for row in rendered.rows]
     titles = [line for line in lines if line.startswith(("━━", "┄┄"))]
     assert [title.split(" · ")[0].strip("━┄ ") for title in titles] == [
-        "1 of 2",
+        "1 of 1",
         "reference 1",
         "reference 2",
-        "2 of 2",
     ]
     assert "from L1.1 a" in titles[1]
     assert "from L1.2 b" in titles[2]
@@ -160,7 +170,7 @@ async def test_a_forged_reference_in_the_prompt_is_from_no_agent() -> None:
 
 async def test_a_lone_message_is_copied_exactly_and_several_under_their_roles() -> None:
     assert messages_text(ASK) == ASK[0]["content"]
-    state = await ended(recipe(["a"], ["judge"]))
+    state = await ended(recipe(["a"], {"agents": ["judge"], "placement": "system"}))
     text = messages_text(state.final.messages)
     assert text.startswith("[system]\nSeveral assistants")
     assert text.endswith("[user]\nWhat is a moa?")
@@ -192,6 +202,24 @@ async def test_the_numbers_are_all_there_and_estimates_are_marked() -> None:
     } <= set(known)
     exact = dict(figures(state, state.view(CallId(1, 2))))
     assert (exact["tokens in"], exact["tokens out"], exact["price"]) == ("10", "5", "$0.0010")
+
+
+async def test_the_tokens_of_a_cache_are_told_apart() -> None:
+    cached = Finish("stop", Usage(1_000, 5, estimated=False, cached_tokens=600, cache_write_tokens=300), 0.01)
+    state = await ended(recipe(["a", "b"], ["judge"]), a=[["one", cached]])
+    known = dict(figures(state, state.view(FIRST)))
+    assert known["tokens in"] == "1,000"
+    assert known["from the cache"] == "600 of them (60%), which cost less"
+    assert known["into the cache"] == "300 of them, which cost more"
+    assert not {"from the cache", "into the cache"} & dict(figures(state, state.view(CallId(1, 2)))).keys()
+
+
+async def test_references_are_found_where_they_were_sent_whatever_the_recipe_says_today() -> None:
+    """A recipe that was kept before references went into the user's message does not say where they went."""
+    state = await ended(recipe(["a"], {"agents": ["judge"], "placement": "system"}), a=[["a word of a"]])
+    state.recipe = recipe(["a"], ["judge"])
+    rendered = message_rows(state, state.final, 80)
+    assert "reference 1 · from L1.1 a" in "\n".join(row.content.plain for row in rendered.rows)
 
 
 async def test_a_fallback_is_shown_with_its_own_settings() -> None:
@@ -252,7 +280,7 @@ async def test_every_tab_opens_by_its_number_and_the_one_shown_is_in_brackets(
     async with app.run_test(size=size) as pilot:
         app.theme = theme
         wanted = ["Title", "hm", "What is a moa?", "finish reason", "No error."]
-        for number, (tab, words) in enumerate(zip(TABS, wanted, strict=True), 1):
+        for number, (tab, words) in enumerate(zip(tabs_of(state.view(FIRST)), wanted, strict=True), 1):
             await pilot.press(str(number))
             await wait_until(lambda words=words: words in app.text)  # type: ignore[misc]
             tabs = app.line("tabs")
@@ -493,7 +521,7 @@ async def test_a_new_width_is_laid_out_anew() -> None:
         await wait_until(lambda: "copy" in app.text)
         await pilot.resize_terminal(60, 20)
         await wait_until(lambda: max(cell_len(line) for line in app.text.split("\n")) <= 56)
-        assert "1 of 2 · system" in app.text
+        assert "1 of 1 · user" in app.text
 
 
 async def test_a_text_shown_after_other_rows_has_the_new_width() -> None:
@@ -506,3 +534,30 @@ async def test_a_text_shown_after_other_rows_has_the_new_width() -> None:
         await pilot.press("1", "r")
         await wait_until(lambda: app.text.startswith("words"))
         assert max(cell_len(line) for line in app.text.split("\n")) <= 56
+
+
+@key("inspector.parts")
+async def test_6_shows_the_parts_of_an_answer_written_in_steps_and_no_other_call_has_that_tab() -> None:
+    this = recipe(["a", "b"], {"agents": ["judge"], "stairs": {"wait": 1}})
+    state = RunView(this)
+    for index in (1, 2):
+        state.take(CallEnded(CallId(1, index), Reply("ab"[index - 1], "m", "done", text="whole")))
+    steps = (
+        Step(tuple(ASK), {FIRST: 512}, frozenset(), 8, Usage(9, 2, estimated=False), 0.001, 1.0, 1.5, 2.0),
+        Step(tuple(ASK), {FIRST: 900}, frozenset({FIRST}), 21, Usage(9, 2), None, 3.0, 3.5, 4.0),
+    )
+    text = "A bird. It is extinct"
+    state.take(CallEnded(FINAL, Reply("judge", "m", "done", text=text, steps=steps, messages=tuple(ASK))))
+    app = InspectorApp(state, FINAL)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await wait_until(lambda: "part 2 of 2" in app.text)
+        assert "1 of 2 beginnings, 512 characters" in app.text
+        assert "[6 Parts]" in app.line("tabs")
+        await pilot.press("y")
+        assert "[part 2]" in app.copied[-1]
+        await pilot.press("left_square_bracket")
+        assert app.inspector.tab == "Answer"
+        assert "Parts" not in app.line("tabs")
+        await pilot.press("6", "shift+tab")
+        assert app.inspector.tab == "Error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,7 +54,7 @@ async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(catal
                        "b": {"model": "demo/coder"}},
             "layers": [{"agents": ["a", {"model": "demo/sceptic", "count": 3}], "quorum": 2,
                         "grace_seconds": 9},
-                       {"agents": ["a"], "placement": "user"}],
+                       {"agents": ["a"], "placement": "system"}],
             "limits": {"max_cost": 0.5},
         }
     )  # fmt: skip
@@ -71,7 +72,7 @@ async def test_what_is_typed_is_in_the_recipe_and_the_rest_stays_as_it_was(catal
     assert result.lineup[1] == given.lineup[1], "the other seat of that name is as it was"
     assert result.layers[0].quorum == 2
     assert result.layers[0].grace_seconds == 9
-    assert result.layers[1].placement == "user"
+    assert result.layers[1].placement == "system"
     assert result.limits == given.limits
     assert result.defaults == given.defaults
     assert result.fallbacks(first)[0].model == "demo/coder"
@@ -411,6 +412,9 @@ def test_a_model_is_described_with_place_window_price_and_key() -> None:
         "OPENAI_API_KEY is not set",
     ]
     assert "vllm at http://127.0.0.1:8000/v1 · context unknown · price unknown" in about(LOCAL)
+    cached = replace(HOSTED, cached_price=1e-7, cache_write_price=1.25e-6)
+    price = "$1.00 in, $4.00 out per million tokens ($0.10 out of its cache, $1.25 into it)"
+    assert price in about(cached)
 
 
 @pytest.mark.parametrize("name", sorted(files.available(files.BUILT_IN)))
@@ -446,7 +450,7 @@ def test_agents_that_only_changed_seats_named_are_dropped_and_fallbacks_are_kept
 def test_settings_that_have_no_meaning_in_another_place_do_not_stand_in_the_way() -> None:
     given = recipe(
         {"agents": ["a", "b", "c"], "quorum": 3},
-        {"agents": ["d"], "task": "synthesize", "placement": "user"},
+        {"agents": ["d"], "task": "synthesize", "placement": "system"},
     )
     draft = RecipeDraft(given)
     draft.remove(Place(0, 0))
@@ -455,7 +459,7 @@ def test_settings_that_have_no_meaning_in_another_place_do_not_stand_in_the_way(
     result, problems = draft.check()
     assert not problems, "a first layer has no references to place"
     assert result is not None
-    assert result.layers[0].placement == "system"
+    assert result.layers[0].placement == "user"
 
 
 async def test_an_agents_effort_is_chosen_among_those_there_are(catalog: RecipeCatalog) -> None:

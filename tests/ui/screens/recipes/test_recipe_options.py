@@ -11,7 +11,7 @@ from hypothesis import given as hypothesis_given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from moa_tui.engine.layer import Layer, Limits, Task, Window
+from moa_tui.engine.layer import Layer, Limits, Stairs, Start, Task, Window
 from moa_tui.engine.recipe import Recipe
 from moa_tui.recipes import files
 from moa_tui.ui.screens.recipes.option_sets import LayerOptions, LimitOptions, OptionSet, implied_task
@@ -54,7 +54,9 @@ def test_every_option_of_the_models_has_its_line() -> None:
         assert {key.partition(".")[0] for key in keys} == set(model.model_fields) - {"agents"}
         assert all(option.help for option in table)
     assert {option.key for option in LAYER if "." in option.key} == {
-        f"window.{key}" for key in Window.model_fields
+        *(f"window.{key}" for key in Window.model_fields),
+        *(f"stairs.{key}" for key in Stairs.model_fields),
+        *(f"start.{key.rstrip('_')}" for key in Start.model_fields),
     }
 
 
@@ -100,7 +102,7 @@ def test_every_layer_of_a_built_in_recipe_comes_out_of_its_form_as_it_went_in(na
         ("reads", "[1, 2]", (1, 2)),
         ("quorum", "2", 2),
         ("use_partial", "yes", True),
-        ("placement", "user", "user"),
+        ("placement", "system", "system"),
         ("prompt", "Judge:\n\n{references}\n", "Judge:\n\n{references}\n"),
         ("shuffle", "yes", True),
         ("anonymous", "no", False),
@@ -333,11 +335,11 @@ def test_what_a_form_takes_is_right_in_its_layer_wherever_that_stands(
 
 
 def test_what_waits_for_another_place_is_kept() -> None:
-    draft = RecipeDraft(layers(2, {"agents": 2, "placement": "user", "quorum": 1}, 1))
+    draft = RecipeDraft(layers(2, {"agents": 2, "placement": "system", "quorum": 1}, 1))
     draft.move(Place(1), -1)
     options = LayerOptions(draft, 0)
     assert options.texts["placement"] == ""
-    assert options.check(given(options, top_k="1")).table == {"placement": "user", "quorum": 1, "top_k": 1}
+    assert options.check(given(options, top_k="1")).table == {"placement": "system", "quorum": 1, "top_k": 1}
 
 
 def test_what_no_line_shows_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,3 +365,34 @@ def test_a_layer_is_said_in_a_few_words() -> None:
     assert in_short(layer) == ["reads 1 2", "top 3", "grace 9 s", "own shares", "less 30%", "window 6"]
     assert in_short(Layer()) == []
     assert (implied_task(0), implied_task(3)) == ("answer", "synthesize")
+
+
+def test_stairs_and_start_are_edited_as_tables_and_only_where_the_model_takes_them() -> None:
+    options = of(layers(4, 1), 2)
+    early = {"stairs.chunk", "start.with"}
+    assert early <= offered(options)
+    assert not {"stairs.wait", "start.restart_below"} & offered(options), "nothing begins early yet"
+    assert not early & offered(of(layers(4, 1), 1)), "a first layer reads nothing"
+    texts = {**options.texts, "stairs.chunk": "64", "stairs.wait": "3"}
+    assert "stairs.wait" in options.shown(texts)
+    verdict = options.check(texts)
+    assert (dict(verdict.table), verdict.problems) == ({"stairs": {"chunk": 64, "wait": 3}}, {})
+    texts = {**options.texts, "start.with": "2", "start.restart_below": "0.3"}
+    assert dict(options.check(texts).table) == {"start": {"with": 2, "restart_below": 0.3}}
+    both = options.check({**options.texts, "stairs.chunk": "64", "start.with": "2"})
+    assert any("one of them" in problem for problem in both.problems.values())
+    few = options.check({**options.texts, "stairs.chunk": "64", "stairs.wait": "9"})
+    assert any("more than the 4 agents" in problem for problem in few.problems.values())
+
+
+def test_stairs_and_start_of_a_recipe_stand_in_its_form_even_at_their_defaults() -> None:
+    for table, texts, words in (
+        ({"stairs": {}}, {"stairs.chunk": "128", "stairs.wait": ""}, "stairs 128"),
+        ({"start": {"with": 2}}, {"start.with": "2", "start.restart_below": ""}, "starts with 2"),
+    ):
+        this = layers(4, {"agents": 1, **table})
+        options = of(this, 2)
+        assert {key: options.texts[key] for key in texts} == texts
+        again = Layer.model_validate({**options.check(options.texts).table})
+        assert (again.stairs, again.start) == (this.layers[1].stairs, this.layers[1].start)
+        assert words in in_short(this.layers[1])
