@@ -80,7 +80,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._has_given_rows = False
         if text != self._text.source or self._text.rendered_characters or self._text.is_preview:
             self._text.replace(text)
-            self._rendered = Rendered()
+            self._rendered = markdown_rows.Rendered()
             self.forget()
         self._update_height()
         if not follow:
