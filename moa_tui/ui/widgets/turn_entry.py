@@ -11,6 +11,7 @@ from moa_tui.ui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Turn
+    from moa_tui.ui.run.run_view import RunView
 
 
 @dataclass
