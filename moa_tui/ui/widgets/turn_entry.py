@@ -11,7 +11,6 @@ from moa_tui.ui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
     from moa_tui.conversation import Turn
-    from moa_tui.ui.run.run_view import RunView
 
 
 @dataclass
