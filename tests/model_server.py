@@ -23,6 +23,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 import re
 import signal
 import socket
@@ -47,6 +48,7 @@ Delta: TypeAlias = tuple[str, str]
 """The delta field a chunk fills ("content", "reasoning_content", ...) and the text it puts there."""
 
 WORDS = ("each", "model", "drafts", "a", "reply", "that", "another", "reads", "before", "it", "answers")
+TOKENS_PER_WORD, PROSE_CHUNK = 1.12, 4  # of the mode `prose`: by engine.token_estimate, and words a chunk
 KEEPALIVE_SECONDS = 0.2
 FLUSH_SECONDS = 0.05  # before a connection is dropped: a reset discards what the client has not yet read
 DONE = b"data: [DONE]\n\n"
@@ -401,6 +403,35 @@ def told(reply: Reply) -> Iterator[Delta]:
     return (("content", word) for word in re.findall(r"\S+\s*|\s+", text))
 
 
+def prose_words(seed: str, first: int, last: int) -> Iterator[str]:
+    """Words `first` to `last` of a text of sentences and paragraphs, which is the same at each request.
+
+    Texts whose seeds begin with the same "TOPIC-" are about the same words. A word is 1.12 tokens on average,
+    by engine.token_estimate.
+    """
+    topic = random.Random(seed.partition("-")[0])
+    about = ["".join(map(topic.choice, ("bdfklmnprst", "aeiou", "lmnrst", "aeiou"))) for _ in range(60)]
+    for i in range(first, last):
+        word = random.Random(f"{seed} {i}").choice((*about, "the", "of", "and", "with"))
+        word = word.capitalize() if i % 12 == 0 else word
+        yield word + ("." if i % 12 == 11 else "") + ("\n\n" if i % 60 == 59 else " ")
+
+
+async def prose(reply: Reply) -> web.StreamResponse:
+    """`n` words in sentences, four a chunk; goes on behind what an assistant's message says already.
+
+    A limit of tokens in the request ends it, as a real server's does.
+    """
+    said = [message_text(message) for message in reply.messages() if message["role"] == "assistant"]
+    first = sum(len(text.split()) for text in said)
+    most = reply.body.get("max_completion_tokens") or reply.body.get("max_tokens")
+    last = max(reply.spec.n, first + 12)
+    bound = last if most is None else first + round(most / TOKENS_PER_WORD)
+    words = list(prose_words(reply.spec.key, first, min(last, bound)))
+    chunks = [("content", "".join(words[at : at + PROSE_CHUNK])) for at in range(0, len(words), PROSE_CHUNK)]
+    return await Answer(lambda _: chunks, "length" if bound < last else "stop")(reply)
+
+
 async def silence(reply: Reply) -> NoReturn:
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
@@ -554,6 +585,7 @@ MODES: dict[str, Mode] = {
     "one_line": Answer(in_one_line),  # one line of `size` characters (a million) in some 300 chunks
     "echo": Answer(echoed),  # exactly the last user message
     "scripted": Answer(scripted),  # the chunks in server.script[key]
+    "prose": prose,  # `n` words in sentences, as many as a limit of tokens lets through
     "told": Answer(told),  # what server.responder says
     "control": Answer(hostile),  # escape sequences, NUL, BEL and console markup
     "empty_stop": Answer(lambda reply: ()),  # well-formed, and says nothing

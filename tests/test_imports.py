@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import grimp
 import pytest
 
 import moa_tui
+from tests.e2e.terminal import Terminal
 
 pytestmark = pytest.mark.program
 
@@ -86,13 +88,12 @@ def test_the_demo_needs_no_litellm(tmp_path: Path) -> None:
 
 def test_litellm_is_loaded_in_the_background_when_told_to_warm_up() -> None:
     code = """
-import time
+import threading
 from moa_tui.gateway.thread import EngineThread
 EngineThread().warm_up()
-end = time.monotonic() + 60
-while not hasattr(sys.modules.get("moa_tui.gateway.litellm_stream"), "stream"):
-    assert time.monotonic() < end
-    time.sleep(0.01)
+for thread in threading.enumerate():
+    if thread.name == "moa-warm-up":
+        thread.join(60)
 """
     assert "litellm" in modules_after(code)
 
@@ -110,3 +111,58 @@ def test_every_package_says_what_it_is_for() -> None:
     for file in root.rglob("*/__init__.py"):
         lines = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()
         assert len(lines) >= 3, f"{file.relative_to(root)}: {lines}"
+
+
+# What the first frame of the chat does without: modules, and with a dot all that is in a package.
+NOT_IN_THE_FIRST_FRAME = (
+    *("litellm", "openai", "httpx", "markdown_it", "linkify_it", "pygments", "rich.traceback", "rich.syntax"),
+    *("filelock", "http.client", "html", "pyperclip", "statistics", "attr"),
+    *("moa_tui.ui.screens.", "moa_tui.ui.run.inspector_rows", "moa_tui.ui.rows.markdown_rows"),
+    *("moa_tui.engine.run", "moa_tui.engine.call", "moa_tui.engine.layer_run", "moa_tui.engine.selection"),
+    *("moa_tui.engine.recipe_edit", "moa_tui.engine.prompts", "moa_tui.chat.changes"),
+    *("moa_tui.formats.", "moa_tui.stats.", "moa_tui.store.reader", "moa_tui.store.figures"),
+    *("moa_tui.gateway.demo", "moa_tui.gateway.discovery", "moa_tui.gateway.refusals", "moa_tui.gateway.tls"),
+    *("moa_tui.gateway.sanitize", "moa_tui.gateway.think", "moa_tui.gateway.litellm_stream"),
+)
+PACKAGES_WITH_STAND_INS = {
+    *("moa_tui.ui.screens.guard", "moa_tui.ui.screens.compare", "moa_tui.ui.screens.inspect"),
+    *("moa_tui.ui.screens.recipes", "moa_tui.ui.screens.sessions"),
+}
+AFTER_THE_FIRST_FRAME = """
+import gc, os, sys
+from moa_tui import deferred
+install = deferred.install
+
+def write_and_leave(screen):
+    stand_ins = {name for name, module in sys.modules.items() if type(module) is deferred._StandIn}
+    with open(os.environ["MODULES"], "w") as file:
+        file.write("\\n".join(sys.modules.keys() - stand_ins))
+    os._exit(0 if gc.isenabled() else 1)
+
+def install_and_watch():
+    install()
+    from moa_tui.ui.chat.screen import ChatScreen
+    ChatScreen._after_first_paint = write_and_leave
+
+deferred.install = install_and_watch
+from moa_tui.cli import main
+main(["-r", "demo"])
+"""
+
+
+@pytest.mark.terminal
+def test_the_first_frame_imports_only_what_it_shows(tmp_path: Path) -> None:
+    modules = tmp_path / "modules"
+    environ = {**os.environ, "MODULES": str(modules), "TERM": "xterm-256color"}
+    with Terminal([sys.executable, "-c", AFTER_THE_FIRST_FRAME], environ, (100, 30)) as terminal:
+        assert terminal.process.wait(timeout=30) == 0, terminal.text
+        assert "sk anything" in terminal.written
+    loaded = set(modules.read_text().split())
+    assert "moa_tui.ui.chat.screen" in loaded
+    too_early = {
+        name
+        for name in loaded - PACKAGES_WITH_STAND_INS
+        for left_out in NOT_IN_THE_FIRST_FRAME
+        if name == left_out or name.startswith(f"{left_out.rstrip('.')}.")
+    }
+    assert not too_early

@@ -9,27 +9,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from moa_tui.chat.changes import whole_replies
+from moa_tui.chat import changes, run_handle
 from moa_tui.chat.comparison import Comparison
 from moa_tui.chat.ledger import Account
-from moa_tui.chat.run_handle import RunHandle, RunOptions
 from moa_tui.conversation import Conversation, Turn, history, path
-from moa_tui.engine.events import CallEnded, RunEnded
+from moa_tui.engine import events, layer_result, recipe_edit, run
 from moa_tui.engine.layer import Layer
-from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.plan import plan, total_cost
 from moa_tui.engine.recipe import Recipe
-from moa_tui.engine.recipe_edit import (
-    count_common_layers,
-    effort_named,
-    proposers_by_layer,
-    with_aggregator,
-    with_checklist,
-    with_effort,
-    with_seats,
-    without_effort,
-)
-from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import CallId, Usage
 from moa_tui.errors import MoaTuiError, ModelError, UsageError
 
@@ -150,7 +137,7 @@ class Chat:
     def guided_recipe(self) -> Recipe:
         """The recipe in force with a checklist in it. Raises UsageError where it can have none."""
         if self._guided_recipe is None or self._guided_recipe[0] is not self.recipe:
-            self._guided_recipe = (self.recipe, with_checklist(self.recipe))
+            self._guided_recipe = (self.recipe, recipe_edit.with_checklist(self.recipe))
         return self._guided_recipe[1]
 
     def use_recipe(self, recipe: Recipe) -> None:
@@ -162,14 +149,14 @@ class Chat:
         self, model: str, *, api_base: str | None = None, extra: Mapping[str, object] | None = None
     ) -> None:
         """Let another model write the answers from now on. Raises UsageError."""
-        self.use_recipe(with_aggregator(self.recipe, model, api_base=api_base, extra=extra))
+        self.use_recipe(recipe_edit.with_aggregator(self.recipe, model, api_base=api_base, extra=extra))
 
     def use_effort(self, word: str) -> None:
         """Have all agents think as much as `word` says from now on; `-` leaves that to the models.
 
         Raises UsageError for a word that names no effort.
         """
-        self.use_recipe(with_effort(self.recipe, effort_named(word)))
+        self.use_recipe(recipe_edit.with_effort(self.recipe, recipe_edit.effort_named(word)))
 
     def warm_up(self) -> None:
         """Load what the recipe's first call will need, in the background."""
@@ -178,14 +165,14 @@ class Chat:
 
     # Runs
 
-    def send(self, prompt: str, *, instead_of: Turn | None = None) -> RunHandle:
+    def send(self, prompt: str, *, instead_of: Turn | None = None) -> run_handle.RunHandle:
         """Ask `prompt` behind the active turn, or as another branch in the place of a turn.
 
         Raises MissingKeyError before any call.
         """
         return self._start(self._next_turn(prompt, instead_of))
 
-    def aggregate_again(self) -> RunHandle:
+    def aggregate_again(self) -> run_handle.RunHandle:
         """Aggregate the active turn anew by the recipe in force; its proposers are kept, not paid again.
 
         So are those that joined it later. Raises UsageError where there is nothing to keep, or the recipe in
@@ -195,18 +182,20 @@ class Chat:
         if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet to write again")
         recipe = self.asked_recipe
-        proposers = proposers_by_layer(turn.recipe)
-        if proposers != proposers_by_layer(recipe) and self._was_changed_from(turn, recipe):
-            recipe = with_seats(turn.recipe, len(recipe.layers), recipe.listed_agents(len(recipe.layers)))
-        if proposers != proposers_by_layer(recipe):
+        proposers = recipe_edit.proposers_by_layer(turn.recipe)
+        if proposers != recipe_edit.proposers_by_layer(recipe) and self._was_changed_from(turn, recipe):
+            recipe = recipe_edit.with_seats(
+                turn.recipe, len(recipe.layers), recipe.listed_agents(len(recipe.layers))
+            )
+        if proposers != recipe_edit.proposers_by_layer(recipe):
             raise UsageError(
                 f"recipe {self.recipe.name} has other proposers than {turn.recipe.name}, the answer's; "
                 "/retry asks them all"
             )
-        common_layers = count_common_layers(turn.recipe, recipe)
+        common_layers = recipe_edit.count_common_layers(turn.recipe, recipe)
         kept = {
             call: reply
-            for call, reply in whole_replies(turn.recipe, turn.outcome.replies).items()
+            for call, reply in changes.whole_replies(turn.recipe, turn.outcome.replies).items()
             if call.layer <= common_layers
         }
         if not any(reply.status == "done" for reply in kept.values()):
@@ -223,7 +212,7 @@ class Chat:
         siblings = self.conversation.siblings(turn)
         return any(_apart_from_effort(sibling.recipe) == before for sibling in siblings)
 
-    def rerun(self, turn: Turn, rerun: Rerun, *, over_budget: bool = False) -> RunHandle:
+    def rerun(self, turn: Turn, rerun: Rerun, *, over_budget: bool = False) -> run_handle.RunHandle:
         """Run what a change of `turn` leaves to be run, as another branch in its place.
 
         `over_budget` lets this run pass the budgets. Raises MissingKeyError before any call.
@@ -243,7 +232,7 @@ class Chat:
         is_whole = reply.status in ("done", "excluded") and reply.error is None
         outcome = replace(
             turn.outcome,
-            answer=answer_text(turn.recipe.layers[call.layer - 1], reply.text),
+            answer=layer_result.answer_text(turn.recipe.layers[call.layer - 1], reply.text),
             status="done" if is_whole else "partial",
             error=reply.error,
             replies={call: replace(reply, reused=True) for call, reply in turn.outcome.replies.items()},
@@ -254,8 +243,8 @@ class Chat:
         branch = replace(self._next_turn(turn.prompt, turn), recipe=turn.recipe, system=turn.system)
         if (recording := self._recording(branch)) is not None:
             for replied, each in outcome.replies.items():
-                recording.take(CallEnded(replied, each))
-            recording.take(RunEnded(outcome))
+                recording.take(events.CallEnded(replied, each))
+            recording.take(events.RunEnded(outcome))
         branch = replace(branch, outcome=outcome)
         self.conversation = self.conversation.with_turn(branch)
         return branch
@@ -269,7 +258,7 @@ class Chat:
         """
         for recipe in recipes:
             self.backend.gateway.check_keys(recipe)
-        runs: list[RunHandle] = []
+        runs: list[run_handle.RunHandle] = []
         try:
             for recipe in random.sample(recipes, len(recipes)) if blind else recipes:
                 turn = replace(self._next_turn(prompt, instead_of), recipe=recipe)
@@ -288,7 +277,7 @@ class Chat:
             self.backend.store.prefer(preference)
         return self.is_kept
 
-    def settle(self, ended: RunHandle) -> Turn | None:
+    def settle(self, ended: run_handle.RunHandle) -> Turn | None:
         """Make an ended run the active turn and return it; None where the run was stopped before it began.
 
         Raises MissingKeyError, or whatever bug ended the run.
@@ -375,10 +364,12 @@ class Chat:
         once = agent.model_copy(update={"count": 1})
         alone = Recipe(name="question to one model", layers=(Layer(agents=(once,)),))
         await gateway.prepare(alone)
-        context = RunContext(facts=gateway.facts, endpoints=self.backend.endpoints, budgets=account.limits)
+        context = run.RunContext(
+            facts=gateway.facts, endpoints=self.backend.endpoints, budgets=account.limits
+        )
         messages: list[Message] = [{"role": "user", "content": question}]
         try:
-            outcome = await run(alone, messages, gateway.stream, lambda _: None, context=context)
+            outcome = await run.run(alone, messages, gateway.stream, lambda _: None, context=context)
             for call, reply in outcome.replies.items():
                 account.book_aside(call, reply)
         finally:
@@ -409,15 +400,17 @@ class Chat:
         *,
         attended: bool | None = None,
         over_budget: bool = False,
-    ) -> RunHandle:
+    ) -> run_handle.RunHandle:
         self.backend.gateway.check_keys(turn.recipe)
-        options = RunOptions(kept, self._attended if attended is None else attended, over_budget)
-        return RunHandle(turn, self.conversation.id, self.backend, self._recording(turn), options)
+        options = run_handle.RunOptions(kept, self._attended if attended is None else attended, over_budget)
+        return run_handle.RunHandle(turn, self.conversation.id, self.backend, self._recording(turn), options)
 
 
 def _apart_from_effort(recipe: Recipe) -> list[tuple[Agent, ...]]:
     """The proposers of each layer, whose answers stay theirs when they are to think more or less."""
-    return [tuple(map(without_effort, agents)) for agents in proposers_by_layer(recipe)]
+    return [
+        tuple(map(recipe_edit.without_effort, agents)) for agents in recipe_edit.proposers_by_layer(recipe)
+    ]
 
 
 def _begins_with(agents: tuple[Agent, ...], beginning: tuple[Agent, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from moa_tui.stats.preferences import Preference
+from moa_tui.stats import preferences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -21,7 +21,7 @@ class Comparison:
         self,
         runs: Sequence[RunHandle],
         *,
-        record_choice: Callable[[Preference], bool],
+        record_choice: Callable[[preferences.Preference], bool],
         is_blind: bool = False,
     ) -> None:
         """`is_blind`: the person is to choose without knowing which recipe is which.
@@ -49,7 +49,9 @@ class Comparison:
         self.is_decided, self.chosen = True, chosen
         names = tuple(run.turn.recipe.name for run in self.runs if run in seen)
         name = chosen.turn.recipe.name if chosen is not None else None
-        return len(names) > 1 and self._record_choice(Preference(names, name, self.is_blind, time.time()))
+        return len(names) > 1 and self._record_choice(
+            preferences.Preference(names, name, self.is_blind, time.time())
+        )
 
     def fault(self, run: RunHandle) -> Exception | None:
         """What kept an ended run from beginning, or is a bug that ended it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.errors import ConversationExistsError, StoreError, UsageError
 from moa_tui.formats import export, importer
-from moa_tui.stats.preferences import preferences
+from moa_tui.stats import preferences
 from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted
 
@@ -164,7 +164,9 @@ class Library:
 
     def figures(self, since: float | None = None) -> Figures:
         """What was asked, answered, paid and preferred since a time in Unix seconds, or ever."""
-        return replace(self._store.figures(since), preferences=preferences(self._store.preferences(since)))
+        return replace(
+            self._store.figures(since), preferences=preferences.preferences(self._store.preferences(since))
+        )
 
     def read_in(self, path: Path) -> list[str]:
         """Import the conversations of a file; return sentences on what was imported and what was not.

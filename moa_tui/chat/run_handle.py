@@ -7,23 +7,18 @@ values. Events go through a queue that any one thread may read.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.ledger import Account
+from moa_tui.chat.packed_replies import with_packed_replies
 from moa_tui.conversation import history
+from moa_tui.engine import run
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import (
-    CallEnded,
-    CallRetried,
-    CallStarted,
-    ReplyChanged,
-    RunChanged,
-    StepEnded,
-)
-from moa_tui.engine.run import RunContext, run
+from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, ReplyChanged, RunChanged, StepEnded
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 from moa_tui.errors import MoaTuiError
 from moa_tui.settings.fault_log import CallFaults, record_bug
@@ -135,14 +130,14 @@ class RunHandle:
         await gateway.prepare(turn.recipe)
         self._began.set()
         try:
-            return await run(
+            outcome = await run.run(
                 turn.recipe,
                 history(turn),
                 self._call_faults.stream,
                 self._take,
                 reused=self._options.kept,
                 control=self._control,
-                context=RunContext(
+                context=run.RunContext(
                     facts=gateway.facts,
                     health=self._backend.health,
                     endpoints=self._backend.endpoints,
@@ -152,6 +147,7 @@ class RunHandle:
             )
         finally:
             self._account.release()
+        return await asyncio.to_thread(with_packed_replies, outcome, turn)
 
     def _take(self, event: Event) -> None:
         self._follow(event)

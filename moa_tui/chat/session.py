@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from moa_tui.chat.changes import AggregateBy, Resume, Retry, Reword, SwapModel
-from moa_tui.chat.full_synthesis import FullSynthesis, late_answers
+from moa_tui.chat import changes, full_synthesis
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
 
@@ -277,7 +276,7 @@ class ChatSession:
         # Before anything is stopped: what cannot be done of the turn is said while it still goes.
         progress = run.progress()
         change.of_turn(progress.as_stopped())
-        if isinstance(change, Retry | SwapModel) and progress.is_beside_others(change.call):
+        if isinstance(change, changes.Retry | changes.SwapModel) and progress.is_beside_others(change.call):
             self._after_stop = (run.turn.id, lambda stopped: self._change_ended(change, stopped))
             run.stop_call(change.call)
             return Effect.STOPPING_ANSWER
@@ -291,9 +290,9 @@ class ChatSession:
         Without either, by the recipe in force. Raises MoaTuiError.
         """
         if by is not None:
-            return await self.change(AggregateBy(by))
+            return await self.change(changes.AggregateBy(by))
         if prompt is not None:
-            return await self.change(Reword(prompt))
+            return await self.change(changes.Reword(prompt))
         self.require_idle()
         turn = self.chat.turn
         return self._begin(self.chat.aggregate_again(), turn)
@@ -361,9 +360,9 @@ class ChatSession:
         None where its answer was written again from all of them already, as another branch.
         """
         turn = self.chat.turn
-        if turn is None or self.run is not None or not late_answers(turn):
+        if turn is None or self.run is not None or not full_synthesis.late_answers(turn):
             return None
-        full = FullSynthesis().of_turn(turn).recipe
+        full = full_synthesis.FullSynthesis().of_turn(turn).recipe
         siblings = self.chat.conversation.siblings(turn)
         return None if any(sibling.recipe == full for sibling in siblings) else turn
 
@@ -372,14 +371,14 @@ class ChatSession:
 
         Raises UsageError where it was not begun before all of them were there.
         """
-        return self._change_ended(FullSynthesis(), self._ended(None))
+        return self._change_ended(full_synthesis.FullSynthesis(), self._ended(None))
 
     async def price_of_full_synthesis(self, turn: Turn) -> float | None:
         """The most that the full synthesis of `turn` should cost, in US dollars; None where that is unknown.
 
         Raises UsageError where its answer was not begun early.
         """
-        return await self.chat.price_of(turn, FullSynthesis().of_turn(turn))
+        return await self.chat.price_of(turn, full_synthesis.FullSynthesis().of_turn(turn))
 
     # Budgets
 
@@ -395,7 +394,7 @@ class ChatSession:
         turn = self.turn_over_budget
         if turn is None:
             raise UsageError("no budget has stopped the last turn")
-        return self._change_ended(Resume(), turn, over_budget=True)
+        return self._change_ended(changes.Resume(), turn, over_budget=True)
 
     # Comparing
 

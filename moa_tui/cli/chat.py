@@ -11,6 +11,7 @@ import click
 
 from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
+from moa_tui.cli.hasten import hastened
 from moa_tui.cli.options import conversation_name
 from moa_tui.cli.streams import ClosedOutput
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
@@ -36,7 +37,6 @@ class ChatOptions:
     private: bool
 
 
-@with_fault_log
 def open_chat(options: ChatOptions) -> NoReturn:
     """Open the chat and end the program with its exit code.
 
@@ -45,6 +45,13 @@ def open_chat(options: ChatOptions) -> NoReturn:
     """
     name = conversation_name(options.go_on, options.session)
     _require_terminal()
+    with hastened():
+        _open_chat(options, name)
+
+
+@with_fault_log
+def _open_chat(options: ChatOptions, name: str | None) -> NoReturn:
+    """Open the chat, with the conversation of that name where one is given."""
     problems: list[str] = []
     settings = _settings(problems)
     store = _store(problems, is_needed=name is not None)

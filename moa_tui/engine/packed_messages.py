@@ -31,7 +31,7 @@ def packed(messages: tuple[Message, ...], texts: Iterable[str]) -> Sequence[Mess
     if not any(len(message["content"]) >= _SHORTEST_MESSAGE for message in messages):
         return messages
     known = sorted({text for text in texts if len(text) >= _SHORTEST_TEXT}, key=len, reverse=True)
-    return PackedMessages([_packed_row(message, known) for message in messages])
+    return PackedMessages([packed_row(message, known) for message in messages])
 
 
 class PackedMessages(Sequence["Message"]):
@@ -41,6 +41,11 @@ class PackedMessages(Sequence["Message"]):
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The messages as they are held."""
+        return self._rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -53,11 +58,11 @@ class PackedMessages(Sequence["Message"]):
 
     def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
         if isinstance(index, slice):
-            return tuple(map(_joined, self._rows[index]))
-        return _joined(self._rows[index])
+            return tuple(map(joined, self._rows[index]))
+        return joined(self._rows[index])
 
     def __iter__(self) -> Iterator[Message]:
-        return map(_joined, self._rows)
+        return map(joined, self._rows)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -67,7 +72,7 @@ class PackedMessages(Sequence["Message"]):
     __hash__ = None  # type: ignore[assignment]  # as of a tuple of messages, which are dictionaries
 
 
-def _packed_row(message: Message, known: Iterable[str]) -> Row:
+def packed_row(message: Message, known: Iterable[str]) -> Row:
     """`message` cut around every text of `known`, the longest first, that stands in it."""
     pieces = [message["content"]]
     shared: set[int] = set()
@@ -85,7 +90,8 @@ def _packed_row(message: Message, known: Iterable[str]) -> Row:
     return (message["role"], tuple(pieces)) if len(pieces) > 1 else message
 
 
-def _joined(row: Row) -> Message:
+def joined(row: Row) -> Message:
+    """The message that a row stands for."""
     if isinstance(row, dict):
         return row
     role, pieces = row

@@ -88,8 +88,9 @@ class GrowingAnswers:
                 whole = text if text.startswith(read) else f"{read}{_BEGINS_ANEW}{text}"
                 self._parts[call], self._characters[call], self._told[call] = [whole], len(whole), 0
             case CallRetried(call) if call.layer == self.layer:
-                for known in (self._parts, self._characters, self._told):
-                    known.pop(call, None)
+                self._parts.pop(call, None)
+                self._characters.pop(call, None)
+                self._told.pop(call, None)
             case CallEnded(call, reply) | ReplyChanged(call, reply) if call.layer == self.layer:
                 self.ended[call] = reply
                 if call not in self._parts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
-from moa_tui.gateway.refusals import ALTERNATION, CACHE_MARKS, SYSTEM_ROLE, not_taken
+from moa_tui.gateway import refusals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Form:
     @property
     def takes_cache_marks(self) -> bool:
         """False once marks of what is to be cached were refused."""
-        return CACHE_MARKS not in self.left_out
+        return refusals.CACHE_MARKS not in self.left_out
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of a request, by their names, in this form."""
@@ -198,7 +198,7 @@ def change_for(
     if error.kind not in ("bad_request", "server"):
         return None
     # LM Studio says it in the midst of a stream that began with 200.
-    refused = error.refused or not_taken(error.status_code, error.message)
+    refused = error.refused or refusals.not_taken(error.status_code, error.message)
     if "max_completion_tokens" in refused and "max_tokens" in refused:
         # OpenAI names the one that it takes behind the one that it does not.
         refused -= {name for name in ("max_tokens", "max_completion_tokens") if name not in sent}
@@ -213,14 +213,14 @@ def change_for(
             setting = _setting(name, sent[name])
             changed = replace(changed, left_out=changed.left_out | {setting})
             words.append(f"takes no {setting}")
-    if CACHE_MARKS in refused and form.takes_cache_marks:
-        changed = replace(changed, left_out=changed.left_out | {CACHE_MARKS})
+    if refusals.CACHE_MARKS in refused and form.takes_cache_marks:
+        changed = replace(changed, left_out=changed.left_out | {refusals.CACHE_MARKS})
         words.append("takes no cache_control, so its prompts are not cached")
     roles = [message["role"] for message in form.messages(messages)]
-    if SYSTEM_ROLE in refused and "system" in roles:
+    if refusals.SYSTEM_ROLE in refused and "system" in roles:
         changed = replace(changed, has_system_role=False)
         words.append("takes no system message, so that stands before the first prompt")
-    if ALTERNATION in refused and any(one == other for one, other in pairwise(roles)):
+    if refusals.ALTERNATION in refused and any(one == other for one, other in pairwise(roles)):
         changed = replace(changed, alternates=True)
         words.append("takes no two messages of one role in a row, so they were joined")
     return Change(changed, " and ".join(words)) if words else None

@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock
+import filelock
 
 from moa_tui.errors import FileError
 from moa_tui.settings import paths
@@ -63,7 +63,7 @@ class Answers:
                 return
             try:
                 paths.make_private_dir(self.path.parent)
-                with FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS, mode=0o600):
+                with filelock.FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS, mode=0o600):
                     entries = self._read()
                     for mark, words in servers.items():
                         if entries.get(mark, {}).get("answer") != "never":

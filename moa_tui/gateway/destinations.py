@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from moa_tui.gateway import discovery
 from moa_tui.gateway.catalog import (
     ADDRESS_VARIABLES,
     FREE_PROVIDERS,
@@ -24,7 +25,6 @@ from moa_tui.gateway.catalog import (
     OWN_ADDRESSES,
     SIGN_IN_ADDRESSES,
 )
-from moa_tui.gateway.discovery import ollama_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -259,7 +259,7 @@ def _at_address(
 def _addresses_of_environment(environ: Mapping[str, str]) -> Iterable[str]:
     """The addresses of Ollama that the person has set up by its own variables."""
     if host := environ.get("OLLAMA_HOST", "").strip():
-        yield ollama_url(host)
+        yield discovery.ollama_url(host)
     if address := environ.get("OLLAMA_API_BASE", "").strip():
         yield address
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.parameters import problem_of, texts_of
 from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, UsageError
-from moa_tui.gateway import demo
+from moa_tui.gateway import demo, sanitize, think
 from moa_tui.gateway.accepted import Accepted, parameters_of
 from moa_tui.gateway.address_hints import address_hint
 from moa_tui.gateway.answers import Answers
@@ -35,8 +35,6 @@ from moa_tui.gateway.destinations import (
 from moa_tui.gateway.known_models import KnownModels
 from moa_tui.gateway.masking import without_keys
 from moa_tui.gateway.routes import Routes
-from moa_tui.gateway.sanitize import Sanitizer, sanitize
-from moa_tui.gateway.think import ThinkSplitter
 from moa_tui.gateway.thinking import as_asked
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
@@ -260,8 +258,8 @@ class Gateway:
 
         Raises ModelError, whose message is clean as well.
         """
-        cleaners = {"text": Sanitizer(), "reasoning": Sanitizer()}
-        splitter = ThinkSplitter()
+        cleaners = {"text": sanitize.Sanitizer(), "reasoning": sanitize.Sanitizer()}
+        splitter = think.ThinkSplitter()
         finish = Finish()
         try:
             endpoint = self._endpoints.get(agent.model.partition("/")[0])
@@ -270,10 +268,12 @@ class Gateway:
             async with aclosing(self._accepted.stream(ask, agent, messages, server, endpoint)) as raw:
                 async for piece in raw:
                     if isinstance(piece, Finish):
-                        notes = tuple(self._without_keys(sanitize(note), agent) for note in piece.notes)
+                        notes = tuple(
+                            self._without_keys(sanitize.sanitize(note), agent) for note in piece.notes
+                        )
                         notes += self._effort_notes(agent)
                         finish = replace(
-                            piece, reason=piece.reason and sanitize(piece.reason)[:40], notes=notes
+                            piece, reason=piece.reason and sanitize.sanitize(piece.reason)[:40], notes=notes
                         )
                         continue
                     clean = cleaners[piece.kind].feed(piece.text)
@@ -287,7 +287,7 @@ class Gateway:
                 yield chunk
             # What the server said of the reply's end holds for one that failed as well.
             yield finish
-            message = self._without_keys(sanitize(error.message), agent)[:_LONGEST_ERROR]
+            message = self._without_keys(sanitize.sanitize(error.message), agent)[:_LONGEST_ERROR]
             if error.context_tokens is not None:
                 self._accepted.learn_context(*self._routes.place(agent), error.context_tokens)
             raise ModelError(
@@ -382,7 +382,7 @@ def _same_provider(name: str | None) -> str | None:
 
 
 def _flushed(
-    cleaners: Mapping[str, Sanitizer], splitter: ThinkSplitter, *, clean: bool = False
+    cleaners: Mapping[str, sanitize.Sanitizer], splitter: think.ThinkSplitter, *, clean: bool = False
 ) -> list[Chunk | Moved]:
     """The chunks that were held back for a next piece when the stream ended, `clean` or not."""
     reasoning = cleaners["reasoning"].flush()

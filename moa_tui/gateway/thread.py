@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from moa_tui.errors import UsageError
-from moa_tui.gateway.tls import check_environment
+from moa_tui.gateway import tls
 from moa_tui.settings.fault_log import record_bug
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def load_litellm_stream() -> ModuleType:
     with _loading:
         if _MODULE in sys.modules:
             return importlib.import_module(_MODULE)
-        check_environment(os.environ)
+        tls.check_environment(os.environ)
         # litellm makes many objects that live as long as the program. Looking through them for garbage, of
         # which there is none, takes a fifth of the import; and each full collection afterwards would hold up
         # every thread for a third of a second, but skips frozen objects.

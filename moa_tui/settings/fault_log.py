@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from weakref import WeakKeyDictionary
 
-from filelock import FileLock
+import filelock
 
 import moa_tui
 from moa_tui import __version__
-from moa_tui.engine.events import CallEnded, CallStarted
+from moa_tui.engine import events
 from moa_tui.errors import ModelError
 from moa_tui.settings import paths
 
@@ -135,12 +135,12 @@ class CallFaults:
 
     def record(self, event: Event) -> None:
         """Write the call that `event` ends, if it failed; called in the task that made the call."""
-        if not isinstance(event, CallStarted | CallEnded) or _handler() is None:
+        if not isinstance(event, events.CallStarted | events.CallEnded) or _handler() is None:
             return
         task = asyncio.current_task()
         # The start of another try leaves what an earlier one raised behind.
         description = self._descriptions.pop(task, "") if task is not None else ""
-        if not isinstance(event, CallEnded) or event.reply.status not in ("failed", "partial"):
+        if not isinstance(event, events.CallEnded) or event.reply.status not in ("failed", "partial"):
             return
         # An answer that fills its max_tokens is cut by the user's own setting: nothing has failed.
         if event.reply.error is None or event.reply.error.kind != "length":
@@ -186,7 +186,7 @@ class _Handler(RotatingFileHandler):
         try:
             paths.make_private_dir(Path(self.baseFilename).parent)
             # Two processes that both rotate would throw away what the other has written.
-            with FileLock(f"{self.baseFilename}.lock", timeout=_LOCK_SECONDS, mode=0o600):
+            with filelock.FileLock(f"{self.baseFilename}.lock", timeout=_LOCK_SECONDS, mode=0o600):
                 self._follow_rotation()
                 super().emit(record)
         except OSError:

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+import filelock
 
 from moa_tui.settings import paths
 
@@ -17,7 +17,7 @@ class Claims:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._locks: dict[str, FileLock] = {}
+        self._locks: dict[str, filelock.FileLock] = {}
         self._mutex = threading.Lock()
 
     def __contains__(self, conversation_id: str) -> bool:
@@ -34,9 +34,11 @@ class Claims:
             try:
                 paths.make_private_dir(self._folder)
                 # It may be claimed on one thread and given up on another.
-                lock = FileLock(self._folder / f"{name}.lock", timeout=0, mode=0o600, thread_local=False)
+                lock = filelock.FileLock(
+                    self._folder / f"{name}.lock", timeout=0, mode=0o600, thread_local=False
+                )
                 lock.acquire()
-            except Timeout:
+            except filelock.Timeout:
                 return False
             except OSError:
                 return True  # Where nothing can be written nobody else can go on with it either.

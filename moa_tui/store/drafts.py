@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+import filelock
 
 from moa_tui.errors import StoreError
 from moa_tui.settings import paths
@@ -71,9 +71,9 @@ class Drafts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / f"{secrets.token_hex(8)}.json"
-        self._own_lock: FileLock | None = None
+        self._own_lock: filelock.FileLock | None = None
         self._is_written = False
-        self._left_behind: dict[Path, FileLock] = {}
+        self._left_behind: dict[Path, filelock.FileLock] = {}
         self._number = 0
         self._mutex = threading.Lock()
 
@@ -195,17 +195,17 @@ def _lock_file(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
-def _locked(path: Path) -> FileLock | None:
+def _locked(path: Path) -> filelock.FileLock | None:
     """Return the lock of a draft's file, held; None where another window holds it, or locks do not work."""
-    lock = FileLock(_lock_file(path), timeout=0, mode=0o600, thread_local=False)
+    lock = filelock.FileLock(_lock_file(path), timeout=0, mode=0o600, thread_local=False)
     try:
         lock.acquire()
-    except (Timeout, OSError, NotImplementedError):
+    except (filelock.Timeout, OSError, NotImplementedError):
         return None
     return lock
 
 
-def _unlock(path: Path, lock: FileLock | None) -> None:
+def _unlock(path: Path, lock: filelock.FileLock | None) -> None:
     if lock is not None:
         # Deleted while it is locked, so that nobody who waits for it gets a lock on a deleted file.
         with suppress(OSError):

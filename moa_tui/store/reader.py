@@ -216,12 +216,6 @@ def labels(
     return title, tuple(tag for (tag,) in tags), bool(pinned), bool(archived)
 
 
-def turn_ids(connection: sqlite3.Connection, conversation_id: str) -> set[str]:
-    """Return the ids of the turns of a conversation; none where it is not there."""
-    query = "SELECT t.id FROM turns AS t JOIN conversations AS c ON c.key = t.conversation WHERE c.id = ?"
-    return {turn_id for (turn_id,) in connection.execute(query, (conversation_id,))}
-
-
 def load(connection: sqlite3.Connection, conversation_id: str) -> Conversation:
     """Return a conversation with all its turns; a turn whose run did not end has what had come of it.
 

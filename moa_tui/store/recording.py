@@ -9,17 +9,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.events import (
-    CallEnded,
-    CallRetried,
-    CallStarted,
-    Delta,
-    ReplyChanged,
-    Restated,
-    RunChanged,
-    RunEnded,
-    StepEnded,
-)
+from moa_tui.engine import events
 from moa_tui.errors import StoreError
 from moa_tui.store import tables
 from moa_tui.store.text_pool import MessageCodec, TextPool, encoded
@@ -127,33 +117,33 @@ class Recording:
     def take(self, event: Event) -> None:
         """Record an event of the run. What a call cost is booked on the day on which this is called."""
         match event:
-            case Delta(call, kind, text):
+            case events.Delta(call, kind, text):
                 self._checkpoint(call, kind, text)
-            case Restated(call, reasoning, text):
+            case events.Restated(call, reasoning, text):
                 self._checkpoint(call, "text", None)
                 self._checkpoint(call, "reasoning", reasoning)
                 self._checkpoint(call, "text", text)
-            case CallRetried(call):
+            case events.CallRetried(call):
                 # Queued among the texts, since it is about those before it and not those behind it.
                 self._checkpoint(call, "text", None)
-            case CallStarted():
+            case events.CallStarted():
                 self._put(lambda db, turn, pool: tables.keep_started(db, turn, event, pool, self._codec))
-            case StepEnded(call, step):
+            case events.StepEnded(call, step):
                 steps = self._steps[call] = (*self._steps.get(call, ()), step)
                 day = self._today()
                 self._put(
                     lambda db, turn, pool: tables.keep_step(db, turn, call, steps, pool, self._codec, day)
                 )
-            case CallEnded(call, reply):
+            case events.CallEnded(call, reply):
                 day = self._today()
                 self._put(
                     lambda db, turn, pool: tables.keep_reply(db, turn, call, reply, pool, self._codec, day)
                 )
-            case ReplyChanged(call, reply):
+            case events.ReplyChanged(call, reply):
                 self._put(lambda db, turn, _: tables.change_reply(db, turn, call, reply))
-            case RunChanged(recipe):
+            case events.RunChanged(recipe):
                 self._put(lambda db, turn, pool: tables.change_recipe(db, turn, recipe, pool))
-            case RunEnded(outcome):
+            case events.RunEnded(outcome):
                 self._put(lambda db, turn, pool: tables.keep_outcome(db, turn, outcome, pool))
 
     def withdraw(self) -> None:

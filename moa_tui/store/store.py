@@ -9,10 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from moa_tui.errors import ConversationExistsError, DatabaseLostError, OpenElsewhereError, StoreError
-from moa_tui.store import reader, tables
+from moa_tui.store import figures, reader, tables
 from moa_tui.store.claims import Claims
 from moa_tui.store.drafts import purge_drafts
-from moa_tui.store.figures import figures
 from moa_tui.store.purge import empty_bin, overwrite, purge, purge_copies
 from moa_tui.store.recording import KnownConversations, Recording, local_day
 from moa_tui.store.schema import connect, connect_for_reading, explained, is_damage, open_database
@@ -152,7 +151,8 @@ class Store:
         self._has_work = True
         recording = Recording(self._writer, conversation, turn, self._known, self._today)
         self._recordings = [*self._recordings, recording]
-        self._unwritten = [*self._unwritten, recording]
+        self.unwritten_turns()  # drops those that are on disk by now
+        self._unwritten.append(recording)
         return recording
 
     def unwritten_turns(self) -> set[str]:
@@ -268,7 +268,7 @@ class Store:
         # A connection of its own: counting takes a while, and a search must not wait for it.
         connect_anew = connect if self.problem is None else connect_for_reading
         with self._read_errors(), closing(connect_anew(self.path)) as connection:
-            return figures(connection, since=since)
+            return figures.figures(connection, since=since)
 
     def preferences(self, since: float | None = None) -> list[Preference]:
         """Return the preferences given since a time in Unix seconds, or all of them, oldest first."""
@@ -300,7 +300,7 @@ class Store:
 
     def turn_ids(self, conversation_id: str) -> set[str]:
         """Return the ids of the turns of a conversation; none where it is not there."""
-        return self._read(lambda connection: reader.turn_ids(connection, conversation_id))
+        return self._read(lambda connection: tables.turn_ids(connection, conversation_id))
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `query` returns; it sees all that was queued before, in one state of the file."""

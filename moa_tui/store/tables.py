@@ -15,8 +15,8 @@ from moa_tui.conversation import name_from
 from moa_tui.engine.amounts import MOST_SUM_DOLLARS, MOST_SUM_TOKENS, MOST_TOKENS, dollars
 from moa_tui.engine.values import Reply, Usage, paid
 from moa_tui.errors import StoreError
+from moa_tui.store import search_text
 from moa_tui.store.row_json import failure_json, metrics_json, recipe_json, steps_from, texts_json
-from moa_tui.store.search_text import indexed
 from moa_tui.store.text_pool import MessageCodec, decoded, encoded
 from moa_tui.text.safe import as_unicode
 
@@ -73,6 +73,12 @@ def conversation_key(connection: sqlite3.Connection, conversation_id: str) -> in
             f"conversation {conversation_id} is not there any more; another moa-tui has removed it"
         )
     return int(row[0])
+
+
+def turn_ids(connection: sqlite3.Connection, conversation_id: str) -> set[str]:
+    """Return the ids of the turns of a conversation; none where it is not there."""
+    query = "SELECT t.id FROM turns AS t JOIN conversations AS c ON c.key = t.conversation WHERE c.id = ?"
+    return {turn_id for (turn_id,) in connection.execute(query, (conversation_id,))}
 
 
 def turn_key(connection: sqlite3.Connection, conversation: int, turn_id: str) -> int:
@@ -160,7 +166,7 @@ def unindex(connection: sqlite3.Connection, where: str, value: int) -> None:
     texts = connection.execute(select, (value,))
     connection.executemany(
         "INSERT INTO search (search, rowid, text) VALUES ('delete', ?, ?)",
-        [(key, indexed(decoded(text))) for key, text in texts.fetchall()],
+        [(key, search_text.indexed(decoded(text))) for key, text in texts.fetchall()],
     )
 
 

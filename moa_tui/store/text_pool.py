@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from moa_tui.conversation import history
 from moa_tui.engine.values import common_messages
+from moa_tui.store import search_text
 from moa_tui.store.row_json import steps_from, steps_json, to_json
-from moa_tui.store.search_text import indexed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -70,7 +70,9 @@ class TextPool:
         key = self.keep(text)
         where = "UPDATE parts SET turn = ?, layer = ?, place = ? WHERE key = ? AND turn IS NULL"
         if text.strip() and self._connection.execute(where, (turn, layer, place, key)).rowcount:
-            self._connection.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (key, indexed(text)))
+            self._connection.execute(
+                "INSERT INTO search (rowid, text) VALUES (?, ?)", (key, search_text.indexed(text))
+            )
         return key
 
 

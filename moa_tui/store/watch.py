@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from moa_tui.store import reader
+from moa_tui.store import tables
 from moa_tui.store.schema import MIGRATIONS, connect, is_damage, version_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class FileWatch:
 
     def note(self, connection: sqlite3.Connection, conversation_id: str) -> None:
         """Remember what is in the file, and which turns of a conversation. Raises sqlite3.Error."""
-        self._turn_ids = reader.turn_ids(connection, conversation_id)
+        self._turn_ids = tables.turn_ids(connection, conversation_id)
         self.conversation_id = conversation_id
         self._newest = _newest(connection)
         self._data_version = _data_version(connection)
@@ -86,7 +86,7 @@ class FileWatch:
                     return False
                 if has_shrunk and fresh.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                     return False
-                turn_ids = reader.turn_ids(fresh, self.conversation_id)
+                turn_ids = tables.turn_ids(fresh, self.conversation_id)
                 newest = _newest(fresh)
             has_others = _data_version(connection) != self._data_version
             if self.is_settled and not has_others and newest != self._newest:

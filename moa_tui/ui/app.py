@@ -8,14 +8,16 @@ import signal
 import sys
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.widgets import Input, TextArea
 
+from moa_tui import deferred
 from moa_tui.errors import FileError, UsageError
 from moa_tui.settings import config, paths
 from moa_tui.settings.fault_log import record_bug
@@ -25,23 +27,12 @@ from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.prompt import editor
 from moa_tui.ui.prompt.prompt import Prompt
 from moa_tui.ui.rows.line_filter import ControlFilter
-from moa_tui.ui.screens.checklist_screen import ChecklistScreen
-from moa_tui.ui.screens.compare.compare_panes import ComparePanes
-from moa_tui.ui.screens.compare.compare_screen import CompareScreen
+from moa_tui.ui.screens import checklist_screen, help_screen, link_screen, palette, theme_screen, trust_screen
+from moa_tui.ui.screens.compare import compare_panes, compare_screen
 from moa_tui.ui.screens.guard import GuardedScreen
-from moa_tui.ui.screens.help_screen import HelpScreen, keys_in_force
-from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
-from moa_tui.ui.screens.link_screen import LinkScreen
-from moa_tui.ui.screens.palette import Palette
-from moa_tui.ui.screens.recipes.options_form import OptionField, OptionLine, OptionsForm
-from moa_tui.ui.screens.recipes.recipe_editor import Lineup, RecipeEditor
-from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
-from moa_tui.ui.screens.sessions.fork_screen import ForkScreen
-from moa_tui.ui.screens.sessions.session_dialogs import FormatScreen, TextScreen
-from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
-from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
-from moa_tui.ui.screens.theme_screen import ThemeScreen
-from moa_tui.ui.screens.trust_screen import TrustScreen
+from moa_tui.ui.screens.inspect import inspector_screen
+from moa_tui.ui.screens.recipes import options_form, recipe_editor, recipe_screen
+from moa_tui.ui.screens.sessions import fork_screen, session_dialogs, sessions_screen, stats_screen
 from moa_tui.ui.terminal.clipboard import copy
 from moa_tui.ui.terminal.daemon_threads import DaemonThreads
 from moa_tui.ui.terminal.textual_private import DeafScreen, PrivateTracebackApp, write_to_terminal
@@ -67,6 +58,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.filter import LineFilter
     from textual.screen import Screen
+    from textual.worker import Worker
 
     from moa_tui.chat.library import Library
     from moa_tui.chat.session import ChatSession
@@ -77,6 +69,8 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen, LinkRequested, ThemeRequested
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
+# A thread that imports would hold up the keys that are typed as soon as the first frame is drawn.
+_REST_AFTER_SECONDS = 0.3
 _QUIT_WITHIN_SECONDS = 3.0
 _DROP_WITHIN_SECONDS = 10.0
 _KEYS_THAT_CLOSE = ("enter", "escape")
@@ -118,24 +112,34 @@ class MoaApp(PrivateTracebackApp):
         self._quit_until = self._may_drop_until = 0.0
         self._screen_left_at = 0.0
         """When a screen was left the last time, by the clock of Textual's events."""
+        self._typed_ahead: list[Key | Paste] | None = []
+        """What was typed before the first frame; None from then on."""
         self._filter = ControlFilter()
         self._net = FaultNet(self, self._chat_screen.view)
         if settings.reduced_motion:
             self.animation_level = "none"
-        self._themes = self._load_themes()
+        self._wear_configured_theme()
 
-    def _load_themes(self) -> list[str]:
+    def _wear_configured_theme(self) -> None:
+        wanted = self._settings.theme
+        # The other themes can wait until the first frame is drawn.
+        theme = themes.load(themes.shipped_dir(), paths.themes_dir(), name=wanted)[0].get(wanted)
+        if theme is not None:
+            self.register_theme(theme)
+            self.theme = wanted
+        else:
+            self._problems.append(
+                f'{paths.config_file()}: theme: there is none called "{wanted}"; '
+                f"known: {', '.join(self._themes)}"
+            )
+
+    @cached_property
+    def _themes(self) -> list[str]:
+        """The names of all themes; they are read and registered when this is first asked for."""
         found, problems = themes.load(themes.shipped_dir(), paths.themes_dir())
         self._problems += problems
         for theme in found.values():
             self.register_theme(theme)
-        wanted = self._settings.theme
-        if wanted in found:
-            self.theme = wanted
-        else:
-            self._problems.append(
-                f'{paths.config_file()}: theme: there is none called "{wanted}"; known: {", ".join(found)}'
-            )
         return list(found)
 
     def get_default_screen(self) -> Screen[None]:
@@ -148,12 +152,37 @@ class MoaApp(PrivateTracebackApp):
         # Drawing makes thousands of short-lived objects a second; by default each of these seconds would hold
         # full collections of 50 ms. The second number bounds how much one of the middle ones looks at.
         gc.set_threshold(10_000, 4, 1000)
+        if not gc.isenabled():  # The start has put it off; what was made by now lives as long as the program.
+            gc.freeze()
+            gc.enable()
         self._leave_on_signals()
         # Textual draws only what has changed since it was stopped, and a shell has drawn over it meanwhile.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
-        self.run_worker(editor.drop_left_behind, thread=True)
         self._problems += self._use_keys()
-        for problem in self._problems:
+        self._tell_problems()
+        self.call_after_refresh(self._after_first_paint)
+
+    async def _after_first_paint(self) -> None:
+        if self._chat_screen.focused is None:
+            self._chat_screen.view.focus_prompt()
+        typed_ahead, self._typed_ahead = self._typed_ahead or [], None
+        for event in typed_ahead:
+            await self.on_event(event)
+        self.run_worker(editor.drop_left_behind, thread=True)
+        _: Worker[None] = self.run_worker(self._load_rest)
+
+    async def _load_rest(self) -> None:
+        """Load what the first frame did without, before somebody asks for it, and then what a run needs."""
+        await asyncio.sleep(_REST_AFTER_SECONDS)
+        await asyncio.to_thread(deferred.load_rest)
+        await asyncio.to_thread(lambda: self._themes)
+        self._tell_problems()
+        self._chat_screen.session.chat.warm_up()
+
+    def _tell_problems(self) -> None:
+        """Say what is not as configured, each thing once."""
+        while self._problems:
+            problem = self._problems.pop(0)
             self.notify(problem, title="Not as configured", severity="warning", timeout=12, markup=False)
 
     def _leave_on_signals(self) -> None:
@@ -172,7 +201,7 @@ class MoaApp(PrivateTracebackApp):
         """Put the config's keys in force; what is wrong with them, in sentences."""
         if not self._settings.keys:
             return []
-        known = keymap.bindings_of(_WITH_KEYS)
+        known = keymap.bindings_of(_classes_with_keys())
         self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
         writing = {binding.key: binding.description for binding in Binding.make_bindings(TextArea.BINDINGS)}
         found = keymap.problems(self._settings.keys, known, writing)
@@ -192,6 +221,10 @@ class MoaApp(PrivateTracebackApp):
         # Two Enters in one read: the second was meant for the screen that the first has closed. It must not
         # send what is written below, nor must an Esc stop the run there.
         if isinstance(event, Key) and event.key in _KEYS_THAT_CLOSE and event.time <= self._screen_left_at:
+            return
+        if self._typed_ahead is not None and isinstance(event, Key | Paste):
+            # The prompt has not the keys yet, and what comes to a screen without focus is lost.
+            self._typed_ahead.append(event)
             return
         if isinstance(event, Key) and isinstance(screen := self.screen, DeafScreen):
             # A key that came in one read with the one that has opened the screen.
@@ -255,15 +288,15 @@ class MoaApp(PrivateTracebackApp):
         self.ask_to_open(event.address)
 
     def action_command_palette(self) -> None:
-        if not isinstance(self.screen, Palette):
+        if not isinstance(self.screen, palette.Palette):
             # Without an id: one palette may lie below another screen, or be about to be removed.
-            self.push_screen(Palette())
+            self.push_screen(palette.Palette())
 
     def action_help(self) -> None:
-        if isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, help_screen.HelpScreen):
             self.screen.dismiss()
         else:
-            self.push_screen(HelpScreen(keys_in_force(self.screen)))
+            self.push_screen(help_screen.HelpScreen(help_screen.keys_in_force(self.screen)))
 
     def action_to_prompt(self) -> None:
         self.clear_notifications()
@@ -312,7 +345,8 @@ class MoaApp(PrivateTracebackApp):
         return self._chat_screen.controllers.drafting.keep_last()
 
     def choose_theme(self) -> None:
-        self.push_screen(ThemeScreen(self._themes), lambda name: self.use_theme(name) if name else None)
+        screen = theme_screen.ThemeScreen(self._themes)
+        self.push_screen(screen, lambda name: self.use_theme(name) if name else None)
 
     def use_theme(self, name: str) -> None:
         """Look like this from now on, and after the next start too."""
@@ -339,7 +373,7 @@ class MoaApp(PrivateTracebackApp):
             if yes:
                 self.open_url(address)
 
-        self.push_screen(LinkScreen(address), open_it)
+        self.push_screen(link_screen.LinkScreen(address), open_it)
 
     def tell_of_the_disk(self, problem: StoreError | None) -> None:
         """Conversations cannot be written, or, with None, can be again. May be called on any thread."""
@@ -354,9 +388,24 @@ class MoaApp(PrivateTracebackApp):
             write_to_terminal(self, f"\x1b]9;moa-tui: {words}\x07")
 
 
-_WITH_KEYS = (
-    *(MoaApp, ChatScreen, Prompt, Transcript, TurnView, RunPanel, AgentPane, LiveText, FindBar),
-    *(InspectorScreen, RecipeScreen, RecipeEditor, SessionsScreen, TextScreen, FormatScreen, ForkScreen),
-    *(StatsScreen, CompareScreen, ComparePanes, ChecklistScreen, TrustScreen),
-    *(Lineup, OptionsForm, OptionField, OptionLine, ChoiceLine),
-)
+def _classes_with_keys() -> tuple[type[DOMNode], ...]:
+    """Everything whose bindings have ids: a person may give them keys of their own."""
+    return (
+        *(
+            MoaApp,
+            ChatScreen,
+            Prompt,
+            Transcript,
+            TurnView,
+            RunPanel,
+            AgentPane,
+            LiveText,
+            FindBar,
+            ChoiceLine,
+        ),
+        *(inspector_screen.InspectorScreen, recipe_screen.RecipeScreen, sessions_screen.SessionsScreen),
+        *(session_dialogs.TextScreen, session_dialogs.FormatScreen, fork_screen.ForkScreen),
+        *(stats_screen.StatsScreen, compare_screen.CompareScreen, compare_panes.ComparePanes),
+        *(checklist_screen.ChecklistScreen, trust_screen.TrustScreen, recipe_editor.RecipeEditor),
+        *(recipe_editor.Lineup, options_form.OptionsForm, options_form.OptionField, options_form.OptionLine),
+    )

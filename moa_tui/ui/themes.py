@@ -101,23 +101,25 @@ def shipped_dir() -> Path:
     return inside if inside.is_dir() else package.parent / "themes"
 
 
-def load(*folders: Path) -> tuple[dict[str, Theme], list[str]]:
+def load(*folders: Path, name: str | None = None) -> tuple[dict[str, Theme], list[str]]:
     """The themes of all folders by name, and a sentence for each thing wrong with a file.
 
-    A theme of a later folder replaces one of the same name. A file that is wrong is left out, so a theme it
-    would have replaced stays.
+    With `name`, the theme of that name alone. A theme of a later folder replaces one of the same name. A file
+    that is wrong is left out, so a theme it would have replaced stays.
     """
     themes: dict[str, Theme] = {}
     problems: list[str] = []
     for folder in folders:
         try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+            files = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
         except FileNotFoundError:
             continue
         except OSError as error:
             problems.append(f"{folder}: cannot be read: {error.strerror or error}")
             continue
-        for path in paths:
+        for path in files:
+            if name is not None and path.stem != name:
+                continue
             try:
                 theme = _read(path)
             except FileError as error:

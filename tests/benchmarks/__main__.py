@@ -12,7 +12,19 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import engine, likeness, memory, prefix, screen, stall, startup, store, tokens
+from tests.benchmarks import (
+    engine,
+    likeness,
+    memory,
+    prefix,
+    scale,
+    screen,
+    stairs,
+    stall,
+    startup,
+    store,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +37,8 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "memory": memory.measure,
     "stall": stall.measure,
     "screen": screen.measure,
+    "scale": scale.measure,
+    "stairs": stairs.measure,
     "store": store.measure,
     "likeness": likeness.measure,
     "tokens": tokens.measure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ def measure() -> list[Figure]:
         return []
     with remote_server() as server:
         rounds = [stages_of_one_process(server.url) for _ in range(ROUNDS)]
+    python = [bare_python() for _ in range(ROUNDS)]
     stages = [
         figure(f"memory: {stage}", "MB", [one["stages"][stage] for one in rounds])
         for stage in rounds[0]["stages"]
@@ -30,7 +32,14 @@ def measure() -> list[Figure]:
         figure(f"modules of {name} loaded", "modules", [one["modules"][name] for one in rounds])
         for name in rounds[0]["modules"]
     ]
-    return [*stages, *modules]
+    return [figure("memory: python alone", "MB", python), *stages, *modules]
+
+
+def bare_python() -> float:
+    """What an interpreter holds that has done nothing."""
+    command = [sys.executable, "-c", "print(open('/proc/self/statm').read())"]
+    pages = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def stages_of_one_process(url: str) -> dict[str, Any]:

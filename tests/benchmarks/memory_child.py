@@ -5,24 +5,14 @@ Run as `python -m tests.benchmarks.memory_child SERVER FOLDER`; prints JSON when
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
-
-def resident_megabytes() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-# Before anything of the program is imported.
-STAGES = {"python": resident_megabytes()}
-
 import asyncio
 import ctypes
 import gc
 import json
+import os
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 from moa_tui.chat.backend import Backend
 from moa_tui.chat.chat import Chat
@@ -38,6 +28,12 @@ from moa_tui.store import Store
 from moa_tui.ui.app import MoaApp
 
 CALLS = 13
+STAGES: dict[str, float] = {}
+
+
+def resident_megabytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def stage(name: str) -> None:

@@ -77,9 +77,11 @@ class Place:
         return str(path)
 
     @contextmanager
-    def child(self, case: str, *arguments: str, size: tuple[int, int] = (200, 50)) -> Iterator[Terminal]:
+    def child(
+        self, case: str, *arguments: str, size: tuple[int, int] = (200, 50), module: str = "screen_child"
+    ) -> Iterator[Terminal]:
         self.result.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tests.benchmarks.screen_child", case, str(self.result), *arguments]
+        command = [sys.executable, "-m", f"tests.benchmarks.{module}", case, str(self.result), *arguments]
         with Terminal(command, self.environ, *size) as terminal:
             yield terminal
 

@@ -140,7 +140,8 @@ def resident_megabytes() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def main() -> None:
+def main(kind: type[Watched] = Watched, database: str = "result.db") -> None:
+    """Open the chat; `kind` is the app that measures itself, `database` the file beside the result."""
     case, result, *rest = sys.argv[1:]
     _Output.count()
     settings = config.load(paths.config_file())
@@ -149,9 +150,9 @@ def main() -> None:
     catalog = RecipeCatalog(settings, gateway, paths.recipes_dir(), models.local_servers)
     recipe: Recipe = catalog.load(rest[0] if rest else "demo")
     with EngineThread() as engine:
-        store = Store(Path(result).with_suffix(".db"))
+        store = Store(Path(result).with_name(database))
         chat = Chat(Backend(gateway, engine, store), recipe)
-        app = Watched(ChatSession(chat), catalog, models, Library(store, Path(result).parent), settings)
+        app = kind(ChatSession(chat), catalog, models, Library(store, Path(result).parent), settings)
         app.case, app.result = case, Path(result)
         app.run()
     os._exit(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +22,7 @@ from moa_tui.engine.values import CallId, Chunk, Failure
 from moa_tui.errors import ModelError, StoreError
 from moa_tui.formats.json_writer import conversation_document
 from moa_tui.store import Store, writer
+from moa_tui.store.recording import Recording
 from moa_tui.store.text_pool import decoded
 from tests.conversations import a_conversation, a_recipe, a_turn, texts
 from tests.fakes import FakeModels
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import Outcome
 
 
+RECIPE_OF_ONE = recipe(["alone"])
 ONE, TWO, JUDGE = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 
 
@@ -332,3 +335,14 @@ def test_what_is_thrown_away_and_used_again_is_kept(store: Store) -> None:
     turn = a_turn("second", parent=made.active)
     replay(store.record(made, turn), turn)
     assert [summary.id for summary in store.summaries()] == [made.id]
+
+
+async def test_a_turn_that_is_on_disk_is_held_by_the_store_no_longer(store: Store) -> None:
+    before = Conversation()
+    for number in range(4):
+        before = await asked(store, before, f"question {number}", RECIPE_OF_ONE, FakeModels())
+        store.set_in_view(before)
+        store.catch_up(5)
+    gc.collect()
+    held = [each for each in gc.get_objects() if isinstance(each, Recording)]
+    assert len(held) <= 2

@@ -102,7 +102,7 @@ def test_a_key_left_as_it_is_is_not_held_against_the_text_field() -> None:
     assert problems({"pane.stop": "x"}, KNOWN, WRITING) == []
 
 
-OWN = bindings_of(moa_app._WITH_KEYS)
+OWN = bindings_of(moa_app._classes_with_keys())
 
 
 def test_every_key_of_the_chat_can_be_bound_anew_by_its_name() -> None:

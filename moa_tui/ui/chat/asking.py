@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import MoaTuiError, UsageError
-from moa_tui.ui.screens.history_screen import HistoryScreen
+from moa_tui.ui.screens import history_screen
 
 if TYPE_CHECKING:
     from moa_tui.chat.prompt_text import PromptText
@@ -98,4 +98,4 @@ class Asking:
                 prompt.remember(prompt.expanded)
                 prompt.fill(text)
 
-        self._view.show_dialog(HistoryScreen(prompt.earlier), fill)
+        self._view.show_dialog(history_screen.HistoryScreen(prompt.earlier), fill)

@@ -7,20 +7,12 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moa_tui.chat.changes import (
-    AddAgent,
-    AddAnswer,
-    EditAnswer,
-    LeaveOut,
-    Retry,
-    SwapModel,
-    model_settings,
-)
+from moa_tui.chat import changes
 from moa_tui.chat.session import Effect, NewTurn
-from moa_tui.engine.recipe_edit import agent_of
+from moa_tui.engine import recipe_edit
 from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
-from moa_tui.ui.screens.recipes.model_screen import ModelScreen
+from moa_tui.ui.screens.recipes import model_screen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,7 +69,7 @@ class Changing:
         self._session.require_changeable(turn)
 
         async def swap(settings: dict[str, object]) -> None:
-            await self._show(await self._session.change(SwapModel(call, settings), turn))
+            await self._show(await self._session.change(changes.SwapModel(call, settings), turn))
 
         self._search_model(swap)
 
@@ -87,17 +79,19 @@ class Changing:
         self._session.require_changeable(turn)
 
         async def add(settings: dict[str, object]) -> None:
-            await self._show(await self._session.change(AddAgent(agent_of(settings)), turn))
+            await self._show(
+                await self._session.change(changes.AddAgent(recipe_edit.agent_of(settings)), turn)
+            )
 
         self._search_model(add)
 
     def _search_model(self, act: Callable[[dict[str, object]], Awaitable[None]]) -> None:
         def chosen(choice: ModelChoice | None) -> None:
             if choice is not None:
-                settings = model_settings(choice.name, choice.api_base, choice.extra)
+                settings = changes.model_settings(choice.name, choice.api_base, choice.extra)
                 self._view.start(partial(act, settings), "change")
 
-        self._view.show_dialog(ModelScreen(self._models), chosen)
+        self._view.show_dialog(model_screen.ModelScreen(self._models), chosen)
 
     def _shown_turn(self) -> Turn:
         """The turn whose panes are open, else the last one, going or over."""
@@ -116,32 +110,32 @@ class Changing:
 
     async def retry(self, words: str) -> None:
         """`N` or `L.N`: ask that agent again."""
-        await self._change(Retry(self._call(words)))
+        await self._change(changes.Retry(self._call(words)))
 
     async def leave_out(self, words: str) -> None:
         """`N` or `L.N`: leave that agent's answer out, or take it back in."""
-        await self._change(LeaveOut(self._call(words)))
+        await self._change(changes.LeaveOut(self._call(words)))
 
     async def edit_answer(self, words: str) -> None:
         """`N TEXT`: put a text in the place of that agent's answer."""
         name, _, text = words.partition(" ")
-        await self._change(EditAnswer(self._call(name), text))
+        await self._change(changes.EditAnswer(self._call(name), text))
 
     async def add_answer(self, text: str) -> None:
         """Add an answer of one's own."""
-        await self._change(AddAnswer(text))
+        await self._change(changes.AddAnswer(text))
 
     async def add_agent(self, words: str) -> None:
         """`MODEL`, and perhaps `temperature=0.3`: ask one more agent."""
         settings = agent_settings(words, "/add")
         if "model" not in settings:
             raise UsageError("a model is needed, as in /add gpt-6-luna")
-        await self._change(AddAgent(agent_of(settings)))
+        await self._change(changes.AddAgent(recipe_edit.agent_of(settings)))
 
     async def swap_model(self, words: str) -> None:
         """`N MODEL`, `N temperature=0.3`, or both: ask another model in an agent's place."""
         name, _, rest = words.partition(" ")
-        await self._change(SwapModel(self._call(name), agent_settings(rest, "/swap N")))
+        await self._change(changes.SwapModel(self._call(name), agent_settings(rest, "/swap N")))
 
     async def use(self, words: str) -> None:
         """`N` or `L.N`: take that agent's answer as the turn's."""
@@ -232,7 +226,7 @@ def agent_settings(words: str, command: str = "/swap N") -> dict[str, object]:
         elif re.match(r"\w+=", word) or "model" in settings:
             raise UsageError(f"{command} MODEL, {command} temperature=0.3, or both")
         else:
-            settings |= model_settings(word)
+            settings |= changes.model_settings(word)
     if not settings:
         example = command.replace("N", "2")
         raise UsageError(f"a model or a temperature is needed: {example} gpt-6-luna temperature=0.3")

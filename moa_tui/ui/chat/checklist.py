@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from moa_tui.errors import UsageError
 from moa_tui.text.wording import counted
 from moa_tui.ui.chat.requests import AttentionRequested
-from moa_tui.ui.screens.checklist_screen import ChecklistScreen
+from moa_tui.ui.screens import checklist_screen
 
 if TYPE_CHECKING:
     from moa_tui.ui.chat.following import Following
@@ -27,7 +27,7 @@ class Checklist:
         self._session = state.session
         self._view = view
         self._following = following
-        self._screen: ChecklistScreen | None = None
+        self._screen: checklist_screen.ChecklistScreen | None = None
 
     def attend(self) -> None:
         """Where the run waits for the person, offer its points and let the clock rest until more happens."""
@@ -69,7 +69,7 @@ class Checklist:
             self._screen = None
             self._decide(points, decision)
 
-        self._screen = ChecklistScreen(points.points, points.ticked)
+        self._screen = checklist_screen.ChecklistScreen(points.points, points.ticked)
         self._view.show_dialog(self._screen, decided)
 
     def _decide(self, points: PointsChoice, decision: Decision | None) -> None:

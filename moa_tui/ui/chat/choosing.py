@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from moa_tui.engine import recipe_edit
 from moa_tui.engine.agent import EFFORTS
-from moa_tui.engine.recipe_edit import effort_words, has_checklist
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.text.safe import one_line
-from moa_tui.ui.screens.recipes.model_screen import ModelScreen
-from moa_tui.ui.screens.recipes.recipe_screen import RecipeScreen
+from moa_tui.ui.screens.recipes import model_screen, recipe_screen
 
 if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
@@ -58,7 +57,7 @@ class Choosing:
                 self._tell_recipe()
 
         self._view.show_dialog(
-            RecipeScreen(self._catalog, self._models, self._chat.recipe.name, self._try), chosen
+            recipe_screen.RecipeScreen(self._catalog, self._models, self._chat.recipe.name, self._try), chosen
         )
 
     async def _try(self, agent: Agent) -> str:
@@ -67,7 +66,7 @@ class Choosing:
     def use_aggregator(self, model: str) -> None:
         """Let another model write the answers; let the person choose one where `model` is empty."""
         if not model:
-            self._view.show_dialog(ModelScreen(self._models), self._model_chosen)
+            self._view.show_dialog(model_screen.ModelScreen(self._models), self._model_chosen)
             return
         self._chat.use_aggregator(model)
         self._tell_recipe()
@@ -94,8 +93,8 @@ class Choosing:
         chat = self._chat
         if not word:
             self._view.say(
-                f"reasoning effort: {one_line(effort_words(chat.recipe))}. /effort LEVEL sets it for all: "
-                f"{', '.join(EFFORTS)}, or - for the model's own",
+                f"reasoning effort: {one_line(recipe_edit.effort_words(chat.recipe))}. "
+                f"/effort LEVEL sets it for all: {', '.join(EFFORTS)}, or - for the model's own",
                 seconds=12,
             )
             return
@@ -103,12 +102,12 @@ class Choosing:
         self._labels.renew_title()
         self._labels.renew_estimate()
         self._labels.renew_welcome()
-        self._view.say(f"reasoning effort from now on: {one_line(effort_words(chat.recipe))}")
+        self._view.say(f"reasoning effort from now on: {one_line(recipe_edit.effort_words(chat.recipe))}")
 
     def toggle_guided(self) -> None:
         """Have a checklist before the synthesis of what is asked next, or not."""
         chat = self._chat
-        if has_checklist(chat.recipe):
+        if recipe_edit.has_checklist(chat.recipe):
             raise UsageError(f"recipe {chat.recipe.name} has a checklist of its own, and goes by that")
         if not chat.guided:
             chat.guided_recipe()

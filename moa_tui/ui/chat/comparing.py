@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from moa_tui.errors import UsageError
 from moa_tui.ui.chat.faults import fault_of
 from moa_tui.ui.chat.requests import AttentionRequested
-from moa_tui.ui.screens.compare.compare_screen import CompareScreen
+from moa_tui.ui.screens.compare import compare_screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Comparing:
         prompt = command.with_words(words.prompt) if words.prompt else None
         command_words = f"/compare {command.written.removesuffix(words.prompt)}"
         comparison = self._session.compare(prompt, recipes, blind=words.is_blind, command=command_words)
-        screen = CompareScreen(
+        screen = compare_screen.CompareScreen(
             comparison,
             self._session.written(comparison.runs[0].turn).written,
             copy=self._view.copy,

@@ -150,6 +150,7 @@ class Following:
         if turn is None:
             await self._take_away(run_view)
         else:
+            self._view.transcript.settle(run_view, turn)
             if self._view.is_side_by_side:
                 # Beside the answer, what it was made from says more than itself once more.
                 self._draw(self._view.panel.show_run, run_view)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.ui.chat.requests import LinkRequested
-from moa_tui.ui.rows.markdown_rows import render
-from moa_tui.ui.screens.inspect.inspector_screen import InspectorScreen
-from moa_tui.ui.screens.link_screen import LinkListScreen
+from moa_tui.ui.rows import markdown_rows
+from moa_tui.ui.screens import link_screen
+from moa_tui.ui.screens.inspect import inspector_screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,9 @@ class Looking:
 
     def inspect(self, run: RunView, call: CallId) -> None:
         """Show one agent alone."""
-        self._view.show_dialog(InspectorScreen(run, call, copy=self._view.copy, stop_call=self.stop_call))
+        self._view.show_dialog(
+            inspector_screen.InspectorScreen(run, call, copy=self._view.copy, stop_call=self.stop_call)
+        )
 
     def stop_call(self, call: CallId) -> None:
         """Stop an agent of the run that goes; it may just have ended."""
@@ -125,7 +127,7 @@ class Looking:
         if turn is None or turn.outcome is None:
             raise UsageError("there is no answer yet")
         if what == "code":
-            blocks = render(turn.outcome.answer, _WIDTH).code
+            blocks = markdown_rows.render(turn.outcome.answer, _WIDTH).code
             if not blocks:
                 raise UsageError("there is no code in this answer")
             self._view.copy("\n\n".join(blocks))
@@ -144,4 +146,4 @@ class Looking:
             if address:
                 self._view.post(LinkRequested(address))
 
-        self._view.show_dialog(LinkListScreen(links), chosen)
+        self._view.show_dialog(link_screen.LinkListScreen(links), chosen)

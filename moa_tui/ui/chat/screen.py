@@ -88,7 +88,7 @@ class ChatScreen(Screen[None]):
         recipe_reason: str | None = None,
     ) -> None:
         """`recipe_reason` says why the chat begins with its recipe; None where a person named it."""
-        super().__init__()
+        super().__init__(classes="-empty -panel-closed")
         self.session = session
         self.view = ScreenView(self, session.chat.answer_about_servers)
         self.state = ChatState(session)
@@ -112,7 +112,6 @@ class ChatScreen(Screen[None]):
         yield Static("The terminal is too small: 60 columns and 20 lines are needed.", id="too-small")
 
     def on_mount(self) -> None:
-        self.add_class("-empty", "-panel-closed")
         self.controllers.labels.renew_title()
         self.controllers.labels.renew_welcome()
         self.view.ticker = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
@@ -124,7 +123,6 @@ class ChatScreen(Screen[None]):
     async def _after_first_paint(self) -> None:
         if self.session.chat.turn is not None:
             await self.controllers.switching.show_conversation()
-        self.session.chat.warm_up()
         self.controllers.labels.tell_if_unguided()
         self.controllers.switching.tell_disk_problem()
         self.view.start(self.controllers.choosing.look_around, "look around")

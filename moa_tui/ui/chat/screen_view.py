@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from moa_tui.errors import MoaTuiError, UntrustedServerError
 from moa_tui.ui.prompt.prompt_box import PromptBox
-from moa_tui.ui.screens.trust_screen import TrustScreen
+from moa_tui.ui.screens import trust_screen
 from moa_tui.ui.terminal import clipboard
 from moa_tui.ui.widgets.find_bar import FindBar
 from moa_tui.ui.widgets.run_panel import RunPanel
@@ -127,7 +127,7 @@ class ScreenView:
                 go_on()
 
         prompt = self.box.prompt
-        self.show_dialog(TrustScreen(error, prompt.line_writer()), answered)
+        self.show_dialog(trust_screen.TrustScreen(error, prompt.line_writer()), answered)
 
     def start(self, action: Callable[[], Awaitable[object]], group: str) -> None:
         # Called by the worker: a coroutine made here would be left unawaited if the program was left at once.

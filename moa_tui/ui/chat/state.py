@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import paid_for
+from moa_tui.ui.run import run_view
 from moa_tui.ui.run.follower import RunFollower
-from moa_tui.ui.run.run_view import RunView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ class ChatState:
 
     def __init__(self, session: ChatSession) -> None:
         self.session = session
-        self.run_view: RunView | None = None
+        self.run_view: run_view.RunView | None = None
         """The run of the newest turn that is on the screen, going or over."""
         self.is_shown = False
         """True once a widget shows the run that goes: before, none of its events is taken in."""
@@ -33,7 +33,7 @@ class ChatState:
         self.cached_tokens = 0
         self.clock: Callable[[], float] = time.monotonic
         """Seconds, by which the views of runs tell how long each call takes."""
-        self._view_before: RunView | None = None
+        self._view_before: run_view.RunView | None = None
         self._follower: RunFollower | None = None
 
     @property
@@ -41,10 +41,10 @@ class ChatState:
         """The points that the run waits with for the person; None where it waits for nobody."""
         return self.run_view.choice if self.run_view is not None and self.session.is_running else None
 
-    def begin(self, run: RunHandle) -> RunView:
+    def begin(self, run: RunHandle) -> run_view.RunView:
         """The view of a run that has just been started, which is followed from now on."""
         self._view_before = self.run_view
-        self.run_view = RunView(run.turn.recipe, self.clock)
+        self.run_view = run_view.RunView(run.turn.recipe, self.clock)
         self._follower = RunFollower(run, self.run_view)
         self.is_shown = False
         return self.run_view
@@ -68,9 +68,9 @@ class ChatState:
             self.count([turn])
         return turn
 
-    def show_ended(self, new: NewTurn) -> RunView:
+    def show_ended(self, new: NewTurn) -> run_view.RunView:
         """The view of a turn that came into the conversation as it is, without being followed."""
-        self.run_view = RunView.of(new.turn)
+        self.run_view = run_view.RunView.of(new.turn)
         return self.run_view
 
     def start_over(self) -> None:

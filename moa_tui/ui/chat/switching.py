@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 
 from moa_tui.chat.conversations import Resumed
 from moa_tui.errors import DatabaseLostError, OpenElsewhereError, UsageError
-from moa_tui.formats.export import FORMATS
+from moa_tui.formats import export
 from moa_tui.text.safe import one_line
-from moa_tui.ui.run.run_view import RunView
-from moa_tui.ui.screens.sessions.fork_screen import ForkScreen
-from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen
-from moa_tui.ui.screens.sessions.stats_screen import StatsScreen
+from moa_tui.ui.run import run_view
+from moa_tui.ui.screens.sessions import fork_screen, sessions_screen, stats_screen
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
@@ -63,7 +61,7 @@ class Switching:
             turns = self._chat.path
             await self._view.transcript.open(turns, self._chat.conversation.places())
             last_run = self._view.transcript.last_run
-            self._state.run_view = last_run or (RunView.of(turns[-1]) if turns else None)
+            self._state.run_view = last_run or (run_view.RunView.of(turns[-1]) if turns else None)
             self._view.panel.run = None
             self._view.open_panel(False)
             self._view.set_empty(not turns)
@@ -115,7 +113,9 @@ class Switching:
         def chosen(result: tuple[str, str] | None) -> None:
             self._view.start(partial(self.open, *result) if result else self._reread_labels, "open")
 
-        self._view.show_dialog(SessionsScreen(self._library, self._chat.conversation.id), chosen)
+        self._view.show_dialog(
+            sessions_screen.SessionsScreen(self._library, self._chat.conversation.id), chosen
+        )
 
     async def _reread_labels(self) -> None:
         """Take over what was done to this conversation in the list."""
@@ -136,7 +136,7 @@ class Switching:
         try:
             await self._conversations.open(summary.id)
         except OpenElsewhereError as error:
-            self._view.show_dialog(ForkScreen(str(error)), partial(self._fork_other, summary.id))
+            self._view.show_dialog(fork_screen.ForkScreen(str(error)), partial(self._fork_other, summary.id))
             return
         await self._show_opened(turn_id)
 
@@ -190,7 +190,7 @@ class Switching:
 
     def show_stats(self) -> None:
         """Show what all conversations took."""
-        self._view.show_dialog(StatsScreen(self._library.figures))
+        self._view.show_dialog(stats_screen.StatsScreen(self._library.figures))
 
     # Trouble with the disk
 
@@ -256,13 +256,15 @@ def export_words(words: str) -> tuple[str, Path | None, bool]:
         raise UsageError(f"{words}: a quotation mark is missing") from error
     may_replace = parts[-1:] == ["!"]
     parts = parts[:-1] if may_replace else parts
-    format_ = parts.pop(0) if parts and parts[0] in FORMATS else None
+    format_ = parts.pop(0) if parts and parts[0] in export.FORMATS else None
     if len(parts) > 1:
-        raise UsageError(f"/export [{' | '.join(FORMATS)}] [PATH] [!]; quote a path with spaces")
+        raise UsageError(f"/export [{' | '.join(export.FORMATS)}] [PATH] [!]; quote a path with spaces")
     path = Path(parts[0]).expanduser() if parts else None
     if format_ is None and path is not None:
-        by_suffix = {each.suffix: name for name, each in reversed(FORMATS.items())}
+        by_suffix = {each.suffix: name for name, each in reversed(export.FORMATS.items())}
         format_ = by_suffix.get("".join(path.suffixes[-2:])) or by_suffix.get(path.suffix)
         if format_ is None:
-            raise UsageError(f"{path}: which format? One of {', '.join(FORMATS)} before the path says it")
+            raise UsageError(
+                f"{path}: which format? One of {', '.join(export.FORMATS)} before the path says it"
+            )
     return format_ or "markdown", path, may_replace

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 _FOUND_STYLE = "reverse"
 # The keys in a style's meta that give a click on a part of a row a meaning.
 MARKS = frozenset({"link", "code"})
+# A drawn row takes some 2 KB, twenty times as much as its text. High terminals show some 100 at once.
+_MOST_DRAWN = 120
 
 
 class RowsWidget(Widget):
-    """Draws `rows` one at a time. A drawn row is kept until it changes."""
+    """Draws `rows` one at a time. The rows drawn last are kept until they change."""
 
     ALLOW_SELECT = True
 
@@ -48,6 +50,8 @@ class RowsWidget(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._strips: dict[tuple[int, int], Strip] = {}
+        self.drawn_rows = 0
+        """Number of rows drawn since `release` was called last."""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -67,12 +71,19 @@ class RowsWidget(Widget):
         for key in [key for key in self._strips if key[0] >= first]:
             del self._strips[key]
 
+    def release(self) -> None:
+        """Drop all that was drawn, here and in Textual's own cache; what is in view is drawn anew."""
+        self.drawn_rows = 0
+        self.forget()
+        self.refresh()
+
     def paint(self, y: int, width: int) -> Strip:
         """Draw row `y`, `width` cells wide. There are blank rows behind the last."""
         selection = self.text_selection
         kept_strip = self._strips.get((y, width)) if selection is None else None
         if kept_strip is not None:
             return kept_strip
+        self.drawn_rows += 1
         style = self.visual_style
         rows = self.rows
         content = rows[y].content if y < len(rows) else Content()
@@ -89,6 +100,8 @@ class RowsWidget(Widget):
         strip = strip.apply_offsets(0, y)
         if selection is None:
             self._strips[(y, width)] = strip
+            if len(self._strips) > _MOST_DRAWN:
+                del self._strips[next(iter(self._strips))]
         return strip
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:

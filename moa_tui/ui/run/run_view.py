@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moa_tui.engine import layer_result
 from moa_tui.engine.events import (
     CallEnded,
     CallRetried,
@@ -19,7 +20,6 @@ from moa_tui.engine.events import (
     StepEnded,
     StepStarted,
 )
-from moa_tui.engine.layer_result import answer_text
 from moa_tui.engine.values import CallId, paid
 from moa_tui.text.wording import GLYPHS, counted
 from moa_tui.ui.run.call_state import CallState, StepState
@@ -179,7 +179,7 @@ class RunView:
             for view in self.views
             if answer
             and view.reply
-            and answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
+            and layer_result.answer_text(self.recipe.layers[view.call.layer - 1], view.reply.text) == answer
         ]
         return answering_calls[-1] if answering_calls else self.writer or self.layers[-1][-1]
 

@@ -114,6 +114,17 @@ class KeyWatcher(Protocol):
         """Called on the input's thread, before the app is handed the key."""
 
 
+def typed_ahead(data: bytes) -> bytes:
+    """What was typed before the terminal was this program's, with Enter for the line feed that ends it.
+
+    Until then the terminal turns Enter into a line feed. One that more text follows stays one, a new line:
+    nobody can tell a line that was typed from one of a text that was pasted, which must not send itself.
+    """
+    text, line_feed, rest = data.rpartition(b"\n")
+    is_last = not rest or rest.startswith(_ESCAPE.encode())  # What follows is an answer of the terminal.
+    return text + b"\r" + rest if line_feed and is_last else data
+
+
 class GuardedDriver(LinuxDriver):
     """Textual's driver, with pastes that are cleaned and whole, and without waiting for a lost terminal.
 
@@ -153,6 +164,7 @@ class GuardedDriver(LinuxDriver):
         guard, replies = PasteGuard(), ReplyFilter()
         parser = XTermParser(self._parser_debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
+        is_first = True
         while not self.exit_event.is_set():
             patience = replies.seconds_to_wait
             if self._is_readable(_TICK_SECONDS if patience is None else patience):
@@ -161,6 +173,8 @@ class GuardedDriver(LinuxDriver):
                     self._guarded_app.call_later(self._guarded_app.exit, return_code=_HUNG_UP)
                     self.exit_event.wait()
                     return
+                if is_first:
+                    data, is_first = typed_ahead(data), False
                 keys = replies.pass_keys(guard.strip(decode(data)))
             else:
                 keys = replies.give_up()

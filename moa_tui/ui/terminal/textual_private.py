@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from unicodedata import category
 
-from rich.traceback import Traceback
+import rich.traceback
 from textual import events
 
 # `textual._xterm_parser`: turns what a terminal sends into events. A driver that reads the keyboard itself
@@ -136,7 +136,7 @@ class PrivateTracebackApp(App[None]):
     def _fatal_error(self) -> None:
         self.on_bug(sys.exception())
         self.bell()
-        self.panic(Traceback(show_locals=False, width=None))
+        self.panic(rich.traceback.Traceback(show_locals=False, width=None))
 
 
 class DeafScreen(Screen[Result]):

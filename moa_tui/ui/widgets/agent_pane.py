@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.message import Message
 
-from moa_tui.chat.changes import LeaveOut, Retry
+from moa_tui.chat import changes
 from moa_tui.ui.rows.rows_widget import MARKS
 from moa_tui.ui.run.follower import TextCursor
 from moa_tui.ui.terminal.message import frozen_message
@@ -130,11 +130,11 @@ class AgentPane(FramedPane):
 
     def action_retry(self) -> None:
         if self.view is not None:
-            self.post_message(self.ChangeRequested(Retry(self.view.call)))
+            self.post_message(self.ChangeRequested(changes.Retry(self.view.call)))
 
     def action_leave_out(self) -> None:
         if self.view is not None:
-            self.post_message(self.ChangeRequested(LeaveOut(self.view.call)))
+            self.post_message(self.ChangeRequested(changes.LeaveOut(self.view.call)))
 
     def action_edit_answer(self) -> None:
         if self.view is not None:

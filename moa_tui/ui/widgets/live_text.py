@@ -10,8 +10,8 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
+from moa_tui.ui.rows import markdown_rows
 from moa_tui.ui.rows.layout_thread import on_layout_thread
-from moa_tui.ui.rows.markdown_rows import Rendered, render
 from moa_tui.ui.rows.rows_widget import RowsWidget
 from moa_tui.ui.rows.text_rows import GrowingText, extract
 
@@ -48,7 +48,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._text = GrowingText()
-        self._rendered = Rendered()
+        self._rendered = markdown_rows.Rendered()
         self._is_markdown = False
         self._follows_end = True
         self._has_given_rows = False
@@ -80,6 +80,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._has_given_rows = False
         if text != self._text.source or self._text.rendered_characters or self._text.is_preview:
             self._text.replace(text)
+            self._rendered = markdown_rows.Rendered()
             self.forget()
         self._update_height()
         if not follow:
@@ -107,7 +108,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         text.append(extract(rows, None, None) or " ")
         text.show_rendered(len(text.source), rows)
         text.width = self._text.width
-        self._text, self._rendered = text, Rendered(list(rows), list(code))
+        self._text, self._rendered = text, markdown_rows.Rendered(list(rows), list(code))
         self.forget()
         self._update_height()
 
@@ -119,7 +120,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     @work(exclusive=True)
     async def _render_markdown(self) -> None:
         source, width = self._text.source, self._text.width
-        rendered = await on_layout_thread(render, source, width)
+        rendered = await on_layout_thread(markdown_rows.render, source, width)
         if not self._is_markdown or (source, width) != (self._text.source, self._text.width):
             return  # The text or the width has changed meanwhile, and is rendered by another worker.
         self._rendered = rendered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,8 +11,8 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
-from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.run.turn_search import occurrences
+from moa_tui.ui.widgets.turn_entry import TurnEntry
 from moa_tui.ui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from moa_tui.conversation import Turn
+    from moa_tui.ui.run.run_view import RunView
 
 # Layout costs time for each mounted widget, and a turn off the screen costs as much as one on it.
 _PAGE = 12
@@ -28,19 +29,10 @@ _MOST_MOUNTED = 40
 # Rows take some twenty times the memory of their text. Of turns that are this long, few stay mounted.
 _MOST_ROWS = 10_000
 _FEWEST_MOUNTED = 2
+# Rows that a turn in view may have drawn before those that are not in view are dropped.
+_MOST_DRAWN = 1_000
+_LONGEST_SEARCH_SECONDS = 0.01  # until others have their turn
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
-
-
-@dataclass
-class _Entry:
-    """A turn of the list, with its run and its view once it has been mounted."""
-
-    turn: Turn
-    run: RunView | None = None
-    view: TurnView | None = None
-    place: tuple[int, int] = (1, 1)
-    replaced: list[_Entry] = field(default_factory=list)
-    """The entries that this one replaced; they come back if its run never begins."""
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -64,12 +56,13 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._entries: list[_Entry] = []
+        self._entries: list[TurnEntry] = []
         self._first = self._last = 0
         self._generation = 0
         """How often all turns were unmounted; work that was begun for an earlier number is dropped."""
         self._change_lock = asyncio.Lock()
         self._is_loading = False
+        self._is_release_due = False
         self._shown_place = 0
 
     def on_mount(self) -> None:
@@ -101,7 +94,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """
         async with self._change_lock:
             await self._clear()
-            self._entries = [_Entry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
+            self._entries = [TurnEntry(turn, place=places.get(turn.id, (1, 1))) for turn in turns]
             self._shown_place = 0
             await self._show_around(len(turns) - 1)
         self.anchor()
@@ -121,7 +114,8 @@ class Transcript(VerticalScroll, can_focus=False):
         reader who has scrolled up stays where he is.
         """
         async with self._change_lock:
-            entry = _Entry(turn, run, place=place)
+            entry = TurnEntry(turn, place=place)
+            entry.begin(run)
             if instead_of is not None:
                 entry.replaced = await self._cut(instead_of)
             self._entries.append(entry)
@@ -137,6 +131,14 @@ class Transcript(VerticalScroll, can_focus=False):
             else:
                 await self._show_around(len(self._entries) - 1)
         self.anchor()
+        # Textual scrolls to an anchor without a word to `watch_scroll_y`.
+        self._release_soon()
+
+    def settle(self, run: RunView, turn: Turn) -> None:
+        """Take in that a run has ended, and what its turn has become."""
+        for entry in self._entries:
+            if entry.run is run:
+                entry.settle(turn)
 
     async def drop(self, run: RunView) -> None:
         """Remove the turn of a run that never began, and put back the turns that it replaced.
@@ -153,7 +155,7 @@ class Transcript(VerticalScroll, can_focus=False):
         if entry.replaced:
             await self.action_newest()
 
-    async def _cut(self, turn: Turn) -> list[_Entry]:
+    async def _cut(self, turn: Turn) -> list[TurnEntry]:
         """Remove `turn` and all turns behind it, and return their entries."""
         at = next((at for at, entry in enumerate(self._entries) if entry.turn.id == turn.id), None)
         if at is None:
@@ -194,10 +196,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._is_loading = False
 
     def _make(self, number: int) -> TurnView:
-        entry = self._entries[number]
-        entry.run = entry.run or RunView.of(entry.turn)
-        entry.view = TurnView(entry.turn, entry.run, place=entry.place)
-        return entry.view
+        return self._entries[number].make_view()
 
     async def _mount_below(self, count: int) -> None:
         end = min(len(self._entries), self._last + count)
@@ -284,6 +283,7 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        self._release_soon()
         if self._is_loading or not self.is_mounted:
             return
         if new_value <= 2 and new_value < old_value and self._first:
@@ -292,6 +292,21 @@ class Transcript(VerticalScroll, can_focus=False):
         elif new_value > old_value and new_value >= self.max_scroll_y and self._last < len(self._entries):
             self._is_loading = True
             self._load_below(self._generation)
+
+    def _release_soon(self) -> None:
+        """Call `_release_unseen` once the turns are laid out anew: where they were is not where they are."""
+        if not self._is_release_due:
+            self._is_release_due = True
+            self.call_after_refresh(self._release_unseen)
+
+    def _release_unseen(self) -> None:
+        """Have the turns that have left the view drop what was drawn of them."""
+        self._is_release_due = False
+        region = self.window_region
+        for view in self.views:
+            is_unseen = view.drawn_rows > 0 and not region.overlaps(view.virtual_region)
+            if is_unseen or view.drawn_rows > _MOST_DRAWN:
+                view.release()
 
     def action_page_up(self) -> None:
         self.page(-1)
@@ -340,12 +355,7 @@ class Transcript(VerticalScroll, can_focus=False):
         """
         for view in self.views:
             view.mark_occurrences("")
-        # For each occurrence the number of its turn, and its number in that turn from the end.
-        places = [
-            (number, place)
-            for number in reversed(range(len(self._entries)))
-            for place in range(occurrences(text, self._entries[number].turn, self._entries[number].run))
-        ]
+        places = await self._places_of(text)
         if not places:
             return 0, 0
         self._shown_place = 0 if step == 0 else (self._shown_place - step) % len(places)
@@ -354,6 +364,20 @@ class Transcript(VerticalScroll, can_focus=False):
         if shown is not None:
             self.call_after_refresh(self._show_occurrence, shown, text, place)
         return self._shown_place + 1, len(places)
+
+    async def _places_of(self, text: str) -> list[tuple[int, int]]:
+        """For each occurrence, the newest first, the number of its turn, and its number in it from the end.
+
+        A key is not kept waiting while a long conversation is searched.
+        """
+        places: list[tuple[int, int]] = []
+        pause_at = time.monotonic() + _LONGEST_SEARCH_SECONDS
+        for number, entry in reversed(list(enumerate(self._entries))):
+            places += [(number, place) for place in range(occurrences(text, entry.turn, entry.run))]
+            if time.monotonic() > pause_at:
+                await asyncio.sleep(0)
+                pause_at = time.monotonic() + _LONGEST_SEARCH_SECONDS
+        return places
 
     def _show_occurrence(self, view: TurnView, text: str, place: int) -> None:
         """Mark `text` in a turn, and scroll to its occurrence number `place` from the end."""

@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
 
+from moa_tui.ui.rows import markdown_rows
 from moa_tui.ui.rows.layout_thread import on_layout_thread
-from moa_tui.ui.rows.markdown_rows import Rendered, block_end, render, render_at_once
 from moa_tui.ui.rows.rows_widget import MARKS, RowsWidget
 from moa_tui.ui.rows.text_rows import MOST_SHOWN, GrowingText, Row, find
 from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
@@ -99,7 +99,7 @@ class TurnView(RowsWidget, can_focus=True):
         self.place = place
         """The turn's number among its alternatives, counted from 1, and how many there are."""
         self._answer = GrowingText()
-        self._rendered = Rendered()
+        self._rendered = markdown_rows.Rendered()
         self._cursor = AnswerCursor(run)
         self._above: list[Row] = []
         self._below: list[Row] = []
@@ -142,7 +142,9 @@ class TurnView(RowsWidget, can_focus=True):
             # At a change of width, only a turn on the screen is worth a wait of the reader.
             is_waited_for = is_first_layout or self.is_on_screen
             is_short = len(self.answer) <= _LONGEST_AT_ONCE
-            rendered = render_at_once(self.answer, width) if is_waited_for and is_short else None
+            rendered = (
+                markdown_rows.render_at_once(self.answer, width) if is_waited_for and is_short else None
+            )
             if rendered is None:
                 self._start_rendering(len(self.answer))
             else:
@@ -150,7 +152,7 @@ class TurnView(RowsWidget, can_focus=True):
                 self._answer.show_rendered(len(self.answer), rendered.rows)
         else:
             self._answer.resize(width)
-            if end := block_end(self._answer.source, 0):
+            if end := markdown_rows.block_end(self._answer.source, 0):
                 self._start_rendering(end)
         self._frame(width)
         self._assemble()
@@ -189,7 +191,7 @@ class TurnView(RowsWidget, can_focus=True):
         length, start = len(self._answer.source), self._answer.rendered_characters
         if self._is_rendering or not self._next_block_search <= length <= MOST_SHOWN:
             return
-        end = block_end(self._answer.source, start)
+        end = markdown_rows.block_end(self._answer.source, start)
         self._next_block_search = length + (length - end) // 8
         if end > start:
             self._start_rendering(end)
@@ -236,15 +238,17 @@ class TurnView(RowsWidget, can_focus=True):
         answer, width = self._answer, self._answer.width
         start = 0 if end == len(answer.source) else answer.rendered_characters
         piece = answer.source[start:end]
-        earlier = Rendered()
+        earlier = markdown_rows.Rendered()
         if start:
-            earlier = Rendered(answer.rows[: answer.rendered_rows], self._rendered.code, self._rendered.links)
-        rendered = await on_layout_thread(render, piece, width, len(earlier.code))
+            earlier = markdown_rows.Rendered(
+                answer.rows[: answer.rendered_rows], self._rendered.code, self._rendered.links
+            )
+        rendered = await on_layout_thread(markdown_rows.render, piece, width, len(earlier.code))
         self._is_rendering = False
         if width != answer.width or answer.source[start:end] != piece:
             return
         gap = [Row(Content())] if earlier.rows and rendered.rows else []
-        self._rendered = Rendered(
+        self._rendered = markdown_rows.Rendered(
             [*earlier.rows, *gap, *rendered.rows],
             [*earlier.code, *rendered.code],
             [*earlier.links, *rendered.links],

@@ -16,7 +16,7 @@ from textual import events
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
-from moa_tui.ui.terminal.paste_guard import GuardedDriver, PasteGuard
+from moa_tui.ui.terminal.paste_guard import GuardedDriver, PasteGuard, typed_ahead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,3 +115,20 @@ async def test_an_app_that_wants_to_know_of_keys_is_told_before_it_is_handed_the
     for app in (Watching(), App[None]()):
         GuardedDriver(app).process_message(events.Key("a", "a"))
     assert heard == ["read", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("read", "keys"),
+    [
+        (b"typed", b"typed"),
+        (b"typed\n", b"typed\r"),
+        (b"typed\n\x1b[?2026;2$y", b"typed\r\x1b[?2026;2$y"),
+        (b"one\ntwo\n", b"one\ntwo\r"),
+        (b"one\ntwo", b"one\ntwo"),
+        (b"typed\r", b"typed\r"),
+        (b"\n\n\n", b"\n\n\r"),
+        (b"", b""),
+    ],
+)
+def test_enter_that_came_as_a_line_feed_is_enter_where_it_is_the_last(read: bytes, keys: bytes) -> None:
+    assert typed_ahead(read) == keys

@@ -345,3 +345,13 @@ async def test_whatever_it_is_given_it_draws_rows_of_its_width(app: Host, hostil
             await pilot.pause()
             strips = [app.text.render_line(y) for y in range(app.text.size.height)]
             assert {strip.cell_length for strip in strips} == {app.text.size.width}
+
+
+async def test_scrolling_through_a_long_text_keeps_few_of_its_drawn_rows(app: Host) -> None:
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.text.append("".join(f"line {number}\n" for number in range(1, 2_001)))
+        await pilot.pause()
+        for y in range(0, 2_000, HEIGHT):
+            app.text.scroll_to(y=y, animate=False, immediate=True)
+            assert drawn(app.text)[0] == f"line {y + 1}"
+        assert len(app.text._strips) <= 120

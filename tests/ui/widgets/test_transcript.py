@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,7 @@ from textual.selection import Selection
 from textual.widgets import Input
 
 from moa_tui.engine.values import Chunk
+from moa_tui.ui.run.run_view import RunView
 from moa_tui.ui.widgets.find_bar import FindBar
 from moa_tui.ui.widgets.turn_view import TurnView
 from tests.helpers import wait_until
@@ -70,6 +73,38 @@ async def test_of_very_long_turns_only_the_newest_stay_mounted_and_the_others_co
         assert view is not None
         assert view.turn.prompt == "prompt 0."
         await wait_until(lambda: len(view.rows) > 5_000)
+
+
+async def test_a_turn_that_has_left_the_view_keeps_nothing_that_was_drawn_of_it() -> None:
+    async with chat_app(ALONE, alone=[[LONG]]) as bench:
+        for number in range(3):
+            await bench.ask(f"prompt {number}.")
+        first, *_, last = bench.transcript.views
+        assert last.drawn_rows > 0
+        assert first.drawn_rows == 0
+        bench.transcript.scroll_home(animate=False, immediate=True)
+        await wait_until(lambda: first.drawn_rows > 0)
+        await wait_until(lambda: last.drawn_rows == 0)
+
+
+async def test_the_run_of_a_turn_that_nobody_shows_is_made_anew_when_it_is_shown_again() -> None:
+    async with chat_app(ALONE, alone=[["said once"], ["said twice"]]) as bench:
+        await bench.ask("prompt 0.")
+        await bench.ask("prompt 1.")
+        run = weakref.ref(bench.transcript.views[0].run)
+        turns = await many(50)
+        for turn in turns:
+            await bench.transcript.add(turn, RunView.of(turn))
+        await bench.settle()
+        bench.panel.run = None
+        gc.collect()
+        assert mounted(bench)[0] != "prompt 0."
+        assert run() is None
+        await bench.transcript.focus_on(bench.transcript.turns[0])
+        await bench.until_shown("said once")
+        view = bench.transcript.views[0]
+        assert view.run.over
+        assert bench.transcript.turn_of(view.run) is bench.transcript.turns[0]
 
 
 async def test_a_thousand_turns_open_at_their_end_with_few_of_them_mounted() -> None:
