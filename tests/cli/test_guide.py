@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from moa_tui import guide
 from tests.cli.shell import call
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_lists_every_topic_with_a_line() -> None:
@@ -39,6 +36,15 @@ def test_lays_a_page_out_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ".md)" not in shown
     assert "See also conversations." in shown
     assert max(map(len, shown.splitlines())) <= 70
+
+
+@pytest.mark.parametrize("topic", guide.ORDER)
+def test_every_page_can_be_laid_out(monkeypatch: pytest.MonkeyPatch, topic: str) -> None:
+    monkeypatch.setattr("moa_tui.cli.guide._is_terminal", lambda: True)
+    shown = call("guide", topic, COLUMNS="60").stdout
+    assert guide.page(topic).title.split()[0] in shown
+    assert max(map(len, shown.splitlines())) <= 60
+    assert not [mark for mark in ("```", "](", "|---") if mark in shown]
 
 
 def test_an_unknown_topic_is_told_with_the_nearest() -> None:

@@ -19,6 +19,7 @@ from moa_tui import guide
 from moa_tui.cli import headless, main
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.layer import Layer, Limits, Stairs, Start, Task, Window
+from moa_tui.engine.parameters import KNOWN_PARAMETERS
 from moa_tui.engine.recipe import Recipe
 from moa_tui.errors import FailureKind
 from moa_tui.formats.export import FORMATS
@@ -194,6 +195,12 @@ def test_the_defaults_are_those_in_force(head: str) -> None:
         elif row.cells["default"]:
             [stated] = row.names("default")
             assert tomllib.loads(f"value = {stated}")["value"] == default, name
+
+
+def test_the_parameters_named_for_extra_are_known() -> None:
+    [row] = [row for row in reading.rows("agent option") if row.names("agent option") == ["extra"]]
+    assert len(row.names("means")) > 3
+    assert set(row.names("means")) <= KNOWN_PARAMETERS
 
 
 def test_every_task_is_in_the_table() -> None:
