@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import Any
@@ -10,11 +11,13 @@ import pytest
 
 from moa_tui import guide
 from moa_tui.engine.recipe import Recipe
+from moa_tui.formats.json_writer import outcome_document
 from moa_tui.settings import toml_file
 from moa_tui.settings.config import Settings
 from moa_tui.ui import keymap
 from moa_tui.ui.themes import ThemeFile
 from tests.cli.shell import call
+from tests.conversations import a_turn
 from tests.guide import reading
 from tests.guide.test_names import every_command
 from tests.ui.test_given import classes_with_bindings
@@ -82,6 +85,25 @@ def test_keys_of_ones_own_can_be_had(block: reading.Block) -> None:
     wanted = toml_file.parse(block.text, Settings, f"{block.topic}.md").keys
     assert wanted
     assert keymap.problems(wanted, keymap.bindings_of(classes_with_bindings()), {}) == []
+
+
+def test_the_document_shown_has_the_fields_of_a_real_one() -> None:
+    [shown] = [json.loads(block.text) for block in BLOCKS if block.info == "json"]
+    turn = a_turn()
+    assert turn.outcome is not None
+    real = outcome_document(turn.prompt, turn.recipe, turn.outcome)
+    assert shown["schema"] == real["schema"]
+    assert _fields(shown) <= _fields(real)
+
+
+def _fields(value: Any, place: str = "") -> set[str]:
+    """The names of all fields in a JSON value, each with those that lead to it."""
+    if isinstance(value, list):
+        return set().union(*(_fields(inner, place) for inner in value))
+    if not isinstance(value, dict):
+        return set()
+    inner = (_fields(inner, f"{place}.{name}") for name, inner in value.items())
+    return {f"{place}.{name}" for name in value}.union(*inner)
 
 
 def test_every_block_says_what_it_is() -> None:
