@@ -44,6 +44,8 @@ _EMPTY_WORDS = frozenset(
 )
 # The most words that are searched for: a question has a dozen, and a text that is pasted may have thousands.
 _MOST_WORDS = 64
+# In words; two words stand beside each other in many places.
+_SHORTEST_PHRASE = 3
 # A word is found by its beginning too: "server" in "servers". Shorter beginnings mean nothing.
 _SHORTEST_BEGINNING = 4
 
@@ -63,6 +65,11 @@ class Section:
     @cached_property
     def _heading_words(self) -> frozenset[str]:
         return frozenset(words(f"{self.topic} {self.heading}"))
+
+    @cached_property
+    def running_text(self) -> str:
+        """Heading and text in small letters, with one space for whatever stands between two words."""
+        return " ".join(f"{self.heading} {self.text}".casefold().split())
 
     def frequency(self, word: str) -> float:
         """How much `word` occurs in the section, damped and by the section's length; 0 where it does not."""
@@ -132,7 +139,7 @@ def search(query: str) -> list[Section]:
     """The sections that have any word of `query` that is no everyday word, the best first.
 
     A section is better the more of the words it has, the rarer these are in general and in the guide, and if
-    they stand in its heading.
+    they stand in its heading. Those that hold `query` word for word, such as a message, come first.
     """
     asked = [word for word in dict.fromkeys(words(query)) if word not in _EMPTY_WORDS][:_MOST_WORDS]
     sections = [section for each in pages() for section in each.sections]
@@ -148,7 +155,15 @@ def search(query: str) -> list[Section]:
                 hits[index] += 1
                 scores[index] += frequency * weight
     found = [index for index, number in enumerate(hits) if number]
-    found.sort(key=lambda index: scores[index] * math.sqrt(hits[index]), reverse=True)
+    phrase = " ".join(query.casefold().split())
+    is_phrase = phrase.count(" ") >= _SHORTEST_PHRASE - 1
+    found.sort(
+        key=lambda index: (
+            is_phrase and phrase in sections[index].running_text,
+            scores[index] * math.sqrt(hits[index]),
+        ),
+        reverse=True,
+    )
     return [sections[index] for index in found]
 
 

@@ -127,7 +127,7 @@ QUESTIONS = {
     "What is the difference between rank and vote?": "strategies layers",
     "how do i resume yesterday's chat": "conversations keys",
     "can two models debate": "strategies",
-    "rate limit 429": "errors",
+    "rate limit 429": "errors troubleshooting",
     "change temperature": "steering recipes",
     "is it better than one model": "how-it-works",
     "why are answers simulated": "start troubleshooting",
@@ -161,6 +161,11 @@ def test_most_often_it_is_the_first() -> None:
     first = {question: guide.search(question)[0].topic for question in QUESTIONS}
     others = [question for question, topics in QUESTIONS.items() if first[question] not in topics.split()]
     assert len(others) <= 5, others
+
+
+def test_a_message_is_found_by_its_words() -> None:
+    for message in ("Model  not found", "the stream ended without saying", "is signed by nobody that"):
+        assert guide.search(message)[0].topic == "troubleshooting"
 
 
 def test_nothing_is_found_where_no_word_is_in_the_guide() -> None:
