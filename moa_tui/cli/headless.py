@@ -288,7 +288,7 @@ def _reason(outcome: Outcome) -> str:
     last_call = max(outcome.replies, default=None)
     if last_call is not None and outcome.status != "stopped":
         reply = outcome.replies[last_call]
-        if reply.error is outcome.error:
+        if reply.error == outcome.error:
             reason = f"{last_call} {one_line(f'{reply.agent} ({reply.model})')}: {reason}"
     if outcome.error is not None and outcome.error.kind == "budget":
         reason = f"{reason}; --over-budget passes it this once"

@@ -74,6 +74,7 @@ class Salvage:
         self._add_conversations()
         self._add_turns()
         self._add_calls()
+        self._mend_owners()
         self._add_texts()
         self._mend_values()
         self._mend_metrics()
@@ -149,6 +150,29 @@ class Salvage:
             "FROM parts WHERE turn IS NOT NULL AND layer BETWEEN 1 AND 100 AND place BETWEEN 1 AND 100",
             (encoded("[]"),),
         )
+
+    def _mend_owners(self) -> None:
+        """Give each text to the conversation of the turn that it is of; drop what refers to another's text."""
+        execute = self.connection.execute
+        # One number that was written over has made the text another conversation's.
+        execute(
+            "UPDATE parts SET conversation = (SELECT conversation FROM turns WHERE key = parts.turn) "
+            "WHERE EXISTS (SELECT 1 FROM turns AS own WHERE own.key = parts.turn AND (parts.key IN "
+            "(own.prompt, own.answer) OR EXISTS (SELECT 1 FROM calls WHERE calls.turn = own.key "
+            "AND parts.key IN (calls.text, calls.reasoning))))"
+        )
+        for column, number in (("prompt", 0), ("system", 0), ("answer", 0), ("recipe", -1)):
+            execute(
+                f"UPDATE turns SET {column} = -2 * conversation + ? WHERE EXISTS (SELECT 1 FROM parts "  # noqa: S608 - own names
+                f"WHERE key = turns.{column} AND parts.conversation != turns.conversation)",
+                (number,),
+            )
+        for column in ("text", "reasoning"):
+            execute(
+                f"UPDATE calls SET {column} = (SELECT -2 * conversation FROM turns WHERE key = calls.turn) "  # noqa: S608 - own names
+                f"WHERE EXISTS (SELECT 1 FROM parts JOIN turns ON turns.key = calls.turn "
+                f"WHERE parts.key = calls.{column} AND parts.conversation != turns.conversation)"
+            )
 
     def _add_texts(self) -> None:
         """Put a text that says that it is lost in the place of each that is referred to and not there."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -278,10 +280,17 @@ def test_what_can_be_read_of_a_damaged_database_is_rescued_and_imported_into_a_n
     kept(*(a_conversation(30, title=f"Number {number}", id=f"{number:012}") for number in range(8)))
     whole = {f"{n:012}": call("sessions", "show", f"Number {n}", "--json").stdout for n in range(8)}
     file = paths.database_file()
+    with closing(sqlite3.connect(file)) as connection:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'parts'"
+        (root,) = connection.execute(query).fetchone()
     data = bytearray(file.read_bytes())
-    # A page in the middle, and so a part of the texts.
-    middle = len(data) // 2 // 4096 * 4096
-    data[middle : middle + 4096] = b"\xff" * 4096
+    # The first page that the table of texts points to, and so a part of the texts. A page of an inner node
+    # begins with a byte of 5, and has its first cell's place at byte 12 and in each cell the page first.
+    node = data[(root - 1) * 4096 : root * 4096]
+    assert node[0] == 5
+    cell = int.from_bytes(node[12:14], "big")
+    page = int.from_bytes(node[cell : cell + 4], "big")
+    data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
     file.write_bytes(data)
     assert "sessions rescue" in call("doctor").output
     done = call("sessions", "rescue", str(tmp_path / "saved"))

@@ -229,7 +229,7 @@ def test_a_database_deleted_under_the_chat_is_told_and_written_anew(
         for path in sorted(database.parent.glob("moa-tui.db*")):
             path.unlink()
         terminal.wait_for("NOT SAVED", 5)
-        terminal.wait_for("written anew")
+        terminal.wait_for("was written anew")
         os.kill(terminal.process.pid, signal.SIGKILL)
         terminal.process.wait(timeout=10)
     listed = subprocess.run([program, "sessions", "list"], env=environ, capture_output=True, text=True)

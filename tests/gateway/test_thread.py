@@ -31,7 +31,9 @@ def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
 def test_no_garbage_is_looked_for_while_it_is_loaded_nor_in_it_later(
     tmp_path: Path, frozen: list[str]
 ) -> None:
-    (tmp_path / f"{_MODULE}.py").write_text("import gc\nis_enabled = gc.isenabled()\n")
+    (tmp_path / f"{_MODULE}.py").write_text(
+        "import gc\nis_enabled = gc.isenabled()\nasync def rehearse(): pass\n"
+    )
     assert gc.isenabled()
     module = thread.load_litellm_stream()
     assert (module.is_enabled, gc.isenabled(), frozen) == (False, True, ["frozen"])

@@ -17,7 +17,7 @@ from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.run import run
 from moa_tui.engine.values import CallId, Finish
 from moa_tui.errors import ModelError
-from moa_tui.gateway.gateway import Sanitizer
+from moa_tui.gateway.sanitize import Sanitizer
 from moa_tui.gateway.thread import EngineThread, load_litellm_stream
 from moa_tui.gateway.transport import ERROR_BYTES, EVENT_BYTES
 from tests.helpers import recipe
