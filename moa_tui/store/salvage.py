@@ -152,7 +152,7 @@ class Salvage:
         )
 
     def _mend_owners(self) -> None:
-        """Give each text to the conversation of the turn that it is of; drop what refers to another's text."""
+        """Give each text to the conversation of its turn; drop what refers to the text of another."""
         execute = self.connection.execute
         # One number that was written over has made the text another conversation's.
         execute(

@@ -162,6 +162,12 @@ class MoaApp(PrivateTracebackApp):
         self._tell_problems()
         self.call_after_refresh(self._after_first_paint)
 
+    @property
+    def _is_chat_covered(self) -> bool:
+        """True where another screen is above the chat, and takes the keys."""
+        screens = self.screen_stack
+        return self._chat_screen in screens and screens[-1] is not self._chat_screen
+
     async def _after_first_paint(self) -> None:
         if self._chat_screen.focused is None:
             self._chat_screen.view.focus_prompt()
@@ -222,7 +228,7 @@ class MoaApp(PrivateTracebackApp):
         # send what is written below, nor must an Esc stop the run there.
         if isinstance(event, Key) and event.key in _KEYS_THAT_CLOSE and event.time <= self._screen_left_at:
             return
-        if self._typed_ahead is not None and isinstance(event, Key | Paste):
+        if self._typed_ahead is not None and isinstance(event, Key | Paste) and not self._is_chat_covered:
             # The prompt has not the keys yet, and what comes to a screen without focus is lost.
             self._typed_ahead.append(event)
             return

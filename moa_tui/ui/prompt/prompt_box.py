@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,7 +171,8 @@ class PromptBox(Vertical):
         event.stop()
         if not self._is_reading:
             self._is_reading = True
-            self.run_worker(self._send(self.prompt.text, event.text), group="send")
+            # Not a coroutine yet: where the app is left before its turn comes, nobody would await it.
+            self.run_worker(partial(self._send, self.prompt.text, event.text), group="send")
 
     async def _send(self, written: str, expanded: str) -> None:
         try:
