@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.call_in_progress import Asking
 from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated, StepEnded, StepStarted
 from moa_tui.engine.loop_guard import LoopGuard
+from moa_tui.engine.plan import STEP_TOKENS
 from moa_tui.engine.step_messages import StepMessages
 from moa_tui.engine.step_text import StepText
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import CallId, Failure, Reply, Step, common_messages, paid
 from moa_tui.errors import ModelError
 
@@ -91,6 +93,11 @@ class GrowingCall:
             self._shown[:] = ["".join(self._shown)]
         return self._shown[0] if self._shown else ""
 
+    @property
+    def _own_tokens(self) -> int:
+        """About what the last request will read of the call itself, behind the next one."""
+        return estimate_tokens(self.text) + self._chunk + STEP_TOKENS * (len(self._steps) + 1)
+
     # Requests
 
     async def step(
@@ -161,6 +168,7 @@ class GrowingCall:
             may_be_cut=not is_last,
             may_be_empty=not is_last or bool(self.text),
             worked_seconds=sum(step.seconds for step in self._steps),
+            to_come=0.0 if is_last else self._spending.price_of_end(self.call, self._own_tokens),
         )
         self.is_asking = True
         try:

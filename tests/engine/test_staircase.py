@@ -619,20 +619,38 @@ async def test_there_are_no_more_requests_than_the_plan_has_said() -> None:
 
 async def test_a_request_that_the_budget_forbids_ends_the_text_where_it_stands() -> None:
     go = asyncio.Event()
-    climb = Climb(a=[[*CHUNK, go]], b=[[*CHUNK, go]], judge=[["A moa is a bird.", CUT], ["End.", WHOLE]])
+    dear = Finish("length", Usage(100, 20, estimated=False), 0.02)
+    climb = Climb(a=[[*CHUNK, go]], b=[[*CHUNK, go]], judge=[["A moa is a bird.", dear], ["End.", WHOLE]])
 
     def facts(agent: Agent) -> ModelFacts:
         price = 0.0 if agent.model != "judge" else 0.00001
         return ModelFacts(agent.model, prompt_price=price, completion_price=price)
 
-    the_recipe = climbing(agents={"judge": {"model": "judge", "max_tokens": 2048}}, max_cost=0.02)
-    task = climb.start(the_recipe, facts=facts)
-    await climb.steps_ended(1)  # which costs 0.01
+    agents = {name: {"model": name, "max_tokens": 100} for name in "ab"}
+    agents["judge"] = {"model": "judge", "max_tokens": 2048}
+    task = climb.start(climbing(agents=agents, max_cost=0.035), facts=facts)
+    await climb.steps_ended(1)  # which costs 0.02, more than could be known
     go.set()
     outcome = await task
     assert outcome.error is not None
     assert (outcome.status, outcome.error.kind, outcome.answer) == ("partial", "max_cost", "A moa is a bird.")
-    assert outcome.cost == pytest.approx(0.012)
+    assert outcome.cost == pytest.approx(0.022)
+    assert len(climb.models.asked["judge"]) == 1
+
+
+async def test_no_step_spends_what_the_last_one_needs() -> None:
+    proposers = [[*CHUNK, *CHUNK], [*CHUNK, *CHUNK]]
+    climb = Climb(a=proposers, b=proposers, judge=[["A moa is a bird.", WHOLE]])
+
+    def facts(agent: Agent) -> ModelFacts:
+        price = 0.0 if agent.model != "judge" else 0.00001
+        return ModelFacts(agent.model, prompt_price=price, completion_price=price)
+
+    agents = {name: {"model": name, "max_tokens": 200} for name in "ab"}
+    agents["judge"] = {"model": "judge", "max_tokens": 2048}
+    # One request costs up to 0.028 or so, and a step before it 0.01.
+    outcome = await climb.start(climbing(agents=agents, max_cost=0.03), facts=facts)
+    assert (outcome.status, outcome.error) == ("done", None)
     assert len(climb.models.asked["judge"]) == 1
 
 
