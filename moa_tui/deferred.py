@@ -30,6 +30,7 @@ MODULES = (
     "rich.traceback",
     # What a run needs, and what shows one.
     "moa_tui.engine.events",
+    "moa_tui.engine.prompts",
     "moa_tui.chat.run_handle",
     "moa_tui.ui.run.run_view",
     "moa_tui.engine.run",
@@ -42,6 +43,7 @@ MODULES = (
     "moa_tui.ui.rows.markdown_rows",
     # What changes a turn, a recipe or a conversation.
     "moa_tui.chat.changes",
+    "moa_tui.chat.full_synthesis",
     "moa_tui.engine.recipe_edit",
     "moa_tui.gateway.discovery",
     "moa_tui.formats.export",

@@ -45,6 +45,8 @@ except SystemExit:
         ("recipes", "check", "moa"),
         ("config", "show"),
         ("config", "path"),
+        ("guide",),
+        ("guide", "-s", "keys"),
         ("ask", "--dry-run", "-r", "moa", "hi"),
     ],
     ids=" ".join,
@@ -86,13 +88,12 @@ def test_the_demo_needs_no_litellm(tmp_path: Path) -> None:
 
 def test_litellm_is_loaded_in_the_background_when_told_to_warm_up() -> None:
     code = """
-import time
+import threading
 from moa_tui.gateway.thread import EngineThread
 EngineThread().warm_up()
-end = time.monotonic() + 60
-while not hasattr(sys.modules.get("moa_tui.gateway.litellm_stream"), "stream"):
-    assert time.monotonic() < end
-    time.sleep(0.01)
+for thread in threading.enumerate():
+    if thread.name == "moa-warm-up":
+        thread.join(60)
 """
     assert "litellm" in modules_after(code)
 

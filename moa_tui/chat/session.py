@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from moa_tui.chat import changes
-from moa_tui.chat.full_synthesis import FullSynthesis, late_answers
+from moa_tui.chat import changes, full_synthesis
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
 
@@ -361,9 +360,9 @@ class ChatSession:
         None where its answer was written again from all of them already, as another branch.
         """
         turn = self.chat.turn
-        if turn is None or self.run is not None or not late_answers(turn):
+        if turn is None or self.run is not None or not full_synthesis.late_answers(turn):
             return None
-        full = FullSynthesis().of_turn(turn).recipe
+        full = full_synthesis.FullSynthesis().of_turn(turn).recipe
         siblings = self.chat.conversation.siblings(turn)
         return None if any(sibling.recipe == full for sibling in siblings) else turn
 
@@ -372,14 +371,14 @@ class ChatSession:
 
         Raises UsageError where it was not begun before all of them were there.
         """
-        return self._change_ended(FullSynthesis(), self._ended(None))
+        return self._change_ended(full_synthesis.FullSynthesis(), self._ended(None))
 
     async def price_of_full_synthesis(self, turn: Turn) -> float | None:
         """The most that the full synthesis of `turn` should cost, in US dollars; None where that is unknown.
 
         Raises UsageError where its answer was not begun early.
         """
-        return await self.chat.price_of(turn, FullSynthesis().of_turn(turn))
+        return await self.chat.price_of(turn, full_synthesis.FullSynthesis().of_turn(turn))
 
     # Budgets
 

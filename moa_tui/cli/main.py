@@ -16,6 +16,7 @@ from moa_tui.cli.chat import ChatOptions, open_chat
 from moa_tui.cli.config import config
 from moa_tui.cli.doctor import doctor
 from moa_tui.cli.group import CommandGroup
+from moa_tui.cli.guide import guide
 from moa_tui.cli.options import continue_option, recipe_option, system_option
 from moa_tui.cli.recipes import recipes
 from moa_tui.cli.sessions import sessions
@@ -43,5 +44,5 @@ def main(ctx: click.Context, /, **options: Any) -> None:
         open_chat(ChatOptions(**options))
 
 
-for _command in (ask, sessions, stats, recipes, doctor, config):
+for _command in (ask, sessions, stats, recipes, doctor, config, guide):
     main.add_command(_command)

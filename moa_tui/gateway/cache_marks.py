@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from moa_tui.engine import prompts
 from moa_tui.engine.plan import message_tokens
-from moa_tui.engine.prompts import closing_form
 from moa_tui.gateway.catalog import bare_name
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ _LEAST_READ_AGAIN = 0.25 / 0.9
 _KEPT_SECONDS = 300.0
 # How many prompts are remembered: those of the conversations and comparisons that may run at once.
 _PROMPTS = 8
-# What stands behind the prompt in a message, in the engine's words.
+# Stands behind the prompt in a message, in the engine's words.
 _FENCE = "<reference number="
-_CLOSING = f"\n\n{closing_form(()).partition(chr(10))[0]}"
 
 
 class MarkedMessage(TypedDict):
@@ -122,7 +122,7 @@ class CacheMarks:
         A layer's instructions and references may follow it, which no other call will repeat. A first layer
         has none, so the prompts that it is asked are remembered.
         """
-        asked = content.partition(_CLOSING)[0]
+        asked = content.partition(_closing())[0]
         if _FENCE not in asked:
             if asked not in self._prompts:
                 self._prompts.append(asked)
@@ -143,3 +143,9 @@ def _marked(message: Message, length: int | None = None) -> MarkedMessage:
     if rest := text[len(parts[0]["text"]) :]:
         parts.append({"type": "text", "text": rest})
     return {"role": message["role"], "content": parts}
+
+
+@cache
+def _closing() -> str:
+    """The beginning of the closing lines, which stand behind the prompt in a message."""
+    return f"\n\n{prompts.closing_form(()).partition(chr(10))[0]}"

@@ -1,4 +1,4 @@
-"""What litellm keeps in memory, or loads in the middle of a call, and a streamed chat has no use for.
+"""What litellm keeps in memory, loads or works out in a call, and a streamed chat has no use for.
 
 Each part is named as litellm names it. What a version of litellm does not have is left alone, and what is
 asked for all the same is loaded then.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from moa_tui.gateway.transport import current_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +33,7 @@ def lighten(modules: Mapping[str, ModuleType]) -> None:
     vars(utils).pop("json_data", None)
     # The map of models is the bundled one. litellm reads it twice more: for its proxy's list of models at the
     # import, and at the first call to Anthropic to look there for what the map did not have.
-    if hasattr(utils, "get_bundled_model_cost_map"):
+    if "get_bundled_model_cost_map" in vars(utils):
         utils.get_bundled_model_cost_map = lambda: package.model_cost  # type: ignore[attr-defined]
     maps = getattr(modules.get("litellm.litellm_core_utils.get_model_cost_map"), "GetModelCostMap", None)
     if maps is not None and hasattr(maps, "_loaded_catalog"):
@@ -41,9 +43,36 @@ def lighten(modules: Mapping[str, ModuleType]) -> None:
     if load_by_name is not None and "encoding" not in vars(main):
         main.encoding = LazyEncoding(lambda: load_by_name("encoding"))  # type: ignore[attr-defined]
     # It looks for files in messages, which here are texts, and imports the types of litellm's proxy for that.
-    if hasattr(main, "update_messages_with_model_file_ids"):
+    if "update_messages_with_model_file_ids" in vars(main):
         main.update_messages_with_model_file_ids = _as_given  # type: ignore[attr-defined]
 
 
 def _as_given(messages: list[Any], *_: object, **__: object) -> list[Any]:
     return messages
+
+
+async def _nothing() -> None:
+    """In the place of what litellm tells callbacks of, and there are none here."""
+
+
+def skip_in_calls(logging: type) -> None:
+    """Have litellm's `logging` do nothing for the calls made here, and what it does for all others.
+
+    It works out costs when it has sent a request, before that for Gemini, and twice at the end of what it
+    reads; it loads a tokenizer for that on the loop. The costs of replies here do not come from it.
+    """
+    _skip(logging, "response_cost_calculator", lambda: None)
+    _skip(logging, "dispatch_success_handlers", _nothing)
+    _skip(logging, "failure_handler", lambda: None)
+    _skip(logging, "async_failure_handler", _nothing)
+
+
+def _skip(logging: type, method: str, instead: Callable[[], Any]) -> None:
+    original = getattr(logging, method, None)
+    if original is None:
+        return
+
+    def skipped(self: Any, *arguments: Any, **more: Any) -> Any:
+        return instead() if current_exchange.get() is not None else original(self, *arguments, **more)
+
+    setattr(logging, method, skipped)

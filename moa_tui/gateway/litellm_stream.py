@@ -25,7 +25,7 @@ from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway.connection_faults import proxy_of, through
 from moa_tui.gateway.litellm_errors import translate
-from moa_tui.gateway.litellm_memory import lighten
+from moa_tui.gateway.litellm_memory import lighten, skip_in_calls
 from moa_tui.gateway.pending_request import PendingRequest
 from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
 from moa_tui.gateway.wire_body import in_pieces, read_body
@@ -52,7 +52,7 @@ from litellm.llms.openai.common_utils import BaseOpenAILLM
 from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from moa_tui.engine.values import Message
     from moa_tui.gateway.cache_marks import MarkedMessage
@@ -180,30 +180,7 @@ OllamaModelInfo.get_runtime_model_info = _no_model_info
 litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize
 
 
-async def _log_nothing() -> None:
-    """In the place of what litellm tells callbacks of, and there are none here."""
-
-
-def _skip_in_calls(method: str, instead: Callable[[], Any]) -> None:
-    """Have a method of litellm's logging do nothing for the calls made here, and what it does for all others.
-
-    Costs come from `_cost`. litellm works them out when it has sent a request, before that for Gemini, and
-    twice at the end of what it reads; it loads a tokenizer for that on the loop.
-    """
-    original = getattr(Logging, method, None)
-    if original is None:
-        return
-
-    def skipped(self: Any, *arguments: Any, **more: Any) -> Any:
-        return instead() if current_exchange.get() is not None else original(self, *arguments, **more)
-
-    setattr(Logging, method, skipped)
-
-
-_skip_in_calls("response_cost_calculator", lambda: None)
-_skip_in_calls("dispatch_success_handlers", _log_nothing)
-_skip_in_calls("failure_handler", lambda: None)
-_skip_in_calls("async_failure_handler", _log_nothing)
+skip_in_calls(Logging)
 
 
 async def stream(
@@ -232,8 +209,9 @@ async def stream(
     current_exchange.set(exchange)
     priced_model = model if priced else None
     reader = WireReader()
-    pending = PendingRequest(_ask(_request(model, messages, parameters, api_base, api_key)))
-    exchange.hand_over = pending.hand_over
+    pending = exchange.pending = PendingRequest(
+        partial(_ask, _request(model, messages, parameters, api_base, api_key))
+    )
     try:
         await pending.reply()
         body = exchange.body

@@ -25,6 +25,7 @@ import httpx
 
 from moa_tui.errors import ModelError
 from moa_tui.gateway.error_reply import error_reply
+from moa_tui.gateway.pending_request import is_answer
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         Iterator,
         Mapping,
     )
+
+    from moa_tui.gateway.pending_request import PendingRequest
 
 # Bytes of an error's body that are read, after decompression; the rest is dropped.
 ERROR_BYTES = 16_384
@@ -61,7 +64,6 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 # What litellm takes from the environment and sends to any server that speaks OpenAI's protocol.
 _ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
-_STREAM_TYPES = ("event-stream", "eventstream", "ndjson", "stream+json")
 _KNOWN_CODINGS = {"gzip", "x-gzip", "deflate"}
 
 
@@ -88,8 +90,8 @@ class Exchange:
         self.body: BoundedStream | None = None
         self.lost: Exception | None = None
         """What broke a request of the call: litellm would send it once more by itself."""
-        self.hand_over: Callable[[], Awaitable[None]] | None = None
-        """Awaited before litellm is given a streamed reply; None where litellm reads it at once."""
+        self.pending: PendingRequest | None = None
+        """The request that is told when it is sent and answered; None where nobody waits for that."""
         self._origins = None if addresses is None else _origins(addresses)
         self.redirects = 0
         self.stream_bytes = STREAM_BYTES
@@ -145,6 +147,9 @@ async def send_bounded(
         # The engine repeats a call, and counts and shows its attempts.
         raise exchange.lost
     exchange.failure = exchange.body = None
+    pending = exchange.pending if exchange.pending and exchange.pending.is_on_this_loop else None
+    if pending is not None:
+        pending.sending()
     for name in _ACCOUNT_HEADERS:
         request.headers.pop(name, None)
     request.headers.update(exchange.headers)
@@ -159,19 +164,9 @@ async def send_bounded(
     except BaseException:
         await response.aclose()
         raise
-    if exchange.hand_over is not None and bounded.status_code < 300 and _is_answer(request, bounded):
-        await exchange.hand_over()  # From here on, whoever makes the call closes its body.
+    if pending is not None and bounded.status_code < 300 and is_answer(request, bounded):
+        await pending.hand_over()  # From here on, whoever makes the call closes its body.
     return bounded
-
-
-def _is_answer(request: httpx.Request, response: httpx.Response) -> bool:
-    """True for a reply that is streamed, or was asked for as a stream; what litellm signs in with is not."""
-    content_type = response.headers.get("Content-Type", "")
-    if any(name in content_type for name in _STREAM_TYPES):
-        return True
-    with suppress(httpx.RequestNotRead):
-        return b'"stream"' in request.content
-    return False
 
 
 async def _bounded(request: httpx.Request, response: httpx.Response, exchange: Exchange) -> httpx.Response:

@@ -82,23 +82,23 @@ async def test_an_answer_that_was_read_can_be_left_out_while_the_run_goes(
     assert any("dropped out: L1.2 b" in note for note in reply_of(turn).notes)
 
 
-@pytest.mark.usefixtures("writing")
 @pytest.mark.parametrize("is_swap", [True, False])
 async def test_another_writer_or_the_same_again_begins_a_call_of_its_own(
-    session: ChatSession, gate: Gate, is_swap: bool
+    session: ChatSession, writing: FakeModels, gate: Gate, is_swap: bool
 ) -> None:
     await begun(session)
     change = SwapModel(WRITER, {"model": "other"}) if is_swap else Retry(WRITER)
-    assert await session.change(change) is Effect.STOPPING
+    assert await session.change(change) is Effect.STOPPING_ANSWER
+    gate.open()
     stopped = await ended(session)
     assert reply_of(stopped).text == "A moa is a bird.", "what was shown stands in the turn that was stopped"
     assert stopped is not None
     assert stopped.outcome is not None
     assert (stopped.outcome.status, stopped.outcome.answer) == ("stopped", "A moa is a bird.")
     assert isinstance(session.follow_up(stopped), NewTurn)
-    gate.open()
     again = await ended(session)
     assert reply_of(again).text == ("It was a bird." if is_swap else "It is extinct.")
+    assert [len(writing.asked[name]) for name in ("a", "b")] == [1, 1], "what they wrote is kept"
 
 
 async def test_the_writer_that_is_asked_again_after_the_run_reads_all_at_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,17 +42,22 @@ def test_the_readme_lists_every_command() -> None:
 
 def bindings_of_the_whole_interface() -> set[str]:
     """The ids of all bindings in moa_tui.ui."""
+    return set(keymap.bindings_of(classes_with_bindings()))
+
+
+@cache
+def classes_with_bindings() -> frozenset[type[DOMNode]]:
+    """Every screen, widget and app in moa_tui.ui."""
     modules = [
         importlib.import_module(module.name)
         for module in pkgutil.walk_packages(moa_tui.ui.__path__, "moa_tui.ui.")
     ]
-    classes = {
+    return frozenset(
         each
         for module in modules
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, DOMNode) and each.__module__.startswith("moa_tui.")
-    }
-    return set(keymap.bindings_of(classes))
+    )
 
 
 @pytest.fixture

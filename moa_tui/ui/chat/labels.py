@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from textual.content import Content
 
-from moa_tui.chat.full_synthesis import offer_words
+from moa_tui.chat import full_synthesis
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
@@ -108,7 +108,7 @@ class Labels:
         if turn is not session.turn_with_late_answers or run is None or not self._view.is_ready:
             return
         self._offering = run
-        self._show_offer(run, offer_words(turn, price, "F9"))
+        self._show_offer(run, full_synthesis.offer_words(turn, price, "F9"))
 
     def _show_offer(self, run: RunView | None, words: str) -> None:
         if run is None:
