@@ -333,6 +333,16 @@ class GrowingCall:
             return [f"it was written from {answers}"] if len(first.read) < self._of else []
         notes = [f"part 1 was written from {'' if is_whole else 'the beginnings of '}{answers}"]
         if count > 1:
-            last = len(parts[-1].ended_replies)
-            notes.append(f"part {count} of {count} was written from {last} whole answers")
+            notes.append(f"part {count} of {count} was written from {_read_words(parts[-1])}")
+        if self._is_last and self._steps[-1] is not parts[-1] and self._replies[-1].error is None:
+            notes.append(f"its last request, which read {_read_words(self._steps[-1])}, added nothing")
         return notes
+
+
+def _read_words(step: Step) -> str:
+    """What was read by a step, in words: how many answers were whole, and of how many the beginnings."""
+    whole, begun = len(step.ended_replies), len(step.read.keys() - step.ended_replies)
+    words = [f"{whole} whole answer{'' if whole == 1 else 's'}"] if whole else []
+    if begun:
+        words.append(f"the beginning{'' if begun == 1 else 's'} of {begun}{'' if whole else ' answers'}")
+    return " and ".join(words)

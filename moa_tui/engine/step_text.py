@@ -120,7 +120,9 @@ class StepText:
             return ""
         lead = self._raw[: len(self._raw) - len(self._raw.lstrip())]
         overlap = _overlap(tail, body)
-        repeated = max(overlap if overlap >= _SHORTEST_REPEAT else 0, self._restart.end(body))
+        # However short it is, a step that says no more than the last words is one with nothing to say.
+        is_repeat = overlap >= _SHORTEST_REPEAT or (is_over and overlap == len(body.rstrip()))
+        repeated = max(overlap if is_repeat else 0, self._restart.end(body))
         if repeated:
             rest = body[repeated:].lstrip()
             if not rest and not is_over:

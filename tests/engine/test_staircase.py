@@ -483,6 +483,23 @@ async def test_a_model_that_has_said_all_before_the_last_step_is_done() -> None:
     go.set()
     outcome = await task
     assert (outcome.status, outcome.answer) == ("done", "A moa is a bird.")
+    assert "its last request, which read 2 whole answers, added nothing" in outcome.notes
+
+
+async def test_what_the_last_part_was_written_from_is_told_as_it_was() -> None:
+    go = [asyncio.Event() for _ in range(2)]
+    parts = [["A moa is a bird. And", CUT], ["It is big. And", CUT], [WHOLE]]
+    climb = Climb(a=[[*CHUNK, go[0], *CHUNK, go[1]]], b=[[*CHUNK, go[0]]], judge=parts)
+    task = climb.start(climbing(proposers=2))
+    await climb.steps_ended(1)
+    go[0].set()
+    await climb.steps_ended(2)
+    go[1].set()
+    outcome = await task
+    assert outcome.notes[:2] == (
+        "part 1 was written from the beginnings of 2 of 2 answers",
+        "part 2 of 2 was written from 1 whole answer and the beginning of 1",
+    )
 
 
 async def test_a_step_that_minds_no_limit_is_cut_off() -> None:

@@ -111,6 +111,7 @@ HOME = "It lived in the forests of New Zealand."
         # Not as far as it stands already.
         (f"{BIRD} {HOME} It ate leaves.", f"{BIRD} {HOME}", ""),
         (BIRD, "...", ""),
+        (f"{BIRD} End.", "End.", ""),
         (BIRD, "… It died out.", " It died out."),
         (f"{BIRD} {HOME}", f"...{HOME} It died out.", " It died out."),
         # Nothing of this is a repetition.
