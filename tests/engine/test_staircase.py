@@ -22,7 +22,7 @@ from moa_tui.engine.events import (
     StepStarted,
 )
 from moa_tui.engine.live_change import Alteration
-from moa_tui.engine.plan import ModelFacts, facts_unknown, plan
+from moa_tui.engine.plan import ModelFacts, facts_unknown, message_tokens, plan
 from moa_tui.engine.recipe_edit import with_agent, with_aggregator
 from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.staircase import EarlyCalls
@@ -32,7 +32,7 @@ from tests.fakes import FakeModels, Step
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Reply
@@ -689,6 +689,37 @@ async def test_a_step_that_does_not_fit_leaves_out_old_turns_first() -> None:
     assert outcome.status == "done"
     assert any("oldest messages left out" in note for note in outcome.notes)
     check(climb, outcome)
+
+
+class Window(FakeModels):
+    """Models of which the judge takes 2,500 tokens of a prompt, by a server that counts a tenth more."""
+
+    async def __call__(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]:
+        size = sum(map(message_tokens, messages))
+        if agent.model == "judge" and 1.1 * size > 2500:
+            raise ModelError("context", f"{size} tokens are too many", 400)
+        async for chunk in super().__call__(agent, messages):
+            yield chunk
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_last_step_that_does_not_fit_reads_as_much_of_each_answer_as_does(is_known: bool) -> None:
+    go = asyncio.Event()
+    long = [*CHUNK, go, *[f"Moa number {number} lived in a forest. " for number in range(400)]]
+    climb = Climb()
+    climb.models = Window(a=[long], b=[long], judge=[[*[FACTS] * 30, CUT], ["It is extinct.", WHOLE]])
+    task = climb.start(
+        climbing(agents={"judge": {"model": "judge", "max_tokens": 500}}),
+        facts=lambda agent: ModelFacts(agent.model, context_tokens=3000 if is_known else None),
+    )
+    await climb.steps_ended(1)
+    go.set()
+    outcome = await task
+    assert (outcome.status, outcome.error) == ("done", None)
+    assert outcome.answer.endswith("It is extinct.")
+    assert any("references shortened to" in note for note in outcome.notes)
 
 
 async def test_a_tag_that_is_torn_between_two_pieces_is_none() -> None:
