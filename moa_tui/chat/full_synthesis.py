@@ -38,9 +38,14 @@ class FullSynthesis:
 
 
 def late_answers(turn: Turn) -> tuple[CallId, ...]:
-    """The answers that came after the turn's answer was begun, and are unlike all that it was begun from."""
-    replies = turn.outcome.replies if turn.outcome is not None else {}
-    return tuple(call for reply in replies.values() for call in reply.unread)
+    """The answers that came after the turn's answer was begun, and are unlike all that it was begun from.
+
+    None where the answer cannot be written again, as that of a turn from a file, or of cut answers alone.
+    """
+    early = _early_layer(turn)
+    if turn.outcome is None or early is None or not _whole_answers(turn, early):
+        return ()
+    return tuple(call for reply in turn.outcome.replies.values() for call in reply.unread)
 
 
 def offer_words(turn: Turn, price: float | None, how: str) -> str:

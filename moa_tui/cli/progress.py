@@ -223,7 +223,8 @@ class TableProgress(NoProgress):
     def _draw(self) -> None:
         self._drawn_at = time.monotonic()
         # A line that fills the screen to its edge would wrap as soon as anything is typed.
-        lines = table_lines(self._rows, self._console.width - 1, self._console.height - 2)
+        size = (self._console.width - 1, self._console.height - 2)
+        lines = table_lines(self._rows, *size) if self._rows else []  # A heading alone says nothing.
         if not self._has_begun:
             lines.append("getting ready: the first call to a provider loads its library, a few seconds")
         self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)

@@ -70,7 +70,7 @@ class Caller:
         self.stopped = False
         self.check_request: RequestCheck | None = None
         """Raises ModelError where a request may not be paid; called with the call, its agent, the messages
-        and what the call has cost so far, in US dollars. None where nothing is checked."""
+        and what other requests of the call cost, in US dollars. None where nothing is checked."""
         self._scopes: dict[CallId, CallScope] = {}
 
     def now(self) -> float:
@@ -216,7 +216,8 @@ class Caller:
             async with self.endpoints.place(facts.endpoint, most, self):
                 self._check_rest(current)
                 if self.check_request is not None:
-                    await self.check_request(call, current.agent, prepared.messages, current.paid_before)
+                    others = current.paid_before + (0.0 if asking is None else asking.to_come)
+                    await self.check_request(call, current.agent, prepared.messages, others)
                 began = self.loop.time()
                 scope.limit(began + limits.total_seconds - worked_seconds)
                 current.begin(prepared, fit.agent(current.agent), self.now(), facts.thinking_tokens)

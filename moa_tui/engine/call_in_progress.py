@@ -39,6 +39,8 @@ class Asking:
     """True where nothing need be written, since there is text of the call already."""
     worked_seconds: float = 0.0
     """The seconds that the call's other requests have taken."""
+    to_come: float = 0.0
+    """The most that the call's last request should cost after this one, in US dollars, which is held too."""
 
 
 class CallInProgress:

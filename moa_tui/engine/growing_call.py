@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.call_in_progress import Asking
 from moa_tui.engine.events import CallRetried, CallStarted, Delta, Restated, StepEnded, StepStarted
 from moa_tui.engine.loop_guard import LoopGuard
+from moa_tui.engine.plan import STEP_TOKENS
 from moa_tui.engine.step_messages import StepMessages
 from moa_tui.engine.step_text import StepText
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import CallId, Failure, Reply, Step, common_messages, paid
 from moa_tui.errors import ModelError
 
@@ -91,6 +93,11 @@ class GrowingCall:
             self._shown[:] = ["".join(self._shown)]
         return self._shown[0] if self._shown else ""
 
+    @property
+    def _own_tokens(self) -> int:
+        """About what the last request will read of the call itself, behind the next one."""
+        return estimate_tokens(self.text) + self._chunk + STEP_TOKENS * (len(self._steps) + 1)
+
     # Requests
 
     async def step(
@@ -161,6 +168,7 @@ class GrowingCall:
             may_be_cut=not is_last,
             may_be_empty=not is_last or bool(self.text),
             worked_seconds=sum(step.seconds for step in self._steps),
+            to_come=0.0 if is_last else self._spending.price_of_end(self.call, self._own_tokens),
         )
         self.is_asking = True
         try:
@@ -325,6 +333,16 @@ class GrowingCall:
             return [f"it was written from {answers}"] if len(first.read) < self._of else []
         notes = [f"part 1 was written from {'' if is_whole else 'the beginnings of '}{answers}"]
         if count > 1:
-            last = len(parts[-1].ended_replies)
-            notes.append(f"part {count} of {count} was written from {last} whole answers")
+            notes.append(f"part {count} of {count} was written from {_read_words(parts[-1])}")
+        if self._is_last and self._steps[-1] is not parts[-1] and self._replies[-1].error is None:
+            notes.append(f"its last request, which read {_read_words(self._steps[-1])}, added nothing")
         return notes
+
+
+def _read_words(step: Step) -> str:
+    """What was read by a step, in words: how many answers were whole, and of how many the beginnings."""
+    whole, begun = len(step.ended_replies), len(step.read.keys() - step.ended_replies)
+    words = [f"{whole} whole answer{'' if whole == 1 else 's'}"] if whole else []
+    if begun:
+        words.append(f"the beginning{'' if begun == 1 else 's'} of {begun}{'' if whole else ' answers'}")
+    return " and ".join(words)

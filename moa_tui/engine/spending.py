@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.engine.layer_result import share_of
-from moa_tui.engine.plan import Cap, message_tokens
+from moa_tui.engine.plan import INSTRUCTION_TOKENS, Cap, longest_answer, message_tokens
+from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.engine.values import Failure, Usage, paid
 from moa_tui.errors import ModelError, UsageError
 
@@ -98,11 +99,11 @@ class SpendingGuard:
         return await self._refusal(prices, f"stopped before layer {number}")
 
     async def check_request(
-        self, call: CallId, agent: Agent, messages: Sequence[Message], paid_before: float
+        self, call: CallId, agent: Agent, messages: Sequence[Message], others: float
     ) -> None:
         """Hold the price of a request that is about to be sent. Raises ModelError where it exceeds a cap.
 
-        `paid_before` is what other requests of the same call have cost, as those of an agent that failed.
+        `others` is what other requests of the same call cost, as those of an agent that failed.
         """
         if not self.is_active:
             return
@@ -110,10 +111,31 @@ class SpendingGuard:
         # A request that costs nothing passes no budget, even where all of it is spent.
         if not price:
             return
-        most = max(self._held.get(call, 0.0), paid_before + price)
+        most = max(self._held.get(call, 0.0), others + price)
         refusal = await self._refusal({call: most}, f"{agent.name} was not asked")
         if refusal is not None:
             raise ModelError(refusal.kind, refusal.message)
+
+    def price_of_end(self, call: CallId, own_tokens: int) -> float:
+        """The most that the last request of a call in steps should cost, which reads all answers in full.
+
+        `own_tokens` is what the requests before it have asked and written besides those.
+        """
+        if not self.is_active:
+            return 0.0
+        recipe, replies = self._progress.recipe, self._progress.replies
+        read = sum(
+            estimate_tokens(replies[source].text) if source in replies else longest_answer(agent)
+            for source, agent in self._progress.seats(call.layer - 1)
+        )
+        prompt = sum(map(message_tokens, self._caller.history)) + INSTRUCTION_TOKENS + read + own_tokens
+        agent = recipe.lineup[call.layer - 1][call.index - 1]
+        facts = map(self._caller.facts, recipe.candidates(call.layer, agent))
+        costs = [
+            each.cost(Usage(prompt + estimate_tokens(agent.system or ""), each.most_written(agent)))
+            for each in facts
+        ]
+        return max(cost or 0.0 for cost in costs)
 
     def book_step(self, call: CallId, cost: float) -> None:
         """Count what a request of a call has cost that goes on; the budgets are told of it by its event."""

@@ -21,6 +21,7 @@ from moa_tui.engine.prompts import (
     STEP_WITHOUT_NEWS,
 )
 from moa_tui.engine.tasks import Prepared, Reference, prepare, render_references, shorten
+from moa_tui.engine.token_estimate import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 # A token is about this many words.
 _WORDS_PER_TOKEN = 0.7
 _SMALLEST_SHARE = 0.05
+_SMALLER_EACH_TIME = 0.75
 # The beginning of a tag of a reference, in any of the ways in which `tasks.neutralise` knows it.
 _TORN_TAG = re.compile(r"[<＜﹤]\s{0,20}[/／⁄∕]?\s{0,20}[a-z]{0,10}\Z", re.IGNORECASE)
 _LONGEST_TORN_TAG = 60
@@ -137,8 +139,12 @@ class StepMessages:
         room = None if window is None else window - (fit.agent(agent).max_tokens or 0)
         size = sum(map(message_tokens, prepared.messages))
         if room is not None and size > room and fit.share == 1.0 and fit.attempts:
-            # Where leaving out old turns was not enough, the references are shortened.
-            share = max(_SMALLEST_SHARE, min(0.5, room / size))
+            # Where leaving out old turns was not enough, the references are shortened, which all else is not;
+            # and more each time, since a server may count more tokens than are estimated.
+            pieces = [piece for turn in self._turns for piece in turn.pieces] + [*asked.pieces]
+            shortened = max(1, sum(estimate_tokens(piece.text) for piece in pieces))
+            share = min(0.5, (room - size + shortened) / shortened) * _SMALLER_EACH_TIME ** (fit.attempts - 1)
+            share = max(_SMALLEST_SHARE, share)
             prepared = self._prepared(asked, fit.agent(agent), share, window)
         return prepared
 

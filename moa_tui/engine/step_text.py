@@ -9,10 +9,14 @@ the length of a text alone, since a model may write anything.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 # The most of the text so far that a step can be found to repeat, and the least that counts, in characters.
 _LONGEST_REPEAT = 8_000
 _SHORTEST_REPEAT = 8
+# The least that tells an answer that is begun again from one that happens to say the same.
+_SHORTEST_RESTART = 24
+_ELLIPSES = ("...", "…")
 
 # The end of a sentence: a sign, and what may close behind it. Signs of scripts without blanks need no blank
 # behind them, and Thai and Lao have blanks between sentences and no sign.
@@ -31,7 +35,8 @@ _ABBREVIATIONS = re.compile(
 _SHORTEST_LAST_WORD = 2
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,6}[.)])[ \t]+\S")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
+# A fence may stand in a quote and behind the sign of an item; no backtick stands behind one of backticks.
+_FENCE = re.compile(r"[ \t]*+(?:(?:>|[-*+•]|\d{1,6}[.)])[ \t]++){0,6}+(`{3,}+(?![^`]*`)|~{3,})")
 _LONGEST_BLOCK_START = 10
 _BLOCK_START = re.compile(r"[ \t]*(?:#{1,6}[ \t]|[-*+•][ \t]|\d{1,6}[.)][ \t]|\||```|~~~|>)")
 _UNSPACED_END = re.compile(r"[\u3000-\u9fff\uff00-\uffef][*_`]*\Z")
@@ -52,6 +57,7 @@ class StepText:
         self._raw = ""
         """What has come and is not joined yet: it may repeat the end of `before`."""
         self._is_joined = False
+        self._restart = _Restart(before)
         self._cut = _Cut(before)
         self._shown: list[str] = []
         self._shown_characters = 0
@@ -101,14 +107,23 @@ class StepText:
 
     def _joined(self, *, is_over: bool) -> str:
         """The step so far without what repeats the text before, once that is plain; nothing until then."""
-        body = self._raw.lstrip()
+        body = self._body()
         tail = self._before[-_LONGEST_REPEAT:].rstrip()
-        is_open = not body or bool(tail and body.rstrip() in tail) or self._may_become_block(body)
-        if is_open and not is_over and len(self._raw) < _MOST_BLANKS + len(tail):
+        self._restart.read(body)
+        is_open = (
+            not body
+            or self._restart.is_open
+            or bool(tail and body.rstrip() in tail)
+            or self._may_become_block(body)
+        )
+        if is_open and not is_over and len(self._raw) < _MOST_BLANKS + len(self._before):
             return ""
-        lead = self._raw[: len(self._raw) - len(body)]
-        repeated = _overlap(tail, body)
-        if repeated >= _SHORTEST_REPEAT:
+        lead = self._raw[: len(self._raw) - len(self._raw.lstrip())]
+        overlap = _overlap(tail, body)
+        # However short it is, a step that says no more than the last words is one with nothing to say.
+        is_repeat = overlap >= _SHORTEST_REPEAT or (is_over and overlap == len(body.rstrip()))
+        repeated = max(overlap if is_repeat else 0, self._restart.end(body))
+        if repeated:
             rest = body[repeated:].lstrip()
             if not rest and not is_over:
                 return ""
@@ -117,6 +132,13 @@ class StepText:
         if not body:
             return ""
         return (self._seam(lead, body) if self._before else "") + body
+
+    def _body(self) -> str:
+        """What has come of the step, without the dots by which a model may say that it goes on."""
+        body = self._raw.lstrip()
+        if not self._before or not (body.startswith(_ELLIPSES) or not body.strip(".")):
+            return body
+        return body.lstrip(".… \t\r\n")
 
     def _may_become_block(self, body: str) -> bool:
         """True where the next characters will tell whether the step begins with a block, as a heading."""
@@ -138,6 +160,42 @@ class StepText:
         return "" if _UNSPACED_END.search(self._before[-_LONGEST_WORD:]) else "\n\n"
 
 
+class _Restart:
+    """How much of a step is the answer so far anew from its start, as many models write; blanks are free."""
+
+    def __init__(self, before: str) -> None:
+        self._before = "".join(before.split())
+        self._same = self._read = 0
+        """The characters that are the same but for blanks, and those of the step that were looked at."""
+        self.is_open = bool(self._before)
+        """True as long as all of the step may repeat the answer so far."""
+
+    def read(self, body: str) -> None:
+        """Take in the step as far as it has come."""
+        if not self.is_open:
+            return
+        fresh = "".join(body[self._read :].split())
+        self._read = len(body)
+        ahead = self._before[self._same : self._same + len(fresh)]
+        differing = (
+            place for place, pair in enumerate(zip(fresh, ahead, strict=False)) if pair[0] != pair[1]
+        )
+        self._same += next(differing, len(ahead))
+        self.is_open = fresh == ahead and self._same < len(self._before)
+
+    def end(self, body: str) -> int:
+        """Where what is new in the step begins: behind whole sentences or lines, 0 where all is new."""
+        is_all = self.is_open or self._same == len(self._before)
+        if self._same < (_SHORTEST_REPEAT if is_all else _SHORTEST_RESTART):
+            return 0
+        places = (place for place, character in enumerate(body) if not character.isspace())
+        same = next(islice(places, self._same - 1, None)) + 1
+        if is_all:
+            return same
+        ends = [found.end() for found in _SENTENCE_END.finditer(body[: same + 1]) if found.end() <= same]
+        return max([body.rfind("\n", 0, same) + 1, *ends])
+
+
 class _Cut:
     """A text as it grows, and the last place at which it may be cut off: the end of a sentence or block."""
 
@@ -156,7 +214,7 @@ class _Cut:
         self._line = self._seen = self._searched = 0
         self._content_end = 0
         """The end of the last line that is not blank and behind which the text may be cut off."""
-        self._ticks = self._stars = self._counted = 0
+        self._ticks = self._stars = self._brackets = self._counted = 0
 
     def feed(self, text: str) -> int:
         """Take in the next piece; return the place at which the text may be cut off."""
@@ -184,6 +242,7 @@ class _Cut:
     def _closes(self, content: str) -> bool:
         """True where a line of this content closes the block that is open."""
         sign = self.fence or ""
+        content = content.lstrip("> \t")
         return len(content) >= len(sign) and not content.strip(sign[:1])
 
     def _end_line(self, end: int) -> None:
@@ -243,16 +302,17 @@ class _Cut:
         return len(word[1]) >= _SHORTEST_LAST_WORD and not _ABBREVIATIONS.fullmatch(word[1])
 
     def _is_balanced(self, end: int) -> bool:
-        """True where no inline code and no bold text of the paragraph is open at `end`."""
+        """True where no inline code, no bold text and no link of the paragraph is open at `end`."""
         if end >= self._counted:
             fresh = self.text[self._counted : end]
             self._ticks += fresh.count("`")
             self._stars += fresh.count("**")
+            self._brackets += fresh.count("[") - fresh.count("]")
             self._counted = end
-        return self._ticks % 2 == 0 and self._stars % 2 == 0
+        return self._ticks % 2 == 0 and self._stars % 2 == 0 and self._brackets <= 0
 
     def _reset_marks(self, end: int) -> None:
-        self._ticks = self._stars = 0
+        self._ticks = self._stars = self._brackets = 0
         self._counted = end
 
 

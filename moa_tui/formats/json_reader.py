@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ROLES = ("system", "user", "assistant")
+# Each holds the messages of all before it, and no call comes near: that is 64,000 tokens, 16 a request.
+_MOST_STEPS = 4_000
 
 
 def conversation_from(document: object) -> Conversation:
@@ -173,7 +175,10 @@ def _steps(reply: _Table) -> tuple[Step, ...]:
     """The requests of a call, none where the file has none, as those of older versions."""
     steps: list[Step] = []
     sent: tuple[Message, ...] = ()
-    for table in reply.tables("steps") if reply.get("steps") is not None else ():
+    tables = reply.tables("steps") if reply.get("steps") is not None else []
+    if len(tables) > _MOST_STEPS:
+        raise FileError(f"{reply.where}.steps: has {len(tables):,} requests, more than any call makes")
+    for table in tables:
         repeated = table.whole("repeated_messages")
         if not 0 <= repeated <= len(sent):
             raise FileError(f"{table.where}.repeated_messages: the step before has not as many messages")

@@ -451,12 +451,13 @@ def _with_steps(reply: Reply, steps: tuple[Step, ...], unread: tuple[CallId, ...
         so_far = reply_so_far(steps)
         reply = replace(
             reply,
+            messages=steps[-1].messages,
             usage=so_far.usage,
             cost=so_far.cost,
             known_cost=so_far.known_cost,
             first_token=steps[0].first_token,
             ended=steps[-1].ended,
-            attempts=len(steps),
+            attempts=1,
         )
     return replace(reply, steps=steps, unread=unread)
 

@@ -129,3 +129,16 @@ def test_without_a_whole_answer_it_is_refused(session: ChatSession) -> None:
     stopped = replace(turn, outcome=replace(turn.outcome, replies=replies))
     with pytest.raises(UsageError, match="no proposer's answer is whole"):
         FullSynthesis().of_turn(stopped)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_what_cannot_be_written_again_is_not_offered(session: ChatSession, is_early: bool) -> None:
+    if not is_early:  # As in a file that was written by hand.
+        session.chat.use_recipe(recipe(["a", "b", "c"], ["judge"]))
+    turn = answered(session, C)
+    assert turn.outcome is not None
+    cut = {call: replace(reply, status="partial") for call, reply in turn.outcome.replies.items()}
+    turn = replace(turn, outcome=replace(turn.outcome, replies=cut if is_early else turn.outcome.replies))
+    session.chat.conversation = session.chat.conversation.with_turn(turn)
+    assert session.turn_with_late_answers is None
+    assert late_answers(turn) == ()

@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from moa_tui.cli.progress import LinesProgress, TableProgress, _Row, table_lines
+from moa_tui.engine.agent import Agent
 from moa_tui.engine.events import CallEnded, CallStarted, Delta, StepEnded, StepStarted
 from moa_tui.engine.values import CallId, Reply, Step, Usage
 from tests.helpers import recipe
@@ -137,3 +138,13 @@ def test_the_table_says_which_part_is_written_and_when_it_waits() -> None:
     assert "written from 2 of 2 answers" in table_lines(progress._rows, 100, 60)[-1]
     progress.show(StepEnded(JUDGE, Step((), {A: 1}, frozenset(), 7)))
     assert "waits for more to read" in table_lines(progress._rows, 100, 60)[-1]
+
+
+def test_where_all_still_write_as_the_answer_begins_no_heading_is_left_alone() -> None:
+    screen = io.StringIO()
+    progress = TableProgress(EARLY, screen, shares_screen=True)
+    with progress:
+        for call, agent in ((A, "a"), (B, "b"), (JUDGE, "judge")):
+            progress.show(CallStarted(call, Agent(name=agent, model="m"), (), 0.0))
+        progress.make_way()
+    assert not screen.getvalue().strip()

@@ -22,7 +22,7 @@ from moa_tui.engine.events import (
     StepStarted,
 )
 from moa_tui.engine.live_change import Alteration
-from moa_tui.engine.plan import ModelFacts, facts_unknown, plan
+from moa_tui.engine.plan import ModelFacts, facts_unknown, message_tokens, plan
 from moa_tui.engine.recipe_edit import with_agent, with_aggregator
 from moa_tui.engine.run import NO_REPLIES, RunContext, run
 from moa_tui.engine.staircase import EarlyCalls
@@ -32,7 +32,7 @@ from tests.fakes import FakeModels, Step
 from tests.helpers import recipe, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Reply
@@ -483,6 +483,23 @@ async def test_a_model_that_has_said_all_before_the_last_step_is_done() -> None:
     go.set()
     outcome = await task
     assert (outcome.status, outcome.answer) == ("done", "A moa is a bird.")
+    assert "its last request, which read 2 whole answers, added nothing" in outcome.notes
+
+
+async def test_what_the_last_part_was_written_from_is_told_as_it_was() -> None:
+    go = [asyncio.Event() for _ in range(2)]
+    parts = [["A moa is a bird. And", CUT], ["It is big. And", CUT], [WHOLE]]
+    climb = Climb(a=[[*CHUNK, go[0], *CHUNK, go[1]]], b=[[*CHUNK, go[0]]], judge=parts)
+    task = climb.start(climbing(proposers=2))
+    await climb.steps_ended(1)
+    go[0].set()
+    await climb.steps_ended(2)
+    go[1].set()
+    outcome = await task
+    assert outcome.notes[:2] == (
+        "part 1 was written from the beginnings of 2 of 2 answers",
+        "part 2 of 2 was written from 1 whole answer and the beginning of 1",
+    )
 
 
 async def test_a_step_that_minds_no_limit_is_cut_off() -> None:
@@ -619,20 +636,38 @@ async def test_there_are_no_more_requests_than_the_plan_has_said() -> None:
 
 async def test_a_request_that_the_budget_forbids_ends_the_text_where_it_stands() -> None:
     go = asyncio.Event()
-    climb = Climb(a=[[*CHUNK, go]], b=[[*CHUNK, go]], judge=[["A moa is a bird.", CUT], ["End.", WHOLE]])
+    dear = Finish("length", Usage(100, 20, estimated=False), 0.02)
+    climb = Climb(a=[[*CHUNK, go]], b=[[*CHUNK, go]], judge=[["A moa is a bird.", dear], ["End.", WHOLE]])
 
     def facts(agent: Agent) -> ModelFacts:
         price = 0.0 if agent.model != "judge" else 0.00001
         return ModelFacts(agent.model, prompt_price=price, completion_price=price)
 
-    the_recipe = climbing(agents={"judge": {"model": "judge", "max_tokens": 2048}}, max_cost=0.02)
-    task = climb.start(the_recipe, facts=facts)
-    await climb.steps_ended(1)  # which costs 0.01
+    agents = {name: {"model": name, "max_tokens": 100} for name in "ab"}
+    agents["judge"] = {"model": "judge", "max_tokens": 2048}
+    task = climb.start(climbing(agents=agents, max_cost=0.035), facts=facts)
+    await climb.steps_ended(1)  # which costs 0.02, more than could be known
     go.set()
     outcome = await task
     assert outcome.error is not None
     assert (outcome.status, outcome.error.kind, outcome.answer) == ("partial", "max_cost", "A moa is a bird.")
-    assert outcome.cost == pytest.approx(0.012)
+    assert outcome.cost == pytest.approx(0.022)
+    assert len(climb.models.asked["judge"]) == 1
+
+
+async def test_no_step_spends_what_the_last_one_needs() -> None:
+    proposers = [[*CHUNK, *CHUNK], [*CHUNK, *CHUNK]]
+    climb = Climb(a=proposers, b=proposers, judge=[["A moa is a bird.", WHOLE]])
+
+    def facts(agent: Agent) -> ModelFacts:
+        price = 0.0 if agent.model != "judge" else 0.00001
+        return ModelFacts(agent.model, prompt_price=price, completion_price=price)
+
+    agents = {name: {"model": name, "max_tokens": 200} for name in "ab"}
+    agents["judge"] = {"model": "judge", "max_tokens": 2048}
+    # One request costs up to 0.028 or so, and a step before it 0.01.
+    outcome = await climb.start(climbing(agents=agents, max_cost=0.03), facts=facts)
+    assert (outcome.status, outcome.error) == ("done", None)
     assert len(climb.models.asked["judge"]) == 1
 
 
@@ -654,6 +689,37 @@ async def test_a_step_that_does_not_fit_leaves_out_old_turns_first() -> None:
     assert outcome.status == "done"
     assert any("oldest messages left out" in note for note in outcome.notes)
     check(climb, outcome)
+
+
+class Window(FakeModels):
+    """Models of which the judge takes 2,500 tokens of a prompt, by a server that counts a tenth more."""
+
+    async def __call__(
+        self, agent: Agent, messages: Sequence[Message]
+    ) -> AsyncGenerator[Chunk | Moved | Finish, None]:
+        size = sum(map(message_tokens, messages))
+        if agent.model == "judge" and 1.1 * size > 2500:
+            raise ModelError("context", f"{size} tokens are too many", 400)
+        async for chunk in super().__call__(agent, messages):
+            yield chunk
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_last_step_that_does_not_fit_reads_as_much_of_each_answer_as_does(is_known: bool) -> None:
+    go = asyncio.Event()
+    long = [*CHUNK, go, *[f"Moa number {number} lived in a forest. " for number in range(400)]]
+    climb = Climb()
+    climb.models = Window(a=[long], b=[long], judge=[[*[FACTS] * 30, CUT], ["It is extinct.", WHOLE]])
+    task = climb.start(
+        climbing(agents={"judge": {"model": "judge", "max_tokens": 500}}),
+        facts=lambda agent: ModelFacts(agent.model, context_tokens=3000 if is_known else None),
+    )
+    await climb.steps_ended(1)
+    go.set()
+    outcome = await task
+    assert (outcome.status, outcome.error) == ("done", None)
+    assert outcome.answer.endswith("It is extinct.")
+    assert any("references shortened to" in note for note in outcome.notes)
 
 
 async def test_a_tag_that_is_torn_between_two_pieces_is_none() -> None:

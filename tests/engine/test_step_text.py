@@ -50,6 +50,13 @@ def written(
         ("Call `it. Then` what follo", ""),
         ("**Note it. Well** and so", ""),
         ("no end at all", ""),
+        ("It is so. See [the moa. A history](http://a.b", "It is so."),
+        ("Use [it](http://a.b). Then wha", "Use [it](http://a.b)."),
+        ("See it.\n\n- ```py\n  a = 1\n\n  b = 2\n", "See it."),
+        ("- ```py\n  a = 1\n\n  b = 2\n  ```\n- mo", "- ```py\n  a = 1\n\n  b = 2\n  ```"),
+        ("> So it is.\n> ~~~~\n> a = 1. b\n>\n> c", "> So it is."),
+        ("> ~~~~\n> a = 1. b\n> ~~~~\n> mo", "> ~~~~\n> a = 1. b\n> ~~~~"),
+        ("```x = 1```\n\nThat is all. And", "```x = 1```\n\nThat is all."),
     ],
 )
 def test_a_step_is_cut_back_to_the_end_of_a_sentence_or_block(text: str, stays: str, size: int) -> None:
@@ -86,6 +93,35 @@ def test_the_last_step_stays_as_it_is() -> None:
 )
 def test_steps_are_joined_without_a_seam(before: str, gap: str, text: str, joined: str, size: int) -> None:
     assert before + written(text, before=before, gap=gap, whole=True, size=size)[0] == joined
+
+
+BIRD = "A moa is a bird that could not fly."
+HOME = "It lived in the forests of New Zealand."
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize(
+    ("before", "text", "added"),
+    [
+        # The answer anew from its start, with the blanks as its model has them, and then more.
+        (f"{BIRD}\n\n{HOME}", f"{BIRD} {HOME} It died out.", " It died out."),
+        # Another way from somewhere on.
+        (f"{BIRD} {HOME}", f"{BIRD} It died out.", " It died out."),
+        # Not as far as it stands already.
+        (f"{BIRD} {HOME} It ate leaves.", f"{BIRD} {HOME}", ""),
+        (BIRD, "...", ""),
+        (f"{BIRD} End.", "End.", ""),
+        (BIRD, "… It died out.", " It died out."),
+        (f"{BIRD} {HOME}", f"...{HOME} It died out.", " It died out."),
+        # Nothing of this is a repetition.
+        (BIRD, "A moa is big.", " A moa is big."),
+    ],
+)
+def test_an_answer_that_is_begun_again_adds_only_what_is_new(
+    before: str, text: str, added: str, size: int, last: bool
+) -> None:
+    assert written(text, before=before, gap=" ", whole=True, size=size, last=last)[0] == added
 
 
 PIECES = st.text("ab .。!`*|-#\n1)", max_size=6) | st.sampled_from(["```\n", "| a |\n", "- b\n", "bird. "])

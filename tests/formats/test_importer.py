@@ -68,6 +68,14 @@ def test_a_transcript_without_the_requests_of_a_call_is_of_an_earlier_version(im
     assert {reply.steps for reply in back.turns[0].outcome.replies.values()} == {()}
 
 
+def test_a_call_of_more_requests_than_any_makes_is_refused(imported: Importing) -> None:
+    document = conversation_document(a_conversation_in_steps())
+    call = document["turns"][0]["outcome"]["layers"][-1]["calls"][0]
+    call["steps"] = call["steps"][:1] * 4_001
+    with pytest.raises(FileError, match="4,001 requests, more than any call makes"):
+        imported(document)
+
+
 @pytest.mark.parametrize("format", ["messages", "jsonl", "sharegpt"])
 @given(st.lists(st.tuples(texts(), texts().filter(str.strip)), min_size=1, max_size=3), st.none() | texts())
 @example([(text, text) for text in HOSTILE_TEXTS], "Be short.")

@@ -97,3 +97,18 @@ def test_a_call_that_was_cut_off_between_two_requests_loses_nothing_that_was_pai
     assert (kept.status, kept.text) == ("stopped", "A moa is a bird.")
     assert (kept.cost, kept.usage) == (0.25, first.usage)
     assert [list(step.messages) for step in kept.steps] == [list(first.messages)]
+
+
+def test_of_a_call_that_was_cut_off_the_messages_of_its_last_request_are_kept(path: Path) -> None:
+    turn, reply = Turn(PROMPT, a_recipe(2)), a_reply_in_steps()
+    conversation = Conversation()
+    with Store(path) as store:
+        recording = store.record(conversation, turn)
+        recording.take(started(turn, WRITER))
+        for step in reply.steps:
+            recording.take(StepEnded(WRITER, step))
+        assert store._writer.flush()
+    with Store(path) as store:
+        kept = reply_in(store.load(conversation.id))
+    assert list(kept.messages) == list(reply.messages)
+    assert kept.attempts == 1, "another request is not another attempt"
