@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.events import Event, Key, Paste
+from textual.events import DescendantFocus, Event, Key, Paste, Resize
 from textual.widgets import Input, TextArea
 
 from moa_tui import deferred
@@ -222,6 +222,16 @@ class MoaApp(PrivateTracebackApp):
 
     def on_fault_seen(self, event: FaultSeen) -> None:
         self._net.catch(event.error)
+
+    def on_resize(self, event: Resize) -> None:
+        if self.screen_stack and event.size == self.screen.outer_size:
+            # The window has been another size meanwhile, and a terminal keeps little of what it then cuts off.
+            # Textual lays out nothing anew at the size that it knows, and so would draw nothing.
+            self.screen.refresh()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        if self._settings.reduced_motion and isinstance(event.widget, Input | TextArea):
+            event.widget.cursor_blink = False
 
     async def on_event(self, event: Event) -> None:
         # Two Enters in one read: the second was meant for the screen that the first has closed. It must not

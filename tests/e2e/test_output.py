@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from tests.e2e.terminal import Terminal, write_recipe
+import pytest
+
+from tests.e2e.terminal import Screen, Terminal, write_recipe
 from tests.ui.terminal.grid import Grid
 
 if TYPE_CHECKING:
@@ -59,14 +63,27 @@ def test_a_terminal_shows_what_textual_has_drawn_and_is_sent_a_part_of_it(
         assert terminal.end() == 0
 
 
+def test_a_window_that_has_been_another_size_meanwhile_is_drawn_whole(
+    program: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    with Terminal([program, "-r", "demo"], environ, folder=tmp_path) as terminal:
+        terminal.wait_for("f1 help")
+        terminal.wait_for_quiet()
+        terminal.screen = Screen(80, 24)  # The terminal has kept nothing.
+        os.kill(terminal.process.pid, signal.SIGWINCH)
+        terminal.wait_for(lambda text: "Ask anything" in text and "f1 help" in text)
+        assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(("keys", "shown"), [("", "not sent yet"), ("\x1bOP", "Type to find a key")])
 def test_an_idle_chat_sends_nothing(
-    program: str, environ: dict[str, str], config: Path, tmp_path: Path
+    program: str, environ: dict[str, str], config: Path, tmp_path: Path, keys: str, shown: str
 ) -> None:
     config.write_text("reduced_motion = true\n")  # Else the cursor blinks.
     with Terminal([program, "-r", "demo"], environ, folder=tmp_path) as terminal:
         terminal.wait_for("Ask anything")
-        terminal.send("words that are not sent yet")
-        terminal.wait_for("not sent yet")
+        terminal.send("words that are not sent yet" + keys)
+        terminal.wait_for(shown)
         length, since = 0, time.monotonic()
 
         def is_silent(_: str) -> bool:

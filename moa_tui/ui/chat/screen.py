@@ -95,7 +95,6 @@ class ChatScreen(Screen[None]):
         self.controllers = Controllers(
             self.state, self.view, catalog, models, library, settings, recipe_reason
         )
-        self._reduced_motion = settings.reduced_motion
         self._focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
@@ -115,7 +114,6 @@ class ChatScreen(Screen[None]):
         self.controllers.labels.renew_title()
         self.controllers.labels.renew_welcome()
         self.view.ticker = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
-        self.view.box.prompt.cursor_blink = not self._reduced_motion
         self.controllers.drafting.begin()
         self.set_interval(_DRAFT_SECONDS, self.controllers.drafting.keep)
         self.call_after_refresh(self._after_first_paint)
