@@ -345,11 +345,13 @@ class Caller:
 
     def _cost(self, current: CallInProgress, usage: Usage) -> float | None:
         """The cost of a call in US dollars, None where it is unknown."""
-        if current.finish.cost is not None:
-            return current.finish.cost
-        if current.finish.usage is None and not current.received:
+        facts, counted = self.facts(current.agent), current.finish.usage
+        if (cost := current.finish.cost) is not None:
+            uncounted = 0 if counted is None else usage.completion_tokens - counted.completion_tokens
+            return cost + uncounted * (facts.completion_price or 0.0)
+        if counted is None and not current.received:
             return None  # The prompt may have been charged, but the provider did not say so.
-        return dollars(self.facts(current.agent).cost(usage))
+        return dollars(facts.cost(usage))
 
 
 def _failure(error: ModelError) -> Failure:

@@ -5,7 +5,7 @@ What a call is asked for again, and what it costs, is `engine.call`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.limits import MAX_REPLY_CHARACTERS
@@ -164,13 +164,22 @@ class CallInProgress:
         return f"max_tokens = {self.asked.max_tokens}{room}"
 
     def usage(self) -> Usage:
-        """The provider's own count of tokens; an estimate where the provider gave none."""
-        if self.finish.usage is not None:
-            return self.finish.usage
-        if not self.received:
+        """The provider's own count of tokens; an estimate where the provider gave none.
+
+        Of an answer that was cut off, the count may be from its beginning: Anthropic counts the prompt there,
+        and one token of the answer.
+        """
+        counted = self.finish.usage
+        if counted is not None and self.finish.reason is not None:
+            return counted
+        if counted is None and not self.received:
             return Usage()
         written = estimate_tokens("".join(self.text)) + estimate_tokens("".join(self.reasoning))
-        return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
+        if counted is None:
+            return Usage(sum(map(message_tokens, self.messages)), written, estimated=True)
+        if written <= 2 * counted.completion_tokens:  # as far as an estimate may be wrong
+            return counted
+        return replace(counted, completion_tokens=written, estimated=True)
 
     def all_notes(self) -> tuple[str, ...]:
         """The notes on the request and on the stream."""

@@ -6,6 +6,7 @@ asked for all the same is loaded then.
 
 from __future__ import annotations
 
+from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,7 @@ def lighten(modules: Mapping[str, ModuleType]) -> None:
     vars(utils).pop("json_data", None)
     # The map of models is the bundled one. litellm reads it twice more: for its proxy's list of models at the
     # import, and at the first call to Anthropic to look there for what the map did not have.
-    if "get_bundled_model_cost_map" in vars(utils):
-        utils.get_bundled_model_cost_map = lambda: package.model_cost  # type: ignore[attr-defined]
+    _replace_in_calls(utils, "get_bundled_model_cost_map", lambda: package.model_cost)
     maps = getattr(modules.get("litellm.litellm_core_utils.get_model_cost_map"), "GetModelCostMap", None)
     if maps is not None and hasattr(maps, "_loaded_catalog"):
         maps._loaded_catalog = MappingProxyType(package.model_cost)
@@ -43,15 +43,14 @@ def lighten(modules: Mapping[str, ModuleType]) -> None:
     if load_by_name is not None and "encoding" not in vars(main):
         main.encoding = LazyEncoding(lambda: load_by_name("encoding"))  # type: ignore[attr-defined]
     # It looks for files in messages, which here are texts, and imports the types of litellm's proxy for that.
-    if "update_messages_with_model_file_ids" in vars(main):
-        main.update_messages_with_model_file_ids = _as_given  # type: ignore[attr-defined]
+    _replace_in_calls(main, "update_messages_with_model_file_ids", _as_given)
 
 
 def _as_given(messages: list[Any], *_: object, **__: object) -> list[Any]:
     return messages
 
 
-async def _nothing() -> None:
+async def _nothing(*_: object, **__: object) -> None:
     """In the place of what litellm tells callbacks of, and there are none here."""
 
 
@@ -61,18 +60,21 @@ def skip_in_calls(logging: type) -> None:
     It works out costs when it has sent a request, before that for Gemini, and twice at the end of what it
     reads; it loads a tokenizer for that on the loop. The costs of replies here do not come from it.
     """
-    _skip(logging, "response_cost_calculator", lambda: None)
-    _skip(logging, "dispatch_success_handlers", _nothing)
-    _skip(logging, "failure_handler", lambda: None)
-    _skip(logging, "async_failure_handler", _nothing)
+    for method in ("response_cost_calculator", "failure_handler"):
+        _replace_in_calls(logging, method, lambda *_, **__: None)
+    for method in ("dispatch_success_handlers", "async_failure_handler"):
+        _replace_in_calls(logging, method, _nothing)
 
 
-def _skip(logging: type, method: str, instead: Callable[[], Any]) -> None:
-    original = getattr(logging, method, None)
+def _replace_in_calls(owner: type | ModuleType, name: str, instead: Callable[..., Any]) -> None:
+    """Have `instead` called in the place of a function of `owner` in the calls made here, and in no other."""
+    original = vars(owner).get(name)  # A module may load what it is asked for.
     if original is None:
         return
 
-    def skipped(self: Any, *arguments: Any, **more: Any) -> Any:
-        return instead() if current_exchange.get() is not None else original(self, *arguments, **more)
+    @wraps(original)
+    def chosen(*arguments: Any, **more: Any) -> Any:
+        function = original if current_exchange.get() is None else instead
+        return function(*arguments, **more)
 
-    setattr(logging, method, skipped)
+    setattr(owner, name, chosen)

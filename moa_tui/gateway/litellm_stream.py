@@ -243,9 +243,11 @@ async def stream(
             failure = through(failure, proxy)
         raise failure from (None if failure is error else error)
     finally:
-        if exchange.body is not None:
-            await exchange.body.aclose()
-        await pending.aclose()
+        try:
+            await pending.aclose()  # First, since nobody can close a body that litellm's task is reading.
+        finally:
+            if exchange.body is not None:
+                await exchange.body.aclose()
 
 
 async def rehearse() -> None:

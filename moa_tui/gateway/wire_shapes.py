@@ -149,16 +149,22 @@ def _anthropic_block(reply: WireReply, index: object, block: Event) -> None:
 
 
 def _anthropic_usage(reply: WireReply, usage: object) -> None:
-    """The prompt, apart from what a cache held, is counted in the first event, the answer in the last."""
+    """The prompt is counted in three parts, in the first event and, as far as they stand there, in the last.
+
+    Any of them may be missing or null in the last (MessageDeltaUsage), and some gateways write zeros there.
+    """
     if not isinstance(usage, dict):
         return
-    before = reply.tokens
-    cached, written = (number(usage.get(f"cache_{name}_input_tokens")) for name in ("read", "creation"))
-    prompt: object = usage.get("input_tokens")
-    if prompt is None and before is not None:
-        prompt, cached, written = before.prompt, before.cached, before.written_to_cache
-    elif (fresh := number(prompt)) is not None:
-        prompt = fresh + (cached or 0) + (written or 0)
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    parts = [number(usage.get(name)) for name in names]
+    if (before := reply.tokens) is not None:
+        fresh = before.prompt - before.cached - before.written_to_cache
+        earlier = (fresh, before.cached, before.written_to_cache)
+        if not any(parts):
+            parts = list(earlier)
+        parts = [old if new is None else new for new, old in zip(parts, earlier, strict=True)]
+    fresh_now, cached, written = parts
+    prompt = None if fresh_now is None else fresh_now + (cached or 0) + (written or 0)
     reply.count(prompt, usage.get("output_tokens"), cached, written)
 
 

@@ -719,6 +719,21 @@ async def test_missing_usage_is_estimated_and_marked_and_its_price_follows() -> 
     assert outcome.cost == pytest.approx(0.01 * reply.usage.completion_tokens)
 
 
+@pytest.mark.parametrize("stated_cost", [None, 0.11])
+async def test_a_count_from_the_beginning_of_an_answer_that_was_cut_off_is_made_up(
+    stated_cost: float | None,
+) -> None:
+    """Anthropic counts one token of the answer before it begins, and the rest only at the end."""
+    begun = Usage(100, 1, estimated=False, cached_tokens=60)
+    models = FakeModels(a=[["word " * 90, Finish(None, begun, stated_cost)]])
+    outcome = await Recorder(models).run(
+        recipe(["a"]), facts=lambda _: ModelFacts("x", prompt_price=0.001, completion_price=0.01)
+    )
+    reply, written = outcome.replies[CallId(1, 1)], estimate_tokens("word " * 90)
+    assert reply.usage == Usage(100, written, estimated=True, cached_tokens=60)
+    assert reply.cost == pytest.approx(0.1 + 0.01 * written)
+
+
 async def test_an_unknown_price_is_unknown_and_a_refused_call_is_free() -> None:
     models = FakeModels(a=[["x", Finish("stop", Usage(1, 1, estimated=False))]])
     assert (await Recorder(models).run(recipe(["a"]))).cost is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from moa_tui.gateway.litellm_memory import lighten
 from moa_tui.gateway.thread import load_litellm_stream
+from moa_tui.gateway.transport import Exchange, current_exchange
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Bench
@@ -59,8 +61,31 @@ def test_the_map_of_models_is_there_once() -> None:
     modules = package(maps__GetModelCostMap=Maps, utils__get_bundled_model_cost_map=dict)
     lighten(modules)
     models = modules["litellm"].model_cost
+    call = current_exchange.set(Exchange(()))
     assert modules["litellm.utils"].get_bundled_model_cost_map() is models
+    current_exchange.reset(call)
+    assert modules["litellm.utils"].get_bundled_model_cost_map() == {}
     assert dict(Maps._loaded_catalog) == models
+
+
+FILES: list[dict[str, Any]] = [
+    {"role": "user", "content": [{"type": "file", "file": {"file_id": "litellm_proxy/1"}}]}
+]
+
+
+def test_who_else_uses_litellm_gets_what_it_gives() -> None:
+    """What is replaced in the calls made here stands for all others: no call is being made in a test."""
+    litellm = load_litellm_stream().litellm
+    given = copy.deepcopy(FILES)
+    litellm.completion(
+        model="gpt-4o",
+        messages=given,
+        mock_response="x",
+        model_info={"id": "mine"},
+        model_file_id_mapping={"litellm_proxy/1": {"mine": "file-1"}},
+    )
+    assert given[0]["content"][0]["file"]["file_id"] == "file-1"
+    assert litellm.utils.get_bundled_model_cost_map() is not litellm.model_cost
 
 
 def test_litellm_still_counts_tokens_where_it_is_asked_to() -> None:

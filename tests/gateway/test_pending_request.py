@@ -13,15 +13,17 @@ from moa_tui.engine.values import CallId
 from moa_tui.gateway.litellm_memory import skip_in_calls
 from moa_tui.gateway.pending_request import PendingRequest
 from moa_tui.gateway.thread import load_litellm_stream
-from moa_tui.gateway.transport import Exchange, current_exchange
+from moa_tui.gateway.transport import BoundedStream, Exchange, current_exchange
 from tests.gateway.wire_cases import CHAT
 from tests.helpers import recipe, wait_until
+from tests.hostile.raw_server import RawServer, head
 from tests.wires import WIRES, WireServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.gateway.conftest import Bench
+    from tests.hostile.raw_server import Asked
 
 LIMITS: dict[str, Any] = {"first_token_seconds": 5.0, "idle_seconds": 5.0, "total_seconds": 10.0}
 
@@ -97,6 +99,34 @@ class Response(SimpleNamespace):
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+async def test_a_call_is_stopped_while_litellm_reads_its_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a form of answer that Groq gives in no stream, litellm asks for a whole document and reads that."""
+    read: list[bytes] = []
+    monkeypatch.setattr(BoundedStream, "_check", lambda _, piece: read.append(piece))
+
+    async def script(asked: Asked) -> AsyncIterator[bytes]:
+        yield head(kind="application/json")
+        while True:
+            yield b" "
+            await asyncio.sleep(0)
+
+    async def ask(root: str) -> None:
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+        messages: list[Any] = [{"role": "user", "content": "What is a moa?"}]
+        where: dict[str, Any] = {"api_base": root, "api_key": "none", "addresses": (root,), "headers": {}}
+        adapter = load_litellm_stream()
+        async for _ in adapter.stream("groq/any", messages, {"response_format": form}, **where):
+            pass
+
+    with RawServer(script) as server:
+        call = asyncio.create_task(ask(server.root))
+        await wait_until(lambda: len(read) > 1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await wait_until(lambda: server.closed == 1)
 
 
 async def test_requests_are_written_two_at_a_time() -> None:

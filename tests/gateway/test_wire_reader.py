@@ -479,22 +479,51 @@ def test_what_a_server_says_it_charged_is_kept(cost: object) -> None:
     assert Read(asked({**STOP, "usage": {**COUNTED, "cost": cost}})).finish.cost == 0.01
 
 
-def test_anthropics_cache_is_part_of_the_prompt() -> None:
-    usage = {
-        "input_tokens": 3,
-        "cache_read_input_tokens": 10,
-        "cache_creation_input_tokens": 5,
-        "output_tokens": 1,
-    }
+ANTHROPIC_START = {
+    "input_tokens": 3,
+    "cache_read_input_tokens": 10,
+    "cache_creation_input_tokens": 5,
+    "output_tokens": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {},
+        {"input_tokens": 3},
+        {"input_tokens": 3, "cache_read_input_tokens": None, "cache_creation_input_tokens": None},
+        {"input_tokens": None, "cache_read_input_tokens": 10},
+        {"input_tokens": 0, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0},
+        ANTHROPIC_START,
+    ],
+)
+def test_anthropics_cache_is_part_of_the_prompt(last: dict[str, Any]) -> None:
+    """The last event may have any part of the prompt's count, or null for it (MessageDeltaUsage)."""
+    usage = {**last, "output_tokens": 7}
     read = Read(
         events(
-            {"type": "message_start", "message": {"usage": usage}},
+            {"type": "message_start", "message": {"usage": ANTHROPIC_START}},
             {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Paris"}},
-            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage},
             {"type": "message_stop"},
         )
     )
     assert read.finish.usage == Usage(18, 7, estimated=False, cached_tokens=10, cache_write_tokens=5)
+
+
+def test_the_last_count_stands_where_the_cache_was_not_known_at_first() -> None:
+    """vLLM counts all as new in its first event, and what its cache held apart in its last."""
+    usage = {"input_tokens": 3, "cache_read_input_tokens": 15, "output_tokens": 7}
+    read = Read(
+        events(
+            {"type": "message_start", "message": {"usage": {"input_tokens": 18, "output_tokens": 0}}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Paris"}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage},
+            {"type": "message_stop"},
+        )
+    )
+    assert read.finish.usage == Usage(18, 7, estimated=False, cached_tokens=15)
 
 
 # ---- whole answers, where a stream was asked for
