@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.timer import Timer
+    from textual.worker import Worker
 
     from moa_tui.ui.prompt.completion import CommandHint
 
@@ -172,7 +173,8 @@ class PromptBox(Vertical):
         if not self._is_reading:
             self._is_reading = True
             # Not a coroutine yet: where the app is left before its turn comes, nobody would await it.
-            self.run_worker(partial(self._send, self.prompt.text, event.text), group="send")
+            send = partial(self._send, self.prompt.text, event.text)
+            _: Worker[None] = self.run_worker(send, group="send")
 
     async def _send(self, written: str, expanded: str) -> None:
         try:
