@@ -81,8 +81,10 @@ class StepText:
     def feed(self, text: str) -> str:
         """Take in the next piece; return the text that can be shown now."""
         if not self._is_joined:
+            is_blank = bool(self._raw) and not text.strip()
             self._raw += text
-            text = self._joined(is_over=False)
+            # Blank space tells nothing new, and a hostile model may send it for ever, piece by piece.
+            text = "" if is_blank else self._joined(is_over=False)
         return self._show(text) if self._is_last else self._show_to(self._cut.feed(text))
 
     def end(self, *, is_whole: bool) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moa_tui.engine import step_text
 from moa_tui.engine.step_text import StepText
 
 
@@ -149,3 +150,18 @@ def test_a_hostile_step_takes_time_that_grows_with_its_length(text: str) -> None
 
     short, long = seconds(len(text) // 4), seconds(len(text))
     assert long < 16 * max(short, 0.01), "twice as long may not take four times the time, and then some"
+
+
+def test_blank_space_behind_a_repetition_is_not_compared_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+    overlap = step_text._overlap
+
+    def counted(before: str, after: str) -> int:
+        compared.append(after)
+        return overlap(before, after)
+
+    monkeypatch.setattr(step_text, "_overlap", counted)
+    assert written(f"{BIRD}{' ' * 500}It is big.", before=BIRD, size=1, last=True)[0].endswith("It is big.")
+    assert len(compared) <= 2
