@@ -219,8 +219,8 @@ class MoaApp(PrivateTracebackApp):
 
     def on_resize(self, event: Resize) -> None:
         if self.screen_stack and event.size == self.screen.outer_size:
-            # The window has been another size meanwhile, and a terminal keeps little of what it then cuts off.
-            # Textual lays out nothing anew at the size that it knows, and so would draw nothing.
+            # The window has been another size meanwhile, and a terminal loses what it then cuts off. Textual
+            # lays out nothing anew at the size that it knows, and so would draw nothing.
             self.screen.refresh()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
