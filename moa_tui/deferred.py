@@ -132,7 +132,8 @@ def load_rest() -> None:
                 _load(name)
             time.sleep(_PAUSE_SECONDS)
     for importer in list(sys.modules.values()):
-        for name, value in list(vars(importer).items()):
+        # None stands for a forbidden import, and some libraries put objects of their own there.
+        for name, value in list(getattr(importer, "__dict__", {}).items()):
             if type(value) is _StandIn and value.__name__ in _loaded:
                 setattr(importer, name, _loaded[value.__name__])
 

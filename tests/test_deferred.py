@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,6 +134,20 @@ def test_the_rest_is_loaded_where_nothing_has_imported_it(put_off: Callable[[str
     deferred.load_rest()
     assert sys.loads == 1  # type: ignore[attr-defined]
     assert importlib.import_module("late").value == 1
+
+
+def test_the_rest_is_loaded_where_an_import_is_forbidden(
+    put_off: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_off(COUNTED)
+    late = importlib.import_module("late")
+    monkeypatch.setitem(sys.modules, "forbidden", None)  # So Python lets anybody forbid an import.
+    monkeypatch.setitem(sys.modules, "own", object())
+    importer = ModuleType("importer")
+    importer.late = late  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "importer", importer)
+    deferred.load_rest()
+    assert importer.late is sys.modules["late"]
 
 
 def test_once_the_rest_is_loaded_importers_have_the_module_itself(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from moa_tui.chat import packed_replies
 from moa_tui.chat.packed_replies import HistoryMessages, PackedReplies
 from moa_tui.conversation import Turn
 from moa_tui.engine.run import run
@@ -54,6 +57,16 @@ def test_a_turn_takes_no_more_memory_the_longer_its_conversation_is(chat: Chat) 
     messages = replies_of(turns[-1])[JUDGE].messages
     assert isinstance(messages, HistoryMessages)
     assert len(messages) == 2 * 29 + len(replies_of(turns[0])[JUDGE].messages)
+
+
+def test_the_messages_of_a_call_are_counted_without_the_history_they_repeat(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [settled(chat, chat.send(f"question {number}")) for number in range(3)]
+    messages = replies_of(turns[-1])[JUDGE].messages
+    wanted = len(list(messages))
+    monkeypatch.setattr(packed_replies, "history", lambda _: pytest.fail("read"))
+    assert len(messages) == wanted
 
 
 def test_replies_that_are_used_again_are_packed_with_the_turn_that_uses_them(chat: Chat) -> None:
