@@ -195,7 +195,7 @@ def change_for(
     `sent` are the parameters, by the names in which they were sent in this `form`; `messages` as they were
     given.
     """
-    if error.kind not in ("bad_request", "server"):
+    if error.kind not in ("bad_request", "forbidden", "server"):
         return None
     # LM Studio says it in the midst of a stream that began with 200.
     refused = error.refused or refusals.not_taken(error.status_code, error.message)

@@ -102,8 +102,10 @@ _NO_EFFORT = re.compile(
 _NO_CACHE_MARKS = re.compile(
     # Bedrock: You invoked an unsupported model or your request did not allow prompt caching; extraneous key
     # [cachePoint] is not permitted. Anthropic's own checks name what is inside of the mark that is refused:
-    # messages.0.content.0.text.cache_control.ephemeral.ttl: Extra inputs are not permitted.
-    r"did not allow prompt caching|extraneous key \[cachepoint\]|\bcache_control[.\w]{0,40}: extra inputs",
+    # messages.0.content.0.text.cache_control.ephemeral.ttl: Extra inputs are not permitted. pydantic names
+    # its place: 'loc': ('body', 'messages', 0, 'content', 0, 'cache_control'), 'msg': 'Extra inputs are ...
+    r"did not allow prompt caching|extraneous key \[cachepoint\]|\bcache_control[.\w]{0,40}: extra inputs"
+    r"|'cache_control'[\])], ?'msg': ?'extra inputs",
     re.IGNORECASE,
 )
 _ALTERNATE = re.compile(
@@ -149,9 +151,11 @@ def not_taken(status: int | None, text: str) -> frozenset[str]:
     `status` is the HTTP status, None for an error in the midst of a stream. llama.cpp and SGLang answer with
     500 where a chat template fails. The names are what stands in the text: the caller knows what was sent.
     """
-    if status not in (None, 400, 422, 500):
+    if status not in (None, 400, 403, 422, 500):
         return frozenset()
     text = text[:_LONGEST_TEXT].replace("\\n", "\n").replace('\\"', '"')
+    if status == 403:  # in which Bedrock says that it caches nothing of a model
+        return frozenset((CACHE_MARKS,)) if _NO_CACHE_MARKS.search(text) else frozenset()
     names: set[str] = set()
     if status != 500:
         if _NO_CACHE_MARKS.search(text):

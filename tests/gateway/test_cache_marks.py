@@ -12,8 +12,10 @@ from moa_tui.conversation import Turn, history
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.run import run
 from moa_tui.engine.values import CallId, Usage, paid
+from moa_tui.gateway.accepted import PLAIN, change_for
 from moa_tui.gateway.cache_marks import CacheMarks
 from moa_tui.gateway.catalog import Catalog
+from moa_tui.gateway.error_reply import error_reply
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.refusals import CACHE_MARKS, not_taken
 from tests.gateway.test_accepted import Strict
@@ -233,11 +235,24 @@ def test_references_of_an_unknown_prompt_are_left_out_of_what_is_cached() -> Non
         "#/messages/6/content/0: extraneous key [cachePoint] is not permitted, please reformat your input",
         "messages.0.content.0.text.cache_control.ephemeral.ttl: Extra inputs are not permitted",
         "messages.1.content.0.cache_control: Extra inputs are not permitted",
+        "{'loc': ('body', 'messages', 0, 'cache_control'), 'msg': 'Extra inputs are not permitted'}",
         "'messages.0' : for 'role:user' property 'cache_control' is unsupported",
     ],
 )
 def test_a_refusal_of_marks_is_read(words: str) -> None:
     assert CACHE_MARKS in not_taken(400, words)
+
+
+def test_bedrock_refuses_marks_as_if_they_were_forbidden() -> None:
+    """Some of its models do so with 403 (litellm's pull request 39210), and answer where there are none."""
+    words = "You invoked an unsupported model or your request did not allow prompt caching."
+    refused = error_reply(403, {}, words.encode(), was_cut=False)
+    change = change_for(refused, PLAIN, {}, [{"role": "user", "content": "Hi"}])
+    assert change is not None
+    assert not change.form.takes_cache_marks
+    words = "You do not have access to the model. Unsupported parameter: 'temperature'"
+    refused = error_reply(403, {}, words.encode(), was_cut=False)
+    assert change_for(refused, PLAIN, {"temperature": 1}, []) is None
 
 
 def test_marks_that_are_refused_are_left_out_from_then_on_and_that_is_said_once(
