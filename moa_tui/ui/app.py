@@ -225,13 +225,8 @@ class MoaApp(PrivateTracebackApp):
 
     def on_resize(self, event: Resize) -> None:
         if self.screen_stack and event.size == self.screen.outer_size:
-<<<<<<< HEAD
             # The window has been another size meanwhile, and a terminal keeps little of what it cuts off.
             # Textual lays out nothing anew at the size that it knows, and so would draw nothing.
-=======
-            # The window has been another size meanwhile, and a terminal loses what it then cuts off. Textual
-            # lays out nothing anew at the size that it knows, and so would draw nothing.
->>>>>>> att2
             self.screen.refresh()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
