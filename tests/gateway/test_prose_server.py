@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from moa_tui.engine.token_estimate import estimate_tokens
 
@@ -18,7 +18,10 @@ def asked(server: ModelServer, written: str = "", **more: Any) -> tuple[str, str
         : 1 + bool(written)
     ]
     body = {"model": "prose@n=100,key=topic-1", "messages": messages, **more}
-    reply = httpx.post(f"{server.url}/chat/completions", json=body).json()["choices"][0]
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{server.url}/chat/completions", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request) as answer:
+        reply = json.load(answer)["choices"][0]
     return reply["message"]["content"], reply["finish_reason"]
 
 

@@ -260,7 +260,6 @@ def with_residuals(log: Log) -> None:
         ("rmoa", 14, 4, with_residuals),
         ("moa", 13, 3, three_layers),
         ("moa-lite", 7, 2, all_six),
-        ("moa-swift", 7, 2, all_six),
     ],
 )
 def test_a_strategy_makes_its_calls_in_its_depth_and_each_carries_what_it_should(

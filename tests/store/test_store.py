@@ -305,5 +305,6 @@ def test_what_a_turn_costs_does_not_grow_with_the_conversation(store: Store) -> 
         counts.append((len(own), size(store.path) - before))
         assert_kept(store, whole.with_turn(turn))
     (few, small), (many, large) = counts
-    assert few == many > 20
+    # How many changes share a transaction, which takes three statements, depends on the machine.
+    assert abs(few - many) <= 9 < 20 < many
     assert large <= small + 30_000
