@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,11 @@ def tmp_path() -> Iterator[Path]:
     """A folder of the test's own with a short name: it stands in messages, and a small screen cuts them."""
     folder = Path(tempfile.mkdtemp(prefix="moa-tui-"))
     yield folder
-    shutil.rmtree(folder)
+    end = time.monotonic() + 15
+    while folder.exists():
+        # A program whose terminal is gone may still write down what was not sent.
+        shutil.rmtree(folder, ignore_errors=time.monotonic() < end)
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")
