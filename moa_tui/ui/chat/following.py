@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,9 @@ class Following:
             # Nothing moves any more: an idle chat should take no time at all.
             self._draw(panel.tick)
             self._view.set_ticking(False)
+            if time.monotonic() >= self._key_first_until:
+                # While a run goes, the oldest objects are never looked through: that would hold up keys.
+                gc.collect()
 
     def tick_all(self) -> None:
         """Draw everything of the run at once, before the clock rests."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import MissingKeyError, StoreError
@@ -69,3 +71,21 @@ async def test_prompts_that_were_never_sent_come_back_in_their_order() -> None:
         bench.open(bench.gateway.ready)
         await wait_until(lambda: not bench.session.is_running and bench.prompt.text)
         assert bench.prompt.text == "first\nsecond"
+
+
+async def test_what_a_run_has_left_behind_is_collected_once_it_is_over() -> None:
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+
+    async with chat_app(ALONE) as bench:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            left_behind = weakref.ref(Cycle())
+            assert left_behind() is not None
+            await bench.ask("hello")
+            await wait_until(lambda: left_behind() is None)
+        finally:
+            if was_enabled:
+                gc.enable()
