@@ -38,6 +38,8 @@ def make_quick(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("textual.pilot.wait_for_idle", wait_until_done)
     patch.setattr("textual.css.stylesheet.tokenize_values", parsed_values)
     patch.setattr("textual.css.stylesheet.parse", parsed_rules)
+    # Beside thousands of tests, to look for a run's garbage takes far longer than in the program.
+    patch.setattr("moa_tui.ui.chat.following.collect", lambda: None)
 
 
 async def wait_for_screen(pilot: Pilot[Any], *seconds: float) -> bool:

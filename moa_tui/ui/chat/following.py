@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import time
+from gc import collect
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.session import NewTurn, has_answer
@@ -122,7 +122,7 @@ class Following:
             self._view.set_ticking(False)
             if time.monotonic() >= self._key_first_until:
                 # While a run goes, the oldest objects are never looked through: that would hold up keys.
-                gc.collect()
+                collect()
 
     def tick_all(self) -> None:
         """Draw everything of the run at once, before the clock rests."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.errors import MissingKeyError, StoreError
 from moa_tui.store import Store
+from moa_tui.ui.chat import following
 from tests.helpers import wait_until
 from tests.ui.chat_app import ALONE, DUO, chat_app
 
@@ -73,12 +74,15 @@ async def test_prompts_that_were_never_sent_come_back_in_their_order() -> None:
         assert bench.prompt.text == "first\nsecond"
 
 
-async def test_what_a_run_has_left_behind_is_collected_once_it_is_over() -> None:
+async def test_what_a_run_has_left_behind_is_collected_once_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Cycle:
         def __init__(self) -> None:
             self.me = self
 
     async with chat_app(ALONE) as bench:
+        monkeypatch.setattr(following, "collect", gc.collect)
         was_enabled = gc.isenabled()
         gc.disable()
         try:
