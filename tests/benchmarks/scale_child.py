@@ -25,6 +25,8 @@ from tests.benchmarks.screen_child import BEAT_SECONDS, Watched, resident_megaby
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from textual.events import Ready
+
 PIECE = "some words of **an answer**, "
 LINE = PIECE * 6 + "\n\n"
 
@@ -32,7 +34,8 @@ LINE = PIECE * 6 + "\n\n"
 class Scaled(Watched):
     """Measures itself over many turns, long texts and long conversations."""
 
-    def on_ready(self) -> None:
+    def on_ready(self, event: Ready) -> None:
+        event.prevent_default()  # Textual would run that of `Watched` too.
         work = {"turns": self.many_turns, "panes": self.long_panes, "long": self.long_conversation}[self.case]
         self.run_worker(work())
 
