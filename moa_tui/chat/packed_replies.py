@@ -11,11 +11,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import eq
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from moa_tui.conversation import history
-from moa_tui.engine.packed_messages import PackedMessages, joined, packed_row
+from moa_tui.engine.packed_messages import MadeMessages, PackedMessages, joined, packed_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +52,7 @@ class PackedReplies(Mapping["CallId", "Reply"]):
         return len(self._pack.calls)
 
 
-class HistoryMessages(Sequence["Message"]):
+class HistoryMessages(MadeMessages):
     """The messages of a call: references to those of the turns before, and what is the call's own.
 
     Every call is sent the whole conversation. Held as lists, the messages of all calls together would grow
@@ -68,7 +67,7 @@ class HistoryMessages(Sequence["Message"]):
     def __bool__(self) -> bool:
         return bool(self._rows)
 
-    def _all(self) -> tuple[Message, ...]:
+    def made(self) -> tuple[Message, ...]:
         messages: list[Message] = []
         earlier: list[Message] | None = None
         for row in self._rows:
@@ -79,29 +78,9 @@ class HistoryMessages(Sequence["Message"]):
                 messages.append(joined(row))
         return tuple(messages)
 
-    @overload
-    def __getitem__(self, index: int) -> Message: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Message]: ...
-
-    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[Message]:
-        return iter(self._all())
-
     def __len__(self) -> int:
         # Asked for again and again, by what goes through the messages: no reason to make them all.
         return sum(row[1] if isinstance(row, tuple) and isinstance(row[1], int) else 1 for row in self._rows)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        mine = self._all()
-        return len(mine) == len(other) and all(map(eq, mine, other))
-
-    __hash__ = None  # type: ignore[assignment]  # as of a tuple of messages, which are dictionaries
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ requests of a run would be many times as large as all of its answers.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from operator import eq
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
@@ -32,6 +33,39 @@ def packed(messages: tuple[Message, ...], texts: Iterable[str]) -> Sequence[Mess
         return messages
     known = sorted({text for text in texts if len(text) >= _SHORTEST_TEXT}, key=len, reverse=True)
     return PackedMessages([packed_row(message, known) for message in messages])
+
+
+class MadeMessages(Sequence["Message"]):
+    """Messages that are made anew each time they are read, by `made`. Nothing in them changes."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def made(self) -> Sequence[Message]:
+        """Make the messages."""
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Message]: ...
+
+    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
+        return self.made()[index]
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self.made())
+
+    def __len__(self) -> int:
+        return len(self.made())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        mine = self.made()
+        return len(mine) == len(other) and all(map(eq, mine, other))
+
+    __hash__ = None  # type: ignore[assignment]  # as of a tuple of messages, which are dictionaries
 
 
 class PackedMessages(Sequence["Message"]):

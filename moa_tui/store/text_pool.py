@@ -9,18 +9,18 @@ import hashlib
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from moa_tui.conversation import history
+from moa_tui.engine.packed_messages import MadeMessages
 from moa_tui.engine.values import common_messages
 from moa_tui.store import search_text
 from moa_tui.store.row_json import steps_from, steps_json, to_json
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from moa_tui.conversation import Turn
     from moa_tui.engine.values import CallId, Message, Reply, Step
@@ -172,7 +172,7 @@ def _split(content: str, known: Sequence[str]) -> list[str]:
 _NO_MESSAGES = encoded("[]")
 
 
-class KeptMessages(Sequence["Message"]):
+class KeptMessages(MadeMessages):
     """The messages of a call as MessageCodec wrote them, decoded each time they are read.
 
     A long conversation is in the messages of each of its calls: held as lists, they would fill the memory.
@@ -188,7 +188,7 @@ class KeptMessages(Sequence["Message"]):
     def __bool__(self) -> bool:
         return self._rows != _NO_MESSAGES
 
-    def _all(self) -> list[Message]:
+    def made(self) -> list[Message]:
         messages: list[Message] = []
         turn_history: list[Message] | None = None
         for first, *rest in json.loads(decoded(self._rows)):
@@ -200,23 +200,8 @@ class KeptMessages(Sequence["Message"]):
                 messages.append({"role": first, "content": content})
         return messages
 
-    @overload
-    def __getitem__(self, index: int) -> Message: ...
 
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Message]: ...
-
-    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[Message]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-
-class _StepMessages(Sequence["Message"]):
+class _StepMessages(MadeMessages):
     """The first `same` messages of the step before, and those behind them; nothing in it changes."""
 
     def __init__(self, before: Sequence[Message], same: int, added: Sequence[Message]) -> None:
@@ -224,23 +209,8 @@ class _StepMessages(Sequence["Message"]):
         self._same = same
         self._added = added
 
-    def _all(self) -> list[Message]:
+    def made(self) -> list[Message]:
         return [*self._before[: self._same], *self._added]
-
-    @overload
-    def __getitem__(self, index: int) -> Message: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Message]: ...
-
-    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[Message]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
 
 
 def kept_steps(
