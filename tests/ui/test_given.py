@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
-from pathlib import Path
 
 import pytest
 from textual.dom import DOMNode
 
-import moa_tui
 import moa_tui.ui
 from moa_tui.ui import keymap
 from moa_tui.ui.chat.commands import COMMANDS
@@ -32,12 +30,6 @@ def _compare(marked: set[str], existing: set[str], mark: str) -> None:
     missing, unknown = sorted(existing - marked), sorted(marked - existing)
     assert not missing, f"no test is marked {mark}(...) with {missing}; see tests/ui/given.py"
     assert not unknown, f"a test is marked {mark}(...) with {unknown}, which does not exist"
-
-
-def test_the_readme_lists_every_command() -> None:
-    readme = Path(moa_tui.__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
-    missing = [name for name in COMMANDS if f"/{name}" not in readme]
-    assert not missing, f"README.md does not list {missing}"
 
 
 def bindings_of_the_whole_interface() -> set[str]:
