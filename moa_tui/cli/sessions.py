@@ -79,6 +79,7 @@ def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
     show_default=True,
     metavar="FORMAT",
     shell_complete=export_formats,
+    help="The format, by its name.",
 )
 @json_option
 def show(name: str, format_: str, as_json: bool) -> None:
@@ -105,6 +106,7 @@ def show(name: str, format_: str, as_json: bool) -> None:
     show_default=True,
     metavar="FORMAT",
     shell_complete=export_formats,
+    help="The format, by its name.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="A file, or a folder.")
 @click.option("--replace", is_flag=True, help="Write over a file that is there.")
