@@ -70,6 +70,9 @@ class Endpoint(BaseModel):
     context_tokens: Annotated[int, Field(ge=256)] | None = None
     """The size of its models' context window, in tokens, prompt and answer together; older messages are left
     out to fit. Not known where it is not given."""
+    charges: bool = False
+    """True for a server on this machine that hands its calls on to one that costs money: their price is
+    unknown then. Any other server on this machine costs nothing."""
     stream_options: bool = True
     """False for a server that refuses to be asked for its count of tokens."""
     system_role: bool = True

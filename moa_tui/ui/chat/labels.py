@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -9,11 +10,12 @@ from urllib.parse import urlsplit
 from textual.content import Content
 
 from moa_tui.chat import full_synthesis
+from moa_tui.chat.agent_costs import agent_cost_lines
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.errors import UsageError
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import counted, money, price
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
@@ -131,10 +133,10 @@ class Labels:
         if not self._view.is_ready:
             return
         cost = plan.cost
-        price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
-        size = f"{counted(len(plan.calls), 'call')} · {price}"
+        words = price(cost, is_local=plan.is_local)
+        size = f"{counted(len(plan.calls), 'call')} · {f'at most {words}' if cost else words}"
         if plan.requests > len(plan.calls):
-            size = f"at most {plan.requests} requests, {money(cost)}"
+            size = f"at most {plan.requests} requests, {words}"
         passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
         warning = " · over budget" if passes else ""
         self._view.box.estimate = "\n".join([f"{size}{warning}", *_server_lines(plan)])
@@ -147,12 +149,13 @@ class Labels:
         self.renew_numbers()
 
     async def tell_cost(self) -> None:
-        """Tell what the conversation has taken so far, and what is left of the budgets."""
+        """Tell what the conversation has taken so far, agent by agent, and what is left of the budgets."""
         state = self._state
         cached = f" ({state.cached_tokens:,} of them from a cache)" if state.cached_tokens else ""
         lines = [
             f"{state.tokens:,} tokens{cached}, {money(state.spent)}; prices that are unknown are not in it"
         ]
+        lines += await asyncio.to_thread(agent_cost_lines, tuple(self._chat.conversation.turns))
         lines += [f"budget: {cap_words(cap)}" for cap in await self._chat.caps()]
         self._view.say("\n".join(lines))
 
