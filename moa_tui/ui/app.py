@@ -26,7 +26,7 @@ from moa_tui.ui.chat.fault_net import FaultNet
 from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.prompt import editor
 from moa_tui.ui.prompt.prompt import Prompt
-from moa_tui.ui.rows.line_filter import ControlFilter
+from moa_tui.ui.rows.line_filter import ControlFilter, StillFilter
 from moa_tui.ui.screens import (
     checklist_screen,
     guide_screen,
@@ -275,7 +275,8 @@ class MoaApp(PrivateTracebackApp):
         return driver
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._filter]
+        still = [StillFilter()] if self._settings.reduced_motion else []
+        return [*super().get_line_filters(), self._filter, *still]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         seen = set()
