@@ -40,7 +40,7 @@ class Score:
 
 
 def scores(sets: Sequence[AnswerSet]) -> dict[str, Score]:
-    """The scores of all sets, of each kind and of each language; of statements that differ by a number too."""
+    """The scores of all sets, of each kind and language, and of statements that differ by one word."""
     by_name: dict[str, Score] = defaultdict(Score)
     for answer_set in sets:
         texts = {CallId(1, index): answer.text for index, answer in enumerate(answer_set.answers, 1)}
