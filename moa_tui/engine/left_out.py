@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 # The most of an answer that is looked at, in characters, where few answers have a tenth of it; of a longer
 # final answer it is not known what it lacks.
-MOST_CHARACTERS = 100_000
-MOST_FINAL_CHARACTERS = 400_000
+MOST_CHARACTERS = 60_000
+MOST_FINAL_CHARACTERS = 200_000
 MOST_POINTS = 500
 
 # The number of neighbouring statements of the final answer that a statement's words may be spread over.
@@ -178,7 +178,8 @@ class Unit:
         """The unit of a statement."""
         text = statement.text
         stems: dict[str, float] = {}
-        for word in terms(words(text)):
+        text_words = words(text)
+        for word in terms(text_words):
             if word.isdecimal():
                 continue
             how_rare = min(_MOST_RARITY, rarity(word))
@@ -186,13 +187,13 @@ class Unit:
                 for stem in _stems(word):
                     stems[stem] = how_rare
         letters = sum(map(str.isalnum, text[:80]))
-        numbers = numbers_of(text)
+        numbers = numbers_of(text, text_words)
         is_said = bool(stems)
         stems |= {f"#{number}": min(_MOST_RARITY, _PER_DIGIT * len(number)) for number in numbers}
         is_point = (
             statement.kind != "other" and letters >= _SHORTEST_POINT and is_said and not is_boilerplate(text)
         )
-        return cls(statement, stems, numbers, is_negative(text), is_point)
+        return cls(statement, stems, numbers, is_negative(text, text_words), is_point)
 
 
 def _stems(word: str) -> Iterable[str]:
@@ -219,15 +220,13 @@ class _Weights:
 
     def __init__(self, texts: Iterable[Sequence[Unit]]) -> None:
         units = [unit for text in texts for unit in text]
-        self._counts = Counter(stem for unit in units for stem in unit.rarity)
-        self._most = math.log1p(max(1, len(units)))
+        counts = Counter(stem for unit in units for stem in unit.rarity)
+        most = math.log1p(max(1, len(units)))
+        self._factors = {stem: 1.0 - _LOCAL * math.log1p(count) / most for stem, count in counts.items()}
 
     def of(self, unit: Unit) -> dict[str, float]:
         """The weight of each word of a statement."""
-        return {stem: how_rare * self._local(stem) for stem, how_rare in unit.rarity.items()}
-
-    def _local(self, stem: str) -> float:
-        return 1.0 - _LOCAL * math.log1p(self._counts[stem]) / self._most
+        return {stem: how_rare * self._factors[stem] for stem, how_rare in unit.rarity.items()}
 
 
 class _Index:
