@@ -67,6 +67,11 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         """The whole text, as it was given."""
         return self._text.source
 
+    @property
+    def is_read_back(self) -> bool:
+        """True while the reader has scrolled to the middle of the text."""
+        return not self._follows_end and 0 < self.scroll_y < len(self._text.rows) - self.size.height
+
     def append(self, text: str) -> None:
         """Add `text` to what is shown, without Markdown."""
         first_changed = self._text.append(text)
