@@ -97,7 +97,7 @@ class PaneGrid(Container):
         return [*titles, *(PaneTitle() for _ in range(len(wanted) - len(titles)))]
 
     def _sort(self, views: Sequence[CallState]) -> None:
-        """Bring the panes and titles into the order of their calls, in which Tab goes through them."""
+        """Bring the panes and titles into the order of their calls, in which they are drawn."""
         order = {id(view): number for number, view in enumerate(views)}
 
         def place(widget: Widget) -> int:

@@ -79,6 +79,8 @@ class RunPanel(Vertical):
         """Which panes of each layer that is shown were folded when they were arranged."""
         self._whole: set[int] = set()
         """The layers of which all panes were on one page."""
+        self._opened: set[CallId] = set()
+        """The calls whose panes had the focus since it came to the panes: none of them is folded."""
         self._zoomed: CallState | None = None
         self._is_beside_chat = False
         self._mode_words = ""
@@ -91,7 +93,7 @@ class RunPanel(Vertical):
     def show_run(self, run: RunView) -> None:
         """Show another run."""
         if run is not self.run:
-            self.run, self._picked, self._page, self._whole = run, None, 0, set()
+            self.run, self._picked, self._page, self._whole, self._opened = run, None, 0, set(), set()
             self.end_zoom()
             self._layers = self._layers_to_show(run)
             self._arrange()
@@ -158,12 +160,12 @@ class RunPanel(Vertical):
         """Which panes of a layer are folded: those that have ended a while ago, while others still write."""
         if run.over or all(view.over for view in views):
             return [False] * len(views)
-        read = [self._reading, *(pane.view for pane in self.panes if pane.is_read_back)]
+        read_back = {pane.view.call for pane in self.panes if pane.is_read_back and pane.view is not None}
         now = run.now
         return [
             view.reply is not None
             and (view.reply.reused or now - view.reply.ended >= _FOLDED_AFTER_SECONDS)
-            and not any(view is each for each in read)
+            and view.call not in self._opened | read_back
             for view in views
         ]
 
@@ -273,9 +275,17 @@ class RunPanel(Vertical):
         self._refold()
 
     def _refold(self) -> None:
-        """Open the pane whose title has the focus, and fold the one that had it."""
+        """Open the pane whose title has the focus; fold what was opened once the focus is elsewhere.
+
+        Not before: Tab would come to the same titles again and again.
+        """
+        reading = self._reading
+        if reading is None:
+            self._opened.clear()
+        else:
+            self._opened.add(reading.call)
         if self.run is not None and self._folds_now(self.run) != self._folds:
-            self._arrange(with_pane=self._reading)
+            self._arrange(with_pane=reading)
 
     def on_resize(self) -> None:
         self._arrange(with_pane=self._reading)
