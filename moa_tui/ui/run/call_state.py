@@ -77,6 +77,10 @@ class CallState:
         """The call's place in its layer and its agent's name, as `2 thorough`."""
         return f"{self.call.index} {one_line(self.reply.agent if self.reply else self.agent.name)}"
 
+    def label_in(self, layer_name: str) -> str:
+        """The label behind the name of the call's layer, as `L1.2 thorough`; without a name, the label."""
+        return f"{layer_name}.{self.label}" if layer_name else self.label
+
     @property
     def in_steps(self) -> bool:
         """True where the call writes its answer in steps."""

@@ -11,6 +11,7 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
+from moa_tui.ui.run import room
 from moa_tui.ui.run.turn_search import occurrences
 from moa_tui.ui.widgets.turn_entry import TurnEntry
 from moa_tui.ui.widgets.turn_view import TurnView
@@ -31,6 +32,8 @@ _MOST_ROWS = 10_000
 _FEWEST_MOUNTED = 2
 # Rows that a turn in view may have drawn before those that are not in view are dropped.
 _MOST_DRAWN = 1_000
+# A turn has rows for a prompt and for how its run stands, with a blank row behind, and a margin beside them.
+_FEWEST_TURN_ROWS, _TURN_MARGIN = 6, 3
 _LONGEST_SEARCH_SECONDS = 0.01  # until others have their turn
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
@@ -82,6 +85,18 @@ class Transcript(VerticalScroll, can_focus=False):
     def last_run(self) -> RunView | None:
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
+
+    def need(self, most: int) -> room.Need:
+        """The rows of the newest turn, and of all turns as far as they are no more than `most` rows."""
+        newest = whole = 0
+        for view in reversed(self.views):
+            if not view.rows and self.size.width > _TURN_MARGIN:
+                view.lay_out(self.size.width - _TURN_MARGIN)
+            rows = max(_FEWEST_TURN_ROWS, len(view.rows) + 1)
+            newest, whole = newest or rows, whole + rows
+            if whole > most:
+                break
+        return room.Need(newest, whole, grows=bool(self.views and self.views[-1].answer))
 
     def turn_of(self, run: RunView) -> Turn | None:
         """The turn of a run that is shown here; None for any other run."""
