@@ -149,9 +149,7 @@ async def test_what_is_whole_is_laid_out_again_at_another_width_while_the_rest_i
 async def test_an_answer_is_laid_out_for_every_width_it_is_shown_at() -> None:
     words = " ".join(f"word{number}" for number in range(60))
     gate = asyncio.Event()
-    answer = (
-        f"{words}\n\n```python\nprint('a line of code that is wider than the smallest terminal is')\n```\n"
-    )
+    answer = f"{words}\n\n{words}\n"
     async with chat_app(ALONE, alone=[[answer, gate]]) as bench:
         await bench.submit("hi")
         await bench.until_writing("alone")
