@@ -28,6 +28,7 @@ from moa_tui.ui.rows.table_rows import table_rows
 from moa_tui.ui.rows.text_rows import (
     HEADING,
     MUTED,
+    PROSE,
     GrowingText,
     Row,
     beginning,
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 # Cells of a nested block. A block that would be narrower is not indented.
 _NARROWEST_BLOCK = 4
-# Languages of code whose lines are paragraphs, which nobody reads sideways.
-_PROSE = frozenset({"markdown", "md", "mdx"})
 _BULLETS = ("•", "◦", "▪")
 _INLINE_CODE = "$text-warning"
 _INLINE_STYLES = {"strong_open": "bold", "em_open": "italic", "s_open": "strike"}
@@ -237,7 +236,7 @@ class _Layout:
         for line in text.split("\n", allow_blank=True):
             self._work.step()
             room = max(2, width - len(bar))
-            body += wrap(line, room) if language in _PROSE else wide_rows(line, room, self._next_block)
+            body += wrap(line, room) if language in PROSE else wide_rows(line, room, self._next_block)
         self._next_block += 1
         return [Row(head), *prefixed(body, bar, bar), Row(Content("└").stylize(MUTED))]
 

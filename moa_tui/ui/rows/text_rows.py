@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LONGEST_LINE = 2000
 # Cells of a row that is scrolled sideways; what is longer goes on in the row below.
 WIDEST = 1000
+# Languages of code whose lines are paragraphs, which nobody reads sideways.
+PROSE = frozenset({"markdown", "md", "mdx"})
 # Characters of a text that are laid out, where each line counts as ten more. It takes a third of a second.
 MOST_SHOWN = 400_000
 _CHARACTERS_PER_LINE = 10
@@ -224,11 +226,12 @@ def hidden_row(characters: int) -> Row:
 
 
 class _Place(NamedTuple):
-    """Where a plain line begins: in a code block, behind a line of a table, behind so many of both."""
+    """What a plain line stands in, and how many tables and code blocks have begun before it."""
 
-    is_fenced: bool
-    is_in_table: bool
-    blocks: int
+    is_fenced: bool = False
+    is_prose: bool = False
+    is_in_table: bool = False
+    blocks: int = 0
 
 
 @dataclass
@@ -253,7 +256,7 @@ class GrowingText:
     _hidden_characters: int = 0
     _lines: list[str] = field(default_factory=lambda: [""])
     _row_of_line: list[int] = field(default_factory=lambda: [0])
-    _places: list[_Place] = field(default_factory=lambda: [_Place(False, False, 0)])
+    _places: list[_Place] = field(default_factory=lambda: [_Place()])
     _continues_line: list[bool] = field(default_factory=lambda: [False])
 
     @property
@@ -307,7 +310,7 @@ class GrowingText:
         tail = self.source[start:]
         self._room, self._hidden_characters = max(0, MOST_SHOWN - start), 0
         self._lines, self._row_of_line = [""], [len(self.rows)]
-        self._places = [_Place(False, False, blocks_in(self.rows))]
+        self._places = [_Place(blocks=blocks_in(self.rows))]
         self._continues_line = [False]
         if tail or not self.rows:
             self._append(tail)
@@ -355,12 +358,13 @@ class GrowingText:
         )
         begins_block = not place.is_fenced and (is_fence or (is_table and not place.is_in_table))
         blocks = place.blocks + begins_block
-        self._places[number + 1 :] = [_Place(place.is_fenced ^ is_fence, is_table, blocks)]
+        is_prose = text.strip("`~ ") in PROSE if is_fence else place.is_prose
+        self._places[number + 1 :] = [_Place(place.is_fenced ^ is_fence, is_prose, is_table, blocks)]
         styled = lightly_styled(text, fenced=place.is_fenced, is_fence=is_fence)
-        if is_table or (place.is_fenced and not is_fence):
+        if is_table or (place.is_fenced and not is_fence and not is_prose):
             rows = wide_rows(styled, self.width, blocks - 1)
         else:
-            rows = wrap(styled, self.width, words=not place.is_fenced)
+            rows = wrap(styled, self.width)
         return [rows[0]._replace(join=""), *rows[1:]] if continues_line else rows
 
 

@@ -269,6 +269,8 @@ def test_what_is_still_written_of_code_or_a_table_is_not_wrapped() -> None:
     ]
     growing.append("\n```\n|x| is no table")
     assert plain(growing.rows)[-3:] == ["```", "|x| is", "no table"]
+    growing.append("\n```md\n| long words\n```\n```\n| long words")
+    assert plain(growing.rows)[-6:] == ["```md", "| long", "words", "```", "```", "| long words"]
     growing.show_rendered(11, [Row(Content("above"), block=4)])
     assert [row.block for row in growing.rows][:5] == [4, 5, 5, 5, None]
 
