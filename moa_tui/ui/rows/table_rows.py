@@ -1,7 +1,8 @@
 """Lays a table out as rows. Pure.
 
 A table fits into its place as long as its words do; cells of several words are wrapped. Where they do not,
-each column is as wide as its text up to a bound, and the rows are wider than their place.
+each column is as wide as its text up to a bound, and the rows are wider than their place. The first column,
+which names what a row is about, is then an indent that stays where it is, unless it takes much of the place.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _NARROWEST_COLUMN = 12
 # A longer word does not count: it is broken like an address.
 _LONGEST_WORD = 30
 _WIDEST_COLUMN = 40
+# The first column stays in view while it takes no more than this part of the width.
+_MOST_NAMED = 3
+_RULE = " │ "
 # Cells of a column's name where it stands before each cell: a long one would be laid out again and again.
 _LONGEST_NAME = 40
 
@@ -37,12 +41,14 @@ def table_rows(lines: Sequence[Sequence[Content]], width: int, block: int, work:
     if sizes is None:
         return _records(head, body, width, work)
     rows = _line_rows([cell.stylize("bold") for cell in head], sizes)
-    rows.append(Row(Content("─┼─".join("─" * size for size in sizes)).stylize(MUTED)))
+    rule = Content("─┼─".join("─" * size for size in sizes)).stylize(MUTED)
+    rows.append(Row(rule, None, sizes[0] + len(_RULE)))
     for line in body:
         line_rows = _line_rows(line, sizes)
         work.step(len(line_rows) * len(sizes))
         rows += line_rows
-    return [row._replace(block=block) for row in rows]
+    is_named = sizes[0] + len(_RULE) <= width // _MOST_NAMED
+    return [row._replace(indent=row.indent if is_named else 0, block=block) for row in rows]
 
 
 def _column_sizes(columns: Sequence[Sequence[Content]], width: int, work: Work) -> list[int] | None:
@@ -52,7 +58,7 @@ def _column_sizes(columns: Sequence[Sequence[Content]], width: int, work: Work) 
     """
     natural = [max(map(_natural_width, column)) for column in columns]
     sizes = [_least_size(column, work) for column in columns]
-    room = width - 3 * (len(columns) - 1)
+    room = width - len(_RULE) * (len(columns) - 1)
     if sum(sizes) > room:
         sizes = [max(size, min(most, _WIDEST_COLUMN)) for size, most in zip(sizes, natural, strict=True)]
         return sizes if sum(sizes) + width - room <= WIDEST else None
@@ -86,15 +92,16 @@ def _natural_width(content: Content) -> int:
 
 
 def _line_rows(cells: Sequence[Content], sizes: Sequence[int]) -> list[Row]:
+    """The rows of a line. The first column is their indent."""
     columns = [lines_of(cell, size) for cell, size in zip(cells, sizes, strict=True)]
-    rule = Content(" │ ").stylize(MUTED)
+    rule = Content(_RULE).stylize(MUTED)
     rows = []
     for number in range(max(map(len, columns))):
         parts = [
             _padded(column[number].content if number < len(column) else Content(), size)
             for column, size in zip(columns, sizes, strict=True)
         ]
-        rows.append(Row(rule.join(parts)))
+        rows.append(Row(rule.join(parts), None, len(parts[0]) + len(_RULE)))
     return rows
 
 

@@ -134,6 +134,21 @@ async def test_no_wide_character_is_cut_in_half(app: Host) -> None:
         assert drawn(app.text)[1].endswith(line[-6:])
 
 
+async def test_the_first_column_of_a_table_stays_where_it_is(app: Host) -> None:
+    source = f"| n | b |\n|---|---|\n| 日本 | {LETTERS[:30]} |\n| cd | {LETTERS[26:56]} |"
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        await shown(pilot, app.text, source)
+        assert drawn(app.text)[:3] == ["n    │ b", f"─────┼─{'─' * 21}›", f"日本 │ {LETTERS[:21]}›"]
+        await pilot.press("greater_than_sign")
+        assert drawn(app.text)[1:4] == [
+            f"─────┼─‹{'─' * 21}",
+            f"日本 │ ‹{LETTERS[9:30]}",
+            f"cd   │ ‹{LETTERS[35:56]}",
+        ]
+        selected = app.text.get_selection(Selection(Offset(0, 2), Offset(4, 3)))
+        assert selected == (f"日本 │ {LETTERS[:30]}\ncd", "\n")
+
+
 async def test_what_is_selected_is_the_whole_line_and_a_place_is_the_place_in_it(app: Host) -> None:
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         await shown(pilot, app.text)
