@@ -72,7 +72,7 @@ class RowsWidget(Widget):
         self._hidden_left: dict[int, int] = {}
         """For each block that was scrolled sideways, by its number, the cells left of its window."""
         self._reach: dict[int, int] = {}
-        """For each block that was drawn, how far it can be scrolled, as of the last layout."""
+        """How far each of them can be scrolled, as of the last layout."""
         self.drawn_rows = 0
         """Number of rows drawn since `release` was called last."""
 
@@ -136,15 +136,18 @@ class RowsWidget(Widget):
         block = rows[y].block if y < len(rows) else None
         if block is None:
             return [(0, content)]
-        if block not in self._reach:
-            self._reach[block] = self._new_reach(y)
-        if not self._reach[block]:
-            return [(0, content)]
         indent = rows[y].indent
         text = content.plain[indent:].rstrip()
         room = self._text_width - cell_len(content.plain[:indent])
-        first = min(self._hidden_left.get(block, 0), self._reach[block])
+        first = self._hidden_left.get(block, 0)
+        if first:
+            # The place of the block may have become wider since it was scrolled.
+            if block not in self._reach:
+                self._reach[block] = self._new_reach(y)
+            first = min(first, self._reach[block])
         has_left, has_right = first > 0 and text != "", cell_len(text) > first + room
+        if room < _NARROWEST_WINDOW or not (first or has_right):
+            return [(0, content)]
         place = window(text, first + has_left, room - has_left - has_right)
         start, end = indent + place.start, indent + place.end
         parts = [(0, content[:indent])] if indent else []
@@ -177,12 +180,12 @@ class RowsWidget(Widget):
             return 0
         return max(0, max(cell_len(row.content.plain.rstrip()) for row in rows[first : last + 1]) - width)
 
-    def _scroll_block(self, y: int, cells: int) -> bool:
-        """Scroll the block in row `y` sideways, and return whether it is wider than its place."""
+    def _scroll_block(self, y: int, cells: int) -> None:
+        """Scroll the block in row `y` sideways, where one is there."""
         rows = self.rows
         block = rows[y].block if 0 <= y < len(rows) else None
         if block is None:
-            return False
+            return
         reach = self._new_reach(y)
         before = min(self._hidden_left.get(block, 0), reach)
         hidden = min(max(0, before + cells), reach)
@@ -191,7 +194,6 @@ class RowsWidget(Widget):
             self.forget()
             self._reach[block] = reach
             self.refresh()
-        return reach > 0
 
     def unscroll(self) -> None:
         """Have all blocks begin at their left edges, for another text."""
@@ -239,9 +241,8 @@ class RowsWidget(Widget):
     def _wheel(self, event: events.MouseEvent, step: int) -> None:
         """Scroll the block below the pointer sideways."""
         place = event.get_content_offset(self)
-        if place is not None and self._scroll_block(place.y + self.scroll_offset.y, step * _WHEEL_CELLS):
-            event.stop()
-            event.prevent_default()
+        if place is not None:
+            self._scroll_block(place.y + self.scroll_offset.y, step * _WHEEL_CELLS)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         start, end = selection

@@ -75,9 +75,9 @@ async def test_the_keys_scroll_every_block_in_view_and_no_other(app: Host) -> No
     async with app.run_test(size=(WIDTH, 6)) as pilot:
         await shown(pilot, app.text)
         await pilot.press("greater_than_sign", "end")
-        assert drawn(app.text)[-2] == f"  │ {LETTERS[:24]}›"
+        await wait_until(lambda: drawn(app.text)[-2] == f"  │ {LETTERS[:24]}›")
         await pilot.press("greater_than_sign", "greater_than_sign", "home")
-        assert drawn(app.text)[LINE] == f"│ ‹{LETTERS[15:40]}›"
+        await wait_until(lambda: drawn(app.text)[LINE] == f"│ ‹{LETTERS[15:40]}›")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,13 @@ async def test_the_wheel_scrolls_the_block_below_the_pointer(
 async def test_the_wheel_without_shift_scrolls_the_text(app: Host) -> None:
     async with app.run_test(size=(WIDTH, 6)) as pilot:
         await shown(pilot, app.text)
+        await pilot.press("end")
+        await wait_until(lambda: app.text.scroll_y == app.text.max_scroll_y)
+        await wheel(pilot, app.text, 4, events.MouseScrollRight)
+        assert drawn(app.text)[4] == f"  │ ‹{LETTERS[7:30]}›"
+        await wheel(pilot, app.text, 4, events.MouseScrollLeft)
+        await pilot.press("home")
+        await wait_until(lambda: app.text.scroll_y == 0)
         await wheel(pilot, app.text, LINE, events.MouseScrollDown)
         await wait_until(lambda: app.text.scroll_y > 0)
         assert not any("‹" in row for row in drawn(app.text))
@@ -165,6 +172,11 @@ async def test_what_is_selected_is_the_whole_line_and_a_place_is_the_place_in_it
 async def test_code_that_is_still_written_is_scrolled_as_well(app: Host) -> None:
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         app.text.focus()
+        app.text.show("```py\nshort\n", follow=True)
+        await pilot.pause()
+        assert drawn(app.text)[1] == "short"
+        app.text.append(f"{LETTERS}\n")
+        assert drawn(app.text)[2] == f"{LETTERS[:28]}›"
         app.text.show(f"```py\n{LETTERS}\n", follow=True)
         await pilot.press("greater_than_sign")
         assert drawn(app.text)[1] == f"‹{LETTERS[15:42]}›"
