@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from moa_tui.ui.rows import markdown_rows
 from moa_tui.ui.rows.layout_thread import on_layout_thread
-from moa_tui.ui.rows.rows_widget import RowsWidget
+from moa_tui.ui.rows.rows_widget import SIDEWAYS_KEYS, RowsWidget
 from moa_tui.ui.rows.text_rows import GrowingText, extract
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown", "page_down", "Page down", id="text.page_down", show=False),
         Binding("home", "scroll_home", "To the beginning", id="text.home", show=False),
         Binding("end", "scroll_end", "To the end", id="text.end", show=False),
+        *SIDEWAYS_KEYS,
     ]
     DEFAULT_CSS = """
     LiveText {
@@ -85,6 +86,8 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._follows_end = follow
         self._has_given_rows = False
         self._place = None
+        if text != self._text.source:
+            self.unscroll()
         if text != self._text.source or self._text.rendered_characters or self._text.is_preview:
             self._text.replace(text)
             self._rendered = markdown_rows.Rendered()

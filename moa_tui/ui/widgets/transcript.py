@@ -396,8 +396,11 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _show_occurrence(self, view: TurnView, text: str, place: int) -> None:
         """Mark `text` in a turn, and scroll to its occurrence number `place` from the end."""
-        rows = view.mark_occurrences(text)
-        row = rows[-1 - min(place, len(rows) - 1)] if rows else 0
+        places = view.mark_occurrences(text)
+        row = 0
+        if places:
+            row, start, end = places[-1 - min(place, len(places) - 1)]
+            view.show_in_window(row, start, end)
         self.release_anchor()
 
         def scroll() -> None:
