@@ -27,9 +27,6 @@ GLYPHS = {
     "excluded": "–",
 }
 
-# A smaller share would be shown as 0 %.
-_LEAST_OVERLAP = 0.005
-
 
 def counted(number: int, thing: str) -> str:
     """`number` and the noun `thing`, with an s where the number is not 1: `1 call`, `7 calls`."""
@@ -115,9 +112,5 @@ def summary(recipe: Recipe, outcome: Outcome) -> str:
     parts.append(f"{calls} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")
     parts.append(money(outcome.cost))
-    ranked = sorted(outcome.metrics.overlap, key=lambda overlap: overlap.ngram_share, reverse=True)
-    if top := [overlap for overlap in ranked[:2] if overlap.ngram_share >= _LEAST_OVERLAP]:
-        shares = (f"{outcome.replies[overlap.call].agent} {overlap.ngram_share:.0%}" for overlap in top)
-        parts.append(f"most overlap: {', '.join(shares)}")
     notes = (f"  note: {one_line(note)}" for note in outcome.notes)
     return "\n".join([one_line(f"{recipe.label}: {' · '.join(parts)}"), *notes])
