@@ -292,6 +292,12 @@ class ChatScreen(Screen[None]):
     def on_turn_view_panes_requested(self, event: TurnView.PanesRequested) -> None:
         self.controllers.looking.toggle_panes_of(event.run)
 
+    def on_turn_view_end_seen(self, event: TurnView.EndSeen) -> None:
+        self.controllers.leaving_out.work_out(event.turn, event.run)
+
+    async def on_turn_view_left_out_requested(self, event: TurnView.LeftOutRequested) -> None:
+        await self.view.attempt(self.controllers.leaving_out.show(event.run))
+
     def on_turn_view_links_requested(self, event: TurnView.LinksRequested) -> None:
         self.controllers.looking.choose_link(event.links)
 
