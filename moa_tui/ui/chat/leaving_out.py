@@ -56,6 +56,10 @@ class LeavingOut:
         turn = self._view.transcript.turn_of(run) or turn
         return turn if turn.outcome is not None else replace(turn, outcome=run.outcome)
 
+    def show_soon(self, run: RunView) -> None:
+        """Begin to list what the answer of a run left out."""
+        self._view.start(partial(self.show, run), "left out")
+
     async def show(self, run: RunView | None = None) -> None:
         """List what the answer of a run left out, by default the last one. Raises UsageError."""
         shown_turn = None if run is None else self._view.transcript.turn_of(run)

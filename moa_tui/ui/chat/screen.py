@@ -102,7 +102,10 @@ class ChatScreen(Screen[None]):
         with Container(id="body"):
             with Vertical(id="chat"):
                 yield Welcome(id="welcome")
-                yield Transcript(id="transcript")
+                leaving_out = self.controllers.leaving_out
+                yield Transcript(
+                    on_end_seen=leaving_out.work_out, on_left_out=leaving_out.show_soon, id="transcript"
+                )
             yield RunPanel(id="panel")
         yield FindBar()
         yield Static(id="queue", markup=False)
@@ -291,12 +294,6 @@ class ChatScreen(Screen[None]):
 
     def on_turn_view_panes_requested(self, event: TurnView.PanesRequested) -> None:
         self.controllers.looking.toggle_panes_of(event.run)
-
-    def on_turn_view_end_seen(self, event: TurnView.EndSeen) -> None:
-        self.controllers.leaving_out.work_out(event.turn, event.run)
-
-    async def on_turn_view_left_out_requested(self, event: TurnView.LeftOutRequested) -> None:
-        await self.view.attempt(self.controllers.leaving_out.show(event.run))
 
     def on_turn_view_links_requested(self, event: TurnView.LinksRequested) -> None:
         self.controllers.looking.choose_link(event.links)

@@ -115,7 +115,7 @@ async def test_a_point_is_shown_marked_in_its_answer_and_the_list_is_behind_it(p
     long = "\n\n".join(["This paragraph is only here to be scrolled."] * 60)
     said = {
         **SAID,
-        "one": [[f"{BIRD}\n\n{long}\n\n{BIRD} {EGGS}\n\n{long}"]],
+        "one": [[f"{BIRD}\n\n{long}\n\n{EGGS}\n\n{long}"]],
         "judge": [[f"{BIRD}\n\n{long}"]],
     }
     async with chat_app(DUO, **said) as bench:
