@@ -45,10 +45,11 @@ MOST_POINTS = 500
 _NEIGHBOURS = 3
 # Words that are more common say nothing by themselves, and none counts for more than the rarest.
 _LEAST_RARITY, _MOST_RARITY = 1.2, 6.5
+_PER_DIGIT = 1.5
 # The letters that stand for a word without its ending.
 _STEM = 6
 # The shares of a statement's words, by weight, that make it contained: in one statement, in neighbours.
-_IN_ONE, _IN_NEIGHBOURS = 0.5, 0.6
+_IN_ONE, _IN_NEIGHBOURS = 0.36, 0.55
 # From this share on, the word "not" in one of two statements alone makes them two.
 _NEARLY_ALL = 0.75
 # The share of both that two statements have in common that say the same.
@@ -173,10 +174,12 @@ class Unit:
                     stems[stem] = how_rare
         letters = sum(map(str.isalnum, text[:80]))
         numbers = numbers_of(text)
+        is_said = bool(stems)
+        stems |= {f"#{number}": min(_MOST_RARITY, _PER_DIGIT * len(number)) for number in numbers}
         is_point = (
             statement.kind != "other"
             and letters >= _SHORTEST_POINT
-            and bool(stems)
+            and is_said
             and not is_boilerplate(text)
         )
         return cls(statement, stems, numbers, is_negative(text), is_point)

@@ -176,7 +176,7 @@ def _sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
             continue
         if found[0].startswith(".") and not found[0].startswith(".."):
             word = _LAST_WORD.search(text, max(last, found.start() - 40), found.start())
-            if word is not None and not word[1].isdecimal() and _is_short(word[1]):
+            if word is not None and _is_short(word[1], text[word.start() - 1]):
                 continue
         last = found.end()
         yield last
@@ -184,8 +184,10 @@ def _sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
         yield end
 
 
-def _is_short(word: str) -> bool:
+def _is_short(word: str, before: str) -> bool:
     """True for a letter or an abbreviation, behind which a full stop ends no sentence."""
+    if word.isdecimal() or before in "'\u2019":  # As in "isn't".
+        return False
     return len(word) < 2 or _ABBREVIATIONS.fullmatch(word) is not None
 
 
