@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Turns whose points are remembered; those looked at least recently are worked out again.
 _MOST_TURNS = 500
 _LONGEST_NAME_CELLS = 20
+# Stands for the names of the agents that made a point together.
+_SEVERAL = "several"
 
 
 @dataclass(slots=True)
@@ -50,10 +52,11 @@ class LeftOutList:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """By each agent's name how many of the points it made, the most first."""
-        made = [dict.fromkeys(map(self._name, point.calls)) for point in self.points]
-        counts = Counter(name for names in made for name in names)
-        return dict(counts.most_common())
+        """How many of the points each agent alone made, by its name, the most first; last what several did."""
+        made = [set(map(self._name, point.calls)) for point in self.points]
+        counts = Counter(name for names in made if len(names) == 1 for name in names)
+        shared = sum(len(names) > 1 for names in made)
+        return {**dict(counts.most_common()), **({_SEVERAL: shared} if shared else {})}
 
     def mark(self, place: int) -> None:
         """Mark the point number `place`, from 0, or take its mark away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.session import ChatSession
     from moa_tui.conversation import Turn
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.store import Store
     from tests.fakes import FakeModels
 
 POINT, OTHER = "It laid eggs of four litres.", "It had no wings at all."
@@ -206,6 +208,28 @@ async def test_it_can_be_done_in_a_private_conversation_and_of_an_older_turn(
     second = await written(session, first, POINT)
     assert session.chat.path == (second,)
     assert session.chat.conversation.places()[second.id] == (2, 2)
+
+
+async def test_a_turn_that_came_from_a_file_is_written_again_as_any_other(
+    session: ChatSession, models: FakeModels
+) -> None:
+    first = answered(session)
+    imported = replace(first, recipe=first.recipe.model_copy(update={"imported": True}))
+    session.chat.conversation = session.chat.conversation.with_turn(imported)
+    second = await written(session, imported, POINT)
+    assert second.outcome is not None
+    assert second.outcome.status == "done"
+    assert second.recipe.imported, "its recipe is still nobody's own"
+    assert POINT in sent(models)
+
+
+async def test_what_was_written_so_is_on_disk_with_its_points(session: ChatSession, store: Store) -> None:
+    second = await written(session, answered(session), POINT)
+    kept = await asyncio.to_thread(store.load, session.chat.conversation.id)
+    assert kept.active is not None
+    assert kept.active.id == second.id
+    assert kept.active.outcome is not None
+    assert kept.active.outcome.replies[CallId(2, 1)].text == f"- [x] {POINT}"
 
 
 async def test_while_another_run_goes_it_is_refused(session: ChatSession) -> None:

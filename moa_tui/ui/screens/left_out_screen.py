@@ -122,7 +122,7 @@ class LeftOutScreen(GuardedDialog[bool | None]):
     def _show_count(self) -> None:
         total = counted(len(self._points.points), "point")
         words = (
-            f"{total} of the others not found in the answer. That can be right: a point may be wrong, or "
+            f"{total} of other answers not found in this one. That can be right: a point may be wrong, or "
             f"beside the question.\n{len(self._points.marked)} marked. {self._price_words}"
         )
         self.query_one("#title", Static).update(Content(words))
