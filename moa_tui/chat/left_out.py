@@ -52,7 +52,7 @@ class LeftOutList:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many of the points each agent alone made, by its name, the most first; last what several did."""
+        """How many points each agent alone made, by its name, the most first; last what several did."""
         made = [set(map(self._name, point.calls)) for point in self.points]
         counts = Counter(name for names in made if len(names) == 1 for name in names)
         shared = sum(len(names) > 1 for names in made)
@@ -65,8 +65,10 @@ class LeftOutList:
 
     def mark_all(self) -> None:
         """Mark all points; where all are, none."""
-        everything = set(range(len(self.points)))
-        self.marked = set() if self.marked == everything else everything
+        if len(self.marked) == len(self.points):
+            self.marked.clear()
+        else:
+            self.marked.update(range(len(self.points)))
 
     @property
     def change(self) -> write_with.WriteWith:
@@ -93,7 +95,8 @@ class LeftOut:
 
     def __init__(self, session: ChatSession) -> None:
         self._session = session
-        self._lists: OrderedDict[str, LeftOutList] = OrderedDict()
+        self._found: OrderedDict[str, tuple[tuple[LeftOutPoint, ...], set[int]]] = OrderedDict()
+        """By a turn's id its points and the marked ones; not the turn, which holds its whole conversation."""
         self._one_at_a_time = asyncio.Lock()
 
     async def of(self, turn: Turn) -> LeftOutList:
@@ -103,15 +106,14 @@ class LeftOut:
         """
         if turn.outcome is None or turn.outcome.status != "done":
             return LeftOutList(turn, ())
-        if turn.id not in self._lists:
-            async with self._one_at_a_time:
-                if turn.id not in self._lists:
-                    points = await asyncio.to_thread(left_out.left_out, turn.outcome, turn.recipe)
-                    self._lists[turn.id] = LeftOutList(turn, points)
-        self._lists.move_to_end(turn.id)
-        while len(self._lists) > _MOST_TURNS:
-            self._lists.popitem(last=False)
-        return self._lists[turn.id]
+        async with self._one_at_a_time:
+            if turn.id not in self._found:
+                points = await asyncio.to_thread(left_out.left_out, turn.outcome, turn.recipe)
+                self._found[turn.id] = (points, set())
+                if len(self._found) > _MOST_TURNS:
+                    self._found.popitem(last=False)
+            self._found.move_to_end(turn.id)
+            return LeftOutList(turn, *self._found[turn.id])
 
     async def list_of(self, turn: Turn | None = None) -> LeftOutList:
         """What a turn left out, by default the last one. Raises UsageError where there is nothing to list."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,6 +209,27 @@ async def test_of_a_long_conversation_only_the_turns_in_view_are_measured_each_o
         await bench.press("pagedown", "pagedown", "pagedown", "ctrl+end")
         await bench.settle()
         assert measure.uses == seen
+
+
+async def test_neither_the_end_of_a_run_nor_the_next_prompt_waits_for_the_measure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = threading.Event()
+
+    def slow(outcome: Outcome, recipe: Recipe) -> tuple[LeftOutPoint, ...]:
+        assert gate.wait(timeout=30)
+        return (LeftOutPoint("one says 1", (CallId(1, 1),), 0, 10),)
+
+    monkeypatch.setattr(left_out, "left_out", slow)
+    async with chat_app(DUO) as bench:
+        try:
+            await bench.ask()
+            await bench.ask("And then?")
+            await bench.until_shown("judge says 2")
+            assert "left out" not in bench.shown()
+        finally:
+            gate.set()
+        await bench.until_shown("left out: 1 point (one 1)")
 
 
 async def test_a_measure_that_fails_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
