@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.table import Table
-from rich.text import Text
 from textual import on
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -13,9 +11,10 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from moa_tui.errors import UsageError
-from moa_tui.text.cells import cell_len, shorten
+from moa_tui.text.cells import cell_len, pad, shorten
 from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted
+from moa_tui.ui.rows.text_rows import prefixed, wrap
 from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 _WIDEST_NAME = 16
 # A sentence has no more characters; what is longer is cut, and can be read in its place.
 _LONGEST_POINT = 2_000
+_WIDEST, _NARROWEST_POINT = 110, 10
+# The cells of a line that are no text: frame, padding, scrollbar, the box and two spaces.
+_AROUND = 2 + 2 + 2 + 5
 
 
 class LeftOutScreen(GuardedDialog[bool | None]):
@@ -70,10 +72,12 @@ class LeftOutScreen(GuardedDialog[bool | None]):
         names = [shorten(points.names(place), _WIDEST_NAME) for place in range(len(points.points))]
         self._names = names
         self._name_cells = max(map(cell_len, names), default=0)
+        self._laid_out_cells = 0
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(id="title", markup=False)
+            self._laid_out_cells = self._text_cells
             yield OptionList(*map(self._row, range(len(self._points.points))), id="points", markup=False)
             yield KeyBar()
 
@@ -127,16 +131,28 @@ class LeftOutScreen(GuardedDialog[bool | None]):
         )
         self.query_one("#title", Static).update(Content(words))
 
-    def _row(self, index: int) -> Table:
-        """A box, the agent's name and the point, which are anybody's text and must not be read as markup."""
+    def _row(self, index: int) -> Content:
+        """A box, the agent's name and the point, whose further lines stand below its first.
+
+        Name and point are anybody's text, and are not read as markup.
+        """
+        box = "[x]" if index in self._points.marked else "[ ]"
         text = one_line(self._points.points[index].text[: _LONGEST_POINT + 1])
-        row = Table.grid(padding=(0, 1))
-        row.add_column(no_wrap=True)
-        row.add_column(no_wrap=True, width=self._name_cells)
-        row.add_column()
-        row.add_row(
-            Text("[x]" if index in self._points.marked else "[ ]"),
-            Text(self._names[index], style="italic"),
-            Text(text if len(text) <= _LONGEST_POINT else f"{text[:_LONGEST_POINT]}…", overflow="fold"),
+        if len(text) > _LONGEST_POINT:
+            text = f"{text[:_LONGEST_POINT]}…"
+        name = pad(self._names[index], self._name_cells)
+        first = Content.assemble(f"{box} ", (name, "italic"), " ")
+        return Content("\n").join(
+            row.content for row in prefixed(wrap(Content(text), self._text_cells), first)
         )
-        return row
+
+    @property
+    def _text_cells(self) -> int:
+        """The cells that a point has in a line."""
+        return max(_NARROWEST_POINT, min(self.app.size.width, _WIDEST) - _AROUND - self._name_cells)
+
+    def on_resize(self) -> None:
+        """Break the points anew where there is another width."""
+        if self._text_cells != self._laid_out_cells:
+            self._laid_out_cells = self._text_cells
+            self._redraw(range(len(self._points.points)))

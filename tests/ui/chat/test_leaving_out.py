@@ -138,6 +138,21 @@ async def test_a_point_is_shown_marked_in_its_answer_and_the_list_is_behind_it(p
         await bench.until_shown("[x] one")
 
 
+async def test_in_another_width_the_points_are_broken_anew_and_stay_marked() -> None:
+    long = (
+        "Its eggs weighed four kilograms each, and no other bird laid any that were as heavy as those were."
+    )
+    async with chat_app(DUO, size=(120, 40), **{**SAID, "one": [[long]]}) as bench:
+        await bench.ask()
+        await listed(bench)
+        await bench.press("space")
+        await bench.until_shown(f"[x] one {long[:70]}")
+        await bench.pilot.resize_terminal(60, 20)
+        await bench.until_shown(
+            "[x] one Its eggs weighed four kilograms each, and no", "│         other bird laid"
+        )
+
+
 async def test_a_hostile_point_is_shown_as_it_is() -> None:
     for text, readable in HOSTILE.items():
         async with chat_app(DUO, one=[[f"{BIRD} {text} nobody else says that."]], judge=[[BIRD]]) as bench:
