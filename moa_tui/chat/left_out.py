@@ -6,7 +6,7 @@ That a point was left out is no error of the answer: it may be wrong, or beside 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,10 @@ from moa_tui.engine.parsing import MOST_POINTS
 from moa_tui.errors import UsageError
 from moa_tui.text.cells import cell_len, shorten
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import counted, left_out_counts, money
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from moa_tui.chat.session import ChatSession
     from moa_tui.conversation import Turn
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 # Turns whose points are remembered; those looked at least recently are worked out again.
 _MOST_TURNS = 500
 _LONGEST_NAME_CELLS = 20
-# Stands for the names of the agents that made a point together.
-_SEVERAL = "several"
 
 
 @dataclass(slots=True)
@@ -51,12 +49,9 @@ class LeftOutList:
         return one_line(replies[call].agent) if call in replies else str(call)
 
     @property
-    def counts(self) -> Mapping[str, int]:
-        """How many points each agent alone made, by its name, the most first; last what several did."""
-        made = [set(map(self._name, point.calls)) for point in self.points]
-        counts = Counter(name for names in made if len(names) == 1 for name in names)
-        shared = sum(len(names) > 1 for names in made)
-        return {**dict(counts.most_common()), **({_SEVERAL: shared} if shared else {})}
+    def counts(self) -> Sequence[tuple[str, int]]:
+        """How many of the points stand in the words of each agent, with its name, the most first."""
+        return left_out_counts(self.points, self.turn.outcome.replies) if self.turn.outcome else ()
 
     def mark(self, place: int) -> None:
         """Mark the point number `place`, from 0, or take its mark away."""
@@ -159,7 +154,7 @@ def line_words(points: LeftOutList, width: int) -> str:
     if not points.points:
         return ""
     beginning = f"left out: {counted(len(points.points), 'point')}"
-    names = [f"{shorten(name, _LONGEST_NAME_CELLS)} {count}" for name, count in points.counts.items()]
+    names = [f"{shorten(name, _LONGEST_NAME_CELLS)} {count}" for name, count in points.counts]
     for shown in range(len(names), 0, -1):
         listed = ", ".join([*names[:shown], *(["…"] if shown < len(names) else [])])
         for words in (f"{beginning} ({listed}) · /left lists them", f"{beginning} ({listed})"):

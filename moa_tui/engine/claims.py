@@ -10,9 +10,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cache
+from typing import TYPE_CHECKING
 
 from moa_tui.engine.answer_words import NUMBER_WORDS
 from moa_tui.engine.words import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # The most characters of a text that are searched.
 _SEARCHED_CHARACTERS = 200_000
@@ -73,20 +77,21 @@ def claims(text: str) -> Counter[str]:
     return +found
 
 
-def numbers_of(text: str) -> frozenset[str]:
-    """The numbers of `text`, each once and in plain digits: without separators, decimals behind a point."""
+def numbers_of(text: str, text_words: Iterable[str]) -> frozenset[str]:
+    """The numbers of `text`, which has these words, each once: in digits, with decimals behind a point."""
     text = text[:_SEARCHED_CHARACTERS]
     written = (_plain_number(match[0]) for match in _WHOLE_NUMBER.finditer(_SEPARATOR.sub("", text)))
-    spelled = (_NUMBER_WORDS[word] for word in words(text) if word in _NUMBER_WORDS)
+    spelled = (_NUMBER_WORDS[word] for word in text_words if word in _NUMBER_WORDS)
     return frozenset([*written, *spelled])
 
 
-def is_negative(text: str) -> bool:
-    """True where `text` denies or forbids something, by a word of negation or one like `avoid`."""
-    text = _NO_NEGATION.sub(" ", text[:_SEARCHED_CHARACTERS].casefold())
-    if _CONTRACTION.search(text) or not _denials().isdisjoint(words(text)):
+def is_negative(text: str, text_words: Sequence[str]) -> bool:
+    """True where `text`, which has these words, denies or forbids something."""
+    if _NO_NEGATION.search(text := text[:_SEARCHED_CHARACTERS].casefold()):
+        text_words = words(text := _NO_NEGATION.sub(" ", text))
+    if _CONTRACTION.search(text) or not _denials().isdisjoint(text_words):
         return True
-    return not text.isascii() and _negation_part().search("".join(words(text))) is not None
+    return not text.isascii() and _negation_part().search("".join(text_words)) is not None
 
 
 def _plain_number(number: str) -> str:

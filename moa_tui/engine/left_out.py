@@ -20,6 +20,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.boilerplate import is_boilerplate
@@ -37,23 +38,28 @@ if TYPE_CHECKING:
 
 # The most of an answer that is looked at, in characters, where few answers have a tenth of it; of a longer
 # final answer it is not known what it lacks.
-MOST_CHARACTERS = 100_000
-MOST_FINAL_CHARACTERS = 400_000
+MOST_CHARACTERS = 60_000
+MOST_FINAL_CHARACTERS = 200_000
 MOST_POINTS = 500
 
 # The number of neighbouring statements of the final answer that a statement's words may be spread over.
 _NEIGHBOURS = 3
 # Words that are more common say nothing by themselves, and none counts for more than the rarest.
-_LEAST_RARITY, _MOST_RARITY = 1.2, 6.5
+_LEAST_RARITY, _MOST_RARITY = 1.2, 5.0
 _PER_DIGIT = 1.5
+# How much less a word counts that stands in every statement compared, as those of the prompt often do.
+_LOCAL = 0.9
 # The letters that stand for a word without its ending.
 _STEM = 6
 # The shares of a statement's words, by weight, that make it contained: in one statement, in neighbours.
-_IN_ONE, _IN_NEIGHBOURS = 0.36, 0.55
+_IN_ONE, _IN_NEIGHBOURS = 0.36, 0.5
+# Where neighbours have so many times more of its words than one of them, its numbers may be in any of them.
+_SPREAD = 1.1
 # From this share on, the word "not" in one of two statements alone makes them two.
 _NEARLY_ALL = 0.75
-# The share of both that two statements have in common that say the same.
-_SAME = 0.6
+# The mean share of their words that two statements of different answers have in common that say the same, and
+# how many others a statement is compared with.
+_SAME, _MOST_TRIES = 0.42, 3
 # A word in more statements than that counts as standing in all of them, so that the work stays bounded.
 _MOST_PLACES = 60
 # A point has that many letters and digits at least.
@@ -123,8 +129,8 @@ def points(final: str, texts: Mapping[CallId, str], cut: Collection[CallId] = ()
 
     The last statement of a text in `cut` does not count, since its end is missing.
     """
-    statements_by_call = missing_statements(final, texts, cut)
-    merged = _merged([(call, unit) for call, units in statements_by_call.items() for unit in units])
+    missing, weights = _missing(final, texts, cut)
+    merged = _merged([(call, unit) for call, units in missing.items() for unit in units], weights)
     return tuple(merged[:MOST_POINTS])
 
 
@@ -132,20 +138,27 @@ def missing_statements(
     final: str, texts: Mapping[CallId, str], cut: Collection[CallId] = ()
 ) -> dict[CallId, list[Unit]]:
     """The statements of each text that are not in `final`; none where that is too long to be read whole."""
+    return _missing(final, texts, cut)[0]
+
+
+def _missing(
+    final: str, texts: Mapping[CallId, str], cut: Collection[CallId]
+) -> tuple[dict[CallId, list[Unit]], _Weights]:
     if len(final) > MOST_FINAL_CHARACTERS:
-        return {call: [] for call in texts}
+        return {call: [] for call in texts}, _Weights([])
     final_units = [Unit.of(statement) for statement in statements(final, with_blocks=True)]
     units_by_call: dict[CallId, list[Unit]] = {}
     for call, text in texts.items():
-        found = [Unit.of(statement) for statement in statements(text[:MOST_CHARACTERS])]
+        units = [Unit.of(statement) for statement in statements(text[:MOST_CHARACTERS])]
         is_cut = call in cut or len(text) > MOST_CHARACTERS
-        units_by_call[call] = found[:-1] if is_cut else found
+        units_by_call[call] = units[:-1] if is_cut else units
     weights = _Weights([final_units, *units_by_call.values()])
     index = _Index(final_units, weights)
-    return {
+    missing = {
         call: [unit for unit in units if unit.is_point and not index.contains(unit)]
         for call, units in units_by_call.items()
     }
+    return missing, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +178,8 @@ class Unit:
         """The unit of a statement."""
         text = statement.text
         stems: dict[str, float] = {}
-        for word in terms(words(text)):
+        text_words = words(text)
+        for word in terms(text_words):
             if word.isdecimal():
                 continue
             how_rare = min(_MOST_RARITY, rarity(word))
@@ -173,16 +187,13 @@ class Unit:
                 for stem in _stems(word):
                     stems[stem] = how_rare
         letters = sum(map(str.isalnum, text[:80]))
-        numbers = numbers_of(text)
+        numbers = numbers_of(text, text_words)
         is_said = bool(stems)
         stems |= {f"#{number}": min(_MOST_RARITY, _PER_DIGIT * len(number)) for number in numbers}
         is_point = (
-            statement.kind != "other"
-            and letters >= _SHORTEST_POINT
-            and is_said
-            and not is_boilerplate(text)
+            statement.kind != "other" and letters >= _SHORTEST_POINT and is_said and not is_boilerplate(text)
         )
-        return cls(statement, stems, numbers, is_negative(text), is_point)
+        return cls(statement, stems, numbers, is_negative(text, text_words), is_point)
 
 
 def _stems(word: str) -> Iterable[str]:
@@ -209,15 +220,13 @@ class _Weights:
 
     def __init__(self, texts: Iterable[Sequence[Unit]]) -> None:
         units = [unit for text in texts for unit in text]
-        self._counts = Counter(stem for unit in units for stem in unit.rarity)
-        self._most = math.log1p(max(1, len(units)))
+        counts = Counter(stem for unit in units for stem in unit.rarity)
+        most = math.log1p(max(1, len(units)))
+        self._factors = {stem: 1.0 - _LOCAL * math.log1p(count) / most for stem, count in counts.items()}
 
     def of(self, unit: Unit) -> dict[str, float]:
         """The weight of each word of a statement."""
-        return {stem: how_rare * self._local(stem) for stem, how_rare in unit.rarity.items()}
-
-    def _local(self, stem: str) -> float:
-        return 1.0 - 0.6 * math.log1p(self._counts[stem]) / self._most
+        return {stem: how_rare * self._factors[stem] for stem, how_rare in unit.rarity.items()}
 
 
 class _Index:
@@ -233,6 +242,21 @@ class _Index:
 
     def contains(self, unit: Unit) -> bool:
         """True where the statements, or neighbours among them, say what `unit` says."""
+        of_one, of_neighbours, nearest, first = self.shares(unit)
+        if of_one < _IN_ONE and of_neighbours < _IN_NEIGHBOURS:
+            return False
+        if of_one >= _NEARLY_ALL and self._units[nearest].is_negative is not unit.is_negative:
+            return False
+        near = self._units[nearest : nearest + 1]
+        if of_neighbours >= _SPREAD * of_one:
+            near = [*near, *self._units[max(0, first) : first + _NEIGHBOURS]]
+        return all(any(number in other.numbers for other in near) for number in unit.numbers)
+
+    def shares(self, unit: Unit) -> tuple[float, float, int, int]:
+        """The largest share of a statement's words that one of the statements has, and that neighbours have.
+
+        Behind these shares, from 0 to 1, stand the place of that one, and of the first of the neighbours.
+        """
         weights = self._weights.of(unit)
         whole = sum(weights.values())
         single: Counter[int] = Counter()
@@ -249,47 +273,43 @@ class _Index:
                 starts.update(range(place - _NEIGHBOURS + 1, place + 1))
             for start in starts:
                 joined[start] += weight
-        best, share_of_one = self._best(single, everywhere, whole)
-        start, share_of_neighbours = self._best(joined, everywhere, whole)
-        if share_of_one < _IN_ONE and share_of_neighbours < _IN_NEIGHBOURS:
-            return False
-        if share_of_one >= _NEARLY_ALL and self._units[best].is_negative is not unit.is_negative:
-            return False
-        return unit.numbers <= self._numbers_near(best) | self._numbers_near(start + 1)
-
-    def _numbers_near(self, place: int) -> frozenset[str]:
-        near = self._units[max(0, place - 1) : place + 2]
-        return frozenset().union(*(unit.numbers for unit in near))
-
-    @staticmethod
-    def _best(shares: Counter[int], everywhere: float, whole: float) -> tuple[int, float]:
-        place, share = max(shares.items(), key=lambda entry: entry[1], default=(0, 0.0))
-        return place, (share + everywhere) / whole
+        nearest, of_one = max(single.items(), key=_second, default=(0, 0.0))
+        first, of_neighbours = max(joined.items(), key=_second, default=(0, 0.0))
+        return (of_one + everywhere) / whole, (of_neighbours + everywhere) / whole, nearest, first
 
 
-def _merged(missing: Sequence[tuple[CallId, Unit]]) -> list[LeftOutPoint]:
-    """The points of the statements that no final answer has; those that say the same are one."""
-    chosen: list[tuple[Unit, list[CallId]]] = []
+_second = itemgetter(1)
+
+
+def _merged(missing: Sequence[tuple[CallId, Unit]], weights: _Weights) -> list[LeftOutPoint]:
+    """The points of statements that the final answer does not have; those that say the same are one."""
+    merged: list[tuple[Unit, float, list[CallId]]] = []
     places: dict[str, list[int]] = defaultdict(list)
     for call, unit in missing:
-        whole = sum(unit.rarity.values())
+        of_unit = weights.of(unit)
+        whole = sum(of_unit.values())
         shared: Counter[int] = Counter()
-        for stem, how_rare in unit.rarity.items():
+        for stem, weight in of_unit.items():
             for place in places[stem][-_MOST_PLACES:]:
-                shared[place] += how_rare
-        for place, share in shared.most_common(3):
-            other, calls = chosen[place]
-            both = whole + sum(other.rarity.values()) - share
-            is_same = other.numbers == unit.numbers and other.is_negative is unit.is_negative
-            if is_same and share >= _SAME * both:
+                shared[place] += weight
+        for place, share in shared.most_common(_MOST_TRIES):
+            other, other_whole, calls = merged[place]
+            likeness = (share / whole + share / other_whole) / 2
+            if likeness >= _SAME and _agree(unit, other, likeness):
                 if call not in calls:
                     calls.append(call)
                 break
         else:
-            for stem in unit.rarity:
-                places[stem].append(len(chosen))
-            chosen.append((unit, [call]))
+            for stem in of_unit:
+                places[stem].append(len(merged))
+            merged.append((unit, whole, [call]))
     return [
         LeftOutPoint(unit.statement.text, tuple(calls), unit.statement.start, unit.statement.end)
-        for unit, calls in chosen
+        for unit, _, calls in merged
     ]
+
+
+def _agree(unit: Unit, other: Unit, likeness: float) -> bool:
+    """True where two statements that are alike differ by no number and no negation."""
+    is_denied = likeness >= _NEARLY_ALL and unit.is_negative is not other.is_negative
+    return not is_denied and (unit.numbers <= other.numbers or other.numbers <= unit.numbers)

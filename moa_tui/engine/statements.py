@@ -178,6 +178,8 @@ def _sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
             word = _LAST_WORD.search(text, max(last, found.start() - 40), found.start())
             if word is not None and _is_short(word[1], text[word.start() - 1]):
                 continue
+        if found[0].startswith((".", "…")) and text[found.end() : found.end() + 3].lstrip()[:1].islower():
+            continue
         last = found.end()
         yield last
     if last < end:

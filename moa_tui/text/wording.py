@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.recipe import IMPORTED
@@ -9,8 +11,9 @@ from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
+    from moa_tui.engine.left_out import LeftOutPoint
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import CallId, Outcome, Reply
 
@@ -26,6 +29,10 @@ GLYPHS = {
     "stopped": "■",
     "excluded": "–",
 }
+
+# The agents that a line of what was left out names.
+_MOST_NAMED = 4
+_EMPHASIS = re.compile(r"\*\*|__|`")
 
 
 def counted(number: int, thing: str) -> str:
@@ -92,6 +99,35 @@ def describe(reply: Reply) -> str:
         parts.append(money(reply.cost))
     line = ", ".join(parts)
     return f"{line}: {one_line(reply.error.message)}" if reply.error else line
+
+
+def left_out_line(points: Sequence[LeftOutPoint], replies: Mapping[CallId, Reply]) -> str:
+    """What an answer left out, in a line such as `left out: 7 points (glm 3, kimi 2, 2 more of others)`.
+
+    A point that several agents make counts for the one whose words it is listed in.
+    """
+    if not points:
+        return "left out: nothing"
+    counts = left_out_counts(points, replies)
+    named = [f"{agent} {count}" for agent, count in counts[:_MOST_NAMED]]
+    if others := sum(count for _, count in counts[_MOST_NAMED:]):
+        named.append(f"{others} more of others")
+    return f"left out: {counted(len(points), 'point')} ({', '.join(named)})"
+
+
+def left_out_counts(points: Sequence[LeftOutPoint], replies: Mapping[CallId, Reply]) -> list[tuple[str, int]]:
+    """How many of the points stand in the words of each agent, with its name, the most first."""
+    return Counter(one_line(replies[point.calls[0]].agent) for point in points).most_common()
+
+
+def left_out_text(point: LeftOutPoint) -> str:
+    """A point on one line, without the marks of bold text and of code."""
+    return one_line(_EMPHASIS.sub("", point.text))
+
+
+def left_out_source(point: LeftOutPoint, replies: Mapping[CallId, Reply]) -> str:
+    """Who makes a point and where that stands, such as `L1.2 glm, L1.3 kimi`."""
+    return ", ".join(f"{call} {one_line(replies[call].agent)}" for call in point.calls)
 
 
 def summary(recipe: Recipe, outcome: Outcome) -> str:

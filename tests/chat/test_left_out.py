@@ -127,11 +127,10 @@ async def test_where_there_is_nothing_to_list_that_is_said(
 async def test_the_line_names_whoever_said_most_first_and_as_many_as_fit(session: ChatSession) -> None:
     turn = named(await answered(session), a="meta-llama/Llama-4-Maverick-17B-128E-Instruct", b="kimi")
     points = list_of(turn, point("1", A), point("2", B), point("3", A, B), point("4", B))
-    long, short = "meta-llama/Llama-4-… 1", "kimi 2"
-    assert line_words(points, 90) == f"left out: 4 points ({short}, {long}, several 1) · /left lists them"
-    assert line_words(points, 80) == f"left out: 4 points ({short}, {long}, several 1)"
-    assert line_words(points, 54) == f"left out: 4 points ({short}, {long}, …)"
-    assert line_words(points, 40) == f"left out: 4 points ({short}, …)"
+    long, short = "meta-llama/Llama-4-… 2", "kimi 2"
+    assert line_words(points, 80) == f"left out: 4 points ({long}, {short}) · /left lists them"
+    assert line_words(points, 60) == f"left out: 4 points ({long}, {short})"
+    assert line_words(points, 46) == f"left out: 4 points ({long}, …)"
     assert line_words(points, 25) == "left out: 4 points"
     assert line_words(list_of(turn, point("1", B)), 80).startswith("left out: 1 point (kimi 1)")
     assert all(cell_len(line_words(points, width)) <= width for width in range(1, 100))

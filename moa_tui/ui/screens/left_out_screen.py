@@ -12,8 +12,7 @@ from textual.widgets import OptionList, Static
 
 from moa_tui.errors import UsageError
 from moa_tui.text.cells import cell_len, pad, shorten
-from moa_tui.text.safe import one_line
-from moa_tui.text.wording import counted
+from moa_tui.text.wording import counted, left_out_text
 from moa_tui.ui.rows.text_rows import prefixed, wrap
 from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
@@ -137,7 +136,7 @@ class LeftOutScreen(GuardedDialog[bool | None]):
         Name and point are anybody's text, and are not read as markup.
         """
         box = "[x]" if index in self._points.marked else "[ ]"
-        text = one_line(self._points.points[index].text[: _LONGEST_POINT + 1])
+        text = left_out_text(self._points.points[index])[: _LONGEST_POINT + 1]
         if len(text) > _LONGEST_POINT:
             text = f"{text[:_LONGEST_POINT]}…"
         name = pad(self._names[index], self._name_cells)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.left_out import missing_statements, points
+from moa_tui.engine.statements import Statement
 from moa_tui.engine.values import CallId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tests.engine.left_out_sets import Answer, AnswerSet
 
 # The most characters between the end of a statement and its mark: emphasis, or the end of a row.
@@ -39,14 +39,25 @@ class Score:
         return self.right / self.labelled if self.labelled else 1.0
 
 
-def scores(sets: Sequence[AnswerSet]) -> dict[str, Score]:
-    """The scores of all sets, of each kind and of each language; of statements that differ by a number too."""
+Listing = Callable[[str, Mapping[CallId, str]], Mapping[CallId, Sequence[Statement]]]
+"""What lists the statements of each text that a final answer does not have."""
+
+
+def listed(final: str, texts: Mapping[CallId, str]) -> dict[CallId, list[Statement]]:
+    """The statements that the product lists."""
+    return {
+        call: [unit.statement for unit in units] for call, units in missing_statements(final, texts).items()
+    }
+
+
+def scores(sets: Sequence[AnswerSet], listing: Listing = listed) -> dict[str, Score]:
+    """The scores of all sets, of each kind and language, and of statements that differ by one word."""
     by_name: dict[str, Score] = defaultdict(Score)
     for answer_set in sets:
         texts = {CallId(1, index): answer.text for index, answer in enumerate(answer_set.answers, 1)}
-        listed = missing_statements(answer_set.final, texts)
+        missing = listing(answer_set.final, texts)
         for call, answer in zip(texts, answer_set.answers, strict=True):
-            ends = [(unit.statement.end, unit.statement.text) for unit in listed[call]]
+            ends = [(statement.end, statement.text) for statement in missing[call]]
             _add(by_name, answer_set, answer, ends)
     return by_name
 
@@ -84,8 +95,7 @@ def shared_points(sets: Sequence[AnswerSet]) -> tuple[int, int]:
             for label in answer.labels:
                 if label.shared:
                     calls[label.shared].add(call)
-        listed = points(answer_set.final, texts)
-        together = [set(point.calls) for point in listed]
+        together = [set(point.calls) for point in points(answer_set.final, texts)]
         labelled += len(calls)
         right += sum(shared in together for shared in calls.values())
     return right, labelled
