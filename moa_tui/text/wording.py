@@ -33,8 +33,6 @@ GLYPHS = {
 # The agents that a line of what was left out names.
 _MOST_NAMED = 4
 _EMPHASIS = re.compile(r"\*\*|__|`")
-# A smaller share would be shown as 0 %.
-_LEAST_OVERLAP = 0.005
 
 
 def counted(number: int, thing: str) -> str:
@@ -121,11 +119,16 @@ def left_out_line(points: Sequence[LeftOutPoint], replies: Mapping[CallId, Reply
     """
     if not points:
         return "left out: nothing"
-    counts = Counter(one_line(replies[point.calls[0]].agent) for point in points).most_common()
+    counts = left_out_counts(points, replies)
     named = [f"{agent} {count}" for agent, count in counts[:_MOST_NAMED]]
     if others := sum(count for _, count in counts[_MOST_NAMED:]):
         named.append(f"{others} more of others")
     return f"left out: {counted(len(points), 'point')} ({', '.join(named)})"
+
+
+def left_out_counts(points: Sequence[LeftOutPoint], replies: Mapping[CallId, Reply]) -> list[tuple[str, int]]:
+    """How many of the points stand in the words of each agent, with its name, the most first."""
+    return Counter(one_line(replies[point.calls[0]].agent) for point in points).most_common()
 
 
 def left_out_text(point: LeftOutPoint) -> str:
@@ -156,9 +159,5 @@ def summary(recipe: Recipe, outcome: Outcome) -> str:
     parts.append(f"{calls} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")
     parts.append(price(outcome.cost, is_local=outcome.local))
-    ranked = sorted(outcome.metrics.overlap, key=lambda overlap: overlap.ngram_share, reverse=True)
-    if top := [overlap for overlap in ranked[:2] if overlap.ngram_share >= _LEAST_OVERLAP]:
-        shares = (f"{outcome.replies[overlap.call].agent} {overlap.ngram_share:.0%}" for overlap in top)
-        parts.append(f"most overlap: {', '.join(shares)}")
     notes = (f"  note: {one_line(note)}" for note in outcome.notes)
     return "\n".join([one_line(f"{recipe.label}: {' · '.join(parts)}"), *notes])

@@ -31,6 +31,7 @@ from moa_tui.ui.screens import (
     checklist_screen,
     guide_screen,
     help_screen,
+    left_out_screen,
     link_screen,
     palette,
     theme_screen,
@@ -442,6 +443,11 @@ def _classes_with_keys() -> tuple[type[DOMNode], ...]:
         *(inspector_screen.InspectorScreen, recipe_screen.RecipeScreen, sessions_screen.SessionsScreen),
         *(session_dialogs.TextScreen, session_dialogs.FormatScreen, fork_screen.ForkScreen),
         *(stats_screen.StatsScreen, compare_screen.CompareScreen, compare_panes.ComparePanes),
-        *(checklist_screen.ChecklistScreen, trust_screen.TrustScreen, recipe_editor.RecipeEditor),
+        *(
+            checklist_screen.ChecklistScreen,
+            left_out_screen.LeftOutScreen,
+            trust_screen.TrustScreen,
+            recipe_editor.RecipeEditor,
+        ),
         *(recipe_editor.Lineup, options_form.OptionsForm, options_form.OptionField, options_form.OptionLine),
     )

@@ -131,6 +131,7 @@ _COMMANDS = (
     _command(
         "use", "N | L.N", "take an agent's answer as the answer", lambda chat, name: chat.changing.use(name)
     ),
+    _command("left", "", "what the answer left out", lambda chat, _: chat.leaving_out.show()),
     Command(
         CommandHint("compare", "A B [C] [PROMPT]", "recipes side by side; blind A B hides names", True),
         lambda chat, prompt: chat.comparing.compare(prompt),

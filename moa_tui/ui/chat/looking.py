@@ -111,8 +111,14 @@ class Looking:
 
     def inspect(self, run: RunView, call: CallId) -> None:
         """Show one agent alone."""
-        self._view.show_dialog(
-            inspector_screen.InspectorScreen(run, call, copy=self._view.copy, stop_call=self.stop_call)
+        self._view.show_dialog(self.inspector(run, call))
+
+    def inspector(
+        self, run: RunView, call: CallId, passage: tuple[int, int] | None = None
+    ) -> inspector_screen.InspectorScreen:
+        """The screen that shows one agent alone; `passage` is what of its answer is marked, in characters."""
+        return inspector_screen.InspectorScreen(
+            run, call, copy=self._view.copy, stop_call=self.stop_call, passage=passage
         )
 
     def stop_call(self, call: CallId) -> None:

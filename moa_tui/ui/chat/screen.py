@@ -104,7 +104,10 @@ class ChatScreen(Screen[None]):
         with ChatBody(id="body"):
             with Vertical(id="chat"):
                 yield Welcome(id="welcome")
-                yield Transcript(id="transcript")
+                leaving_out = self.controllers.leaving_out
+                yield Transcript(
+                    on_end_seen=leaving_out.work_out, on_left_out=leaving_out.show_soon, id="transcript"
+                )
             yield RunPanel(id="panel")
         yield FindBar()
         yield Static(id="queue", markup=False)

@@ -10,7 +10,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
-from moa_tui.ui.rows import markdown_rows
+from moa_tui.ui.rows import markdown_rows, passage
 from moa_tui.ui.rows.layout_thread import on_layout_thread
 from moa_tui.ui.rows.rows_widget import SIDEWAYS_KEYS, RowsWidget
 from moa_tui.ui.rows.text_rows import GrowingText, extract
@@ -53,6 +53,8 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._is_markdown = False
         self._follows_end = True
         self._has_given_rows = False
+        self._passage: tuple[int, int] | None = None
+        """Where the marked passage of the text begins and ends, in characters."""
         self._thumb = (0, 0, 0)
         self._place: _Place | None = None
 
@@ -84,6 +86,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         """Show another text, as Markdown or as plain lines. `follow` scrolls to its end as it grows."""
         self._is_markdown = markdown
         self._follows_end = follow
+        self._passage, self.found = None, {}
         self._has_given_rows = False
         self._place = None
         if text != self._text.source:
@@ -96,6 +99,25 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         if not follow:
             self.scroll_to(y=0, animate=False)
         self._lay_out()
+
+    def mark(self, start: int, end: int) -> None:
+        """Mark the passage of the text from character `start` to `end`, and scroll to it.
+
+        Where the text is being rendered, that is done once it is; and anew in another width.
+        """
+        self._passage = (start, end)
+        self._show_passage()
+
+    def _show_passage(self) -> None:
+        if self._passage is None or not self._text.width:
+            return
+        is_rendered = bool(self._text.rendered_characters)
+        parts = passage.places_of(self.rows, self.source, *self._passage, is_markdown=is_rendered)
+        self.found = {row: [(start, end)] for row, start, end in parts}
+        self.forget()
+        first = parts[0][0] if parts else passage.nearest_row(self.rows, self.source, self._passage[0])
+        self.scroll_to(y=max(0, first - self.size.height // 3), animate=False)
+        self.refresh()
 
     def finish(self, text: str) -> None:
         """Show the complete `text` as Markdown, and keep the reader's place in it."""
@@ -139,6 +161,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         if self._place is not None and self._place.row_now == self.scroll_y:
             self._return_to_place()
         self._update_height()
+        self._show_passage()
         self.draw_thumb()
 
     def _update_height(self, first_changed: int = 0) -> None:
@@ -207,6 +230,8 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
                 self._text.resize(width)
                 self._return_to_place()
             self.forget()
+            self._update_height()
+            self._show_passage()
         self._update_height()
 
     def _remember_place(self) -> None:

@@ -57,8 +57,20 @@ class Transcript(VerticalScroll, can_focus=False):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        on_end_seen: Callable[[Turn, RunView], None] | None = None,
+        on_left_out: Callable[[RunView], None] | None = None,
+        id: str | None = None,
+    ) -> None:
+        """`on_end_seen` is called when a turn that is over has first come into view.
+
+        `on_left_out` is called when the user wants to see what the answer of a turn's run left out.
+        """
         super().__init__(id=id)
+        self._on_end_seen = on_end_seen
+        self._on_left_out = on_left_out
         self._entries: list[TurnEntry] = []
         self._first = self._last = 0
         self._generation = 0
@@ -70,6 +82,16 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def on_mount(self) -> None:
         self.anchor()
+
+    def on_turn_view_end_seen(self, event: TurnView.EndSeen) -> None:
+        event.stop()
+        if self._on_end_seen is not None:
+            self._on_end_seen(event.turn, event.run)
+
+    def on_turn_view_left_out_requested(self, event: TurnView.LeftOutRequested) -> None:
+        event.stop()
+        if self._on_left_out is not None:
+            self._on_left_out(event.run)
 
     @property
     def views(self) -> list[TurnView]:

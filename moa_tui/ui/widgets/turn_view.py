@@ -48,6 +48,7 @@ class TurnView(RowsWidget, can_focus=True):
         Binding("y", "copy_answer", "Copy answer", id="turn.copy"),
         Binding("c", "copy_code", "Copy code", id="turn.copy_code"),
         Binding("o", "links", "Links", id="turn.links"),
+        Binding("l", "left_out", "Left out", id="turn.left_out"),
         Binding("e", "expand", "Whole prompt", id="turn.expand", show=False),
         Binding("left", "alternative(-1)", "Alternative before", id="turn.alternative_before", show=False),
         Binding("right", "alternative(1)", "Alternative after", id="turn.alternative_after", show=False),
@@ -65,6 +66,19 @@ class TurnView(RowsWidget, can_focus=True):
     @frozen_message
     class PanesRequested(Message):
         """The user wants to see the panes of this turn's run, or to close them."""
+
+        run: RunView
+
+    @frozen_message
+    class EndSeen(Message):
+        """The turn is over, and a part of it has come into view for the first time."""
+
+        turn: Turn
+        run: RunView
+
+    @frozen_message
+    class LeftOutRequested(Message):
+        """The user wants to see what the answer of this turn's run left out."""
 
         run: RunView
 
@@ -108,6 +122,7 @@ class TurnView(RowsWidget, can_focus=True):
         self._rows: list[Row] = []
         self._frame_lines: list[str] = []
         self._is_rendering = False
+        self._was_end_seen = False
         self._next_block_search = 0
         """Characters of the answer at which its whole blocks are looked for again."""
 
@@ -288,6 +303,9 @@ class TurnView(RowsWidget, can_focus=True):
         return len(self._rows)
 
     def render_line(self, y: int) -> Strip:
+        if self.run.over and not self._was_end_seen:
+            self._was_end_seen = True
+            self.post_message(self.EndSeen(self.turn, self.run))
         return self.paint(y, self.size.width)
 
     def action_panes(self) -> None:
@@ -298,6 +316,9 @@ class TurnView(RowsWidget, can_focus=True):
 
     def action_copy_code(self) -> None:
         self.post_message(self.CopyRequested("\n\n".join(self.code)))
+
+    def action_left_out(self) -> None:
+        self.post_message(self.LeftOutRequested(self.run))
 
     def action_links(self) -> None:
         self.post_message(self.LinksRequested(self._rendered.links))

@@ -109,7 +109,10 @@ async def test_a_run_that_failed_has_an_error_of_every_line_and_no_answer() -> N
 
 async def test_notes_stand_under_the_numbers() -> None:
     async with chat_app(
-        recipe(["alone", "broken"], ["judge"]), broken=[[ModelError("server", "down", 400)]]
+        recipe(["alone", "broken"], ["judge"]),
+        alone=[["The same."]],
+        broken=[[ModelError("server", "down", 400)]],
+        judge=[["The same."]],
     ) as bench:
         await bench.ask()
         shown = plain(bench)
