@@ -35,7 +35,7 @@ def vector(text_words: Iterable[str]) -> Vector:
     """The TF-IDF vector of a text, given as its words, at unit length; empty for a text without words."""
     common = _common_words()
     weights = {
-        term: count * (common[term] if term in common else _rarity(term))
+        term: count * (common[term] if term in common else rarity(term))
         for term, count in Counter(terms(text_words)).items()
     }
     length = math.sqrt(sum(weight * weight for weight in weights.values()))
@@ -48,7 +48,12 @@ def cosine(first: Mapping[str, float], second: Mapping[str, float]) -> float:
     return min(1.0, sum(weight * longer[term] for term, weight in shorter.items() if term in longer))
 
 
-def _rarity(term: str) -> float:
+def common_words() -> Mapping[str, float]:
+    """The inverse document frequencies of the words that the list has."""
+    return _common_words()
+
+
+def rarity(term: str) -> float:
     """The inverse document frequency of a term that the list does not have."""
     if term.isdecimal():
         return min(_RAREST, _PER_DIGIT * len(term))
