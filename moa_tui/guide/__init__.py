@@ -16,6 +16,7 @@ from pathlib import Path
 
 from moa_tui.errors import UsageError
 from moa_tui.guide.index import Index, Match
+from moa_tui.guide.pieces import Piece, read
 
 FOLDER = Path(__file__).parent
 ORDER = (
@@ -28,6 +29,7 @@ ORDER = (
 
 _HEADING = re.compile(r"(#{1,4}) +(.+)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_LINK = re.compile(r"\[([a-z-]+)\]\(\1\.md\)")
 # In words; two words stand beside each other in many places.
 _SHORTEST_PHRASE = 3
 # In characters; a longer text is no message of the program.
@@ -41,6 +43,11 @@ class Section:
     topic: str
     heading: str
     text: str
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The text in pieces; a link to a page is the command that prints it."""
+        return read(_LINK.sub(r"`moa-tui guide \1`", self.text))
 
     @cached_property
     def running_text(self) -> str:

@@ -41,9 +41,11 @@ _EARLIER_SHARE = 0.4
 _STRANGE_SHARE = 1.5
 # Lists that one looks things up in: an explanation elsewhere is the better answer where there is one.
 _PRIORS = {"troubleshooting": 0.8, "errors": 0.8, "screen-keys": 0.7, "keys": 0.9}
+# In characters: a shorter section leads to others and says little itself.
+_SHORTEST_TEXT, _STUB_PRIOR = 120, 0.6
 # A section answers with so much of the question, or with less where that is said in many ways; everyday words
 # alone ask for nothing.
-_COVERED, _PARTLY_COVERED, _SURE_SCORE, _LEAST_SCORE = 0.55, 0.28, 7.0, 1.5
+_COVERED, _PARTLY_COVERED, _SURE_SCORE, _LEAST_SCORE = 0.55, 0.4, 7.0, 3.0
 _EXAMPLE = re.compile(r'"[^"\n]* [^"\n]*"')
 # In characters; no heading is longer.
 _LONGEST_HEADING = 500
@@ -125,7 +127,7 @@ class Index:
             frozenset(defined),
             frozenset(words(heading)),
             is_opening,
-            _PRIORS.get(topic, 1.0),
+            _PRIORS.get(topic, 1.0) * (_STUB_PRIOR if len(text) < _SHORTEST_TEXT else 1.0),
         )
 
     def matches(self, question: str, earlier: str = "") -> list[Match]:
@@ -205,7 +207,7 @@ class Index:
         """How much it says that a section has this stem."""
         holding = len(self._places[form])
         in_manual = math.log(1 + len(self._fields) / (holding + 0.5))
-        return in_manual * wording.rarity(form) ** _COMMONNESS_POWER
+        return in_manual * math.pow(wording.rarity(form), _COMMONNESS_POWER)
 
 
 def _indexed(piece: pieces.Piece) -> str:

@@ -98,7 +98,7 @@ def _read(lines: Sequence[str]) -> Iterator[Piece]:
             code = "\n".join(lines[number + 1 : end]).strip("\n")
             block += 1
             if code.strip():
-                yield Piece("code", code, block, fence[2].strip())
+                yield Piece("code", code, block, fence[2].partition(" ")[0].strip())
             number, block = end + 1, block + 1
             continue
         if line.startswith("|") and number + 1 < len(lines) and _is_rule(lines[number + 1]):

@@ -17,7 +17,7 @@ COVERED = {
     "how do I limit spending to 5 dollars a day": ["budgets/Limit a conversation"],
     "can it be faster?": ["speed/Speed", "speed/", "local-models/When it is slow"],
     "it is so slow, what can I do": ["speed/", "local-models/When it is slow"],
-    "what is a mixture of agents?": ["how-it-works/The idea", "how-it-works/"],
+    "what is a mixture of agents?": ["how-it-works/What a Mixture"],
     "is a mixture really better than a single model?": ["how-it-works/", "strategies/Which"],
     "which recipe should i take for programming": ["strategies/Which recipe"],
     "how do i save a chat to a file": ["export/Export"],
