@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from moa_tui.errors import UsageError
-from moa_tui.guide.index import Index, Match
+from moa_tui.guide.matching import Index, Match
 from moa_tui.guide.pieces import Piece, read
 
 FOLDER = Path(__file__).parent

@@ -6,7 +6,7 @@ import pytest
 
 from moa_tui import guide
 from moa_tui.guide import wording
-from moa_tui.guide.index import Index
+from moa_tui.guide.matching import Index
 from tests.guide.questions import (
     COVERED,
     FOLLOW_UPS,
