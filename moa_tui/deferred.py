@@ -54,6 +54,9 @@ MODULES = (
     "moa_tui.store.reader",
     "moa_tui.store.search_text",
     # What a key opens.
+    "moa_tui.guide",
+    "moa_tui.ui.screens.guide_hits",
+    "moa_tui.ui.screens.guide_screen",
     "moa_tui.ui.screens.help_screen",
     "moa_tui.ui.screens.palette",
     "moa_tui.ui.screens.recipes.model_screen",

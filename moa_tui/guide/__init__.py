@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from moa_tui.errors import UsageError
+from moa_tui.guide.index import SectionIndex
 from moa_tui.guide.matching import Index, Match
 from moa_tui.guide.pieces import Piece, read
 
@@ -30,19 +31,19 @@ ORDER = (
 _HEADING = re.compile(r"(#{1,4}) +(.+)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _LINK = re.compile(r"\[([a-z-]+)\]\(\1\.md\)")
-# In words; two words stand beside each other in many places.
-_SHORTEST_PHRASE = 3
-# In characters; a longer text is no message of the program.
-_LONGEST_PHRASE = 500
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: its heading, and the Markdown below it up to the next heading of any level."""
+    """A part of a page: its heading, and the Markdown below it up to the next heading of any level.
+
+    `line` is the number of the heading's line in the page, from 0 on.
+    """
 
     topic: str
     heading: str
     text: str
+    line: int = 0
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -68,17 +69,17 @@ class Page:
     def sections(self) -> tuple[Section, ...]:
         """The page in sections, the first of them under the page's title."""
         sections: list[Section] = []
-        heading, lines, fence = self.title, list[str](), ""
-        for line in self.text.splitlines()[1:]:
+        heading, lines, fence, first = self.title, list[str](), "", 0
+        for number, line in enumerate(self.text.splitlines()[1:], 1):
             mark = _FENCE.match(line)
             if mark is not None:
                 fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
             if not fence and (found := _HEADING.fullmatch(line)) is not None:
-                sections.append(Section(self.topic, heading, "\n".join(lines).strip()))
-                heading, lines = found[2], []
+                sections.append(Section(self.topic, heading, "\n".join(lines).strip(), first))
+                heading, lines, first = found[2], [], number
             else:
                 lines.append(line)
-        sections.append(Section(self.topic, heading, "\n".join(lines).strip()))
+        sections.append(Section(self.topic, heading, "\n".join(lines).strip(), first))
         return tuple(sections)
 
 
@@ -111,6 +112,18 @@ def nearest_topics(name: str, most: int = 3) -> list[str]:
     return list(dict.fromkeys([*alike, *about]))[:most]
 
 
+def search(query: str, *, is_typing: bool = False) -> list[Section]:
+    """The sections that have any word of `query` that is no everyday word, the best first.
+
+    A section is better the more of the words it has, the rarer these are in general and in the guide, and if
+    they stand in its heading. Those that hold `query` word for word, or a message that stands in it, come
+    first. With `is_typing`, the last word is only the beginning of one.
+    """
+    if is_typing:
+        return _section_index().search(query, is_typing=True)
+    return [found.section for found in answers(query)]
+
+
 @dataclass(frozen=True)
 class Found:
     """A section that is about a question, and how well it answers it."""
@@ -119,23 +132,16 @@ class Found:
     match: Match
 
 
-def search(query: str) -> list[Section]:
-    """The sections that have any word of `query` that is no everyday word, the best first.
-
-    A section is better the more of the words it has, the rarer these are in general and in the guide, and if
-    they stand in its heading. Those that hold `query` word for word, such as a message, come first.
-    """
-    return [found.section for found in answers(query)]
-
-
 def answers(question: str, earlier: str = "") -> list[Found]:
     """The sections that `search` finds, with how well each answers. `earlier` is what it may go on from."""
-    sections = _sections()
-    found = [Found(sections[match.section], match) for match in _index().matches(question, earlier)]
-    phrase = " ".join(question[:_LONGEST_PHRASE].casefold().split())
-    if phrase.count(" ") >= _SHORTEST_PHRASE - 1:
-        found.sort(key=lambda each: phrase not in each.section.running_text)
-    return found
+    sections, quoting = _sections(), _section_index().quoting(question)
+    matches = {match.section: match for match in _matching().matches(question, earlier)}
+    quoted = [
+        matches.get(number, Match(number, 0.0, 0.0, {}))
+        for number in sorted(quoting, key=lambda number: -quoting[number])
+    ]
+    others = (match for number, match in matches.items() if number not in quoting)
+    return [Found(sections[match.section], match) for match in (*quoted, *others)]
 
 
 @cache
@@ -144,8 +150,13 @@ def _sections() -> tuple[Section, ...]:
 
 
 @cache
-def _index() -> Index:
+def _matching() -> Index:
     return Index((section.topic, section.heading, section.text) for section in _sections())
+
+
+@cache
+def _section_index() -> SectionIndex:
+    return SectionIndex(_sections())
 
 
 def _read(topic: str) -> Page:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moa_tui import guide
 from moa_tui.errors import UsageError
 from moa_tui.ui.chat.requests import HelpRequested, QuitRequested, ThemeRequested
 from moa_tui.ui.prompt.completion import CommandHint
@@ -57,6 +58,10 @@ async def _resume(chat: Controllers, name: str) -> None:
         chat.switching.show_list()
 
 
+def _topics() -> list[tuple[str, str]]:
+    return [(page.topic, page.summary) for page in guide.pages()]
+
+
 def _command(name: str, usage: str, description: str, action: Action) -> Command:
     return Command(
         CommandHint(name, usage, description, False), lambda chat, words: action(chat, words.written)
@@ -64,7 +69,10 @@ def _command(name: str, usage: str, description: str, action: Action) -> Command
 
 
 _COMMANDS = (
-    _command("help", "", "list the keys", lambda chat, _: chat.view.post(HelpRequested())),
+    Command(
+        CommandHint("help", "[TOPIC]", "the keys and the guide", choices=_topics),
+        lambda chat, words: chat.view.post(HelpRequested(words.written)),
+    ),
     _command("new", "", "begin another conversation", lambda chat, _: chat.switching.begin()),
     _command("recipe", "[NAME]", "choose the recipe", lambda chat, name: chat.choosing.use_recipe(name)),
     _command(

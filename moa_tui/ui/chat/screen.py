@@ -55,6 +55,7 @@ class ChatScreen(Screen[None]):
     """Lays the chat out, and hands every key, click and command to the controller that it is for."""
 
     HELP_TITLE = "The chat"
+    HELP_TOPIC = "chat"
     AUTO_FOCUS = "Prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),

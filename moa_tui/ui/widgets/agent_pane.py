@@ -26,6 +26,7 @@ class AgentPane(FramedPane):
     """Shows one call, running or over, and posts what the user wants done with it."""
 
     HELP_TITLE = "An agent's pane"
+    HELP_TOPIC = "steering"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "inspect", "Inspect", id="pane.inspect"),
         Binding("s", "stop_call", "Stop it", id="pane.stop"),

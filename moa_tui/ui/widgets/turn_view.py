@@ -40,6 +40,7 @@ class TurnView(RowsWidget, can_focus=True):
     """
 
     HELP_TITLE = "A turn"
+    HELP_TOPIC = "steering"
     # A click is for selecting text; the keys stay with the prompt.
     FOCUS_ON_CLICK = False
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -74,6 +74,7 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
     """
 
     HELP_TITLE = "Recipe editor"
+    HELP_TOPIC = "recipes"
     CSS_PATH = "recipe_editor.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-middle"), (100, "-wide")]  # noqa: RUF012 - so typed in the base
     BINDINGS: ClassVar[list[BindingType]] = [

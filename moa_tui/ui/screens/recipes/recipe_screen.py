@@ -37,6 +37,7 @@ class RecipeScreen(GuardedDialog[Recipe | None]):
     """Lists the recipes, and gives the chosen or edited one; None where none was chosen."""
 
     HELP_TITLE = "Recipes"
+    HELP_TOPIC = "strategies"
     CSS_PATH = "recipe_screen.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - so typed in the base
     BINDINGS: ClassVar[list[BindingType]] = [
