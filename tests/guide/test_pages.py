@@ -172,6 +172,7 @@ def test_a_message_is_found_by_its_words() -> None:
 def test_nothing_is_found_where_no_word_is_in_the_guide() -> None:
     assert guide.search("xyzzy qwrtz") == []
     assert guide.search("how do I") == []
+    assert guide.search("what is 2+2") == []
     assert guide.search("") == []
 
 
