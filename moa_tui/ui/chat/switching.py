@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moa_tui.chat import command_words
 from moa_tui.chat.conversations import Resumed
 from moa_tui.errors import DatabaseLostError, OpenElsewhereError, UsageError
-from moa_tui.formats import export
 from moa_tui.text.safe import one_line
 from moa_tui.ui.run import run_view
 from moa_tui.ui.screens.sessions import fork_screen, sessions_screen, stats_screen
@@ -181,7 +180,7 @@ class Switching:
             conversation = conversation.with_turn(self._session.run.turn)
         if not conversation.turns:
             raise UsageError("there is nothing yet to export")
-        format_, path, may_replace = export_words(words)
+        format_, path, may_replace = command_words.export_words(words)
         if path is None and self._conversations.is_at_risk:
             # The usual place is on the disk that fails.
             path = Path.cwd()
@@ -243,28 +242,3 @@ class Switching:
                 severity="error",
                 seconds=30,
             )
-
-
-def export_words(words: str) -> tuple[str, Path | None, bool]:
-    """`[FORMAT] [PATH] [!]`: the format, where to, and whether a file that is there may be replaced.
-
-    A path that ends as a format's files do needs no format. Raises UsageError.
-    """
-    try:
-        parts = shlex.split(words)
-    except ValueError as error:
-        raise UsageError(f"{words}: a quotation mark is missing") from error
-    may_replace = parts[-1:] == ["!"]
-    parts = parts[:-1] if may_replace else parts
-    format_ = parts.pop(0) if parts and parts[0] in export.FORMATS else None
-    if len(parts) > 1:
-        raise UsageError(f"/export [{' | '.join(export.FORMATS)}] [PATH] [!]; quote a path with spaces")
-    path = Path(parts[0]).expanduser() if parts else None
-    if format_ is None and path is not None:
-        by_suffix = {each.suffix: name for name, each in reversed(export.FORMATS.items())}
-        format_ = by_suffix.get("".join(path.suffixes[-2:])) or by_suffix.get(path.suffix)
-        if format_ is None:
-            raise UsageError(
-                f"{path}: which format? One of {', '.join(export.FORMATS)} before the path says it"
-            )
-    return format_ or "markdown", path, may_replace

@@ -23,30 +23,11 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
 
+    from moa_tui.chat.commands import CommandHint
+
 _MOST_ROWS = 8
 _BORDERS = 2
 _PATH = re.compile(r'(?:^|(?<=[\s(\[{]))@("[^"]*|[^\s"@][^\s"]*|)$')
-
-
-@dataclass(frozen=True, slots=True)
-class CommandHint:
-    """A slash command: `name` without the slash, `usage` its arguments, as in `N` or `[NAME]`."""
-
-    name: str
-    usage: str
-    description: str
-    takes_message: bool = False
-    """True where the argument is a message for the models, whose mentioned files are attached."""
-
-    @property
-    def needs_argument(self) -> bool:
-        """Whether the command cannot be run without an argument."""
-        return bool(self.usage) and not self.usage.startswith("[")
-
-    @property
-    def words(self) -> str:
-        """The command as it is typed, with its arguments."""
-        return f"/{self.name} {self.usage}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
