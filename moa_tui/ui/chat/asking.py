@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moa_tui.chat import command_words
+from moa_tui.chat import command_words, sentences
 from moa_tui.errors import MoaTuiError
 from moa_tui.ui.screens import history_screen
 
@@ -72,17 +72,7 @@ class Asking:
 
     def set_system_prompt(self, text: str) -> None:
         """Show the system prompt, replace it by `text`, or drop it where that is `-`. Raises nothing."""
-        chat = self._session.chat
-        if text == "-":
-            chat.system = None
-            self._view.say("no system prompt from now on")
-        elif text:
-            chat.system = text
-            self._view.say("the system prompt goes before everything from now on; /system - takes it away")
-        elif chat.system:
-            self._view.say(f"system prompt: {chat.system}")
-        else:
-            self._view.say("no system prompt; /system TEXT sets one")
+        self._view.say(sentences.set_system_prompt(self._session.chat, text))
 
     def search_history(self) -> None:
         """Let the person choose among earlier prompts. Raises nothing."""

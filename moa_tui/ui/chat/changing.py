@@ -6,8 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moa_tui.chat import changes, command_words
-from moa_tui.chat.session import Effect, NewTurn
+from moa_tui.chat import changes, command_words, sentences
+from moa_tui.chat.session import NewTurn
 from moa_tui.engine import recipe_edit
 from moa_tui.errors import UsageError
 from moa_tui.ui.screens.recipes import model_screen
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from moa_tui.chat.changes import Change
+    from moa_tui.chat.session import Effect
     from moa_tui.conversation import Turn
     from moa_tui.engine.values import CallId
     from moa_tui.recipes.catalog import RecipeCatalog
@@ -189,15 +190,8 @@ class Changing:
     async def _show(self, result: NewTurn | Effect) -> None:
         if isinstance(result, NewTurn):
             await self._following.show(result)
-        elif result is Effect.STOPPING:
-            self._view.say(
-                "the run was too far on for that: it is stopped, and goes on as changed, beside it"
-            )
-        elif result is Effect.STOPPING_ANSWER:
-            self._view.say(
-                "the answer was begun already: it is stopped, and written as changed, beside it, once the "
-                "others are done"
-            )
+        elif words := sentences.effect_words(result):
+            self._view.say(words)
 
 
 def call_named(run: RunView | None, text: str) -> CallId:

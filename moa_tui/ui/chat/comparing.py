@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from moa_tui.chat import command_words
-from moa_tui.ui.chat.faults import fault_of
+from moa_tui.chat.faults import fault_of
 from moa_tui.ui.chat.requests import AttentionRequested
 from moa_tui.ui.screens.compare import compare_screen
 
