@@ -13,6 +13,13 @@ system_option = click.option("--system", metavar="TEXT", help="A system prompt f
 continue_option = click.option(
     "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation."
 )
+session_option = click.option(
+    "-s", "--session", "session", metavar="ID|TITLE", help="Open a kept conversation."
+)
+private_option = click.option("--private", is_flag=True, help="Write nothing of the conversation to disk.")
+plain_option = click.option(
+    "--plain", is_flag=True, help="Lines of text instead of a screen, as for a screen reader."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
 
 LAST_CONVERSATION = ""

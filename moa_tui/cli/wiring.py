@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.gateway import Gateway
+    from moa_tui.plain.program import PlainProgram
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
@@ -181,13 +182,19 @@ def session_of(backend: Backend, recipe: Recipe) -> ChatSession:
 
 
 def attended_session_of(
-    backend: Backend, recipe: Recipe, system: str | None, *, private: bool, guided: bool
+    backend: Backend,
+    recipe: Recipe,
+    system: str | None,
+    *,
+    private: bool,
+    guided: bool,
+    attended: bool = True,
 ) -> ChatSession:
-    """A new conversation for the chat, where somebody is there to tick the points of a checklist."""
+    """A new conversation for the chat. `attended`: somebody is there to tick the points of a checklist."""
     from moa_tui.chat.chat import Chat
     from moa_tui.chat.session import ChatSession
 
-    return ChatSession(Chat(backend, recipe, system, private=private, attended=True, guided=guided))
+    return ChatSession(Chat(backend, recipe, system, private=private, attended=attended, guided=guided))
 
 
 def app_of(
@@ -207,3 +214,20 @@ def app_of(
     if backend.store is not None:
         backend.store.on_problem(app.tell_of_the_disk)
     return app
+
+
+def plain_chat_of(session: ChatSession, settings: Settings, *, notices: Sequence[str]) -> PlainProgram:
+    """The chat in lines of text on the standard streams; it says `notices` first."""
+    import sys
+
+    from moa_tui.cli.streams import prepare_lines
+    from moa_tui.plain.program import PlainProgram
+
+    prepare_lines(sys.stdin)
+    backend = session.chat.backend
+    catalog, models = catalog_of(settings, backend.gateway), models_of(settings, backend.gateway)
+    library, streams = library_of(backend.store), (sys.stdin, sys.stdout)
+    program = PlainProgram(session, catalog, models, library, settings, streams, notices=notices)
+    if backend.store is not None:
+        backend.store.on_problem(program.tell_of_the_disk)
+    return program
