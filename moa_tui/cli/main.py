@@ -13,6 +13,7 @@ import click
 from moa_tui import __version__
 from moa_tui.cli.ask import ask
 from moa_tui.cli.chat import ChatOptions, chat, open_chat
+from moa_tui.cli.completion import completion
 from moa_tui.cli.config import config
 from moa_tui.cli.doctor import doctor
 from moa_tui.cli.group import CommandGroup
@@ -26,6 +27,7 @@ from moa_tui.cli.options import (
     system_option,
 )
 from moa_tui.cli.recipes import recipes
+from moa_tui.cli.schema import schema
 from moa_tui.cli.sessions import sessions
 from moa_tui.cli.stats import stats
 from moa_tui.cli.streams import fill_closed_descriptors
@@ -52,5 +54,5 @@ def main(ctx: click.Context, /, **options: Any) -> None:
         open_chat(ChatOptions(**options))
 
 
-for _command in (ask, chat, sessions, stats, recipes, doctor, config, guide):
+for _command in (ask, chat, sessions, stats, recipes, doctor, config, guide, completion, schema):
     main.add_command(_command)

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from moa_tui.cli.options import LAST_CONVERSATION
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.ledger import Ledger
     from moa_tui.chat.library import Library
     from moa_tui.chat.session import ChatSession
-    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.conversation import Conversation, Summary, Turn
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.gateway import Gateway
     from moa_tui.plain.program import PlainProgram
@@ -32,6 +30,9 @@ if TYPE_CHECKING:
     from moa_tui.store import Store
     from moa_tui.store.drafts import Drafts
     from moa_tui.ui.app import MoaApp
+
+LAST_CONVERSATION = ""
+"""Stands for the last conversation where a conversation is named."""
 
 
 # Settings, models and recipes
@@ -112,6 +113,24 @@ def database_exists() -> bool:
     from moa_tui.settings import paths
 
     return paths.database_file().exists()
+
+
+def listed_conversations() -> list[Summary]:
+    """The conversations in use, read without a change to anything. Raises OSError or ValueError."""
+    import sqlite3
+    from contextlib import closing
+
+    from moa_tui.settings import paths
+    from moa_tui.store import reader
+    from moa_tui.store.schema import connect_read_only
+
+    if not database_exists():
+        return []
+    try:
+        with closing(connect_read_only(paths.database_file())) as connection:
+            return reader.summaries(connection, archived=False, deleted=False)
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error
 
 
 def library_of(store: Store | None) -> Library:
