@@ -43,6 +43,7 @@ MODULES = (
     "moa_tui.ui.rows.markdown_rows",
     # What changes a turn, a recipe or a conversation.
     "moa_tui.chat.changes",
+    "moa_tui.chat.command_words",
     "moa_tui.chat.full_synthesis",
     "moa_tui.chat.write_with",
     "moa_tui.engine.left_out",

@@ -30,6 +30,7 @@ TEMPLATE = """\
 # theme = "moa-light"
 # reduced_motion = true       # nothing moves that does not have to
 # guided = true               # you tick what the answers say before the final one is written; as /guided
+# plain = true                # lines of text instead of a screen; as chat --plain
 # keep_panes_open = true      # the agents' panes stay when the final answer begins
 # notify = "bell"             # when a run ends while you look elsewhere: "none", "bell" or "desktop"
 
@@ -115,6 +116,8 @@ class Settings(BaseModel):
     """A model, as a recipe names it, that gives each new conversation a title."""
     reduced_motion: bool = False
     """True to leave out everything that moves without need."""
+    plain: bool = False
+    """True to chat in lines of text instead of on a screen, as for a screen reader."""
     keep_panes_open: bool = False
     """True to leave the agents' panes open when the final answer begins."""
     guided: bool = False

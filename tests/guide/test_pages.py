@@ -149,6 +149,8 @@ QUESTIONS = {
     "json output": "shell",
     "private conversation": "conversations",
     "leave out an answer": "steering keys",
+    "does it work with a screen reader?": "plain",
+    "chat over a serial line": "plain",
     "max_tokens": "recipes troubleshooting errors",
 }
 

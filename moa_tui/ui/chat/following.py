@@ -6,11 +6,11 @@ import time
 from gc import collect
 from typing import TYPE_CHECKING
 
+from moa_tui.chat.faults import fault_of
 from moa_tui.chat.session import NewTurn, has_answer
 from moa_tui.errors import MoaTuiError, UntrustedServerError
 from moa_tui.settings import paths
 from moa_tui.text.safe import one_line
-from moa_tui.ui.chat.faults import fault_of
 from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.worker import Worker
 
-    from moa_tui.ui.screens.trust_screen import TrustAnswer
+    from moa_tui.chat.trust_words import TrustAnswer
 
 Result = TypeVar("Result")
 
