@@ -95,7 +95,7 @@ def _readings(text: str, is_windows: bool) -> Iterator[list[str]]:
 
 
 def _is_there(path: str, folder: Path, separators: str) -> bool:
-    """True for the path of something that exists; a path without a separator is a word, and so is the root."""
+    """True for the path of something that exists, which has a separator in it and is not the root."""
     if not any(separator in path for separator in separators) or not path.strip(separators):
         return False
     try:

@@ -277,7 +277,7 @@ class Prompt(TextArea):
         self.open_paste(before[-1] if before else tokens[0][1])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave tab and escape to other widgets while nothing is to choose, and F5 while there is no paste."""
+        """Leave tab and escape to others while there is nothing to choose, and F5 while there is no paste."""
         match action:
             case "complete" | "close_completions":
                 return self._completions.is_open or self.is_asked_to_attach

@@ -328,7 +328,7 @@ async def test_the_question_ends_with_the_text_that_it_is_about(folder: Path) ->
 
 async def test_a_dropped_file_that_cannot_be_attached_is_told_and_its_path_stays(folder: Path) -> None:
     app = Host(folder)
-    async with app.run_test() as pilot:
+    async with app.run_test():
         app.post_message(events.Paste(f"'{folder}/binary'"))
         await wait_until(lambda: "is a binary file" in app.notices)
         assert app.box.prompt.text == f"'{folder}/binary'"
