@@ -22,7 +22,7 @@ from moa_tui.errors import UsageError
 
 FOLDER = Path(__file__).parent
 ORDER = (
-    *("start", "chat", "keys", "screen-keys", "steering"),
+    *("start", "chat", "keys", "screen-keys", "vim", "steering"),
     *("recipes", "layers", "strategies", "speed"),
     *("conversations", "export", "local-models", "servers", "budgets"),
     *("config", "themes", "safety", "troubleshooting", "errors", "shell", "how-it-works"),

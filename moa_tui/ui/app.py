@@ -40,6 +40,7 @@ from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.find_bar import FindBar
 from moa_tui.ui.widgets.live_text import LiveText
+from moa_tui.ui.widgets.reading_keys import ReadingKeys
 from moa_tui.ui.widgets.run_panel import RunPanel
 from moa_tui.ui.widgets.transcript import Transcript
 from moa_tui.ui.widgets.turn_view import TurnView
@@ -74,6 +75,7 @@ _REST_AFTER_SECONDS = 0.3
 _QUIT_WITHIN_SECONDS = 3.0
 _DROP_WITHIN_SECONDS = 10.0
 _KEYS_THAT_CLOSE = ("enter", "escape")
+_VIM_STOP = "ctrl+c"
 
 
 class MoaApp(PrivateTracebackApp):
@@ -132,6 +134,10 @@ class MoaApp(PrivateTracebackApp):
                 f'{paths.config_file()}: theme: there is none called "{wanted}"; '
                 f"known: {', '.join(self._themes)}"
             )
+
+    @property
+    def _has_vim_keys(self) -> bool:
+        return self._settings.editing == "vim"
 
     @cached_property
     def _themes(self) -> list[str]:
@@ -205,12 +211,15 @@ class MoaApp(PrivateTracebackApp):
 
     def _use_keys(self) -> list[str]:
         """Put the config's keys in force; what is wrong with them, in sentences."""
+        if self._has_vim_keys:
+            # Esc is pressed often there, and must not stop what is paid for. See `action_copy_or_quit`.
+            self.set_keymap({"run.stop": _VIM_STOP})
         if not self._settings.keys:
             return []
         known = keymap.bindings_of(_classes_with_keys())
-        self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
+        self.update_keymap({name: key for name, key in self._settings.keys.items() if name in known})
         writing = {binding.key: binding.description for binding in Binding.make_bindings(TextArea.BINDINGS)}
-        found = keymap.problems(self._settings.keys, known, writing)
+        found = keymap.problems(self._settings.keys, known, writing, has_vim_keys=self._has_vim_keys)
         return [f"{paths.config_file()}: {problem}" for problem in found]
 
     def on_bug(self, error: BaseException | None) -> None:
@@ -327,6 +336,10 @@ class MoaApp(PrivateTracebackApp):
         if selected:
             self.notify(await copy(self, selected), markup=False)
             return
+        is_chat = self.screen is self._chat_screen
+        if self._has_vim_keys and is_chat and self._chat_screen.session.is_running:
+            self._chat_screen.action_stop()
+            return
         now = time.monotonic()
         if now < self._quit_until:
             await self.action_quit()
@@ -413,6 +426,7 @@ def _classes_with_keys() -> tuple[type[DOMNode], ...]:
             Prompt,
             Transcript,
             TurnView,
+            ReadingKeys,
             RunPanel,
             AgentPane,
             LiveText,

@@ -59,6 +59,7 @@ def same(named: Any, existing: Any) -> None:
 _KEYS = {
     **{"Esc": "escape", "PgUp": "pageup", "PgDn": "pagedown", "↑": "up", "↓": "down", "←": "left"},
     **{"→": "right", "[": "left_square_bracket", "]": "right_square_bracket"},
+    **{"{": "left_curly_bracket", "}": "right_curly_bracket", "/": "slash"},
 }
 
 

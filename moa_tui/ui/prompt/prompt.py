@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from textual.widgets.text_area import Edit, EditResult, Location
 
     from moa_tui.ui.prompt.completion import Choice, CompletionList
+    from moa_tui.ui.prompt.vim_keys import VimKeys
 
 # In a longer text each key would be followed by a pause.
 _MOST_EDITABLE_CHARACTERS = 200_000
+_MOST_UNDONE = 1_000
 
 
 class Prompt(TextArea):
@@ -81,7 +83,10 @@ class Prompt(TextArea):
         super().__init__(
             placeholder=Content("Ask anything, @file to attach, / for commands"),
             highlight_cursor_line=False,
+            max_checkpoints=_MOST_UNDONE,
         )
+        self.vim: VimKeys | None = None
+        """Vim's keys, where the settings ask for them."""
         # The search for a matching bracket reads all of a long text at each key.
         self.match_cursor_bracket = False
         self.earlier: list[str] = []
@@ -109,7 +114,8 @@ class Prompt(TextArea):
     @property
     def selected_text(self) -> str:
         """The selection as it is copied: with its pastes unfolded, since a token means nothing elsewhere."""
-        return self.pastes.expand(super().selected_text)
+        by_vim = self.vim.selected_text if self.vim is not None else None
+        return self.pastes.expand(super().selected_text if by_vim is None else by_vim)
 
     # Text in and out
 
@@ -206,6 +212,8 @@ class Prompt(TextArea):
             self.complete(choice)
         elif self.text.strip():
             self._dismiss()
+            if self.vim is not None:
+                self.vim.begin_insert()
             self.post_message(self.Submitted(self.expanded))
 
     def action_newline(self) -> None:
@@ -294,7 +302,7 @@ class Prompt(TextArea):
         Where keys come in a burst, the app would run it after the letters that were typed behind it: an Enter
         would send words of the next prompt, and a backspace would remove the wrong letter.
         """
-        if event.is_printable:
+        if self.take_by_vim(event) or event.is_printable:
             return
         # Tab and Enter must find the choices for the last letter that was typed.
         self._completions.update_choices(*self._cursor_in_line)
@@ -303,6 +311,16 @@ class Prompt(TextArea):
             event.prevent_default()
             event.stop()
 
+    def take_by_vim(self, event: events.Key) -> bool:
+        """Do what a key says where the prompt has Vim's keys, and the key is one of them in this mode."""
+        if self.vim is None or not self.vim.take(event):
+            return False
+        event.prevent_default()
+        event.stop()
+        if not self.vim.is_insert:
+            self._dismiss()
+        return True
+
     async def on_paste(self, event: events.Paste) -> None:
         """Insert a paste as `insert_paste` does."""
         event.prevent_default()  # Else the text area would insert it once more.
@@ -310,6 +328,8 @@ class Prompt(TextArea):
         if not event.text:  # Some terminals send this where the clipboard holds a picture.
             self._tell_nothing_to_paste()
             return
+        if self.vim is not None:
+            self.vim.select_for_paste()
         self.insert_paste(event.text)
         self.post_message(self.Pasted(without_escapes(event.text)))
 
@@ -397,11 +417,15 @@ class Prompt(TextArea):
 
     def on_text_area_changed(self) -> None:
         """Update the list of choices."""
-        self._completions.update_choices(*self._cursor_in_line)
+        self._update_choices()
 
     def on_text_area_selection_changed(self) -> None:
         """Update the list of choices, or close it where the cursor has left the word."""
-        self._completions.update_choices(*self._cursor_in_line)
+        self._update_choices()
+
+    def _update_choices(self) -> None:
+        if self.vim is None or self.vim.is_insert:
+            self._completions.update_choices(*self._cursor_in_line)
 
     def on_blur(self) -> None:
         """Close the list of choices."""

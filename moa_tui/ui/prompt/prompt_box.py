@@ -19,6 +19,7 @@ from moa_tui.chat.attachments import Attachment, attachment, mentioned, paste_la
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
 from moa_tui.text.safe import one_line, without_controls
+from moa_tui.ui.prompt import vim_keys
 from moa_tui.ui.prompt.completion import CompletionList
 from moa_tui.ui.prompt.editor import edit
 from moa_tui.ui.prompt.prompt import Prompt
@@ -56,6 +57,7 @@ class PromptBox(Vertical):
             padding: 0 1;
             color: $text-muted;
         }
+        & .prompt--mode { width: 14; color: $text; }
     }
     """
 
@@ -73,15 +75,22 @@ class PromptBox(Vertical):
         commands: Sequence[CommandHint] = (),
         folder: Path | None = None,
         *,
+        reader: vim_keys.Reader | None = None,
         id: str | None = None,
     ) -> None:
-        """`folder` is where mentioned files are searched for; the working directory by default."""
+        """`folder` is where mentioned files are searched for; the working directory by default.
+
+        With a `reader`, the prompt has Vim's keys.
+        """
         super().__init__(id=id)
         self._folder = folder or Path.cwd()
         self._completions = CompletionList(commands, self._folder)
         self.prompt = Prompt(self._completions)
         self._chips = Chips()
         self._estimate = Label(markup=False, classes="prompt--estimate")
+        self._mode = Label(markup=False, classes="prompt--mode") if reader is not None else None
+        if reader is not None:
+            self.prompt.vim = vim_keys.VimKeys(self.prompt, reader, self._show_mode)
         self._mentions: Mentions = {}
         self._timer: Timer | None = None
         self._is_reading = False
@@ -104,6 +113,13 @@ class PromptBox(Vertical):
         with Horizontal():
             yield self.prompt
             yield self._estimate
+            if self._mode is not None:
+                yield self._mode
+
+    def _show_mode(self, words: str) -> None:
+        if self._mode is not None:
+            # Its width is fixed: the screen need not be laid out at every key.
+            self._mode.update(words, layout=False)
 
     @property
     def draft(self) -> PromptText:

@@ -73,9 +73,9 @@ def span_of(text: str, place: int, move: Move, operator: str) -> Span:
             return lines_of(text, start, end - 1)
         end -= 1
     is_several = "\n" in text[start:end]
-    if operator == "d" and is_several and not text[end : places.line_end(text, end)].strip(" \t"):
-        if start <= _indent_end(text, start):
-            return lines_of(text, start, end)
+    is_blank_behind = not text[end : places.line_end(text, end)].strip(" \t")
+    if operator == "d" and is_several and is_blank_behind and start <= _indent_end(text, start):
+        return lines_of(text, start, end)
     return Span(start, end)
 
 
@@ -176,7 +176,6 @@ def join(text: str, first: int, count: int) -> Result | None:
         cursor = start + len(joined)
         if following:
             gap = "" if not joined or joined.endswith((" ", "\t")) or following.startswith(")") else " "
-            cursor = start + len(joined) if gap or not joined else start + len(joined)
             joined += gap + following
         else:
             cursor = start + max(0, len(joined) - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Literal
 
 from moa_tui.ui.prompt.vim import text_objects
@@ -16,7 +17,7 @@ _LONGEST_SOUGHT = 500
 
 OPERATORS = ("d", "c", "y", ">", "<", "g~", "gu", "gU")
 _TO_A_CHARACTER = "fFtT"
-_MOTIONS = {
+MOTIONS = {
     *("h", "l", "j", "k", "w", "W", "b", "B", "e", "E", "0", "^", "$", "_", "+", "-", "G", "{", "}", "%"),
     *(";", ",", "n", "N", "ge", "gE", "gg"),
 }
@@ -24,14 +25,59 @@ _SAME_AS = {
     **{"left": "h", "backspace": "h", "right": "l", " ": "l", "down": "j", "up": "k"},
     **{"home": "0", "end": "$"},
 }
-_ACTIONS = {
-    *("x", "X", "D", "C", "Y", "s", "S", "J", "p", "P", "~", "i", "I", "a", "A", "o", "O", "u", "v", "V", "."),
+ACTIONS = {
+    *(
+        "x",
+        "X",
+        "D",
+        "C",
+        "Y",
+        "s",
+        "S",
+        "J",
+        "p",
+        "P",
+        "~",
+        "i",
+        "I",
+        "a",
+        "A",
+        "o",
+        "O",
+        "u",
+        "v",
+        "V",
+        ".",
+    ),
 }
 _SELECTED = {
-    *("d", "x", "X", "D", "y", "Y", "c", "s", "S", "C", "R", ">", "<", "~", "u", "U", "J", "p", "P", "o", "v"),
+    *(
+        "d",
+        "x",
+        "X",
+        "D",
+        "y",
+        "Y",
+        "c",
+        "s",
+        "S",
+        "C",
+        "R",
+        ">",
+        "<",
+        "~",
+        "u",
+        "U",
+        "J",
+        "p",
+        "P",
+        "o",
+        "v",
+    ),
     *("V", "g~", "gu", "gU"),
 }
 _SEARCHES = "/?"
+_REGISTERS = ascii_letters + digits + '"+*-'
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +101,7 @@ Incomplete = Literal["incomplete"]
 INCOMPLETE: Incomplete = "incomplete"
 
 
-class _WaitsForKey(Exception):  # noqa: N818 - it says that more is to come, not that something is wrong
+class _WaitsForKey(Exception):
     """The keys so far are the beginning of a command."""
 
 
@@ -113,7 +159,7 @@ def _command(keys: _Keys, is_visual: bool) -> Command | None:
     key = keys.take_name()
     while key == '"':
         register = keys.take()
-        if not (len(register) == 1 and (register.isascii() and register.isalnum() or register in '"+*-')):
+        if len(register) != 1 or register not in _REGISTERS:
             return None
         more = keys.take_count()
         count = _product(count, more)
@@ -130,7 +176,7 @@ def _command(keys: _Keys, is_visual: bool) -> Command | None:
     elif key == "r":
         character = _character(keys.take())
         return Command("r", count, register, argument=character) if character else None
-    elif key in _ACTIONS or key == "ctrl+r":
+    elif key in ACTIONS or key == "ctrl+r":
         return Command(key, count, register)
     return _target(keys, key, Command("move", count, register))
 
@@ -166,7 +212,7 @@ def _target(keys: _Keys, key: str, command: Command) -> Command | None:
         if line is None:
             return None
         argument = line
-    elif key not in _MOTIONS:
+    elif key not in MOTIONS:
         return None
     return Command(command.name, command.count, command.register, key, argument)
 

@@ -1,20 +1,21 @@
-"""The state between keys: the mode, the keys of a command that is not whole yet, registers, what is repeated."""
+"""The state between keys: the mode, the keys of a command that is not whole yet, what is repeated."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from moa_tui.ui.prompt.vim import edits, grammar, motions, places
-from moa_tui.ui.prompt.vim.edits import Edit, Register, Result, Span
+from moa_tui.ui.prompt.vim import edits, grammar, motions, places, repeat
+from moa_tui.ui.prompt.vim.edits import Edit, Result, Span
 from moa_tui.ui.prompt.vim.grammar import INCOMPLETE, Command
 from moa_tui.ui.prompt.vim.motions import Move, Request
+from moa_tui.ui.prompt.vim.registers import Registers
+from moa_tui.ui.prompt.vim.repeat import Change
 from moa_tui.ui.prompt.vim.text_objects import text_object
 
 Mode = Literal["insert", "normal", "visual", "visual line"]
 Wish = Literal["", "undo", "redo", "up", "down", "find"]
 
-_CLIPBOARDS = "+*"
 _REVERSED = {"f": "F", "F": "f", "t": "T", "T": "t", "/": "?", "?": "/"}
 # What takes no part in `.`.
 _NO_CHANGES = {"move", "y", "Y", "u", "ctrl+r", "v", "V", ".", "o"}
@@ -34,19 +35,6 @@ class Step:
     is_change: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A change that `.` repeats: its command, what it was done to, and the text that was typed behind it."""
-
-    command: Command
-    selected: Span | None = None
-    """What was selected, in the text as it was."""
-    lines: int = 0
-    """How many lines the selection was in, and how far it went into the last of them, in characters."""
-    letters: int = 0
-    typed: str = ""
-
-
 class Machine:
     """Takes keys and says what they do to a text, which it is handed with each of them.
 
@@ -57,14 +45,14 @@ class Machine:
         self.mode: Mode = "insert"
         self.pending: list[str] = []
         """The keys of a command that is not whole yet."""
-        self._registers: dict[str, Register] = {}
+        self._registers = Registers()
         self._column: int | None = None
         self._anchor = 0
         self._found = ("", "")
         """The last of f, F, t and T, with its character."""
         self._sought = ("", "")
         """The last of / and ?, with its text."""
-        self._change: _Change | None = None
+        self._change: Change | None = None
         self._typing: tuple[str, str, Command, int] | None = None
         """While something is typed: the text before and behind it, by which command, and how often."""
 
@@ -98,6 +86,9 @@ class Machine:
             self.pending = []
             return None
         self.pending.append(key)
+        if not text and self.pending == ["/"]:  # There is nothing to find here, but around it.
+            self.pending = []
+            return Step(cursor, wish="find")
         command = grammar.parse(self.pending, is_visual=self.is_visual)
         if command == INCOMPLETE:
             return Step(cursor)
@@ -115,8 +106,7 @@ class Machine:
     # Running a command
 
     def _run(self, command: Command, text: str, cursor: int, clipboard: str) -> Step:
-        if command.register in _CLIPBOARDS and clipboard:
-            self._registers[command.register] = Register(clipboard, False)
+        self._registers.see_clipboard(clipboard)
         if command.name == "move":
             return self._move(command, text, cursor)
         self._column = None
@@ -132,14 +122,12 @@ class Machine:
         if command.name == ".":
             return self._repeat(command, text, cursor)
         result, copied = self._change_text(command, text, cursor)
-        return self._finish(_Change(command), result, copied, text, cursor)
+        return self._finish(Change(command), result, copied, text, cursor)
 
     def _move(self, command: Command, text: str, cursor: int) -> Step:
         move = self._resolve(command, text, cursor)
         if move is None:
             is_out = command.target in ("j", "k") and not self.is_visual
-            if command.target in "/?" and not text and command.target:
-                return Step(cursor, wish="find")
             return Step(cursor, wish=("down" if command.target == "j" else "up") if is_out else "")
         self._column = move.column
         if self.is_visual:
@@ -239,16 +227,12 @@ class Machine:
             case "J":
                 return edits.join(text, cursor, times), None
             case "p" | "P":
-                register = self._registers.get(command.register)
-                if register is None or not self._fits(register, times):
+                register = self._registers.to_put(command.register, times)
+                if register is None:
                     return None, None
                 return edits.put(text, cursor, register, times, is_before=command.name == "P"), None
             case _:
                 return self._operate(command, text, cursor)
-
-    @staticmethod
-    def _fits(register: Register, times: int) -> bool:
-        return len(register.text) * times <= _LONGEST_PUT
 
     def _operate(self, command: Command, text: str, cursor: int) -> tuple[Result | None, str | None]:
         """An operator on a motion or text object."""
@@ -273,29 +257,17 @@ class Machine:
             if command.target in ("lines", "_"):
                 start = min(cursor, places.first_word(text, cursor))
             return replace(result, cursor=start), None
+        copied = self._registers.keep(command.register, span.register(text))
         if command.name == "y":
-            return Result(None, places.clamp(text, start)), self._keep(command.register, span.register(text))
-        copied = self._keep(command.register, span.register(text))
+            return Result(None, places.clamp(text, start)), copied
         return (edits.delete if command.name == "d" else edits.change)(text, span), copied
-
-    def _keep(self, name: str, register: Register) -> str | None:
-        """Put a text into a register, and into the one without a name; returns it for the clipboard."""
-        if name.isupper() and name.lower() in self._registers:
-            earlier = self._registers[name.lower()]
-            is_lines = earlier.is_lines or register.is_lines
-            register = Register(("\n" if is_lines else "").join([earlier.text, register.text]), is_lines)
-        self._registers[name.lower()] = self._registers['"'] = register
-        return register.text if name in _CLIPBOARDS else None
 
     def _change_selection(self, command: Command, text: str, cursor: int) -> Step:
         """What a command does to the selection, after which normal mode is back."""
-        span = self.selection(text, cursor)
-        assert span is not None
+        span = self.selection(text, cursor) or Span(cursor, cursor)
         if command.name in _KEYS_OF_LINES and not span.is_lines:
             span = edits.lines_of(text, span.start, max(span.start, span.end - 1))
-        last = span.end if span.is_lines else max(span.start, span.end - 1)
-        into = span.end - max(places.line_start(text, last), span.start)
-        change = _Change(command, span, text.count("\n", span.start, last) + 1, into)
+        change = repeat.of_selection(command, text, span)
         self.mode = "normal"
         result, copied = self._do_to(command, text, span)
         return self._finish(change, result, copied, text, span.start)
@@ -309,10 +281,10 @@ class Machine:
             name = "c"
         match name:
             case "d" | "c":
-                copied = self._keep(command.register, span.register(text))
+                copied = self._registers.keep(command.register, span.register(text))
                 return (edits.delete if name == "d" else edits.change)(text, span), copied
             case "y" | "Y":
-                return Result(None, places.clamp(text, span.start)), self._keep(
+                return Result(None, places.clamp(text, span.start)), self._registers.keep(
                     command.register, span.register(text)
                 )
             case ">" | "<":
@@ -326,26 +298,26 @@ class Machine:
             case "J":
                 return edits.join(text, span.start, text.count("\n", span.start, span.end - 1) + 1), None
             case _:
-                register = self._registers.get(command.register)
-                if register is None or not self._fits(register, command.times):
+                register = self._registers.to_put(command.register, command.times)
+                if register is None:
                     return None, None
                 if name == "p":
-                    self._registers['"'] = span.register(text)
+                    self._registers.keep('"', span.register(text))
                 return edits.put_over(text, span, register, command.times), None
 
     def _finish(
-        self, change: _Change, result: Result | None, copied: str | None, text: str, cursor: int
+        self, change: Change, result: Result | None, copied: str | None, text: str, cursor: int
     ) -> Step:
         """The step of a change; where insert mode begins, what will be typed belongs to it."""
         if result is None:
             return Step(places.clamp(text, cursor))
         if change.command.name not in _NO_CHANGES or change.command.name == "o":
             self._change = change
-        edit = result.edit if result.edit is not None and _changes(result.edit, text) else None
+        edit = result.edit if result.edit is not None and repeat.is_change(result.edit, text) else None
         after = text if edit is None else edit.apply(text)
         if result.inserts:
             self.mode = "insert"
-            times = change.command.times if change.command.name in ("i", "a", "I", "A", "o", "O") else 1
+            times = change.command.times if change.command.name in repeat.TYPING else 1
             self._typing = (after[: result.cursor], after[result.cursor :], change.command, times)
             return Step(result.cursor, edit, copied=copied, is_change=True)
         return Step(result.cursor, edit, copied=copied, is_change=edit is not None)
@@ -364,7 +336,7 @@ class Machine:
                 if self._change is not None and self._change.command == command:
                     self._change = replace(self._change, typed=typed)
                 gap = "\n" if command.name in ("o", "O") else ""
-                if times > 1 and typed and len(typed) * times <= _LONGEST_PUT:
+                if times > 1 and typed and len(typed) * times <= repeat.LONGEST_PUT:
                     edit = Edit(end, end, (gap + typed) * (times - 1))
                     cursor, text = end + len(edit.text), edit.apply(text)
         if cursor > places.line_start(text, cursor):
@@ -381,52 +353,13 @@ class Machine:
             change = replace(change, command=again)
             self._change = change
         if change.selected is not None:
-            span = self._same_size(change, text, cursor)
+            span = repeat.same_size(change, text, cursor)
             result, copied = self._do_to(change.command, text, span)
         else:
             result, copied = self._change_text(change.command, text, cursor)
         if result is None:
             return Step(cursor, copied=copied)
         if not result.inserts:
-            edit = result.edit if result.edit is not None and _changes(result.edit, text) else None
+            edit = result.edit if result.edit is not None and repeat.is_change(result.edit, text) else None
             return Step(result.cursor, edit, copied=copied, is_change=edit is not None)
-        return Step(*_typed_again(change, result, text), copied=copied, is_change=True)
-
-    @staticmethod
-    def _same_size(change: _Change, text: str, cursor: int) -> Span:
-        """As much from the cursor on as was selected when the change was made."""
-        end = cursor
-        for _ in range(change.lines - 1):
-            line_end = places.line_end(text, end)
-            if line_end == len(text):
-                end = places.line_start(text, end)
-                break
-            end = line_end + 1
-        if change.selected is not None and change.selected.is_lines:
-            return edits.lines_of(text, cursor, end)
-        end = min(places.line_end(text, end) + 1, end + change.letters)
-        return Span(cursor, min(len(text), max(cursor, end)))
-
-
-# Characters that a count may put into the text at once.
-_LONGEST_PUT = 200_000
-
-
-def _typed_again(change: _Change, result: Result, text: str) -> tuple[int, Edit]:
-    """The cursor and the edit that make a change and type its text behind it, as one."""
-    name = change.command.name
-    times = change.command.times if name in ("i", "a", "I", "A", "o", "O") else 1
-    gap = "\n" if name in ("o", "O") else ""
-    times = times if len(change.typed) * times <= _LONGEST_PUT else 1
-    typed = gap.join([change.typed] * times)
-    edit = result.edit or Edit(result.cursor, result.cursor, "")
-    lead = result.cursor - edit.start  # For o and O, what is typed goes behind or before the line end.
-    edit = Edit(edit.start, edit.end, edit.text[:lead] + typed + edit.text[lead:])
-    after = edit.apply(text)
-    end = result.cursor + len(typed)
-    cursor = places.before(after, end) if end > places.line_start(after, end) else end
-    return places.clamp(after, cursor), edit
-
-
-def _changes(edit: Edit, text: str) -> bool:
-    return text[edit.start : edit.end] != edit.text
+        return Step(*repeat.typed_again(change, result, text), copied=copied, is_change=True)

@@ -47,7 +47,6 @@ class Request:
         return self.count or 1
 
 
-
 def move(text: str, place: int, request: Request) -> Move | None:
     """Where a motion leads from `place`; None where it cannot be made."""
     return _MOTIONS[request.name](text, place, request)

@@ -45,12 +45,9 @@ def _with_blanks(blanks: list[bool], at: int, count: int) -> tuple[int, int]:
     """The first and last of the pieces that are `count` words, each with the blank beside it."""
     first = at
     for _ in range(count):
-        if at < len(blanks) and blanks[at]:
-            at += 2
-        elif at + 1 < len(blanks) and blanks[at + 1] and not blanks[first]:
-            at += 2
-        else:
-            at += 1
+        begins_blank = at < len(blanks) and blanks[at]
+        ends_blank = at + 1 < len(blanks) and blanks[at + 1] and not blanks[first]
+        at += 2 if begins_blank or ends_blank else 1
     # The blank before the words is taken where there is none behind them, unless it is the indent.
     is_bare = not blanks[first] and at - 1 < len(blanks) and not blanks[at - 1]
     return (first - 1 if is_bare and first > 1 and blanks[first - 1] else first), at - 1
