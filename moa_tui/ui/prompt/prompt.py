@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.widgets.text_area import Edit, EditResult, Location
 
     from moa_tui.ui.prompt.completion import Choice, CompletionList
-    from moa_tui.ui.prompt.vim_keys import VimKeys
+    from moa_tui.ui.prompt.modal_keys import ModalKeys
 
 # In a longer text each key would be followed by a pause.
 _MOST_EDITABLE_CHARACTERS = 200_000
@@ -85,7 +85,7 @@ class Prompt(TextArea):
             highlight_cursor_line=False,
             max_checkpoints=_MOST_UNDONE,
         )
-        self.vim: VimKeys | None = None
+        self.vim: ModalKeys | None = None
         """Vim's keys, where the settings ask for them."""
         # The search for a matching bracket reads all of a long text at each key.
         self.match_cursor_bracket = False

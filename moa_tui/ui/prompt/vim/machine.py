@@ -198,7 +198,7 @@ class Machine:
         match command.name:
             case "x" | "X" | "D" | "C" | "s" | "S" | "Y":
                 longer = {"x": "dl", "X": "dh", "D": "d$", "C": "c$", "s": "cl", "S": "cc", "Y": "yy"}
-                operator, target = longer[command.name]
+                operator, target = longer[command.name][0], longer[command.name][1]
                 target = "lines" if target == operator else target
                 if command.name in "Cs" and places.is_empty_line(text, cursor):
                     return Result(None, cursor, inserts=True), None
