@@ -91,6 +91,7 @@ class MoaApp(PrivateTracebackApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before a dialog, which lets no other key through to here.
         Binding("f1", "help", "Help", id="app.help", priority=True),
+        Binding("ctrl+c", "stop_run", "Stop", id="run.interrupt", priority=True),
         Binding("ctrl+c", "copy_or_quit", "Copy, or quit", id="app.copy", show=False, priority=True),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True),
         Binding("escape", "to_prompt", "To the prompt", id="app.prompt", show=False),
@@ -212,7 +213,7 @@ class MoaApp(PrivateTracebackApp):
     def _use_keys(self) -> list[str]:
         """Put the config's keys in force; what is wrong with them, in sentences."""
         if self._has_vim_keys:
-            # Esc is pressed often there, and must not stop what is paid for. See `action_copy_or_quit`.
+            # Esc is pressed often there, and must not stop what is paid for. See `action_stop_run`.
             self.set_keymap({"run.stop": _VIM_STOP})
         if not self._settings.keys:
             return []
@@ -328,17 +329,26 @@ class MoaApp(PrivateTracebackApp):
         if self.screen is self._chat_screen:
             self._chat_screen.view.focus_prompt()
 
-    async def action_copy_or_quit(self) -> None:
-        """Copy what is selected; with nothing selected, a second press within moments quits."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "stop_run":
+            return True
+        # Without Vim's keys, Esc stops a run.
+        is_chat = self._has_vim_keys and bool(self.screen_stack) and self.screen is self._chat_screen
+        return is_chat and self._chat_screen.session.is_running and not self._selected_text
+
+    def action_stop_run(self) -> None:
+        self._chat_screen.action_stop()
+
+    @property
+    def _selected_text(self) -> str:
         focused = self.focused
         selected = focused.selected_text if isinstance(focused, Input | TextArea) else ""
-        selected = selected or self.screen.get_selected_text() or ""
-        if selected:
+        return selected or self.screen.get_selected_text() or ""
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy what is selected; with nothing selected, a second press within moments quits."""
+        if selected := self._selected_text:
             self.notify(await copy(self, selected), markup=False)
-            return
-        is_chat = self.screen is self._chat_screen
-        if self._has_vim_keys and is_chat and self._chat_screen.session.is_running:
-            self._chat_screen.action_stop()
             return
         now = time.monotonic()
         if now < self._quit_until:

@@ -40,7 +40,7 @@ class Prompt(TextArea):
         Binding("enter", "send", "Send", id="prompt.send"),
         Binding("ctrl+j,shift+enter", "newline", "New line", id="prompt.newline", show=False),
         Binding("tab", "complete", "Complete", id="prompt.complete"),
-        Binding("shift+tab", "attach_always", "Attach, and do not ask again", id="prompt.attach_always"),
+        Binding("shift+tab", "attach_always", "Attach always", id="prompt.attach_always"),
         Binding("escape", "close_completions", "Close list", id="prompt.close_completions"),
         Binding("f5", "open_paste", "Open paste", id="prompt.open_paste"),
     ]

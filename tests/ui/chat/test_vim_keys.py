@@ -74,8 +74,7 @@ async def test_without_the_setting_nothing_is_different() -> None:
 async def test_a_burst_of_keys_is_taken_in_its_order() -> None:
     async with vim_chat() as bench:
         burst(bench, [*"one two", "escape", "b", "d", "w", "i", *"x ", "escape", "0", "i", "y"])
-        await bench.settle()
-        assert bench.prompt.text == "yonex  "
+        await wait_until(lambda: bench.prompt.text == "yonex  ")
 
 
 async def test_undo_and_redo_go_by_whole_changes() -> None:
@@ -137,6 +136,7 @@ async def test_keys_of_the_chat_work_in_normal_mode() -> None:
 
 
 @pytest.mark.parametrize("focus", ["prompt", "turn"])
+@key("run.interrupt")
 async def test_esc_stops_no_run_and_ctrl_c_does(focus: str) -> None:
     gate = asyncio.Event()
     async with vim_chat(alone=[["first"], ["some", gate, " more"]]) as bench:
@@ -149,6 +149,7 @@ async def test_esc_stops_no_run_and_ctrl_c_does(focus: str) -> None:
         assert bench.session.is_running
         if focus == "prompt":
             await bench.until_told("Esc stops no run: ctrl+c does")
+        await bench.until_shown("^c stop")
         await bench.press("ctrl+c")
         await bench.until_idle()
         assert "Press ctrl+c again" not in bench.notices
