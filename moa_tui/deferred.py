@@ -41,6 +41,10 @@ MODULES = (
     "moa_tui.gateway.think",
     "moa_tui.gateway.tls",
     "moa_tui.ui.rows.markdown_rows",
+    # What becomes of a paste.
+    "moa_tui.chat.dropped",
+    # Vim's keys.
+    "moa_tui.ui.prompt.vim_keys",
     # What changes a turn, a recipe or a conversation.
     "moa_tui.chat.changes",
     "moa_tui.chat.command_words",

@@ -21,7 +21,7 @@ from moa_tui.guide.pieces import Piece, read
 
 FOLDER = Path(__file__).parent
 ORDER = (
-    *("start", "chat", "keys", "screen-keys", "plain", "steering"),
+    *("start", "chat", "keys", "screen-keys", "vim", "plain", "steering"),
     *("recipes", "layers", "strategies", "speed"),
     *("conversations", "export", "local-models", "servers", "budgets"),
     *("config", "themes", "safety", "troubleshooting", "errors", "shell", "how-it-works"),

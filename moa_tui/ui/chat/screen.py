@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.actions import SkipAction
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -23,6 +22,7 @@ from moa_tui.ui.run import room
 from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.chat_body import ChatBody
 from moa_tui.ui.widgets.find_bar import FindBar
+from moa_tui.ui.widgets.reading_keys import ReadingKeys
 from moa_tui.ui.widgets.run_panel import RunPanel
 from moa_tui.ui.widgets.status_bar import StatusBar
 from moa_tui.ui.widgets.title_bar import TitleBar
@@ -100,18 +100,22 @@ class ChatScreen(Screen[None]):
         self._focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
+        # Who carries out Vim's keys; None without them.
+        reader = self.controllers.reading if self.controllers.has_vim_keys else None
         yield TitleBar(id="title")
         with ChatBody(id="body"):
-            with Vertical(id="chat"):
+            leaving_out = self.controllers.leaving_out
+            transcript = Transcript(
+                on_end_seen=leaving_out.work_out, on_left_out=leaving_out.show_soon, id="transcript"
+            )
+            with ReadingKeys(transcript, reader, id="chat"):
                 yield Welcome(id="welcome")
-                leaving_out = self.controllers.leaving_out
-                yield Transcript(
-                    on_end_seen=leaving_out.work_out, on_left_out=leaving_out.show_soon, id="transcript"
-                )
+                yield transcript
             yield RunPanel(id="panel")
         yield FindBar()
         yield Static(id="queue", markup=False)
-        yield PromptBox([command.hint for command in commands.COMMANDS.values()], id="prompt-box")
+        hints = [command.hint for command in commands.COMMANDS.values()]
+        yield PromptBox(hints, reader=reader, id="prompt-box")
         yield StatusBar(id="status")
         yield Static("The terminal is too small: 60 columns and 20 lines are needed.", id="too-small")
 
@@ -157,8 +161,12 @@ class ChatScreen(Screen[None]):
         is_free = is_elsewhere and event.key not in self.active_bindings
         if is_free and event.is_printable and event.character:
             event.stop()
-            self.view.focus_prompt()
-            self.view.box.prompt.insert(event.character)
+            prompt = self.view.box.prompt
+            if prompt.vim is None or prompt.vim.is_insert:
+                self.view.focus_prompt()
+                prompt.insert(event.character)
+            elif self.focused is None or self.focused is prompt:
+                prompt.take_by_vim(event)
 
     async def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
         event.stop()
@@ -313,7 +321,7 @@ class ChatScreen(Screen[None]):
         await self.controllers.looking.find(event.text, event.step)
 
     async def on_find_bar_closed(self) -> None:
-        await self.controllers.looking.end_find()
+        await self.controllers.reading.end_find()
 
     def on_rows_widget_copy_requested(self, event: RowsWidget.CopyRequested) -> None:
         self.view.copy(event.text)

@@ -352,17 +352,27 @@ class Transcript(VerticalScroll, can_focus=False):
         self.page(1)
 
     def page(self, step: int) -> None:
-        """Scroll by as many rows as are in view. `step` is -1 or 1.
+        """Scroll by as many rows as are in view. `step` is -1 or 1."""
+        self.scroll_pages(step)
 
-        It scrolls immediately, because later would be after the handling of the next key.
-        """
-        rows = step * self.scrollable_content_region.height
+    def scroll_pages(self, pages: float) -> None:
+        """Scroll by so many times the rows that are in view; up where it is negative."""
+        self.scroll_rows(int(pages * self.scrollable_content_region.height))
+
+    def scroll_rows(self, rows: int) -> None:
+        """Scroll by so many rows, immediately, because later would be after the handling of the next key."""
         self.scroll_to(y=self.scroll_target_y + rows, animate=False, immediate=True)
 
     async def action_newest(self) -> None:
         """Scroll to the end of the conversation, and stay there."""
         await self.show_around(len(self._entries) - 1)
         self.anchor()
+
+    def turn_at(self, part: float) -> TurnView | None:
+        """The turn at that part of the view, 0 being its first row and 1 its last."""
+        row = self.scroll_offset.y + int(part * (self.scrollable_content_region.height - 1))
+        above = [view for view in self.views if view.virtual_region.y <= row]
+        return above[-1] if above else next(iter(self.views), None)
 
     async def focus_turn(self, step: int) -> None:
         """Focus the turn before (-1) or after (1) the focused one; where none is, -1 is the newest."""
