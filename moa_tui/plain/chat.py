@@ -254,7 +254,7 @@ class PlainChat:
                 if isinstance(event, PointsFound) and self.reader.is_attended:
                     self._decide(run, event)
                 else:
-                    teller.take(event)
+                    self._tell(teller, event)
         try:
             turn = self.session.settle_run()
         except Exception:
@@ -270,6 +270,15 @@ class PlainChat:
         self.has_failed |= not has_answer(turn)
         self.keep_draft()
         return turn
+
+    def _tell(self, teller: RunTeller, event: Event) -> None:
+        """Have an event told. A fault in that must not keep the run from ending."""
+        try:
+            teller.take(event)
+        except OSError:
+            raise
+        except Exception as error:
+            self.voice.say(str(fault_of(error)))
 
     def events_of(self, run: RunHandle) -> Iterator[Event]:
         """Every event of a run as it comes. Raises LeavingError once the program was told to end."""
@@ -337,9 +346,8 @@ class PlainChat:
         if not turns:
             return
         name = one_line(self.chat.conversation.name)
-        self.voice.say(
-            f"Conversation: {name}. {counted(len(turns), 'turn')}; /show all reads them. The last:"
-        )
+        self.voice.say(f"Conversation: {name}")
+        self.voice.say(f"It has {counted(len(turns), 'turn')}; /show all reads them. The last:")
         self.tell_turn(turns[-1])
 
     def tell_turn(self, turn: Turn) -> None:
