@@ -12,6 +12,7 @@ from moa_tui.chat.commands import HINTS
 from moa_tui.engine.values import Chunk
 from moa_tui.errors import ModelError
 from moa_tui.plain.commands import COMMANDS
+from moa_tui.plain.reader import Reader
 from moa_tui.settings.config import Budget
 from tests.helpers import recipe
 
@@ -231,6 +232,18 @@ def test_a_server_that_is_not_set_up_is_asked_about(lines: Lines, chat: Chat, ga
 def test_a_pipe_confirms_no_server(lines: Lines, chat: Chat, gateway: FakeGateway) -> None:
     gateway.untrusted = {"a": [("https://evil.example/v1", None)]}
     lines.piped("Why?", "y", "yes")
+    assert not chat.path
+
+
+def test_what_was_typed_before_a_question_does_not_answer_it(
+    lines: Lines, chat: Chat, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.untrusted = {"a": [("https://evil.example/v1", None)]}
+    waiting = [False, False, True]  # As the prompt begins, behind it, and as the question comes.
+    monkeypatch.setattr(Reader, "_is_waiting", lambda _: bool(waiting) and waiting.pop(0))
+    said = lines.typed("Why?", "y", "n")
+    assert "Nothing was sent." in said
+    assert said.count("Send to 1 server not set up") == 2  # The "y" is a prompt of its own.
     assert not chat.path
 
 
