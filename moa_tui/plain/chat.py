@@ -243,7 +243,15 @@ class PlainChat:
                 new = None
             else:
                 turn = self._follow(new.run)
-                new = self._after(turn) if turn is not None else None
+                new = self._next(turn) if turn is not None else None
+
+    def _next(self, turn: Turn) -> NewTurn | None:
+        """The turn that follows from one that is over; what is wrong with it does not undo the first."""
+        try:
+            return self._after(turn)
+        except MoaTuiError as error:
+            self.voice.say(str(error))
+            return None
 
     def _follow(self, run: RunHandle) -> Turn | None:
         """Tell a run until it is over, and settle it; None where it never began. Raises MoaTuiError."""
@@ -258,10 +266,7 @@ class PlainChat:
         try:
             turn = self.session.settle_run()
         except Exception:
-            self.has_failed = True
-            unsent = self.session.take_back_unsent()
-            if unsent is not None:
-                self.put_back(unsent.written)
+            self.session.take_back_unsent()  # Whoever sent it has it still.
             raise
         if turn is None:
             self.voice.say("Stopped before anybody was asked.")
@@ -295,7 +300,7 @@ class PlainChat:
 
     def _decide(self, run: RunHandle, found: PointsFound) -> None:
         ticked = self.questions.points(found)
-        if -1 in ticked:
+        if ticked is None:
             run.stop()
         else:
             run.decide(found.call, ticked)

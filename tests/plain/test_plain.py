@@ -263,6 +263,31 @@ def test_points_are_left_out_by_number(lines: Lines, chat: Chat) -> None:
     assert "Answer:\nfinal" in said
 
 
+@pytest.mark.usefixtures("guided")
+def test_a_run_can_be_stopped_at_its_points(lines: Lines, chat: Chat) -> None:
+    chat._attended = True
+    assert "Stopped. What was written is kept." in lines.typed("Why?", "stop")
+
+
+def test_a_server_that_is_found_out_late_is_asked_about_and_the_prompt_sent(
+    lines: Lines, chat: Chat, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.untrusted = {"a": [("https://evil.example/v1", None)]}
+    check, is_first = gateway.check_keys, [True]
+
+    def check_late(asked: Recipe) -> None:
+        if is_first.pop() if is_first else False:
+            return
+        check(asked)
+
+    monkeypatch.setattr(gateway, "check_keys", check_late)
+    said = lines.typed("Why?", "y")
+    assert "Answer:\njudge says" in said
+    assert [turn.prompt for turn in chat.path] == ["Why?"]
+    assert lines.program is not None
+    assert lines.program.chat.reader.unsent == []
+
+
 class TestBudget:
     @pytest.fixture
     def budget(self) -> Budget:
