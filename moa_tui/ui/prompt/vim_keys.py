@@ -82,7 +82,7 @@ class VimKeys:
         """Do what a key says; False for a key that is none of Vim's in this mode."""
         prompt, machine = self._prompt, self._machine
         key = event.character if event.is_printable and event.character else event.key
-        if key == "escape" and prompt.is_asked_to_attach:
+        if (self.is_insert and key != "escape") or (key == "escape" and prompt.is_asked_to_attach):
             return False
         if not self.is_insert and key in _PAGES:
             self._reader.scroll(_PAGES[key])
