@@ -22,7 +22,7 @@ _PREVIEWED = 4_000
 
 HEADING = "bold $text-primary"
 CODE = "$text-success"
-MUTED = "$foreground 65%"
+MUTED = "$foreground 75%"
 
 _JOINER = "\u200d"
 _INLINE = re.compile(r"(?P<strong>\*\*[^*\n]+\*\*)|(?P<code>`[^`\n]+`)")
