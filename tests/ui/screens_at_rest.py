@@ -24,6 +24,21 @@ async def at_rest(bench: Bench) -> None:
     await bench.settle()
 
 
+async def opened(bench: Bench, act: Callable[[], object], *, is_screen: bool = True) -> None:
+    """Do what opens a screen, and wait until it is there."""
+    act()
+    if is_screen:
+        await wait_until(lambda: len(bench.app.screen_stack) > 1 and bench.app.screen.is_mounted)
+    await at_rest(bench)
+
+
+def give_notices(bench: Bench) -> None:
+    """Show a notice of each kind."""
+    bench.app.notify("it is so", title="A title", timeout=600)
+    bench.app.notify("it may be wrong", severity="warning", timeout=600)
+    bench.app.notify("it is wrong", severity="error", timeout=600)
+
+
 SCREENS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "chat": at_rest,
     "completions": lambda bench: press(bench, "/"),
@@ -45,5 +60,9 @@ SCREENS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "rename": lambda bench: press(bench, "ctrl+s", "f2"),
     "export": lambda bench: press(bench, "ctrl+s", "f5"),
     "history": lambda bench: press(bench, "ctrl+r"),
+    "themes": lambda bench: opened(bench, bench.app.choose_theme),
+    "link": lambda bench: opened(bench, lambda: bench.app.ask_to_open("https://moa.example/" + "x" * 200)),
+    "statistics": lambda bench: opened(bench, bench.screen.controllers.switching.show_stats),
+    "notices": lambda bench: opened(bench, lambda: give_notices(bench), is_screen=False),
     "palette": lambda bench: press(bench, "ctrl+p", "t"),
 }
