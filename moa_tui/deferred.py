@@ -46,6 +46,7 @@ MODULES = (
     "moa_tui.chat.full_synthesis",
     "moa_tui.engine.recipe_edit",
     "moa_tui.gateway.discovery",
+    "moa_tui.settings.schemas",
     "moa_tui.formats.export",
     "moa_tui.formats.importer",
     "moa_tui.stats.preferences",

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from moa_tui.cli import wiring
+from moa_tui.cli.completion import conversation_names
 from moa_tui.cli.group import leave, with_fault_log
-from moa_tui.cli.options import continue_option, conversation_name, recipe_option, system_option
+from moa_tui.cli.options import (
+    continue_option,
+    conversation_name,
+    model_option,
+    recipe_option,
+    system_option,
+)
 from moa_tui.errors import DatabaseLostError, StoreError, UntrustedServerError, UsageError
 from moa_tui.text.safe import quoted_name, safe_row, safe_text
 
@@ -33,6 +40,7 @@ class AskOptions:
 
     prompt: tuple[str, ...]
     recipe_name: str | None
+    aggregator: str | None
     files: tuple[Path, ...]
     system: str | None
     output: Output
@@ -53,6 +61,7 @@ class AskOptions:
 @click.command()
 @click.argument("prompt", nargs=-1)
 @recipe_option
+@model_option
 @click.option(
     "-f",
     "--file",
@@ -86,7 +95,14 @@ class AskOptions:
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
 @continue_option
-@click.option("-s", "--session", "session", metavar="ID|TITLE", help="Go on with a kept conversation.")
+@click.option(
+    "-s",
+    "--session",
+    "session",
+    metavar="ID|TITLE",
+    shell_complete=conversation_names,
+    help="Go on with a kept conversation.",
+)
 @click.option("--over-budget", is_flag=True, help="Pass the budgets of the config this once.")
 @click.option(
     "--trust-recipe", is_flag=True, help="Let this recipe send prompts to the servers it names, this once."
@@ -212,9 +228,11 @@ def _store_and_conversation(
 
 
 def _with_options(recipe: Recipe, options: AskOptions) -> Recipe:
-    """The recipe with the limit of its price and the reasoning effort that the options give, if any."""
-    from moa_tui.engine.recipe_edit import effort_named, with_effort
+    """The recipe with the aggregator, the limit of its price and the effort that the options give, if any."""
+    from moa_tui.engine.recipe_edit import effort_named, with_aggregator, with_effort
 
+    if options.aggregator is not None:
+        recipe = with_aggregator(recipe, options.aggregator)
     if options.effort is not None:
         recipe = with_effort(recipe, effort_named(options.effort))
     if options.max_cost is None:

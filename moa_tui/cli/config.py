@@ -41,13 +41,13 @@ def config_show() -> None:
 @config.command("edit")
 def config_edit() -> None:
     """Open the config file in your editor ($VISUAL or $EDITOR), and check it afterwards."""
-    from moa_tui.settings import paths
+    from moa_tui.settings import paths, schemas
     from moa_tui.settings.config import TEMPLATE
 
     path = paths.config_file()
     try:
         if not os.path.lexists(path):
-            paths.write_private(path, TEMPLATE)
+            paths.write_private(path, schemas.with_schema(TEMPLATE, "config", path.parent))
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {paths.disk_words(error)}") from error
     try:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from moa_tui.cli.completion import topics
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ _PAGE_LINK = re.compile(r"\[([^\]]+)\]\([\w-]+\.md(?:#[\w-]+)?\)")
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[TOPIC]")
+@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=topics)
 @click.option("-s", "--search", "is_search", is_flag=True, help="Find the words behind it in all pages.")
 def guide(words: tuple[str, ...], is_search: bool) -> None:
     """Print a page of the manual, or the list of its pages.

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import click
 
+from moa_tui.cli import completion
 from moa_tui.errors import UsageError
 
 recipe_option = click.option(
-    "-r", "--recipe", "recipe_name", metavar="RECIPE", help="A recipe's name, or a path to one."
+    "-r",
+    "--recipe",
+    "recipe_name",
+    metavar="RECIPE",
+    shell_complete=completion.recipe_names,
+    help="A recipe's name, or a path to one.",
+)
+model_option = click.option(
+    "-m",
+    "--model",
+    "aggregator",
+    metavar="MODEL",
+    shell_complete=completion.model_names,
+    help="Another model for the aggregator, which writes the answer.",
 )
 system_option = click.option("--system", metavar="TEXT", help="A system prompt for every agent.")
 continue_option = click.option(

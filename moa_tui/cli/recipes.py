@@ -11,6 +11,7 @@ import sys
 import click
 
 from moa_tui.cli import wiring
+from moa_tui.cli.completion import recipe_names
 from moa_tui.errors import FileError
 from moa_tui.text.safe import safe_line, safe_row, safe_text
 
@@ -51,7 +52,7 @@ def recipes_list() -> None:
 
 
 @recipes.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=recipe_names)
 def recipes_show(name: str) -> None:
     """Print a recipe as TOML."""
     settings = wiring.default_settings()
@@ -64,7 +65,7 @@ def recipes_show(name: str) -> None:
 
 
 @recipes.command("explain")
-@click.argument("name")
+@click.argument("name", shell_complete=recipe_names)
 def recipes_explain(name: str) -> None:
     """Draw a recipe's calls, with their number, depth and price."""
     from moa_tui.cli.plan_view import graph_lines
@@ -79,7 +80,15 @@ def recipes_explain(name: str) -> None:
 
 @recipes.command("new")
 @click.argument("name")
-@click.option("--from", "source", default="duo", show_default=True, metavar="NAME", help="The one to copy.")
+@click.option(
+    "--from",
+    "source",
+    default="duo",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=recipe_names,
+    help="The one to copy.",
+)
 def recipes_new(name: str, source: str) -> None:
     """Write a recipe of your own, as a copy to change."""
     settings = wiring.default_settings()
@@ -87,7 +96,7 @@ def recipes_new(name: str, source: str) -> None:
 
 
 @recipes.command("check")
-@click.argument("path")
+@click.argument("path", shell_complete=recipe_names)
 def recipes_check(path: str) -> None:
     """Say whether a recipe is valid, and what it would need here."""
     from moa_tui.text.wording import counted

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from moa_tui.cli import wiring
+from moa_tui.cli.completion import conversation_names, export_formats
 from moa_tui.cli.options import json_option
 from moa_tui.cli.streams import is_utf8
 from moa_tui.errors import FileError
@@ -69,8 +70,17 @@ def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
 
 
 @sessions.command()
-@click.argument("name")
-@click.option("-f", "--format", "format_", default="markdown", show_default=True, metavar="FORMAT")
+@click.argument("name", shell_complete=conversation_names)
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    default="markdown",
+    show_default=True,
+    metavar="FORMAT",
+    shell_complete=export_formats,
+    help="The format, by its name.",
+)
 @json_option
 def show(name: str, format_: str, as_json: bool) -> None:
     """Print the conversation NAME: its id, the beginning of its id, or its title."""
@@ -87,8 +97,17 @@ def show(name: str, format_: str, as_json: bool) -> None:
 
 
 @sessions.command("export")
-@click.argument("names", nargs=-1, required=True)
-@click.option("-f", "--format", "format_", default="markdown", show_default=True, metavar="FORMAT")
+@click.argument("names", nargs=-1, required=True, shell_complete=conversation_names)
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    default="markdown",
+    show_default=True,
+    metavar="FORMAT",
+    shell_complete=export_formats,
+    help="The format, by its name.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="A file, or a folder.")
 @click.option("--replace", is_flag=True, help="Write over a file that is there.")
 def export_(names: tuple[str, ...], format_: str, output: Path | None, replace: bool) -> None:
@@ -159,7 +178,7 @@ def rescue(folder: Path) -> None:
 
 
 @sessions.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=conversation_names)
 @click.option("--now", is_flag=True, help="Off the disk at once, for good.")
 def delete(names: tuple[str, ...], now: bool) -> None:
     """Throw the conversations NAMES away. For a week at least `sessions restore` brings them back.
@@ -179,7 +198,7 @@ def delete(names: tuple[str, ...], now: bool) -> None:
 
 
 @sessions.command()
-@click.argument("name")
+@click.argument("name", shell_complete=conversation_names)
 def restore(name: str) -> None:
     """Take the conversation NAME back out of the bin."""
     with wiring.opened_library() as library:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.ledger import Ledger
     from moa_tui.chat.library import Library
     from moa_tui.chat.session import ChatSession
-    from moa_tui.conversation import Conversation, Turn
+    from moa_tui.conversation import Conversation, Summary, Turn
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.gateway import Gateway
     from moa_tui.recipes.catalog import RecipeCatalog
@@ -111,6 +111,24 @@ def database_exists() -> bool:
     from moa_tui.settings import paths
 
     return paths.database_file().exists()
+
+
+def listed_conversations() -> list[Summary]:
+    """The conversations in use, read without a change to anything. Raises OSError or ValueError."""
+    import sqlite3
+    from contextlib import closing
+
+    from moa_tui.settings import paths
+    from moa_tui.store import reader
+    from moa_tui.store.schema import connect_read_only
+
+    if not database_exists():
+        return []
+    try:
+        with closing(connect_read_only(paths.database_file())) as connection:
+            return reader.summaries(connection, archived=False, deleted=False)
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error
 
 
 def library_of(store: Store | None) -> Library:

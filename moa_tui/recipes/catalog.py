@@ -19,7 +19,7 @@ from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UntrustedSer
 from moa_tui.recipes import files as shelf
 from moa_tui.recipes.default import choose_recipe
 from moa_tui.recipes.local import MADE_HERE
-from moa_tui.settings import paths
+from moa_tui.settings import paths, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -223,6 +223,7 @@ class RecipeCatalog:
     def _write(self, name: str, text: str, *, replace: bool) -> Path:
         path = self._path(name)
         try:
+            text = schemas.with_schema(text, "recipe", path.parent)
             paths.write_private(path, text, replace=replace)
         except FileExistsError as error:
             raise UsageError(f"{path} is there already; it was left as it is") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -33,9 +34,10 @@ HARMLESS = re.compile(
 
 
 def arguments(line: str) -> list[str]:
-    """The words behind `moa-tui`, up to a pipe or a comment."""
-    words = shlex.split(line, comments=True)[1:]
-    return words[: words.index("|")] if "|" in words else words
+    """The words behind `moa-tui`, up to a pipe, a redirection or a comment."""
+    return list(
+        itertools.takewhile(lambda word: word not in ("|", ">"), shlex.split(line, comments=True)[1:])
+    )
 
 
 @pytest.fixture

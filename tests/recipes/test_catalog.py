@@ -143,7 +143,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_copy_keeps_the_comments(tmp_path: Path) -> None:
     own(tmp_path, "mine", f"# why it is so\n{MINE}")
     text = catalog(tmp_path).copy("mine", "other").read_text()
-    assert text == f"# why it is so\n{MINE}".replace('name = "mine"', 'name = "other"')
+    first_line, rest = text.split("\n", 1)
+    assert first_line == "#:schema ./recipe.schema.json"
+    assert rest == f"# why it is so\n{MINE}".replace('name = "mine"', 'name = "other"')
+    # The copy of a copy names its schema once.
+    assert catalog(tmp_path).copy("other", "third").read_text().count("#:schema") == 1
 
 
 def test_a_file_may_begin_with_a_byte_order_mark_which_its_text_has_not(tmp_path: Path) -> None:
