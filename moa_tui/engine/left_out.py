@@ -125,7 +125,7 @@ def _is_final(reply: Reply, outcome: Outcome) -> bool:
 
 
 def points(final: str, texts: Mapping[CallId, str], cut: Collection[CallId] = ()) -> tuple[LeftOutPoint, ...]:
-    """What `texts` say and `final` does not, what two of them say alike once.
+    """What `texts` say and `final` does not, what two of them say alike once; the first MOST_POINTS.
 
     The last statement of a text in `cut` does not count, since its end is missing.
     """
