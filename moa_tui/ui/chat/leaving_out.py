@@ -64,7 +64,7 @@ class LeavingOut:
         """List what the answer of a run left out, by default the last one. Raises UsageError."""
         shown_turn = None if run is None else self._view.transcript.turn_of(run)
         points = await self._left_out.list_of(shown_turn)
-        price_words = await self._left_out.price_words(points)
+        price_words = await self._left_out.price_words(points, "Enter")
         if not self._view.is_ready or not self._view.is_in_front:
             return
 
