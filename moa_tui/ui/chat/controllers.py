@@ -15,6 +15,7 @@ from moa_tui.ui.chat.following import Following
 from moa_tui.ui.chat.labels import Labels
 from moa_tui.ui.chat.looking import Looking
 from moa_tui.ui.chat.switching import Switching
+from moa_tui.ui.chat.trying import Trying
 
 if TYPE_CHECKING:
     from moa_tui.chat.library import Library
@@ -29,10 +30,10 @@ class Controllers:
     """What a person can do on the chat screen, by subject.
 
     `asking`: prompts, the queue, stopping. `changing`: an agent's part in a turn. `choosing`: recipe, models,
-    checklists. `comparing`: several recipes at once. `checklist`: points to tick. `switching`: conversations
-    and branches, export, statistics. `looking`: panes, one agent alone, finding, copying. `labels`: title,
-    estimate and numbers, and telling them. `drafting`: what was not sent, on disk. `following`: a run on the
-    screen, until it is over.
+    checklists. `trying`: the questions of an empty conversation. `comparing`: several recipes at once.
+    `checklist`: points to tick. `switching`: conversations and branches, export, statistics. `looking`:
+    panes, one agent alone, finding, copying. `labels`: title, estimate and numbers, and telling them.
+    `drafting`: what was not sent, on disk. `following`: a run on the screen, until it is over.
     """
 
     def __init__(
@@ -56,5 +57,6 @@ class Controllers:
         self.comparing = Comparing(state, view, catalog, self.following)
         self.checklist = Checklist(state, view, self.following)
         self.choosing = Choosing(state, view, catalog, models, self.labels)
+        self.trying = Trying(state, self.choosing, self.asking)
         self.looking = Looking(state, view)
         self.drafting = Drafting(state, view)
