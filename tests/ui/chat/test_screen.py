@@ -1001,7 +1001,7 @@ async def test_keys_go_to_the_prompt_again_after_the_terminal_was_too_small() ->
 async def test_what_matters_can_be_read_at_every_size(size: tuple[int, int]) -> None:
     gate = asyncio.Event()
     async with chat_app(size=size, one=[["one is writing", gate]]) as bench:
-        await bench.until_shown("Type a question and press", "3 calls")
+        await bench.until_shown("Or type a question and press", "3 calls")
         await bench.submit("What is a moa?")
         await bench.until_writing("one")
         await bench.until_shown("What is a moa?", "● writing", "one is writing", "L1 ●✓", "esc stop")
