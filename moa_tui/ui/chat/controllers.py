@@ -33,7 +33,7 @@ class Controllers:
 
     `asking`: prompts, the queue, stopping. `changing`: an agent's part in a turn. `choosing`: recipe, models,
     checklists. `trying`: the questions of an empty conversation. `comparing`: several recipes at once.
-    `checklist`: points to tick. `leaving_out`: what answers left out. `switching`: conversations and branches,
+    `checklist`: points to tick. `leaving_out`: what answers left out. `switching`: conversations, branches,
     export, statistics. `looking`: panes, one agent alone, finding, copying. `reading`: what Vim's keys do
     around the prompt. `labels`: title, estimate and numbers, and telling them. `drafting`: what was not sent,
     on disk. `following`: a run on the screen, until it is over.
