@@ -16,10 +16,12 @@ from pathlib import Path
 
 from moa_tui.errors import UsageError
 from moa_tui.guide.index import SectionIndex
+from moa_tui.guide.matching import Index, Match
+from moa_tui.guide.pieces import Piece, read
 
 FOLDER = Path(__file__).parent
 ORDER = (
-    *("start", "chat", "keys", "screen-keys", "steering"),
+    *("start", "chat", "keys", "screen-keys", "vim", "plain", "steering"),
     *("recipes", "layers", "strategies", "speed"),
     *("conversations", "export", "local-models", "servers", "budgets"),
     *("config", "themes", "safety", "troubleshooting", "errors", "shell", "how-it-works"),
@@ -28,6 +30,7 @@ ORDER = (
 
 _HEADING = re.compile(r"(#{1,4}) +(.+)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_LINK = re.compile(r"\[([a-z-]+)\]\(\1\.md\)")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Section:
     heading: str
     text: str
     line: int = 0
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The text in pieces; a link to a page is the command that prints it."""
+        return read(_LINK.sub(r"`moa-tui guide \1`", self.text))
 
     @cached_property
     def running_text(self) -> str:
@@ -111,12 +119,44 @@ def search(query: str, *, is_typing: bool = False) -> list[Section]:
     they stand in its heading. Those that hold `query` word for word, or a message that stands in it, come
     first. With `is_typing`, the last word is only the beginning of one.
     """
-    return _index().search(query, is_typing=is_typing)
+    if is_typing:
+        return _section_index().search(query, is_typing=True)
+    return [found.section for found in answers(query)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A section that is about a question, and how well it answers it."""
+
+    section: Section
+    match: Match
+
+
+def answers(question: str, earlier: str = "") -> list[Found]:
+    """The sections that `search` finds, with how well each answers. `earlier` is what it may go on from."""
+    sections, quoting = _sections(), _section_index().quoting(question)
+    matches = {match.section: match for match in _matching().matches(question, earlier)}
+    quoted = [
+        matches.get(number, Match(number, 0.0, 0.0, {}))
+        for number in sorted(quoting, key=lambda number: -quoting[number])
+    ]
+    others = (match for number, match in matches.items() if number not in quoting)
+    return [Found(sections[match.section], match) for match in (*quoted, *others)]
 
 
 @cache
-def _index() -> SectionIndex:
-    return SectionIndex([section for each in pages() for section in each.sections])
+def _sections() -> tuple[Section, ...]:
+    return tuple(section for each in pages() for section in each.sections)
+
+
+@cache
+def _matching() -> Index:
+    return Index((section.topic, section.heading, section.text) for section in _sections())
+
+
+@cache
+def _section_index() -> SectionIndex:
+    return SectionIndex(_sections())
 
 
 def _read(topic: str) -> Page:

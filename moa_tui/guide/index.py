@@ -81,7 +81,7 @@ class SectionIndex:
                 hits[number] += 1
                 scores[number] += frequency * weight**_RARITY_POWER
         found = [number for number, count in enumerate(hits) if count]
-        quoting = self._quoting(" ".join(query.casefold().split()))
+        quoting = self.quoting(query)
         found.sort(
             key=lambda number: (quoting.get(number, 0), scores[number] * math.sqrt(hits[number])),
             reverse=True,
@@ -118,11 +118,12 @@ class SectionIndex:
             for number in {*counts, *headings}
         }
 
-    def _quoting(self, phrase: str) -> dict[int, int]:
-        """The sections that hold `phrase` word for word, or a message that stands in it, and how much of it.
+    def quoting(self, query: str) -> dict[int, int]:
+        """The sections that hold `query` word for word, or a message that stands in it, and how much of it.
 
         In a message, an ellipsis stands for what differs.
         """
+        phrase = " ".join(query[:_MOST_CHARACTERS].casefold().split())
         quoting: dict[int, int] = {}
         if phrase.count(" ") >= _SHORTEST_PHRASE - 1:
             for number, section in enumerate(self._sections):

@@ -31,6 +31,7 @@ from moa_tui.ui.screens import (
     checklist_screen,
     guide_screen,
     help_screen,
+    left_out_screen,
     link_screen,
     palette,
     theme_screen,
@@ -48,6 +49,7 @@ from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.find_bar import FindBar
 from moa_tui.ui.widgets.live_text import LiveText
+from moa_tui.ui.widgets.reading_keys import ReadingKeys
 from moa_tui.ui.widgets.run_panel import RunPanel
 from moa_tui.ui.widgets.transcript import Transcript
 from moa_tui.ui.widgets.turn_view import TurnView
@@ -88,6 +90,7 @@ _REST_AFTER_SECONDS = 0.3
 _QUIT_WITHIN_SECONDS = 3.0
 _DROP_WITHIN_SECONDS = 10.0
 _KEYS_THAT_CLOSE = ("enter", "escape")
+_VIM_STOP = "ctrl+c"
 
 
 class MoaApp(PrivateTracebackApp):
@@ -103,6 +106,7 @@ class MoaApp(PrivateTracebackApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before a dialog, which lets no other key through to here.
         Binding("f1", "help", "Help", id="app.help", priority=True),
+        Binding("ctrl+c", "stop_run", "Stop", id="run.interrupt", priority=True),
         Binding("ctrl+c", "copy_or_quit", "Copy, or quit", id="app.copy", show=False, priority=True),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True),
         Binding("escape", "to_prompt", "To the prompt", id="app.prompt", show=False),
@@ -146,6 +150,10 @@ class MoaApp(PrivateTracebackApp):
                 f'{paths.config_file()}: theme: there is none called "{wanted}"; '
                 f"known: {', '.join(self._themes)}"
             )
+
+    @property
+    def _has_vim_keys(self) -> bool:
+        return self._settings.editing == "vim"
 
     @cached_property
     def _themes(self) -> list[str]:
@@ -219,12 +227,15 @@ class MoaApp(PrivateTracebackApp):
 
     def _use_keys(self) -> list[str]:
         """Put the config's keys in force; what is wrong with them, in sentences."""
+        if self._has_vim_keys:
+            # Esc is pressed often there, and must not stop what is paid for. See `action_stop_run`.
+            self.set_keymap({"run.stop": _VIM_STOP})
         if not self._settings.keys:
             return []
         known = keymap.bindings_of(_classes_with_keys())
-        self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
+        self.update_keymap({name: key for name, key in self._settings.keys.items() if name in known})
         writing = {binding.key: binding.description for binding in Binding.make_bindings(TextArea.BINDINGS)}
-        found = keymap.problems(self._settings.keys, known, writing)
+        found = keymap.problems(self._settings.keys, known, writing, has_vim_keys=self._has_vim_keys)
         return [f"{paths.config_file()}: {problem}" for problem in found]
 
     def on_bug(self, error: BaseException | None) -> None:
@@ -339,12 +350,25 @@ class MoaApp(PrivateTracebackApp):
         if self.screen is self._chat_screen:
             self._chat_screen.view.focus_prompt()
 
-    async def action_copy_or_quit(self) -> None:
-        """Copy what is selected; with nothing selected, a second press within moments quits."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "stop_run":
+            return True
+        # Without Vim's keys, Esc stops a run.
+        is_chat = self._has_vim_keys and bool(self.screen_stack) and self.screen is self._chat_screen
+        return is_chat and self._chat_screen.session.is_running and not self._selected_text
+
+    def action_stop_run(self) -> None:
+        self._chat_screen.action_stop()
+
+    @property
+    def _selected_text(self) -> str:
         focused = self.focused
         selected = focused.selected_text if isinstance(focused, Input | TextArea) else ""
-        selected = selected or self.screen.get_selected_text() or ""
-        if selected:
+        return selected or self.screen.get_selected_text() or ""
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy what is selected; with nothing selected, a second press within moments quits."""
+        if selected := self._selected_text:
             self.notify(await copy(self, selected), markup=False)
             return
         now = time.monotonic()
@@ -433,6 +457,7 @@ def _classes_with_keys() -> tuple[type[DOMNode], ...]:
             Prompt,
             Transcript,
             TurnView,
+            ReadingKeys,
             RunPanel,
             AgentPane,
             LiveText,
@@ -442,6 +467,11 @@ def _classes_with_keys() -> tuple[type[DOMNode], ...]:
         *(inspector_screen.InspectorScreen, recipe_screen.RecipeScreen, sessions_screen.SessionsScreen),
         *(session_dialogs.TextScreen, session_dialogs.FormatScreen, fork_screen.ForkScreen),
         *(stats_screen.StatsScreen, compare_screen.CompareScreen, compare_panes.ComparePanes),
-        *(checklist_screen.ChecklistScreen, trust_screen.TrustScreen, recipe_editor.RecipeEditor),
+        *(
+            checklist_screen.ChecklistScreen,
+            left_out_screen.LeftOutScreen,
+            trust_screen.TrustScreen,
+            recipe_editor.RecipeEditor,
+        ),
         *(recipe_editor.Lineup, options_form.OptionsForm, options_form.OptionField, options_form.OptionLine),
     )

@@ -149,6 +149,8 @@ QUESTIONS = {
     "json output": "shell",
     "private conversation": "conversations",
     "leave out an answer": "steering keys",
+    "does it work with a screen reader?": "plain",
+    "chat over a serial line": "plain",
     "max_tokens": "recipes troubleshooting errors",
 }
 
@@ -172,6 +174,7 @@ def test_a_message_is_found_by_its_words() -> None:
 def test_nothing_is_found_where_no_word_is_in_the_guide() -> None:
     assert guide.search("xyzzy qwrtz") == []
     assert guide.search("how do I") == []
+    assert guide.search("what is 2+2") == []
     assert guide.search("") == []
 
 

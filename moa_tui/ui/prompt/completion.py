@@ -19,37 +19,16 @@ from moa_tui.errors import UsageError
 from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from textual.binding import BindingType
+
+    from moa_tui.chat.commands import CommandHint
 
 _MOST_ROWS = 8
 _BORDERS = 2
 _ARGUMENT = re.compile(r"/(\w+) +(\S*)")
 _PATH = re.compile(r'(?:^|(?<=[\s(\[{]))@("[^"]*|[^\s"@][^\s"]*|)$')
-
-
-@dataclass(frozen=True, slots=True)
-class CommandHint:
-    """A slash command: `name` without the slash, `usage` its arguments, as in `N` or `[NAME]`."""
-
-    name: str
-    usage: str
-    description: str
-    takes_message: bool = False
-    """True where the argument is a message for the models, whose mentioned files are attached."""
-    choices: Callable[[], Iterable[tuple[str, str]]] | None = None
-    """The arguments to choose from, each with what it means; None where there is no such list."""
-
-    @property
-    def needs_argument(self) -> bool:
-        """Whether the command cannot be run without an argument."""
-        return bool(self.usage) and not self.usage.startswith("[")
-
-    @property
-    def words(self) -> str:
-        """The command as it is typed, with its arguments."""
-        return f"/{self.name} {self.usage}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
