@@ -26,8 +26,17 @@ from moa_tui.ui.chat.fault_net import FaultNet
 from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.prompt import editor
 from moa_tui.ui.prompt.prompt import Prompt
-from moa_tui.ui.rows.line_filter import ControlFilter
-from moa_tui.ui.screens import checklist_screen, help_screen, link_screen, palette, theme_screen, trust_screen
+from moa_tui.ui.rows.line_filter import ControlFilter, StillFilter
+from moa_tui.ui.screens import (
+    checklist_screen,
+    guide_screen,
+    help_screen,
+    left_out_screen,
+    link_screen,
+    palette,
+    theme_screen,
+    trust_screen,
+)
 from moa_tui.ui.screens.compare import compare_panes, compare_screen
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.inspect import inspector_screen
@@ -67,7 +76,13 @@ if TYPE_CHECKING:
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
-    from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen, LinkRequested, ThemeRequested
+    from moa_tui.ui.chat.requests import (
+        AttentionRequested,
+        FaultSeen,
+        HelpRequested,
+        LinkRequested,
+        ThemeRequested,
+    )
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
 # A thread that imports would hold up the keys that are typed as soon as the first frame is drawn.
@@ -271,7 +286,8 @@ class MoaApp(PrivateTracebackApp):
         return driver
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._filter]
+        still = [StillFilter()] if self._settings.reduced_motion else []
+        return [*super().get_line_filters(), self._filter, *still]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         seen = set()
@@ -292,8 +308,8 @@ class MoaApp(PrivateTracebackApp):
 
     # What the chat screen leaves to the app
 
-    def on_help_requested(self) -> None:
-        self.action_help()
+    def on_help_requested(self, event: HelpRequested) -> None:
+        self.action_help(event.about)
 
     async def on_quit_requested(self) -> None:
         await self.action_quit()
@@ -318,11 +334,16 @@ class MoaApp(PrivateTracebackApp):
             # Without an id: one palette may lie below another screen, or be about to be removed.
             self.push_screen(palette.Palette())
 
-    def action_help(self) -> None:
-        if isinstance(self.screen, help_screen.HelpScreen):
-            self.screen.dismiss()
+    def action_help(self, about: str = "") -> None:
+        """Open the help of what has the focus, or leave it; `about` is a topic of the guide, or words."""
+        screen = self.screen
+        if isinstance(screen, help_screen.HelpScreen):
+            screen.dismiss()
+        elif isinstance(screen, guide_screen.GuideScreen):
+            screen.dismiss(True)
         else:
-            self.push_screen(help_screen.HelpScreen(help_screen.keys_in_force(self.screen)))
+            sections = help_screen.keys_in_force(screen)
+            self.push_screen(help_screen.HelpScreen(sections, help_screen.topic_of(screen), about))
 
     def action_to_prompt(self) -> None:
         self.clear_notifications()
@@ -446,6 +467,11 @@ def _classes_with_keys() -> tuple[type[DOMNode], ...]:
         *(inspector_screen.InspectorScreen, recipe_screen.RecipeScreen, sessions_screen.SessionsScreen),
         *(session_dialogs.TextScreen, session_dialogs.FormatScreen, fork_screen.ForkScreen),
         *(stats_screen.StatsScreen, compare_screen.CompareScreen, compare_panes.ComparePanes),
-        *(checklist_screen.ChecklistScreen, trust_screen.TrustScreen, recipe_editor.RecipeEditor),
+        *(
+            checklist_screen.ChecklistScreen,
+            left_out_screen.LeftOutScreen,
+            trust_screen.TrustScreen,
+            recipe_editor.RecipeEditor,
+        ),
         *(recipe_editor.Lineup, options_form.OptionsForm, options_form.OptionField, options_form.OptionLine),
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.worker import Worker
 
-    from moa_tui.ui.prompt.completion import CommandHint
+    from moa_tui.chat.commands import CommandHint
 
     Mentions = Mapping[str, Attachment | UsageError]
 

@@ -10,8 +10,8 @@ from textual import events
 from textual.app import App
 from textual.widgets import Static
 
+from moa_tui.chat.commands import CommandHint
 from moa_tui.ui.prompt import prompt_box
-from moa_tui.ui.prompt.completion import CommandHint
 from moa_tui.ui.prompt.prompt_box import Chips, PromptBox
 from tests.helpers import wait_until
 from tests.ui.given import key
