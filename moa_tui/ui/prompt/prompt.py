@@ -251,8 +251,9 @@ class Prompt(TextArea):
     def _tell_nothing_to_paste(self) -> None:
         """Say what to do where a paste is empty, as it is when the clipboard holds a picture."""
         self.notify(
-            "Nothing here to paste. Text from other programs is pasted with the terminal's own key, mostly "
-            "ctrl+shift+v. Pictures cannot be sent; a text file is attached with @ and its path.",
+            "Nothing here to paste. Text from other programs is pasted with the terminal's own key: "
+            "ctrl+shift+v, or cmd+v on a Mac. Pictures cannot be sent; a text file is attached with @ and "
+            "its path.",
             severity="warning",
             markup=False,
         )
