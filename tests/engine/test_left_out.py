@@ -206,6 +206,12 @@ def test_of_a_chosen_answer_what_the_others_say_is_listed(last: str, judge: str)
     assert {call for point in listed for call in point.calls} == {ONE}
 
 
+def test_replies_of_layers_that_the_recipe_does_not_have_are_none_of_its_answers() -> None:
+    outcome = outcome_of(FINAL, THOROUGH, SHORT)
+    replies = {**outcome.replies, CallId(9, 1): outcome.replies[TWO], CallId(0, 1): outcome.replies[TWO]}
+    assert texts_of(replace(outcome, replies=replies)) == texts_of(outcome)
+
+
 # Texts of hostile models
 
 
