@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moa_tui.chat.titles import title_in, title_prompt
@@ -59,6 +60,11 @@ class Conversations:
             return False
         is_behind = self._store is not None and self._store.is_behind
         return not self._chat.is_kept or self.disk_problem is not None or is_behind
+
+    @property
+    def export_folder(self) -> Path | None:
+        """Where an export without a path goes; None for the usual place."""
+        return Path.cwd() if self.is_at_risk else None
 
     async def catch_up(self) -> bool:
         """Wait a moment for what is on its way to the disk; return whether all of it is there."""

@@ -58,6 +58,16 @@ class LeftOutList:
         if place < len(self.points):
             self.marked ^= {place}
 
+    def mark_numbers(self, words: str) -> None:
+        """Mark the points of these numbers, from 1, and no others. Raises UsageError for another number."""
+        numbers = words.replace(",", " ").split()
+        count = len(self.points)
+        for number in numbers:
+            if not number.isdecimal() or not 1 <= int(number[:9]) <= count:
+                raise UsageError(f'"{number}" is no point: the answer left out points 1 to {count}')
+        self.marked.clear()
+        self.marked.update(int(number) - 1 for number in numbers)
+
     def mark_all(self) -> None:
         """Mark all points; where all are, none."""
         if len(self.marked) == len(self.points):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.chat import Chat
     from moa_tui.chat.comparison import Comparison
     from moa_tui.chat.run_handle import RunHandle, RunProgress
-    from moa_tui.conversation import Turn
+    from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import CallId
 
@@ -439,6 +439,15 @@ class ChatSession:
         return NewTurn(self.chat.turn, None, instead_of), turns
 
     # Another conversation
+
+    def with_running_turn(self) -> Conversation:
+        """The conversation, with the turn that is being answered. Raises UsageError for an empty one."""
+        conversation = self.chat.conversation
+        if self.run is not None:
+            conversation = conversation.with_turn(self.run.turn)
+        if not conversation.turns:
+            raise UsageError("there is nothing yet to export")
+        return conversation
 
     def start_over(self) -> None:
         """Forget what belonged to the conversation or branch that was left."""

@@ -1,7 +1,8 @@
-"""The chat, which `moa-tui` opens where no command is given."""
+"""The chat, on a screen or in lines, which `moa-tui` opens where no command is given."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import dataclass
@@ -12,18 +13,33 @@ import click
 from moa_tui.cli import wiring
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.hasten import hastened
-from moa_tui.cli.options import conversation_name
+from moa_tui.cli.options import (
+    continue_option,
+    conversation_name,
+    plain_option,
+    private_option,
+    recipe_option,
+    session_option,
+    system_option,
+)
 from moa_tui.cli.streams import ClosedOutput
 from moa_tui.errors import FileError, MoaTuiError, OpenElsewhereError, StoreError, UsageError
 from moa_tui.text.safe import quoted_name, safe_text
 
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     from moa_tui.chat.session import ChatSession
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.plain.program import PlainProgram
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.settings.config import Settings
     from moa_tui.store import Store
+    from moa_tui.ui.app import MoaApp
+
+_SIMPLE_TERMINALS = ("dumb", "unknown")
+_WHY_PLAIN = "This terminal (TERM={}) can show no screen, so the chat is in lines."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,23 @@ class ChatOptions:
     go_on: bool
     session: str | None
     private: bool
+    plain: bool
+
+
+@click.command("chat")
+@recipe_option
+@system_option
+@continue_option
+@session_option
+@private_option
+@plain_option
+@click.pass_context
+def chat(ctx: click.Context, /, **options: Any) -> None:
+    """Chat, as without a command. With --plain in lines of text, as for a screen reader or a log."""
+    # What stands before the command counts as well.
+    before = ctx.parent.params if ctx.parent is not None else {}
+    both: dict[str, Any] = {name: value or before.get(name) for name, value in options.items()}
+    open_chat(ChatOptions(**both))
 
 
 def open_chat(options: ChatOptions) -> NoReturn:
@@ -44,7 +77,6 @@ def open_chat(options: ChatOptions) -> NoReturn:
     UsageError where there is no terminal, and what opening the recipe or conversation that is named raises.
     """
     name = conversation_name(options.go_on, options.session)
-    _require_terminal()
     with hastened():
         _open_chat(options, name)
 
@@ -54,6 +86,13 @@ def _open_chat(options: ChatOptions, name: str | None) -> NoReturn:
     """Open the chat, with the conversation of that name where one is given."""
     problems: list[str] = []
     settings = _settings(problems)
+    is_simple = os.environ.get("TERM") in _SIMPLE_TERMINALS
+    is_plain = options.plain or settings.plain
+    if not is_plain:
+        _require_terminal()
+        is_plain = is_simple
+    if is_plain:
+        gc.enable()  # Nothing is drawn, so there is no first frame to wait for.
     store = _store(problems, is_needed=name is not None)
     conversation = wiring.kept_conversation(store, name) if store is not None and name is not None else None
     gateway = wiring.gateway_of(settings)
@@ -64,7 +103,12 @@ def _open_chat(options: ChatOptions, name: str | None) -> NoReturn:
         problems.append(clock_warning)
     with wiring.running_backend(gateway, store, ledger, drafts) as backend:
         session = wiring.attended_session_of(
-            backend, recipe, options.system, private=options.private, guided=settings.guided
+            backend,
+            recipe,
+            options.system,
+            private=options.private,
+            guided=settings.guided,
+            attended=not is_plain or (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)),
         )
         if conversation is not None:
             _open(session, conversation, options.system)
@@ -73,7 +117,14 @@ def _open_chat(options: ChatOptions, name: str | None) -> NoReturn:
                     "the system prompt that was imported is not used; /system TEXT gives one: "
                     + quoted_name(last_turn.imported_system)
                 )
-        app = wiring.app_of(session, settings, recipe_reason=reason, problems=problems)
+        app: MoaApp | PlainProgram
+        if is_plain:
+            how = [_WHY_PLAIN.format(os.environ["TERM"])] if is_simple and not options.plain else []
+            why = [f"{reason[0].upper()}{reason[1:]}."] if reason else []
+            notices = [*how, *why, *map(_not_as_configured, problems)]
+            app = wiring.plain_chat_of(session, settings, notices=notices)
+        else:
+            app = wiring.app_of(session, settings, recipe_reason=reason, problems=problems)
         try:
             app.run()
         finally:
@@ -89,17 +140,21 @@ def _open_chat(options: ChatOptions, name: str | None) -> NoReturn:
 
 def _require_terminal() -> None:
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
-        is_closed = stream is None or isinstance(stream, ClosedOutput)
-        if is_closed or not stream.isatty():
+        if not _is_terminal(stream):
+            is_closed = stream is None or isinstance(stream, ClosedOutput)
             raise UsageError(
                 f"the chat needs a terminal, and standard {name} is "
-                f'{"closed" if is_closed else "redirected"}; in a script use `moa-tui ask "…"`'
+                f'{"closed" if is_closed else "redirected"}; in a script use `moa-tui ask "…"`, or '
+                "`moa-tui chat --plain`"
             )
-    if os.environ.get("TERM") in ("dumb", "unknown"):
-        raise UsageError(
-            f"this terminal (TERM={os.environ['TERM']}) cannot show the chat; set TERM to what it is, "
-            "or use `moa-tui ask`"
-        )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not isinstance(stream, ClosedOutput) and stream.isatty()
+
+
+def _not_as_configured(problem: str) -> str:
+    return f"Not as configured: {problem}"
 
 
 def _settings(problems: list[str]) -> Settings:

@@ -12,13 +12,20 @@ import click
 
 from moa_tui import __version__
 from moa_tui.cli.ask import ask
-from moa_tui.cli.chat import ChatOptions, open_chat
-from moa_tui.cli.completion import completion, conversation_names
+from moa_tui.cli.chat import ChatOptions, chat, open_chat
+from moa_tui.cli.completion import completion
 from moa_tui.cli.config import config
 from moa_tui.cli.doctor import doctor
 from moa_tui.cli.group import CommandGroup
 from moa_tui.cli.guide import guide
-from moa_tui.cli.options import continue_option, recipe_option, system_option
+from moa_tui.cli.options import (
+    continue_option,
+    plain_option,
+    private_option,
+    recipe_option,
+    session_option,
+    system_option,
+)
 from moa_tui.cli.recipes import recipes
 from moa_tui.cli.schema import schema
 from moa_tui.cli.sessions import sessions
@@ -33,15 +40,9 @@ from moa_tui.cli.streams import fill_closed_descriptors
 @recipe_option
 @system_option
 @continue_option
-@click.option(
-    "-s",
-    "--session",
-    "session",
-    metavar="ID|TITLE",
-    shell_complete=conversation_names,
-    help="Open a kept conversation.",
-)
-@click.option("--private", is_flag=True, help="Write nothing of the conversation to disk.")
+@session_option
+@private_option
+@plain_option
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
     """Several models answer side by side, read each other's answers, and one of them writes yours.
@@ -53,5 +54,5 @@ def main(ctx: click.Context, /, **options: Any) -> None:
         open_chat(ChatOptions(**options))
 
 
-for _command in (ask, sessions, stats, recipes, doctor, config, guide, completion, schema):
+for _command in (ask, chat, sessions, stats, recipes, doctor, config, guide, completion, schema):
     main.add_command(_command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from moa_tui.cli import completion
+from moa_tui.cli.wiring import LAST_CONVERSATION
 from moa_tui.errors import UsageError
 
 recipe_option = click.option(
@@ -27,10 +28,19 @@ system_option = click.option("--system", metavar="TEXT", help="A system prompt f
 continue_option = click.option(
     "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation."
 )
+session_option = click.option(
+    "-s",
+    "--session",
+    "session",
+    metavar="ID|TITLE",
+    shell_complete=completion.conversation_names,
+    help="Open a kept conversation.",
+)
+private_option = click.option("--private", is_flag=True, help="Write nothing of the conversation to disk.")
+plain_option = click.option(
+    "--plain", is_flag=True, help="Lines of text instead of a screen, as for a screen reader."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
-
-LAST_CONVERSATION = ""
-"""Stands for the last conversation where a conversation is named."""
 
 
 def conversation_name(go_on: bool, session: str | None) -> str | None:

@@ -95,6 +95,15 @@ def read_piped(stdin: TextIO | None) -> str:
     return read_text(data, "standard input")
 
 
+def prepare_lines(stdin: TextIO) -> None:
+    """Let lines be read from standard input whatever is in them: UTF-8 where it is piped in.
+
+    What is no text of that encoding becomes U+FFFD.
+    """
+    if isinstance(stdin, io.TextIOWrapper):
+        stdin.reconfigure(encoding=None if stdin.isatty() else "utf-8", errors="replace")
+
+
 # What an encoding without these characters shows in their place.
 _PLAIN = str.maketrans(
     {

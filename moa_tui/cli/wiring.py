@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from moa_tui.cli.options import LAST_CONVERSATION
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,12 +23,16 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Conversation, Summary, Turn
     from moa_tui.engine.recipe import Recipe
     from moa_tui.gateway.gateway import Gateway
+    from moa_tui.plain.program import PlainProgram
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
     from moa_tui.store import Store
     from moa_tui.store.drafts import Drafts
     from moa_tui.ui.app import MoaApp
+
+LAST_CONVERSATION = ""
+"""Stands for the last conversation where a conversation is named."""
 
 
 # Settings, models and recipes
@@ -199,13 +201,19 @@ def session_of(backend: Backend, recipe: Recipe) -> ChatSession:
 
 
 def attended_session_of(
-    backend: Backend, recipe: Recipe, system: str | None, *, private: bool, guided: bool
+    backend: Backend,
+    recipe: Recipe,
+    system: str | None,
+    *,
+    private: bool,
+    guided: bool,
+    attended: bool = True,
 ) -> ChatSession:
-    """A new conversation for the chat, where somebody is there to tick the points of a checklist."""
+    """A new conversation for the chat. `attended`: somebody is there to tick the points of a checklist."""
     from moa_tui.chat.chat import Chat
     from moa_tui.chat.session import ChatSession
 
-    return ChatSession(Chat(backend, recipe, system, private=private, attended=True, guided=guided))
+    return ChatSession(Chat(backend, recipe, system, private=private, attended=attended, guided=guided))
 
 
 def app_of(
@@ -225,3 +233,20 @@ def app_of(
     if backend.store is not None:
         backend.store.on_problem(app.tell_of_the_disk)
     return app
+
+
+def plain_chat_of(session: ChatSession, settings: Settings, *, notices: Sequence[str]) -> PlainProgram:
+    """The chat in lines of text on the standard streams; it says `notices` first."""
+    import sys
+
+    from moa_tui.cli.streams import prepare_lines
+    from moa_tui.plain.program import PlainProgram
+
+    prepare_lines(sys.stdin)
+    backend = session.chat.backend
+    catalog, models = catalog_of(settings, backend.gateway), models_of(settings, backend.gateway)
+    library, streams = library_of(backend.store), (sys.stdin, sys.stdout)
+    program = PlainProgram(session, catalog, models, library, settings, streams, notices=notices)
+    if backend.store is not None:
+        backend.store.on_problem(program.tell_of_the_disk)
+    return program

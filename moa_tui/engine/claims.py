@@ -60,7 +60,10 @@ _AVOIDING = (
 _NO_NEGATION = re.compile(r"\bnot only\b|\bno matter\b|\bnot just\b|\bno doubt\b")
 # A number with its decimals, and what groups the digits of a long one.
 _WHOLE_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_SEPARATOR = re.compile(r"(?<=\d)[,'\u00a0\u202f\u2009\u066c](?=\d{3}(?!\d))")
+_SEPARATOR = re.compile(
+    r"(?:(?<=\d)[,'\u00a0\u202f\u2009\u066c]|(?:(?<=\b\d)|(?<=\b\d\d)|(?<=\b\d{3}))[ ])(?=\d{3}(?!\d))"
+)
+_GROUPED_BY_POINTS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 
 
 def claims(text: str) -> Counter[str]:
@@ -96,6 +99,8 @@ def is_negative(text: str, text_words: Sequence[str]) -> bool:
 
 def _plain_number(number: str) -> str:
     digits = "".join(str(int(digit)) if digit.isdecimal() else digit for digit in number)
+    if _GROUPED_BY_POINTS.fullmatch(digits):
+        return digits.replace(".", "")
     return digits.replace(",", ".").lstrip("0") or "0"
 
 

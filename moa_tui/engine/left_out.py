@@ -15,6 +15,7 @@ said around them is; the final answer's own code counts as its words.
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
 from collections import Counter, defaultdict
@@ -259,8 +260,8 @@ class _Index:
         """
         weights = self._weights.of(unit)
         whole = sum(weights.values())
-        single: Counter[int] = Counter()
-        joined: Counter[int] = Counter()
+        single: dict[int, float] = defaultdict(float)
+        joined: dict[int, float] = defaultdict(float)
         everywhere = 0.0
         for stem, weight in weights.items():
             places = self._places.get(stem, ())
@@ -288,11 +289,11 @@ def _merged(missing: Sequence[tuple[CallId, Unit]], weights: _Weights) -> list[L
     for call, unit in missing:
         of_unit = weights.of(unit)
         whole = sum(of_unit.values())
-        shared: Counter[int] = Counter()
+        shared: dict[int, float] = defaultdict(float)
         for stem, weight in of_unit.items():
             for place in places[stem][-_MOST_PLACES:]:
                 shared[place] += weight
-        for place, share in shared.most_common(_MOST_TRIES):
+        for place, share in heapq.nlargest(_MOST_TRIES, shared.items(), key=_second):
             other, other_whole, calls = merged[place]
             likeness = (share / whole + share / other_whole) / 2
             if likeness >= _SAME and _agree(unit, other, likeness):

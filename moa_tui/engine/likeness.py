@@ -44,10 +44,19 @@ def cosine(first: Mapping[str, float], second: Mapping[str, float]) -> float:
     return min(1.0, sum(weight * longer[term] for term, weight in shorter.items() if term in longer))
 
 
+def common_words() -> Mapping[str, float]:
+    """The inverse document frequencies of the words that the list has."""
+    return _common_words()
+
+
 def rarity(term: str) -> float:
     """The inverse document frequency of a term; of one that the list does not have, by its length."""
-    if (listed := _common_words().get(term)) is not None:
-        return listed
+    listed = _common_words().get(term)
+    return rarity_by_length(term) if listed is None else listed
+
+
+def rarity_by_length(term: str) -> float:
+    """The inverse document frequency that a term has which the list does not have."""
     if term.isdecimal():
         return min(_RAREST, _PER_DIGIT * len(term))
     return _RAREST if is_unspaced(term) and len(term) > 1 else min(_RAREST, _PER_CHARACTER * len(term))

@@ -204,6 +204,7 @@ def _call(call: CallId, reply: Reply) -> dict[str, Any]:
         "attempts": reply.attempts,
         "usage": asdict(reply.usage),
         "cost": reply.cost,
+        "local": reply.local,
         "queued": reply.queued,
         "started": reply.started,
         "first_token": reply.first_token,

@@ -53,6 +53,17 @@ def money(dollars: float | None) -> str:
     return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 0.1 else f"${dollars:.2f}"
 
 
+def price(dollars: float | None, *, is_local: bool) -> str:
+    """A price as text; `local` where a server on this machine asked nothing for it."""
+    return "local" if is_local and not dollars else money(dollars)
+
+
+def short_prompt_price(dollars: float | None, *, is_local: bool) -> str:
+    """What a short prompt comes to at most, in words."""
+    words = price(dollars, is_local=is_local)
+    return f"{words} at most for a short prompt" if dollars else words
+
+
 def read_words(read: Mapping[CallId, int], whole: Collection[CallId], total: int) -> str:
     """What a part of an answer was written from, such as `4 of 6 beginnings, 512 characters each`.
 
@@ -96,7 +107,7 @@ def describe(reply: Reply) -> str:
         parts.append(counted(len(reply.steps), "step"))
     parts.append(f"{reply.seconds:.1f} s")
     if reply.text:
-        parts.append(money(reply.cost))
+        parts.append(price(reply.cost, is_local=reply.local))
     line = ", ".join(parts)
     return f"{line}: {one_line(reply.error.message)}" if reply.error else line
 
@@ -147,6 +158,6 @@ def summary(recipe: Recipe, outcome: Outcome) -> str:
     calls = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
     parts.append(f"{calls} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")
-    parts.append(money(outcome.cost))
+    parts.append(price(outcome.cost, is_local=outcome.local))
     notes = (f"  note: {one_line(note)}" for note in outcome.notes)
     return "\n".join([one_line(f"{recipe.label}: {' · '.join(parts)}"), *notes])

@@ -136,13 +136,14 @@ def test_a_recipe_that_does_not_exist_is_told_before_the_screen_is_taken(
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
-def test_a_terminal_that_can_show_nothing_is_told_so(
+def test_a_terminal_that_can_show_nothing_has_the_chat_in_lines(
     term: str, program: str, environ: dict[str, str], recipe: str
 ) -> None:
     with Terminal([program, "-r", recipe], environ | {"TERM": term}) as terminal:
-        text = squeezed(terminal.wait_for("moa-tui ask"))
+        text = squeezed(terminal.wait_for("You:"))
         assert f"TERM={term}" in text
-        assert terminal.process.wait(timeout=10) == 2
+        terminal.send("\x04")
+        assert terminal.process.wait(timeout=10) == 0
         assert "\x1b" not in terminal.written
         assert "Traceback" not in terminal.written
 

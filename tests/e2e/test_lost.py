@@ -47,7 +47,7 @@ def test_the_chat_is_drawn_wherever_standard_error_goes(
         ('exec "$0" -r demo <&-', "standard input is closed"),
         ('echo x | "$0" -r demo', "standard input is redirected"),
         ('exec "$0" -r demo >&-', "standard output is closed"),
-        ('TERM=dumb exec "$0" -r demo', "TERM=dumb"),
+        ('echo x | TERM=dumb "$0" -r demo', "standard input is redirected"),
     ],
 )
 def test_where_there_is_no_terminal_it_is_said_and_what_to_do(

@@ -26,6 +26,7 @@ from moa_tui.formats.export import FORMATS
 from moa_tui.gateway.catalog import KEY_VARIABLES
 from moa_tui.gateway.demo.templates import MODELS
 from moa_tui.gateway.discovery import default_servers
+from moa_tui.plain.commands import PLAIN_ONLY
 from moa_tui.recipes import files
 from moa_tui.recipes.default import ONE_KEY_RECIPES, PREFERRED_RECIPES
 from moa_tui.recipes.local import MADE_HERE
@@ -58,7 +59,9 @@ def same(named: Any, existing: Any) -> None:
 
 _KEYS = {
     **{"Esc": "escape", "PgUp": "pageup", "PgDn": "pagedown", "↑": "up", "↓": "down", "←": "left"},
-    **{"→": "right", "[": "left_square_bracket", "]": "right_square_bracket"},
+    **{"→": "right", "[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"},
+    **{"<": "less_than_sign", ">": "greater_than_sign"},
+    **{"{": "left_curly_bracket", "}": "right_curly_bracket"},
 }
 
 
@@ -110,7 +113,12 @@ def test_slash_commands_elsewhere_exist() -> None:
         ),
     ]
     named = [match[1] for text in texts if (match := re.match(r"/([a-z]+)(?= |$)", text))]
-    assert set(named) <= set(COMMANDS)
+    assert set(named) <= {*COMMANDS, *PLAIN_ONLY}
+
+
+def test_every_command_that_only_the_plain_chat_has_is_in_its_table() -> None:
+    named = [span for row in reading.rows("plain command") for span in row.names("plain command")]
+    assert {re.match(r"/(\w+)", span)[1] for span in named} == set(PLAIN_ONLY)  # type: ignore[index]
 
 
 def every_command(

@@ -96,6 +96,13 @@ def test_a_reply_kept_from_before_says_so() -> None:
     assert describe(reply(reused=True)).startswith("done, kept from before, 40 tokens")
 
 
+def test_what_a_server_on_this_machine_wrote_is_local() -> None:
+    assert describe(reply(cost=0.0, local=True)) == "done, 40 tokens, 2.5 s, local"
+    assert describe(reply(cost=0.0)) == "done, 40 tokens, 2.5 s, $0"
+    # One that says that it charged is believed.
+    assert describe(reply(cost=0.5, local=True)) == "done, 40 tokens, 2.5 s, $0.50"
+
+
 def test_a_failed_call_says_why_on_the_same_line() -> None:
     failed = reply("failed", text="", error=Failure("server", "it said:\n  no\n"))
     assert describe(failed) == "failed, 2.5 s: it said: no"

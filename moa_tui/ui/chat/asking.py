@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.chat import command_words, sentences
+from moa_tui.errors import MoaTuiError
 from moa_tui.ui.screens import history_screen
 
 if TYPE_CHECKING:
@@ -44,12 +45,7 @@ class Asking:
     async def edit(self, number: str) -> None:
         """Put the last prompt, or that of turn `number` counting from 1, back to be changed."""
         self._session.require_idle()
-        turns = self._session.chat.path
-        if not turns:
-            raise UsageError("there is no prompt yet to change")
-        if number and not (number.isdecimal() and 1 <= int(number) <= len(turns)):
-            raise UsageError(f"which prompt? 1 is the first, {len(turns)} the last: /edit {len(turns)}")
-        await self.edit_turn(turns[int(number) - 1 if number else -1])
+        await self.edit_turn(command_words.turn_numbered(number, self._session.chat.path))
 
     async def edit_turn(self, turn: Turn) -> None:
         """Put the prompt of `turn` back to be changed; what is sent next is another branch from there."""
@@ -76,17 +72,7 @@ class Asking:
 
     def set_system_prompt(self, text: str) -> None:
         """Show the system prompt, replace it by `text`, or drop it where that is `-`. Raises nothing."""
-        chat = self._session.chat
-        if text == "-":
-            chat.system = None
-            self._view.say("no system prompt from now on")
-        elif text:
-            chat.system = text
-            self._view.say("the system prompt goes before everything from now on; /system - takes it away")
-        elif chat.system:
-            self._view.say(f"system prompt: {chat.system}")
-        else:
-            self._view.say("no system prompt; /system TEXT sets one")
+        self._view.say(sentences.set_system_prompt(self._session.chat, text))
 
     def search_history(self) -> None:
         """Let the person choose among earlier prompts. Raises nothing."""

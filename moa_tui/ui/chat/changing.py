@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from moa_tui.chat import changes
-from moa_tui.chat.session import Effect, NewTurn
+from moa_tui.chat import changes, command_words, sentences
+from moa_tui.chat.session import NewTurn
 from moa_tui.engine import recipe_edit
-from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 from moa_tui.ui.screens.recipes import model_screen
 
@@ -18,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from moa_tui.chat.changes import Change
+    from moa_tui.chat.session import Effect
     from moa_tui.conversation import Turn
+    from moa_tui.engine.values import CallId
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog, ModelChoice
     from moa_tui.ui.chat.following import Following
@@ -127,7 +127,7 @@ class Changing:
 
     async def add_agent(self, words: str) -> None:
         """`MODEL`, and perhaps `temperature=0.3`: ask one more agent."""
-        settings = agent_settings(words, "/add")
+        settings = command_words.agent_settings(words, "/add")
         if "model" not in settings:
             raise UsageError("a model is needed, as in /add gpt-6-luna")
         await self._change(changes.AddAgent(recipe_edit.agent_of(settings)))
@@ -135,7 +135,7 @@ class Changing:
     async def swap_model(self, words: str) -> None:
         """`N MODEL`, `N temperature=0.3`, or both: ask another model in an agent's place."""
         name, _, rest = words.partition(" ")
-        await self._change(changes.SwapModel(self._call(name), agent_settings(rest, "/swap N")))
+        await self._change(changes.SwapModel(self._call(name), command_words.agent_settings(rest, "/swap N")))
 
     async def use(self, words: str) -> None:
         """`N` or `L.N`: take that agent's answer as the turn's."""
@@ -143,13 +143,11 @@ class Changing:
 
     async def aggregate_again(self, words: str) -> None:
         """`RECIPE`, `prompt TEXT` or nothing: write the last answer anew by it, or by the recipe in force."""
-        kind, _, rest = words.partition(" ")
-        if kind == "prompt" and not rest.strip():
-            raise UsageError("instructions are needed, as in /again prompt Write it as a table.")
-        if kind == "prompt":
-            result = await self._session.aggregate_again(prompt=rest)
-        elif words:
-            recipe = await asyncio.to_thread(self._catalog.load, words)
+        name, prompt = command_words.rewriting(words)
+        if prompt:
+            result = await self._session.aggregate_again(prompt=prompt)
+        elif name:
+            recipe = await asyncio.to_thread(self._catalog.load, name)
             result = await self._session.aggregate_again(by=recipe)
         else:
             result = await self._session.aggregate_again()
@@ -192,42 +190,12 @@ class Changing:
     async def _show(self, result: NewTurn | Effect) -> None:
         if isinstance(result, NewTurn):
             await self._following.show(result)
-        elif result is Effect.STOPPING:
-            self._view.say(
-                "the run was too far on for that: it is stopped, and goes on as changed, beside it"
-            )
-        elif result is Effect.STOPPING_ANSWER:
-            self._view.say(
-                "the answer was begun already: it is stopped, and written as changed, beside it, once the "
-                "others are done"
-            )
+        elif words := sentences.effect_words(result):
+            self._view.say(words)
 
 
 def call_named(run: RunView | None, text: str) -> CallId:
     """The call that `3` (of the layer at work) or `L2.3` means. Raises UsageError."""
-    match = re.fullmatch(r"(?:[Ll]?(\d+)\.)?(\d+)", text)
-    if run is None or match is None:
-        raise UsageError(
-            f'"{text}" names no agent: give its number, as in 2, or layer and number, as in L1.2'
-        )
-    layer = int(match[1]) if match[1] else run.layer
-    index = int(match[2])
-    if not 1 <= layer <= len(run.layers) or not 1 <= index <= len(run.layers[layer - 1]):
-        raise UsageError(f"there is no agent {index} in layer {layer}")
-    return CallId(layer, index)
-
-
-def agent_settings(words: str, command: str = "/swap N") -> dict[str, object]:
-    """`MODEL`, `temperature=0.3`, or both, as settings of an agent. Raises UsageError."""
-    settings: dict[str, object] = {}
-    for word in words.split():
-        if match := re.fullmatch(r"temperature=(\d+(?:\.\d+)?)", word):
-            settings["temperature"] = float(match[1])
-        elif re.match(r"\w+=", word) or "model" in settings:
-            raise UsageError(f"{command} MODEL, {command} temperature=0.3, or both")
-        else:
-            settings |= changes.model_settings(word)
-    if not settings:
-        example = command.replace("N", "2")
-        raise UsageError(f"a model or a temperature is needed: {example} gpt-6-luna temperature=0.3")
-    return settings
+    if run is None:
+        raise UsageError(command_words.no_agent_words(text))
+    return command_words.call_named(text, run.recipe, run.layer)

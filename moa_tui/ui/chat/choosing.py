@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moa_tui.engine import recipe_edit
-from moa_tui.engine.agent import EFFORTS
-from moa_tui.errors import MoaTuiError, UsageError
-from moa_tui.text.safe import one_line
+from moa_tui.chat import sentences
+from moa_tui.errors import MoaTuiError
 from moa_tui.ui.screens.recipes import model_screen, recipe_screen
 
 if TYPE_CHECKING:
@@ -82,41 +80,24 @@ class Choosing:
             self._tell_recipe()
 
     def _tell_recipe(self) -> None:
-        self._labels.renew_title()
-        self._labels.renew_estimate()
-        self._labels.renew_welcome()
-        self._view.say(f"recipe {one_line(self._chat.recipe.name)} from now on")
+        self._renew()
+        self._view.say(sentences.recipe_words(self._chat))
         self._labels.tell_if_unguided()
 
     def use_effort(self, word: str) -> None:
         """Have all agents think so much from now on; without a word, say what is in force."""
-        chat = self._chat
-        if not word:
-            self._view.say(
-                f"reasoning effort: {one_line(recipe_edit.effort_words(chat.recipe))}. "
-                f"/effort LEVEL sets it for all: {', '.join(EFFORTS)}, or - for the model's own",
-                seconds=12,
-            )
-            return
-        chat.use_effort(word)
-        self._labels.renew_title()
-        self._labels.renew_estimate()
-        self._labels.renew_welcome()
-        self._view.say(f"reasoning effort from now on: {one_line(recipe_edit.effort_words(chat.recipe))}")
+        words = sentences.use_effort(self._chat, word)
+        if word:
+            self._renew()
+        self._view.say(words, seconds=5 if word else 12)
 
     def toggle_guided(self) -> None:
         """Have a checklist before the synthesis of what is asked next, or not."""
-        chat = self._chat
-        if recipe_edit.has_checklist(chat.recipe):
-            raise UsageError(f"recipe {chat.recipe.name} has a checklist of its own, and goes by that")
-        if not chat.guided:
-            chat.guided_recipe()
-        chat.guided = not chat.guided
+        words = sentences.toggle_guided(self._chat)
+        self._renew()
+        self._view.say(words)
+
+    def _renew(self) -> None:
         self._labels.renew_title()
         self._labels.renew_estimate()
         self._labels.renew_welcome()
-        self._view.say(
-            "guided from now on: you tick what the answer keeps, for one call more; /guided ends it"
-            if chat.guided
-            else "no checklist from now on"
-        )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from moa_tui.errors import UsageError
-from moa_tui.ui.chat.faults import fault_of
+from moa_tui.chat import command_words
+from moa_tui.chat.faults import fault_of
 from moa_tui.ui.chat.requests import AttentionRequested
 from moa_tui.ui.screens.compare import compare_screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from moa_tui.chat.command_words import CompareWords
     from moa_tui.chat.comparison import Comparison
     from moa_tui.chat.prompt_text import PromptText
     from moa_tui.chat.session import NewTurn
@@ -23,17 +21,6 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.following import Following
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
-
-_USAGE = "/compare [blind] A B [C] [PROMPT]"
-_MOST_RECIPES = 3
-
-
-class CompareWords(NamedTuple):
-    """What the words behind /compare ask for; an empty prompt is the last turn's."""
-
-    is_blind: bool
-    names: tuple[str, ...]
-    prompt: str
 
 
 class Comparing:
@@ -65,10 +52,10 @@ class Comparing:
 
     def _recipes(self, words: str) -> tuple[CompareWords, list[Recipe]]:
         """What the words ask for, and its recipes. Looks at files."""
-        asked = compare_words(words, self._catalog.is_known)
+        asked = command_words.compare_words(words, self._catalog.is_known)
         recipes = [self._catalog.load(name) for name in asked.names]
         # Two files may hold recipes of one name, by which the preferences are stored.
-        _refuse_repeated([recipe.name for recipe in recipes])
+        command_words.refuse_repeated([recipe.name for recipe in recipes])
         return asked, recipes
 
     def _over(self, comparison: Comparison, command: PromptText, _: None) -> None:
@@ -86,39 +73,3 @@ class Comparing:
         await self._following.show(new)
         if count > 1:
             self._view.say("the other answers are beside this one: ← and → on the turn")
-
-
-def compare_words(words: str, is_recipe: Callable[[str], bool]) -> CompareWords:
-    """`[blind] A B [C] [PROMPT]`: a third word is a recipe where `is_recipe` says so of its name.
-
-    `--` before the prompt says that its first word is none. Raises UsageError.
-    """
-    word, rest = _first_word(words)
-    is_blind = word.lower() == "blind"
-    if not is_blind:
-        rest = words
-    names: list[str] = []
-    while len(names) < _MOST_RECIPES:
-        word, after = _first_word(rest)
-        if not word or word == "--" or (len(names) == 2 and not is_recipe(word)):
-            break
-        names.append(word)
-        rest = after
-    word, after = _first_word(rest)
-    if word == "--":
-        rest = after
-    if len(names) < 2:
-        raise UsageError(f"at least two recipes are needed: {_USAGE}")
-    _refuse_repeated(names)
-    return CompareWords(is_blind, tuple(names), rest.strip())
-
-
-def _first_word(text: str) -> tuple[str, str]:
-    match = re.match(r"\s*(\S*)\s*(.*)\Z", text, re.DOTALL)
-    return (match[1], match[2]) if match else ("", "")
-
-
-def _refuse_repeated(names: list[str]) -> None:
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise UsageError(f'"{repeated}" is named twice: a recipe is compared with others')

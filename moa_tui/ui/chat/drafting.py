@@ -6,11 +6,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from moa_tui.chat import sentences
 from moa_tui.chat.unsent import UnsentTexts
 from moa_tui.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from moa_tui.chat.unsent import DraftChange, Restored
+    from moa_tui.chat.unsent import DraftChange
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
     from moa_tui.ui.prompt.prompt_box import PromptBox
@@ -72,7 +73,7 @@ class Drafting:
             self._view.say(note, title="A draft cannot be read", severity="warning", seconds=15)
         if restored.prompts:
             self._view.box.prompt.put_back("\n".join(restored.prompts))
-            self._view.say(_restored_words(restored), seconds=15)
+            self._view.say(sentences.restored_words(restored), seconds=15)
             if restored.instead_of is not None and not self._session.is_running:
                 self._session.edit(restored.instead_of)
         if (change := self._unsent.change(self._typed)) is not None:
@@ -90,11 +91,3 @@ class Drafting:
                 "what is in the input was not sent, and nothing of this conversation is written to disk: "
                 "leaving loses it. The same once more leaves"
             )
-
-
-def _restored_words(restored: Restored) -> str:
-    """Say what is back."""
-    count = len(restored.prompts)
-    are = "message that was not sent is" if count == 1 else "messages that were not sent are"
-    elsewhere = "; not all of it was written in this conversation" if restored.is_from_elsewhere else ""
-    return f"{count} {are} back in the input{elsewhere}"

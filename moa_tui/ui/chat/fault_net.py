@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import MountError, Widget
 
-from moa_tui.ui.chat.faults import fault_of
+from moa_tui.chat.faults import fault_of
 from moa_tui.ui.screens.guard import GuardedScreen
 
 if TYPE_CHECKING:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from textual.content import Content
 
-from moa_tui.chat import full_synthesis
+from moa_tui.chat import full_synthesis, sentences
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
-from moa_tui.errors import UsageError
-from moa_tui.text.safe import one_line, safe_text
+from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from moa_tui.chat.conversations import Conversations
-    from moa_tui.engine.plan import Cap, Plan
+    from moa_tui.engine.plan import Cap
     from moa_tui.recipes.models import Situation
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
     from moa_tui.ui.run.run_view import RunView
 
 _SHOWN_PROMPT_CHARACTERS = 500
-_MOST_SERVERS = 3
 
 
 class Labels:
@@ -130,30 +127,20 @@ class Labels:
         self._caps = await self._chat.caps()
         if not self._view.is_ready:
             return
-        cost = plan.cost
-        price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
-        size = f"{counted(len(plan.calls), 'call')} · {price}"
-        if plan.requests > len(plan.calls):
-            size = f"at most {plan.requests} requests, {money(cost)}"
-        passes = plan.known_cost > min((cap.left for cap in self._caps), default=math.inf)
-        warning = " · over budget" if passes else ""
-        self._view.box.estimate = "\n".join([f"{size}{warning}", *_server_lines(plan)])
+        estimate = sentences.estimate_words(plan, self._caps)
+        self._view.box.estimate = "\n".join([estimate, *sentences.server_lines(plan)])
         for words in plan.warnings:
             if words not in self._told_warnings:
                 self._told_warnings.add(words)
                 self._view.say(one_line(words), severity="warning", seconds=12)
         for cap in self._warnings.due(self._caps):
-            self._view.say(f"Budget: {cap_words(cap)} is spent", severity="warning")
+            self._view.say(sentences.budget_warning(cap), severity="warning")
         self.renew_numbers()
 
     async def tell_cost(self) -> None:
-        """Tell what the conversation has taken so far, and what is left of the budgets."""
-        state = self._state
-        cached = f" ({state.cached_tokens:,} of them from a cache)" if state.cached_tokens else ""
-        lines = [
-            f"{state.tokens:,} tokens{cached}, {money(state.spent)}; prices that are unknown are not in it"
-        ]
-        lines += [f"budget: {cap_words(cap)}" for cap in await self._chat.caps()]
+        """Tell what the conversation has taken so far, agent by agent, and what is left of the budgets."""
+        caps = await self._chat.caps()
+        lines = await asyncio.to_thread(sentences.cost_lines, tuple(self._chat.conversation.turns), caps)
         self._view.say("\n".join(lines))
 
     def renew_numbers(self) -> None:
@@ -183,16 +170,5 @@ class Labels:
 
     def tell_if_unguided(self) -> None:
         """Say so where a checklist is wanted and the recipe can have none."""
-        if self._chat.guided:
-            try:
-                self._chat.guided_recipe()
-            except UsageError as error:
-                self._view.say(f"not guided: {error}")
-
-
-def _server_lines(plan: Plan) -> list[str]:
-    """The servers that are asked: a provider's own address needs no word, any other has a line of its own."""
-    endpoints = [call.facts.endpoint for call in plan.calls]
-    hosts = list(dict.fromkeys(urlsplit(address).netloc for address in endpoints if "://" in address))
-    lines = [f"to {safe_text(one_line(host))}" for host in hosts[:_MOST_SERVERS]]
-    return lines if len(hosts) <= _MOST_SERVERS else [*lines, f"and {len(hosts) - _MOST_SERVERS} more"]
+        if words := sentences.why_unguided(self._chat):
+            self._view.say(words)

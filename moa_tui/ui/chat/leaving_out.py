@@ -60,10 +60,15 @@ class LeavingOut:
         """Begin to list what the answer of a run left out."""
         self._view.start(partial(self.show, run), "left out")
 
-    async def show(self, run: RunView | None = None) -> None:
-        """List what the answer of a run left out, by default the last one. Raises UsageError."""
+    async def show(self, run: RunView | None = None, numbers: str = "") -> None:
+        """List what the answer of a run left out, by default the last one, with those `numbers` marked.
+
+        Raises UsageError.
+        """
         shown_turn = None if run is None else self._view.transcript.turn_of(run)
         points = await self._left_out.list_of(shown_turn)
+        if numbers:
+            points.mark_numbers(numbers)
         price_words = await self._left_out.price_words(points, "Enter")
         if not self._view.is_ready or not self._view.is_in_front:
             return

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moa_tui.chat import command_words, sentences
 from moa_tui.chat.conversations import Resumed
 from moa_tui.errors import DatabaseLostError, OpenElsewhereError, UsageError
-from moa_tui.formats import export
-from moa_tui.text.safe import one_line
 from moa_tui.ui.run import run_view
 from moa_tui.ui.screens.sessions import fork_screen, sessions_screen, stats_screen
 
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     from moa_tui.ui.chat.view import ChatView
 
 _LEAVE_WITHIN_SECONDS = 10.0
-_LONGEST_SHOWN = 300  # characters
 
 
 class Switching:
@@ -74,19 +70,12 @@ class Switching:
 
     async def _show_opened(self, turn_id: str = "") -> None:
         resumed = await self._conversations.resume_recipe(self._catalog)
-        name = self._chat.recipe.name
+        if resumed is not Resumed.SAME:
+            self._view.say(sentences.resumed_words(resumed, self._chat))
         if resumed is Resumed.CHANGED:
-            self._view.say(f"recipe {name} from now on")
             self._labels.tell_if_unguided()
-        elif resumed is Resumed.IMPORTED:
-            self._view.say(f"what answered there was imported; recipe {name} answers from now on")
-        if self._chat.turn is not None and self._chat.turn.imported_system:
-            words = one_line(self._chat.turn.imported_system)[:_LONGEST_SHOWN]
-            self._view.say(
-                f"the system prompt that was imported is not used; /system TEXT gives one: {words}",
-                severity="warning",
-                seconds=12,
-            )
+        if words := sentences.unused_system_words(self._chat.turn):
+            self._view.say(words, severity="warning", seconds=12)
         await self.show_conversation(self._conversations.show_turn(turn_id))
 
     async def show_alternative(self, turn: Turn, step: int) -> None:
@@ -168,23 +157,13 @@ class Switching:
         """Keep what is sent in memory only from now on, or all of it on disk."""
         await self._conversations.set_private(not self._chat.private)
         self._labels.renew_title()
-        self._view.say(
-            "private: from now on nothing is written to disk, here and in conversations begun from here"
-            if self._chat.private
-            else "this conversation is kept on disk from now on, all of it"
-        )
+        self._view.say(sentences.privacy_words(self._chat))
 
     async def export(self, words: str) -> None:
         """Write the conversation to a file: a format, a path, or both."""
-        conversation = self._chat.conversation
-        if self._session.run is not None:
-            conversation = conversation.with_turn(self._session.run.turn)
-        if not conversation.turns:
-            raise UsageError("there is nothing yet to export")
-        format_, path, may_replace = export_words(words)
-        if path is None and self._conversations.is_at_risk:
-            # The usual place is on the disk that fails.
-            path = Path.cwd()
+        conversation = self._session.with_running_turn()
+        format_, path, may_replace = command_words.export_words(words)
+        path = path or self._conversations.export_folder
         write = partial(self._library.export, conversation, format_, path, replace=may_replace)
         self._view.say(str(await asyncio.to_thread(write)), title="Written", seconds=15)
 
@@ -207,9 +186,7 @@ class Switching:
         is_lost = bool(self._chat.conversation.turns) and self._conversations.is_at_risk
         if (is_lost or not is_written) and now > self._may_leave_until:
             self._may_leave_until = now + _LEAVE_WITHIN_SECONDS
-            raise UsageError(
-                "this conversation is not on disk: /export saves it. The same once more leaves it"
-            )
+            raise UsageError(sentences.LEAVING_LOSES_CONVERSATION)
 
     def disk_changed(self, problem: StoreError | None) -> None:
         """Take in that conversations cannot be written just now, or, with None, can be again; and say so.
@@ -222,49 +199,17 @@ class Switching:
         self._labels.renew_title()
         if problem is None:
             was_lost = isinstance(before, DatabaseLostError)
-            words = self._written_anew_words() if was_lost else "nothing was lost"
-            self._view.say(f"conversations are written to disk again; {words}", seconds=15 if was_lost else 5)
+            words = sentences.written_again_words(self._chat, before)
+            self._view.say(words, seconds=15 if was_lost else 5)
         else:
             self.tell_disk_problem()
-
-    def _written_anew_words(self) -> str:
-        if not self._chat.private:
-            return "what is open here was written anew"
-        if self._chat.kept is not None:
-            return "what is open here was written anew, up to where it became private"
-        return "into a new file, which has nothing of this private conversation"
 
     def tell_disk_problem(self) -> None:
         """Say why conversations cannot be written just now, if so."""
         if (problem := self._conversations.disk_problem) is not None:
             self._view.say(
-                f"{problem}\nThe chat goes on and is kept in memory meanwhile; /export saves it elsewhere.",
+                f"{problem}\n{sentences.KEPT_IN_MEMORY}",
                 title="Not written to disk",
                 severity="error",
                 seconds=30,
             )
-
-
-def export_words(words: str) -> tuple[str, Path | None, bool]:
-    """`[FORMAT] [PATH] [!]`: the format, where to, and whether a file that is there may be replaced.
-
-    A path that ends as a format's files do needs no format. Raises UsageError.
-    """
-    try:
-        parts = shlex.split(words)
-    except ValueError as error:
-        raise UsageError(f"{words}: a quotation mark is missing") from error
-    may_replace = parts[-1:] == ["!"]
-    parts = parts[:-1] if may_replace else parts
-    format_ = parts.pop(0) if parts and parts[0] in export.FORMATS else None
-    if len(parts) > 1:
-        raise UsageError(f"/export [{' | '.join(export.FORMATS)}] [PATH] [!]; quote a path with spaces")
-    path = Path(parts[0]).expanduser() if parts else None
-    if format_ is None and path is not None:
-        by_suffix = {each.suffix: name for name, each in reversed(export.FORMATS.items())}
-        format_ = by_suffix.get("".join(path.suffixes[-2:])) or by_suffix.get(path.suffix)
-        if format_ is None:
-            raise UsageError(
-                f"{path}: which format? One of {', '.join(export.FORMATS)} before the path says it"
-            )
-    return format_ or "markdown", path, may_replace

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.binding import Binding
@@ -12,7 +11,8 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from moa_tui.text.safe import quoted_name, spelled_out
+from moa_tui.chat import trust_words
+from moa_tui.chat.trust_words import TrustAnswer
 from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.widgets.key_bar import KeyBar
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from moa_tui.errors import UntrustedServerError
 
-TrustAnswer: TypeAlias = Literal["once", "always", "never"]
-
 _CHOICES: tuple[tuple[TrustAnswer | None, str], ...] = (
     (None, "Not now: nothing is sent"),
     ("once", "Yes, until this program ends"),
@@ -36,8 +34,6 @@ _YES: tuple[TrustAnswer, ...] = ("once", "always")
 
 QUIET_SECONDS = 0.7
 """How long no key must have been pressed before one counts. Who types does not read."""
-_LONGEST_PATH = 24  # characters
-_ADDRESS = re.compile(r"(https?://)([^/?#]*)(.*)", re.DOTALL)
 
 _WAIT = "Keys count after a short pause. Text goes to the prompt."
 _READ_ON = "pagedown: see all servers before you can choose yes"
@@ -70,6 +66,7 @@ class TrustScreen(GuardedDialog[TrustAnswer | None]):
     """
 
     HELP_TITLE = "Servers that are not set up"
+    HELP_TOPIC = "safety"
     CSS_PATH = "trust_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Choose", id="trust.choose"),
@@ -196,35 +193,8 @@ class TrustScreen(GuardedDialog[TrustAnswer | None]):
 
 
 def _heading(recipe: str, places: Sequence[tuple[str, str | None]]) -> Content:
-    """The question, with how many servers and keys it is about."""
-    servers = len({server for server, _ in places})
-    keys = len({key for _, key in places if key is not None})
-    counted = f"{servers} server{'' if servers == 1 else 's'}"
-    with_keys = f"with {keys} of your keys" if keys else "without a key"
-    return Content.assemble(
-        (f"Send to {counted} not set up, {with_keys}?", "bold"),
-        f"\nRecipe {quoted_name(recipe)} would send your prompts there, with all that was said before:",
-    )
+    return Content.assemble((trust_words.question(places), "bold"), "\n", trust_words.who_sends(recipe))
 
 
 def _lines(places: Sequence[tuple[str, str | None]]) -> list[str]:
-    """A line for each server with its key: numbered, so that none can look like two."""
-    return [
-        f"{number}. {spelled_out(key or 'no key')} → {short_server(server)}"
-        for number, (server, key) in enumerate(places, 1)
-    ]
-
-
-def short_server(server: str) -> str:
-    """An address with its host whole, the middle of a long path left out, and without a password.
-
-    What is no address, and may be anybody's text, stands between quotes.
-    """
-    parts = _ADDRESS.fullmatch(server)
-    if parts is None:
-        words = spelled_out(" ".join(server.split()))
-        return words if words.replace("-", "").replace("_", "").isalnum() else f'"{words}"'
-    scheme, netloc, path = parts.groups()
-    if len(path) > _LONGEST_PATH:
-        path = f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 + 1 :]}"
-    return spelled_out(f"{scheme}{netloc.rpartition('@')[2]}{path}")
+    return [trust_words.server_line(number, server, key) for number, (server, key) in enumerate(places, 1)]

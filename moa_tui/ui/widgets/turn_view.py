@@ -12,8 +12,8 @@ from textual.message import Message
 
 from moa_tui.ui.rows import markdown_rows
 from moa_tui.ui.rows.layout_thread import on_layout_thread
-from moa_tui.ui.rows.rows_widget import MARKS, RowsWidget
-from moa_tui.ui.rows.text_rows import MOST_SHOWN, GrowingText, Row, find
+from moa_tui.ui.rows.rows_widget import MARKS, SIDEWAYS_KEYS, RowsWidget
+from moa_tui.ui.rows.text_rows import MOST_SHOWN, GrowingText, Row, blocks_in, find
 from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
 from moa_tui.ui.run.turn_rows import outcome_rows, progress_rows, prompt_rows
 from moa_tui.ui.terminal.message import frozen_message
@@ -40,6 +40,7 @@ class TurnView(RowsWidget, can_focus=True):
     """
 
     HELP_TITLE = "A turn"
+    HELP_TOPIC = "steering"
     # A click is for selecting text; the keys stay with the prompt.
     FOCUS_ON_CLICK = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,6 +54,7 @@ class TurnView(RowsWidget, can_focus=True):
         Binding("right", "alternative(1)", "Alternative after", id="turn.alternative_after", show=False),
         Binding("b", "branch", "Ask in another way", id="turn.branch", show=False),
         Binding("f", "fork", "Fork from here", id="turn.fork", show=False),
+        *SIDEWAYS_KEYS,
     ]
     DEFAULT_CSS = """
     TurnView {
@@ -182,6 +184,7 @@ class TurnView(RowsWidget, can_focus=True):
         match self._cursor.news():
             case Begun(text):
                 self._answer.replace(text)
+                self.unscroll()
                 self._next_block_search = 0
                 changed = len(self._above)
                 self._render_whole_blocks()
@@ -211,23 +214,26 @@ class TurnView(RowsWidget, can_focus=True):
         if end > start:
             self._start_rendering(end)
 
-    def mark_occurrences(self, text: str) -> list[int]:
-        """Mark every occurrence of `text` and return their first rows; without text, remove the marks."""
-        first_rows: list[int] = []
+    def mark_occurrences(self, text: str) -> list[tuple[int, int, int]]:
+        """Mark every occurrence of `text`; without text, remove the marks.
+
+        Returns where each of them begins: its first row, and its start and end in this row.
+        """
+        beginnings: list[tuple[int, int, int]] = []
         marks: dict[int, list[tuple[int, int]]] = {}
         if text:
             self.whole_prompt = self.whole_prompt or text.casefold() in self.turn.prompt.casefold()
             self._frame(self._answer.width)
             self._redraw()
             for occurrence in find(self._rows, text):
-                first_rows.append(occurrence[0][0])
+                beginnings.append(occurrence[0])
                 for row, start, end in occurrence:
                     marks.setdefault(row, []).append((start, end))
         if marks or self.found:
             self.found = marks
             self.forget()
             self.refresh()
-        return first_rows
+        return beginnings
 
     def _redraw(self, changed: int = 0) -> None:
         """Redraw the rows from `changed` on. The screen is laid out only where the number of rows changed."""
@@ -258,7 +264,9 @@ class TurnView(RowsWidget, can_focus=True):
             earlier = markdown_rows.Rendered(
                 answer.rows[: answer.rendered_rows], self._rendered.code, self._rendered.links
             )
-        rendered = await on_layout_thread(markdown_rows.render, piece, width, len(earlier.code))
+        rendered = await on_layout_thread(
+            markdown_rows.render, piece, width, len(earlier.code), blocks_in(earlier.rows)
+        )
         self._is_rendering = False
         if width != answer.width or answer.source[start:end] != piece:
             return

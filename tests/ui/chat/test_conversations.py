@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from moa_tui.chat.command_words import export_words
 from moa_tui.chat.library import Library
 from moa_tui.errors import ModelError, StoreError, UsageError
 from moa_tui.recipes.catalog import RecipeCatalog
 from moa_tui.settings.config import Settings
 from moa_tui.store import Store
-from moa_tui.ui.chat.switching import export_words
 from moa_tui.ui.screens.help_screen import HelpScreen
 from moa_tui.ui.screens.sessions.fork_screen import ForkScreen
 from moa_tui.ui.screens.sessions.sessions_screen import SessionsScreen

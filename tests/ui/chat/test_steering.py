@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from moa_tui.chat.command_words import agent_settings
 from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError, UsageError
-from moa_tui.ui.chat.changing import agent_settings
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
 from tests.helpers import recipe, wait_until
 from tests.ui.chat_app import DUO, chat_app

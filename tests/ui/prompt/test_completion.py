@@ -10,9 +10,10 @@ from textual import events
 from textual.app import App
 from textual.widgets import Static
 
+from moa_tui.chat.commands import CommandHint
 from moa_tui.ui.chat import commands
 from moa_tui.ui.prompt import completion
-from moa_tui.ui.prompt.completion import CommandHint, CompletionList, commands_for, word_at
+from moa_tui.ui.prompt.completion import CompletionList, commands_for, word_at
 from moa_tui.ui.prompt.prompt import Prompt
 from tests.helpers import wait_until
 from tests.ui.given import key

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from moa_tui.chat.trust_words import short_server
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.gateway.answers import Answers
 from moa_tui.settings.config import Settings
 from moa_tui.ui.screens import trust_screen
-from moa_tui.ui.screens.trust_screen import TrustScreen, short_server
+from moa_tui.ui.screens.trust_screen import TrustScreen
 from tests.helpers import wait_until
 from tests.ui.chat_app import DUO, Bench, chat_app
 from tests.ui.given import key

@@ -53,6 +53,7 @@ class InspectorScreen(GuardedScreen[None]):
     """Shows one call of a run and follows the call while it writes; other calls are a key away."""
 
     HELP_TITLE = "Inspector"
+    HELP_TOPIC = "chat"
     CSS_PATH = "inspector_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+o", "close", "Close", id="inspector.close"),

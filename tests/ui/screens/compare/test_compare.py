@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomli_w
 
+from moa_tui.chat.command_words import CompareWords, compare_words
 from moa_tui.errors import ModelError, UsageError
 from moa_tui.settings import paths
 from moa_tui.settings.config import Settings
-from moa_tui.ui.chat.comparing import CompareWords, compare_words
 from moa_tui.ui.screens.compare.compare_panes import ComparePanes
 from moa_tui.ui.screens.compare.compare_screen import CompareScreen
 from moa_tui.ui.screens.help_screen import HelpScreen
