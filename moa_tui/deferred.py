@@ -41,10 +41,17 @@ MODULES = (
     "moa_tui.gateway.think",
     "moa_tui.gateway.tls",
     "moa_tui.ui.rows.markdown_rows",
+    # What becomes of a paste.
+    "moa_tui.chat.dropped",
+    # Vim's keys.
+    "moa_tui.ui.prompt.vim_keys",
     # What changes a turn, a recipe or a conversation.
     "moa_tui.chat.changes",
     "moa_tui.chat.command_words",
     "moa_tui.chat.full_synthesis",
+    "moa_tui.chat.write_with",
+    "moa_tui.engine.left_out",
+    "moa_tui.chat.left_out",
     "moa_tui.engine.recipe_edit",
     "moa_tui.gateway.discovery",
     "moa_tui.settings.schemas",
@@ -55,6 +62,9 @@ MODULES = (
     "moa_tui.store.reader",
     "moa_tui.store.search_text",
     # What a key opens.
+    "moa_tui.guide",
+    "moa_tui.ui.screens.guide_hits",
+    "moa_tui.ui.screens.guide_screen",
     "moa_tui.ui.screens.help_screen",
     "moa_tui.ui.screens.palette",
     "moa_tui.ui.screens.recipes.model_screen",
@@ -64,6 +74,7 @@ MODULES = (
     "moa_tui.ui.screens.inspect.inspector_screen",
     "moa_tui.ui.screens.trust_screen",
     "moa_tui.ui.screens.checklist_screen",
+    "moa_tui.ui.screens.left_out_screen",
     "moa_tui.ui.screens.compare.compare_screen",
     "moa_tui.ui.screens.compare.compare_panes",
     "moa_tui.ui.screens.link_screen",

@@ -287,6 +287,7 @@ def replies(draw: DrawFn) -> Reply:
         draw(st.integers(0, 3)),
         draw(st.booleans()),
         draw(_NOTES),
+        local=draw(st.booleans()),
     )
 
 

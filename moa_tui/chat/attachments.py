@@ -174,6 +174,11 @@ def _names(where: Path, start: str) -> Iterable[str]:
                 yield entry.name
 
 
+def spelled(path: str) -> str:
+    """The path of a file as it is written behind an @, with quotes where it needs them; else empty."""
+    return _word(path, is_folder=False)
+
+
 def _word(path: str, *, is_folder: bool) -> str:
     """`path` as it is written behind an @, empty where that cannot be done."""
     path += "/" if is_folder else ""

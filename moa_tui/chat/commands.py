@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moa_tui import guide
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container, Iterable
 
     from moa_tui.chat.prompt_text import PromptText
 
@@ -27,6 +28,8 @@ class CommandHint:
     description: str
     takes_message: bool = False
     """True where the argument is a message for the models, whose mentioned files are attached."""
+    choices: Callable[[], Iterable[tuple[str, str]]] | None = None
+    """The arguments to choose from, each with what it means; None where there is no such list."""
 
     @property
     def needs_argument(self) -> bool:
@@ -46,8 +49,12 @@ class CommandHint:
             )
 
 
+def _topics() -> list[tuple[str, str]]:
+    return [(page.topic, page.summary) for page in guide.pages()]
+
+
 _HINTS = (
-    CommandHint("help", "", "list the keys"),
+    CommandHint("help", "[TOPIC]", "the keys and the guide", choices=_topics),
     CommandHint("new", "", "begin another conversation"),
     CommandHint("recipe", "[NAME]", "choose the recipe"),
     CommandHint("model", "[MODEL]", "another model for the aggregator"),
@@ -65,6 +72,7 @@ _HINTS = (
     CommandHint(
         "compare", "A B [C] [PROMPT]", "recipes side by side; blind A B hides names", takes_message=True
     ),
+    CommandHint("left", "[N ...]", "what the answer left out"),
     CommandHint("guided", "", "tick what the answer keeps, or not"),
     CommandHint("points", "", "the points that wait for your ticks"),
     CommandHint("stats", "", "what all conversations took"),

@@ -9,14 +9,16 @@ import math
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from moa_tui.chat.agent_costs import agent_cost_lines
 from moa_tui.chat.conversations import Resumed
 from moa_tui.chat.ledger import cap_words
 from moa_tui.chat.session import Effect
+from moa_tui.conversation import paid_for
 from moa_tui.engine import recipe_edit
 from moa_tui.engine.agent import EFFORTS
 from moa_tui.errors import DatabaseLostError, UsageError
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import counted, money, price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,11 +110,10 @@ def effect_words(effect: Effect) -> str:
 
 def estimate_words(plan: Plan, caps: Sequence[Cap]) -> str:
     """What sending a prompt would take, such as `7 calls · at most $0.02`."""
-    cost = plan.cost
-    price = "price unknown" if cost is None else money(cost) if cost == 0 else f"at most {money(cost)}"
-    size = f"{counted(len(plan.calls), 'call')} · {price}"
+    words = price(plan.cost, is_local=plan.is_local)
+    size = f"{counted(len(plan.calls), 'call')} · {f'at most {words}' if plan.cost else words}"
     if plan.requests > len(plan.calls):
-        size = f"at most {plan.requests} requests, {money(cost)}"
+        size = f"at most {plan.requests} requests, {words}"
     passes = plan.known_cost > min((cap.left for cap in caps), default=math.inf)
     return f"{size}{' · over budget' if passes else ''}"
 
@@ -125,11 +126,13 @@ def server_lines(plan: Plan) -> list[str]:
     return lines if len(hosts) <= _MOST_SERVERS else [*lines, f"and {len(hosts) - _MOST_SERVERS} more"]
 
 
-def cost_lines(tokens: int, cached_tokens: int, dollars: float, caps: Sequence[Cap]) -> list[str]:
-    """What a conversation has taken so far, and what is spent of the budgets."""
-    cached = f" ({cached_tokens:,} of them from a cache)" if cached_tokens else ""
-    taken = f"{tokens:,} tokens{cached}, {money(dollars)}; prices that are unknown are not in it"
-    return [taken, *(f"budget: {cap_words(cap)}" for cap in caps)]
+def cost_lines(turns: Sequence[Turn], caps: Sequence[Cap]) -> list[str]:
+    """What the turns of a conversation have taken, agent by agent, and what is spent of the budgets."""
+    taken = paid_for(turns)
+    cached = f" ({taken.usage.cached_tokens:,} of them from a cache)" if taken.usage.cached_tokens else ""
+    cost = money(taken.known_cost)
+    words = f"{taken.tokens:,} tokens{cached}, {cost}; prices that are unknown are not in it"
+    return [words, *agent_cost_lines(turns), *(f"budget: {cap_words(cap)}" for cap in caps)]
 
 
 def budget_warning(cap: Cap) -> str:

@@ -45,6 +45,7 @@ class AskOptions:
     system: str | None
     output: Output
     show_proposers: bool
+    left_out: bool
     no_stream: bool
     dry_run: bool
     max_cost: float | None
@@ -80,6 +81,7 @@ class AskOptions:
     help="The answer; one JSON document at the end; or each event as a JSON line.",
 )
 @click.option("--show-proposers", is_flag=True, help="Print each earlier answer to stderr as it ends.")
+@click.option("--left-out", is_flag=True, help="Print below the answer what it left out of the others.")
 @click.option("--no-stream", is_flag=True, help="Print the answer once it is whole.")
 @click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
 @click.option(
@@ -143,6 +145,7 @@ def _ask(options: AskOptions) -> None:
         system,
         options.output,
         show_proposers=options.show_proposers,
+        left_out=options.left_out,
         stream=not options.no_stream,
         quiet=options.quiet,
         conversation=conversation,

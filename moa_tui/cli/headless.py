@@ -19,10 +19,11 @@ from moa_tui.chat.prompt_text import PromptText
 from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
 from moa_tui.conversation import Turn, history
 from moa_tui.engine.events import CallEnded, Delta, Restated, RunEnded
+from moa_tui.engine.left_out import left_out
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.formats.json_writer import event_document, outcome_document
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import summary
+from moa_tui.text.wording import left_out_line, left_out_source, left_out_text, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,7 @@ class Request:
     system: str | None = None
     output: Output = "text"
     show_proposers: bool = False
+    left_out: bool = False
     stream: bool = True
     quiet: bool = False
     conversation: Conversation | None = None
@@ -202,7 +204,8 @@ class _Writer:
         """Write what the request asks for of this event."""
         request = self._request
         if request.output == "events":
-            self._write_line(event_document(event, request.prompt, request.recipe))
+            document = event_document(event, request.prompt, request.recipe, with_left_out=request.left_out)
+            self._write_line(document)
             return
         match event:
             case Delta(call, "text", text) if call == self._final and self._streams:
@@ -224,7 +227,10 @@ class _Writer:
                 body = reply.text or (reply.error.message if reply.error else "")
                 self._progress.note(f"{title:─<78}\n{body.rstrip()}\n")
             case RunEnded(outcome) if request.output == "json":
-                self._write_line(outcome_document(request.prompt, request.recipe, outcome))
+                document = outcome_document(
+                    request.prompt, request.recipe, outcome, with_left_out=request.left_out
+                )
+                self._write_line(document)
 
     def end(self, outcome: Outcome) -> None:
         """Write what was not streamed, then how the run went."""
@@ -235,11 +241,21 @@ class _Writer:
                 self._out.write(outcome.answer)
                 self._last_written = outcome.answer
             self._end_line()
+            if self._request.left_out and outcome.answer:
+                self._write_left_out(outcome)
         if outcome.status != "done":
             self._err.write(f"moa-tui: {safe_text(_reason(outcome))}\n")
         if not self._request.quiet:
             self._err.write(f"{summary(self._request.recipe, outcome)}\n")
         self._err.flush()
+
+    def _write_left_out(self, outcome: Outcome) -> None:
+        """Write below the answer what it left out, a point a line, each with the agents that make it."""
+        points = left_out(outcome, self._request.recipe)
+        lines = [f"- {left_out_text(point)} ({left_out_source(point, outcome.replies)})" for point in points]
+        text = "\n".join([f"L{left_out_line(points, outcome.replies)[1:]}", *lines])
+        self._out.write(f"\n{safe_text(text)}\n")
+        self._out.flush()
 
     def _end_line(self) -> None:
         if self._last_written and not self._last_written.endswith("\n"):

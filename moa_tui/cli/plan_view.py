@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.plan import ASSUMED_ANSWER_TOKENS
 from moa_tui.text.cells import cell_len, pad
 from moa_tui.text.safe import safe_line, safe_row
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import counted, money, price, short_prompt_price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +41,11 @@ def plan_lines(recipe: Recipe, plan: Plan, missing: Mapping[str, list[str]]) -> 
                 f"  {pad(safe_line(call.agent.name), name_width)}"
                 f"  {pad(safe_line(call.agent.model), model_width)}"
                 f"  {call.usage.prompt_tokens:>7,} {context:<12} in  {call.usage.completion_tokens:>6,} out"
-                f"  {money(call.cost)}{_thinking(call)}{_requests(call)}"
+                f"  {price(call.cost, is_local=call.facts.is_local)}{_thinking(call)}{_requests(call)}"
             )
-    if plan.cost is not None:
+    if plan.is_local:
+        lines.append("local: these servers are on this machine and cost nothing")
+    elif plan.cost is not None:
         is_open_ended = any(call.agent.max_tokens is None for call in plan.calls)
         bound = "" if is_open_ended else "at most "
         assumption = f", taking {ASSUMED_ANSWER_TOKENS:,} tokens for an answer without max_tokens"
@@ -128,10 +130,11 @@ def graph_lines(recipe: Recipe, plan: Plan) -> str:
         )
     rows += [_fan(previous_calls, 1), "the answer"]
     if plan.cost is not None:
-        price = f"about {money(plan.cost)} at most for a short prompt"
+        cost = short_prompt_price(plan.cost, is_local=plan.is_local)
+        cost = f"about {cost}" if plan.cost else cost
     else:
-        price = _unknown_price(plan)
-    head = f"{recipe.name}: {counted(recipe.calls, 'call')} at most, depth {recipe.depth}, {price}"
+        cost = _unknown_price(plan)
+    head = f"{recipe.name}: {counted(recipe.calls, 'call')} at most, depth {recipe.depth}, {cost}"
     wrapped = textwrap.wrap(" ".join(recipe.description.split()), _WIDTH)
     lines = [*textwrap.wrap(head, _WIDTH), *([""] if wrapped else []), *wrapped, "", *rows]
     return "\n".join(map(safe_row, lines))

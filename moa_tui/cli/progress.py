@@ -14,7 +14,7 @@ from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, St
 from moa_tui.engine.values import CallId
 from moa_tui.text.cells import cell_len, cut, fit, shorten
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import GLYPHS, describe, money, step_words
+from moa_tui.text.wording import GLYPHS, describe, price, step_words
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -269,16 +269,16 @@ def _is_busy(row: _Row) -> bool:
 
 def _line(call: CallId, row: _Row, name_width: int, width: int) -> str:
     state = f"{GLYPHS[row.state]} {row.state}"
-    seconds, price = "", ""
+    seconds, cost = "", ""
     tokens = f"~{row.characters // 4}" if row.characters else ""
     if row.reply is not None:
         usage = row.reply.usage
         tokens = f"{'~' if usage.estimated else ''}{usage.completion_tokens}" if row.reply.text else ""
-        price = "?" if row.reply.cost is None else money(row.reply.cost)
+        cost = "?" if row.reply.cost is None else price(row.reply.cost, is_local=row.reply.local)
         seconds = f"{row.reply.seconds:.1f}"
     elif row.began is not None:
         seconds = f"{time.monotonic() - row.began:.1f}"
-    line = f"{call!s:<6}{fit(row.name, name_width)} {state:<11}{tokens:>7}{seconds:>7}{price:>9}"
+    line = f"{call!s:<6}{fit(row.name, name_width)} {state:<11}{tokens:>7}{seconds:>7}{cost:>9}"
     detail = one_line(row.detail)
     if row.again_at is not None:
         detail = f"{detail}, again in {max(0.0, row.again_at - time.monotonic()):.0f} s"

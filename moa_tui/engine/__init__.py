@@ -44,6 +44,7 @@ __all__ = [
     "events",
     "health",
     "layer_result",
+    "left_out",
     "live_change",
     "metrics",
     "plan",

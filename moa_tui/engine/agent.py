@@ -41,6 +41,9 @@ class Sampling(RecipeTable):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """The longest answer, in tokens. A model that thinks is given room for that beside it."""
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    """The most that the agent may cost in a run, in US dollars, all its calls together. A call that would
+    pass it is not made."""
     reasoning_effort: Effort | None = None
     """How much the model thinks before it answers; None leaves that to the model. One that takes no such
     word is asked without it."""

@@ -324,6 +324,7 @@ class Caller:
         was_refused = error is not None and (error.status_code is not None or error.kind in _UNPAID)
         is_unpaid = current.started is None or (was_refused and not current.received)
         usage = Usage(estimated=False) if is_unpaid else current.usage()
+        cost = 0.0 if is_unpaid else self._cost(current, usage)
         return Reply(
             agent=current.agent.name,
             model=current.agent.model,
@@ -334,13 +335,14 @@ class Caller:
             error=error,
             finish_reason=current.finish.reason,
             usage=usage,
-            cost=0.0 if is_unpaid else self._cost(current, usage),
+            cost=cost,
             queued=current.queued,
             started=current.started,
             first_token=current.first_token,
             ended=self.now(),
             attempts=current.attempts,
             notes=current.all_notes(),
+            local=cost == 0.0 and self.facts(current.agent).is_local,
         )
 
     def _cost(self, current: CallInProgress, usage: Usage) -> float | None:

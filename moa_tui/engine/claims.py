@@ -10,9 +10,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cache
+from typing import TYPE_CHECKING
 
 from moa_tui.engine.answer_words import NUMBER_WORDS
 from moa_tui.engine.words import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # The most characters of a text that are searched.
 _SEARCHED_CHARACTERS = 200_000
@@ -44,6 +48,23 @@ _WORDS = (
 # Parts of words where a script has no spaces, or the language joins its negation to the verb.
 _PARTS = "不 没 沒 無 无 未 非 ない ません いいえ はい 是的 ไม่ มิใช่ ບໍ່ မဟုတ် ဘူး မရှိ មិន ពុំ គ្មាន 않 없 아닙 아닌 못하"
 
+_AFFIRMATIONS = (
+    "yes true ja oui sí sim tak ano áno kyllä igen evet ya ndiyo "
+    "да так ναι κι კი այո כן نعم بله হ্যাঁ हाँ ஆம் 네 አዎ"
+)
+# Beside the words of negation, those that forbid.
+_AVOIDING = (
+    "avoid avoids avoiding refrain unlike instead vermeide vermeiden ohne statt éviter évitez évite sans "
+    "evita evitar evite sin sem senza evitare избегайте избегать без unngå undvik unikaj bez kaçının تجنب"
+)
+_NO_NEGATION = re.compile(r"\bnot only\b|\bno matter\b|\bnot just\b|\bno doubt\b")
+# A number with its decimals, and what groups the digits of a long one.
+_WHOLE_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_SEPARATOR = re.compile(
+    r"(?:(?<=\d)[,'\u00a0\u202f\u2009\u066c]|(?:(?<=\b\d)|(?<=\b\d\d)|(?<=\b\d{3}))[ ])(?=\d{3}(?!\d))"
+)
+_GROUPED_BY_POINTS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
+
 
 def claims(text: str) -> Counter[str]:
     """The numbers of `text` in plain digits, and its words of negation and affirmation, with their counts."""
@@ -57,6 +78,36 @@ def claims(text: str) -> Counter[str]:
     if not text.isascii():
         found.update(_negation_part().findall("".join(text_words)))
     return +found
+
+
+def numbers_of(text: str, text_words: Iterable[str]) -> frozenset[str]:
+    """The numbers of `text`, which has these words, each once: in digits, with decimals behind a point."""
+    text = text[:_SEARCHED_CHARACTERS]
+    written = (_plain_number(match[0]) for match in _WHOLE_NUMBER.finditer(_SEPARATOR.sub("", text)))
+    spelled = (_NUMBER_WORDS[word] for word in text_words if word in _NUMBER_WORDS)
+    return frozenset([*written, *spelled])
+
+
+def is_negative(text: str, text_words: Sequence[str]) -> bool:
+    """True where `text`, which has these words, denies or forbids something."""
+    if _NO_NEGATION.search(text := text[:_SEARCHED_CHARACTERS].casefold()):
+        text_words = words(text := _NO_NEGATION.sub(" ", text))
+    if _CONTRACTION.search(text) or not _denials().isdisjoint(text_words):
+        return True
+    return not text.isascii() and _negation_part().search("".join(text_words)) is not None
+
+
+def _plain_number(number: str) -> str:
+    digits = "".join(str(int(digit)) if digit.isdecimal() else digit for digit in number)
+    if _GROUPED_BY_POINTS.fullmatch(digits):
+        return digits.replace(".", "")
+    return digits.replace(",", ".").lstrip("0") or "0"
+
+
+@cache
+def _denials() -> frozenset[str]:
+    """The words that deny or forbid."""
+    return _negations() - frozenset(words(_AFFIRMATIONS)) | frozenset(words(_AVOIDING))
 
 
 @cache

@@ -33,11 +33,7 @@ Vector = dict[str, float]
 
 def vector(text_words: Iterable[str]) -> Vector:
     """The TF-IDF vector of a text, given as its words, at unit length; empty for a text without words."""
-    common = _common_words()
-    weights = {
-        term: count * (common[term] if term in common else _rarity(term))
-        for term, count in Counter(terms(text_words)).items()
-    }
+    weights = {term: count * rarity(term) for term, count in Counter(terms(text_words)).items()}
     length = math.sqrt(sum(weight * weight for weight in weights.values()))
     return {term: weight / length for term, weight in weights.items()} if length else {}
 
@@ -48,8 +44,19 @@ def cosine(first: Mapping[str, float], second: Mapping[str, float]) -> float:
     return min(1.0, sum(weight * longer[term] for term, weight in shorter.items() if term in longer))
 
 
-def _rarity(term: str) -> float:
-    """The inverse document frequency of a term that the list does not have."""
+def common_words() -> Mapping[str, float]:
+    """The inverse document frequencies of the words that the list has."""
+    return _common_words()
+
+
+def rarity(term: str) -> float:
+    """The inverse document frequency of a term; of one that the list does not have, by its length."""
+    listed = _common_words().get(term)
+    return rarity_by_length(term) if listed is None else listed
+
+
+def rarity_by_length(term: str) -> float:
+    """The inverse document frequency that a term has which the list does not have."""
     if term.isdecimal():
         return min(_RAREST, _PER_DIGIT * len(term))
     return _RAREST if is_unspaced(term) and len(term) > 1 else min(_RAREST, _PER_CHARACTER * len(term))

@@ -33,7 +33,7 @@ _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)[ \t]*%?\.?")
 _LONGEST_CLOSING_LINE = 300
 # No user goes through more points, and a line of a list holds no longer ones.
 MOST_POINTS = 30
-LONGEST_POINT = 300
+LONGEST_POINT = 600
 _POINT = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+\[([ xX])\][ \t]+(.*)")
 
 JUDGEMENT_KEYS = (

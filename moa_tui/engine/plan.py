@@ -36,7 +36,7 @@ class ModelFacts:
     `thinking_tokens` is the room that the agent's calls give the model for thinking beside its answer.
     `cached_price` is that of prompt tokens read from the provider's cache, `cache_write_price` of those that
     are written to it, both None where they are no others; prompts of fewer than `least_cached_tokens` are not
-    cached.
+    cached. `is_local` marks a server on this machine, which costs nothing.
     """
 
     endpoint: str
@@ -48,6 +48,7 @@ class ModelFacts:
     cached_price: float | None = None
     cache_write_price: float | None = None
     least_cached_tokens: int = 0
+    is_local: bool = False
 
     def most_written(self, agent: Agent) -> int:
         """The most tokens that the model may write for `agent`: its answer, and its thinking beside that."""
@@ -123,6 +124,11 @@ class Plan:
     def cost(self) -> float | None:
         """The most that the run should cost in US dollars, None where the price of a call is unknown."""
         return total_cost(call.cost for call in self.calls)
+
+    @property
+    def is_local(self) -> bool:
+        """True where every call goes to a server on this machine."""
+        return all(call.facts.is_local for call in self.calls)
 
     @property
     def known_cost(self) -> float:

@@ -19,7 +19,7 @@ from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from moa_tui.engine.agent import Effort
 
@@ -181,6 +181,47 @@ def with_checklist(recipe: Recipe) -> Recipe:
         (*recipe.layers[:-1], checklist, synthesis),
         f"recipe {recipe.name} cannot be guided",
     )
+
+
+def with_writer(recipe: Recipe, asked: Collection[int]) -> Recipe:
+    """The recipe with a synthesis at its end that can read a checklist beside all answers, in one call.
+
+    `asked` has the numbers of the layers that were asked in a run of it. A recipe whose last layer writes so
+    already is returned unchanged. Where the last layer chooses an answer, or an answer was taken before it,
+    its first agent writes behind the layers that were asked. Raises UsageError where no agent could.
+    """
+    last = len(recipe.layers)
+    final = recipe.layers[-1]
+    if not recipe.lineup[-1]:
+        raise UsageError(
+            f"recipe {recipe.name} ends with a vote: no model writes its answer; /again RECIPE has it written"
+        )
+    if final.window is not None:
+        raise UsageError(
+            f"recipe {recipe.name} reads its answers piece by piece: points need all of them at once"
+        )
+    if last in asked and recipe.task(last) == "synthesize":
+        return without_stairs(recipe)
+    behind = max((number for number in asked if number < last), default=0)
+    if not behind:
+        raise UsageError(f"recipe {recipe.name} has one layer: nobody in it reads answers")
+    layers: list[object] = [
+        layer.model_dump(exclude_unset=True, exclude=_EARLY_ENDINGS) for layer in recipe.layers[:behind]
+    ]
+    kept_settings = {"placement", "anonymous", *(("reads",) if behind == last - 1 else ())}
+    writer = final.model_dump(include=kept_settings, exclude_unset=True)
+    layers.append({**writer, "agents": (recipe.lineup[-1][0],), "task": "synthesize"})
+    return checked(
+        {**recipe.model_dump(exclude_unset=True), "layers": layers},
+        f"recipe {recipe.name} cannot have its answer written",
+    )
+
+
+def read_checklist(recipe: Recipe) -> int | None:
+    """The number of the checklist's layer that the last layer reads; None where it reads none."""
+    last = len(recipe.layers)
+    numbers = recipe.read_layers(last, range(1, last))
+    return next((number for number in numbers if recipe.task(number) == "checklist"), None)
 
 
 def without_stairs(recipe: Recipe) -> Recipe:

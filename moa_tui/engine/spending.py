@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from moa_tui.engine.layer_result import share_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.tasks import Reference
     from moa_tui.engine.values import CallId, Message
 
+_NUMBER = re.compile(r" \d+\Z")
 # The name of the recipe's own cap in messages.
 MAX_COST = "max_cost"
 
@@ -57,13 +59,16 @@ class SpendingGuard:
         """The most that each call may cost, from before it is asked; ended calls count by their replies."""
         self._booked: dict[CallId, float] = {}
         """What the requests of open calls have cost that have ended, while their calls go on."""
+        self._asked: dict[CallId, tuple[str, str]] = {}
+        """The agent that each call has asked last, by `_identity`."""
+        self._has_own_caps = any(agent.max_cost is not None for agent in progress.recipe.every_agent())
         self._unpriced_agents: dict[str, None] = {}
         """The names of agents whose price is unknown, in order; only collected where there is a cap."""
 
     @property
     def is_active(self) -> bool:
         """True where there is a cap or a budget."""
-        return self._max_cost is not None or self._budgets is not None
+        return self._max_cost is not None or self._budgets is not None or self._has_own_caps
 
     @property
     def notes(self) -> list[str]:
@@ -74,7 +79,7 @@ class SpendingGuard:
 
     @property
     def _cap_name(self) -> str:
-        if self._max_cost is None:
+        if self._max_cost is None and not self._has_own_caps:
             return "the budget"
         return MAX_COST if self._budgets is None else f"{MAX_COST} and the budget"
 
@@ -112,6 +117,8 @@ class SpendingGuard:
         if not price:
             return
         most = max(self._held.get(call, 0.0), others + price)
+        if (own := self._passed_own_cap(call, agent, others + price)) is not None:
+            raise ModelError(own.kind, own.message)
         refusal = await self._refusal({call: most}, f"{agent.name} was not asked")
         if refusal is not None:
             raise ModelError(refusal.kind, refusal.message)
@@ -182,6 +189,29 @@ class SpendingGuard:
             f"{_held_words(cap)}, and up to ${expected:.4f} to come would pass it",
         )
 
+    def _passed_own_cap(self, call: CallId, agent: Agent, most: float) -> Failure | None:
+        """The reason why an agent's own cap keeps it from being asked for up to `most`; None where it may be.
+
+        A call that may be asked counts from then on, with the most that it may cost until it is over.
+        """
+        if agent.max_cost is not None:
+            replies, own = self._progress.replies, _identity(agent.name, agent.model)
+            ended = [reply for reply in replies.values() if _identity(reply.agent, reply.model) == own]
+            held = sum(
+                self._held.get(other, 0.0) + self._booked.get(other, 0.0)
+                for other, identity in self._asked.items()
+                if identity == own and other != call and other not in replies
+            )
+            cap = Cap(MAX_COST, agent.max_cost, paid(ended).known_cost, held)
+            if most > cap.left:
+                return Failure(
+                    "max_cost",
+                    f"{agent.name} was not asked: ${cap.spent:.4f} spent{_held_words(cap)} and up to "
+                    f"${most:.4f} to come would pass its own max_cost ${cap.total:g}",
+                )
+        self._asked[call] = _identity(agent.name, agent.model)
+        return None
+
     def _passed_cap(self, prices: Mapping[CallId, float]) -> Cap | None:
         """The recipe's own cap where `prices` would pass it, with what is held for other calls."""
         if self._max_cost is None:
@@ -221,6 +251,11 @@ class SpendingGuard:
         if layer.window is not None:
             return sorted(references, key=lambda reference: len(reference.text))[-layer.window.size :]
         return share_of(call, layer, seats, self._progress.prompt, references)[0]
+
+
+def _identity(name: str, model: str) -> tuple[str, str]:
+    """The name and model of an agent, without the number by which a recipe tells its calls apart."""
+    return _NUMBER.sub("", name), model
 
 
 def _held_words(cap: Cap) -> str:

@@ -207,6 +207,8 @@ class Reply:
     known_cost: float = 0.0
     """The part of an unknown `cost` that is known, as of an agent that failed before another was asked. It is
     booked as the call ends, and not kept."""
+    local: bool = False
+    """True where it was written by a server on this machine, and so cost nothing."""
 
     @property
     def seconds(self) -> float:
@@ -305,6 +307,14 @@ class Outcome:
     cost: float | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+    @property
+    def local(self) -> bool:
+        """True where all that was sent was answered on this machine, and so cost nothing."""
+        if self.cost != 0:
+            return False
+        sent = [reply for reply in self.replies.values() if reply.started is not None and not reply.reused]
+        return bool(sent) and all(reply.local for reply in sent)
 
 
 @dataclass(frozen=True, slots=True)

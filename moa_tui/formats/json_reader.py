@@ -168,6 +168,7 @@ def _reply(table: _Table) -> Reply:
         table.texts("notes"),
         _steps(table),
         tuple(_call_id(late) for late in table.tables("unread")) if table.get("unread") is not None else (),
+        local=table.get("local") is not None and table.flag("local"),
     )
 
 

@@ -32,6 +32,7 @@ _MOST_IN_VAIN = 300_000_000
 # No number, word or escape of JSON is longer, so that a fault before them is not for want of the rest.
 _LONGEST_MARK = 40
 _BLANK = re.compile(r"[ \t\r\n\ufeff]*")
+_PART_OF_A_NUMBER = re.compile(r"[0-9.eE+-]{0,3}")
 _FIRST_KEY = re.compile(r'[{]\s*"((?:[^"\\]|\\.){1,60})"\s*:')
 _SHOWN_PROBLEMS = 5
 _NESTED = "it is nested too deeply for a conversation"
@@ -212,7 +213,8 @@ class JsonStream:
                     raise
                 fault = again
                 continue
-            if end == len(self._text) and self._more():
+            # A number may go on: of `0.5` the decoder takes the `0` where no more than `0.` is there.
+            if _PART_OF_A_NUMBER.fullmatch(self._text, end) and self._more():
                 continue
             self._at = end
             return value

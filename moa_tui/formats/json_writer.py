@@ -5,7 +5,7 @@ Scripts rely on the names of the fields, so a change in them raises the number `
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.events import (
@@ -21,6 +21,7 @@ from moa_tui.engine.events import (
     StepEnded,
     StepStarted,
 )
+from moa_tui.engine.left_out import left_out
 from moa_tui.engine.values import common_messages
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def conversation_document(conversation: Conversation) -> dict[str, Any]:
                 "system": turn.system,
                 "prompt": turn.prompt,
                 "recipe": recipe_document(turn.recipe),
-                "outcome": _outcome(turn.recipe, turn.outcome) if turn.outcome is not None else None,
+                "outcome": _with_left_out(turn.recipe, turn.outcome) if turn.outcome is not None else None,
             }
             for turn in conversation.turns
         ],
@@ -72,9 +73,42 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"imported"})
 
 
-def outcome_document(prompt: str, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
-    """The outcome of a run. Layers and indexes count from 1, costs are in US dollars, null is unknown."""
-    return {"schema": SCHEMA, "prompt": prompt, "recipe": recipe.name, **_outcome(recipe, outcome)}
+def outcome_document(
+    prompt: str, recipe: Recipe, outcome: Outcome, *, with_left_out: bool = False
+) -> dict[str, Any]:
+    """The outcome of a run. Layers and indexes count from 1, costs are in US dollars, null is unknown.
+
+    What the answer left out of the others is in it `with_left_out`.
+    """
+    document = _with_left_out(recipe, outcome) if with_left_out else _outcome(recipe, outcome)
+    return {"schema": SCHEMA, "prompt": prompt, "recipe": recipe.name, **document}
+
+
+def left_out_document(recipe: Recipe, outcome: Outcome) -> list[dict[str, Any]]:
+    """What the answer left out: each point with the calls that say it, and its place in the first one's text.
+
+    It is worked out from the texts whenever it is written, so that a reader has no use for it.
+    """
+    replies = {call: replace(reply, text=_as_read(reply.text)) for call, reply in outcome.replies.items()}
+    outcome = replace(outcome, answer=_as_read(outcome.answer), replies=replies)
+    return [
+        {
+            "text": point.text,
+            "calls": [{**_place(call), "agent": outcome.replies[call].agent} for call in point.calls],
+            "start": point.start,
+            "end": point.end,
+        }
+        for point in left_out(outcome, recipe)
+    ]
+
+
+def _as_read(text: str) -> str:
+    """`text` as it is read from JSON: two halves of a character are one, and count as one."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def _with_left_out(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+    return {**_outcome(recipe, outcome), "left_out": left_out_document(recipe, outcome)}
 
 
 def _outcome(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
@@ -102,7 +136,9 @@ def _outcome(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
+def event_document(
+    event: Event, prompt: str, recipe: Recipe, *, with_left_out: bool = False
+) -> dict[str, Any]:
     """One event of a run on `prompt` with `recipe`; the last one has the whole outcome."""
     match event:
         case CallStarted(call, agent, messages, at):
@@ -151,7 +187,8 @@ def event_document(event: Event, prompt: str, recipe: Recipe) -> dict[str, Any]:
         case RunChanged(changed, at):
             return {"event": "run_changed", "recipe": recipe_document(changed), "at": at}
         case RunEnded(outcome):
-            return {"event": "run_ended", **outcome_document(prompt, recipe, outcome)}
+            document = outcome_document(prompt, recipe, outcome, with_left_out=with_left_out)
+            return {"event": "run_ended", **document}
 
 
 def _call(call: CallId, reply: Reply) -> dict[str, Any]:
@@ -167,6 +204,7 @@ def _call(call: CallId, reply: Reply) -> dict[str, Any]:
         "attempts": reply.attempts,
         "usage": asdict(reply.usage),
         "cost": reply.cost,
+        "local": reply.local,
         "queued": reply.queued,
         "started": reply.started,
         "first_token": reply.first_token,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.gateway.catalog import FREE_PROVIDERS
-from moa_tui.gateway.destinations import address_of, shown_address
+from moa_tui.gateway.destinations import address_of, is_loopback, shown_address
 from moa_tui.gateway.thinking import room_for_thinking
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class KnownModels:
                 context_tokens=model.context_tokens,
                 prompt_price=0.0 if server.is_free else None,
                 completion_price=0.0 if server.is_free else None,
+                is_local=server.is_free and is_loopback(server.url),
             )
             for server in servers
             for model in server.models
@@ -83,17 +84,22 @@ class KnownModels:
         stated = self._accepted.context_tokens(*self._routes.place(agent))
         if (endpoint := self._endpoints.get(prefix)) is not None:
             window = endpoint.context_tokens or stated
-            return ModelFacts(endpoint.base_url, endpoint.concurrency, context_tokens=window)
+            facts = _facts_of_place(endpoint.base_url, charges=endpoint.charges)
+            return replace(facts, concurrency=endpoint.concurrency, context_tokens=window)
         provider = self._catalog.provider(agent.model)
         address = shown_address(address_of(provider or "", self._environ) or "")
         place = agent.api_base or address or provider or agent.model
         if provider in FREE_PROVIDERS:
             return ModelFacts(
-                place, prompt_price=0.0, completion_price=0.0, context_tokens=stated or _ollama_context(agent)
+                place,
+                prompt_price=0.0,
+                completion_price=0.0,
+                context_tokens=stated or _ollama_context(agent),
+                is_local=is_loopback(place),
             )
         info = self._catalog.find(agent.model)
         if agent.api_base is not None or info is None:
-            known = self._local_facts.get((place, agent.model.partition("/")[2]), ModelFacts(place))
+            known = self._local_facts.get((place, agent.model.partition("/")[2]), _facts_of_place(place))
             return replace(known, context_tokens=stated or known.context_tokens)
         return ModelFacts(
             place,
@@ -104,6 +110,16 @@ class KnownModels:
             cache_write_price=info.cache_write_price,
             least_cached_tokens=info.least_cached_tokens or 0,
         )
+
+
+def _facts_of_place(address: str, *, charges: bool = False) -> ModelFacts:
+    """What is known of any model of a server: nothing but that one on this machine costs nothing.
+
+    `charges` is true for one on this machine that hands its calls on to one that does.
+    """
+    if charges or not is_loopback(address):
+        return ModelFacts(address)
+    return ModelFacts(address, prompt_price=0.0, completion_price=0.0, is_local=True)
 
 
 def _ollama_context(agent: Agent) -> int | None:

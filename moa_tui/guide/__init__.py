@@ -9,20 +9,19 @@ first line is its title, and the paragraph below says what it is for. Pages link
 from __future__ import annotations
 
 import difflib
-import math
 import re
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from moa_tui.engine.likeness import vector
-from moa_tui.engine.words import words
 from moa_tui.errors import UsageError
+from moa_tui.guide.index import SectionIndex
+from moa_tui.guide.matching import Index, Match
+from moa_tui.guide.pieces import Piece, read
 
 FOLDER = Path(__file__).parent
 ORDER = (
-    *("start", "chat", "keys", "screen-keys", "plain", "steering"),
+    *("start", "chat", "keys", "screen-keys", "vim", "plain", "steering"),
     *("recipes", "layers", "strategies", "speed"),
     *("conversations", "export", "local-models", "servers", "budgets"),
     *("config", "themes", "safety", "troubleshooting", "errors", "shell", "how-it-works"),
@@ -31,52 +30,30 @@ ORDER = (
 
 _HEADING = re.compile(r"(#{1,4}) +(.+)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-# What a word in a heading, or in the name of the topic, adds to its frequency in the text; and how much the
-# rarity of a word counts. With these, the first section found answers 49 of 52 questions of newcomers.
-_HEADING_WEIGHT = 2.0
-_RARITY_POWER = 1.5
-# Words that are in nearly every question, whatever it is about.
-_EMPTY_WORDS = frozenset(
-    words(
-        "a an and are can could do does for from have how i in is it me mean means my of on or should that "
-        "the there this to want what when with work works you your"
-    )
-)
-# The most words that are searched for: a question has a dozen, and a text that is pasted may have thousands.
-_MOST_WORDS = 64
-# In words; two words stand beside each other in many places.
-_SHORTEST_PHRASE = 3
-# A word is found by its beginning too: "server" in "servers". Shorter beginnings mean nothing.
-_SHORTEST_BEGINNING = 4
+_LINK = re.compile(r"\[([a-z-]+)\]\(\1\.md\)")
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: its heading, and the Markdown below it up to the next heading of any level."""
+    """A part of a page: its heading, and the Markdown below it up to the next heading of any level.
+
+    `line` is the number of the heading's line in the page, from 0 on.
+    """
 
     topic: str
     heading: str
     text: str
+    line: int = 0
 
     @cached_property
-    def _counts(self) -> Counter[str]:
-        return Counter(words(self.text))
-
-    @cached_property
-    def _heading_words(self) -> frozenset[str]:
-        return frozenset(words(f"{self.topic} {self.heading}"))
+    def pieces(self) -> tuple[Piece, ...]:
+        """The text in pieces; a link to a page is the command that prints it."""
+        return read(_LINK.sub(r"`moa-tui guide \1`", self.text))
 
     @cached_property
     def running_text(self) -> str:
         """Heading and text in small letters, with one space for whatever stands between two words."""
         return " ".join(f"{self.heading} {self.text}".casefold().split())
-
-    def frequency(self, word: str) -> float:
-        """How much `word` occurs in the section, damped and by the section's length; 0 where it does not."""
-        in_heading = any(_is_form(word, other) for other in self._heading_words)
-        count = sum(number for other, number in self._counts.items() if _is_form(word, other))
-        length = 1 + math.log1p(self._counts.total() / 50)
-        return (math.log1p(count) / length) + (_HEADING_WEIGHT if in_heading else 0.0)
 
 
 @dataclass(frozen=True)
@@ -92,17 +69,17 @@ class Page:
     def sections(self) -> tuple[Section, ...]:
         """The page in sections, the first of them under the page's title."""
         sections: list[Section] = []
-        heading, lines, fence = self.title, list[str](), ""
-        for line in self.text.splitlines()[1:]:
+        heading, lines, fence, first = self.title, list[str](), "", 0
+        for number, line in enumerate(self.text.splitlines()[1:], 1):
             mark = _FENCE.match(line)
             if mark is not None:
                 fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
             if not fence and (found := _HEADING.fullmatch(line)) is not None:
-                sections.append(Section(self.topic, heading, "\n".join(lines).strip()))
-                heading, lines = found[2], []
+                sections.append(Section(self.topic, heading, "\n".join(lines).strip(), first))
+                heading, lines, first = found[2], [], number
             else:
                 lines.append(line)
-        sections.append(Section(self.topic, heading, "\n".join(lines).strip()))
+        sections.append(Section(self.topic, heading, "\n".join(lines).strip(), first))
         return tuple(sections)
 
 
@@ -135,46 +112,51 @@ def nearest_topics(name: str, most: int = 3) -> list[str]:
     return list(dict.fromkeys([*alike, *about]))[:most]
 
 
-def search(query: str) -> list[Section]:
+def search(query: str, *, is_typing: bool = False) -> list[Section]:
     """The sections that have any word of `query` that is no everyday word, the best first.
 
     A section is better the more of the words it has, the rarer these are in general and in the guide, and if
-    they stand in its heading. Those that hold `query` word for word, such as a message, come first.
+    they stand in its heading. Those that hold `query` word for word, or a message that stands in it, come
+    first. With `is_typing`, the last word is only the beginning of one.
     """
-    asked = [word for word in dict.fromkeys(words(query)) if word not in _EMPTY_WORDS][:_MOST_WORDS]
-    sections = [section for each in pages() for section in each.sections]
-    rarity = vector(asked)
-    scores = [0.0] * len(sections)
-    hits = [0] * len(sections)
-    for word in asked:
-        frequencies = [section.frequency(word) for section in sections]
-        holding = max(1, sum(frequency > 0 for frequency in frequencies))
-        weight = (rarity.get(word, 1.0) * math.log(1 + len(sections) / holding)) ** _RARITY_POWER
-        for index, frequency in enumerate(frequencies):
-            if frequency:
-                hits[index] += 1
-                scores[index] += frequency * weight
-    found = [index for index, number in enumerate(hits) if number]
-    phrase = " ".join(query.casefold().split())
-    is_phrase = phrase.count(" ") >= _SHORTEST_PHRASE - 1
-    found.sort(
-        key=lambda index: (
-            is_phrase and phrase in sections[index].running_text,
-            scores[index] * math.sqrt(hits[index]),
-        ),
-        reverse=True,
-    )
-    return [sections[index] for index in found]
+    if is_typing:
+        return _section_index().search(query, is_typing=True)
+    return [found.section for found in answers(query)]
 
 
-def _is_form(word: str, other: str) -> bool:
-    """True where the word of a text, `other`, is `word` or one of its forms: one begins with the other."""
-    if word == other:
-        return True
-    shorter, longer = sorted((word, other), key=len)
-    return (
-        len(shorter) >= _SHORTEST_BEGINNING and longer.startswith(shorter) and len(longer) <= len(shorter) + 3
-    )
+@dataclass(frozen=True)
+class Found:
+    """A section that is about a question, and how well it answers it."""
+
+    section: Section
+    match: Match
+
+
+def answers(question: str, earlier: str = "") -> list[Found]:
+    """The sections that `search` finds, with how well each answers. `earlier` is what it may go on from."""
+    sections, quoting = _sections(), _section_index().quoting(question)
+    matches = {match.section: match for match in _matching().matches(question, earlier)}
+    quoted = [
+        matches.get(number, Match(number, 0.0, 0.0, {}))
+        for number in sorted(quoting, key=lambda number: -quoting[number])
+    ]
+    others = (match for number, match in matches.items() if number not in quoting)
+    return [Found(sections[match.section], match) for match in (*quoted, *others)]
+
+
+@cache
+def _sections() -> tuple[Section, ...]:
+    return tuple(section for each in pages() for section in each.sections)
+
+
+@cache
+def _matching() -> Index:
+    return Index((section.topic, section.heading, section.text) for section in _sections())
+
+
+@cache
+def _section_index() -> SectionIndex:
+    return SectionIndex(_sections())
 
 
 def _read(topic: str) -> Page:

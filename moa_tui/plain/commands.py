@@ -12,7 +12,7 @@ from moa_tui.chat import changes, command_words, sentences
 from moa_tui.chat.commands import HINTS, CommandHint
 from moa_tui.engine import recipe_edit
 from moa_tui.errors import UsageError
-from moa_tui.plain import comparing, looking, switching
+from moa_tui.plain import comparing, leaving_out, looking, switching
 from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted, money
 
@@ -175,9 +175,8 @@ def _edit(chat: PlainChat, number: str) -> None:
 
 
 def _cost(chat: PlainChat, _: str) -> None:
-    taken = switching.taken_by(chat.chat.conversation)
     caps = chat.wait_for(chat.chat.caps())
-    for line in sentences.cost_lines(taken.tokens, taken.usage.cached_tokens, taken.known_cost, caps):
+    for line in sentences.cost_lines(tuple(chat.chat.conversation.turns), caps):
         chat.voice.say(line)
 
 
@@ -206,6 +205,7 @@ COMMANDS: dict[str, Command] = {
     "full": Command(lambda chat, _: chat.show(chat.session.full_synthesis())),
     "use": Command(lambda chat, name: chat.show(chat.session.use_answer(looking.call_of(chat, name)[1]))),
     "compare": Command(comparing.compare, "recipes one after another; blind A B hides names"),
+    "left": Command(leaving_out.left_out, "what the answer left out; with numbers, write it again with them"),
     "guided": Command(lambda chat, _: chat.voice.say(sentences.toggle_guided(chat.chat))),
     "points": Command(_points),
     "stats": Command(looking.tell_stats),

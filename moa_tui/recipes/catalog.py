@@ -57,6 +57,8 @@ class RecipeChoice:
     cost: float | None
     servers: Sequence[str] = ()
     """The servers it asks that are not a provider's own, each as a sentence."""
+    is_local: bool = False
+    """True where all that it asks are servers on this machine, which cost nothing."""
 
 
 class RecipeCatalog:
@@ -182,14 +184,16 @@ class RecipeCatalog:
             pass  # `missing` and `servers` say so: a key can be set, a server confirmed.
         except UsageError as error:
             problem = str(error)
+        expected = self.plan(recipe)
         return RecipeChoice(
             name,
             origin,
             recipe,
             problem,
             self.missing_keys(recipe),
-            self.plan(recipe).cost,
+            expected.cost,
             tuple(self.servers(recipe)),
+            expected.is_local,
         )
 
     # Writing

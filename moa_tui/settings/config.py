@@ -32,6 +32,7 @@ TEMPLATE = """\
 # guided = true               # you tick what the answers say before the final one is written; as /guided
 # plain = true                # lines of text instead of a screen; as chat --plain
 # keep_panes_open = true      # the agents' panes stay when the final answer begins
+# editing = "vim"            # Vim's keys in the prompt and the conversation
 # notify = "bell"             # when a run ends while you look elsewhere: "none", "bell" or "desktop"
 
 # A model that gives each new conversation a title, from its first prompt and answer; none where not set.
@@ -71,6 +72,9 @@ class Endpoint(BaseModel):
     context_tokens: Annotated[int, Field(ge=256)] | None = None
     """The size of its models' context window, in tokens, prompt and answer together; older messages are left
     out to fit. Not known where it is not given."""
+    charges: bool = False
+    """True for a server on this machine that hands its calls on to one that costs money: their price is
+    unknown then. Any other server on this machine costs nothing."""
     stream_options: bool = True
     """False for a server that refuses to be asked for its count of tokens."""
     system_role: bool = True
@@ -123,6 +127,8 @@ class Settings(BaseModel):
     """How the chat says that a run has ended while the terminal has no focus."""
     budget: Budget = Budget()
     """What may be spent before the chat and `ask` stop and have to be told to go on."""
+    editing: Literal["emacs", "vim"] = "emacs"
+    """The keys for writing and reading: as terminals have them, or those of Vim."""
     keys: dict[str, str] = {}
     """Keys of the keyboard by the id of their action; several keys are separated by commas."""
 

@@ -56,6 +56,8 @@ class Group:
     overlap: float | None
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    local: int = 0
+    """The calls that servers on this machine answered, which cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from moa_tui.stats.figures import GROUP_KINDS, SCHEMA, Figures, Group, GroupKind
 from moa_tui.text.cells import cell_len, fit
 from moa_tui.text.safe import safe_line
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import counted, price
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -63,7 +63,8 @@ def _price(group: Group) -> str:
         return "-"
     if group.unpriced == group.calls:
         return "unknown"
-    return money(group.cost) + ("+" if group.unpriced else "")
+    is_local = 0 < group.local == group.calls - group.unfinished
+    return price(group.cost, is_local=is_local) + ("+" if group.unpriced else "")
 
 
 def _cost(group: Group) -> float | None:

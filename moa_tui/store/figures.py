@@ -31,7 +31,8 @@ _COUNTED = "FROM turns AS t JOIN conversations AS o ON o.key = t.conversation WH
 _CALLS = """
 SELECT c.turn, c.layer, c.place, c.agent, c.model, c.status, c.reused, c.text,
        CASE c.status WHEN 'stopped' THEN c.error END, c.cost, c.started, c.first_token, c.ended,
-       c.prompt_tokens, c.completion_tokens, c.estimated, c.cached_tokens, c.cache_write_tokens
+       c.prompt_tokens, c.completion_tokens, c.estimated, c.cached_tokens, c.cache_write_tokens,
+       c.local
 FROM calls AS c
 """
 _NO_MONTH = "unknown"
@@ -139,6 +140,7 @@ class _Sum:
     estimated: int = 0
     cost: float = 0.0
     unpriced: int = 0
+    local: int = 0
     statuses: Counter[str | None] = field(default_factory=Counter)
     """Calls by status; None for a call that has not ended."""
     times: _Times = field(default_factory=_Times)
@@ -192,12 +194,13 @@ class _Count:
         # An answer is used where a later layer was asked; a vote reads answers without asking anybody.
         read_until = rows[-1][1] + (turn.flow.votes and turn.status in _ANSWERED)
         for _, layer, place, agent, model, status, reused, _, why_stopped, *numbers in rows:
-            cost, started, first_token, ended, *tokens = numbers
+            cost, started, first_token, ended, *tokens, is_local = numbers
             own = sums[layer, place] = self._sums[turn.recipe, turn.month, model, agent]
             if not reused and started is not None:
                 own.statuses[status] += 1
                 if status is not None:
                     own.add(Usage(*tokens), cost, started, first_token, ended)
+                    own.local += is_local
             if layer <= len(turn.flow.passes) and (passed := turn.flow.passes[layer - 1]):
                 own.proposed += 1
                 own.left_out += status == "excluded"
@@ -279,6 +282,7 @@ def _group(name: str, turns: int, sums: Collection[_Sum], times: Collection[_Tim
         estimated=sum(each.estimated for each in sums),
         cost=fsum(each.cost for each in sums),
         unpriced=sum(each.unpriced for each in sums),
+        local=sum(each.local for each in sums),
         failed=statuses["failed"],
         partial=statuses["partial"],
         stopped=statuses["stopped"],

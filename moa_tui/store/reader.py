@@ -306,6 +306,7 @@ class _CallRow(NamedTuple):
     attempts: int
     reused: int
     notes: bytes | None
+    local: int
 
 
 _SELECT_TURNS = f"SELECT {', '.join(_TurnRow._fields)} FROM turns WHERE conversation = ? ORDER BY key"  # noqa: S608 - own names
@@ -442,6 +443,7 @@ def _reply(
         row.attempts,
         bool(row.reused),
         _notes(row.notes),
+        local=bool(row.local),
     )
 
 

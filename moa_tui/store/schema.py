@@ -176,8 +176,13 @@ CREATE TABLE steps (
 ) STRICT, WITHOUT ROWID;
 """
 
+# Calls that a server on this machine answered, which cost nothing.
+_FIFTH = """
+ALTER TABLE calls ADD COLUMN local INTEGER NOT NULL DEFAULT 0;
+"""
+
 # Each step takes the file from one version to the next. A step that was released is never changed.
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH)
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 
 
 def connect(path: Path) -> sqlite3.Connection:

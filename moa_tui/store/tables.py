@@ -223,6 +223,7 @@ def keep_reply(
         "attempts": reply.attempts,
         "reused": reply.reused,
         "notes": _notes(reply.notes),
+        "local": reply.local,
     }
     codec.learn(call, reply.text)
     booked = _booked(connection, turn, call)

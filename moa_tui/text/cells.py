@@ -7,11 +7,13 @@ half: where only half of a wide one fits, a space takes its place.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from rich.cells import cell_len, set_cell_size, split_graphemes
 
 from moa_tui.text.safe import with_blanked_controls
 
-__all__ = ["cell_len", "cut", "fit", "pad", "shorten", "shorten_start"]
+__all__ = ["cell_len", "cut", "fit", "pad", "shorten", "shorten_start", "window"]
 
 _JOINER = "\u200d"
 """The zero-width joiner. At the end of a text it would join the padding or ellipsis behind it to the text."""
@@ -65,3 +67,35 @@ def pad(text: str, cells: int, *, right: bool = False) -> str:
     text = text.rstrip(_JOINER)
     spaces = " " * (cells - cell_len(text))
     return spaces + text if right else text + spaces
+
+
+class Window(NamedTuple):
+    """The characters of a text that are whole in a window, and the blank cells before and behind them."""
+
+    start: int
+    end: int
+    blank_before: int
+    blank_behind: int
+
+
+def window(text: str, first: int, cells: int) -> Window:
+    """What of `text` is seen in a window of so many cells that begins at cell `first`, from 0."""
+    if text.isascii():
+        start, end = min(first, len(text)), min(first + cells, len(text))
+        return Window(start, end, 0, cells - (end - start))
+    spans, _ = split_graphemes(text)
+    column, start, end = 0, len(text), len(text)
+    start_column = end_column = first
+    for begin, behind, size in spans:
+        if _JOINER in text:
+            size = cell_len(text[begin:behind])  # As `text_rows.cuts` does.
+        if column >= first and begin < start:
+            start, start_column, end_column = begin, column, column
+        if column + size > first + cells:
+            end = begin
+            break
+        column += size
+        end_column = max(column, start_column)
+    if start >= end:
+        return Window(end, end, 0, cells)
+    return Window(start, end, start_column - first, first + cells - end_column)

@@ -1,6 +1,9 @@
 """Markdown as models write it and readers expect to see it: CommonMark, and what it would spoil kept. Pure.
 
-- Formulas in the marks of TeX stay as they were written; CommonMark would take their backslashes away.
+- Formulas in the marks of TeX stay as they were written; CommonMark would take their backslashes away. One
+  between single dollars is told from two prices as Pandoc does (its manual, "Extension: tex_math_dollars"):
+  neither dollar has a space on the inside, and no digit follows the second. Nothing is put in the place of a
+  command: few have a character that means the same, and what is copied from the screen would be no LaTeX.
 - Emphasis may end between characters of scripts that put no space between words, as in `**注意：**这里`. The
   rule is that of github.com/tats-u/markdown-cjk-friendly, for every such script.
 - `<br>` is a line break; in a table nothing else can be one.
@@ -35,7 +38,10 @@ _CLOSING_MARKS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 # Marks in a paragraph of their own belong to a formula with blank lines in it.
 _LONE_MARKS = {*_CLOSING_MARKS, *_CLOSING_MARKS.values()}
 _OPEN_LINES = ("\\[", "$$")
-_LONGEST_LONE_MARK = 20  # characters, with the blanks around it
+_LONGEST_INDENT = 20  # characters around a mark that stands alone on its line
+# What may be a link, a box to tick or the number of a source between escaped brackets.
+_NO_FORMULA = " xX0123456789,"
+_ESCAPED_PIPE = "\\|"
 _ENVIRONMENT = re.compile(r"\\begin\{([A-Za-z]{1,20}\*?)\}")
 _LINE_BREAK = re.compile(r"<br[ \t]{0,8}/?>", re.IGNORECASE)
 # A footnote, `[^1]: ...`, is none of them.
@@ -46,9 +52,9 @@ _PIPE = re.compile(r"(?<!\\)\|")
 _NO_PIPE = "\udc7c"  # What stands for one that parts no cells while a table is read: no text can hold it.
 _ONE_PIECE = re.compile(
     r"(?<![`\\])(?P<ticks>`{1,2})(?!`)[^`]{1,200}(?P=ticks)(?!`)"
-    r"|\\\(.{1,200}?\\\)"
+    r"|(?P<formula>\\\(.{1,200}?\\\)"
     r"|\$\$[^$]{1,200}\$\$"
-    r"|(?<![\\$])\$(?![\s$])[^$]{1,200}(?<![\s\\])\$(?![\w$])"
+    r"|(?<![\\$])\$(?![\s$])[^$]{1,200}(?<![\s\\])\$(?![\w$]))"
 )
 # Thai, Lao and Tibetan; Burmese; Khmer. Chinese, Japanese and Korean are told by the width of a character.
 _SPACELESS = ((0x0E00, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF))
@@ -134,17 +140,23 @@ def _formula_end(state: _State, start: int) -> int:
     if source.startswith("$", start) and not source.startswith("$$", start):
         return _dollar_end(state, start)
     behind_mark = start + 2
-    if len(source) <= _LONGEST_LONE_MARK and source.strip() in _LONE_MARKS:
-        return behind_mark
     closing = _closing_mark(source, start)
     close = state.find(closing, behind_mark) if closing else -1
     if close < 0:
         # One that is still being written, or was cut off.
-        return len(source) if start == 0 and source.partition("\n")[0].strip() in _OPEN_LINES else -1
+        if start == 0 and source.partition("\n")[0].strip() in _OPEN_LINES and "\n" in source:
+            return len(source)
+        return behind_mark if _stands_alone(source, start) else -1
     end = close + len(closing)
-    # What is escaped so may also be a link, a box or a number of a source that is not meant to be one.
-    is_text = not source[behind_mark:close].strip(" xX0123456789,") or source[end : end + 1] in ("(", "[")
+    is_text = not source[behind_mark:close].strip(_NO_FORMULA) or source[end : end + 1] in ("(", "[")
     return -1 if closing == "\\]" and is_text else end
+
+
+def _stands_alone(source: str, start: int) -> bool:
+    """Whether the two characters from `start` on are a mark of a formula, alone on their line."""
+    before = source[max(0, start - _LONGEST_INDENT) : start].rpartition("\n")[2]
+    behind = source[start + 2 : start + _LONGEST_INDENT].partition("\n")[0]
+    return source[start : start + 2] in _LONE_MARKS and not before.strip() and not behind.strip()
 
 
 def _closing_mark(source: str, start: int) -> str:
@@ -185,15 +197,24 @@ def _line_break(state: StateInline, silent: bool) -> bool:
 
 
 def _formula_block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A formula of several lines without a blank one: no line in it is a list, heading or quotation."""
+    """A formula on lines of its own, without a blank one: none is a list, heading or quotation."""
     if state.is_code_block(start_line):
         return False
     begin = state.bMarks[start_line] + state.tShift[start_line]
     first = state.src[begin : state.eMarks[start_line]]
     closing = _closing_mark(first, 0)
-    if not closing or closing in first[2:]:
+    if not closing:
         return False
     line = start_line + 1
+    if closing in first[2:]:
+        inside = first.rstrip()[2:-2]
+        is_whole = first[:2] in _OPEN_LINES and first.rstrip()[2:] == inside + closing
+        if not is_whole or closing in inside or not inside.strip(_NO_FORMULA):
+            return False
+        if not silent:
+            _push_paragraph(state, start_line, line)
+            state.line = line
+        return True
     while line < min(end_line, start_line + _MOST_FORMULA_LINES):
         if state.isEmpty(line) or state.sCount[line] < state.blkIndent:
             return False
@@ -266,6 +287,10 @@ def _columns(line: str) -> int:
 
 def _whole_row(row: str, columns: int, *, is_header: bool) -> str:
     """A row, as long as it was, with `_NO_PIPE` for each pipe that would part too many cells."""
+    # GFM takes the backslash of `\|` away, which is the mark of a norm in a formula.
+    row = _ONE_PIECE.sub(
+        lambda piece: piece[0].replace(_ESCAPED_PIPE, "\\" + _NO_PIPE) if piece["formula"] else piece[0], row
+    )
     if len(_partings(row)) < columns:
         return row
     row = _ONE_PIECE.sub(lambda piece: _PIPE.sub(_NO_PIPE, piece[0]), row)

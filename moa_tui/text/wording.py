@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.recipe import IMPORTED
@@ -9,8 +11,9 @@ from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
+    from moa_tui.engine.left_out import LeftOutPoint
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import CallId, Outcome, Reply
 
@@ -27,8 +30,9 @@ GLYPHS = {
     "excluded": "–",
 }
 
-# A smaller share would be shown as 0 %.
-_LEAST_OVERLAP = 0.005
+# The agents that a line of what was left out names.
+_MOST_NAMED = 4
+_EMPHASIS = re.compile(r"\*\*|__|`")
 
 
 def counted(number: int, thing: str) -> str:
@@ -47,6 +51,17 @@ def money(dollars: float | None) -> str:
     if dollars is None:
         return "price unknown"
     return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 0.1 else f"${dollars:.2f}"
+
+
+def price(dollars: float | None, *, is_local: bool) -> str:
+    """A price as text; `local` where a server on this machine asked nothing for it."""
+    return "local" if is_local and not dollars else money(dollars)
+
+
+def short_prompt_price(dollars: float | None, *, is_local: bool) -> str:
+    """What a short prompt comes to at most, in words."""
+    words = price(dollars, is_local=is_local)
+    return f"{words} at most for a short prompt" if dollars else words
 
 
 def read_words(read: Mapping[CallId, int], whole: Collection[CallId], total: int) -> str:
@@ -92,9 +107,38 @@ def describe(reply: Reply) -> str:
         parts.append(counted(len(reply.steps), "step"))
     parts.append(f"{reply.seconds:.1f} s")
     if reply.text:
-        parts.append(money(reply.cost))
+        parts.append(price(reply.cost, is_local=reply.local))
     line = ", ".join(parts)
     return f"{line}: {one_line(reply.error.message)}" if reply.error else line
+
+
+def left_out_line(points: Sequence[LeftOutPoint], replies: Mapping[CallId, Reply]) -> str:
+    """What an answer left out, in a line such as `left out: 7 points (glm 3, kimi 2, 2 more of others)`.
+
+    A point that several agents make counts for the one whose words it is listed in.
+    """
+    if not points:
+        return "left out: nothing"
+    counts = left_out_counts(points, replies)
+    named = [f"{agent} {count}" for agent, count in counts[:_MOST_NAMED]]
+    if others := sum(count for _, count in counts[_MOST_NAMED:]):
+        named.append(f"{others} more of others")
+    return f"left out: {counted(len(points), 'point')} ({', '.join(named)})"
+
+
+def left_out_counts(points: Sequence[LeftOutPoint], replies: Mapping[CallId, Reply]) -> list[tuple[str, int]]:
+    """How many of the points stand in the words of each agent, with its name, the most first."""
+    return Counter(one_line(replies[point.calls[0]].agent) for point in points).most_common()
+
+
+def left_out_text(point: LeftOutPoint) -> str:
+    """A point on one line, without the marks of bold text and of code."""
+    return one_line(_EMPHASIS.sub("", point.text))
+
+
+def left_out_source(point: LeftOutPoint, replies: Mapping[CallId, Reply]) -> str:
+    """Who makes a point and where that stands, such as `L1.2 glm, L1.3 kimi`."""
+    return ", ".join(f"{call} {one_line(replies[call].agent)}" for call in point.calls)
 
 
 def summary(recipe: Recipe, outcome: Outcome) -> str:
@@ -114,10 +158,6 @@ def summary(recipe: Recipe, outcome: Outcome) -> str:
     calls = sum(reply.started is not None and not reply.reused for reply in outcome.replies.values())
     parts.append(f"{calls} of {recipe.calls} calls")
     parts.append(f"{outcome.seconds:.1f} s")
-    parts.append(money(outcome.cost))
-    ranked = sorted(outcome.metrics.overlap, key=lambda overlap: overlap.ngram_share, reverse=True)
-    if top := [overlap for overlap in ranked[:2] if overlap.ngram_share >= _LEAST_OVERLAP]:
-        shares = (f"{outcome.replies[overlap.call].agent} {overlap.ngram_share:.0%}" for overlap in top)
-        parts.append(f"most overlap: {', '.join(shares)}")
+    parts.append(price(outcome.cost, is_local=outcome.local))
     notes = (f"  note: {one_line(note)}" for note in outcome.notes)
     return "\n".join([one_line(f"{recipe.label}: {' · '.join(parts)}"), *notes])

@@ -26,8 +26,17 @@ from moa_tui.ui.chat.fault_net import FaultNet
 from moa_tui.ui.chat.screen import ChatScreen
 from moa_tui.ui.prompt import editor
 from moa_tui.ui.prompt.prompt import Prompt
-from moa_tui.ui.rows.line_filter import ControlFilter
-from moa_tui.ui.screens import checklist_screen, help_screen, link_screen, palette, theme_screen, trust_screen
+from moa_tui.ui.rows.line_filter import ControlFilter, StillFilter
+from moa_tui.ui.screens import (
+    checklist_screen,
+    guide_screen,
+    help_screen,
+    left_out_screen,
+    link_screen,
+    palette,
+    theme_screen,
+    trust_screen,
+)
 from moa_tui.ui.screens.compare import compare_panes, compare_screen
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.inspect import inspector_screen
@@ -40,6 +49,7 @@ from moa_tui.ui.widgets.agent_pane import AgentPane
 from moa_tui.ui.widgets.choice_line import ChoiceLine
 from moa_tui.ui.widgets.find_bar import FindBar
 from moa_tui.ui.widgets.live_text import LiveText
+from moa_tui.ui.widgets.reading_keys import ReadingKeys
 from moa_tui.ui.widgets.run_panel import RunPanel
 from moa_tui.ui.widgets.transcript import Transcript
 from moa_tui.ui.widgets.turn_view import TurnView
@@ -66,7 +76,13 @@ if TYPE_CHECKING:
     from moa_tui.recipes.catalog import RecipeCatalog
     from moa_tui.recipes.models import ModelCatalog
     from moa_tui.settings.config import Settings
-    from moa_tui.ui.chat.requests import AttentionRequested, FaultSeen, LinkRequested, ThemeRequested
+    from moa_tui.ui.chat.requests import (
+        AttentionRequested,
+        FaultSeen,
+        HelpRequested,
+        LinkRequested,
+        ThemeRequested,
+    )
     from moa_tui.ui.rows.rows_widget import RowsWidget
 
 # A thread that imports would hold up the keys that are typed as soon as the first frame is drawn.
@@ -74,6 +90,7 @@ _REST_AFTER_SECONDS = 0.3
 _QUIT_WITHIN_SECONDS = 3.0
 _DROP_WITHIN_SECONDS = 10.0
 _KEYS_THAT_CLOSE = ("enter", "escape")
+_VIM_STOP = "ctrl+c"
 
 
 class MoaApp(PrivateTracebackApp):
@@ -89,6 +106,7 @@ class MoaApp(PrivateTracebackApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before a dialog, which lets no other key through to here.
         Binding("f1", "help", "Help", id="app.help", priority=True),
+        Binding("ctrl+c", "stop_run", "Stop", id="run.interrupt", priority=True),
         Binding("ctrl+c", "copy_or_quit", "Copy, or quit", id="app.copy", show=False, priority=True),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True),
         Binding("escape", "to_prompt", "To the prompt", id="app.prompt", show=False),
@@ -132,6 +150,10 @@ class MoaApp(PrivateTracebackApp):
                 f'{paths.config_file()}: theme: there is none called "{wanted}"; '
                 f"known: {', '.join(self._themes)}"
             )
+
+    @property
+    def _has_vim_keys(self) -> bool:
+        return self._settings.editing == "vim"
 
     @cached_property
     def _themes(self) -> list[str]:
@@ -205,12 +227,15 @@ class MoaApp(PrivateTracebackApp):
 
     def _use_keys(self) -> list[str]:
         """Put the config's keys in force; what is wrong with them, in sentences."""
+        if self._has_vim_keys:
+            # Esc is pressed often there, and must not stop what is paid for. See `action_stop_run`.
+            self.set_keymap({"run.stop": _VIM_STOP})
         if not self._settings.keys:
             return []
         known = keymap.bindings_of(_classes_with_keys())
-        self.set_keymap({name: key for name, key in self._settings.keys.items() if name in known})
+        self.update_keymap({name: key for name, key in self._settings.keys.items() if name in known})
         writing = {binding.key: binding.description for binding in Binding.make_bindings(TextArea.BINDINGS)}
-        found = keymap.problems(self._settings.keys, known, writing)
+        found = keymap.problems(self._settings.keys, known, writing, has_vim_keys=self._has_vim_keys)
         return [f"{paths.config_file()}: {problem}" for problem in found]
 
     def on_bug(self, error: BaseException | None) -> None:
@@ -261,7 +286,8 @@ class MoaApp(PrivateTracebackApp):
         return driver
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._filter]
+        still = [StillFilter()] if self._settings.reduced_motion else []
+        return [*super().get_line_filters(), self._filter, *still]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         seen = set()
@@ -282,8 +308,8 @@ class MoaApp(PrivateTracebackApp):
 
     # What the chat screen leaves to the app
 
-    def on_help_requested(self) -> None:
-        self.action_help()
+    def on_help_requested(self, event: HelpRequested) -> None:
+        self.action_help(event.about)
 
     async def on_quit_requested(self) -> None:
         await self.action_quit()
@@ -308,23 +334,41 @@ class MoaApp(PrivateTracebackApp):
             # Without an id: one palette may lie below another screen, or be about to be removed.
             self.push_screen(palette.Palette())
 
-    def action_help(self) -> None:
-        if isinstance(self.screen, help_screen.HelpScreen):
-            self.screen.dismiss()
+    def action_help(self, about: str = "") -> None:
+        """Open the help of what has the focus, or leave it; `about` is a topic of the guide, or words."""
+        screen = self.screen
+        if isinstance(screen, help_screen.HelpScreen):
+            screen.dismiss()
+        elif isinstance(screen, guide_screen.GuideScreen):
+            screen.dismiss(True)
         else:
-            self.push_screen(help_screen.HelpScreen(help_screen.keys_in_force(self.screen)))
+            sections = help_screen.keys_in_force(screen)
+            self.push_screen(help_screen.HelpScreen(sections, help_screen.topic_of(screen), about))
 
     def action_to_prompt(self) -> None:
         self.clear_notifications()
         if self.screen is self._chat_screen:
             self._chat_screen.view.focus_prompt()
 
-    async def action_copy_or_quit(self) -> None:
-        """Copy what is selected; with nothing selected, a second press within moments quits."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "stop_run":
+            return True
+        # Without Vim's keys, Esc stops a run.
+        is_chat = self._has_vim_keys and bool(self.screen_stack) and self.screen is self._chat_screen
+        return is_chat and self._chat_screen.session.is_running and not self._selected_text
+
+    def action_stop_run(self) -> None:
+        self._chat_screen.action_stop()
+
+    @property
+    def _selected_text(self) -> str:
         focused = self.focused
         selected = focused.selected_text if isinstance(focused, Input | TextArea) else ""
-        selected = selected or self.screen.get_selected_text() or ""
-        if selected:
+        return selected or self.screen.get_selected_text() or ""
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy what is selected; with nothing selected, a second press within moments quits."""
+        if selected := self._selected_text:
             self.notify(await copy(self, selected), markup=False)
             return
         now = time.monotonic()
@@ -413,6 +457,7 @@ def _classes_with_keys() -> tuple[type[DOMNode], ...]:
             Prompt,
             Transcript,
             TurnView,
+            ReadingKeys,
             RunPanel,
             AgentPane,
             LiveText,
@@ -422,6 +467,11 @@ def _classes_with_keys() -> tuple[type[DOMNode], ...]:
         *(inspector_screen.InspectorScreen, recipe_screen.RecipeScreen, sessions_screen.SessionsScreen),
         *(session_dialogs.TextScreen, session_dialogs.FormatScreen, fork_screen.ForkScreen),
         *(stats_screen.StatsScreen, compare_screen.CompareScreen, compare_panes.ComparePanes),
-        *(checklist_screen.ChecklistScreen, trust_screen.TrustScreen, recipe_editor.RecipeEditor),
+        *(
+            checklist_screen.ChecklistScreen,
+            left_out_screen.LeftOutScreen,
+            trust_screen.TrustScreen,
+            recipe_editor.RecipeEditor,
+        ),
         *(recipe_editor.Lineup, options_form.OptionsForm, options_form.OptionField, options_form.OptionLine),
     )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # What is in force wherever the focus is, so that its keys are taken everywhere.
 _EVERYWHERE = {"app", "chat", "run"}
 
+# In force where the settings want Vim's keys.
+_OF_VIM = "reading."
+
 # Screens that take all keys but the app's for themselves.
 _DIALOGS = {"checklist", "choice", "compare", "export", "fork", "options", "sessions", "stats", "text"}
 
@@ -36,7 +39,11 @@ def bindings_of(classes: Iterable[type[DOMNode]]) -> dict[str, Binding]:
 
 
 def problems(
-    wanted: Mapping[str, str], known: Mapping[str, Binding], writing: Mapping[str, str]
+    wanted: Mapping[str, str],
+    known: Mapping[str, Binding],
+    writing: Mapping[str, str],
+    *,
+    has_vim_keys: bool = False,
 ) -> list[str]:
     """What is wrong with the keys a config asks for, in sentences: unknown ids, and keys asked for twice.
 
@@ -49,7 +56,8 @@ def problems(
         found.append(f'keys: nothing is called "{name}"{hint}')
     keys = {name: _keys(wanted.get(name, binding.key)) for name, binding in known.items()}
     for one, other in combinations(sorted(known), 2):
-        if (one in wanted or other in wanted) and _meet(one, other):
+        is_in_force = has_vim_keys or not (one.startswith(_OF_VIM) or other.startswith(_OF_VIM))
+        if (one in wanted or other in wanted) and is_in_force and _meet(one, other):
             as_shipped = _keys(known[one].key) & _keys(known[other].key)
             asked = keys[one] & keys[other] - as_shipped
             found += [f"keys: {one} and {other} both want {key}" for key in asked]

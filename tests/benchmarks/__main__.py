@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks import (
     engine,
+    left_out,
     likeness,
     memory,
     prefix,
@@ -41,6 +42,7 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "stairs": stairs.measure,
     "store": store.measure,
     "likeness": likeness.measure,
+    "left_out": left_out.measure,
     "tokens": tokens.measure,
     "prefix": prefix.measure,
 }

@@ -136,7 +136,7 @@ def test_json_is_one_document_with_everything(shell: Shell) -> None:
     assert bad["error"]["kind"] == "auth"
     assert bad["error"]["status_code"] == 401
     assert thinker["reasoning"]
-    assert document["cost"] is None, "a price that is not known is null, never 0"
+    assert (document["cost"], good["local"], bad["local"]) == (0.0, True, True)
     assert 0 < document["critical_path_seconds"] <= document["seconds"]
     assert document["metrics"]["overlap"][0]["ngram_share"] > 0
 
@@ -439,6 +439,10 @@ def test_a_dry_run_prints_the_plan_and_calls_nobody(shell: Shell) -> None:
     assert "16,384 of it to think" in done.stdout
     assert "of it for thinking up to its limits" in done.stdout
     assert "TOGETHERAI_API_KEY is not set" in done.stdout
+    own = shell("ask", "--dry-run", "-r", shell.recipe(["ok"], ["ok"]), "hello")
+    assert "local: these servers are on this machine and cost nothing" in own.stdout
+    config = shell.folder / "config.toml"
+    config.write_text(f"{config.read_text()}charges = true\n")
     unknown = shell("ask", "--dry-run", "-r", shell.recipe(["ok"], ["ok"]), "hello")
     assert "price unknown" in unknown.stdout
     assert not shell.server.requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from moa_tui.engine.call import Caller
 from moa_tui.engine.events import CallEnded
 from moa_tui.engine.health import Health
 from moa_tui.engine.plan import Cap, ModelFacts
+from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.run_in_progress import RunInProgress
 from moa_tui.engine.spending import SpendingGuard
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
+    from moa_tui.engine.events import Event
     from moa_tui.engine.spending import Budgets
 
 ASK: list[Message] = [{"role": "user", "content": "What is a moa?"}]
@@ -240,3 +243,85 @@ async def test_the_known_part_of_a_calls_cost_is_never_lost(first_price: float |
 
     outcome = await run(tested, ASK, models, note, context=RunContext(facts=price_unknown))
     assert (outcome.status, outcome.cost, booked) == ("done", None, [60.0])
+
+
+# An agent's own cap
+
+
+def capped(max_cost: float, **more: Any) -> dict[str, Any]:
+    return {"model": "a", "max_tokens": TOKENS, "max_cost": max_cost, **more}
+
+
+def answer(cost: float) -> list[Any]:
+    return [Chunk("text", f"an answer for {cost}"), Finish("stop", Usage(0, 1, estimated=False), cost)]
+
+
+async def test_an_agent_is_asked_as_long_as_its_own_cap_leaves_room() -> None:
+    models = FakeModels(a=[answer(30.0)] * 3, w=["the answer"])
+    is_refused = asyncio.Event()
+
+    async def stream(agent: Agent, messages: Sequence[Message]) -> AsyncIterator[Any]:
+        # Two calls that may cost a hundred dollars each are open at once; a third would pass the cap.
+        await is_refused.wait()
+        async for piece in models(agent, messages):
+            yield piece
+
+    def emit(event: Event) -> None:
+        if isinstance(event, CallEnded) and event.reply.status == "failed":
+            is_refused.set()
+
+    tested = recipe([capped(260.0, count=3)], [WRITER])
+    outcome = await run(tested, ASK, stream, emit, context=RunContext(facts=a_dollar_a_token))
+    assert len(models.asked["a"]) == 2
+    assert [outcome.replies[CallId(1, index)].status for index in (1, 2, 3)] == ["done", "done", "failed"]
+    refused = outcome.replies[CallId(1, 3)]
+    assert refused.error is not None
+    assert refused.error.kind == "max_cost"
+    assert "a 3 was not asked: $0.0000 spent, $200.0000 held for open calls and up to $100.0000 to come" in (
+        refused.error.message
+    )
+    assert "its own max_cost $260" in refused.error.message
+    assert refused.cost == 0.0
+    assert (outcome.status, outcome.answer) == ("done", "the answer")
+
+
+async def test_what_an_agent_has_spent_in_an_earlier_layer_counts() -> None:
+    models = FakeModels(a=[answer(60.0), answer(60.0)], b=["another"])
+    tested = recipe([capped(150.0), MODELS[1]], [capped(150.0)])
+    outcome = await run(tested, ASK, models, lambda _: None, context=RunContext(facts=a_dollar_a_token))
+    assert len(models.asked["a"]) == 1
+    assert outcome.error is not None
+    assert "$60.0000 spent and up to $100" in outcome.error.message
+
+
+async def test_a_fallback_is_asked_where_an_agents_own_cap_is_passed() -> None:
+    models = FakeModels(spare=["from the spare"])
+    agents = {"a": {**capped(50.0), "fallback": ["spare"]}, "spare": FALLBACK["spare"]}
+    tested = recipe(["a"], agents=agents)
+    outcome = await run(tested, ASK, models, lambda _: None, context=RunContext(facts=a_dollar_a_token))
+    assert outcome.answer == "from the spare"
+    assert not models.asked["a"]
+
+
+async def test_a_default_cap_is_each_agents_own() -> None:
+    models = FakeModels(a=[answer(1.0)], b=[answer(1.0)])
+    tested = Recipe.model_validate(
+        {
+            "name": "test",
+            "defaults": {"max_cost": 50.0},
+            "layers": [{"agents": MODELS}, {"agents": [WRITER]}],
+            "limits": {"retries": 0},
+        }
+    )
+    outcome = await run(tested, ASK, models, lambda _: None, context=RunContext(facts=a_dollar_a_token))
+    assert not models.asked["a"]
+    assert not models.asked["b"]
+    assert outcome.status == "failed"
+
+
+async def test_an_unknown_price_is_not_counted_against_an_agents_own_cap() -> None:
+    models = FakeModels(a=["an answer"], w=["the answer"])
+    tested = recipe([capped(0.01)], [WRITER])
+    outcome = await run(tested, ASK, models, lambda _: None, context=RunContext(facts=price_unknown))
+    assert outcome.answer == "the answer"
+    assert any("not counted against max_cost" in note for note in outcome.notes)

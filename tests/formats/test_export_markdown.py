@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]
 from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 
+from moa_tui.engine.left_out import left_out
 from moa_tui.formats.export import render
 from moa_tui.formats.export.markdown import contained
 from moa_tui.text.markdown import CountedParser
@@ -78,6 +79,7 @@ def test_no_text_can_forge_a_turn_or_open_or_close_a_section(conversation: Conve
         reply for turn in conversation.turns if turn.outcome for reply in turn.outcome.replies.values()
     ]
     sections = len(replies) + sum(bool(reply.reasoning) for reply in replies)
+    sections += sum(bool(turn.outcome and left_out(turn.outcome, turn.recipe)) for turn in conversation.turns)
     html = list(has_html(tokens))
     assert html.count("<details>") == html.count("</details>") == sections
     assert len([line for line in html if line.startswith("<summary>")]) == sections

@@ -58,6 +58,17 @@ def test_values_are_the_same_in_pieces_of_any_length(
         json_stream._AHEAD = ahead
 
 
+def test_numbers_are_whole_wherever_the_text_is_cut() -> None:
+    expected = [0.0, -1.25, 1e-7, 2.5e20, 10]
+    ahead = json_stream._AHEAD
+    for length in range(1, 40):
+        json_stream._AHEAD = length
+        try:
+            assert values("[0.0,-1.25, 1e-07,2.5E+20 ,10]", length) == (expected, [])
+        finally:
+            json_stream._AHEAD = ahead
+
+
 def conversation(text: str, **more: Any) -> dict[str, Any]:
     return {"title": text, "messages": [{"role": "user", "content": text}], **more}
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moa_tui.conversation import Turn, history
+from moa_tui.engine.agent import Agent
 from moa_tui.errors import MissingKeyError, UsageError
 from moa_tui.gateway.gateway import Gateway
+from moa_tui.settings.config import Endpoint
 from tests.gateway.helpers import sent_text
 from tests.helpers import recipe
 
@@ -176,12 +178,34 @@ def test_a_key_is_read_from_the_variable_the_agent_names(bench: Bench) -> None:
     assert bench.server.requests[1].headers["authorization"] == "Bearer sk-canary-5f1d7c"
 
 
-def test_an_endpoints_models_have_no_known_price_whatever_they_are_called(bench: Bench) -> None:
+def test_a_server_on_this_machine_costs_nothing_whatever_its_models_are_called(bench: Bench) -> None:
     bench.server.script = {}
-    on_endpoint = recipe([{"model": "lab/gpt-6-luna@x"}, {"model": "lab/ok"}], [{"model": "lab/ok"}])
-    assert bench.gateway.facts(on_endpoint.lineup[0][0]).prompt_price is None
-    own = recipe([{"model": "openai/ok", "api_base": bench.server.url}])
-    assert bench.run(own).cost is None
+    outcome = bench.run(recipe([{"model": "lab/gpt-6-luna@x"}, {"model": "lab/ok"}], [{"model": "lab/ok"}]))
+    assert (outcome.cost, outcome.local) == (0.0, True)
+    own = bench.run(recipe([{"model": "openai/ok", "api_base": bench.server.url}]))
+    assert (own.cost, own.local) == (0.0, True)
+
+
+def test_a_server_that_hands_calls_on_has_no_known_price(bench: Bench) -> None:
+    endpoint = Endpoint(base_url=bench.server.url, key_env="LAB_KEY", charges=True)
+    bench.gateway = Gateway({"lab": endpoint}, bench.environ)
+    outcome = bench.run(recipe([{"model": "lab/ok"}]))
+    assert (outcome.cost, outcome.local) == (None, False)
+
+
+@pytest.mark.parametrize("address", ["http://192.168.1.20:8000/v1", "https://models.example/v1"])
+def test_a_server_elsewhere_has_no_known_price(address: str) -> None:
+    gateway = Gateway({"far": Endpoint(base_url=address)}, {})
+    for agent in (Agent(model="far/gpt-6-luna"), Agent(model="openai/x", api_base=address)):
+        facts = gateway.facts(agent)
+        assert (facts.prompt_price, facts.completion_price, facts.is_local) == (None, None, False)
+
+
+def test_ollama_is_local_only_on_this_machine() -> None:
+    here, elsewhere = Gateway({}, {}), Gateway({}, {"OLLAMA_API_BASE": "http://192.168.1.20:11434"})
+    agent = Agent(model="ollama/llama3.2")
+    assert (here.facts(agent).prompt_price, here.facts(agent).is_local) == (0.0, True)
+    assert (elsewhere.facts(agent).prompt_price, elsewhere.facts(agent).is_local) == (0.0, False)
 
 
 def test_an_agent_cannot_name_two_servers(bench: Bench) -> None:

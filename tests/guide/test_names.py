@@ -59,7 +59,9 @@ def same(named: Any, existing: Any) -> None:
 
 _KEYS = {
     **{"Esc": "escape", "PgUp": "pageup", "PgDn": "pagedown", "↑": "up", "↓": "down", "←": "left"},
-    **{"→": "right", "[": "left_square_bracket", "]": "right_square_bracket"},
+    **{"→": "right", "[": "left_square_bracket", "]": "right_square_bracket", "/": "slash"},
+    **{"<": "less_than_sign", ">": "greater_than_sign"},
+    **{"{": "left_curly_bracket", "}": "right_curly_bracket"},
 }
 
 

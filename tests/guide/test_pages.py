@@ -6,6 +6,7 @@ import pytest
 
 from moa_tui import guide
 from moa_tui.errors import UsageError
+from moa_tui.guide.index import SectionIndex
 from tests.guide import reading
 
 MOST_LINES, MOST_COLUMNS = 120, 110
@@ -173,11 +174,65 @@ def test_a_message_is_found_by_its_words() -> None:
 def test_nothing_is_found_where_no_word_is_in_the_guide() -> None:
     assert guide.search("xyzzy qwrtz") == []
     assert guide.search("how do I") == []
+    assert guide.search("what is 2+2") == []
     assert guide.search("") == []
 
 
-def test_of_a_long_text_the_beginning_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", range(1, len("export") + 1))
+def test_while_a_word_is_typed_its_beginning_is_enough(size: int) -> None:
+    sections = guide.search("export"[:size], is_typing=True)
+    assert "export" in {section.topic for section in sections}
+    if size > 1:
+        assert sections[0].topic == "export"
+
+
+def test_the_words_before_the_one_that_is_typed_are_whole() -> None:
+    assert guide.search("own serv", is_typing=True)[0].topic in ("servers", "local-models")
+    assert guide.search("exp xyzzy", is_typing=True) == []
+    assert guide.search("exp") == []
+    # "the" says nothing, and is how "themes" begins.
+    assert guide.search("the") == []
+    assert guide.search("the", is_typing=True)[0].topic == "themes"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'no recipe is called "fusoin"; known are: attention-moa, cascade',
+        "moa-tui: cannot run: these environment variables are not set: OPENAI_API_KEY",
+    ],
+)
+def test_a_message_is_found_whatever_stands_in_place_of_its_ellipsis(message: str) -> None:
+    assert guide.search(message, is_typing=True)[0].topic == "troubleshooting"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x" * 1_000_000, "a b c d " * 100_000, " ".join(f"w{number}" for number in range(100_000))),
+        *("`" * 100_000, "\x1b[31m\u202e\u0000", "字" * 100_000, "\u0301" * 100_000, "…" * 100_000),
+    ],
+    ids=range(8),
+)
+def test_of_a_long_text_only_the_beginning_is_searched_for(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(guide.Section, "frequency", lambda _, word: asked.append(word) or 0.0)
-    assert guide.search(" ".join(f"w{number}" for number in range(5000))) == []
-    assert len(set(asked)) == 64
+    forms = SectionIndex._forms
+
+    def noting(index: SectionIndex, word: str, *, is_beginning: bool) -> list[str]:
+        asked.append(word)
+        return forms(index, word, is_beginning=is_beginning)
+
+    monkeypatch.setattr(SectionIndex, "_forms", noting)
+    guide.search(text, is_typing=True)
+    assert len(asked) <= 64
+    assert all(len(word) <= 64 for word in asked)
+
+
+def test_a_section_says_where_it_begins_in_its_page() -> None:
+    for page in guide.pages():
+        lines = page.text.splitlines()
+        assert [lines[section.line].lstrip("# ") for section in page.sections] == [
+            section.heading for section in page.sections
+        ]

@@ -96,7 +96,8 @@ async def test_keys_in_one_read_close_a_screen_once_and_do_nothing_below(
         await opened(bench, kind)
         post(bench, *keys)
         await rest(bench)
-        assert len(stack(bench)) <= 1
+        # Enter in the help opens a page above it, once.
+        assert len(stack(bench)) <= (2 if kind is HelpScreen else 1)
         assert len(bench.transcript.turns) == 1, "nothing was sent"
         if keys[0] == "escape":
             assert stack(bench) == []

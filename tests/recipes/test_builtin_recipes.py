@@ -104,7 +104,9 @@ def on_simulated_models(recipe: Recipe) -> Recipe:
 async def test_a_strategy_runs_to_its_end_on_simulated_models(name: str) -> None:
     recipe = on_simulated_models(load(name))
     events: list[Event] = []
-    outcome = await run(recipe, PROMPT, demo.stream, events.append)
+    # The simulated models answer this; what they cannot answer they say alike, which ends some recipes early.
+    prompt: list[Message] = [{"role": "user", "content": "How do I use my own Ollama?"}]
+    outcome = await run(recipe, prompt, demo.stream, events.append)
     assert outcome.status == "done"
     assert outcome.answer
     started = [event for event in events if isinstance(event, CallStarted)]

@@ -157,7 +157,7 @@ def test_the_context_that_a_server_states_is_a_fact_of_its_models() -> None:
     agent = local_agent(servers[0], servers[0].models[0])
     assert (agent.name, agent.model) == ("a", "openai//m/a.gguf")
     assert gateway.facts(agent).context_tokens is None
-    assert gateway.facts(agent).prompt_price is None
+    assert gateway.facts(agent).prompt_price == 0.0, "it is on this machine"
     gateway.learn(servers)
     assert gateway.facts(agent).context_tokens == 4096
     assert gateway.facts(agent).prompt_price == 0.0, "it runs its models itself"

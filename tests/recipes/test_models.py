@@ -48,8 +48,10 @@ def test_models_at_hand_come_first_with_where_they_are_and_what_they_cost(
     assert ollama.name == "ollama_chat/qwen3:14b"
     assert (ollama.where, ollama.prompt_price, ollama.context_tokens) == ("ollama", 0.0, 16_384)
     assert ollama.api_base == "http://127.0.0.1:11434"
-    assert vllm == ModelChoice("openai/served", "vllm", api_base="http://127.0.0.1:8000/v1")
-    assert (endpoint.name, endpoint.where, endpoint.prompt_price) == ("lab/own", "lab", None)
+    assert vllm == ModelChoice("openai/served", "vllm", api_base="http://127.0.0.1:8000/v1"), (
+        "what else is asked is not known"
+    )
+    assert (endpoint.name, endpoint.where, endpoint.prompt_price) == ("lab/own", "lab", 0.0)
     assert endpoint.missing_key == "LAB_KEY"
     by_name = {choice.name: choice for choice in rest}
     assert by_name["gpt-6-luna"].missing_key is None

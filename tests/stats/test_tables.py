@@ -129,6 +129,13 @@ def test_prices_that_are_not_known_are_said_to_be_unknown() -> None:
     assert any("price of 3 calls is not known" in line for line in notes(total))
 
 
+def test_what_this_machine_answered_alone_is_local() -> None:
+    own, mixed = a_group("a", 70, local=70, cost=0.0), a_group("b", 70, local=30)
+    rows = texts((own, mixed), by="calls")
+    assert "local" in rows[0]
+    assert "local" not in rows[1]
+
+
 def test_estimated_tokens_are_marked() -> None:
     assert "~28.0k" in texts((a_group(estimated=2),))[0]
     assert any("2 calls" in line for line in notes(Figures(a_group(estimated=2), (), (), (), ())))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from moa_tui.text.cells import cell_len, cut, fit, pad, shorten, shorten_start
+from moa_tui.text.cells import cell_len, cut, fit, pad, shorten, shorten_start, window
+from moa_tui.text.safe import with_blanked_controls
 
 FAMILY, FLAG, ACCENT = "👩‍👩‍👧", "🇩🇪", "e\u0301"
 # Anything but surrogates, and often what takes two cells, none, or joins its neighbours.
@@ -110,3 +111,22 @@ def test_the_end_of_a_text_is_kept_whole() -> None:
     assert shorten_start("日本語", 4) == "…語"
     assert shorten_start(f"moa {FAMILY}", 3) == f"…{FAMILY}"
     assert shorten_start("moa", 3) == "moa"
+
+
+@given(TEXTS.map(with_blanked_controls), st.integers(0, 40), st.integers(0, 20))
+@example("a日b", 2, 2)
+@example("日\u200d👩", 1, 3)
+def test_a_window_takes_its_cells_and_no_half_of_a_character(text: str, first: int, cells: int) -> None:
+    shown = window(text, first, cells)
+    assert min(shown.blank_before, shown.blank_behind) >= 0
+    inside = text[shown.start : shown.end]
+    assert cell_len(inside) + shown.blank_before + shown.blank_behind == cells
+    if inside:
+        assert cell_len(text[: shown.start]) == first + shown.blank_before
+
+
+def test_the_characters_at_the_edges_of_a_window_are_blank_where_they_are_cut() -> None:
+    assert window("日本語", 1, 4) == (1, 2, 1, 1)
+    assert window("日本語", 2, 4) == (1, 3, 0, 0)
+    assert window("abc", 1, 4) == (1, 3, 0, 2)
+    assert window("abc", 7, 4) == (3, 3, 0, 4)

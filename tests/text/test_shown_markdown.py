@@ -64,6 +64,59 @@ def test_a_formula_that_is_still_being_written_is_one(mark: str) -> None:
 
 def test_the_marks_of_a_formula_with_blank_lines_stay() -> None:
     assert html("\\[\n\nx\n\n\\]") == "<p>\\[</p>\n<p>x</p>\n<p>\\]</p>"
+    assert html("\\[\nx_1\n\n- y\n\\]").endswith("<li>y\n\\]</li>\n</ul>")
+
+
+@pytest.mark.parametrize("formula", ["$$ a_1 *b* \\\\ c_2 $$", "\\[ a_1 *b* \\, c_2 \\]"])
+def test_a_formula_on_a_line_of_its_own_keeps_the_line(formula: str) -> None:
+    assert html(f"So\n{formula}\nis *it*.") == f"<p>So</p>\n<p>{formula}</p>\n<p>is <em>it</em>.</p>"
+    assert html(f"1. So\n   {formula}\n2. x").count(f"{formula}</li>") == 1
+    assert html(f"So {formula} is\n{formula} *it*.").startswith(f"<p>So {formula} is\n{formula} <em>")
+
+
+# The forms that models use side by side: ggml-org/llama.cpp#16508, prices in formulas: the same, #21795.
+WRITTEN_BY_MODELS = [
+    r"\(x = \frac{-b \pm \sqrt{b^2 - 4ac}}{2a}\)",
+    r"$\mathbb{E}[X_i] = \mu_i$",
+    r"$P(A \mid B) = \frac{P(B \mid A)\,P(A)}{P(B)}$",
+    r"$\|x\|_2 = \sqrt{\sum_i x_i^2}$",
+    r"$\{1, 2, 3\}$",
+    r"$\$0.60$",
+    r"$50\%$",
+    r"$A^{*}B^{*}$",
+    r"\begin{bmatrix} \frac{\partial f}{\partial x_1} \\ \vdots \\ a & b \end{bmatrix}",
+]
+
+
+@pytest.mark.parametrize("formula", WRITTEN_BY_MODELS)
+def test_a_formula_of_a_model_stands_as_it_was_written_in_text_lists_and_tables(formula: str) -> None:
+    shown = formula.replace("&", "&amp;")
+    assert html(f"- **So** {formula}, *or* $5\n- {formula}") == (
+        f"<ul>\n<li><strong>So</strong> {shown}, <em>or</em> $5</li>\n<li>{shown}</li>\n</ul>"
+    )
+    assert cells(f"| a | b |\n|---|---|\n| {formula} | $5 |") == [["a", "b"], [shown, "$5"]]
+
+
+@pytest.mark.parametrize("begin", ["aligned", "pmatrix", "cases"])
+def test_the_rows_of_an_environment_keep_their_ends(begin: str) -> None:
+    formula = f"\\begin{{{begin}}}\na_1 &= b \\\\\n  &= c*d*e \\\\\n\\end{{{begin}}}"
+    for opening, closing in (("$$", "$$"), ("\\[", "\\]")):
+        source = f"{opening}\n{formula}\n{closing}"
+        assert html(f"Text:\n{source}").endswith(f"<p>{source.replace('&', '&amp;')}</p>")
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        "it costs $5 and $10 *now*",
+        "$5-$10 *now*",
+        "US$20, 5$ *now*",
+        "$1,000 (*now*), then $3.",
+        "$5 and $x *now*",
+    ],
+)
+def test_a_price_is_no_formula(price: str) -> None:
+    assert html(price) == f"<p>{price.replace('*now*', '<em>now</em>')}</p>"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +198,7 @@ def cells(source: str) -> list[list[str]]:
         ("| `a || b` | or |", ["<code>a || b</code>", "or"]),
         (r"| \(|x|\) | $|y_1*z*|$ |", [r"\(|x|\)", "$|y_1*z*|$"]),
         (r"| `x \| y|z` | w |", ["<code>x | y|z</code>", "w"]),
+        (r"| $\|x\|$ | $5 \| $6 |", [r"$\|x\|$", "$5 | $6"]),
         ("| a | *b* | c | d |", ["a", "<em>b</em> | c | d"]),
         ("$5 | $6", ["$5", "$6"]),
         ("|$5|$6|$7|", ["$5", "$6|$7"]),
@@ -180,6 +234,9 @@ def test_a_line_that_defines_no_link_is_text() -> None:
         "$\\$",
         "\\[\n",
         "$$\n",
+        "\\]\n",
+        "$$x$$\n",
+        "$\\|",
         "<br",
         "**注：**这",
         "|`",

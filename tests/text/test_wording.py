@@ -96,6 +96,13 @@ def test_a_reply_kept_from_before_says_so() -> None:
     assert describe(reply(reused=True)).startswith("done, kept from before, 40 tokens")
 
 
+def test_what_a_server_on_this_machine_wrote_is_local() -> None:
+    assert describe(reply(cost=0.0, local=True)) == "done, 40 tokens, 2.5 s, local"
+    assert describe(reply(cost=0.0)) == "done, 40 tokens, 2.5 s, $0"
+    # One that says that it charged is believed.
+    assert describe(reply(cost=0.5, local=True)) == "done, 40 tokens, 2.5 s, $0.50"
+
+
 def test_a_failed_call_says_why_on_the_same_line() -> None:
     failed = reply("failed", text="", error=Failure("server", "it said:\n  no\n"))
     assert describe(failed) == "failed, 2.5 s: it said: no"
@@ -128,16 +135,9 @@ def test_calls_that_were_kept_or_never_made_are_not_counted() -> None:
     assert summary(RECIPE, outcome(replies=replies)).startswith("test: 1 of 3 calls")
 
 
-def test_the_answers_that_the_final_one_overlaps_most_are_named() -> None:
-    overlap = tuple(
-        Overlap(CallId(1, number), share, share) for number, share in ((1, 0.25), (2, 0.5), (1, 0.0))
-    )
-    words = summary(RECIPE, outcome(Metrics(overlap=overlap)))
-    assert words.endswith("most overlap: a 50%, a 25%")
-
-
-def test_no_overlap_is_not_spoken_of() -> None:
-    assert "overlap" not in summary(RECIPE, outcome(Metrics(overlap=(Overlap(CallId(1, 1), 0.0, 0.0),))))
+def test_overlap_of_wording_is_not_spoken_of() -> None:
+    overlap = (Overlap(CallId(1, 1), 0.25, 0.5),)
+    assert summary(RECIPE, outcome(Metrics(overlap=overlap))) == summary(RECIPE, outcome())
 
 
 def test_each_note_has_a_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from moa_tui.store.drafts import Drafts
 from moa_tui.ui.app import MoaApp
 from moa_tui.ui.chat import screen as chat_screen
 from moa_tui.ui.terminal import clipboard
+from moa_tui.ui.widgets import run_panel
 from tests.fakes import FakeEngine, FakeGateway, FakeModels
 from tests.helpers import recipe, wait_until
 from tests.ui import quick
@@ -291,6 +293,8 @@ async def chat_app(
     ):
         patch.setattr(discovery, "default_servers", lambda environ: ())
         patch.setattr(chat_screen, "_TICK_SECONDS", 0.02)
+        # A pane that is folded after a while would make tests depend on how fast they are.
+        patch.setattr(run_panel, "_FOLDED_AFTER_SECONDS", math.inf)
         quick.make_quick(patch)
         patch.setattr(clipboard, "copy", copy)
         patch.setattr("moa_tui.ui.app.copy", copy)

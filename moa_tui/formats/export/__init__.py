@@ -18,7 +18,7 @@ from moa_tui.errors import FileError, UsageError
 from moa_tui.formats.export.html import html_page
 from moa_tui.formats.export.markdown import markdown
 from moa_tui.formats.export.text import numbered_turns
-from moa_tui.formats.json_writer import conversation_document, failure_document
+from moa_tui.formats.json_writer import conversation_document, failure_document, left_out_document
 from moa_tui.settings.paths import disk_words, write_private
 from moa_tui.text.safe import as_json_unicode, as_unicode
 
@@ -219,6 +219,7 @@ def _turn_document(turn: Turn, *, active: bool) -> dict[str, Any]:
         "answer": outcome.answer if outcome else None,
         "error": failure_document(outcome.error) if outcome else None,
         "notes": list(outcome.notes) if outcome else [],
+        "left_out": left_out_document(turn.recipe, outcome) if outcome else [],
         "cost": outcome.cost if outcome else None,
         "seconds": outcome.seconds if outcome else None,
         "calls": [

@@ -14,13 +14,22 @@ from typing import TYPE_CHECKING
 from markdown_it.token import Token
 
 from moa_tui.conversation import paid_for
+from moa_tui.engine.left_out import left_out
 from moa_tui.formats.export.markdown import LONGEST_MARKDOWN, MOST_SECONDS
 from moa_tui.formats.export.svg import timeline
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
 from moa_tui.text.markdown import LIBRARY_FAULTS, TooMuchWorkError, Work
 from moa_tui.text.safe import one_line, safe_text
 from moa_tui.text.shown_markdown import ShownMarkdown
-from moa_tui.text.wording import GLYPHS, counted, describe, money
+from moa_tui.text.wording import (
+    GLYPHS,
+    counted,
+    describe,
+    left_out_line,
+    left_out_source,
+    left_out_text,
+    money,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +176,14 @@ def _answer(recipe: Recipe, outcome: Outcome, lines: list[str], parser: ShownMar
     yield _list("numbers", lines[:2])
     if lines[2:]:
         yield _list("notes", lines[2:])
+    if points := left_out(outcome, recipe):
+        items = [
+            f'<li dir="auto">{_line(left_out_text(point))} '
+            f'<span class="place">{_line(left_out_source(point, outcome.replies))}</span></li>'
+            for point in points
+        ]
+        title = _line(left_out_line(points, outcome.replies))
+        yield f"<details>\n<summary>{title}</summary>\n<ul>{''.join(items)}</ul>\n</details>"
     if not outcome.replies:
         return
     yield f"<details>\n<summary>{counted(len(outcome.replies), 'call')}, layer by layer</summary>"

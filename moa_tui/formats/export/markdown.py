@@ -13,10 +13,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from moa_tui.conversation import paid_for
+from moa_tui.engine.left_out import left_out
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
 from moa_tui.text.markdown import LIBRARY_FAULTS, CountedParser, TooMuchWorkError, Work
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import GLYPHS, describe
+from moa_tui.text.wording import GLYPHS, describe, left_out_line, left_out_source, left_out_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,6 +114,14 @@ def _turn(numbered: NumberedTurn, parsers: Sequence[CountedParser]) -> Iterator[
     yield contained(outcome.answer, parsers)
     yield "### Numbers"
     yield "\n".join(f"- {_escaped(line)}" for line in run_lines(turn))
+    if points := left_out(outcome, turn.recipe):
+        line = left_out_line(points, outcome.replies)
+        yield f"<details>\n<summary>{_one_html_line(line)}</summary>"
+        yield "\n".join(
+            f"- {_escaped(left_out_text(point))} ({_escaped(left_out_source(point, outcome.replies))})"
+            for point in points
+        )
+        yield _END
     if outcome.replies:
         yield "### Calls"
     for call, reply in outcome.replies.items():

@@ -1,10 +1,12 @@
-"""The embedded simulated models: templates that are written out at a model's pace, so that no key is needed.
+"""The embedded simulated models: they answer from the manual, at a model's pace, so that no key is needed.
 
-They show how a Mixture of Agents works and know nothing: the text is about how an answer would be built, and
-says so. The same messages, seed and model give the same text at the same pace.
+They show how a Mixture of Agents works, know the manual and nothing else, and say so. The same messages,
+seed and model give the same text at the same pace.
 
-Way in: `stream` writes as one of `MODELS`. Only `pacing` waits; `reading` takes the messages apart, `fields`
-says what they are about, `writing` puts that into `templates`, and `words` is what these need of texts.
+Way in: `stream` writes as one of `MODELS`. Only `pacing` waits. `reading` takes the messages apart, `manual`
+finds the sections that answer, `choosing` picks from them in each model's manner, `merging` puts drafts
+together, and `writing` calls these, or fills the `templates` of another task with what `fields` says of
+drafts.
 """
 
 from moa_tui.gateway.demo.pacing import stream

@@ -5,47 +5,39 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from moa_tui.gateway.demo.templates import IDEAS, LEADS, STANCES
 from moa_tui.gateway.demo.words import STOP_WORDS, folded, in_bold, inert, key_terms, shorten_to
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Sequence
 
     from moa_tui.engine.tasks import Reference
 
 _QUOTE_SIZE, _PHRASE_SIZE = 80, 60
 # Characters of a prompt and of a reference that are read: a huge text must not hold up the loop.
-_PROMPT_SIZE, REFERENCE_SIZE = 4_000, 20_000
+_PROMPT_SIZE, _REFERENCE_SIZE = 4_000, 20_000
 _BOLD = re.compile(r"\*\*([^*\n]{2,40})\*\*")
 # Code, headings, table rows and the line that ends every simulated answer.
 _UNQUOTABLE = re.compile(r"(?ms)^(?:```.*?(?:^```|\Z)|[ \t]*[#|][^\n]*|\*Simulated: [^\n]*)")
 _SENTENCE_END = re.compile(r"\n\s*(?:[-+*>]\s+|\d+[.)]\s+)*|(?<=[.!?;])\s+|(?<=[。！？；])")
 
 
-def prompt_fields(prompt: str, rng: random.Random) -> dict[str, str]:
-    """The fields that every template needs: what the prompt is about, and this answer's random choices."""
+def prompt_fields(prompt: str) -> dict[str, str]:
+    """The fields that every template needs: what the prompt is about."""
     seen = inert(prompt.lstrip()[:_PROMPT_SIZE])
-    quote, terms = shorten_to(seen, _QUOTE_SIZE), key_terms(seen, 3)
+    quote = shorten_to(seen, _QUOTE_SIZE)
+    terms = key_terms(seen, 3)
+    a, b, c = [*terms, "the wording", "the context", "the purpose"][:3]
     kind = "question" if "?" in seen or "？" in seen else "request"
     named = f"the {kind} “{quote}”" if quote else "a prompt without a word in it"
-    a, b, c = [*terms, "the wording", "the context", "the purpose"][:3]
-    order, scope = (rng.choice(pair) for pair in STANCES)
-    return {
-        **{"a": a, "b": b, "c": c, "order": order, "scope": scope, "idea": rng.choice(IDEAS)},
-        **{"lead": rng.choice(LEADS).format(named, a), "basis": "There is only the prompt to go by."},
-        **{"literal": repr(quote), "listed": repr(terms)},
-    }
+    return {"a": a, "b": b, "c": c, "lead": f"I was sent {named}.", "asked": ", ".join(terms) or "nothing"}
 
 
-def reference_fields(
-    references: Sequence[Reference], asked: dict[str, str], rng: random.Random
-) -> dict[str, str]:
+def reference_fields(references: Sequence[Reference], asked: dict[str, str]) -> dict[str, str]:
     """The fields that tell of references: what several share, what one alone brings, a phrase of each.
 
     `asked` has the fields of the prompt.
     """
-    bodies = ["\n" + _UNQUOTABLE.sub("", reference.text[:REFERENCE_SIZE]) for reference in references]
+    bodies = ["\n" + _UNQUOTABLE.sub("", reference.text[:_REFERENCE_SIZE]) for reference in references]
     count = len(bodies)
     folded_bodies = [folded(body) for body in bodies]
     spelling = {folded(asked[key]): asked[key] for key in "abc"}
@@ -60,14 +52,9 @@ def reference_fields(
     quotes = [f"{name}“{_phrase(body, term, ''.join(folded_bodies))}”" for name, body, term in parts]
     drafts = f"{count} drafts" if count > 1 else "1 draft"
     return {
-        **{"count": str(count), "drafts": drafts, "basis": f"{drafts} to weigh."},
-        **{"agreement": _agreement(shared, count), "doubt": _doubt(folded_bodies, lone, rng)},
+        **{"drafts": drafts, "agreement": _agreement(shared, count), "doubt": _doubt(lone)},
         **{"lone": in_bold(lone) or "nothing this time", "top": (*shared, *lone, asked["a"])[0]},
-        **{
-            "votes": repr(shared | dict.fromkeys(lone, 1)),
-            "quotes": "\n".join(f"- {quote}" for quote in quotes),
-        },
-        "rows": "\n".join(f"| {quote} | {term or '–'} |" for quote, term in zip(quotes, alone, strict=True)),
+        "quotes": "\n".join(f"- {quote}" for quote in quotes),
     }
 
 
@@ -99,16 +86,8 @@ def _agreement(shared: dict[str, int], drafts: int) -> str:
     return "; ".join(f"{who[count]} drafts agree on {terms[count]}" for count in who) + "."
 
 
-def _doubt(folded_bodies: Sequence[str], lone: Sequence[str], rng: random.Random) -> str:
-    """One contradiction between the references, or else what only one of them says."""
-    for pair in STANCES:
-        held = [{stance for stance in pair if folded(stance) in text} for text in folded_bodies]
-        one, other = (held.count({stance}) for stance in pair)
-        if one and other:
-            chosen = rng.choice(pair) if one == other else pair[one < other]
-            why = "a tie, so I tossed a coin" if one == other else "the larger side: a hint, no proof"
-            sides = f"{one} for “{pair[0]}”, {other} for “{pair[1]}”"
-            return f"They contradict each other: {sides}. I go with “{chosen}” ({why})."
+def _doubt(lone: Sequence[str]) -> str:
+    """What only one of the references says."""
     if lone:
         return f"Only one draft brings **{lone[0]}**; unconfirmed is not wrong, so it stays, with a caveat."
-    return "No draft contradicts another, which is pleasant and proves little."
+    return "No draft says anything that no other says, which proves little."

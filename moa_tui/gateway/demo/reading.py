@@ -33,6 +33,12 @@ def read_messages(messages: Sequence[Message]) -> tuple[str, tuple[Reference, ..
     return asked.strip() or prompt, parse_references(system) or parse_references(prompt)
 
 
+def earlier_prompt(messages: Sequence[Message]) -> str:
+    """The prompt before the last one; empty where there is none."""
+    prompts = [message["content"] for message in messages if message["role"] == "user"]
+    return prompts[-2] if len(prompts) > 1 else ""
+
+
 def parse_references(text: str) -> tuple[Reference, ...]:
     """The last list of reference blocks in `text`: a prompt before it may hold blocks of its own."""
     references: list[Reference] = []

@@ -49,7 +49,7 @@ async def _resume(chat: Controllers, name: str) -> None:
 
 
 _ACTIONS: dict[str, Action] = {
-    "help": lambda chat, _: chat.view.post(HelpRequested()),
+    "help": lambda chat, topic: chat.view.post(HelpRequested(topic)),
     "new": lambda chat, _: chat.switching.begin(),
     "recipe": lambda chat, name: chat.choosing.use_recipe(name),
     "model": lambda chat, name: chat.choosing.use_aggregator(name),
@@ -64,6 +64,7 @@ _ACTIONS: dict[str, Action] = {
     "again": lambda chat, words: chat.changing.aggregate_again(words),
     "full": lambda chat, _: chat.changing.write_from_all(),
     "use": lambda chat, name: chat.changing.use(name),
+    "left": lambda chat, numbers: chat.leaving_out.show(numbers=numbers),
     "guided": lambda chat, _: chat.choosing.toggle_guided(),
     "points": lambda chat, _: chat.checklist.show(),
     "stats": lambda chat, _: chat.switching.show_stats(),

@@ -13,7 +13,9 @@ from moa_tui.ui.chat.comparing import Comparing
 from moa_tui.ui.chat.drafting import Drafting
 from moa_tui.ui.chat.following import Following
 from moa_tui.ui.chat.labels import Labels
+from moa_tui.ui.chat.leaving_out import LeavingOut
 from moa_tui.ui.chat.looking import Looking
+from moa_tui.ui.chat.reading import Reading
 from moa_tui.ui.chat.switching import Switching
 
 if TYPE_CHECKING:
@@ -29,10 +31,11 @@ class Controllers:
     """What a person can do on the chat screen, by subject.
 
     `asking`: prompts, the queue, stopping. `changing`: an agent's part in a turn. `choosing`: recipe, models,
-    checklists. `comparing`: several recipes at once. `checklist`: points to tick. `switching`: conversations
-    and branches, export, statistics. `looking`: panes, one agent alone, finding, copying. `labels`: title,
-    estimate and numbers, and telling them. `drafting`: what was not sent, on disk. `following`: a run on the
-    screen, until it is over.
+    checklists. `comparing`: several recipes at once. `checklist`: points to tick. `leaving_out`: what answers
+    left out. `switching`: conversations and branches, export, statistics. `looking`: panes, one agent alone,
+    finding, copying. `reading`: what Vim's keys do around the prompt. `labels`: title, estimate and numbers,
+    and telling them. `drafting`: what was not sent, on disk. `following`: a run on the screen, until it is
+    over.
     """
 
     def __init__(
@@ -55,6 +58,9 @@ class Controllers:
         self.changing = Changing(state, view, catalog, models, self.following)
         self.comparing = Comparing(state, view, catalog, self.following)
         self.checklist = Checklist(state, view, self.following)
-        self.choosing = Choosing(state, view, catalog, models, self.labels)
         self.looking = Looking(state, view)
+        self.leaving_out = LeavingOut(state, view, self.following, self.looking)
+        self.choosing = Choosing(state, view, catalog, models, self.labels)
+        self.reading = Reading(state, view, self.looking)
+        self.has_vim_keys = settings.editing == "vim"
         self.drafting = Drafting(state, view)

@@ -65,7 +65,8 @@ class Following:
         if new.run is not None:
             state.is_shown = True
             self._view.set_ticking(True)
-            self._view.open_panel(len(run_view.layers) > 1 or len(run_view.layers[0]) > 1)
+            has_several = len(run_view.layers) > 1 or len(run_view.layers[0]) > 1
+            self._view.open_panel(has_several and self._view.body.mode != "chat")
         else:
             self._labels.renew_numbers()
             self._labels.renew_estimate()
@@ -107,6 +108,7 @@ class Following:
             turn_view = self._turn_view_of(run_view)
             if turn_view is not None and (has_ended or any(turn % 3 == 0 for turn in turns)):
                 self._draw(turn_view.tick)
+                self._draw(self._view.body.divide)
             if was_proposing and not run_view.proposes and not self._settings.keep_panes_open:
                 self._fold_panes(run_view)
             if has_ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -137,10 +138,9 @@ class Labels:
         self.renew_numbers()
 
     async def tell_cost(self) -> None:
-        """Tell what the conversation has taken so far, and what is left of the budgets."""
-        state = self._state
+        """Tell what the conversation has taken so far, agent by agent, and what is left of the budgets."""
         caps = await self._chat.caps()
-        lines = sentences.cost_lines(state.tokens, state.cached_tokens, state.spent, caps)
+        lines = await asyncio.to_thread(sentences.cost_lines, tuple(self._chat.conversation.turns), caps)
         self._view.say("\n".join(lines))
 
     def renew_numbers(self) -> None:

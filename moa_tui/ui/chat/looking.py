@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import MoaTuiError, UsageError
+from moa_tui.settings import paths, screen_choices
 from moa_tui.ui.chat.requests import LinkRequested
 from moa_tui.ui.rows import markdown_rows
+from moa_tui.ui.run import room
 from moa_tui.ui.screens import link_screen
 from moa_tui.ui.screens.inspect import inspector_screen
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import CallId
     from moa_tui.ui.chat.state import ChatState
     from moa_tui.ui.chat.view import ChatView
+    from moa_tui.ui.run.room import Mode
     from moa_tui.ui.run.run_view import RunView
 
 # Code blocks are found in the same way at any width.
@@ -31,6 +36,7 @@ class Looking:
         self._state = state
         self._session = state.session
         self._view = view
+        self._has_told_of_room = False
 
     @property
     def has_run(self) -> bool:
@@ -39,18 +45,37 @@ class Looking:
 
     # Panes
 
-    def toggle_panes(self) -> None:
-        """Open the panes of the run last looked at, or close them."""
-        panel = self._view.panel
+    async def restore_room(self) -> None:
+        """Divide the room as the person chose at last, in this window or an earlier one."""
+        mode = await asyncio.to_thread(screen_choices.read_room)
+        if mode in room.MODES:
+            self._view.body.set_mode(mode)
+
+    def change_room(self) -> None:
+        """Divide the room in the next way, and keep that; closed panes open in the way chosen last."""
+        panel, body = self._view.panel, self._view.body
         run = panel.run or self._state.run_view or self._view.transcript.last_run
         if run is None:
             return
-        is_opening = not panel.has_class("-open")
-        if is_opening:
+        if panel.has_class("-open") or body.mode == "chat":
+            body.set_mode(room.next_mode(body.mode))
+            self._view.start(partial(self._keep_room, body.mode), "room")
+        if body.mode == "chat":
+            self._view.open_panel(False)
+            self._view.say("the panes stay closed, in the next runs too; ctrl+l opens them")
+        elif not panel.has_class("-open"):
             panel.show_run(run)
-        self._view.open_panel(is_opening)
-        if is_opening:
+            self._view.open_panel(True)
             panel.call_after_refresh(self._focus_first_pane)
+
+    async def _keep_room(self, mode: Mode) -> None:
+        try:
+            await asyncio.to_thread(screen_choices.write_room, mode)
+        except OSError as error:
+            if not self._has_told_of_room:
+                self._has_told_of_room = True
+                words = paths.disk_words(error)
+                self._view.say(f"{screen_choices.room_file()}: this choice is not kept: {words}", seconds=8)
 
     def _focus_first_pane(self) -> None:
         if self._view.panel.panes:
@@ -86,8 +111,14 @@ class Looking:
 
     def inspect(self, run: RunView, call: CallId) -> None:
         """Show one agent alone."""
-        self._view.show_dialog(
-            inspector_screen.InspectorScreen(run, call, copy=self._view.copy, stop_call=self.stop_call)
+        self._view.show_dialog(self.inspector(run, call))
+
+    def inspector(
+        self, run: RunView, call: CallId, passage: tuple[int, int] | None = None
+    ) -> inspector_screen.InspectorScreen:
+        """The screen that shows one agent alone; `passage` is what of its answer is marked, in characters."""
+        return inspector_screen.InspectorScreen(
+            run, call, copy=self._view.copy, stop_call=self.stop_call, passage=passage
         )
 
     def stop_call(self, call: CallId) -> None:

@@ -9,7 +9,9 @@ from moa_tui.ui.terminal.message import frozen_message
 
 @frozen_message
 class HelpRequested(Message):
-    """The person wants to see the keys."""
+    """The person wants to see the keys, or the guide on `about`: a topic or words, empty for neither."""
+
+    about: str = ""
 
 
 @frozen_message

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.actions import SkipAction
 from textual.binding import Binding
-from textual.containers import Container, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -19,8 +18,11 @@ from moa_tui.ui.chat.screen_view import ScreenView
 from moa_tui.ui.chat.state import ChatState
 from moa_tui.ui.prompt.prompt import Prompt
 from moa_tui.ui.prompt.prompt_box import PromptBox
+from moa_tui.ui.run import room
 from moa_tui.ui.widgets.agent_pane import AgentPane
+from moa_tui.ui.widgets.chat_body import ChatBody
 from moa_tui.ui.widgets.find_bar import FindBar
+from moa_tui.ui.widgets.reading_keys import ReadingKeys
 from moa_tui.ui.widgets.run_panel import RunPanel
 from moa_tui.ui.widgets.status_bar import StatusBar
 from moa_tui.ui.widgets.title_bar import TitleBar
@@ -48,13 +50,13 @@ _TICK_SECONDS = 1 / 30
 # At most so much of what is typed is lost when the program is killed.
 _DRAFT_SECONDS = 0.75
 _SMALLEST = (60, 20)
-_SIDE_BY_SIDE_WIDTH = 180
 
 
 class ChatScreen(Screen[None]):
     """Lays the chat out, and hands every key, click and command to the controller that it is for."""
 
     HELP_TITLE = "The chat"
+    HELP_TOPIC = "chat"
     AUTO_FOCUS = "Prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="run.stop"),
@@ -88,7 +90,7 @@ class ChatScreen(Screen[None]):
         recipe_reason: str | None = None,
     ) -> None:
         """`recipe_reason` says why the chat begins with its recipe; None where a person named it."""
-        super().__init__(classes="-empty -panel-closed")
+        super().__init__(classes="-empty")
         self.session = session
         self.view = ScreenView(self, session.chat.answer_about_servers)
         self.state = ChatState(session)
@@ -98,15 +100,22 @@ class ChatScreen(Screen[None]):
         self._focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
+        # Who carries out Vim's keys; None without them.
+        reader = self.controllers.reading if self.controllers.has_vim_keys else None
         yield TitleBar(id="title")
-        with Container(id="body"):
-            with Vertical(id="chat"):
+        with ChatBody(id="body"):
+            leaving_out = self.controllers.leaving_out
+            transcript = Transcript(
+                on_end_seen=leaving_out.work_out, on_left_out=leaving_out.show_soon, id="transcript"
+            )
+            with ReadingKeys(transcript, reader, id="chat"):
                 yield Welcome(id="welcome")
-                yield Transcript(id="transcript")
+                yield transcript
             yield RunPanel(id="panel")
         yield FindBar()
         yield Static(id="queue", markup=False)
-        yield PromptBox([command.hint for command in commands.COMMANDS.values()], id="prompt-box")
+        hints = [command.hint for command in commands.COMMANDS.values()]
+        yield PromptBox(hints, reader=reader, id="prompt-box")
         yield StatusBar(id="status")
         yield Static("The terminal is too small: 60 columns and 20 lines are needed.", id="too-small")
 
@@ -123,6 +132,7 @@ class ChatScreen(Screen[None]):
             await self.controllers.switching.show_conversation()
         self.controllers.labels.tell_if_unguided()
         self.controllers.switching.tell_disk_problem()
+        self.view.start(self.controllers.looking.restore_room, "room")
         self.view.start(self.controllers.choosing.look_around, "look around")
         self.view.start(self.controllers.switching.recall_prompts, "recall")
         self.controllers.drafting.restore()
@@ -133,8 +143,7 @@ class ChatScreen(Screen[None]):
         self.controllers.checklist.attend()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.width >= _SIDE_BY_SIDE_WIDTH, "-side")
-        self.view.panel.set_class(event.size.width >= _SIDE_BY_SIDE_WIDTH, "-side")
+        self.set_class(event.size.width >= room.SIDE_BY_SIDE_WIDTH, "-side")
         is_small = event.size.width < _SMALLEST[0] or event.size.height < _SMALLEST[1]
         if is_small and not self.has_class("-too-small"):
             self._focused_before = self.focused
@@ -152,8 +161,12 @@ class ChatScreen(Screen[None]):
         is_free = is_elsewhere and event.key not in self.active_bindings
         if is_free and event.is_printable and event.character:
             event.stop()
-            self.view.focus_prompt()
-            self.view.box.prompt.insert(event.character)
+            prompt = self.view.box.prompt
+            if prompt.vim is None or prompt.vim.is_insert:
+                self.view.focus_prompt()
+                prompt.insert(event.character)
+            elif self.focused is None or self.focused is prompt:
+                prompt.take_by_vim(event)
 
     async def on_prompt_box_submitted(self, event: PromptBox.Submitted) -> None:
         event.stop()
@@ -231,7 +244,7 @@ class ChatScreen(Screen[None]):
         self.controllers.looking.inspect_shown(focused.run if isinstance(focused, TurnView) else None)
 
     def action_panes(self) -> None:
-        self.controllers.looking.toggle_panes()
+        self.controllers.looking.change_room()
 
     def action_reasoning(self) -> None:
         self.controllers.looking.toggle_reasoning()
@@ -308,7 +321,7 @@ class ChatScreen(Screen[None]):
         await self.controllers.looking.find(event.text, event.step)
 
     async def on_find_bar_closed(self) -> None:
-        await self.controllers.looking.end_find()
+        await self.controllers.reading.end_find()
 
     def on_rows_widget_copy_requested(self, event: RowsWidget.CopyRequested) -> None:
         self.view.copy(event.text)

@@ -11,6 +11,7 @@ from moa_tui.errors import MoaTuiError, UntrustedServerError
 from moa_tui.ui.prompt.prompt_box import PromptBox
 from moa_tui.ui.screens import trust_screen
 from moa_tui.ui.terminal import clipboard
+from moa_tui.ui.widgets.chat_body import ChatBody
 from moa_tui.ui.widgets.find_bar import FindBar
 from moa_tui.ui.widgets.run_panel import RunPanel
 from moa_tui.ui.widgets.status_bar import StatusBar
@@ -51,6 +52,10 @@ class ScreenView:
     @property
     def panel(self) -> RunPanel:
         return self._screen.query_one(RunPanel)
+
+    @property
+    def body(self) -> ChatBody:
+        return self._screen.query_one(ChatBody)
 
     @property
     def transcript(self) -> Transcript:
@@ -158,7 +163,7 @@ class ScreenView:
 
     def open_panel(self, is_open: bool) -> None:
         self.panel.set_class(is_open, "-open")
-        self._screen.set_class(not is_open, "-panel-closed")
+        self.body.divide(anew=True)
         if not is_open and self.panel.has_focus_within:
             self.focus_prompt()
         if is_open:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from moa_tui.errors import MoaTuiError
     from moa_tui.ui.prompt.prompt_box import PromptBox
+    from moa_tui.ui.widgets.chat_body import ChatBody
     from moa_tui.ui.widgets.find_bar import FindBar
     from moa_tui.ui.widgets.run_panel import RunPanel
     from moa_tui.ui.widgets.status_bar import StatusBar
@@ -34,6 +35,10 @@ class ChatView(Protocol):
     @property
     def panel(self) -> RunPanel:
         """Where the agents write."""
+
+    @property
+    def body(self) -> ChatBody:
+        """What divides the room between the conversation and the panes."""
 
     @property
     def transcript(self) -> Transcript:

@@ -19,7 +19,7 @@ from moa_tui.errors import UsageError
 from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from textual.binding import BindingType
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 8
 _BORDERS = 2
+_ARGUMENT = re.compile(r"/(\w+) +(\S*)")
 _PATH = re.compile(r'(?:^|(?<=[\s(\[{]))@("[^"]*|[^\s"@][^\s"]*|)$')
 
 
@@ -34,7 +35,7 @@ _PATH = re.compile(r'(?:^|(?<=[\s(\[{]))@("[^"]*|[^\s"@][^\s"]*|)$')
 class Word:
     """The word being completed: from `start`, a column of the row, to the cursor."""
 
-    kind: Literal["command", "path"]
+    kind: Literal["command", "argument", "path"]
     row: int
     start: int
     text: str
@@ -53,11 +54,16 @@ class Choice:
     detail: str = ""
 
 
-def word_at(row: int, column: int, line: str) -> Word | None:
-    """The word that ends at the cursor, where it can be completed; None else."""
+def word_at(row: int, column: int, line: str, with_choices: Container[str] = ()) -> Word | None:
+    """The word that ends at the cursor, where it can be completed; None else.
+
+    `with_choices` are the names of the commands whose argument can be.
+    """
     before = line[:column]
     if row == 0 and before.startswith("/") and not re.search(r"\s", before):
         return Word("command", row, 0, before)
+    if row == 0 and (match := _ARGUMENT.fullmatch(before)) and match[1].lower() in with_choices:
+        return Word("argument", row, match.start(2), match[2])
     if match := _PATH.search(before):
         return Word("path", row, match.start(), match[0])
     return None
@@ -72,6 +78,13 @@ def commands_for(word: Word, commands: Sequence[CommandHint]) -> list[Choice]:
         Choice(f"/{hint.name}{' ' if hint.needs_argument else ''}", hint.words, hint.description)
         for hint in fitting
     ]
+
+
+def arguments_for(word: Word, hint: CommandHint) -> list[Choice]:
+    """The arguments of a command that begin as `word` does."""
+    typed = word.text.lower()
+    pairs = hint.choices() if hint.choices is not None else ()
+    return [Choice(text, text, detail) for text, detail in pairs if text.startswith(typed)]
 
 
 def path_choices(paths: Iterable[str]) -> list[Choice]:
@@ -118,6 +131,7 @@ class CompletionList(OptionList, can_focus=False):
         """`folder` is where relative paths begin; the working directory by default."""
         super().__init__(markup=False)
         self.commands = commands
+        self._with_choices = {hint.name: hint for hint in commands if hint.choices is not None}
         self._folder = folder or Path.cwd()
         self._choices: list[Choice] = []
         self._word: Word | None = None
@@ -150,7 +164,7 @@ class CompletionList(OptionList, can_focus=False):
 
     def update_choices(self, row: int, column: int, line: str) -> None:
         """Offer the choices for the word that ends at the cursor, and close the list where there are none."""
-        word = word_at(row, column, line)
+        word = word_at(row, column, line, self._with_choices)
         if word is None or self._dismissed is None or not word.is_same_place(self._dismissed):
             self._dismissed = None
         else:
@@ -162,6 +176,8 @@ class CompletionList(OptionList, can_focus=False):
             self._offer([])
         elif word.kind == "command":
             self._offer(commands_for(word, self.commands))
+        elif word.kind == "argument":
+            self._offer(arguments_for(word, self._with_choices[line[1:].partition(" ")[0].lower()]))
         else:
             # Until the folder is read, only choices that fit the word stay, since Enter may complete one.
             typed = word.text.casefold()
@@ -170,7 +186,7 @@ class CompletionList(OptionList, can_focus=False):
 
     def dismiss(self, row: int, column: int, line: str) -> None:
         """Close the list until another word is begun than the one that ends at the cursor."""
-        self._dismissed = word_at(row, column, line)
+        self._dismissed = word_at(row, column, line, self._with_choices)
         self._word = None
         self._offer([])
 

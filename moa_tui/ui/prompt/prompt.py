@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.binding import Binding
 from textual.content import Content
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from textual.widgets.text_area import Edit, EditResult, Location
 
     from moa_tui.ui.prompt.completion import Choice, CompletionList
+    from moa_tui.ui.prompt.modal_keys import ModalKeys
 
 # In a longer text each key would be followed by a pause.
 _MOST_EDITABLE_CHARACTERS = 200_000
+_MOST_UNDONE = 1_000
 
 
 class Prompt(TextArea):
@@ -38,6 +40,7 @@ class Prompt(TextArea):
         Binding("enter", "send", "Send", id="prompt.send"),
         Binding("ctrl+j,shift+enter", "newline", "New line", id="prompt.newline", show=False),
         Binding("tab", "complete", "Complete", id="prompt.complete"),
+        Binding("shift+tab", "attach_always", "Attach always", id="prompt.attach_always"),
         Binding("escape", "close_completions", "Close list", id="prompt.close_completions"),
         Binding("f5", "open_paste", "Open paste", id="prompt.open_paste"),
     ]
@@ -62,17 +65,34 @@ class Prompt(TextArea):
 
         text: str
 
+    @frozen_message
+    class Pasted(Message):
+        """`text` was pasted by the terminal, and has been inserted as it stands here."""
+
+        text: str
+
+    @frozen_message
+    class AttachAnswered(Message):
+        """The user has answered whether the files whose paths were pasted are attached."""
+
+        answer: Literal["yes", "no", "always"]
+
     def __init__(self, completions: CompletionList) -> None:
         # The base class sets the cursor, and `watch_selection` reads the pastes then.
         self.pastes = Pastes()
         super().__init__(
             placeholder=Content("Ask anything, @file to attach, / for commands"),
             highlight_cursor_line=False,
+            max_checkpoints=_MOST_UNDONE,
         )
+        self.vim: ModalKeys | None = None
+        """Vim's keys, where the settings ask for them."""
         # The search for a matching bracket reads all of a long text at each key.
         self.match_cursor_bracket = False
         self.earlier: list[str] = []
         """Prompts that were sent before, the newest last."""
+        self.is_asked_to_attach = False
+        """True while Tab and Esc answer whether the files whose paths were pasted are attached."""
         self._completions = completions
         self._steps_back = 0
         self._texts_by_step: dict[int, str] = {}
@@ -94,7 +114,8 @@ class Prompt(TextArea):
     @property
     def selected_text(self) -> str:
         """The selection as it is copied: with its pastes unfolded, since a token means nothing elsewhere."""
-        return self.pastes.expand(super().selected_text)
+        by_vim = self.vim.selected_text if self.vim is not None else None
+        return self.pastes.expand(super().selected_text if by_vim is None else by_vim)
 
     # Text in and out
 
@@ -191,6 +212,8 @@ class Prompt(TextArea):
             self.complete(choice)
         elif self.text.strip():
             self._dismiss()
+            if self.vim is not None:
+                self.vim.begin_insert()
             self.post_message(self.Submitted(self.expanded))
 
     def action_newline(self) -> None:
@@ -213,7 +236,19 @@ class Prompt(TextArea):
 
     def action_paste(self) -> None:
         """Paste the text that was last cut or copied in this program."""
-        self.insert_paste(self.app.clipboard)
+        if self.app.clipboard:
+            self.insert_paste(self.app.clipboard)
+        else:
+            self._tell_nothing_to_paste()
+
+    def _tell_nothing_to_paste(self) -> None:
+        """Say what to do where a paste is empty, as it is when the clipboard holds a picture."""
+        self.notify(
+            "Nothing here to paste. Text from other programs is pasted with the terminal's own key, mostly "
+            "ctrl+shift+v. Pictures cannot be sent; a text file is attached with @ and its path.",
+            severity="warning",
+            markup=False,
+        )
 
     def action_cut(self) -> None:
         """Cut the selection, or the line without one. Pastes are copied unfolded."""
@@ -222,13 +257,22 @@ class Prompt(TextArea):
             self.app.copy_to_clipboard(unfolded)
 
     def action_complete(self) -> None:
-        """Complete the word with the highlighted choice."""
+        """Complete the word with the highlighted choice; else attach the files whose paths were pasted."""
         if choice := self._completions.highlighted_choice:
             self.complete(choice)
+        elif self.is_asked_to_attach:
+            self.post_message(self.AttachAnswered("yes"))
+
+    def action_attach_always(self) -> None:
+        """Attach the files whose paths were pasted, now and at every such paste from now on."""
+        self.post_message(self.AttachAnswered("always"))
 
     def action_close_completions(self) -> None:
-        """Close the list until another word is begun."""
-        self._dismiss()
+        """Close the list until another word is begun; else leave a pasted path as it is."""
+        if self._completions.is_open or not self.is_asked_to_attach:
+            self._dismiss()
+        else:
+            self.post_message(self.AttachAnswered("no"))
 
     def action_open_paste(self) -> None:
         """Open the paste at the cursor, else the last one before it, else the first."""
@@ -241,10 +285,12 @@ class Prompt(TextArea):
         self.open_paste(before[-1] if before else tokens[0][1])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave tab and escape to other widgets while no list is open, and F5 while there is no paste."""
+        """Leave tab and escape to others while there is nothing to choose, and F5 while there is no paste."""
         match action:
             case "complete" | "close_completions":
-                return self._completions.is_open
+                return self._completions.is_open or self.is_asked_to_attach
+            case "attach_always":
+                return self.is_asked_to_attach
             case "open_paste":
                 return bool(self.pastes and self.pastes.tokens(self.text))
             case _:
@@ -256,7 +302,7 @@ class Prompt(TextArea):
         Where keys come in a burst, the app would run it after the letters that were typed behind it: an Enter
         would send words of the next prompt, and a backspace would remove the wrong letter.
         """
-        if event.is_printable:
+        if self.take_by_vim(event) or event.is_printable:
             return
         # Tab and Enter must find the choices for the last letter that was typed.
         self._completions.update_choices(*self._cursor_in_line)
@@ -265,11 +311,27 @@ class Prompt(TextArea):
             event.prevent_default()
             event.stop()
 
+    def take_by_vim(self, event: events.Key) -> bool:
+        """Do what a key says where the prompt has Vim's keys, and the key is one of them in this mode."""
+        if self.vim is None or not self.vim.take(event):
+            return False
+        event.prevent_default()
+        event.stop()
+        if not self.vim.is_insert:
+            self._dismiss()
+        return True
+
     async def on_paste(self, event: events.Paste) -> None:
         """Insert a paste as `insert_paste` does."""
         event.prevent_default()  # Else the text area would insert it once more.
         event.stop()
+        if not event.text:  # Some terminals send this where the clipboard holds a picture.
+            self._tell_nothing_to_paste()
+            return
+        if self.vim is not None:
+            self.vim.select_for_paste()
         self.insert_paste(event.text)
+        self.post_message(self.Pasted(without_escapes(event.text)))
 
     def on_click(self, event: events.Click) -> None:
         """Open the paste whose token was clicked."""
@@ -355,11 +417,15 @@ class Prompt(TextArea):
 
     def on_text_area_changed(self) -> None:
         """Update the list of choices."""
-        self._completions.update_choices(*self._cursor_in_line)
+        self._update_choices()
 
     def on_text_area_selection_changed(self) -> None:
         """Update the list of choices, or close it where the cursor has left the word."""
-        self._completions.update_choices(*self._cursor_in_line)
+        self._update_choices()
+
+    def _update_choices(self) -> None:
+        if self.vim is None or self.vim.is_insert:
+            self._completions.update_choices(*self._cursor_in_line)
 
     def on_blur(self) -> None:
         """Close the list of choices."""

@@ -14,10 +14,12 @@ from textual.message import Message
 from textual.style import Style
 from textual.widgets import Label, Static, TextArea
 
+from moa_tui.chat import dropped
 from moa_tui.chat.attachments import Attachment, attachment, mentioned, paste_label
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
-from moa_tui.text.safe import without_controls
+from moa_tui.text.safe import one_line, without_controls
+from moa_tui.ui.prompt import vim_keys
 from moa_tui.ui.prompt.completion import CompletionList
 from moa_tui.ui.prompt.editor import edit
 from moa_tui.ui.prompt.prompt import Prompt
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 _EDITED_AFTER_SECONDS = 0.3
 # A file that is read faster is not told of.
 _TOLD_AFTER_SECONDS = 0.3
+# What may stand before the @ of a mention.
+_BEFORE_MENTION = " \t\n([{"
 
 
 class PromptBox(Vertical):
@@ -53,6 +57,7 @@ class PromptBox(Vertical):
             padding: 0 1;
             color: $text-muted;
         }
+        & .prompt--mode { width: 14; color: $text; }
     }
     """
 
@@ -70,15 +75,22 @@ class PromptBox(Vertical):
         commands: Sequence[CommandHint] = (),
         folder: Path | None = None,
         *,
+        reader: vim_keys.Reader | None = None,
         id: str | None = None,
     ) -> None:
-        """`folder` is where mentioned files are searched for; the working directory by default."""
+        """`folder` is where mentioned files are searched for; the working directory by default.
+
+        With a `reader`, the prompt has Vim's keys.
+        """
         super().__init__(id=id)
         self._folder = folder or Path.cwd()
         self._completions = CompletionList(commands, self._folder)
         self.prompt = Prompt(self._completions)
         self._chips = Chips()
         self._estimate = Label(markup=False, classes="prompt--estimate")
+        self._mode = Label(markup=False, classes="prompt--mode") if reader is not None else None
+        if reader is not None:
+            self.prompt.vim = vim_keys.VimKeys(self.prompt, reader, self._show_mode)
         self._mentions: Mentions = {}
         self._timer: Timer | None = None
         self._is_reading = False
@@ -88,6 +100,10 @@ class PromptBox(Vertical):
         """What was taken out of the box, and is on its way to whoever sends it."""
         self._text_to_confirm: str | None = None
         """A text that was not sent because of unreadable files; submitted again, it is sent without them."""
+        self._asked: tuple[str, dropped.Dropped] | None = None
+        """The pasted text of which is asked whether its files are attached, and what would be."""
+        self._attaches_always = False
+        """True once the user has said so, for the rest of the session."""
         self._command_names = {hint.name for hint in commands if not hint.takes_message}
 
     def compose(self) -> ComposeResult:
@@ -97,6 +113,13 @@ class PromptBox(Vertical):
         with Horizontal():
             yield self.prompt
             yield self._estimate
+            if self._mode is not None:
+                yield self._mode
+
+    def _show_mode(self, words: str) -> None:
+        if self._mode is not None:
+            # Its width is fixed: the screen need not be laid out at every key.
+            self._mode.update(words, layout=False)
 
     @property
     def draft(self) -> PromptText:
@@ -152,6 +175,8 @@ class PromptBox(Vertical):
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """Update the row of pastes immediately, and the mentioned files once nothing is typed for 0.3 s."""
         event.stop()
+        if self._asked is not None and self._asked[0] not in self.prompt.text:
+            self._ask(None)
         self._show_chips()
         if self._timer is not None:
             self._timer.stop()
@@ -166,6 +191,50 @@ class PromptBox(Vertical):
         """Open the paste whose chip was clicked."""
         event.stop()
         self.prompt.open_paste(event.token)
+
+    async def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
+        """Find out whether the pasted text is nothing but paths of files."""
+        event.stop()
+        if not self._is_command(self.prompt.text):
+            self._look_for_files(event.text)
+
+    @work(group="dropped", exclusive=True)
+    async def _look_for_files(self, pasted: str) -> None:
+        files = await asyncio.to_thread(dropped.dropped, pasted, self._folder)
+        text = "\n".join(pasted.splitlines()) + ("\n" if pasted.endswith(("\n", "\r")) else "")
+        if files is None or text not in self.prompt.text:
+            return
+        if files.problems:
+            self.notify("\n".join(files.problems), severity="warning", markup=False)
+        if files.names and self._attaches_always:
+            self._mention(text, files)
+        elif files.names:
+            self._ask((text, files))
+
+    def _ask(self, question: tuple[str, dropped.Dropped] | None) -> None:
+        """Ask whether files are attached, or with None no more."""
+        self._asked = question
+        self.prompt.is_asked_to_attach = question is not None
+        self._show_chips()
+        self.prompt.refresh_bindings()
+
+    def on_prompt_attach_answered(self, event: Prompt.AttachAnswered) -> None:
+        """Mention the files in the place of their paths, or leave these as text."""
+        event.stop()
+        asked = self._asked
+        self._attaches_always = self._attaches_always or event.answer == "always"
+        self._ask(None)
+        if asked is not None and event.answer != "no":
+            self._mention(*asked)
+
+    def _mention(self, pasted: str, files: dropped.Dropped) -> None:
+        text = self.prompt.text
+        start = text.rfind(pasted)
+        end = start + len(pasted)
+        if text[:start].endswith("@"):  # Typed by somebody who then dropped the file.
+            start -= 1
+        gap = " " if start and text[start - 1] not in _BEFORE_MENTION else ""
+        self.prompt.replace(f"{gap}{files.mentions} ", _location(text, start), _location(text, end))
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
         """Read the mentioned files, then send the text."""
@@ -205,8 +274,12 @@ class PromptBox(Vertical):
 
     def _mentioned_paths(self, text: str) -> list[str]:
         """The files that a message names. A slash command names files only where it takes a message."""
+        return [] if self._is_command(text) else mentioned(text)
+
+    def _is_command(self, text: str) -> bool:
+        """True for a slash command that takes no message."""
         word = text[1:].split(maxsplit=1)[:1] if text.startswith("/") else []
-        return [] if word and word[0].lower() in self._command_names else mentioned(text)
+        return bool(word) and word[0].lower() in self._command_names
 
     @work(group="mentions", exclusive=True)
     async def _read_mentions(self, words: list[str]) -> None:
@@ -232,7 +305,8 @@ class PromptBox(Vertical):
     def _show_chips(self) -> None:
         pastes = self.prompt.pastes
         tokens = pastes.tokens(self.prompt.text) if pastes else []
-        self._chips.show(self._mentions, tokens, self._slow_words)
+        names = self._asked[1].names if self._asked else ()
+        self._chips.show(self._mentions, tokens, self._slow_words, names)
 
 
 class Chips(Static):
@@ -258,20 +332,29 @@ class Chips(Static):
         super().__init__()
         self._row = Content()
 
-    def show(self, mentions: Mentions, tokens: Iterable[str], slow_words: Sequence[str]) -> None:
+    def show(
+        self,
+        mentions: Mentions,
+        tokens: Iterable[str],
+        slow_words: Sequence[str],
+        dropped_names: Sequence[str] = (),
+    ) -> None:
         """Show one chip for each mention, each file that is still being read, and each token of a paste.
 
-        The row is hidden where there are none.
+        Above them stands the question whether the files of `dropped_names` are attached. The row is hidden
+        where there is nothing to show.
         """
         chips = [_mention_chip(mention) for word, mention in mentions.items() if word not in slow_words]
         chips += [Content(f"… reading {without_controls(word)}") for word in slow_words]
         chips += [_paste_chip(token) for token in tokens]
         row = Content("   ").join(chips)
+        if dropped_names:
+            row = Content("\n").join([_question(dropped_names), *([row] if chips else [])])
         if row.is_same(self._row):
             return  # Showing it anew would lay out the whole screen, and it is shown at every key.
         self._row = row
         self.update(row)
-        self.display = bool(chips)
+        self.display = bool(row.plain)
 
     def on_click(self, event: events.Click) -> None:
         """Post the token of the paste that was clicked."""
@@ -283,6 +366,17 @@ def _mention_chip(mention: Attachment | UsageError) -> Content:
     if isinstance(mention, UsageError):
         return Content.styled(f"✗ {mention}", "$text-error")
     return Content(f"✓ {mention.path.name} · ~{_thousands(mention.tokens)} tokens")
+
+
+def _question(names: Sequence[str]) -> Content:
+    what = one_line(names[0]) if len(names) == 1 else f"{len(names)} files"
+    return Content.styled(f"Attach {what}? Tab yes · shift+Tab always · Esc no, it stays text", "$text")
+
+
+def _location(text: str, offset: int) -> tuple[int, int]:
+    """The row and column of character `offset` of a text."""
+    before = text[:offset]
+    return before.count("\n"), offset - (before.rfind("\n") + 1)
 
 
 def _paste_chip(token: str) -> Content:

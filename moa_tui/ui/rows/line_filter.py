@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.filter import LineFilter
 
 from moa_tui.text.safe import with_blanked_controls
@@ -31,3 +32,18 @@ class ControlFilter(LineFilter):
                 segment = Segment(segment.text, style.update_link(None), control)
             safe_segments.append(segment)
         return safe_segments
+
+
+_STILL = Style(blink=False, blink2=False)
+
+
+class StillFilter(LineFilter):
+    """Has the terminal make no text blink, whatever a theme wants."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            Segment(segment.text, segment.style + _STILL, segment.control)
+            if segment.style is not None and (segment.style.blink or segment.style.blink2)
+            else segment
+            for segment in segments
+        ]

@@ -1,5 +1,8 @@
 """Lays Markdown out as rows of a width. Pure, so that it can run on any thread.
 
+Code keeps its lines, and so does a table where its words would not fit into its columns: such rows are wider
+than their place and are scrolled sideways.
+
 HTML is shown as it is written. A link has its whole address in the meta of its style, and is never a link of
 the terminal. A text that would cost too much work, or that a library fails on, is laid out as plain lines
 below a note; no text makes `render` raise.
@@ -21,14 +24,18 @@ from moa_tui.text.cells import cut
 from moa_tui.text.markdown import LIBRARY_FAULTS, TooMuchWorkError, Work
 from moa_tui.ui.rows.code_colours import highlighted
 from moa_tui.ui.rows.markdown_blocks import blocks, first_lines
+from moa_tui.ui.rows.table_rows import table_rows
 from moa_tui.ui.rows.text_rows import (
     HEADING,
     MUTED,
+    PROSE,
     GrowingText,
     Row,
     beginning,
     hidden_row,
+    lines_of,
     prefixed,
+    wide_rows,
     wrap,
 )
 
@@ -37,10 +44,6 @@ if TYPE_CHECKING:
 
     from moa_tui.ui.rows.markdown_blocks import Block
 
-# Cells of a column. A table whose columns would be narrower is written with one line for each cell.
-_NARROWEST_COLUMN = 5
-# Cells of a column's name where it stands before each cell: a long one would be laid out again and again.
-_LONGEST_NAME = 40
 # Cells of a nested block. A block that would be narrower is not indented.
 _NARROWEST_BLOCK = 4
 _BULLETS = ("•", "◦", "▪")
@@ -63,15 +66,18 @@ class Rendered:
     """The text and the address of each link."""
 
 
-def render(source: str, width: int, first_code: int = 0) -> Rendered:
-    """Lay `source` out in rows of `width` cells at most. Its code blocks are numbered from `first_code`.
+def render(source: str, width: int, first_code: int = 0, first_block: int = 0) -> Rendered:
+    """Lay `source` out in rows of `width` cells at most, but for tables and code, which may be wider.
 
-    Of a very long text only the beginning is laid out, with a note behind it.
+    Its code blocks are numbered from `first_code`, its tables and code blocks together from `first_block`. Of
+    a very long text only the beginning is laid out, with a note behind it.
     """
     width = max(width, 4)
     shown, _ = beginning(source)
     try:
-        rendered = _Layout(first_code, Work(_MOST_SECONDS, rests=True)).rendered_blocks(shown, width)
+        rendered = _Layout(Work(_MOST_SECONDS, rests=True), first_code, first_block).rendered_blocks(
+            shown, width
+        )
         if len(shown) < len(source):
             rendered.rows += [Row(Content()), hidden_row(len(source) - len(shown))]
         return rendered
@@ -83,13 +89,14 @@ def render(source: str, width: int, first_code: int = 0) -> Rendered:
     text = GrowingText(width)
     text.append(source)
     note = Content(f"{why}; this is the text as it was written.").stylize(MUTED)
-    return Rendered([*wrap(note, width), Row(Content()), *text.rows])
+    rows = [row if row.block is None else row._replace(block=first_block + row.block) for row in text.rows]
+    return Rendered([*wrap(note, width), Row(Content()), *rows])
 
 
 def render_at_once(source: str, width: int) -> Rendered | None:
     """Like `render`, for the screen's own thread; None where that would keep a key waiting."""
     try:
-        return _Layout(0, Work(_MOST_SECONDS_AT_ONCE)).rendered_blocks(source, max(width, 4))
+        return _Layout(Work(_MOST_SECONDS_AT_ONCE)).rendered_blocks(source, max(width, 4))
     except (TooMuchWorkError, *LIBRARY_FAULTS):
         return None
 
@@ -137,9 +144,10 @@ def _may_continue(line: str) -> bool:
 class _Layout:
     """Lays out the blocks of one text, and collects its code blocks and links in `rendered`."""
 
-    def __init__(self, first_code: int, work: Work) -> None:
+    def __init__(self, work: Work, first_code: int = 0, first_block: int = 0) -> None:
         self.rendered = Rendered()
         self._first_code = first_code
+        self._next_block = first_block
         self._work = work
 
     def rendered_blocks(self, source: str, width: int) -> Rendered:
@@ -169,9 +177,9 @@ class _Layout:
             case "heading":
                 title = self._inline(block.inline_tokens).stylize(HEADING)
                 mark = Content("#" * int(block.token.tag[1:]) + " ").stylize(MUTED)
-                return prefixed(_lines(title, max(2, width - len(mark))), mark)
+                return prefixed(lines_of(title, max(2, width - len(mark))), mark)
             case "paragraph":
-                return _lines(self._inline(block.inline_tokens), width)
+                return lines_of(self._inline(block.inline_tokens), width)
             case "bullet_list" | "ordered_list":
                 return self._list(block, width, lists)
             case "blockquote":
@@ -186,7 +194,7 @@ class _Layout:
             case "table":
                 return self._table(block, width)
             case _:
-                return _lines(Content(block.token.content), width)
+                return lines_of(Content(block.token.content), width)
 
     def _list(self, block: Block, width: int, lists: int) -> list[Row]:
         first = int(block.token.attrs.get("start", 1))
@@ -227,7 +235,9 @@ class _Layout:
         body: list[Row] = []
         for line in text.split("\n", allow_blank=True):
             self._work.step()
-            body += wrap(line, max(2, width - 2), words=False)
+            room = max(2, width - len(bar))
+            body += wrap(line, room) if language in PROSE else wide_rows(line, room, self._next_block)
+        self._next_block += 1
         return [Row(head), *prefixed(body, bar, bar), Row(Content("└").stylize(MUTED))]
 
     def _table(self, block: Block, width: int) -> list[Row]:
@@ -236,31 +246,8 @@ class _Layout:
             for row in part.children:
                 self._work.step(1 + len(row.children))
                 lines.append([self._inline(cell.inline_tokens) for cell in row.children])
-        head, *body = lines
-        natural = [max(map(_natural_width, column)) for column in zip(*lines, strict=True)]
-        room = width - 3 * (len(natural) - 1)
-        if room < min(_NARROWEST_COLUMN, max(natural)) * len(natural) and sum(natural) > room:
-            return self._records(head, body, width)
-        sizes = _column_sizes(natural, room)
-        rows = _table_line([cell.stylize("bold") for cell in head], sizes)
-        rows.append(Row(Content("─┼─".join("─" * size for size in sizes)).stylize(MUTED)))
-        for line in body:
-            line_rows = _table_line(line, sizes)
-            self._work.step(len(line_rows) * len(sizes))
-            rows += line_rows
-        return rows
-
-    def _records(self, head: list[Content], body: list[list[Content]], width: int) -> list[Row]:
-        """The rows of a table that is too wide: a line for each cell, behind its column's name."""
-        names = [_short_name(name).stylize("bold") for name in head]
-        rows: list[Row] = []
-        for line in body:
-            if rows:
-                rows.append(Row(Content()))
-            for name, cell in zip(names, line, strict=True):
-                cell_rows = _lines(Content.assemble(name, ": ", cell), width)
-                self._work.step(len(cell_rows))
-                rows += cell_rows
+        rows = table_rows(lines, width, self._next_block, self._work)
+        self._next_block += 1
         return rows
 
     def _inline(self, tokens: Sequence[Token]) -> Content:
@@ -325,55 +312,3 @@ class _StyledText:
     def content(self) -> Content:
         """The text with its styles."""
         return Content("".join(self.parts), self._spans)
-
-
-def _lines(content: Content, width: int) -> list[Row]:
-    """The rows of a text that may have several lines."""
-    if "\n" not in content.plain:
-        return wrap(content, width)
-    return [row for line in content.split("\n", allow_blank=True) for row in wrap(line, width)]
-
-
-def _natural_width(content: Content) -> int:
-    """The cells of a text's widest line."""
-    if "\n" not in content.plain:
-        return content.cell_length
-    return max(line.cell_length for line in content.split("\n", allow_blank=True))
-
-
-def _short_name(name: Content) -> Content:
-    """A column's name, or its beginning and an ellipsis where it is long."""
-    # Many characters may take no cell.
-    if len(name) <= _LONGEST_NAME and name.cell_length <= _LONGEST_NAME:
-        return name
-    (row, *_) = wrap(name[:_LONGEST_NAME], _LONGEST_NAME - 1, words=False)
-    return row.content + Content("…")
-
-
-def _column_sizes(natural: Sequence[int], room: int) -> list[int]:
-    """The cells of each column: narrow ones get what they need, wide ones share the rest evenly."""
-    sizes = [max(1, size) for size in natural]
-    cells_left, open_columns = max(room, len(sizes)), sorted(range(len(sizes)), key=lambda at: sizes[at])
-    while open_columns:
-        share = cells_left // len(open_columns)
-        column = open_columns.pop(0)
-        sizes[column] = max(1, min(sizes[column], share))
-        cells_left -= sizes[column]
-    return sizes
-
-
-def _table_line(cells: Sequence[Content], sizes: Sequence[int]) -> list[Row]:
-    columns = [_lines(cell, size) for cell, size in zip(cells, sizes, strict=True)]
-    rule = Content(" │ ").stylize(MUTED)
-    rows = []
-    for number in range(max(map(len, columns))):
-        parts = [
-            _padded(column[number].content if number < len(column) else Content(), size)
-            for column, size in zip(columns, sizes, strict=True)
-        ]
-        rows.append(Row(rule.join(parts)))
-    return rows
-
-
-def _padded(content: Content, size: int) -> Content:
-    return content + Content(" " * max(0, size - content.cell_length))

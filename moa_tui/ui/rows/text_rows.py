@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 # A line longer than this is cut where it is, so that wrapping a growing line stays cheap.
 LONGEST_LINE = 2000
+# Cells of a row that is scrolled sideways; what is longer goes on in the row below.
+WIDEST = 1000
+# Languages of code whose lines are paragraphs, which nobody reads sideways.
+PROSE = frozenset({"markdown", "md", "mdx"})
 # Characters of a text that are laid out, where each line counts as ten more. It takes a third of a second.
 MOST_SHOWN = 400_000
 _CHARACTERS_PER_LINE = 10
@@ -25,6 +29,7 @@ CODE = "$text-success"
 MUTED = "$foreground 65%"
 
 _JOINER = "\u200d"
+_DELIMITER_ROW = re.compile(r"\|[ \t]*:?-")
 _INLINE = re.compile(r"(?P<strong>\*\*[^*\n]+\*\*)|(?P<code>`[^`\n]+`)")
 
 
@@ -34,11 +39,14 @@ class Row(NamedTuple):
     `join` is the text between this row and the row above in the source of both: None for a line end, a space
     or an empty text where only the width broke the line. The first `indent` characters are layout, such as
     list markers and rules; they are left out of a copy where the row continues the line of the row above.
+    `block` is the number, from 0, of the table or code block that the row is a part of: its rows may be wider
+    than their place, and are scrolled sideways together behind their indents.
     """
 
     content: Content
     join: str | None = None
     indent: int = 0
+    block: int | None = None
 
 
 def cuts(text: str, width: int, *, words: bool = True) -> Iterator[tuple[int, int, str | None]]:
@@ -95,6 +103,19 @@ def wrap(line: Content, width: int, *, words: bool = True) -> list[Row]:
     return [Row(parts[start] if start < end else Content(), join) for start, end, join in pieces]
 
 
+def lines_of(content: Content, width: int) -> list[Row]:
+    """The rows of a text that may have several lines."""
+    if "\n" not in content.plain:
+        return wrap(content, width)
+    return [row for line in content.split("\n", allow_blank=True) for row in wrap(line, width)]
+
+
+def wide_rows(line: Content, width: int, block: int) -> list[Row]:
+    """The row of a line of a table or code block, however wide its place is; several, for a monster."""
+    rows = wrap(line, max(width, WIDEST), words=False)
+    return [row._replace(block=block) for row in rows]
+
+
 def prefixed(rows: Sequence[Row], first: Content, rest: Content | None = None) -> list[Row]:
     """The rows with `first` in front of the first row, and `rest` in front of the others.
 
@@ -104,8 +125,13 @@ def prefixed(rows: Sequence[Row], first: Content, rest: Content | None = None) -
     marked = []
     for number, row in enumerate(rows):
         mark = rest if number else first
-        marked.append(Row(mark + row.content, row.join, len(mark) + row.indent))
+        marked.append(Row(mark + row.content, row.join, len(mark) + row.indent, row.block))
     return marked
+
+
+def blocks_in(rows: Sequence[Row]) -> int:
+    """The number that the next table or code block behind `rows` has."""
+    return next((row.block + 1 for row in reversed(rows) if row.block is not None), 0)
 
 
 def extract(rows: Sequence[Row], start: tuple[int, int] | None, end: tuple[int, int] | None) -> str:
@@ -199,6 +225,15 @@ def hidden_row(characters: int) -> Row:
     )
 
 
+class _Place(NamedTuple):
+    """What a plain line stands in, and how many tables and code blocks have begun before it."""
+
+    is_fenced: bool = False
+    is_prose: bool = False
+    is_in_table: bool = False
+    blocks: int = 0
+
+
 @dataclass
 class GrowingText:
     """A text that grows, as rows: its beginning may be rendered, its end is laid out as plain lines.
@@ -221,7 +256,7 @@ class GrowingText:
     _hidden_characters: int = 0
     _lines: list[str] = field(default_factory=lambda: [""])
     _row_of_line: list[int] = field(default_factory=lambda: [0])
-    _fenced: list[bool] = field(default_factory=lambda: [False])
+    _places: list[_Place] = field(default_factory=lambda: [_Place()])
     _continues_line: list[bool] = field(default_factory=lambda: [False])
 
     @property
@@ -274,7 +309,8 @@ class GrowingText:
         del self.rows[self.rendered_rows :]
         tail = self.source[start:]
         self._room, self._hidden_characters = max(0, MOST_SHOWN - start), 0
-        self._lines, self._fenced, self._row_of_line = [""], [False], [len(self.rows)]
+        self._lines, self._row_of_line = [""], [len(self.rows)]
+        self._places = [_Place(blocks=blocks_in(self.rows))]
         self._continues_line = [False]
         if tail or not self.rows:
             self._append(tail)
@@ -312,14 +348,30 @@ class GrowingText:
         return changed
 
     def _line(self, number: int) -> list[Row]:
-        """The rows of a plain line; also notes whether the lines behind it stand in a code block."""
+        """The rows of a plain line; also notes what the line behind it stands in."""
         text = self._lines[number]
-        fenced = self._fenced[number]
+        place = self._places[number]
         continues_line = self._continues_line[number]
         is_fence = text.lstrip().startswith(("```", "~~~")) and not continues_line
-        self._fenced[number + 1 :] = [fenced ^ is_fence]
-        rows = wrap(lightly_styled(text, fenced=fenced, is_fence=is_fence), self.width, words=not fenced)
+        is_table = not place.is_fenced and (
+            place.is_in_table if continues_line else _is_of_table(text, behind_another=place.is_in_table)
+        )
+        begins_block = not place.is_fenced and (is_fence or (is_table and not place.is_in_table))
+        blocks = place.blocks + begins_block
+        is_prose = text.strip("`~ ") in PROSE if is_fence else place.is_prose
+        self._places[number + 1 :] = [_Place(place.is_fenced ^ is_fence, is_prose, is_table, blocks)]
+        styled = lightly_styled(text, fenced=place.is_fenced, is_fence=is_fence)
+        if is_table or (place.is_fenced and not is_fence and not is_prose):
+            rows = wide_rows(styled, self.width, blocks - 1)
+        else:
+            rows = wrap(styled, self.width)
         return [rows[0]._replace(join=""), *rows[1:]] if continues_line else rows
+
+
+def _is_of_table(text: str, *, behind_another: bool) -> bool:
+    """Whether a plain line looks like one of a table; the first of them must not be `|x| < 1`."""
+    line = text.lstrip()
+    return line.startswith("|" if behind_another else "| ") or _DELIMITER_ROW.match(line) is not None
 
 
 def lightly_styled(text: str, *, fenced: bool = False, is_fence: bool = False) -> Content:

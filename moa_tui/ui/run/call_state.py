@@ -10,7 +10,7 @@ from moa_tui.engine.finished_layer import NOT_PASSED_ON
 from moa_tui.engine.values import CallId, Status
 from moa_tui.text.cells import shorten
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import GLYPHS, counted, money
+from moa_tui.text.wording import GLYPHS, counted, price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,10 @@ class CallState:
         """The call's place in its layer and its agent's name, as `2 thorough`."""
         return f"{self.call.index} {one_line(self.reply.agent if self.reply else self.agent.name)}"
 
+    def label_in(self, layer_name: str) -> str:
+        """The label behind the name of the call's layer, as `L1.2 thorough`; without a name, the label."""
+        return f"{layer_name}.{self.label}" if layer_name else self.label
+
     @property
     def in_steps(self) -> bool:
         """True where the call writes its answer in steps."""
@@ -141,7 +145,7 @@ def _reply_numbers(reply: Reply) -> list[str]:
         if reply.tokens_per_second:
             numbers.append(f"{reply.tokens_per_second:.0f} tok/s")
     if not reply.reused and reply.started is not None:
-        numbers.append("price ?" if reply.cost is None else money(reply.cost))
+        numbers.append("price ?" if reply.cost is None else price(reply.cost, is_local=reply.local))
     return [*numbers, f"{reply.seconds:.1f} s"]
 
 

@@ -14,7 +14,7 @@ from moa_tui.engine.plan import message_tokens
 from moa_tui.engine.token_estimate import estimate_tokens
 from moa_tui.text.cells import cell_len, pad
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import GLYPHS, counted, money
+from moa_tui.text.wording import GLYPHS, counted, price
 from moa_tui.ui.rows.markdown_rows import Rendered
 from moa_tui.ui.rows.text_rows import HEADING, MUTED, Row, prefixed, wrap
 from moa_tui.ui.rows.word_diff import as_shown
@@ -316,7 +316,9 @@ def _reply_figures(reply: Reply) -> Figures:
     ]
     if about:
         entries.append(("", "~ estimated: the provider did not count them"))
-    entries.append(("price", money(reply.cost) + (" in the earlier run" if reply.reused else "")))
+    entries.append(
+        ("price", price(reply.cost, is_local=reply.local) + (" in the earlier run" if reply.reused else ""))
+    )
     rate = reply.tokens_per_second
     entries.append(("tokens/s", "not known" if rate is None else f"{about}{rate:.1f}"))
     entries.append(("seconds since the start" + (" of the earlier run" if reply.reused else ""), ""))
@@ -391,11 +393,16 @@ def _asked_agent(run: RunView, view: CallState) -> Agent | None:
     return next((agent for agent in candidates if (agent.name, agent.model) == asked), None)
 
 
+_SETTINGS = (
+    *("temperature", "top_p", "max_tokens", "max_cost", "reasoning_effort", "api_base", "api_key_env"),
+)
+
+
 def _settings(agent: Agent) -> Figures:
     """The settings that the agent has of its own."""
     settings: Figures = [
         (name, f"{value:g}" if isinstance(value, float) else str(value))
-        for name in ("temperature", "top_p", "max_tokens", "reasoning_effort", "api_base", "api_key_env")
+        for name in _SETTINGS
         if (value := getattr(agent, name)) is not None
     ]
     settings += [(name, json.dumps(value, ensure_ascii=False)) for name, value in agent.extra.items()]

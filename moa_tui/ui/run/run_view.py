@@ -27,6 +27,7 @@ from moa_tui.ui.run.call_state import CallState, StepState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from moa_tui.chat.left_out import LeftOutList
     from moa_tui.conversation import Turn
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
@@ -61,6 +62,8 @@ class RunView:
         """The open checklist that the run waits for; None while no checklist is open."""
         self.offer = ""
         """What the user can have done with the answer now, in a line with its key; empty for nothing."""
+        self.left_out: LeftOutList | None = None
+        """What the answer left out; None until that is worked out."""
         # A vote has no calls, so it is no layer here.
         self.layers: list[list[CallState]] = [
             [CallState(CallId(number, index), agent) for index, agent in enumerate(agents, 1)]

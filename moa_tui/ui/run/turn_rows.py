@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from moa_tui.chat import left_out
 from moa_tui.text.safe import one_line
 from moa_tui.text.wording import GLYPHS, counted, summary
 from moa_tui.ui.rows.text_rows import MUTED, Row, lightly_styled, prefixed, wrap
@@ -62,7 +63,10 @@ def progress_rows(run: RunView, width: int) -> list[Row]:
 
 
 def outcome_rows(run: RunView, width: int) -> list[Row]:
-    """The run's error, its numbers, its notes and what it offers; no rows while it is running."""
+    """The run's error, its numbers, what its answer left out, its notes and what it offers.
+
+    There are no rows while it is running.
+    """
     outcome = run.outcome
     if outcome is None:
         return []
@@ -78,6 +82,8 @@ def outcome_rows(run: RunView, width: int) -> list[Row]:
     first, *notes = summary(run.recipe, outcome).split("\n")
     numbers = first.partition(": ")[2]
     rows += [Row(Content()), *wrap(Content(numbers).stylize(MUTED), width)]
+    if run.left_out is not None and (words := left_out.line_words(run.left_out, width)):
+        rows.append(Row(Content(words).stylize(MUTED)))
     for note in notes:
         rows += wrap(Content(note.strip()).stylize(MUTED), width)
     if run.offer:

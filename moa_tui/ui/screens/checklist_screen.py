@@ -29,6 +29,7 @@ class ChecklistScreen(GuardedDialog[Decision | None]):
     """Lets the user tick points, and gives what the run should do; None lets the run go on waiting."""
 
     HELP_TITLE = "The checklist"
+    HELP_TOPIC = "steering"
     CSS_PATH = "checklist_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "dismiss('go on')", "Go on", id="checklist.go_on", priority=True),

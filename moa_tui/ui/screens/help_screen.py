@@ -1,4 +1,4 @@
-"""The help: the keys that work on the current screen with the current focus."""
+"""The help: the keys that work on the current screen with the current focus, and the way into the guide."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Input, OptionList, Static, TextArea
 
+from moa_tui import guide
+from moa_tui.errors import UsageError
+from moa_tui.text.cells import cut
+from moa_tui.text.safe import one_line
+from moa_tui.ui.screens import guide_screen
 from moa_tui.ui.screens.guard import GuardedDialog
+from moa_tui.ui.screens.guide_hits import Hit, all_topics, hits_of, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +31,8 @@ Section = tuple[str, list[tuple[str, str]]]
 """A title, and under it keys with what they do."""
 
 _MOVING_ABOUT = "Writing"
+# Cells of what was typed, where it is said that nothing is found.
+_LONGEST_ECHO = 60
 
 
 def keys_in_force(screen: Screen[Any]) -> list[Section]:
@@ -48,6 +56,12 @@ def keys_in_force(screen: Screen[Any]) -> list[Section]:
     ]
 
 
+def topic_of(screen: Screen[Any]) -> str:
+    """The topic of the guide that is about what has the focus on `screen`, by its `HELP_TOPIC`."""
+    nodes = (screen.focused or screen).ancestors_with_self
+    return next((topic for node in nodes if (topic := getattr(node, "HELP_TOPIC", ""))), "start")
+
+
 def _words(binding: Binding) -> str:
     """What the binding does, and its id in the config."""
     return f"{binding.description}  ({binding.id})" if binding.id else binding.description
@@ -61,7 +75,10 @@ class _Filter(Input):
 
 
 class HelpScreen(GuardedDialog[None]):
-    """Lists keys and what they do, by section, and filters the list while the user types."""
+    """Lists the keys in force and the topics of the guide, and while the user types what fits of both.
+
+    The text field keeps the focus. Its keys move in the list of the guide, and scroll the keys above.
+    """
 
     HELP_TITLE = "Help"
     CSS_PATH = "help_screen.tcss"
@@ -69,26 +86,49 @@ class HelpScreen(GuardedDialog[None]):
         Binding("escape,f1", "close", "Close the help", id="help.close"),
         # This works only while the filter is empty; after that the letter belongs to the filter.
         Binding("q", "close", "Close the help", priority=True, id="help.quit"),
-        Binding("up", "scroll(-1)", "Scroll up", show=False, id="help.up"),
-        Binding("down", "scroll(1)", "Scroll down", show=False, id="help.down"),
+        Binding("up", "move('cursor_up')", "Topic above", show=False, id="help.up"),
+        Binding("down", "move('cursor_down')", "Topic below", show=False, id="help.down"),
         Binding("pageup", "page(-1)", "Page up", show=False, id="help.page_up"),
         Binding("pagedown", "page(1)", "Page down", show=False, id="help.page_down"),
     ]
 
-    def __init__(self, sections: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> None:
+    def __init__(
+        self,
+        sections: Sequence[tuple[str, Sequence[tuple[str, str]]]],
+        topic: str = "start",
+        about: str = "",
+    ) -> None:
+        """`topic` is highlighted at first. `about` is a topic to open at once, or words to search for."""
         super().__init__()
         self._sections = sections
+        self._topic = topic
+        self._about = one_line(about)
+        self._hits: Sequence[Hit] = ()
 
     def compose(self) -> ComposeResult:
         with Vertical(id="help-dialog") as dialog:
-            dialog.border_title = Content("Keys")
-            dialog.border_subtitle = Content("↑ ↓ scroll · esc closes")
-            yield _Filter(placeholder="Type to find a key or what it does", compact=True, id="help-filter")
+            dialog.border_title = Content("Help")
+            dialog.border_subtitle = Content("pgup pgdn keys · ↑ ↓ enter guide · esc closes")
+            yield _Filter(
+                placeholder="Type to find keys, pages of the guide, or what an error means",
+                compact=True,
+                id="help-filter",
+            )
             with VerticalScroll(can_focus=False, id="help-keys"):
                 yield Static(id="help-text", markup=False)
+            yield Static("The guide", id="help-guide-title", markup=False)
+            topics = OptionList(id="help-guide", markup=False)
+            topics.can_focus = False
+            yield topics
 
     def on_mount(self) -> None:
         self._show("")
+        self.run_worker(prepare, thread=True)
+        if self._about:
+            try:
+                self._open(Hit(guide.page(self._about).topic))
+            except UsageError:
+                self.query_one(Input).value = self._about
 
     @on(Input.Changed)
     def _filtered(self, event: Input.Changed) -> None:
@@ -96,36 +136,70 @@ class HelpScreen(GuardedDialog[None]):
         self._show(event.value)
         self.query_one("#help-keys").scroll_home(animate=False)
 
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        highlighted = self.query_one(OptionList).highlighted
+        if highlighted is not None:
+            self._open(self._hits[highlighted], event.value)
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self._open(self._hits[event.option_index], self.query_one(Input).value)
+
     def action_close(self) -> None:
         self.dismiss(None)
 
-    def action_scroll(self, rows: int) -> None:
-        self.query_one("#help-keys").scroll_relative(y=rows, animate=False)
+    def action_move(self, how: str) -> None:
+        getattr(self.query_one(OptionList), f"action_{how}")()
 
     def action_page(self, pages: int) -> None:
         keys = self.query_one("#help-keys")
         keys.scroll_relative(y=pages * max(1, keys.size.height - 1), animate=False)
 
+    def _open(self, hit: Hit, query: str = "") -> None:
+        def close_too(is_over: bool | None) -> None:
+            if is_over:
+                self.dismiss(None)
+
+        if self.app.screen is self:  # Several Enters in one read open one page.
+            self.open(guide_screen.GuideScreen(hit.topic, hit.heading, query), close_too)
+
     def _show(self, typed: str) -> None:
-        """Show the rows that have every word of `typed` in the key, the description or the title."""
-        words = typed.casefold().split()
-        parts: list[Text | Table] = []
-        width = min(24, max((len(keys) for _, rows in self._sections for keys, _ in rows), default=0))
-        for title, rows in self._sections:
-            matches = [
-                (keys, does)
-                for keys, does in rows
-                if all(
-                    word in f"{title} {keys} {keys.replace('^', 'ctrl+')} {does}".casefold() for word in words
-                )
-            ]
-            if matches:
-                table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-                table.add_column(width=width + 2)
-                table.add_column(ratio=1)
-                for keys, does in matches:
-                    table.add_row(Text(f"  {keys}", "bold"), Text(does))
-                parts += [Text(title, "bold underline"), table, Text()]
-        self.query_one("#help-text", Static).update(
-            Group(*parts[:-1]) if parts else Text(f'No key and no description holds "{typed.strip()}".')
-        )
+        """Show the keys and what of the guide fits `typed`; all keys and topics where that is blank."""
+        is_searching = bool(typed.strip())
+        self.set_class(is_searching, "-searching")
+        keys = _keys_that_fit(self._sections, typed)
+        nothing = f'No key and no description holds "{cut(one_line(typed.strip()), _LONGEST_ECHO)}".'
+        self.query_one("#help-text", Static).update(keys if keys else Text(nothing))
+        self._hits = hits_of(typed) if is_searching else all_topics()
+        topics = self.query_one(OptionList)
+        topics.set_options(hit.row for hit in self._hits)
+        topics.display = bool(self._hits)
+        title = "The guide" if self._hits else "The guide has nothing about these words."
+        self.query_one("#help-guide-title", Static).update(title)
+        if self._hits:
+            names = [hit.topic for hit in self._hits]
+            topics.highlighted = 0 if is_searching or self._topic not in names else names.index(self._topic)
+
+
+def _keys_that_fit(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], typed: str) -> Group | None:
+    """The rows that have every word of `typed` in the key, the description or the title; None without any."""
+    words = typed.casefold().split()
+    parts: list[Text | Table] = []
+    width = min(24, max((len(keys) for _, rows in sections for keys, _ in rows), default=0))
+    for title, rows in sections:
+        matches = [
+            (keys, does)
+            for keys, does in rows
+            if all(word in f"{title} {keys} {keys.replace('^', 'ctrl+')} {does}".casefold() for word in words)
+        ]
+        if matches:
+            table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+            table.add_column(width=width + 2)
+            table.add_column(ratio=1)
+            for keys, does in matches:
+                table.add_row(Text(f"  {keys}", "bold"), Text(does))
+            parts += [Text(title, "bold underline"), table, Text()]
+    return Group(*parts[:-1]) if parts else None

@@ -84,6 +84,7 @@ class LinkScreen(GuardedDialog[bool]):
     """
 
     HELP_TITLE = "Link"
+    HELP_TOPIC = "safety"
     CSS_PATH = "link_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", "Cancel", id="link.cancel"),
@@ -150,6 +151,7 @@ class LinkListScreen(GuardedDialog[str | None]):
     """Lists links by text and address; gives the address of the chosen one, None where none was chosen."""
 
     HELP_TITLE = "Links"
+    HELP_TOPIC = "chat"
     CSS_PATH = "link_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="links.cancel"),

@@ -47,6 +47,7 @@ class ThemeScreen(GuardedDialog[str | None]):
     """
 
     HELP_TITLE = "Themes"
+    HELP_TOPIC = "themes"
     CSS_PATH = "theme_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "restore", "Back to the former theme", id="themes.cancel"),

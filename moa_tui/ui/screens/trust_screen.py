@@ -66,6 +66,7 @@ class TrustScreen(GuardedDialog[TrustAnswer | None]):
     """
 
     HELP_TITLE = "Servers that are not set up"
+    HELP_TOPIC = "safety"
     CSS_PATH = "trust_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Choose", id="trust.choose"),

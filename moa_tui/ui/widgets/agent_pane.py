@@ -26,6 +26,7 @@ class AgentPane(FramedPane):
     """Shows one call, running or over, and posts what the user wants done with it."""
 
     HELP_TITLE = "An agent's pane"
+    HELP_TOPIC = "steering"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "inspect", "Inspect", id="pane.inspect"),
         Binding("s", "stop_call", "Stop it", id="pane.stop"),
@@ -79,11 +80,18 @@ class AgentPane(FramedPane):
         self._can_change = can_change
         self.view: CallState | None = None
         self._kind: Kind = "text"
+        self._layer_name = ""
         self._cursor: TextCursor | None = None
         self._now = 0.0
 
-    def show_call(self, view: CallState, kind: Kind) -> None:
-        """Show another call, or the other of its texts, from its beginning."""
+    def show_call(self, view: CallState, kind: Kind, layer_name: str = "") -> None:
+        """Show another call, or the other of its texts, from its beginning.
+
+        A `layer_name` is put before the call's name.
+        """
+        if layer_name != self._layer_name:
+            self._layer_name = layer_name
+            self.draw_frame()
         if view is self.view and kind == self._kind:
             return
         self.view, self._kind = view, kind
@@ -105,7 +113,9 @@ class AgentPane(FramedPane):
 
     def draw_frame(self) -> None:
         if (view := self.view) is not None:
-            self.show_frame(view.label, view.state_words, view.numbers(self._now), view.state)
+            self.show_frame(
+                view.label_in(self._layer_name), view.state_words, view.numbers(self._now), view.state
+            )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A call can be stopped while it runs; its answer can be edited or used once it is written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.text.safe import one_line, without_controls
-from moa_tui.text.wording import GLYPHS, money
+from moa_tui.text.wording import GLYPHS, money, price
 from moa_tui.ui.run.follower import AnswerCursor
 from moa_tui.ui.widgets.framed_pane import FramedPane
 
@@ -69,7 +69,11 @@ class AnswerPane(FramedPane):
             usage = run.outcome.usage
             estimated = "~" if usage.estimated else ""
             tokens = usage.prompt_tokens + usage.completion_tokens
-            return [f"{run.outcome.seconds:.1f} s", money(run.outcome.cost), f"{estimated}{tokens:,} tok"]
+            return [
+                f"{run.outcome.seconds:.1f} s",
+                price(run.outcome.cost, is_local=run.outcome.local),
+                f"{estimated}{tokens:,} tok",
+            ]
         return [f"{run.now:.0f} s", *([money(run.cost)] if run.cost else []), f"~{run.tokens:,} tok written"]
 
     @property

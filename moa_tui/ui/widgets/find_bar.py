@@ -50,6 +50,9 @@ class FindBar(Horizontal):
     class Closed(Message):
         """The search is over."""
 
+    last_text = ""
+    """The text that was searched for last."""
+
     def compose(self) -> ComposeResult:
         yield Static("Find", markup=False)
         yield Input(
@@ -68,6 +71,7 @@ class FindBar(Horizontal):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
+        self.last_text = event.value or self.last_text
         self.post_message(self.Step(event.value, 0))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import work
 from textual.binding import Binding
@@ -10,9 +10,9 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
-from moa_tui.ui.rows import markdown_rows
+from moa_tui.ui.rows import markdown_rows, passage
 from moa_tui.ui.rows.layout_thread import on_layout_thread
-from moa_tui.ui.rows.rows_widget import RowsWidget
+from moa_tui.ui.rows.rows_widget import SIDEWAYS_KEYS, RowsWidget
 from moa_tui.ui.rows.text_rows import GrowingText, extract
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown", "page_down", "Page down", id="text.page_down", show=False),
         Binding("home", "scroll_home", "To the beginning", id="text.home", show=False),
         Binding("end", "scroll_end", "To the end", id="text.end", show=False),
+        *SIDEWAYS_KEYS,
     ]
     DEFAULT_CSS = """
     LiveText {
@@ -52,7 +53,10 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._is_markdown = False
         self._follows_end = True
         self._has_given_rows = False
+        self._passage: tuple[int, int] | None = None
+        """Where the marked passage of the text begins and ends, in characters."""
         self._thumb = (0, 0, 0)
+        self._place: _Place | None = None
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -67,6 +71,11 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         """The whole text, as it was given."""
         return self._text.source
 
+    @property
+    def is_read_back(self) -> bool:
+        """True while the reader has scrolled to the middle of the text."""
+        return not self._follows_end and 0 < self.scroll_y < len(self._text.rows) - self.size.height
+
     def append(self, text: str) -> None:
         """Add `text` to what is shown, without Markdown."""
         first_changed = self._text.append(text)
@@ -77,7 +86,11 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         """Show another text, as Markdown or as plain lines. `follow` scrolls to its end as it grows."""
         self._is_markdown = markdown
         self._follows_end = follow
+        self._passage, self.found = None, {}
         self._has_given_rows = False
+        self._place = None
+        if text != self._text.source:
+            self.unscroll()
         if text != self._text.source or self._text.rendered_characters or self._text.is_preview:
             self._text.replace(text)
             self._rendered = markdown_rows.Rendered()
@@ -86,6 +99,25 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         if not follow:
             self.scroll_to(y=0, animate=False)
         self._lay_out()
+
+    def mark(self, start: int, end: int) -> None:
+        """Mark the passage of the text from character `start` to `end`, and scroll to it.
+
+        Where the text is being rendered, that is done once it is; and anew in another width.
+        """
+        self._passage = (start, end)
+        self._show_passage()
+
+    def _show_passage(self) -> None:
+        if self._passage is None or not self._text.width:
+            return
+        is_rendered = bool(self._text.rendered_characters)
+        parts = passage.places_of(self.rows, self.source, *self._passage, is_markdown=is_rendered)
+        self.found = {row: [(start, end)] for row, start, end in parts}
+        self.forget()
+        first = parts[0][0] if parts else passage.nearest_row(self.rows, self.source, self._passage[0])
+        self.scroll_to(y=max(0, first - self.size.height // 3), animate=False)
+        self.refresh()
 
     def finish(self, text: str) -> None:
         """Show the complete `text` as Markdown, and keep the reader's place in it."""
@@ -126,7 +158,10 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         self._rendered = rendered
         self._text.show_rendered(len(source), rendered.rows)
         self.forget()
+        if self._place is not None and self._place.row_now == self.scroll_y:
+            self._return_to_place()
         self._update_height()
+        self._show_passage()
         self.draw_thumb()
 
     def _update_height(self, first_changed: int = 0) -> None:
@@ -185,6 +220,7 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self) -> None:
         width = self.scrollable_content_region.width
         if width and width != self._text.width:
+            self._remember_place()
             if self._has_given_rows:
                 self._text.width = width
             elif self._is_markdown:
@@ -192,8 +228,30 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
                 self._lay_out()
             else:
                 self._text.resize(width)
+                self._return_to_place()
             self.forget()
+            self._update_height()
+            self._show_passage()
         self._update_height()
+
+    def _remember_place(self) -> None:
+        """Note which letter is in the first row, unless it is still the one of an earlier width."""
+        if self._follows_end or not self.scroll_y:
+            self._place = None
+        elif self._place is None or self._place.row_now != self.scroll_y:
+            rows, row = self._text.rows, self.scroll_offset.y
+            self._place = _Place(sum(map(_letters, rows[:row])), self._text.width, row, row)
+
+    def _return_to_place(self) -> None:
+        """Scroll to the letter that was in the first row before the width changed."""
+        if self._place is None:
+            return
+        letters_above, width, row, _ = self._place
+        if width != self._text.width:
+            row = _row_of(letters_above, self._text.rows)
+        self.set_reactive(Widget.virtual_size, Size(self._text.width, len(self._text.rows)))
+        self.scroll_to(y=row, animate=False, force=True, immediate=True)
+        self._place = self._place._replace(row_now=self.scroll_y)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         # Textual's own method is left out on purpose: it draws the scrollbar at each step.
@@ -204,3 +262,30 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         return self.paint(y + int(self.scroll_offset.y), self.size.width)
+
+
+class _Place(NamedTuple):
+    """A reader's place in a text, while its width changes and until he scrolls."""
+
+    letters_above: int
+    width: int
+    row: int
+    """The first row in view, at that width."""
+    row_now: float
+    """The first row in view at the present width."""
+
+
+def _letters(row: Row) -> int:
+    """How many letters a row has. Those of a text are the same at every width, but for layout."""
+    text = row.content.plain
+    return len(text) - text.count(" ")
+
+
+def _row_of(letters_above: int, rows: Sequence[Row]) -> int:
+    """The row with the letter that has so many others above it."""
+    above = 0
+    for number, row in enumerate(rows):
+        above += _letters(row)
+        if above > letters_above:
+            return number
+    return max(0, len(rows) - 1)

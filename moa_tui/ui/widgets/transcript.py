@@ -11,6 +11,7 @@ from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
+from moa_tui.ui.run import room
 from moa_tui.ui.run.turn_search import occurrences
 from moa_tui.ui.widgets.turn_entry import TurnEntry
 from moa_tui.ui.widgets.turn_view import TurnView
@@ -31,6 +32,8 @@ _MOST_ROWS = 10_000
 _FEWEST_MOUNTED = 2
 # Rows that a turn in view may have drawn before those that are not in view are dropped.
 _MOST_DRAWN = 1_000
+# A turn has rows for a prompt and for how its run stands, with a blank row behind, and a margin beside them.
+_FEWEST_TURN_ROWS, _TURN_MARGIN = 6, 3
 _LONGEST_SEARCH_SECONDS = 0.01  # until others have their turn
 _NO_PLACES: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
@@ -54,8 +57,20 @@ class Transcript(VerticalScroll, can_focus=False):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        on_end_seen: Callable[[Turn, RunView], None] | None = None,
+        on_left_out: Callable[[RunView], None] | None = None,
+        id: str | None = None,
+    ) -> None:
+        """`on_end_seen` is called when a turn that is over has first come into view.
+
+        `on_left_out` is called when the user wants to see what the answer of a turn's run left out.
+        """
         super().__init__(id=id)
+        self._on_end_seen = on_end_seen
+        self._on_left_out = on_left_out
         self._entries: list[TurnEntry] = []
         self._first = self._last = 0
         self._generation = 0
@@ -67,6 +82,16 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def on_mount(self) -> None:
         self.anchor()
+
+    def on_turn_view_end_seen(self, event: TurnView.EndSeen) -> None:
+        event.stop()
+        if self._on_end_seen is not None:
+            self._on_end_seen(event.turn, event.run)
+
+    def on_turn_view_left_out_requested(self, event: TurnView.LeftOutRequested) -> None:
+        event.stop()
+        if self._on_left_out is not None:
+            self._on_left_out(event.run)
 
     @property
     def views(self) -> list[TurnView]:
@@ -82,6 +107,18 @@ class Transcript(VerticalScroll, can_focus=False):
     def last_run(self) -> RunView | None:
         """The newest turn's run."""
         return self._entries[-1].run if self._entries else None
+
+    def need(self, most: int) -> room.Need:
+        """The rows of the newest turn, and of all turns as far as they are no more than `most` rows."""
+        newest = whole = 0
+        for view in reversed(self.views):
+            if not view.rows and self.size.width > _TURN_MARGIN:
+                view.lay_out(self.size.width - _TURN_MARGIN)
+            rows = max(_FEWEST_TURN_ROWS, len(view.rows) + 1)
+            newest, whole = newest or rows, whole + rows
+            if whole > most:
+                break
+        return room.Need(newest, whole, grows=bool(self.views and self.views[-1].answer))
 
     def turn_of(self, run: RunView) -> Turn | None:
         """The turn of a run that is shown here; None for any other run."""
@@ -315,17 +352,27 @@ class Transcript(VerticalScroll, can_focus=False):
         self.page(1)
 
     def page(self, step: int) -> None:
-        """Scroll by as many rows as are in view. `step` is -1 or 1.
+        """Scroll by as many rows as are in view. `step` is -1 or 1."""
+        self.scroll_pages(step)
 
-        It scrolls immediately, because later would be after the handling of the next key.
-        """
-        rows = step * self.scrollable_content_region.height
+    def scroll_pages(self, pages: float) -> None:
+        """Scroll by so many times the rows that are in view; up where it is negative."""
+        self.scroll_rows(int(pages * self.scrollable_content_region.height))
+
+    def scroll_rows(self, rows: int) -> None:
+        """Scroll by so many rows, immediately, because later would be after the handling of the next key."""
         self.scroll_to(y=self.scroll_target_y + rows, animate=False, immediate=True)
 
     async def action_newest(self) -> None:
         """Scroll to the end of the conversation, and stay there."""
         await self.show_around(len(self._entries) - 1)
         self.anchor()
+
+    def turn_at(self, part: float) -> TurnView | None:
+        """The turn at that part of the view, 0 being its first row and 1 its last."""
+        row = self.scroll_offset.y + int(part * (self.scrollable_content_region.height - 1))
+        above = [view for view in self.views if view.virtual_region.y <= row]
+        return above[-1] if above else next(iter(self.views), None)
 
     async def focus_turn(self, step: int) -> None:
         """Focus the turn before (-1) or after (1) the focused one; where none is, -1 is the newest."""
@@ -381,8 +428,11 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _show_occurrence(self, view: TurnView, text: str, place: int) -> None:
         """Mark `text` in a turn, and scroll to its occurrence number `place` from the end."""
-        rows = view.mark_occurrences(text)
-        row = rows[-1 - min(place, len(rows) - 1)] if rows else 0
+        places = view.mark_occurrences(text)
+        row = 0
+        if places:
+            row, start, end = places[-1 - min(place, len(places) - 1)]
+            view.show_in_window(row, start, end)
         self.release_anchor()
 
         def scroll() -> None:

@@ -12,8 +12,8 @@ from textual.message import Message
 
 from moa_tui.ui.rows import markdown_rows
 from moa_tui.ui.rows.layout_thread import on_layout_thread
-from moa_tui.ui.rows.rows_widget import MARKS, RowsWidget
-from moa_tui.ui.rows.text_rows import MOST_SHOWN, GrowingText, Row, find
+from moa_tui.ui.rows.rows_widget import MARKS, SIDEWAYS_KEYS, RowsWidget
+from moa_tui.ui.rows.text_rows import MOST_SHOWN, GrowingText, Row, blocks_in, find
 from moa_tui.ui.run.follower import AnswerCursor, Appended, Begun, Whole
 from moa_tui.ui.run.turn_rows import outcome_rows, progress_rows, prompt_rows
 from moa_tui.ui.terminal.message import frozen_message
@@ -40,6 +40,7 @@ class TurnView(RowsWidget, can_focus=True):
     """
 
     HELP_TITLE = "A turn"
+    HELP_TOPIC = "steering"
     # A click is for selecting text; the keys stay with the prompt.
     FOCUS_ON_CLICK = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -47,11 +48,13 @@ class TurnView(RowsWidget, can_focus=True):
         Binding("y", "copy_answer", "Copy answer", id="turn.copy"),
         Binding("c", "copy_code", "Copy code", id="turn.copy_code"),
         Binding("o", "links", "Links", id="turn.links"),
+        Binding("l", "left_out", "Left out", id="turn.left_out"),
         Binding("e", "expand", "Whole prompt", id="turn.expand", show=False),
         Binding("left", "alternative(-1)", "Alternative before", id="turn.alternative_before", show=False),
         Binding("right", "alternative(1)", "Alternative after", id="turn.alternative_after", show=False),
         Binding("b", "branch", "Ask in another way", id="turn.branch", show=False),
         Binding("f", "fork", "Fork from here", id="turn.fork", show=False),
+        *SIDEWAYS_KEYS,
     ]
     DEFAULT_CSS = """
     TurnView {
@@ -63,6 +66,19 @@ class TurnView(RowsWidget, can_focus=True):
     @frozen_message
     class PanesRequested(Message):
         """The user wants to see the panes of this turn's run, or to close them."""
+
+        run: RunView
+
+    @frozen_message
+    class EndSeen(Message):
+        """The turn is over, and a part of it has come into view for the first time."""
+
+        turn: Turn
+        run: RunView
+
+    @frozen_message
+    class LeftOutRequested(Message):
+        """The user wants to see what the answer of this turn's run left out."""
 
         run: RunView
 
@@ -106,6 +122,7 @@ class TurnView(RowsWidget, can_focus=True):
         self._rows: list[Row] = []
         self._frame_lines: list[str] = []
         self._is_rendering = False
+        self._was_end_seen = False
         self._next_block_search = 0
         """Characters of the answer at which its whole blocks are looked for again."""
 
@@ -167,6 +184,7 @@ class TurnView(RowsWidget, can_focus=True):
         match self._cursor.news():
             case Begun(text):
                 self._answer.replace(text)
+                self.unscroll()
                 self._next_block_search = 0
                 changed = len(self._above)
                 self._render_whole_blocks()
@@ -196,23 +214,26 @@ class TurnView(RowsWidget, can_focus=True):
         if end > start:
             self._start_rendering(end)
 
-    def mark_occurrences(self, text: str) -> list[int]:
-        """Mark every occurrence of `text` and return their first rows; without text, remove the marks."""
-        first_rows: list[int] = []
+    def mark_occurrences(self, text: str) -> list[tuple[int, int, int]]:
+        """Mark every occurrence of `text`; without text, remove the marks.
+
+        Returns where each of them begins: its first row, and its start and end in this row.
+        """
+        beginnings: list[tuple[int, int, int]] = []
         marks: dict[int, list[tuple[int, int]]] = {}
         if text:
             self.whole_prompt = self.whole_prompt or text.casefold() in self.turn.prompt.casefold()
             self._frame(self._answer.width)
             self._redraw()
             for occurrence in find(self._rows, text):
-                first_rows.append(occurrence[0][0])
+                beginnings.append(occurrence[0])
                 for row, start, end in occurrence:
                     marks.setdefault(row, []).append((start, end))
         if marks or self.found:
             self.found = marks
             self.forget()
             self.refresh()
-        return first_rows
+        return beginnings
 
     def _redraw(self, changed: int = 0) -> None:
         """Redraw the rows from `changed` on. The screen is laid out only where the number of rows changed."""
@@ -243,7 +264,9 @@ class TurnView(RowsWidget, can_focus=True):
             earlier = markdown_rows.Rendered(
                 answer.rows[: answer.rendered_rows], self._rendered.code, self._rendered.links
             )
-        rendered = await on_layout_thread(markdown_rows.render, piece, width, len(earlier.code))
+        rendered = await on_layout_thread(
+            markdown_rows.render, piece, width, len(earlier.code), blocks_in(earlier.rows)
+        )
         self._is_rendering = False
         if width != answer.width or answer.source[start:end] != piece:
             return
@@ -280,6 +303,9 @@ class TurnView(RowsWidget, can_focus=True):
         return len(self._rows)
 
     def render_line(self, y: int) -> Strip:
+        if self.run.over and not self._was_end_seen:
+            self._was_end_seen = True
+            self.post_message(self.EndSeen(self.turn, self.run))
         return self.paint(y, self.size.width)
 
     def action_panes(self) -> None:
@@ -290,6 +316,9 @@ class TurnView(RowsWidget, can_focus=True):
 
     def action_copy_code(self) -> None:
         self.post_message(self.CopyRequested("\n\n".join(self.code)))
+
+    def action_left_out(self) -> None:
+        self.post_message(self.LeftOutRequested(self.run))
 
     def action_links(self) -> None:
         self.post_message(self.LinksRequested(self._rendered.links))

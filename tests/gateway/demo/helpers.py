@@ -9,11 +9,13 @@ from moa_tui.engine.layer import Layer
 from moa_tui.engine.tasks import Reference, prepare
 from moa_tui.engine.values import CallId, Chunk, Finish, Message
 from moa_tui.gateway.demo import stream
+from moa_tui.gateway.demo.writing import write
 
 MANNERS = ("demo/terse", "demo/thorough", "demo/sceptic", "demo/coder")
 
 
 PROMPT = "How do I keep a sourdough starter alive in summer?"
+OLLAMA = "How do I use my own Ollama?"
 
 
 DRAFTS = (
@@ -79,3 +81,10 @@ def own_quotes(text: str) -> list[str]:
 def asked_to(task: str, *drafts: Reference, **settings: object) -> tuple[Message, ...]:
     layer = Layer.model_validate({"agents": ["any"], "task": task, **settings})
     return prepare(CallId(2, 1), agent(), layer, asked(), drafts).messages
+
+
+def answered_by_all(prompt: str, messages: tuple[Message, ...] | None = None) -> tuple[Message, ...]:
+    """What an aggregator is sent behind a layer of all manners, which were sent `messages` or the prompt."""
+    drafts = (write(agent(model), messages or asked(prompt))[1] for model in MANNERS)
+    references = [Reference(model, text) for model, text in zip(MANNERS, drafts, strict=True)]
+    return with_drafts(*references, prompt=prompt)

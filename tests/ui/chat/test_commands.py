@@ -381,6 +381,7 @@ async def test_cost_says_what_the_conversation_has_taken() -> None:
         await bench.ask()
         await bench.submit("/cost")
         await bench.until_told("45 tokens, $0.0030; prices that are unknown are not in it")
+        await bench.until_told("judge: 1 call, 15 tokens, $0.0010")
 
 
 @command("cost")

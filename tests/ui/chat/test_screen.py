@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from moa_tui.engine.values import CallId, Chunk
 from moa_tui.errors import ModelError
+from moa_tui.settings import paths, screen_choices
 from moa_tui.settings.config import Settings
 from moa_tui.ui import keymap
 from moa_tui.ui.app import MoaApp
@@ -386,18 +387,64 @@ async def test_a_letter_that_a_pane_or_a_turn_has_no_use_for_is_typed_into_the_p
 
 
 @key("run.panes")
-async def test_ctrl_l_shows_the_panes_with_the_focus_in_them_and_hides_them_again() -> None:
-    async with chat_app() as bench:
+async def test_ctrl_l_goes_through_the_ways_to_divide_the_room() -> None:
+    async with chat_app(size=(120, 40)) as bench:
         await bench.press("ctrl+l")
         assert not bench.is_open
         await bench.ask()
         bench.screen.view.open_panel(False)
+        chat = bench.screen.query_one("#chat")
         await bench.press("ctrl+l")
         assert bench.is_open
+        assert bench.screen.view.body.mode == "automatic", "closed panes open as they were"
         await wait_until(lambda: bench.panel.has_focus_within)
         await bench.press("ctrl+l")
+        await bench.until_shown("half the screen")
+        assert abs(chat.region.height - bench.panel.region.height) <= 1
+        await bench.press("ctrl+l")
+        await bench.until_shown("panes alone")
+        assert not chat.display
+        assert bench.panel.region.height == bench.screen.view.body.region.height
+        await bench.press("ctrl+l")
         assert not bench.is_open
+        assert chat.region.height == bench.screen.view.body.region.height
         assert bench.prompt.has_focus
+        await bench.until_told("the panes stay closed")
+        await bench.ask("again")
+        assert not bench.is_open
+        await bench.press("ctrl+l")
+        assert bench.is_open
+        assert bench.screen.view.body.mode == "automatic"
+
+
+async def test_the_way_to_divide_the_room_is_kept_and_the_config_is_left_alone() -> None:
+    async with chat_app(size=(120, 40)) as bench:
+        await bench.ask()
+        await bench.press("ctrl+l", "ctrl+l")
+        await wait_until(lambda: screen_choices.read_room() == "half")
+    assert not paths.config_file().exists()
+    async with chat_app(size=(120, 40)) as bench:
+        await wait_until(lambda: bench.screen.view.body.mode == "half")
+
+
+@pytest.mark.parametrize("kept", ["", "sideways\n", "\0" * 100_000])
+async def test_a_kept_way_that_is_none_is_left_alone(kept: str) -> None:
+    paths.write_private(screen_choices.room_file(), kept)
+    async with chat_app(size=(120, 40)) as bench:
+        await bench.ask()
+        assert bench.screen.view.body.mode == "automatic"
+
+
+async def test_a_choice_that_cannot_be_kept_is_in_force_and_told_once() -> None:
+    paths.state_dir().write_text("a file is in the way")
+    async with chat_app(size=(120, 40)) as bench:
+        await bench.ask()
+        await bench.press("ctrl+l", "ctrl+l")
+        await bench.until_told("this choice is not kept")
+        assert bench.screen.view.body.mode == "half"
+        await bench.press("ctrl+l")
+        await bench.settle()
+        assert bench.notices.count("this choice is not kept") == 1
 
 
 @key("run.reasoning")
@@ -737,7 +784,7 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         # Escape stops the run, as long as there is one; and only what is over can be edited or used.
         over = {"Edit it", "Use as the answer"}
         held_up = {"Go on over the budget", "Write from all answers", "Tick points"}
-        assert known - offered == {"To the prompt", *over, *held_up}
+        assert known - offered == {"To the prompt", "Back from the zoom", *over, *held_up}
         await bench.press("ctrl+p")
         palette = bench.app.screen
         assert isinstance(palette, CommandPalette)

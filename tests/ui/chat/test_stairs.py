@@ -60,14 +60,15 @@ async def test_the_answer_grows_in_the_chat_while_the_panes_still_write(size: tu
         assert panel.has_class("-open")
         assert "The moa was a bird." in shown(app)
         assert "Proposer 1 writes." in shown(app)
-        assert "layer 1 of 2: 0 of 4 answers; writing the answer, part 1" in shown(app).splitlines()[-1]
+        words = "layer 1 of 2: 0 of 4 answers; writing the answer, part 1"
+        await wait_until(lambda: words in shown(app).splitlines()[-1])
         if size[0] > 80:
             assert all(f"Proposer {number} writes." in shown(app) for number in (1, 2, 3, 4))
         # The panes are left only when nobody writes in them any more.
         ended = [CallEnded(CallId(1, index), _reply(f"{index}", "whole")) for index in (1, 2, 3, 4)]
         await happen(pilot, [(5.0, event) for event in ended])
         assert panel.has_class("-open") == (size[0] >= 180)
-        assert "writing the answer, part 1" in shown(app).splitlines()[-1]
+        await wait_until(lambda: "● writing the answer, part 1" in shown(app).splitlines()[-1])
 
 
 async def test_by_the_keys_that_exist_the_answer_or_the_panes_have_the_screen() -> None:
@@ -76,7 +77,7 @@ async def test_by_the_keys_that_exist_the_answer_or_the_panes_have_the_screen() 
     async with app.run_test(size=(80, 24)) as pilot:
         await ask(pilot)
         await happen(pilot, both_write(STAIRS))
-        await pilot.press("ctrl+l")
+        await pilot.press("ctrl+l", "ctrl+l", "ctrl+l")
         assert not chat_screen(app).view.panel.has_class("-open")
         await pilot.press("ctrl+l")
         await pilot.pause()

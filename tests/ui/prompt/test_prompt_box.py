@@ -6,17 +6,21 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 from textual.app import App
 from textual.widgets import Static
 
+from moa_tui.chat.commands import CommandHint
 from moa_tui.ui.prompt import prompt_box
 from moa_tui.ui.prompt.prompt_box import Chips, PromptBox
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.app import ComposeResult
+    from textual.pilot import Pilot
 
     from moa_tui.chat.attachments import Attachment
 
@@ -251,3 +255,124 @@ async def test_a_file_that_is_read_for_long_is_told_of(folder: Path, monkeypatch
         may_end.set()
         await wait_until(lambda: app.sent)
         await wait_until(lambda: app.chips == "")
+
+
+# Files that are dropped on the terminal
+
+
+async def drop(app: Host, pilot: Pilot[None], text: str) -> None:
+    """Paste `text` as a terminal does, and wait for the question."""
+    app.post_message(events.Paste(text))
+    await pilot.pause()
+    await wait_until(lambda: "Attach" in app.chips)
+
+
+@key("prompt.complete")
+async def test_tab_attaches_a_dropped_file_and_typing_goes_on_behind_it(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press(*"see ")
+        await drop(app, pilot, f"'{folder}/two words.txt' ")
+        assert app.box.prompt.text == f"see '{folder}/two words.txt' "
+        assert app.chips.startswith("Attach two words.txt? Tab yes · shift+Tab always · Esc no")
+        await pilot.press("tab", *"now")
+        assert app.box.prompt.text == 'see @"two words.txt" now'
+        await wait_until(lambda: "✓ two words.txt" in app.chips)
+        assert "Attach" not in app.chips
+        await pilot.press("enter")
+        await wait_until(lambda: app.sent)
+        assert app.sent[0][0].endswith("File `two words.txt`:\n\n```\ntwo words\n```")
+
+
+@key("prompt.close_completions")
+async def test_esc_leaves_the_path_as_text(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await drop(app, pilot, f"{folder}/notes.md")
+        await pilot.press("escape")
+        await wait_until(lambda: app.chips == "")
+        await pilot.press("enter")
+        await wait_until(lambda: app.sent)
+        assert app.sent[0][0] == f"{folder}/notes.md"
+
+
+@key("prompt.attach_always")
+async def test_whoever_wants_it_always_is_not_asked_again(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await drop(app, pilot, f"file://{folder}/notes.md\r\n")
+        await pilot.press("shift+tab")
+        await wait_until(lambda: app.box.prompt.text == "@notes.md ")
+        app.post_message(events.Paste(f"{folder}/two\\ words.txt"))
+        await wait_until(lambda: app.box.prompt.text == '@notes.md @"two words.txt" ')
+        assert "Attach" not in app.chips
+
+
+async def test_an_at_sign_that_was_typed_first_is_taken_for_the_mention(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.insert("see:@")
+        await drop(app, pilot, f"{folder}/notes.md ")
+        await pilot.press("tab")
+        assert app.box.prompt.text == "see: @notes.md "
+
+
+async def test_the_question_ends_with_the_text_that_it_is_about(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await drop(app, pilot, f"{folder}/notes.md")
+        await pilot.press("backspace")
+        await wait_until(lambda: app.chips == "")
+        assert not app.box.prompt.is_asked_to_attach
+
+
+async def test_a_dropped_file_that_cannot_be_attached_is_told_and_its_path_stays(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test():
+        app.post_message(events.Paste(f"'{folder}/binary'"))
+        await wait_until(lambda: "is a binary file" in app.notices)
+        assert app.box.prompt.text == f"'{folder}/binary'"
+        assert app.chips == ""
+
+
+async def test_other_pastes_ask_nothing(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        for text in ("notes.md", "/no/such/file", f"see {folder}/notes.md", "hello\nworld"):
+            app.post_message(events.Paste(text))
+            await pilot.pause()
+            await app.workers.wait_for_complete()
+            assert app.chips == ""
+        assert app.notices == ""
+
+
+async def test_a_path_behind_a_command_is_its_argument(folder: Path) -> None:
+    app = Host(folder)
+    app.box = PromptBox([CommandHint("export", "[PATH]", "write a file")], folder=folder)
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("/export ")
+        app.post_message(events.Paste(f"{folder}/notes.md"))
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        assert app.chips == ""
+
+
+@pytest.mark.parametrize("way", ["key", "paste"])
+async def test_an_empty_paste_says_what_to_do(folder: Path, way: str) -> None:
+    # Windows Terminal pastes nothing for a picture; other terminals leave ctrl+v to the program.
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        if way == "key":
+            await pilot.press("ctrl+v")
+        else:
+            app.post_message(events.Paste(""))
+        await wait_until(lambda: "Pictures cannot be sent" in app.notices)
+        assert app.box.prompt.text == ""
+
+
+async def test_ctrl_v_pastes_what_was_cut_here_without_a_word(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press(*"abc", "ctrl+x", "ctrl+v")
+        assert app.box.prompt.text.strip() == "abc"
+        assert app.notices == ""

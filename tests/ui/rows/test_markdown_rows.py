@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.style import Style
 
 from moa_tui.ui.rows.markdown_rows import Rendered, block_end, render
-from moa_tui.ui.rows.text_rows import CODE, Row, extract
+from moa_tui.ui.rows.text_rows import CODE, WIDEST, Row, extract
 
 
 def lines(source: str, width: int = 40) -> list[str]:
@@ -21,7 +21,8 @@ def lines(source: str, width: int = 40) -> list[str]:
 
 
 def widest(rendered: Rendered) -> int:
-    return max((cell_len(row.content.plain) for row in rendered.rows), default=0)
+    """The cells of the widest row that is not scrolled sideways."""
+    return max((cell_len(row.content.plain) for row in rendered.rows if row.block is None), default=0)
 
 
 def meta_of(rendered: Rendered, key: str) -> dict[str, Any]:
@@ -143,11 +144,37 @@ def test_an_unknown_language_is_plain_code() -> None:
     assert lines("```nosuchlanguage\nx\n```") == ["┌ nosuchlanguage copy", "│ x", "└"]
 
 
-def test_long_code_wraps_anywhere_and_is_copied_whole() -> None:
-    rendered = render("```\nabcdefgh ijk\n```", 8)
-    assert [row.content.plain for row in rendered.rows[1:-1]] == ["│ abcdef", "│ gh ijk"]
-    assert rendered.code == ["abcdefgh ijk"]
-    assert extract(rendered.rows, (1, 2), (2, 8)) == "abcdefgh ijk"
+def test_a_line_of_code_stays_one_row_whatever_the_width() -> None:
+    source = "> - ```py\n>   if a_long_name:\n>       return another_name\n>   ```"
+    for width in (4, 12, 80):
+        rendered = render(source, width)
+        rows = [row for row in rendered.rows if row.block is not None]
+        assert [row.content.plain[row.indent :] for row in rows] == [
+            "if a_long_name:",
+            "    return another_name",
+        ]
+        assert {row.block for row in rows} == {0}
+        assert rendered.code == ["if a_long_name:\n    return another_name"]
+
+
+def test_a_monstrous_line_of_code_is_cut_and_copied_whole() -> None:
+    code = "x" * (2 * WIDEST + 5)
+    rendered = render(f"```\n{code}\n```", 80)
+    assert [len(row.content) - row.indent for row in rendered.rows[1:-1]] == [WIDEST, WIDEST, 5]
+    assert extract(rendered.rows, (1, 2), (3, 7)) == code
+
+
+def test_markdown_in_a_code_block_is_prose_and_wraps_between_words() -> None:
+    rendered = render("```markdown\nsome longer words\n```", 14)
+    assert [row.content.plain for row in rendered.rows[1:-1]] == ["│ some longer", "│ words"]
+    assert extract(rendered.rows, (1, 2), (2, 7)) == "some longer words"
+
+
+def test_tables_and_code_blocks_count_on_from_the_first_number_given() -> None:
+    source = "|a|\n|-|\n|b|\n\n- list\n\n  ```\n  c\n  ```\n\n|d|\n|-|"
+    for width in (10, 80):
+        numbers = [row.block for row in render(source, width, 0, 7).rows if row.block is not None]
+        assert numbers == [7, 7, 7, 8, 9, 9]
 
 
 def test_the_copy_marks_count_on_from_the_first_number_given() -> None:
@@ -189,25 +216,44 @@ def test_a_wide_table_wraps_its_cells_and_its_columns_line_up() -> None:
     assert [line[:16].strip() for line in shown] == ["a", "─" * 16, "long words here", "in the cell", "y"]
 
 
-def test_a_table_without_room_is_written_cell_by_cell_behind_the_columns_names() -> None:
-    shown = lines("|a|b|c|d|\n|--|--|--|--|\n|123456|26666666|37777777|477777777|\n|1|2|3|4|", 20)
-    assert shown == [
-        "a: 123456",
-        "b: 26666666",
-        "c: 37777777",
-        "d: 477777777",
-        "",
-        "a: 1",
-        "b: 2",
-        "c: 3",
-        "d: 4",
+def test_a_table_whose_words_have_no_room_is_as_wide_as_it_would_be() -> None:
+    source = "|model|context window|price|\n|--|--|--|\n|alpha-large|128,000 tokens|$3.00|"
+    as_wide_as_it_is = [
+        "model       │ context window │ price",
+        "────────────┼────────────────┼──────",
+        "alpha-large │ 128,000 tokens │ $3.00",
     ]
+    assert lines(source, 20) == lines(source, 36) == as_wide_as_it_is
+    assert lines(source, 35)[0] == "model       │ context       │ price"
+
+
+def test_a_long_text_in_a_table_that_has_no_room_is_wrapped_all_the_same() -> None:
+    sentence = "This is a sentence that is far too long to stand on one line of a cell."
+    shown = lines(f"|a|b|\n|--|--|\n|{'y' * 25}|{sentence}|", 30)
+    assert [line[28:] for line in shown[2:]] == [
+        "This is a sentence that is far too long",
+        "to stand on one line of a cell.",
+    ]
+
+
+def test_a_very_long_word_does_not_make_a_table_wide() -> None:
+    address = "https://example.org/" + "x" * 200
+    source = f"|a|b|\n|--|--|\n|1|{address}|"
+    assert max(map(len, lines(source, 40))) == 40
+    assert max(map(len, lines("|a|b|\n|--|--|\n|1|" + "日本語の文章" * 20 + "|", 40))) == 40
+
+
+def test_a_table_of_very_many_columns_is_written_cell_by_cell_behind_the_columns_names() -> None:
+    names = [f"n{number}" for number in range(300)]
+    shown = lines(f"|{'|'.join(names)}|\n{'|-' * 300}|\n{'|x' * 300}|\n{'|y' * 300}|", 80)
+    assert shown[:2] == ["n0: x", "n1: x"]
+    assert shown[299:302] == ["n299: x", "", "n0: y"]
 
 
 def test_a_cell_may_have_several_lines() -> None:
     source = "| h | i |\n|---|---|\n| one<br>two | x |\n"
     assert lines(source) == ["h   │ i", "────┼──", "one │ x", "two │"]
-    assert lines("|a|b|c|\n|-|-|-|\n|one<br>two|x|y|", 8) == ["a: one", "two", "b: x", "c: y"]
+    assert lines("|a|b|c|\n|-|-|-|\n|one<br>two|x|y|", 8)[2:] == ["one │ x │ y", "two │   │"]
 
 
 def test_a_formula_of_several_lines_keeps_them() -> None:
@@ -448,7 +494,7 @@ def test_looking_for_an_end_goes_on_from_where_the_last_one_was() -> None:
 
 
 def test_a_long_name_of_a_column_is_cut_where_it_stands_before_each_cell() -> None:
-    table = f"|{'x' * 100}|b|c|d|e|f|\n|{'-|' * 6}\n" + "|1|2|3|4|5|6|\n" * 2
+    table = f"|{'x' * 100}|b|{'c|' * 300}\n{'|-' * 302}|\n" + f"|1|2|{'3|' * 300}\n" * 2
     texts = [row.content.plain for row in render(table, 20).rows]
     assert "".join(texts[:2]) == "x" * 39 + "…"
     assert texts[2] == ": 1"

@@ -42,7 +42,7 @@ def plain(rows: list[Row]) -> list[str]:
 
 def drawn(rows: list[Row]) -> list[tuple[object, ...]]:
     """Everything a row is made of: contents are equal to each other by their text alone."""
-    return [(row.content.plain, row.content.spans, row.join, row.indent) for row in rows]
+    return [(row.content.plain, row.content.spans, row.join, row.indent, row.block) for row in rows]
 
 
 # --- cuts ------------------------------------------------------------------------------------------------
@@ -250,7 +250,29 @@ def grown(text: str, width: int) -> GrowingText:
 
 @given(TEXTS, WIDTHS)
 def test_no_row_of_a_growing_text_is_wider_than_the_width(text: str, width: int) -> None:
-    assert all(cell_len(row.content.plain) <= width for row in grown(text, width).rows)
+    rows = grown(text, width).rows
+    assert all(cell_len(row.content.plain) <= width for row in rows if row.block is None)
+
+
+def test_what_is_still_written_of_code_or_a_table_is_not_wrapped() -> None:
+    growing = grown("some words\n| a | b |\n|---|\n| long cell |\nwords\n```py\nif long_name:\n| x", 8)
+    assert [(row.content.plain, row.block) for row in growing.rows] == [
+        ("some", None),
+        ("words", None),
+        ("| a | b |", 0),
+        ("|---|", 0),
+        ("| long cell |", 0),
+        ("words", None),
+        ("```py", None),
+        ("if long_name:", 1),
+        ("| x", 1),
+    ]
+    growing.append("\n```\n|x| is no table")
+    assert plain(growing.rows)[-3:] == ["```", "|x| is", "no table"]
+    growing.append("\n```md\n| long words\n```\n```\n| long words")
+    assert plain(growing.rows)[-6:] == ["```md", "| long", "words", "```", "```", "| long words"]
+    growing.show_rendered(11, [Row(Content("above"), block=4)])
+    assert [row.block for row in growing.rows][:5] == [4, 5, 5, 5, None]
 
 
 @given(TEXTS, WIDTHS, st.lists(st.integers(0, 200), max_size=12))

@@ -51,7 +51,8 @@ async def test_diversity_and_novelty_come_with_what_they_mean_and_nothing_is_cal
     text = " ".join(" ".join(lines(state)).split())
     assert "diversity 1.00 how differently" in text
     assert "novelty 0 % the share" in text
-    assert "overlap of wording, not cause" in text
+    assert "overlap of wording, not cause: it does not tell whose answer was read" in text
+    assert "On 805 real prompts" in text
 
 
 async def test_an_agent_whose_answer_was_not_passed_on_is_named() -> None:

@@ -355,3 +355,20 @@ async def test_scrolling_through_a_long_text_keeps_few_of_its_drawn_rows(app: Ho
             app.text.scroll_to(y=y, animate=False, immediate=True)
             assert drawn(app.text)[0] == f"line {y + 1}"
         assert len(app.text._strips) <= 120
+
+
+@pytest.mark.parametrize("is_markdown", [False, True])
+async def test_the_readers_place_is_kept_when_the_width_changes_and_changes_back(is_markdown: bool) -> None:
+    text = "\n\n".join(f"Paragraph {number} {'with some words ' * 12}." for number in range(50))
+    app = Host()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.text.show(text, markdown=is_markdown)
+        await settled(pilot, app.text, plain(app.text)[0])
+        row = next(at for at, words in enumerate(plain(app.text)) if words.startswith("Paragraph 30"))
+        app.text.scroll_to(y=row, animate=False)
+        await wait_until(lambda: drawn(app.text)[0].startswith("Paragraph 30"))
+        for width in (90, WIDTH, 33, WIDTH):
+            await pilot.resize_terminal(width, HEIGHT)
+            await wait_until(lambda: drawn(app.text)[0].startswith("Paragraph 30"))
+        assert app.text.scroll_y == row
+        assert app.text.is_read_back

@@ -11,8 +11,12 @@ from moa_tui.engine import limits
 from moa_tui.engine.values import CallId
 from moa_tui.errors import ModelError
 from moa_tui.settings.config import Settings
+from moa_tui.ui.widgets import run_panel
 from tests.helpers import recipe, wait_until
+from tests.ui import room_pictures
 from tests.ui.chat_app import ALONE, FORBIDDEN, HOSTILE, TRIO, chat_app
+from tests.ui.fixed_chat import QUESTION, held_app
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from tests.ui.chat_app import Bench
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 WIDE = (120, 40)
 STAY = Settings(keep_panes_open=True)
 SIX = recipe(["a", "b", "c", "d", "e", "f"], ["judge"])
+FOUR = recipe(["a", "b", "c", "d"], ["judge"])
 
 
 @pytest.fixture
@@ -29,6 +34,51 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def names(bench: Bench) -> list[str]:
     return [pane.view.agent.name for pane in bench.panes if pane.view is not None]
+
+
+# What can be read
+
+
+@pytest.mark.parametrize(
+    ("size", "agents", "shown", "lines"),
+    [((80, 24), 4, 1, 10), ((120, 40), 2, 2, 20), ((120, 40), 4, 4, 10), ((120, 40), 6, 6, 10)],
+)
+async def test_the_panes_have_the_room_and_the_chat_keeps_the_question_and_the_state(
+    size: tuple[int, int], agents: int, shown: int, lines: int
+) -> None:
+    app = held_app()
+    async with app.run_test(size=size) as pilot:
+        await room_pictures.at_work(pilot, agents)
+        sight = room_pictures.sight(app)
+        assert len(sight.lines) == shown
+        assert min(sight.lines) >= lines
+        strips = app.screen._compositor.render_strips()
+        screen = "\n".join("".join(segment.text for segment in strip) for strip in strips)
+        assert all(word in screen for word in QUESTION.split())
+        assert f"layer 1 of 2: 0 of {agents} answers" in screen
+        assert "Ask anything" in screen
+
+
+async def test_panes_that_write_lay_nothing_out_anew() -> None:
+    gates = [asyncio.Event() for _ in range(4)]
+    pieces: list[Any] = ["a line\n" * 30]
+    for gate in gates:
+        pieces += [gate, "another line\n" * 5]
+    async with chat_app(FOUR, size=WIDE, **{name: [pieces] for name in "abcd"}) as bench:
+        await bench.submit("hi")
+        await bench.until_writing(*"abcd")
+        await wait_until(lambda: all(len(pane.rows) > 30 for pane in bench.panes))
+        await bench.settle()
+        regions = [pane.region for pane in bench.panes]
+        layouts: list[object] = []
+        bench.screen.screen_layout_refresh_signal.subscribe(bench.screen, layouts.append, immediate=True)
+        for number, gate in enumerate(gates[:3], 1):
+            bench.open(gate)
+            await wait_until(lambda n=number: all(len(pane.rows) > 30 + 5 * n for pane in bench.panes))
+        assert [pane.region for pane in bench.panes] == regions
+        assert not layouts
+        bench.open(gates[3])
+        await bench.until_idle()
 
 
 # Following
@@ -138,10 +188,10 @@ async def test_panes_keep_their_text_and_their_page_is_kept_in_range_when_the_te
         await bench.until_shown("from f", "a says 1")
         assert set(names(bench)) == set("abcdef")
         await bench.pilot.resize_terminal(60, 20)
-        await bench.settle()
-        assert len(bench.panes) == 1
+        await bench.until_shown("from f", "6 of 6")
+        assert names(bench) == ["f"], "the pane that has the focus stays in sight"
         await bench.pilot.resize_terminal(120, 30)
-        await bench.until_shown("1-3 of 6", "a says 1")
+        await bench.until_shown("from f", "d says 1")
         bench.open(gate)
         await bench.until_idle()
 
@@ -158,7 +208,7 @@ async def test_panes_opened_after_a_resize_fit_the_new_size() -> None:
         assert [pane.region.right for pane in bench.panes] == [80]
 
 
-# Folding
+# Folding all
 
 
 async def test_the_panes_fold_when_the_answer_begins() -> None:
@@ -220,7 +270,7 @@ async def test_beside_a_wide_chat_the_panes_stay() -> None:
         await bench.ask()
         assert bench.is_open
         await bench.until_shown("judge says 1")
-        assert bench.panel.region.x >= 90
+        assert bench.panel.region.x == 88
 
 
 async def test_one_agent_alone_needs_no_panes() -> None:
@@ -358,3 +408,152 @@ async def test_double_width_text_does_not_break_the_frames() -> None:
         assert {strip.cell_length for strip in strips} == {120}
         bench.open(gate)
         await bench.until_idle()
+
+
+# Zoom
+
+
+LONG = "\n\n".join(
+    f"Paragraph {number} of a text that is read, with words enough for some lines of a pane, "
+    f"whatever its width is at the moment."
+    for number in range(60)
+)
+
+
+@key("panel.zoom", "panel.unzoom")
+async def test_a_zoomed_pane_has_all_the_room_and_keeps_the_readers_place() -> None:
+    gate = asyncio.Event()
+    async with chat_app(FOUR, size=WIDE, b=[[LONG, gate]], a=[["x", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_writing("b")
+        pane = next(pane for pane in bench.panes if pane.view.agent.name == "b")
+        pane.focus()
+        await bench.until_shown("Paragraph 59")
+        await bench.press("home", *["pagedown"] * 3)
+        await bench.settle()
+        place, first_words = pane.scroll_y, pane.rows[int(pane.scroll_y)].content.plain
+        await bench.press("z")
+        await wait_until(lambda: pane.region.size == bench.screen.view.body.query_one("#grid").region.size)
+        await bench.settle()
+        assert bench.panes == [pane]
+        assert pane.region.width == 120
+        assert pane.region.height > 30
+        assert not bench.screen.query_one("#chat").display
+        assert first_words[:20] in pane.rows[int(pane.scroll_y)].content.plain
+        await bench.until_shown("z shows the others")
+        await bench.press("z")
+        await wait_until(lambda: len(bench.panes) == 4 and pane.region.width == 60)
+        await bench.settle()
+        assert pane.scroll_y == place
+        assert bench.screen.query_one("#chat").display
+        await bench.press("z")
+        await wait_until(lambda: bench.panes == [pane])
+        await bench.press("escape")
+        await wait_until(lambda: len(bench.panes) == 4)
+        assert bench.session.is_running, "the run was not stopped"
+        bench.open(gate)
+        await bench.until_idle()
+
+
+async def test_a_zoomed_pane_stays_while_the_run_goes_on_and_the_answer_is_not_hidden_by_it() -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    scripts: dict[str, Any] = {"one": [["from one", gates[0]]], "three": [["from three", gates[1]]]}
+    async with chat_app(TRIO, size=WIDE, **scripts) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("from one")
+        bench.panes[0].focus()
+        await bench.press("z")
+        bench.open(gates[0])
+        await bench.until_writing("three")
+        await bench.until_shown("from one", "L2 is at work, f follows")
+        bench.prompt.focus()
+        bench.open(gates[1])
+        await bench.until_idle()
+        await bench.until_shown("judge says 1")
+
+
+# Folding one pane
+
+
+async def test_a_pane_that_ended_early_is_a_line_until_it_has_the_focus_or_all_are_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = asyncio.Event()
+    error = ModelError("auth", "the key is wrong", 401)
+    scripts: dict[str, Any] = {"a": [["short"]], "b": [[error]], "c": [["x", gate]], "d": [["x", gate]]}
+    async with chat_app(FOUR, size=WIDE, settings=STAY, **scripts) as bench:
+        monkeypatch.setattr(run_panel, "_FOLDED_AFTER_SECONDS", 0.0)
+        await bench.submit("hi")
+        await wait_until(lambda: names(bench) == ["c", "d"])
+        await bench.until_shown("▸ 1 a ✓ done", "▸ 2 b ✗ failed: the key is wrong")
+        assert {pane.region.width for pane in bench.panes} == {60}
+        heights = [pane.region.height for pane in bench.panes]
+        assert min(heights) > 20, "those that write have the room"
+        bench.panes[1].focus()
+        await bench.press("tab")
+        await wait_until(lambda: names(bench) == ["a", "c", "d"])
+        assert bench.panes[0].has_focus
+        await bench.until_shown("short", "▸ 2 b ✗ failed")
+        await bench.press("tab", "tab", "tab")
+        await wait_until(lambda: names(bench) == ["a", "b", "c", "d"])
+        assert bench.panes[1].has_focus
+        for _ in range(3):
+            await bench.press("tab")
+        assert not bench.panel.has_focus_within, "Tab gets out of the panes"
+        await wait_until(lambda: names(bench) == ["c", "d"])
+        bench.prompt.focus()
+        bench.open(gate)
+        await bench.until_idle()
+        bench.panel.pick(1)
+        await wait_until(lambda: names(bench) == ["a", "b", "c", "d"])
+        assert "▸" not in bench.shown()
+
+
+async def test_a_text_that_is_scrolled_by_its_reader_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, end = asyncio.Event(), asyncio.Event()
+    async with chat_app(FOUR, size=WIDE, a=[[LONG, end]], b=[["x", gate]]) as bench:
+        monkeypatch.setattr(run_panel, "_FOLDED_AFTER_SECONDS", 0.0)
+        await bench.submit("hi")
+        await bench.until_shown("Paragraph 59")
+        pane = next(pane for pane in bench.panes if pane.view.agent.name == "a")
+        pane.scroll_to(y=20, animate=False)
+        await wait_until(lambda: pane.is_read_back)
+        bench.open(end)
+        await wait_until(lambda: names(bench) == ["a", "b"])
+        assert bench.panes[0] is pane
+        bench.open(gate)
+        await bench.until_idle()
+
+
+# Two layers
+
+
+async def test_the_layer_that_is_read_stands_beside_the_one_that_writes_where_there_is_room() -> None:
+    gate = asyncio.Event()
+    async with chat_app(TRIO, size=(200, 50), three=[["from three", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("from three", "one says 1", "two says 1", "L1.1 one ✓ done", "L2.1 three")
+        assert names(bench) == ["one", "two", "three", "four"]
+        read, writes = bench.panes[:2], bench.panes[2:]
+        assert max(pane.region.right for pane in read) <= min(pane.region.x for pane in writes)
+        await bench.pilot.resize_terminal(190, 50)
+        await wait_until(lambda: names(bench) == ["three", "four"])
+        await bench.pilot.resize_terminal(200, 50)
+        await wait_until(lambda: names(bench) == ["one", "two", "three", "four"])
+        bench.panes[3].focus()
+        await bench.press("left")
+        await wait_until(lambda: names(bench) == ["one", "two"])
+        bench.open(gate)
+        await bench.until_idle()
+
+
+async def test_beside_the_answer_stands_the_layer_that_it_is_made_from() -> None:
+    gate = asyncio.Event()
+    async with chat_app(TRIO, size=(220, 60), judge=[["the answer grows", gate]]) as bench:
+        await bench.submit("hi")
+        await bench.until_shown("the answer grows")
+        await wait_until(lambda: names(bench) == ["three", "four"])
+        assert bench.shown().count("the answer grows") == 1
+        bench.open(gate)
+        await bench.until_idle()
+        assert names(bench) == ["three", "four"]

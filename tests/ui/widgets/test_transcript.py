@@ -327,6 +327,16 @@ async def test_text_is_found_as_it_is_read_not_as_it_was_marked() -> None:
         assert await bench.transcript.find("**very**", 0) == (0, 0)
 
 
+async def test_what_is_found_outside_the_window_of_wide_code_is_scrolled_into_it() -> None:
+    line = f"{'-' * 100}1needle1{'-' * 100}2needle2{'-' * 50}"
+    async with chat_app(ALONE, alone=[[f"```\n{line}\n```"]]) as bench:
+        await bench.ask()
+        assert await bench.transcript.find("needle", 0) == (1, 2)
+        await bench.until_shown("-2needle2-")
+        assert await bench.transcript.find("needle", -1) == (2, 2)
+        await bench.until_shown("-1needle1-")
+
+
 @pytest.mark.parametrize("wanted", ["[/]", "(", "\\", ".*", "[bold]"])
 async def test_what_is_looked_for_is_no_pattern(wanted: str) -> None:
     async with chat_app(ALONE, alone=[["nothing"]]) as bench:

@@ -109,7 +109,10 @@ async def test_a_run_that_failed_has_an_error_of_every_line_and_no_answer() -> N
 
 async def test_notes_stand_under_the_numbers() -> None:
     async with chat_app(
-        recipe(["alone", "broken"], ["judge"]), broken=[[ModelError("server", "down", 400)]]
+        recipe(["alone", "broken"], ["judge"]),
+        alone=[["The same."]],
+        broken=[[ModelError("server", "down", 400)]],
+        judge=[["The same."]],
     ) as bench:
         await bench.ask()
         shown = plain(bench)
@@ -149,9 +152,7 @@ async def test_what_is_whole_is_laid_out_again_at_another_width_while_the_rest_i
 async def test_an_answer_is_laid_out_for_every_width_it_is_shown_at() -> None:
     words = " ".join(f"word{number}" for number in range(60))
     gate = asyncio.Event()
-    answer = (
-        f"{words}\n\n```python\nprint('a line of code that is wider than the smallest terminal is')\n```\n"
-    )
+    answer = f"{words}\n\n{words}\n"
     async with chat_app(ALONE, alone=[[answer, gate]]) as bench:
         await bench.submit("hi")
         await bench.until_writing("alone")
@@ -167,6 +168,37 @@ async def test_an_answer_is_laid_out_for_every_width_it_is_shown_at() -> None:
                 longest = max(row.content.cell_length for row in bench.turn.rows)
                 assert room - 12 < longest <= room
                 assert bench.turn.region.height == len(bench.turn.rows) + 1
+
+
+CODE = "abcdefghijklmnopqrstuvwxyz" * 5
+WIDE = f"Words.\n\n```\n{CODE}\n```\n\n| a | b |\n|---|---|\n" + f"| {'x' * 30} y | {'z' * 30} | " * 3
+
+
+async def test_wide_code_is_scrolled_by_keys_while_the_answer_is_written_and_when_it_is_whole() -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    half = WIDE.index("```\n\n")
+    async with chat_app(ALONE, alone=[[WIDE[:half], gates[0], WIDE[half:], gates[1]]]) as bench:
+        await bench.submit("hi")
+        await bench.until_shown(f"{CODE[:76]}›")
+        await bench.press("ctrl+up", "greater_than_sign")
+        await bench.until_shown(f"‹{CODE[39:114]}›")
+        bench.open(gates[0])
+        await bench.until_shown(f"│ ‹{CODE[39:112]}›")
+        bench.open(gates[1])
+        await bench.until_idle()
+        await bench.until_shown(f"│ ‹{CODE[39:112]}›")
+        await bench.press(*["less_than_sign"] * 3)
+        await bench.until_shown(f"│ {CODE[:74]}›")
+        await bench.press("y", "c")
+        await wait_until(lambda: bench.copied == [WIDE, CODE])
+
+
+async def test_the_keys_for_wide_text_are_letters_in_the_prompt() -> None:
+    async with chat_app(ALONE, alone=[[WIDE]]) as bench:
+        await bench.ask()
+        await bench.press("less_than_sign", "greater_than_sign")
+        assert bench.prompt.text == "<>"
+        assert f"{CODE[:74]}›" in bench.shown()
 
 
 async def test_an_answer_begun_anew_forgets_what_was_written() -> None:

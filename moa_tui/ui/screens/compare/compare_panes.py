@@ -32,6 +32,7 @@ class ComparePanes(GuardedScreen[None]):
     """Shows the agents of one run of a comparison, and follows them while they write."""
 
     HELP_TITLE = "A recipe's agents"
+    HELP_TOPIC = "steering"
     CSS_PATH = "compare_panes.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Back", id="compare.close_panes"),

@@ -41,6 +41,7 @@ class CompareScreen(GuardedScreen[None]):
     """Follows every run of a comparison, and lets the user choose an answer once there is one."""
 
     HELP_TITLE = "The comparison"
+    HELP_TOPIC = "steering"
     CSS_PATH = "compare_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(

@@ -49,6 +49,7 @@ class DiffScreen(GuardedScreen[None]):
     """Compares two calls of a run word by word, in two columns or, on a narrow terminal, in one."""
 
     HELP_TITLE = "Two answers compared"
+    HELP_TOPIC = "steering"
     CSS_PATH = "diff_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+o", "close", "Close", id="diff.close"),

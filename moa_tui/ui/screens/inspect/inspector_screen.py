@@ -53,6 +53,7 @@ class InspectorScreen(GuardedScreen[None]):
     """Shows one call of a run and follows the call while it writes; other calls are a key away."""
 
     HELP_TITLE = "Inspector"
+    HELP_TOPIC = "chat"
     CSS_PATH = "inspector_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+o", "close", "Close", id="inspector.close"),
@@ -81,8 +82,13 @@ class InspectorScreen(GuardedScreen[None]):
         *,
         copy: Callable[[str], None],
         stop_call: Callable[[CallId], None],
+        passage: tuple[int, int] | None = None,
     ) -> None:
-        """`copy` puts a text on the clipboard and notifies the user; `stop_call` ends a call of this run."""
+        """`copy` puts a text on the clipboard and notifies the user; `stop_call` ends a call of this run.
+
+        `passage` is where a passage of the call's answer begins and ends, in characters: it is marked, and in
+        view at first.
+        """
         super().__init__()
         self.run_state = run
         self.call = call
@@ -90,6 +96,7 @@ class InspectorScreen(GuardedScreen[None]):
         self.raw = False
         self._copy = copy
         self._stop_call = stop_call
+        self._passage = passage
         self._shown: object = None
         """What the body's rows were made from; None while the body shows the call's own text."""
         self._cursor = self._new_cursor()
@@ -168,6 +175,9 @@ class InspectorScreen(GuardedScreen[None]):
             case Whole(text) if cursor.has_text:
                 self._shown = None
                 self._show_whole(body, text)
+                if self._passage is not None and self.tab == "Answer":
+                    body.mark(*self._passage)
+                    self._passage = None
         if not cursor.has_text:
             self._show_note(body, silence(self.run_state, self._view, cursor.kind), width)
 

@@ -102,6 +102,7 @@ class TimelineScreen(GuardedScreen[None]):
     """Shows when each call of a run waited and wrote."""
 
     HELP_TITLE = "Timeline"
+    HELP_TOPIC = "speed"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+o", "dismiss", "Close", id="timeline.close"),
     ]
@@ -122,6 +123,7 @@ class InfluenceScreen(GuardedScreen[None]):
     """A bar for each proposer, then diversity and novelty; or why there is nothing to show."""
 
     HELP_TITLE = "Influence"
+    HELP_TOPIC = "how-it-works"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+o", "dismiss", "Close", id="influence.close"),
     ]

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
     from moa_tui.ui.screens.recipes.recipe_draft import AgentDraft
 
-_LABELS = {"max_tokens": "max tokens", "reasoning_effort": "effort", "system": "system prompt"}
+_LABELS = {
+    "max_tokens": "max tokens",
+    "max_cost": "max cost $",
+    "reasoning_effort": "effort",
+    "system": "system prompt",
+}
 _LINES = FIELDS[:-1]
 _EFFORT = "reasoning_effort"
+_EMPTY = {"max_cost": "no limit of its own"}
 _OWN_EFFORT = "the model's own"
 
 
@@ -79,7 +85,8 @@ class AgentForm(Vertical):
             for line in self.query(Input):
                 key = str(line.id)
                 line.value = agent.texts[key]
-                line.placeholder = f"default: {implied[key]}" if key in implied else "the provider's own"
+                empty = _EMPTY.get(key, "the provider's own")
+                line.placeholder = f"default: {implied[key]}" if key in implied else empty
             self._show_effort(agent.texts[_EFFORT], defaults.get(_EFFORT))
             self.query_one("#model", Input).placeholder = "provider/model, or F3 to find one"
             area = self.query_one(TextArea)

@@ -34,6 +34,7 @@ class ModelScreen(GuardedDialog[ModelChoice | None]):
     """Finds models by name, provider or server; gives the chosen one, None where none was chosen."""
 
     HELP_TITLE = "Models"
+    HELP_TOPIC = "recipes"
     CSS_PATH = "model_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "Up", id="models.up", show=False),

@@ -123,6 +123,7 @@ class OptionsForm(GuardedDialog[dict[str, Any] | None]):
     """Edits options and gives a table of those that are not at their defaults; None where nothing changed."""
 
     HELP_TITLE = "Options"
+    HELP_TOPIC = "layers"
     CSS_PATH = "options_form.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,enter", "save", "Save", id="options.save"),

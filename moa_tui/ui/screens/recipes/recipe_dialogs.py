@@ -39,6 +39,7 @@ class NameScreen(GuardedDialog[SaveName | None]):
     """Asks for a recipe's name; gives None where the user went back."""
 
     HELP_TITLE = "Save the recipe"
+    HELP_TOPIC = "recipes"
     CSS_PATH = "recipe_dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", "Save", id="name.accept", priority=True),
@@ -84,6 +85,7 @@ class DropScreen(GuardedDialog[bool]):
     """Asks whether to drop unsaved changes; gives True to drop them."""
 
     HELP_TITLE = "Unsaved changes"
+    HELP_TOPIC = "recipes"
     CSS_PATH = "recipe_dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "dismiss(True)", "Drop the changes", id="drop.drop"),
@@ -105,6 +107,7 @@ class TryScreen(GuardedDialog[None]):
     """Asks an agent one short question, and shows the beginning of its answer or the whole error."""
 
     HELP_TITLE = "Try once"
+    HELP_TOPIC = "recipes"
     CSS_PATH = "recipe_dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "dismiss(None)", "Close", id="try.close")

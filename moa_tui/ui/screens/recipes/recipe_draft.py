@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.recipe_edit import RecipeProblem
 
 # The fields of an agent's form, in their order.
-FIELDS = ("model", "name", "count", "temperature", "max_tokens", "reasoning_effort", "system")
+FIELDS = ("model", "name", "count", "temperature", "max_tokens", "max_cost", "reasoning_effort", "system")
 # The settings that belong to the server of a model.
 _OF_A_SERVER = ("api_base", "api_key_env")
 

@@ -19,7 +19,7 @@ from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import calls_words, counted, money
+from moa_tui.text.wording import calls_words, counted, short_prompt_price
 from moa_tui.ui.screens.guard import GuardedScreen
 from moa_tui.ui.screens.recipes.agent_form import AgentForm
 from moa_tui.ui.screens.recipes.model_screen import ModelScreen
@@ -74,6 +74,7 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
     """
 
     HELP_TITLE = "Recipe editor"
+    HELP_TOPIC = "recipes"
     CSS_PATH = "recipe_editor.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-middle"), (100, "-wide")]  # noqa: RUF012 - so typed in the base
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -325,9 +326,7 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
 
         plan, missing = await asyncio.to_thread(known)
         if recipe is self._recipe:
-            price = (
-                money(plan.cost) if plan.cost is None else f"{money(plan.cost)} at most for a short prompt"
-            )
+            price = short_prompt_price(plan.cost, is_local=plan.is_local)
             calls = calls_words(recipe.calls, plan.requests)
             words = f"✓ valid: {counted(len(recipe.layers), 'layer')}, {calls}, {price}"
             keys = f"\n✗ {missing_words(missing)}" if missing else ""

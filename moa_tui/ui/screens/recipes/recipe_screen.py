@@ -16,7 +16,7 @@ from moa_tui.errors import MoaTuiError
 from moa_tui.recipes.catalog import missing_words
 from moa_tui.text.cells import fit
 from moa_tui.text.safe import one_line
-from moa_tui.text.wording import counted, money
+from moa_tui.text.wording import counted, price, short_prompt_price
 from moa_tui.ui.screens.guard import GuardedDialog
 from moa_tui.ui.screens.recipes.recipe_editor import RecipeEditor
 from moa_tui.ui.widgets.key_bar import KeyBar
@@ -37,6 +37,7 @@ class RecipeScreen(GuardedDialog[Recipe | None]):
     """Lists the recipes, and gives the chosen or edited one; None where none was chosen."""
 
     HELP_TITLE = "Recipes"
+    HELP_TOPIC = "strategies"
     CSS_PATH = "recipe_screen.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - so typed in the base
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -199,8 +200,8 @@ def _searched(choice: RecipeChoice) -> str:
 def _row(choice: RecipeChoice, current: str, width: int) -> str:
     """A recipe's name, calls, price and state in columns of a row of `width` cells."""
     calls = counted(choice.recipe.calls, "call") if choice.recipe else ""
-    price = money(choice.cost) if choice.recipe else ""
-    numbers = f" {fit(calls, 8, right=True)} {fit(price, 13, right=True)}  {fit(_state(choice), 13)}"
+    cost = price(choice.cost, is_local=choice.is_local) if choice.recipe else ""
+    numbers = f" {fit(calls, 8, right=True)} {fit(cost, 13, right=True)}  {fit(_state(choice), 13)}"
     mark = "▸ " if choice.name == current else "  "
     return mark + fit(choice.name, width - len(mark) - len(numbers)) + numbers
 
@@ -220,9 +221,7 @@ def _about(choice: RecipeChoice) -> Content:
         parts.append(Content.styled(f"✗ {missing_words(choice.missing)}", "$text-warning"))
     if (recipe := choice.recipe) is not None:
         calls = f"{counted(len(recipe.layers), 'layer')}, {counted(recipe.calls, 'call')}"
-        cost = (
-            money(choice.cost) if choice.cost is None else f"{money(choice.cost)} at most for a short prompt"
-        )
+        cost = short_prompt_price(choice.cost, is_local=choice.is_local)
         parts.append(Content(f"{calls}, {cost}"))
         parts += [Content.styled(line, "$text-warning") for line in choice.servers]
         if recipe.description:

@@ -20,6 +20,7 @@ class ForkScreen(GuardedDialog[bool]):
     """Asks whether to fork a conversation; gives True to fork it, False to leave it."""
 
     HELP_TITLE = "Open elsewhere"
+    HELP_TOPIC = "conversations"
     CSS_PATH = "fork_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f,enter", "dismiss(True)", "Fork it", id="fork.fork"),

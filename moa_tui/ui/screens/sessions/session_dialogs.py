@@ -24,6 +24,7 @@ class TextScreen(GuardedDialog[str | None]):
     """Asks for a line of text and gives the line as it was typed; None where the user went back."""
 
     HELP_TITLE = "A line of text"
+    HELP_TOPIC = "conversations"
     CSS_PATH = "session_dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", "Keep", id="text.accept", priority=True),
@@ -59,6 +60,7 @@ class FormatScreen(GuardedDialog[str | None]):
     """Asks for the format of an exported file; gives the format's name, None where the user went back."""
 
     HELP_TITLE = "Export"
+    HELP_TOPIC = "export"
     CSS_PATH = "session_dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Export", id="export.choose", priority=True),

@@ -58,6 +58,7 @@ class SessionsScreen(GuardedDialog[PlaceToOpen | None]):
     """
 
     HELP_TITLE = "Conversations"
+    HELP_TOPIC = "conversations"
     CSS_PATH = "sessions_screen.tcss"
     AUTO_FOCUS = "#search"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (160, "-wide")]  # noqa: RUF012 - so typed in the base

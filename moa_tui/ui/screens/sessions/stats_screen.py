@@ -54,6 +54,7 @@ class StatsScreen(GuardedDialog[None]):
     """Shows one table at a time, with a bar of the column that the table is sorted by."""
 
     HELP_TITLE = "Statistics"
+    HELP_TOPIC = "conversations"
     CSS_PATH = "stats_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close", id="stats.close"),
