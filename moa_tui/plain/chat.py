@@ -86,7 +86,7 @@ class PlainChat:
             stdin,
             is_attended=stdin.isatty() and stdout.isatty(),
             commands=command_names,
-            editing="vi" if getattr(settings, "editing", None) == "vim" else "emacs",
+            editing="vi" if settings.editing == "vim" else "emacs",
         )
         self.signals.on_look = self._keep_typed
         self.questions = Questions(self.voice, self.reader)

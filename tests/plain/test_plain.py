@@ -143,6 +143,11 @@ def test_help_lists_every_command(lines: Lines) -> None:
     assert not [name for name in [*HINTS, "show"] if f"\n/{name}" not in said]
 
 
+def test_help_reads_a_page_of_the_guide(lines: Lines) -> None:
+    said = lines.piped("/help plain", "/help xyzzy")
+    assert in_order(said, "# The plain chat", "## Writing", 'the guide has no page "xyzzy"')
+
+
 def test_the_agents_are_read_by_number(lines: Lines, models: FakeModels) -> None:
     models.scripts = {"a": [["answer of a"]], "b": [["answer of b", Chunk("reasoning", "because")]]}
     said = lines.piped("Why?", "/show 2", "/show L1.1", "/show 2 reasoning", "/show answer", "/show 7")
