@@ -29,7 +29,7 @@ _ANSWERS, _CHARACTERS = 6, 4_000
 
 
 def measure() -> list[Figure]:
-    """Precision and recall of both halves, by kind and language, and the milliseconds of the processor for one list."""
+    """Precision and recall of both halves, by kind and language, and the CPU milliseconds of one list."""
     figures = []
     for half in HALVES:
         sets = answer_sets(half)
