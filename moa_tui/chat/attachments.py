@@ -236,6 +236,11 @@ class Pastes:
         self._texts[token] = text
         return token
 
+    def token(self, text: str) -> str:
+        """The token that stands for a text; a new one where there is none."""
+        tokens = (token for token, stored in self._texts.items() if stored == text)
+        return next(tokens, None) or self.add(text)
+
     def text(self, token: str) -> str:
         """The text that a token stands for."""
         return self._texts[token]
