@@ -784,7 +784,7 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         # Escape stops the run, as long as there is one; and only what is over can be edited or used.
         over = {"Edit it", "Use as the answer"}
         held_up = {"Go on over the budget", "Write from all answers", "Tick points"}
-        assert known - offered == {"To the prompt", "Back from the zoom", *over, *held_up}
+        assert known - offered == {"To the prompt", "Back from the panes", *over, *held_up}
         await bench.press("ctrl+p")
         palette = bench.app.screen
         assert isinstance(palette, CommandPalette)
