@@ -18,7 +18,7 @@ from moa_tui.chat import dropped
 from moa_tui.chat.attachments import Attachment, attachment, mentioned, paste_label
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
-from moa_tui.text.cells import cut
+from moa_tui.text.cells import shorten
 from moa_tui.text.safe import one_line, without_controls
 from moa_tui.ui.prompt import vim_keys
 from moa_tui.ui.prompt.completion import CompletionList
@@ -373,7 +373,7 @@ def _mention_chip(mention: Attachment | UsageError) -> Content:
 
 def _question(names: Sequence[str]) -> Content:
     # The keys behind it must not be pushed out of the row.
-    what = cut(one_line(names[0]), _LONGEST_NAME) if len(names) == 1 else f"{len(names)} files"
+    what = shorten(one_line(names[0]), _LONGEST_NAME) if len(names) == 1 else f"{len(names)} files"
     return Content.styled(f"Attach {what}? Tab yes · shift+Tab always · Esc no, it stays text", "$text")
 
 
