@@ -209,6 +209,8 @@ class PromptBox(Vertical):
             self.notify("\n".join(files.problems), severity="warning", markup=False)
         if files is None or text not in self.prompt.text:  # It was sent, changed or folded.
             return
+        if text.strip() in mentioned(self.prompt.text):  # Behind an @ that somebody had typed.
+            return
         if files.names and self._attaches_always:
             self._mention(text, files)
         elif files.names:
@@ -237,7 +239,8 @@ class PromptBox(Vertical):
         if text[:start].endswith("@"):  # Typed by somebody who then dropped the file.
             start -= 1
         gap = " " if start and text[start - 1] not in _BEFORE_MENTION else ""
-        self.prompt.replace(f"{gap}{files.mentions} ", _location(text, start), _location(text, end))
+        behind = "" if text[end : end + 1].isspace() else " "
+        self.prompt.replace(f"{gap}{files.mentions}{behind}", _location(text, start), _location(text, end))
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
         """Read the mentioned files, then send the text."""
