@@ -214,7 +214,7 @@ class RowsWidget(Widget):
 
     @property
     def rows_in_view(self) -> range:
-        """The numbers of the rows that are in view now; none of a widget that has no place on the screen yet."""
+        """The numbers of the rows that are in view; none where the widget has no place on the screen yet."""
         try:
             seen = self.screen.find_widget(self).visible_region.intersection(self.content_region)
         except NoWidget:  # It may have the focus, and keys, before the screen is laid out.
