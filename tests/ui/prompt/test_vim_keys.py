@@ -96,3 +96,49 @@ async def test_what_was_selected_otherwise_is_a_selection() -> None:
             prompt.selection = selection
             app.type("d")
             assert prompt.text == "one  six"
+
+
+PASTE = "\n".join(f"line {number}" for number in range(30))
+TOKEN = "[paste\u00a01:\u00a030\u00a0lines]"
+
+
+@pytest.mark.parametrize(
+    ("keys", "after"),
+    [
+        ("$x", f"one {TOKEN} two "),
+        ("0wx", f"one  two {TOKEN}"),
+        ("0wyl$p", f"one {TOKEN} two {TOKEN}{TOKEN}"),
+        ("0wrz", f"one z two {TOKEN}"),
+        ("0wdw", f"one two {TOKEN}"),
+        ("$i!\x1b", f"one {TOKEN} two !{TOKEN}"),
+        ("0fpx", f"ne {TOKEN} two {TOKEN}"),
+        ("0wvd", f"one  two {TOKEN}"),
+        ("0wv$d", "one "),
+        ("0wxu", f"one {TOKEN} two {TOKEN}"),
+        ("0wywP", f"one {TOKEN} {TOKEN} two {TOKEN}"),
+    ],
+)
+async def test_the_token_of_a_paste_is_a_letter(keys: str, after: str) -> None:
+    app = Host()
+    async with app.run_test():
+        prompt = app.box.prompt
+        prompt.insert("one ")
+        prompt.insert_paste(PASTE)
+        prompt.insert(" two ")
+        prompt.insert(TOKEN)
+        app.type("\x1b" + keys)
+        assert prompt.text == after
+
+
+async def test_a_paste_that_was_copied_is_put_into_another_prompt_as_a_paste() -> None:
+    app = Host()
+    async with app.run_test():
+        prompt = app.box.prompt
+        prompt.insert_paste(PASTE)
+        app.type("\x1byy")
+        prompt.reset()
+        prompt.insert_paste(PASTE.upper())
+        app.type("p")
+        assert prompt.expanded == f"{PASTE.upper()}\n{PASTE}"
+        app.type("v")
+        assert prompt.selected_text == PASTE
