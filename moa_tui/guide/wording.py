@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from functools import cache
 
@@ -11,6 +12,7 @@ from moa_tui.engine.words import words
 _LONGEST_QUESTION = 2_000
 """Characters that are read at the beginning and at the end of a question: a paste may have a million."""
 _MOST_WORDS = 64
+_EMPTY_LIKENESS = 0.85
 
 # Words that are in nearly every question, whatever it is about; and the program's own name.
 EMPTY_WORDS = frozenset(
@@ -189,6 +191,12 @@ def rarity(of: str) -> float:
     """How rare a stem is in texts in general: the inverse document frequency of its commonest word."""
     common = _common_stems().get(of)
     return likeness.rarity_by_length(of) if common is None else common
+
+
+@cache
+def is_empty(of: str) -> bool:
+    """True for a stem that says nothing, because it is one of `EMPTY_WORDS` misspelled, such as "wher"."""
+    return not is_common(of) and bool(difflib.get_close_matches(of, EMPTY_WORDS, 1, _EMPTY_LIKENESS))
 
 
 def is_common(of: str) -> bool:
