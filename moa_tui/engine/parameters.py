@@ -56,7 +56,7 @@ KNOWN_PARAMETERS = frozenset(
 
 # The properties of a schema are the user's own and mean nothing to a server, whatever they are called.
 _SCHEMAS = frozenset(("response_format", "format", "json_schema", "guided_json", "structured_outputs"))
-_NAMES_IN_SCHEMAS = ("properties", "$defs", "definitions")
+_NAMES_IN_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions")
 # These may hold any text, also one that looks like an address.
 _FREE_TEXTS = _SCHEMAS | {"stop", "stop_sequences", "grammar", "guided_regex", "guided_choice", "prediction"}
 
