@@ -155,7 +155,7 @@ class ChatScreen(Screen[None]):
         """Give the focus back to what had it while there was room, else to the prompt."""
         before = self._focused_before
         # A pane may have no place in the new size.
-        self.set_focus(before if before is not None and before.focusable else self.view.box.prompt)
+        self.set_focus(before if before in self.focus_chain else self.view.box.prompt)
 
     # What is typed
 
