@@ -80,6 +80,8 @@ class VimKeys:
         self._tokens = Tokens(prompt)
         self._cursor = 0
         """The place of the cursor while something is selected; the text area's is at the selection's end."""
+        self._selected: Selection | None = None
+        """What visual mode has selected in the text area."""
         self._changes: list[int] = []
         """The lengths of the undo history at which changes began, the newest last."""
         self._undone: list[int] = []
@@ -122,7 +124,10 @@ class VimKeys:
             return True
         self._take_in_selection()
         text, was_visual = self._text, machine.is_visual
+        # A paste, a click and the keys of other modes may leave the cursor behind the line's last letter.
         cursor = self._cursor if was_visual else self._place(prompt.selection.end)
+        if machine.mode == "normal":
+            cursor = places.clamp(text, cursor)
         was_idle = machine.mode == "normal" and not machine.pending
         depth = len(prompt.history.undo_stack)
         if not self._changes or self._changes[-1] > depth:  # Another text has come into the prompt.
@@ -138,8 +143,13 @@ class VimKeys:
         return True
 
     def _take_in_selection(self) -> None:
-        """Go to visual mode where something was selected with the mouse or with shift and the arrows."""
+        """Go to visual mode where something was selected with the mouse or with shift and the arrows.
+
+        What was selected in visual mode is no more where a click or another key has changed it.
+        """
         selection = self._prompt.selection
+        if self._machine.is_visual and selection != self._selected:
+            self._machine.press("escape", self._text, self._place(selection.end))
         if self._machine.mode != "normal" or selection.is_empty:
             return
         text = self._text
@@ -198,6 +208,7 @@ class VimKeys:
             is_back = self._cursor == span.start and span.end > places.after(f"{text}\n", span.start)
             edges = (span.end if is_back else span.start, self._cursor)
             self._prompt.selection = Selection(*map(self._location, edges))
+        self._selected = self._prompt.selection
 
     # One change is one step of undo, though the text area may have taken it in several
 

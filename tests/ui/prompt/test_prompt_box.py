@@ -317,6 +317,24 @@ async def test_an_at_sign_that_was_typed_first_is_taken_for_the_mention(folder: 
         assert app.box.prompt.text == "see: @notes.md "
 
 
+async def test_a_path_that_is_a_mention_behind_an_at_sign_is_not_asked_about(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press("@")
+        app.post_message(events.Paste(f"{folder}/notes.md"))
+        await pilot.press("tab")
+        await wait_until(lambda: app.chips.startswith("✓ notes.md"))
+        assert not app.box.prompt.is_asked_to_attach
+
+
+async def test_what_was_typed_behind_the_path_stays_as_it_is(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await drop(app, pilot, f"{folder}/notes.md")
+        await pilot.press(*" is what", "tab")
+        await wait_until(lambda: app.box.prompt.text == "@notes.md is what")
+
+
 async def test_the_question_ends_with_the_text_that_it_is_about(folder: Path) -> None:
     app = Host(folder)
     async with app.run_test() as pilot:

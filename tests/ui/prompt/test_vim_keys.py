@@ -142,3 +142,42 @@ async def test_a_paste_that_was_copied_is_put_into_another_prompt_as_a_paste() -
         assert prompt.expanded == f"{PASTE.upper()}\n{PASTE}"
         app.type("v")
         assert prompt.selected_text == PASTE
+
+
+async def test_a_cursor_behind_the_last_letter_is_on_it() -> None:
+    app = Host()
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("one\ntwo")
+        app.type("\x1b")
+        await pilot.press("ctrl+e", "x", "up", "ctrl+e", "x")
+        assert app.box.prompt.text == "on\ntw"
+
+
+@pytest.mark.parametrize("key", ["ctrl+x", "delete", "ctrl+j"])
+async def test_visual_mode_ends_where_another_key_has_changed_the_selection(key: str) -> None:
+    app = Host()
+    async with app.run_test() as pilot:
+        prompt = app.box.prompt
+        prompt.fill("one two\nthree")
+        app.type("\x1bgg0ve")
+        await pilot.press(key)
+        text = prompt.text
+        await pilot.press("l")
+        assert (prompt.text, prompt.selection.is_empty) == (text, True)
+        await pilot.press("i", "x")
+        assert len(prompt.text) == len(text) + 1
+
+
+async def test_a_click_ends_visual_mode_and_dragging_begins_it() -> None:
+    app = Host()
+    async with app.run_test() as pilot:
+        prompt = app.box.prompt
+        prompt.fill("one two three")
+        app.type("\x1b0ve")
+        await pilot.click(prompt, offset=(7, 0))
+        await pilot.press("x")
+        assert len(prompt.text) == len("one two three") - 1
+        app.type("0ve")
+        prompt.selection = Selection((0, 4), (0, 6))
+        await pilot.press("d")
+        assert prompt.text == "one  three"
