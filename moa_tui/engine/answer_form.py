@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.layer import Layer
-from moa_tui.engine.parameters import problem_of
+from moa_tui.engine.parameters import OPTIONAL_FORMAT, is_optional_format, problem_of
 from moa_tui.engine.prompts import SCHEMA_REPAIR, SCHEMA_RULE
 from moa_tui.engine.recipe_edit import checked, without_stairs
 from moa_tui.errors import UsageError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
 
-_NAME = "moa_tui_answer"
 # Other ways to hold a model to a form, which would contradict the schema.
 _OTHER_FORMS = (
     *("response_format", "format", "json_schema", "grammar", "guided_json", "guided_regex"),
@@ -121,12 +120,6 @@ def with_repair(recipe: Recipe, reason: str) -> Recipe:
     return checked(changed.model_dump(exclude_unset=True), f"recipe {recipe.name} cannot repair its answer")
 
 
-def is_optional_format(name: str, value: object) -> bool:
-    """True for a parameter that only helps, since the agent is told the same in words."""
-    schema = value.get("json_schema") if name == "response_format" and isinstance(value, dict) else None
-    return isinstance(schema, dict) and schema.get("name") == _NAME
-
-
 def fits_strict_mode(schema: object, *, is_root: bool = True) -> bool:
     """True where OpenAI's strict mode takes the schema: every object is closed, and needs all it may have."""
     if not isinstance(schema, dict):
@@ -162,7 +155,9 @@ def _told(agent: Agent, rule: str, schema: Mapping[str, Any]) -> Agent:
     """The agent, asked for JSON in its system prompt and, where such a schema may be sent, by a parameter."""
     extra = {name: value for name, value in agent.extra.items() if name not in _OTHER_FORMS}
     sent = {name: value for name, value in schema.items() if name not in _FOR_PEOPLE}
-    wish = {"response_format": {"type": "json_schema", "json_schema": {"name": _NAME, "schema": sent}}}
+    wish = {
+        "response_format": {"type": "json_schema", "json_schema": {"name": OPTIONAL_FORMAT, "schema": sent}}
+    }
     if fits_strict_mode(sent):
         wish["response_format"]["json_schema"]["strict"] = True  # type: ignore[index]
     if problem_of(wish) is None:

@@ -8,12 +8,12 @@ import pytest
 
 from moa_tui.engine.answer_form import (
     fits_strict_mode,
-    is_optional_format,
     with_answer_form,
     with_repair,
     without_answer_form,
 )
 from moa_tui.engine.events import RunChanged
+from moa_tui.engine.parameters import is_optional_format
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.engine.run import RunContext, run
 from moa_tui.engine.values import CallId, Message
