@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moa_tui.engine.answer_form import with_repair
+from moa_tui.engine import answer_form
 
 if TYPE_CHECKING:
     from moa_tui.engine.recipe import Recipe
@@ -37,4 +37,4 @@ class AnswerCheck:
         if checked.misfit is None or recipe.lineup[-1][0].model.startswith("demo/"):
             return None
         self.misfit = checked.misfit
-        return with_repair(recipe, checked.misfit)
+        return answer_form.with_repair(recipe, checked.misfit)

@@ -85,9 +85,7 @@ def starting_recipe(
     NoLocalModelError.
     """
     if name is None and last_turn is not None and (recipe := catalog.reload(last_turn.recipe)) is not None:
-        from moa_tui.engine.answer_form import without_answer_form
-
-        return without_answer_form(recipe), None
+        return recipe, None
     return catalog.first(name)
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from moa_tui.engine import recipe_edit
 from moa_tui.engine.layer import Layer
-from moa_tui.engine.parameters import problem_of
+from moa_tui.engine.parameters import OPTIONAL_FORMAT, is_optional_format, problem_of
 from moa_tui.engine.prompts import SCHEMA_REPAIR, SCHEMA_RULE
-from moa_tui.engine.recipe_edit import checked, without_stairs
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
 
-_NAME = "moa_tui_answer"
 # Other ways to hold a model to a form, which would contradict the schema.
 _OTHER_FORMS = (
     *("response_format", "format", "json_schema", "grammar", "guided_json", "guided_regex"),
@@ -61,7 +60,7 @@ def with_answer_form(recipe: Recipe, schema: Mapping[str, Any]) -> Recipe:
             f"recipe {recipe.name} reads its answers piece by piece: JSON has to be written from all of them "
             "at once; choose another with -r"
         )
-    recipe = without_stairs(recipe)
+    recipe = recipe_edit.without_stairs(recipe)
     writer, rule = recipe.lineup[-1][0], _rule(schema)
     agents = dict(recipe.agents)
     substitutes = []
@@ -78,7 +77,7 @@ def with_answer_form(recipe: Recipe, schema: Mapping[str, Any]) -> Recipe:
     ]
     layers.append(recipe.layers[-1].model_copy(update={"agents": (told,)}))
     changed = recipe.model_copy(update={"layers": tuple(layers), "agents": agents})
-    return checked(
+    return recipe_edit.checked(
         changed.model_dump(exclude_unset=True),
         f"recipe {recipe.name} cannot be asked for JSON of this schema",
     )
@@ -102,7 +101,7 @@ def without_answer_form(recipe: Recipe) -> Recipe:
         return recipe
     agents = {name: _untold(agent) for name, agent in recipe.agents.items()}
     plain = recipe.model_copy(update={"layers": changed, "agents": agents})
-    return checked(
+    return recipe_edit.checked(
         plain.model_dump(exclude_unset=True), f"recipe {recipe.name} cannot be asked for plain text"
     )
 
@@ -118,13 +117,9 @@ def with_repair(recipe: Recipe, reason: str) -> Recipe:
         placement=final.placement,
     )
     changed = recipe.model_copy(update={"layers": (*recipe.layers, repair)})
-    return checked(changed.model_dump(exclude_unset=True), f"recipe {recipe.name} cannot repair its answer")
-
-
-def is_optional_format(name: str, value: object) -> bool:
-    """True for a parameter that only helps, since the agent is told the same in words."""
-    schema = value.get("json_schema") if name == "response_format" and isinstance(value, dict) else None
-    return isinstance(schema, dict) and schema.get("name") == _NAME
+    return recipe_edit.checked(
+        changed.model_dump(exclude_unset=True), f"recipe {recipe.name} cannot repair its answer"
+    )
 
 
 def fits_strict_mode(schema: object, *, is_root: bool = True) -> bool:
@@ -162,7 +157,9 @@ def _told(agent: Agent, rule: str, schema: Mapping[str, Any]) -> Agent:
     """The agent, asked for JSON in its system prompt and, where such a schema may be sent, by a parameter."""
     extra = {name: value for name, value in agent.extra.items() if name not in _OTHER_FORMS}
     sent = {name: value for name, value in schema.items() if name not in _FOR_PEOPLE}
-    wish = {"response_format": {"type": "json_schema", "json_schema": {"name": _NAME, "schema": sent}}}
+    wish = {
+        "response_format": {"type": "json_schema", "json_schema": {"name": OPTIONAL_FORMAT, "schema": sent}}
+    }
     if fits_strict_mode(sent):
         wish["response_format"]["json_schema"]["strict"] = True  # type: ignore[index]
     if problem_of(wish) is None:

@@ -270,7 +270,7 @@ def _documents(texts: Iterator[str]) -> list[tuple[str, Any]]:
 
 def _fenced(text: str) -> Iterator[str]:
     """What stands in the code fences of a text."""
-    fence, lines = "", []
+    fence, lines = "", list[str]()
     for line in text.splitlines():
         mark = _FENCE.match(line)
         if not fence:

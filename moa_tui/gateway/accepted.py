@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.answer_form import is_optional_format
+from moa_tui.engine.parameters import is_optional_format
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway import refusals

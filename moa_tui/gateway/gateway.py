@@ -12,8 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from moa_tui.engine.answer_form import is_optional_format
-from moa_tui.engine.parameters import problem_of, texts_of
+from moa_tui.engine.parameters import is_optional_format, problem_of, texts_of
 from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, UsageError
 from moa_tui.gateway import demo, sanitize, think
