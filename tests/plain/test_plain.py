@@ -209,7 +209,7 @@ def test_statistics_are_sentences(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.3, "at once"), (1.2, "in 1 second:"), (30.0, "in 30 seconds:")]
+    ("seconds", "words"), [(0.3, "at once"), (1.2, "in 1 second"), (30.0, "in 30 seconds")]
 )
 def test_the_wait_before_another_try_is_told(seconds: float, words: str) -> None:
     out = Output()
