@@ -10,6 +10,7 @@ import pytest
 
 from moa_tui.conversation import Turn, history
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, UsageError
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.settings.config import Endpoint
@@ -186,6 +187,12 @@ def test_a_server_on_this_machine_costs_nothing_whatever_its_models_are_called(b
     assert (own.cost, own.local) == (0.0, True)
 
 
+def test_a_call_here_that_fails_or_ends_before_any_text_costs_nothing_either(bench: Bench) -> None:
+    outcome = bench.run(recipe([{"model": "lab/empty"}, {"model": "lab/ok"}], [{"model": "lab/ok"}]))
+    assert outcome.replies[CallId(1, 1)].status == "failed"
+    assert (outcome.cost, outcome.local) == (0.0, True)
+
+
 def test_a_server_that_hands_calls_on_has_no_known_price(bench: Bench) -> None:
     endpoint = Endpoint(base_url=bench.server.url, key_env="LAB_KEY", charges=True)
     bench.gateway = Gateway({"lab": endpoint}, bench.environ)
@@ -199,6 +206,14 @@ def test_a_server_elsewhere_has_no_known_price(address: str) -> None:
     for agent in (Agent(model="far/gpt-6-luna"), Agent(model="openai/x", api_base=address)):
         facts = gateway.facts(agent)
         assert (facts.prompt_price, facts.completion_price, facts.is_local) == (None, None, False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.1", "localhost.", "[::1]", "[::ffff:127.0.0.1]"])
+def test_a_server_on_this_machine_is_free_in_whatever_notation(host: str) -> None:
+    address = f"http://{host}:8000/v1"
+    gateway = Gateway({"here": Endpoint(base_url=address)}, {})
+    for agent in (Agent(model="here/x"), Agent(model="openai/x", api_base=address)):
+        assert (gateway.facts(agent).prompt_price, gateway.facts(agent).is_local) == (0.0, True)
 
 
 def test_ollama_is_local_only_on_this_machine() -> None:
