@@ -394,7 +394,7 @@ def holds_to_schema(model: str, api_base: str | None, response_format: Mapping[s
     """True where litellm passes a response format on, as the parameter that the model's server has for it.
 
     For some models it would ask for a call of a tool instead, whose arguments are no text of a reply, or for
-    a reply in one piece. For a model that was asked just now: see `takes_effort`.
+    a reply in one piece. For a provider that needs no more than a key, as `provider_of`.
     """
     try:
         name, provider, *_ = litellm.get_llm_provider(model, api_base=api_base)
