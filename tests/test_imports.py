@@ -86,6 +86,19 @@ def test_the_demo_needs_no_litellm(tmp_path: Path) -> None:
     assert not HEAVY & modules_after(command("ask", "-q", "-r", str(recipe), "hi"))
 
 
+def test_the_chat_in_lines_needs_no_screen(tmp_path: Path) -> None:
+    recipe = tmp_path / "fast.toml"
+    recipe.write_text(
+        'name = "fast"\n[defaults]\nextra = { tokens_per_second = 100000 }\n'
+        '[[layers]]\nagents = [{ model = "demo/terse" }]\n'
+    )
+    typed = "import io\nsys.stdin = io.StringIO('hi\\n/show 1\\n/stats\\n/help\\n')"
+    loaded = modules_after(f"{typed}\n{command('chat', '--plain', '-r', str(recipe))}")
+    assert "moa_tui.plain.program" in loaded
+    assert not HEAVY & loaded
+    assert not [name for name in loaded if name.startswith("moa_tui.ui")]
+
+
 def test_litellm_is_loaded_in_the_background_when_told_to_warm_up() -> None:
     code = """
 import threading

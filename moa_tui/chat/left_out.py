@@ -132,8 +132,11 @@ class LeftOut:
             raise UsageError("this answer left out no point of the others")
         return points
 
-    async def price_words(self, points: LeftOutList) -> str:
-        """What writing the answer again would take, in a line, or why it cannot be done."""
+    async def price_words(self, points: LeftOutList, how: str) -> str:
+        """What writing the answer again would take at most, in a line, or why it cannot be done.
+
+        `how` is what the user does for it, as "Enter".
+        """
         chat = self._session.chat
         texts = tuple(point.text for point in points.points[:MOST_POINTS])
         try:
@@ -144,7 +147,7 @@ class LeftOut:
         cost = money(price) if not price else f"{money(price)} at most"
         writer = one_line(rerun.recipe.lineup[-1][0].name)
         is_over = price is not None and any(price > cap.left for cap in await chat.caps())
-        return f"Enter writes the answer again: one call of {writer}, {cost}{' · over budget' * is_over}"
+        return f"{how} writes the answer again: one call of {writer}, {cost}{' · over budget' * is_over}"
 
     def change(self, points: LeftOutList) -> write_with.WriteWith:
         """The change that writes the answer again. Raises UsageError where that cannot be done now."""

@@ -237,15 +237,17 @@ def app_of(
 
 def plain_chat_of(session: ChatSession, settings: Settings, *, notices: Sequence[str]) -> PlainProgram:
     """The chat in lines of text on the standard streams; it says `notices` first."""
+    import io
     import sys
 
     from moa_tui.cli.streams import prepare_lines
     from moa_tui.plain.program import PlainProgram
 
-    prepare_lines(sys.stdin)
+    stdin = sys.stdin or io.StringIO()  # None where it is closed.
+    prepare_lines(stdin)
     backend = session.chat.backend
     catalog, models = catalog_of(settings, backend.gateway), models_of(settings, backend.gateway)
-    library, streams = library_of(backend.store), (sys.stdin, sys.stdout)
+    library, streams = library_of(backend.store), (stdin, sys.stdout)
     program = PlainProgram(session, catalog, models, library, settings, streams, notices=notices)
     if backend.store is not None:
         backend.store.on_problem(program.tell_of_the_disk)

@@ -15,12 +15,12 @@ said around them is; the final answer's own code counts as its words.
 
 from __future__ import annotations
 
-import heapq
 import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -84,7 +84,7 @@ class LeftOutPoint:
     """Where it ends there."""
 
 
-def left_out(outcome: Outcome, recipe: Recipe | None = None) -> tuple[LeftOutPoint, ...]:
+def left_out(outcome: Outcome, recipe: Recipe) -> tuple[LeftOutPoint, ...]:
     """What the answers of a run say and its final answer does not, in the order of the answers and texts.
 
     There are such points where an answer is there, whole or cut by a fault. Where it was chosen among the
@@ -98,7 +98,7 @@ def left_out(outcome: Outcome, recipe: Recipe | None = None) -> tuple[LeftOutPoi
     return points(outcome.answer, texts, cut)
 
 
-def compared_calls(outcome: Outcome, recipe: Recipe | None = None) -> list[CallId]:
+def compared_calls(outcome: Outcome, recipe: Recipe) -> list[CallId]:
     """The calls whose answers are compared with the final answer, in order.
 
     These are the answers of the layers before the one that wrote it, those among them that were cut or not
@@ -108,15 +108,16 @@ def compared_calls(outcome: Outcome, recipe: Recipe | None = None) -> list[CallI
     last = max((call.layer for call in replies), default=0)
     final = next((call for call in sorted(replies, reverse=True) if _is_final(replies[call], outcome)), None)
     layer = last if final is None else final.layer
-    is_chosen = layer < (last if recipe is None else len(recipe.layers))
-    passed_on = {overlap.call for overlap in outcome.metrics.overlap}
+    is_chosen = layer < len(recipe.layers)
     return [
         call
         for call, reply in sorted(replies.items())
         if (call.layer < layer or (is_chosen and call.layer == layer and call != final))
         and reply.status not in ("failed", "excluded")
         and reply.text.strip()
-        and (recipe.writes(call.layer) if recipe is not None else call in passed_on or not passed_on)
+        # What a file says of a run need not fit its recipe.
+        and 1 <= call.layer <= len(recipe.layers)
+        and recipe.writes(call.layer)
     ]
 
 
@@ -126,7 +127,7 @@ def _is_final(reply: Reply, outcome: Outcome) -> bool:
 
 
 def points(final: str, texts: Mapping[CallId, str], cut: Collection[CallId] = ()) -> tuple[LeftOutPoint, ...]:
-    """What `texts` say and `final` does not, what two of them say alike once.
+    """What `texts` say and `final` does not, what two of them say alike once; the first MOST_POINTS.
 
     The last statement of a text in `cut` does not count, since its end is missing.
     """
@@ -293,7 +294,7 @@ def _merged(missing: Sequence[tuple[CallId, Unit]], weights: _Weights) -> list[L
         for stem, weight in of_unit.items():
             for place in places[stem][-_MOST_PLACES:]:
                 shared[place] += weight
-        for place, share in heapq.nlargest(_MOST_TRIES, shared.items(), key=_second):
+        for place, share in nlargest(_MOST_TRIES, shared.items(), key=_second):
             other, other_whole, calls = merged[place]
             likeness = (share / whole + share / other_whole) / 2
             if likeness >= _SAME and _agree(unit, other, likeness):

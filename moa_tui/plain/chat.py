@@ -86,7 +86,7 @@ class PlainChat:
             stdin,
             is_attended=stdin.isatty() and stdout.isatty(),
             commands=command_names,
-            editing="vi" if getattr(settings, "editing", None) == "vim" else "emacs",
+            editing="vi" if settings.editing == "vim" else "emacs",
         )
         self.signals.on_look = self._keep_typed
         self.questions = Questions(self.voice, self.reader)
@@ -243,7 +243,15 @@ class PlainChat:
                 new = None
             else:
                 turn = self._follow(new.run)
-                new = self._after(turn) if turn is not None else None
+                new = self._next(turn) if turn is not None else None
+
+    def _next(self, turn: Turn) -> NewTurn | None:
+        """The turn that follows from one that is over; what is wrong with it does not undo the first."""
+        try:
+            return self._after(turn)
+        except MoaTuiError as error:
+            self.voice.say(str(error))
+            return None
 
     def _follow(self, run: RunHandle) -> Turn | None:
         """Tell a run until it is over, and settle it; None where it never began. Raises MoaTuiError."""
@@ -254,14 +262,11 @@ class PlainChat:
                 if isinstance(event, PointsFound) and self.reader.is_attended:
                     self._decide(run, event)
                 else:
-                    teller.take(event)
+                    self._tell(teller, event)
         try:
             turn = self.session.settle_run()
         except Exception:
-            self.has_failed = True
-            unsent = self.session.take_back_unsent()
-            if unsent is not None:
-                self.put_back(unsent.written)
+            self.session.take_back_unsent()  # Whoever sent it has it still.
             raise
         if turn is None:
             self.voice.say("Stopped before anybody was asked.")
@@ -270,6 +275,15 @@ class PlainChat:
         self.has_failed |= not has_answer(turn)
         self.keep_draft()
         return turn
+
+    def _tell(self, teller: RunTeller, event: Event) -> None:
+        """Have an event told. A fault in that must not keep the run from ending."""
+        try:
+            teller.take(event)
+        except OSError:
+            raise
+        except Exception as error:
+            self.voice.say(str(fault_of(error)))
 
     def events_of(self, run: RunHandle) -> Iterator[Event]:
         """Every event of a run as it comes. Raises LeavingError once the program was told to end."""
@@ -286,7 +300,7 @@ class PlainChat:
 
     def _decide(self, run: RunHandle, found: PointsFound) -> None:
         ticked = self.questions.points(found)
-        if -1 in ticked:
+        if ticked is None:
             run.stop()
         else:
             run.decide(found.call, ticked)
@@ -337,9 +351,8 @@ class PlainChat:
         if not turns:
             return
         name = one_line(self.chat.conversation.name)
-        self.voice.say(
-            f"Conversation: {name}. {counted(len(turns), 'turn')}; /show all reads them. The last:"
-        )
+        self.voice.say(f"Conversation: {name}")
+        self.voice.say(f"It has {counted(len(turns), 'turn')}; /show all reads them. The last:")
         self.tell_turn(turns[-1])
 
     def tell_turn(self, turn: Turn) -> None:

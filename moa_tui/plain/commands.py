@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moa_tui import guide
 from moa_tui.chat import changes, command_words, sentences
 from moa_tui.chat.commands import HINTS, CommandHint
 from moa_tui.engine import recipe_edit
@@ -54,7 +55,10 @@ def _not_here(reason: str) -> Command:
     return Command(say, f"not here: {reason}")
 
 
-def _help(chat: PlainChat, _: str) -> None:
+def _help(chat: PlainChat, topic: str) -> None:
+    if topic:
+        chat.voice.write_text(guide.page(topic).text)
+        return
     for hint in [*HINTS.values(), *(command.hint for command in PLAIN_ONLY.values())]:
         command = COMMANDS.get(hint.name)
         chat.voice.say(f"{hint.words}: {(command and command.description) or hint.description}")
@@ -189,7 +193,7 @@ def _stop(chat: PlainChat, _: str) -> None:
 
 
 COMMANDS: dict[str, Command] = {
-    "help": Command(_help, "this list"),
+    "help": Command(_help, "this list, or a page of the guide"),
     "new": Command(switching.begin),
     "recipe": Command(_recipe, "list the recipes, or choose one"),
     "model": Command(_model),

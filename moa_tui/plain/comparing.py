@@ -29,9 +29,9 @@ def compare(chat: PlainChat, words: str) -> None:
     prompt = chat.with_files(PromptText(asked.prompt)) if asked.prompt else None
     command = f"/compare {words.removesuffix(asked.prompt)}"
     comparison = chat.session.compare(prompt, recipes, blind=asked.is_blind, command=command)
+    with chat.signals.running(comparison.stop):
+        outcomes = [_told(chat, comparison, number) for number in range(len(comparison.runs))]
     try:
-        with chat.signals.running(comparison.stop):
-            outcomes = [_told(chat, comparison, number) for number in range(len(comparison.runs))]
         _choose(chat, comparison, outcomes)
     finally:
         _settle(chat, comparison)
@@ -93,9 +93,7 @@ def _choose(chat: PlainChat, comparison: Comparison, outcomes: list[Outcome | No
 
 
 def _settle(chat: PlainChat, comparison: Comparison) -> None:
-    """Take the turns into the conversation, if the program was not left meanwhile."""
-    if chat.signals.exit_code is not None:
-        return
+    """Take the turns into the conversation, once all runs have ended."""
     new, turns = chat.session.settle_comparison(comparison)
     if new is not None and len(turns) > 1:
         chat.voice.say("The conversation goes on from the one chosen, else the first; the others stay.")

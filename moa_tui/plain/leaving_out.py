@@ -25,5 +25,5 @@ def left_out(chat: PlainChat, numbers: str) -> None:
     )
     for place, point in enumerate(points.points):
         chat.voice.say(f"{place + 1}, {points.names(place)}: {one_line(point.text)}")
-    price = chat.wait_for(left.price_words(points)).removeprefix("Enter ")
-    chat.voice.say(f"/left and numbers, such as /left 1 3, {price}.")
+    how = "/left and numbers, such as /left 1 3,"
+    chat.voice.say(f"{chat.wait_for(left.price_words(points, how))}.")

@@ -135,6 +135,7 @@ class PlainProgram:
         """Read a prompt or command and do it; False at the end."""
         chat = self.chat
         self._tell_news()
+        chat.keep_draft()  # What was typed last has reached whom it was for.
         try:
             line = chat.reader.read()
         except KeyboardInterrupt:

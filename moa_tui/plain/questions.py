@@ -48,8 +48,8 @@ class Questions:
         )
         return _ANSWERS.get(answer)
 
-    def points(self, found: PointsFound) -> frozenset[int]:
-        """The places, from 0, of the points of a checklist that the answer is to keep."""
+    def points(self, found: PointsFound) -> frozenset[int] | None:
+        """The places, from 0, of the points that the answer is to keep; None to stop the run."""
         everything = frozenset(range(len(found.points)))
         self._voice.say(f"{counted(len(found.points), 'point')} for you to choose from:")
         for number, point in enumerate(found.points, 1):
@@ -57,7 +57,7 @@ class Questions:
         while True:
             answer = self._reader.ask("Which to leave out? Numbers as in 2 5; Enter keeps all; stop:")
             if answer in ("stop", "s"):
-                return frozenset((-1,))
+                return None
             left_out = numbers_in(answer)
             if left_out is not None and left_out <= {number + 1 for number in everything}:
                 return everything - {number - 1 for number in left_out}

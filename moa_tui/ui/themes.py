@@ -32,6 +32,9 @@ _ANSI_DEFAULTS = {
     "surface-active": "transparent",
 }
 
+# What lines and other parts without text must have at least, by the same guidelines (1.4.11).
+_LINE_CONTRAST = 3.0
+
 Colour = Annotated[str, AfterValidator(_checked_colour)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -90,8 +93,44 @@ class ThemeFile(BaseModel):
         theme = Theme(**self.model_dump())
         if theme.ansi:
             theme.variables = _ANSI_DEFAULTS | theme.variables
+        else:
+            theme.variables = _visible_lines(theme) | theme.variables
         theme.to_color_system().generate()
         return theme
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The contrast ratio of two colours by the Web Content Accessibility Guidelines 2.2, from 1 to 21."""
+    lights = sorted(_luminance(colour) for colour in (one, other))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def _luminance(colour: Color) -> float:
+    shares = [channel / 255 for channel in colour.rgb]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _visible_lines(theme: Theme) -> dict[str, str]:
+    """Colours for frames without the focus and for scrollbars, which are hardly seen in Textual's own."""
+    found = theme.to_color_system().generate()
+    grounds = [Color.parse(found[name]) for name in ("background", "surface", "panel")]
+    foreground = Color.parse(found["foreground"])
+    colour = foreground
+    for percent in range(95, 0, -5):
+        fainter = grounds[1].blend(foreground, percent / 100)
+        if min(contrast(fainter, ground) for ground in grounds) < _LINE_CONTRAST:
+            break
+        colour = fainter
+    return {
+        "border-blurred": colour.hex,
+        "scrollbar": colour.hex,
+        "scrollbar-hover": foreground.hex,
+        **dict.fromkeys(
+            ("scrollbar-background", "scrollbar-background-hover", "scrollbar-background-active"),
+            found["surface"],
+        ),
+    }
 
 
 def shipped_dir() -> Path:

@@ -197,17 +197,19 @@ async def test_the_price_at_most_is_that_of_one_call_and_says_where_it_passes_a_
     Measure(monkeypatch, point(EGGS, A))
     looking = LeftOut(session)
     points = await looking.list_of(await answered(session))
-    assert await looking.price_words(points) == "Enter writes the answer again: one call of judge, $0"
+    assert (
+        await looking.price_words(points, "Enter") == "Enter writes the answer again: one call of judge, $0"
+    )
     gateway.price = 0.000_001
-    words = await looking.price_words(points)
+    words = await looking.price_words(points, "Enter")
     # The longest answer of one agent and the instructions, and hardly more: the answers are a line each.
     assert words.startswith("Enter writes the answer again: one call of judge, $0.002")
     assert words.endswith(" at most")
     gateway.price = None
-    assert (await looking.price_words(points)).endswith("one call of judge, price unknown")
+    assert (await looking.price_words(points, "Enter")).endswith("one call of judge, price unknown")
     gateway.price = 0.000_001
     monkeypatch.setattr(session.chat.backend.ledger, "budget", Budget(conversation=0.001))
-    assert (await looking.price_words(points)).endswith(" at most · over budget")
+    assert (await looking.price_words(points, "Enter")).endswith(" at most · over budget")
 
 
 async def test_where_a_vote_gave_the_answer_the_price_is_a_reason_and_enter_says_it(
@@ -217,7 +219,7 @@ async def test_where_a_vote_gave_the_answer_the_price_is_a_reason_and_enter_says
     session.chat.use_recipe(recipe(["a", "b"], {"task": "vote"}))
     looking = LeftOut(session)
     points = await looking.list_of(await answered(session))
-    assert "ends with a vote: no model writes its answer" in await looking.price_words(points)
+    assert "ends with a vote: no model writes its answer" in await looking.price_words(points, "Enter")
     points.mark(0)
     with pytest.raises(UsageError, match="ends with a vote"):
         looking.change(points)

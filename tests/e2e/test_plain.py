@@ -182,7 +182,7 @@ def test_what_is_pasted_is_one_prompt_and_no_command(
         terminal.process.wait(timeout=10)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_what_was_typed_when_it_was_ended_is_back_at_the_next_start(
     number: signal.Signals, program: str, environ: dict[str, str], quick: str
 ) -> None:
@@ -191,8 +191,12 @@ def test_what_was_typed_when_it_was_ended_is_back_at_the_next_start(
         wait(1)
         terminal.send("a first line\\\rhalf a se")
         terminal.wait_for("half a se")
+        drafts = Path(environ["MOA_TUI_DATA_DIR"]) / "drafts"
+        if number == signal.SIGKILL:
+            terminal.wait_for(lambda _: any(b"half a se" in each.read_bytes() for each in drafts.glob("*")))
         os.kill(terminal.process.pid, number)
-        assert terminal.process.wait(timeout=10) == 128 + number
+        code = terminal.process.wait(timeout=10)
+        assert code == (-number if number == signal.SIGKILL else 128 + number)
         assert "Traceback" not in terminal.written
     with Terminal([program, "-r", quick], environ | {"TERM": "dumb"}) as terminal:
         terminal.wait_for("half a se")

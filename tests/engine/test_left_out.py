@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,9 @@ from moa_tui.engine.statements import statements
 from moa_tui.engine.values import CallId, Metrics, Outcome, Reply
 from tests.engine.left_out_sets import HALVES, answer_sets
 from tests.engine.left_out_sets.scores import scores, shared_points
+
+if TYPE_CHECKING:
+    from moa_tui.engine.values import OutcomeStatus
 
 ONE, TWO, LAST = CallId(1, 1), CallId(1, 2), CallId(2, 1)
 FINAL = """Feed the starter once a week in the fridge with equal weights of flour and water.
@@ -164,7 +168,7 @@ def test_the_unfinished_end_of_a_cut_answer_is_no_point() -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "stopped"])
-def test_a_run_without_a_whole_answer_left_nothing_out(status: str) -> None:
+def test_a_run_without_an_answer_left_nothing_out(status: OutcomeStatus) -> None:
     outcome = replace(outcome_of(FINAL, THOROUGH, SHORT), status=status)
     assert texts_of(outcome) == []
     assert texts_of(replace(outcome, status="done", answer="")) == []
@@ -200,6 +204,12 @@ def test_of_a_chosen_answer_what_the_others_say_is_listed(last: str, judge: str)
     listed = left_out(replace(outcome, answer=SHORT, replies=replies), recipe_of("answer", last))
     assert "It should double within 4-8 hours." in [point.text for point in listed]
     assert {call for point in listed for call in point.calls} == {ONE}
+
+
+def test_replies_of_layers_that_the_recipe_does_not_have_are_none_of_its_answers() -> None:
+    outcome = outcome_of(FINAL, THOROUGH, SHORT)
+    replies = {**outcome.replies, CallId(9, 1): outcome.replies[TWO], CallId(0, 1): outcome.replies[TWO]}
+    assert texts_of(replace(outcome, replies=replies)) == texts_of(outcome)
 
 
 # Texts of hostile models

@@ -12,6 +12,7 @@ from moa_tui.chat.commands import HINTS
 from moa_tui.engine.values import Chunk
 from moa_tui.errors import ModelError
 from moa_tui.plain.commands import COMMANDS
+from moa_tui.plain.reader import Reader
 from moa_tui.settings.config import Budget
 from tests.helpers import recipe
 
@@ -142,6 +143,11 @@ def test_help_lists_every_command(lines: Lines) -> None:
     assert not [name for name in [*HINTS, "show"] if f"\n/{name}" not in said]
 
 
+def test_help_reads_a_page_of_the_guide(lines: Lines) -> None:
+    said = lines.piped("/help plain", "/help xyzzy")
+    assert in_order(said, "# The plain chat", "## Writing", 'the guide has no page "xyzzy"')
+
+
 def test_the_agents_are_read_by_number(lines: Lines, models: FakeModels) -> None:
     models.scripts = {"a": [["answer of a"]], "b": [["answer of b", Chunk("reasoning", "because")]]}
     said = lines.piped("Why?", "/show 2", "/show L1.1", "/show 2 reasoning", "/show answer", "/show 7")
@@ -179,9 +185,7 @@ def test_conversations_are_listed_by_number_and_opened(lines: Lines, chat: Chat)
     said = lines.piped(
         "First?", "/rename One", "/new", "Second?", "/sessions", "/resume 2", "/resume", "/fork"
     )
-    assert in_order(
-        said, "Title: One", "A new conversation.", "1. Second?", "2. One", "Conversation: One. 1 turn"
-    )
+    assert in_order(said, "Title: One", "A new conversation.", "1. Second?", "2. One", "Conversation: One")
     assert "You: First?\nAnswer: judge says 1" in said
     assert chat.conversation.title == "One (fork)"
 
@@ -236,6 +240,18 @@ def test_a_pipe_confirms_no_server(lines: Lines, chat: Chat, gateway: FakeGatewa
     assert not chat.path
 
 
+def test_what_was_typed_before_a_question_does_not_answer_it(
+    lines: Lines, chat: Chat, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.untrusted = {"a": [("https://evil.example/v1", None)]}
+    waiting = [False, False, True]  # As the prompt begins, behind it, and as the question comes.
+    monkeypatch.setattr(Reader, "_is_waiting", lambda _: bool(waiting) and waiting.pop(0))
+    said = lines.typed("Why?", "y", "n")
+    assert "Nothing was sent." in said
+    assert said.count("Send to 1 server not set up") == 2  # The "y" is a prompt of its own.
+    assert not chat.path
+
+
 @pytest.fixture
 def guided(chat: Chat, models: FakeModels) -> None:
     models.scripts = {"judge": [["- [x] It is blue. [1, 2]\n- [x] It is high. [1]\n"], ["final"]]}
@@ -250,6 +266,31 @@ def test_points_are_left_out_by_number(lines: Lines, chat: Chat) -> None:
         said, "points for you to choose from", "1. It is blue", "2. It is high", "Numbers from 1 to 2"
     )
     assert "Answer:\nfinal" in said
+
+
+@pytest.mark.usefixtures("guided")
+def test_a_run_can_be_stopped_at_its_points(lines: Lines, chat: Chat) -> None:
+    chat._attended = True
+    assert "Stopped. What was written is kept." in lines.typed("Why?", "stop")
+
+
+def test_a_server_that_is_found_out_late_is_asked_about_and_the_prompt_sent(
+    lines: Lines, chat: Chat, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.untrusted = {"a": [("https://evil.example/v1", None)]}
+    check, is_first = gateway.check_keys, [True]
+
+    def check_late(asked: Recipe) -> None:
+        if is_first.pop() if is_first else False:
+            return
+        check(asked)
+
+    monkeypatch.setattr(gateway, "check_keys", check_late)
+    said = lines.typed("Why?", "y")
+    assert "Answer:\njudge says" in said
+    assert [turn.prompt for turn in chat.path] == ["Why?"]
+    assert lines.program is not None
+    assert lines.program.chat.reader.unsent == []
 
 
 class TestBudget:

@@ -15,45 +15,13 @@ from moa_tui.settings.config import Settings
 from moa_tui.ui.rows.line_filter import StillFilter
 from tests.helpers import wait_until
 from tests.ui.chat_app import ALONE, DUO, chat_app
+from tests.ui.screens_at_rest import SCREENS, at_rest, press
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from textual.geometry import Region
     from textual.timer import Timer
 
     from tests.ui.chat_app import Bench
-
-
-async def press(bench: Bench, *keys: str) -> None:
-    """Press keys, each once the screen has come to rest."""
-    for key in keys:
-        await bench.press(key)
-        await at_rest(bench)
-
-
-async def at_rest(bench: Bench) -> None:
-    await wait_until(lambda: all(worker.is_finished for worker in bench.app.workers))
-    await bench.settle()
-
-
-SCREENS: dict[str, Callable[[Bench], Awaitable[None]]] = {
-    "chat": at_rest,
-    "completions": lambda bench: press(bench, "/"),
-    "find": lambda bench: press(bench, "f3", "m"),
-    "a turn": lambda bench: press(bench, "ctrl+up"),
-    "panes": lambda bench: press(bench, "ctrl+l"),
-    "inspector": lambda bench: press(bench, "ctrl+o"),
-    "timeline": lambda bench: press(bench, "ctrl+o", "t"),
-    "help": lambda bench: press(bench, "f1", "e"),
-    "guide": lambda bench: press(bench, "f1", "enter", "tab"),
-    "recipes": lambda bench: press(bench, "f2"),
-    "recipe editor": lambda bench: press(bench, "f2", "ctrl+e"),
-    "sessions": lambda bench: press(bench, "ctrl+s"),
-    "rename": lambda bench: press(bench, "ctrl+s", "f2"),
-    "history": lambda bench: press(bench, "ctrl+r"),
-    "palette": lambda bench: press(bench, "ctrl+p", "t"),
-}
 
 
 def active_timers(bench: Bench) -> list[Timer]:
@@ -101,7 +69,8 @@ def blinking(bench: Bench) -> list[object]:
     return [field for field, timer in timers.items() if timer is not None and timer._active.is_set()]
 
 
-@pytest.mark.parametrize("name", SCREENS)
+# A notice goes when its time has come, and that is all that it does.
+@pytest.mark.parametrize("name", [name for name in SCREENS if name != "notices"])
 async def test_what_is_at_rest_stays_as_it_is(name: str) -> None:
     async with chat_app(DUO, size=(120, 40), settings=Settings(reduced_motion=True)) as bench:
         await bench.ask("a question")

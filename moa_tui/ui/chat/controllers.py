@@ -17,6 +17,7 @@ from moa_tui.ui.chat.leaving_out import LeavingOut
 from moa_tui.ui.chat.looking import Looking
 from moa_tui.ui.chat.reading import Reading
 from moa_tui.ui.chat.switching import Switching
+from moa_tui.ui.chat.trying import Trying
 
 if TYPE_CHECKING:
     from moa_tui.chat.library import Library
@@ -31,11 +32,11 @@ class Controllers:
     """What a person can do on the chat screen, by subject.
 
     `asking`: prompts, the queue, stopping. `changing`: an agent's part in a turn. `choosing`: recipe, models,
-    checklists. `comparing`: several recipes at once. `checklist`: points to tick. `leaving_out`: what answers
-    left out. `switching`: conversations and branches, export, statistics. `looking`: panes, one agent alone,
-    finding, copying. `reading`: what Vim's keys do around the prompt. `labels`: title, estimate and numbers,
-    and telling them. `drafting`: what was not sent, on disk. `following`: a run on the screen, until it is
-    over.
+    checklists. `trying`: the questions of an empty conversation. `comparing`: several recipes at once.
+    `checklist`: points to tick. `leaving_out`: what answers left out. `switching`: conversations, branches,
+    export, statistics. `looking`: panes, one agent alone, finding, copying. `reading`: what Vim's keys do
+    around the prompt. `labels`: title, estimate and numbers, and telling them. `drafting`: what was not sent,
+    on disk. `following`: a run on the screen, until it is over.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Controllers:
         self.looking = Looking(state, view)
         self.leaving_out = LeavingOut(state, view, self.following, self.looking)
         self.choosing = Choosing(state, view, catalog, models, self.labels)
+        self.trying = Trying(state, self.choosing, self.asking)
         self.reading = Reading(state, view, self.looking)
         self.has_vim_keys = settings.editing == "vim"
         self.drafting = Drafting(state, view)

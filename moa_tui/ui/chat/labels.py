@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from moa_tui.chat import full_synthesis, sentences
+from moa_tui.chat.first_questions import first_questions
 from moa_tui.chat.ledger import CapWarnings, cap_words, is_near
 from moa_tui.conversation import name_from
 from moa_tui.text.safe import one_line
@@ -75,7 +76,9 @@ class Labels:
         """
         self._situation = situation or self._situation
         reason = self._recipe_reason if self._chat.recipe is self._first_recipe else None
-        self._view.welcome.show_start(self._chat.asked_recipe, reason, self._situation)
+        questions = first_questions(self._chat)
+        self._view.welcome.show_start(self._chat.asked_recipe, reason, self._situation, questions)
+        self._view.box.prompt.offered = questions
 
     def renew_queue(self) -> None:
         """Show which prompts wait for the run to end."""

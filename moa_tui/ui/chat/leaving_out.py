@@ -69,7 +69,7 @@ class LeavingOut:
         points = await self._left_out.list_of(shown_turn)
         if numbers:
             points.mark_numbers(numbers)
-        price_words = await self._left_out.price_words(points)
+        price_words = await self._left_out.price_words(points, "Enter")
         if not self._view.is_ready or not self._view.is_in_front:
             return
 

@@ -183,7 +183,7 @@ class ChatScreen(Screen[None]):
         box.prompt.take_back(prompt.written)
         if command is None:
             box.accept(prompt)
-            await self.controllers.asking.submit(prompt)
+            await self.controllers.trying.submit(prompt)
             return
         try:
             await self._act(*command)

@@ -171,6 +171,7 @@ class ScreenView:
 
     def set_empty(self, is_empty: bool) -> None:
         self._screen.set_class(is_empty, "-empty")
+        self.box.prompt.is_offering = is_empty
 
     def keys_changed(self) -> None:
         self._screen.refresh_bindings()

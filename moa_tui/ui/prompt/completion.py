@@ -226,4 +226,5 @@ def _row(choice: Choice, width: int) -> Content:
     if not choice.detail:
         return Content(choice.shown)
     padding = " " * (width - cell_len(choice.shown) + 2)
-    return Content.assemble(choice.shown, padding, (choice.detail, "dim"))
+    # Without colours, which could not be read on the highlighted row.
+    return Content.assemble((choice.shown, "bold"), padding, choice.detail)

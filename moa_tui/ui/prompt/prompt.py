@@ -16,7 +16,7 @@ from moa_tui.text.safe import without_escapes
 from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual import events
     from textual.binding import BindingType
@@ -43,6 +43,12 @@ class Prompt(TextArea):
         Binding("shift+tab", "attach_always", "Attach always", id="prompt.attach_always"),
         Binding("escape", "close_completions", "Close list", id="prompt.close_completions"),
         Binding("f5", "open_paste", "Open paste", id="prompt.open_paste"),
+        Binding("f5", "send_offered(0)", "Ask the first question", id="prompt.ask_1", show=False),
+        Binding("f6", "send_offered(1)", "Ask the second question", id="prompt.ask_2", show=False),
+        Binding("f7", "send_offered(2)", "Ask the third question", id="prompt.ask_3", show=False),
+        # The text area's own, which the two before would replace.
+        Binding("f6", "select_line", "Select line", show=False),
+        Binding("f7", "select_all", "Select all", show=False),
     ]
 
     DEFAULT_CSS = """
@@ -93,6 +99,10 @@ class Prompt(TextArea):
         """Prompts that were sent before, the newest last."""
         self.is_asked_to_attach = False
         """True while Tab and Esc answer whether the files whose paths were pasted are attached."""
+        self.offered: Sequence[str] = ()
+        """Questions of which a key sends one while nothing is written."""
+        self.is_offering = True
+        """False while the questions are not on the screen."""
         self._completions = completions
         self._steps_back = 0
         self._texts_by_step: dict[int, str] = {}
@@ -244,8 +254,9 @@ class Prompt(TextArea):
     def _tell_nothing_to_paste(self) -> None:
         """Say what to do where a paste is empty, as it is when the clipboard holds a picture."""
         self.notify(
-            "Nothing here to paste. Text from other programs is pasted with the terminal's own key, mostly "
-            "ctrl+shift+v. Pictures cannot be sent; a text file is attached with @ and its path.",
+            "Nothing here to paste. Text from other programs is pasted with the terminal's own key: "
+            "ctrl+shift+v, or cmd+v on a Mac. Pictures cannot be sent; a text file is attached with @ and "
+            "its path.",
             severity="warning",
             markup=False,
         )
@@ -284,6 +295,11 @@ class Prompt(TextArea):
         before = [token for at, token in tokens if at <= self.cursor_location]
         self.open_paste(before[-1] if before else tokens[0][1])
 
+    def action_send_offered(self, number: int) -> None:
+        """Send one of the offered questions as if it had been written."""
+        self.fill(self.offered[number])
+        self.post_message(self.Submitted(self.expanded))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave tab and escape to others while there is nothing to choose, and F5 while there is no paste."""
         match action:
@@ -293,6 +309,10 @@ class Prompt(TextArea):
                 return self.is_asked_to_attach
             case "open_paste":
                 return bool(self.pastes and self.pastes.tokens(self.text))
+            case "select_line" | "select_all":
+                return bool(self.text)  # In an empty prompt their keys, F6 and F7, send a question.
+            case "send_offered":
+                return self.is_offering and not self.text and len(self.offered) > int(str(parameters[0]))
             case _:
                 return True
 

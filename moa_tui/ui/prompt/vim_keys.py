@@ -82,11 +82,12 @@ class VimKeys:
         """Do what a key says; False for a key that is none of Vim's in this mode."""
         prompt, machine = self._prompt, self._machine
         key = event.character if event.is_printable and event.character else event.key
-        if key == "escape" and prompt.is_asked_to_attach:
+        if (self.is_insert and key != "escape") or (key == "escape" and prompt.is_asked_to_attach):
             return False
         if not self.is_insert and key in _PAGES:
             self._reader.scroll(_PAGES[key])
             return True
+        self._take_in_selection()
         text, was_visual = self._text, machine.is_visual
         cursor = self._cursor if was_visual else self._place(prompt.selection.end)
         was_idle = machine.mode == "normal" and not machine.pending
@@ -103,6 +104,19 @@ class VimKeys:
         self._show_mode()
         return True
 
+    def _take_in_selection(self) -> None:
+        """Go to visual mode where something was selected with the mouse or with shift and the arrows."""
+        selection = self._prompt.selection
+        if self._machine.mode != "normal" or selection.is_empty:
+            return
+        text = self._text
+        start, end = self._place(selection.start), self._place(selection.end)
+        # There the letter at the end is selected too.
+        anchor, self._cursor = (
+            (start, places.before(text, end)) if start < end else (places.before(text, start), end)
+        )
+        self._machine.begin_visual(anchor)
+
     def _do(self, step: Step, text: str, depth: int) -> None:
         prompt = self._prompt
         if step.is_change:
@@ -118,12 +132,21 @@ class VimKeys:
             self._undo() if step.wish == "undo" else self._redo()
         else:
             self._move_to(step.cursor)
-        if step.wish == "up":
-            prompt.action_cursor_up()
-        elif step.wish == "down":
-            prompt.action_cursor_down()
+        if step.wish in ("up", "down"):
+            self._go_beyond(step.wish == "up")
         elif step.wish == "find":
             self._reader.open_find()
+
+    def _go_beyond(self, is_up: bool) -> None:
+        """Go up in the first line or down in the last: to another row of it, or to another prompt."""
+        prompt, text, selection = self._prompt, self._prompt.text, self._prompt.selection
+        is_edge = (
+            prompt.navigator.is_first_wrapped_line if is_up else prompt.navigator.is_last_wrapped_line
+        )(selection.end)
+        (prompt.action_cursor_up if is_up else prompt.action_cursor_down)()
+        if is_edge and prompt.text == text:  # There is no other prompt, and Vim's cursor stays.
+            prompt.selection = selection
+        self._clamp()
 
     def _move_to(self, cursor: int) -> None:
         text = self._text

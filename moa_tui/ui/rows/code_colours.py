@@ -34,9 +34,13 @@ _MEASURED = frozenset(
     """.split()  # noqa: SIM905
 )
 
-# Textual's colours, with the theme's foreground in place of a colour computed from the background.
+# Textual's colours, with the theme's foreground in place of a colour computed from the background, and strong
+# enough to be read in every theme.
 _STYLES: dict[_TokenType, str] = {
-    kind: style.replace("$text ", "$foreground ") for kind, style in HighlightTheme.STYLES.items()
+    kind: re.sub(r"(\$text-\w+) \d+%", r"\1", style)
+    .replace("$text 60%", "$foreground 75%")
+    .replace("$text ", "$foreground ")
+    for kind, style in HighlightTheme.STYLES.items()
 }
 
 

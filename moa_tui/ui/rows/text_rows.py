@@ -26,7 +26,7 @@ _PREVIEWED = 4_000
 
 HEADING = "bold $text-primary"
 CODE = "$text-success"
-MUTED = "$foreground 65%"
+MUTED = "$foreground 75%"
 
 _JOINER = "\u200d"
 _DELIMITER_ROW = re.compile(r"\|[ \t]*:?-")

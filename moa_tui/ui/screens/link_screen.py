@@ -184,4 +184,4 @@ class LinkListScreen(GuardedDialog[str | None]):
 def _link_row(text: str, url: str) -> Content:
     """The text and the address of a link, on a line each."""
     title, address = (spelled_out(" ".join(part.split()))[:500] for part in (text, url))
-    return Content.assemble((title or address, "bold"), "\n", (address, "dim"))
+    return Content.assemble((title or address, "bold"), "\n", address)

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from moa_tui.ui.rows.text_rows import MUTED
 from moa_tui.ui.terminal.message import frozen_message
 
 if TYPE_CHECKING:
@@ -77,4 +78,4 @@ class ChoiceLine(Static, can_focus=True):
 
     def _show(self) -> None:
         default = "  default" if self.value == self._default else ""
-        self.update(Content.assemble(f"‹ {self.value} ›", (default, "dim")))
+        self.update(Content.assemble(f"‹ {self.value} ›", (default, MUTED)))

@@ -24,7 +24,7 @@ class FramedPane(LiveText):
 
     DEFAULT_CSS = """
     FramedPane {
-        border: round $foreground 40%; padding: 0 1;
+        border: round $border-blurred; padding: 0 1;
         border-title-color: $text; border-subtitle-color: $text-muted;
         &:focus { border: heavy $accent; }
         &.-failed { border-title-color: $text-error; }

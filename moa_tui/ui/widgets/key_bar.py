@@ -9,6 +9,8 @@ from textual.content import Content
 from textual.style import Style
 from textual.widgets import Static
 
+from moa_tui.ui.rows.text_rows import MUTED
+
 if TYPE_CHECKING:
     from textual import events
     from textual.screen import Screen
@@ -64,5 +66,5 @@ class KeyBar(Static):
             used += width + (len(_GAP) if lines[-1] else 0)
             item = Content.assemble((key, "bold"), f" {binding.description}")
             click = Style.from_meta({"@click": f"app.simulate_key({binding.key!r})"})
-            lines[-1].append(item.stylize(click) if active.enabled else item.stylize("dim strike"))
+            lines[-1].append(item.stylize(click) if active.enabled else item.stylize(f"{MUTED} strike"))
         return Content("\n").join(Content(_GAP).join(line) for line in lines)

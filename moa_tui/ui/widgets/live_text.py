@@ -41,8 +41,8 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         width: 1fr; height: 1fr; overflow-x: hidden; overflow-y: auto;
         scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         scrollbar-background: $background; scrollbar-background-hover: $background;
-        scrollbar-color: $foreground 25%; scrollbar-color-hover: $foreground 50%;
-        scrollbar-color-active: $foreground 50%; scrollbar-background-active: $background;
+        scrollbar-color: $scrollbar; scrollbar-color-hover: $scrollbar-hover;
+        scrollbar-color-active: $scrollbar-active; scrollbar-background-active: $background;
     }
     """
 

@@ -52,8 +52,8 @@ class Transcript(VerticalScroll, can_focus=False):
     Transcript {
         height: 1fr; scrollbar-size-vertical: 1;
         scrollbar-background: $background; scrollbar-background-hover: $background;
-        scrollbar-color: $foreground 25%; scrollbar-color-hover: $foreground 50%;
-        scrollbar-color-active: $foreground 50%; scrollbar-background-active: $background;
+        scrollbar-color: $scrollbar; scrollbar-color-hover: $scrollbar-hover;
+        scrollbar-color-active: $scrollbar-active; scrollbar-background-active: $background;
     }
     """
 

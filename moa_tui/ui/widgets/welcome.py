@@ -10,12 +10,18 @@ from textual.widgets import Static
 from moa_tui.text.safe import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from moa_tui.engine.recipe import Recipe
     from moa_tui.recipes.models import Situation
 
 
+# Keys that write nothing, so that none is taken from somebody who types.
+_QUESTION_KEYS = ("F5", "F6", "F7")
+
+
 class Welcome(Static):
-    """Says whether the models are simulated, which keys and servers were found, and which keys to press."""
+    """Says whether the models are simulated, which keys and servers were found, and what to ask and press."""
 
     DEFAULT_CSS = """
     Welcome { height: 1fr; max-width: 100; padding: 1 2; color: $text; overflow-y: auto; }
@@ -24,8 +30,14 @@ class Welcome(Static):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)
 
-    def show_start(self, recipe: Recipe, recipe_reason: str | None, situation: Situation | None) -> None:
-        """Show the recipe in force and why it was chosen, and the keys and servers of this machine.
+    def show_start(
+        self,
+        recipe: Recipe,
+        recipe_reason: str | None,
+        situation: Situation | None,
+        questions: Sequence[str],
+    ) -> None:
+        """Show the recipe in force and why it was chosen, this machine's keys and servers, and `questions`.
 
         `situation` is None until keys and servers have been searched for.
         """
@@ -37,13 +49,17 @@ class Welcome(Static):
         if recipe.label == "demo":
             lines += [
                 ("These models are simulated.", "bold $text-warning"),
-                " They show how a Mixture of Agents works and know nothing of the world: no key, no network,"
-                " no price. For real answers set a provider's key and start again, or start a model server"
-                " on this machine.\n\n",
+                " They know this program's manual and nothing else: no key, no network, no price. For answers"
+                " about the world set a provider's key and start again, or start a model server on this"
+                " machine.\n\n",
             ]
-        lines.append(_situation_words(situation))
+        lines.append("Questions to try, each by one key:")
+        for key, question in zip(_QUESTION_KEYS, questions, strict=True):
+            lines += ["\n  ", (key, "bold"), f"  {question}"]
         lines += [
-            "\n\nType a question and press ",
+            "\n\n",
+            _situation_words(situation),
+            "\n\nOr type a question and press ",
             ("Enter", "bold"),
             ". Each agent writes in its own pane; ",
             ("ctrl+o", "bold"),

@@ -784,7 +784,7 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         # Escape stops the run, as long as there is one; and only what is over can be edited or used.
         over = {"Edit it", "Use as the answer"}
         held_up = {"Go on over the budget", "Write from all answers", "Tick points"}
-        assert known - offered == {"To the prompt", "Back from the zoom", *over, *held_up}
+        assert known - offered == {"To the prompt", "Back from the panes", *over, *held_up}
         await bench.press("ctrl+p")
         palette = bench.app.screen
         assert isinstance(palette, CommandPalette)
@@ -1001,7 +1001,7 @@ async def test_keys_go_to_the_prompt_again_after_the_terminal_was_too_small() ->
 async def test_what_matters_can_be_read_at_every_size(size: tuple[int, int]) -> None:
     gate = asyncio.Event()
     async with chat_app(size=size, one=[["one is writing", gate]]) as bench:
-        await bench.until_shown("Type a question and press", "3 calls")
+        await bench.until_shown("Or type a question and press", "3 calls")
         await bench.submit("What is a moa?")
         await bench.until_writing("one")
         await bench.until_shown("What is a moa?", "● writing", "one is writing", "L1 ●✓", "esc stop")

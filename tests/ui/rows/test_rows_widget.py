@@ -13,6 +13,7 @@ from textual.selection import Selection
 
 from moa_tui.ui.widgets.live_text import LiveText
 from tests.helpers import wait_until
+from tests.ui.given import key
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -57,6 +58,7 @@ async def wheel(
     await pilot._post_mouse_events([kind], text, Offset(5, y), shift=shift)
 
 
+@key("text.left", "text.right")
 async def test_a_window_is_drawn_with_a_mark_where_there_is_more(app: Host) -> None:
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         await shown(pilot, app.text)

@@ -250,6 +250,23 @@ async def test_the_panes_stay_while_the_person_is_in_them() -> None:
         assert bench.panel.has_focus_within
 
 
+async def test_escape_closes_the_panes_that_were_opened_after_the_run_and_the_next_run_opens_them() -> None:
+    gate = asyncio.Event()
+    async with chat_app(size=WIDE, one=[["x"], ["x", gate]]) as bench:
+        await bench.ask()
+        await bench.press("ctrl+l")
+        await wait_until(lambda: bench.panel.has_focus_within)
+        await bench.press("escape")
+        assert not bench.is_open
+        assert bench.prompt.has_focus
+        assert bench.screen.query_one("#chat").region.height == bench.screen.view.body.region.height
+        await bench.submit("again")
+        await bench.until_writing("one")
+        assert bench.is_open
+        bench.open(gate)
+        await bench.until_idle()
+
+
 async def test_panes_opened_again_while_the_answer_is_written_stay_open() -> None:
     gate, last = asyncio.Event(), asyncio.Event()
     retried = [[gate, ModelError("server", "busy", 503, retry_after=0.0)], ["the answer", last]]
@@ -420,7 +437,7 @@ LONG = "\n\n".join(
 )
 
 
-@key("panel.zoom", "panel.unzoom")
+@key("panel.zoom", "panel.back")
 async def test_a_zoomed_pane_has_all_the_room_and_keeps_the_readers_place() -> None:
     gate = asyncio.Event()
     async with chat_app(FOUR, size=WIDE, b=[[LONG, gate]], a=[["x", gate]]) as bench:

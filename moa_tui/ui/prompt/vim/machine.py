@@ -69,6 +69,10 @@ class Machine:
             return edits.lines_of(text, start, end)
         return Span(start, end if end >= len(text) else places.after(text, end))
 
+    def begin_visual(self, anchor: int) -> None:
+        """Go to visual mode with the selection beginning at `anchor`, as where it was made with the mouse."""
+        self.mode, self._anchor = "visual", anchor
+
     def begin_insert(self) -> None:
         """Go to insert mode, as where a text was put into the prompt by other means."""
         self.mode, self.pending, self._typing = "insert", [], None

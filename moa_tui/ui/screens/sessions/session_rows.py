@@ -13,7 +13,6 @@ from moa_tui.conversation import Summary
 from moa_tui.text.cells import cell_len, fit, shorten, shorten_start
 from moa_tui.text.safe import without_controls
 from moa_tui.text.wording import money
-from moa_tui.ui.rows.text_rows import MUTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +124,8 @@ def _named(summary: Summary, current: str | None, note: str, width: int) -> Cont
     title_cells = min(cell_len(title), room - (note_cells + 2 if note else 0))
     shown = marks + fit(title, title_cells) + (_GAP if note else "")
     rest = " " * (width - cell_len(shown) - note_cells)
-    return Content.assemble(shown, (fit(note, note_cells), MUTED), rest)
+    # Without colours, which could not be read on the highlighted row; so are the words around what was found.
+    return Content.assemble(shown, fit(note, note_cells), rest)
 
 
 def _context(hit: Hit, width: int) -> Content:
@@ -134,9 +134,9 @@ def _context(hit: Hit, width: int) -> Content:
     position = 0
     for start, end in sorted(hit.marks):
         if position <= start < end:
-            parts += [(hit.context[position:start], MUTED), (hit.context[start:end], "bold underline")]
+            parts += [(hit.context[position:start], ""), (hit.context[start:end], "bold underline")]
             position = end
-    parts.append((hit.context[position:], MUTED))
+    parts.append((hit.context[position:], ""))
     # The text before the first found word is cut at its beginning.
     parts[0] = (parts[0][0][-_LONGEST_LINE:], parts[0][1])
     clean = [(_clean(text[:_LONGEST_LINE]), style) for text, style in parts]
