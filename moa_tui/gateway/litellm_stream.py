@@ -394,8 +394,8 @@ def takes_effort(model: str, api_base: str | None) -> bool:
 def holds_to_schema(model: str, api_base: str | None, response_format: Mapping[str, Any]) -> bool:
     """True where litellm passes a response format on, as the parameter that the model's server has for it.
 
-    For some models it would ask for a call of a tool instead, whose arguments are no text of a reply, or for
-    a reply in one piece. For a model that was asked just now: see `takes_effort`.
+    For some models it would force the call of a tool instead, which does not go with thinking, or ask for a
+    reply in one piece. For a provider that needs no more than a key, as `provider_of`.
     """
     try:
         name, provider, *_ = litellm.get_llm_provider(model, api_base=api_base)
