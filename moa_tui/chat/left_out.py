@@ -64,7 +64,8 @@ class LeftOutList:
         count = len(self.points)
         for number in numbers:
             if not number.isdecimal() or not 1 <= int(number[:9]) <= count:
-                raise UsageError(f'"{number}" is no point: the answer left out points 1 to {count}')
+                word = shorten(number, _LONGEST_NAME_CELLS)
+                raise UsageError(f'"{word}" is no point: the answer left out points 1 to {count}')
         self.marked.clear()
         self.marked.update(int(number) - 1 for number in numbers)
 

@@ -59,8 +59,8 @@ _AVOIDING = (
     "evita evitar evite sin sem senza evitare избегайте избегать без unngå undvik unikaj bez kaçının تجنب"
 )
 _NO_NEGATION = re.compile(r"\bnot only\b|\bno matter\b|\bnot just\b|\bno doubt\b")
-# A number with its decimals, and what groups the digits of a long one.
-_WHOLE_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+# A number with its minus and decimals, and what groups the digits of a long one.
+_WHOLE_NUMBER = re.compile(r"(?:(?<![^\s(\[:=*_~`])[-\u2212])?\d+(?:[.,]\d+)*")
 _SEPARATOR = re.compile(
     r"(?:(?<=\d)[,'\u00a0\u202f\u2009\u066c]|(?:(?<=\b\d)|(?<=\b\d\d)|(?<=\b\d{3}))[ ])(?=\d{3}(?!\d))"
 )
@@ -106,6 +106,8 @@ def is_negative(text: str, text_words: Sequence[str]) -> bool:
 
 
 def _plain_number(number: str) -> str:
+    if number[0] in "-\u2212":
+        return f"-{_plain_number(number[1:])}"
     digits = "".join(str(int(digit)) if digit.isdecimal() else digit for digit in number)
     if _GROUPED_BY_POINTS.fullmatch(digits):
         return digits.replace(".", "")

@@ -137,6 +137,18 @@ def test_an_item_may_be_one_word_where_words_are_short(final: str, text: str, li
 
 
 @pytest.mark.parametrize(
+    ("final", "text", "is_listed"),
+    [
+        ("It is -5 degrees outside in Oslo.", "It is 5 degrees outside in Oslo.", True),
+        ("It is -5 degrees outside in Oslo.", "It is \u22125 degrees outside in Oslo.", False),
+        ("It takes 5-10 minutes to Oslo.", "It takes 5 to 10 minutes to Oslo.", False),
+    ],
+)
+def test_a_minus_belongs_to_its_number(final: str, text: str, is_listed: bool) -> None:
+    assert bool(points(final, {ONE: text})) is is_listed
+
+
+@pytest.mark.parametrize(
     ("final", "text"),
     [
         ("The war ended on 8 May 1945.", "The war ended on May 8th, 1945."),
