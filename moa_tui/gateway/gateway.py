@@ -35,6 +35,7 @@ from moa_tui.gateway.destinations import (
 from moa_tui.gateway.known_models import KnownModels
 from moa_tui.gateway.masking import without_keys
 from moa_tui.gateway.routes import Routes
+from moa_tui.gateway.schema_format import with_possible_format
 from moa_tui.gateway.thinking import as_asked
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
@@ -356,7 +357,7 @@ class Gateway:
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model,
             self._cache_marks.marked(agent, put, provider=caching_provider),
-            form.parameters(parameters_of(agent)),
+            with_possible_format(form.parameters(parameters_of(agent)), route, provider),
             api_base=route.api_base,
             api_key=given_key,
             addresses=where.addresses,

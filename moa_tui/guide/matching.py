@@ -35,12 +35,14 @@ _COMMONNESS_POWER = 0.6
 # What the manual calls otherwise, a word begun, and a word misspelled: each may be something else.
 _OTHER_NAME_SHARE, _BEGINNING_SHARE, _TYPO_SHARE = 0.8, 0.7, 0.8
 _SHORTEST_BEGINNING, _SHORTEST_TYPO, _TYPO_LIKENESS = 4, 5, 0.8
+# A word that only code has is rarely what its section is about.
+_CODE_SHARE = 0.5
 # Of the words of an earlier question that this one goes on from.
 _EARLIER_SHARE = 0.4
 # A rare word that the manual does not have says that the question is about something else.
 _STRANGE_SHARE = 1.5
 # Lists that one looks things up in: an explanation elsewhere is the better answer where there is one.
-_PRIORS = {"troubleshooting": 0.8, "errors": 0.8, "screen-keys": 0.7, "keys": 0.9}
+_PRIORS = {"troubleshooting": 0.8, "errors": 0.8, "screen-keys": 0.7, "keys": 0.9, "vim": 0.7}
 # In characters: a shorter section leads to others and says little itself.
 _SHORTEST_TEXT, _STUB_PRIOR = 120, 0.6
 # A section answers with so much of the question, or with less where that is said in many ways; everyday words
@@ -80,6 +82,7 @@ class _Fields:
     topic: frozenset[str]
     defined: frozenset[str]
     spelled_heading: frozenset[str]
+    code: frozenset[int]
     is_opening: bool
     prior: float
 
@@ -101,23 +104,30 @@ class Index:
         self._fields: list[_Fields] = []
         self._places: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
         """By stem and section, the pieces that have it; a section that has it in a head alone has none."""
+        self._spellings: dict[str, str] = {}
+        """The words with and without their endings, each with its stem: both are misspelled."""
         last_topic = ""
         for number, (topic, heading, text) in enumerate(sections):
             fields = self._read(number, topic, heading, text, topic != last_topic)
             for stem in fields.heading | fields.topic:
                 self._places[stem].setdefault(number, [])
             self._fields.append(fields)
+            for word in words(f"{heading} {text}"):
+                self._spellings[word] = self._spellings[wording.stem(word)] = wording.stem(word)
             last_topic = topic
         self._mean_length = sum(fields.text.total() for fields in self._fields) / max(1, len(self._fields))
 
     def _read(self, number: int, topic: str, heading: str, text: str, is_opening: bool) -> _Fields:
         counts: Counter[str] = Counter()
         defined: set[str] = set()
+        code: set[int] = set()
         for place, piece in enumerate(pieces.read(text)):
             stems = wording.stems(_indexed(piece))
             counts.update(stems)
             for stem in set(stems):
                 self._places[stem].setdefault(number, []).append(place)
+            if piece.kind == "code":
+                code.add(place)
             if piece.kind == "row":
                 defined.update(wording.stems(pieces.cells(piece.text)[0]))
         return _Fields(
@@ -126,6 +136,7 @@ class Index:
             frozenset(wording.stems(topic.replace("-", " "))),
             frozenset(defined),
             frozenset(words(heading)),
+            frozenset(code),
             is_opening,
             _PRIORS.get(topic, 1.0) * (_STUB_PRIOR if len(text) < _SHORTEST_TEXT else 1.0),
         )
@@ -180,7 +191,9 @@ class Index:
                 title_share = _TITLE_SHARE if fields.is_opening else 1.0
                 in_heading = rarity * _HEADING_WEIGHT * title_share * (form in fields.heading)
                 if number not in best or score + in_heading > best[number].score + best[number].in_heading:
-                    best[number] = _Worth(score, in_heading, share, dict.fromkeys(places, rarity))
+                    is_code = bool(places) and not in_heading and fields.code.issuperset(places)
+                    likeness = share * (_CODE_SHARE if is_code else 1.0)
+                    best[number] = _Worth(score, in_heading, likeness, dict.fromkeys(places, rarity))
         return best
 
     def _forms(self, stem: str) -> dict[str, float]:
@@ -189,18 +202,22 @@ class Index:
         forms = dict.fromkeys(names, _OTHER_NAME_SHARE)
         if stem in self._places:
             return {**forms, stem: 1.0}
-        if forms or wording.is_common(stem):
+        if forms or wording.is_common(stem) or wording.is_empty(stem):
             return forms
         if len(stem) >= _SHORTEST_BEGINNING:
             forms = dict.fromkeys((form for form in self._places if form.startswith(stem)), _BEGINNING_SHARE)
         if not forms and len(stem) >= _SHORTEST_TYPO and stem.isalpha():
-            near = [form for form in self._places if form[0] == stem[0] and abs(len(form) - len(stem)) < 2]
-            forms = dict.fromkeys(difflib.get_close_matches(stem, near, 1, _TYPO_LIKENESS), _TYPO_SHARE)
+            near = [word for word in self._spellings if word[0] == stem[0] and abs(len(word) - len(stem)) < 2]
+            meant = difflib.get_close_matches(stem, near, 1, _TYPO_LIKENESS)
+            forms = {self._spellings[word]: _TYPO_SHARE for word in meant}
         return forms
 
     def _meaning(self, stem: str) -> float:
         """How much of a question a word is."""
-        is_strange = not (wording.is_common(stem) or self._forms(stem))
+        forms = self._forms(stem)
+        if not forms and wording.is_empty(stem):
+            return 0.0
+        is_strange = not (forms or wording.is_common(stem))
         return wording.rarity(stem) * (_STRANGE_SHARE if is_strange else 1.0)
 
     def _rarity(self, form: str) -> float:

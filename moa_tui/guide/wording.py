@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from functools import cache
 
@@ -11,17 +12,19 @@ from moa_tui.engine.words import words
 _LONGEST_QUESTION = 2_000
 """Characters that are read at the beginning and at the end of a question: a paste may have a million."""
 _MOST_WORDS = 64
+_EMPTY_LIKENESS = 0.85
 
 # Words that are in nearly every question, whatever it is about; and the program's own name.
 EMPTY_WORDS = frozenset(
     words(
         "a about again all also am an and any anything anywhere are as at be been but by can could did do "
-        "does done else explain for from get gets give given gives had has have he her him his how i if "
-        "in into is it its just let like lot make makes may me mean meaning means might moa most much "
-        "must my no now of okay on one or our ours out please shall she should so some somebody something "
-        "still such tell than that the their them then there these they thing things this those to too "
-        "understand up us use used uses using very want wants was way we were what when where whether "
-        "which while who whom whose why will with without work works would you your yours"
+        "does done else every explain for from get gets give given gives had has have he her him his how "
+        "i if in instead into is it its itself just let like lot make makes may me mean meaning means "
+        "might moa most much must my no now of okay on one only or our ours out please shall she should "
+        "so some somebody something still such take takes taking tell than that the their them then there "
+        "these they thing things this those to too understand up us use used uses using very want wants "
+        "was way we were what when where whether which while who whom whose why will with without work "
+        "works would you your yours"
     )
 )
 
@@ -46,12 +49,16 @@ _IRREGULAR = {
 # What newcomers call a thing, and the manual's words for it. Only words that differ: what the manual itself
 # says needs no entry, and a word that is also used for something else has none.
 OTHER_NAMES = {
-    "answer": "reply",
+    "abort": "stop",
     "api": "provider",
     "background": "colour",
+    "backup": "export copy",
+    "bash": "shell",
     "bill": "cost price",
     "blind": "red green alike",
     "bring": "import",
+    "cancel": "stop",
+    "cap": "limit",
     "charge": "cost price",
     "color": "colour theme",
     "combine": "mixture merge",
@@ -74,6 +81,7 @@ OTHER_NAMES = {
     "forever": "slow speed",
     "free": "cost",
     "group": "layer",
+    "hide": "close",
     "history": "conversation",
     "hotkey": "key keyboard",
     "icon": "sign",
@@ -81,6 +89,7 @@ OTHER_NAMES = {
     "image": "picture",
     "instal": "install",
     "internet": "web",
+    "interrupt": "stop",
     "keybind": "key keyboard",
     "keybinding": "key keyboard",
     "laptop": "machine",
@@ -88,6 +97,7 @@ OTHER_NAMES = {
     "local": "machine",
     "mac": "machine",
     "math": "arithmetic",
+    "maximum": "limit",
     "mix": "mixture",
     "money": "cost price",
     "monthly": "month",
@@ -101,6 +111,7 @@ OTHER_NAMES = {
     "phone": "machine",
     "photo": "picture",
     "pic": "picture",
+    "pick": "choose",
     "price": "cost",
     "program": "code",
     "programm": "code",
@@ -189,6 +200,12 @@ def rarity(of: str) -> float:
     """How rare a stem is in texts in general: the inverse document frequency of its commonest word."""
     common = _common_stems().get(of)
     return likeness.rarity_by_length(of) if common is None else common
+
+
+@cache
+def is_empty(of: str) -> bool:
+    """True for a stem that says nothing, because it is one of `EMPTY_WORDS` misspelled, such as "wher"."""
+    return not is_common(of) and bool(difflib.get_close_matches(of, EMPTY_WORDS, 1, _EMPTY_LIKENESS))
 
 
 def is_common(of: str) -> bool:

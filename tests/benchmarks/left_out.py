@@ -1,4 +1,4 @@
-"""How well what the final answer left out is listed, and the time of the processor that takes.
+"""How well what the final answer left out is listed, and how much of the processor's time that takes.
 
 Precision and recall are of two halves of labelled answers, of which one was never tuned on. Their baseline
 lists the sentences of which fewer than half of the words stand anywhere in the final answer.
@@ -29,7 +29,7 @@ _ANSWERS, _CHARACTERS = 6, 4_000
 
 
 def measure() -> list[Figure]:
-    """Precision and recall of both halves, by kind and language, and the CPU milliseconds of one list."""
+    """Precision and recall of both halves, by kind and language, and the milliseconds of one list."""
     figures = []
     for half in HALVES:
         sets = answer_sets(half)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from moa_tui.conversation import Turn, history
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.answer_form import with_answer_form
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, UsageError
 from moa_tui.gateway.gateway import Gateway
@@ -18,8 +19,18 @@ from tests.gateway.helpers import sent_text
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moa_tui.engine.recipe import Recipe
     from tests.gateway.conftest import Bench
+
+
+BIRD = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
 
 
 def moa() -> Recipe:
@@ -134,6 +145,26 @@ def test_an_ollama_server_is_spoken_to_in_its_own_protocol(bench: Bench) -> None
     assert outcome.answer.startswith("answer-1-")
     assert outcome.cost == 0.0
     assert bench.server.requests[0].body["options"]["num_ctx"] == 16384
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "is_sent"),
+    [
+        ("ollama_chat/ok", "", lambda body: body["format"] == BIRD),
+        ("lm_studio/ok", "/v1", lambda body: body["response_format"]["json_schema"]["schema"] == BIRD),
+        ("openai/ok", "/v1", lambda body: body["response_format"]["json_schema"]["strict"] is True),
+    ],
+)
+def test_a_schema_is_sent_in_each_servers_own_way(
+    model: str, path: str, is_sent: Callable[[dict[str, Any]], bool], bench: Bench
+) -> None:
+    agent = {"model": model, "api_base": f"{bench.server.root_url}{path}", "api_key_env": "LAB_KEY"}
+    asked = with_answer_form(recipe([agent]), BIRD)
+    bench.gateway.allow_once(asked)
+    assert bench.run(asked).status == "done"
+    (request,) = bench.server.requests
+    assert is_sent(request.body)
+    assert json.dumps(BIRD, separators=(",", ":")) in request.body["messages"][0]["content"]
 
 
 def test_a_missing_key_is_told_before_any_call_is_made(bench: Bench) -> None:

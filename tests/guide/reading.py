@@ -77,13 +77,16 @@ def _rows(page: Page) -> Iterator[Row]:
 
 def commands() -> list[tuple[str, str]]:
     """The commands of moa-tui in sentences and in blocks for a shell, each with its page."""
-    found = []
-    for page in guide.pages():
-        found += [(page.topic, span) for span in spans(page) if span.startswith("moa-tui ")]
-        for block in blocks(page):
-            if block.info == "sh":
-                found += [
-                    (page.topic, f"moa-tui{match[1]}")
-                    for match in re.finditer(r"(?:^|\s|/)moa-tui((?: .*)?)$", block.text, re.MULTILINE)
-                ]
+    return [(page.topic, command) for page in guide.pages() for command in commands_of(page)]
+
+
+def commands_of(page: Page) -> list[str]:
+    """The commands of moa-tui in sentences and in blocks for a shell of a page."""
+    found = [span for span in spans(page) if span.startswith("moa-tui ")]
+    for block in blocks(page):
+        if block.info == "sh":
+            found += [
+                f"moa-tui{match[1]}"
+                for match in re.finditer(r"(?:^|\s|/)moa-tui((?: .*)?)$", block.text, re.MULTILINE)
+            ]
     return found

@@ -97,3 +97,16 @@ def test_an_example_in_code_is_no_subject() -> None:
     index = Index([("a", "Ask", 'Ask so:\n\n```sh\nmoa-tui ask "Why is grass green?"\n```')])
     assert index.matches("grass green") == []
     assert index.matches("so") == []
+
+
+def test_a_word_that_only_code_has_covers_no_question() -> None:
+    texts = ("Lines are read from a pipe:\n\n```sh\ncat questions.txt | program\n```", "A cat has a name.")
+    in_code, in_text = (Index([("a", "Lines", text)]).matches("a cat's name?") for text in texts)
+    assert in_code[0].coverage < 0.5 < in_text[0].coverage
+
+
+def test_a_misspelled_word_is_compared_with_its_endings_and_an_everyday_one_asks_for_nothing() -> None:
+    index = Index([("a", "Errors", "The model was not found."), ("b", "Files", "Wherever it is written.")])
+    assert [match.section for match in index.matches("fuond")] == [0]
+    assert index.matches("wher") == []
+    assert index.matches("wher is it") == []

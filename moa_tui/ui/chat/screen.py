@@ -148,7 +148,7 @@ class ChatScreen(Screen[None]):
         if is_small and not self.has_class("-too-small"):
             self._focused_before = self.focused
         elif self.has_class("-too-small") and not is_small:
-            self.call_after_refresh((self._focused_before or self.view.box.prompt).focus)
+            self.call_after_refresh(self.view.focus_again, self._focused_before)
         self.set_class(is_small, "-too-small")
 
     # What is typed
@@ -253,6 +253,7 @@ class ChatScreen(Screen[None]):
         self.controllers.choosing.show_recipes()
 
     def action_find(self) -> None:
+        self.view.body.uncover()
         self.view.find_bar.open()
 
     def action_editor(self) -> None:

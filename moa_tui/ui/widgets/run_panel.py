@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.actions import SkipAction
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
@@ -48,7 +49,7 @@ class RunPanel(Vertical):
         Binding("a", "add_agent", "One more agent", id="panel.add"),
         Binding("f", "follow", "Follow the run", id="panel.follow", show=False),
         Binding("z", "zoom", "Zoom the pane", id="panel.zoom"),
-        Binding("escape", "unzoom", "Back from the zoom", id="panel.unzoom", show=False),
+        Binding("escape", "back", "Back from the panes", id="panel.back", show=False),
     ]
     DEFAULT_CSS = """
     RunPanel {
@@ -61,7 +62,7 @@ class RunPanel(Vertical):
         """The user wants one more agent to answer."""
 
     class RoomChanged(Message):
-        """A pane is to have all the room, or no longer."""
+        """A pane is to have all the room, or no longer; or the panes were closed."""
 
     def __init__(self, *, can_change: bool = True, id: str | None = None) -> None:
         """`can_change` is False where the turns that are shown cannot be changed."""
@@ -197,8 +198,8 @@ class RunPanel(Vertical):
                 return self._can_change
             case "zoom":
                 return self.is_zoomed or any(pane.has_focus for pane in self.panes)
-            case "unzoom":
-                return self.is_zoomed
+            case "back":
+                return self.is_zoomed or self._closes_on_escape
             case _:
                 return True
 
@@ -247,12 +248,24 @@ class RunPanel(Vertical):
             self.post_message(self.RoomChanged())
             self._arrange()
         else:
-            self.action_unzoom()
+            self.end_zoom()
+            self._arrange()
 
-    def action_unzoom(self) -> None:
+    @property
+    def _closes_on_escape(self) -> bool:
+        """True for panes over the conversation that were opened to look at a run that is over."""
+        is_over = self.run is not None and self.run.over
+        return is_over and self.has_class("-open") and not self._is_beside_chat
+
+    def action_back(self) -> None:
+        """End the zoom; or close the panes, and let the key go on to bring the focus back to the prompt."""
         if self._zoomed is not None:
             self.end_zoom()
             self._arrange()
+        elif self._closes_on_escape:
+            self.remove_class("-open")
+            self.post_message(self.RoomChanged())
+            raise SkipAction
 
     def end_zoom(self) -> None:
         """Give the other panes their room again, where one has all."""

@@ -417,6 +417,39 @@ async def test_ctrl_l_goes_through_the_ways_to_divide_the_room() -> None:
         assert bench.screen.view.body.mode == "automatic"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (220, 60)])
+async def test_panes_alone_give_way_to_the_answer_also_where_they_stand_beside_the_chat(
+    size: tuple[int, int],
+) -> None:
+    async with chat_app(size=size, judge=[["Feed it weekly."]]) as bench:
+        bench.screen.view.body.set_mode("panes")
+        await bench.ask()
+        await bench.until_shown("Feed it weekly.")
+        assert not bench.is_open
+
+
+@pytest.mark.parametrize("pressed", ["ctrl+up", "f3"])
+async def test_who_goes_into_the_conversation_sees_it_where_panes_had_all_the_room(pressed: str) -> None:
+    gate = asyncio.Event()
+    async with chat_app(size=(80, 24), one=[["first", gate]]) as bench:
+        await bench.submit("What is a moa?")
+        await bench.until_writing("one")
+        chat = bench.screen.query_one("#chat")
+        bench.panes[0].focus()
+        await bench.press("z")
+        assert not chat.display
+        await bench.press(pressed)
+        await bench.until_shown("layer 1 of 2")
+        assert bench.is_open
+        bench.screen.view.body.set_mode("panes")
+        await wait_until(lambda: not chat.display)
+        bench.prompt.focus()
+        await bench.press(pressed)
+        await bench.until_shown("layer 1 of 2")
+        bench.open(gate)
+        await bench.until_idle()
+
+
 async def test_the_way_to_divide_the_room_is_kept_and_the_config_is_left_alone() -> None:
     async with chat_app(size=(120, 40)) as bench:
         await bench.ask()
@@ -784,7 +817,7 @@ async def test_the_palette_offers_every_action_in_force_and_runs_the_one_chosen(
         # Escape stops the run, as long as there is one; and only what is over can be edited or used.
         over = {"Edit it", "Use as the answer"}
         held_up = {"Go on over the budget", "Write from all answers", "Tick points"}
-        assert known - offered == {"To the prompt", "Back from the zoom", *over, *held_up}
+        assert known - offered == {"To the prompt", "Back from the panes", *over, *held_up}
         await bench.press("ctrl+p")
         palette = bench.app.screen
         assert isinstance(palette, CommandPalette)
@@ -995,6 +1028,21 @@ async def test_keys_go_to_the_prompt_again_after_the_terminal_was_too_small() ->
         await bench.settle()
         await bench.press("b")
         assert bench.prompt.text == "ab"
+
+
+async def test_the_prompt_has_the_focus_where_the_pane_that_had_it_is_gone_meanwhile() -> None:
+    gate = asyncio.Event()
+    async with chat_app(size=(120, 40), one=[["one is writing", gate]]) as bench:
+        await bench.submit("What is a moa?")
+        await bench.until_writing("one")
+        bench.screen.set_focus(bench.screen.view.panel.panes[0])
+        await bench.pilot.resize_terminal(20, 5)
+        await bench.settle()
+        bench.open(gate)
+        await bench.until_idle()
+        await bench.pilot.resize_terminal(120, 40)
+        await bench.settle()
+        assert bench.screen.focused is bench.prompt
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (220, 60)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from moa_tui import guide
@@ -11,7 +13,7 @@ from tests.ui.chat_app import DUO, Bench, chat_app
 from tests.ui.given import key
 
 SIMULATED = recipe(["demo/terse", "demo/coder"], ["demo/thorough"])
-FAST = {"one": [["1"]], "two": [["2"]], "judge": [["done"]]}
+FAST: dict[str, Any] = {"one": [["1"]], "two": [["2"]], "judge": [["done"]]}
 
 
 def prompts(bench: Bench) -> list[str]:

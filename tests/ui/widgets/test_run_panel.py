@@ -250,6 +250,23 @@ async def test_the_panes_stay_while_the_person_is_in_them() -> None:
         assert bench.panel.has_focus_within
 
 
+async def test_escape_closes_the_panes_that_were_opened_after_the_run_and_the_next_run_opens_them() -> None:
+    gate = asyncio.Event()
+    async with chat_app(size=WIDE, one=[["x"], ["x", gate]]) as bench:
+        await bench.ask()
+        await bench.press("ctrl+l")
+        await wait_until(lambda: bench.panel.has_focus_within)
+        await bench.press("escape")
+        assert not bench.is_open
+        assert bench.prompt.has_focus
+        assert bench.screen.query_one("#chat").region.height == bench.screen.view.body.region.height
+        await bench.submit("again")
+        await bench.until_writing("one")
+        assert bench.is_open
+        bench.open(gate)
+        await bench.until_idle()
+
+
 async def test_panes_opened_again_while_the_answer_is_written_stay_open() -> None:
     gate, last = asyncio.Event(), asyncio.Event()
     retried = [[gate, ModelError("server", "busy", 503, retry_after=0.0)], ["the answer", last]]
@@ -420,7 +437,7 @@ LONG = "\n\n".join(
 )
 
 
-@key("panel.zoom", "panel.unzoom")
+@key("panel.zoom", "panel.back")
 async def test_a_zoomed_pane_has_all_the_room_and_keeps_the_readers_place() -> None:
     gate = asyncio.Event()
     async with chat_app(FOUR, size=WIDE, b=[[LONG, gate]], a=[["x", gate]]) as bench:
@@ -507,6 +524,21 @@ async def test_a_pane_that_ended_early_is_a_line_until_it_has_the_focus_or_all_a
         bench.panel.pick(1)
         await wait_until(lambda: names(bench) == ["a", "b", "c", "d"])
         assert "▸" not in bench.shown()
+
+
+async def test_an_opened_pane_says_as_its_folded_line_does_why_its_text_was_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = asyncio.Event()
+    scripts: dict[str, Any] = {"a": [["half", ModelError("refused", "it [b]hung[/b]\nup")]]}
+    async with chat_app(FOUR, size=(80, 24), **scripts, b=[["x", gate]], c=[["x", gate]]) as bench:
+        monkeypatch.setattr(run_panel, "_FOLDED_AFTER_SECONDS", 0.0)
+        await bench.submit("hi")
+        await bench.until_shown("▸ 1 a ◐ partial: it [b]hung[/b] up")
+        bench.panel.query(run_panel.PaneTitle).first().focus()
+        await bench.until_shown("half", "━ 1 a ◐ partial: it [b]hung[/b] up ━")
+        bench.open(gate)
+        await bench.until_idle()
 
 
 async def test_a_text_that_is_scrolled_by_its_reader_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
