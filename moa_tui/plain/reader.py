@@ -19,6 +19,7 @@ from moa_tui.text.safe import without_escapes
 
 try:
     import readline
+    import termios
 except ImportError:  # Windows has none.
     readline = None  # type: ignore[assignment]
 
@@ -72,6 +73,8 @@ class Reader:
         self.typed = ""
         """What stood in the line that is being read when it was last looked at."""
         self._is_asking = False
+        self._prompt = ""
+        """What stands before the line that is being read."""
         self._matches: list[str] = []
         self._edits = is_attended and readline is not None
         if self._edits:
@@ -82,6 +85,7 @@ class Reader:
             readline.set_completer_delims(" \t\n")
             readline.set_completer(self._complete)
             readline.set_startup_hook(self._fill)
+            signals.on_go_on = self._show_again
         signals.on_raise = self._keep_typed
 
     # Earlier prompts
@@ -191,6 +195,7 @@ class Reader:
         try:
             with self._signals.reading():
                 if self.is_attended:
+                    self._prompt = prompt
                     line = input(prompt)
                     self.typed = ""
                 else:
@@ -211,6 +216,18 @@ class Reader:
             return False
         before, self.typed = self.typed, without_escapes(readline.get_line_buffer())
         return before != self.typed
+
+    def _show_again(self) -> None:
+        """Go on with the line after ctrl+z, where the shell has had the terminal for itself."""
+        with suppress(termios.error):  # The terminal is gone, which reading notices.
+            state = termios.tcgetattr(self._stdin)
+            if state[3] & termios.ICANON:
+                # As readline sets it up (prepare_terminal_settings in rltty.c), which it does once a line.
+                state[0] &= ~(termios.ICRNL | termios.INLCR)
+                state[3] &= ~(termios.ICANON | termios.ECHO)
+                state[6][termios.VMIN], state[6][termios.VTIME] = 1, 0
+                termios.tcsetattr(self._stdin, termios.TCSADRAIN, state)
+                self._voice.show(f"{self._prompt}{readline.get_line_buffer()}")
 
     def _keep_typed(self) -> None:
         """Keep what stands in the line that is broken off."""

@@ -37,13 +37,15 @@ class Signals:
         """Called before reading is broken off, while the line that was typed is still there."""
         self.on_look: Callable[[], None] = lambda: None
         """Called now and then while something is read."""
+        self.on_go_on: Callable[[], None] = lambda: None
+        """Called where the program goes on after ctrl+z while something is read."""
         self._stop: Callable[[], None] | None = None
         self._was_stopped = False
         self._is_reading = False
         self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCONT"):
             if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
                 number = getattr(signal, name)
                 self._previous_handlers[number] = signal.signal(number, self._receive)
@@ -87,6 +89,10 @@ class Signals:
         if self._has_timer and number == signal.SIGALRM:
             if self._is_reading:
                 self.on_look()
+            return
+        if hasattr(signal, "SIGCONT") and number == signal.SIGCONT:
+            if self._is_reading:
+                self.on_go_on()
             return
         if number != signal.SIGINT:
             self.exit_code = 128 + number

@@ -59,6 +59,11 @@ class Voice:
         if self._is_line_open:
             self._write("\n")
 
+    def show(self, line: str) -> None:
+        """Write a line that somebody goes on writing at its end."""
+        self._out.write(safe_text(line))
+        self._out.flush()
+
     def _write(self, text: str) -> None:
         self._out.write(text)
         self._out.flush()

@@ -165,6 +165,27 @@ def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(
         assert terminal.process.wait(timeout=10) == 0
 
 
+def test_the_line_is_there_again_after_ctrl_z_and_fg(
+    program: str, environ: dict[str, str], quick: str
+) -> None:
+    environ |= {"TERM": "dumb", "PS1": "$ "}
+    with Terminal(["bash", "--norc", "-i"], environ) as terminal:
+        terminal.send(f"{program} -r {quick}\r")
+        asked(terminal)(1)
+        terminal.send("abc")
+        terminal.wait_for(lambda _: "You: abc" in terminal.written)
+        terminal.send("\x1a")
+        terminal.wait_for(lambda _: re.search(r"Stopped.*\n.*\$ ", terminal.written, re.DOTALL))
+        before = terminal.written
+        terminal.send("fg\r")
+        terminal.wait_for(lambda _: "You: abc" in terminal.written[len(before) :])
+        terminal.send("def\x7f\r")
+        terminal.wait_for(lambda _: "Asking quick" in terminal.written)
+        after = terminal.written[len(before) :].partition("Asking")[0]
+        assert after.rstrip("\r\n").endswith("You: abcdef\x08 \x08")
+        terminal.send("\x03\x04")
+
+
 def test_what_is_pasted_is_one_prompt_and_no_command(
     program: str, environ: dict[str, str], quick: str
 ) -> None:
