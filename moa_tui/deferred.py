@@ -53,6 +53,7 @@ MODULES = (
     "moa_tui.engine.left_out",
     "moa_tui.chat.left_out",
     "moa_tui.engine.recipe_edit",
+    "moa_tui.engine.answer_form",
     "moa_tui.gateway.discovery",
     "moa_tui.settings.schemas",
     "moa_tui.formats.export",

@@ -565,6 +565,12 @@ async def context_once(reply: Reply) -> web.StreamResponse:
     return await (MODES["ok"](reply) if used <= limit else too_long(used, limit)(reply))
 
 
+async def no_schema(reply: Reply) -> web.StreamResponse:
+    if "response_format" in reply.body:
+        return await Refusal(400, "This response_format type is unavailable now")(reply)
+    return await MODES["told"](reply)
+
+
 def too_long(used: int, limit: int) -> Refusal:
     message = f"This model's maximum context length is {limit} tokens. However, you requested {used} tokens."
     return Refusal(400, message, code="context_length_exceeded")
@@ -619,6 +625,7 @@ MODES: dict[str, Mode] = {
     "html": web_page(200, "Please sign in"),
     "http502html": web_page(502, "502 Bad Gateway"),
     "flaky": flaky,  # HTTP `status` to the first `fail` requests with this `key`, then ok
+    "no_schema": no_schema,  # 400 to a response_format, in DeepSeek's words, else as `told`
     "context_once": context_once,  # 400 while the messages hold more than `limit` characters, else ok
     "http400": Refusal(400, "Invalid value for 'temperature'"),
     "http400ctx": too_long(9001, 8192),

@@ -16,7 +16,7 @@ from tests.e2e.terminal import Terminal
 
 pytestmark = pytest.mark.program
 
-HEAVY = {"litellm", "textual", "openai"}
+HEAVY = {"litellm", "textual", "openai", "jsonschema"}
 
 
 def modules_after(code: str) -> set[str]:

@@ -63,9 +63,7 @@ def attach(path: Path) -> str:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(data) > MAX_FILE_BYTES:
-        raise UsageError(
-            f"{path} is larger than {MAX_FILE_BYTES // 1_000_000} MB; cut out what the question needs"
-        )
+        raise _too_large(str(path))
     text = read_text(data, str(path))
     fence = _fence(text)
     if len(fence) > _MOST_MARKS:
@@ -74,6 +72,12 @@ def attach(path: Path) -> str:
             "it ends; cut them out"
         )
     return f"File `{path.name}`:\n\n{fence}\n{text.rstrip()}\n{fence}"
+
+
+def _too_large(name: str) -> UsageError:
+    return UsageError(
+        f"{name} is larger than {MAX_FILE_BYTES // 1_000_000} MB; cut out what the question needs"
+    )
 
 
 def read_text(data: bytes, name: str) -> str:
@@ -103,6 +107,16 @@ def attachment(mention: str, folder: Path) -> Attachment:
 
     Raises UsageError where there is none, or it cannot be sent.
     """
+    path = ordinary_file(mention, folder)
+    text = attach(path)
+    return Attachment(path, text, estimate_tokens(text))
+
+
+def ordinary_file(mention: str, folder: Path) -> Path:
+    """The path of a mentioned file that may be one to send; it is not read.
+
+    Raises UsageError where there is none, or it cannot be sent whatever is in it.
+    """
     try:
         path = folder / Path(mention).expanduser()
         if not path.exists():
@@ -112,11 +126,12 @@ def attachment(mention: str, folder: Path) -> Attachment:
         # A pipe or a device could keep the reader waiting for ever.
         if not path.is_file():
             raise UsageError(f"{mention} is no ordinary file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise _too_large(mention)
     except (OSError, RuntimeError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise UsageError(f"{mention} cannot be read: {reason or error}") from error
-    text = attach(path)
-    return Attachment(path, text, estimate_tokens(text))
+    return path
 
 
 def mentioned(prompt: str) -> list[str]:
@@ -220,6 +235,11 @@ class Pastes:
         token = f"[paste {len(self._texts) + 1}: {size}]".replace(" ", "\u00a0")
         self._texts[token] = text
         return token
+
+    def token(self, text: str) -> str:
+        """The token that stands for a text; a new one where there is none."""
+        tokens = (token for token, stored in self._texts.items() if stored == text)
+        return next(tokens, None) or self.add(text)
 
     def text(self, token: str) -> str:
         """The text that a token stands for."""

@@ -165,12 +165,14 @@ class Chat:
 
     # Runs
 
-    def send(self, prompt: str, *, instead_of: Turn | None = None) -> run_handle.RunHandle:
+    def send(
+        self, prompt: str, *, instead_of: Turn | None = None, amend: run.Amend | None = None
+    ) -> run_handle.RunHandle:
         """Ask `prompt` behind the active turn, or as another branch in the place of a turn.
 
-        Raises MissingKeyError before any call.
+        `amend` may have the answer written once more. Raises MissingKeyError before any call.
         """
-        return self._start(self._next_turn(prompt, instead_of))
+        return self._start(self._next_turn(prompt, instead_of), amend=amend)
 
     def aggregate_again(self) -> run_handle.RunHandle:
         """Aggregate the active turn anew by the recipe in force; its proposers are kept, not paid again.
@@ -400,9 +402,11 @@ class Chat:
         *,
         attended: bool | None = None,
         over_budget: bool = False,
+        amend: run.Amend | None = None,
     ) -> run_handle.RunHandle:
         self.backend.gateway.check_keys(turn.recipe)
-        options = run_handle.RunOptions(kept, self._attended if attended is None else attended, over_budget)
+        is_attended = self._attended if attended is None else attended
+        options = run_handle.RunOptions(kept, is_attended, over_budget, amend)
         return run_handle.RunHandle(turn, self.conversation.id, self.backend, self._recording(turn), options)
 
 

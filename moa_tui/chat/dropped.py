@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from moa_tui.chat.attachments import attachment, spelled
+from moa_tui.chat.attachments import ordinary_file, spelled
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 _MOST_FILES = 20
 _MOST_CHARACTERS = 10_000
 _FILE_ADDRESS = "file://"
+# Not with the machine's own lists, in which a TypeScript file may be a film.
+_KINDS = mimetypes.MimeTypes()
+# Pictures, subtitles and programs that are text, whatever the list says.
+_WRITTEN = (".ass", ".mts", ".svg", ".ts", ".xbm", ".xpm")
 # What a backslash keeps literal inside double quotes, in a shell.
 _ESCAPED_IN_QUOTES = '"\\$`'
 
@@ -44,16 +49,21 @@ def dropped(text: str, folder: Path, *, is_windows: bool = os.name == "nt") -> D
     """What a pasted text attaches, where it consists of nothing but paths of files; None for any other text.
 
     Relative paths, which begin in `folder`, need a slash in them: a word that happens to be a file's name is
-    a word. Reads the files.
+    a word. Looks for the files, and reads none of them: nobody has said yet that they are to be read.
     """
     if len(text) > _MOST_CHARACTERS:
         return None
     separators = "/\\" if is_windows else "/"
     paths: list[str] = []
     for words in _readings(text, is_windows):
-        if words and all(_is_address(word) or _is_there(word, folder, separators) for word in words):
-            paths = [_path_of(word) for word in words]
+        paths = [_path_of(word) for word in words]
+        # An address has no spaces, and one in which there is no file is no text of anybody's either.
+        if all(
+            (path != word and not word.count(" ")) or _is_there(path, folder, separators)
+            for path, word in zip(paths, words, strict=True)
+        ):
             break
+        paths = []
     if not paths:
         return None
     if len(paths) > _MOST_FILES:
@@ -72,12 +82,12 @@ def dropped(text: str, folder: Path, *, is_windows: bool = os.name == "nt") -> D
 
 def _word(path: str, folder: Path) -> tuple[str, str]:
     """The mention of a file and no problem, or no mention and the reason why there is none."""
-    kind = mimetypes.guess_type(path)[0] or ""
-    if kind.startswith(("image/", "audio/", "video/")) and kind != "image/svg+xml":
+    kind = _KINDS.guess_type(path)[0] or ""
+    if kind.startswith(("image/", "audio/", "video/")) and not path.lower().endswith(_WRITTEN):
         what = {"image": "a picture", "audio": "a sound", "video": "a film"}[kind.partition("/")[0]]
         return "", f"{path} is {what}; models are sent text alone, so it cannot be attached"
     try:
-        attachment(path, folder)
+        ordinary_file(path, folder)
     except UsageError as error:
         return "", str(error)
     short = Path(path).expanduser()
@@ -104,15 +114,13 @@ def _is_there(path: str, folder: Path, separators: str) -> bool:
         return False
 
 
-def _is_address(word: str) -> bool:
-    return word.lower().startswith(_FILE_ADDRESS)
-
-
 def _path_of(word: str) -> str:
-    """The path that a `file://` address names, or the word itself."""
-    if not _is_address(word):
+    """The path that a `file://` address of this machine names, or the word itself."""
+    if not word.lower().startswith(_FILE_ADDRESS):
         return word
-    _, _, path = unquote(word[len(_FILE_ADDRESS) :]).partition("/")
+    host, _, path = unquote(word[len(_FILE_ADDRESS) :]).partition("/")
+    if host.lower() not in ("", "localhost", socket.gethostname().lower()):
+        return word
     # file:///C:/notes.txt has a slash before the drive.
     return path if path[1:2] == ":" and os.name == "nt" else f"/{path}"
 

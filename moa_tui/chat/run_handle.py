@@ -40,12 +40,13 @@ class RunOptions:
     """How one run is to go.
 
     `kept` are replies that need no call. `attended`: somebody is there to tick the points of a checklist.
-    `over_budget`: the budgets do not hold for it.
+    `over_budget`: the budgets do not hold for it. `amend` may have the answer written once more.
     """
 
     kept: Mapping[CallId, Reply]
     attended: bool = False
     over_budget: bool = False
+    amend: run.Amend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class RunHandle:
                     endpoints=self._backend.endpoints,
                     attended=self._options.attended,
                     budgets=None if self._options.over_budget else self._account.limits,
+                    amend=self._options.amend,
                 ),
             )
         finally:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.run_handle import RunHandle, RunProgress
     from moa_tui.conversation import Conversation, Turn
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.run import Amend
     from moa_tui.engine.values import CallId
 
 
@@ -143,11 +144,14 @@ class ChatSession:
             return None
         return self.send(prompt)
 
-    def send(self, prompt: PromptText) -> NewTurn:
-        """Ask a prompt now: behind the last turn, or in the place of the one that is being edited."""
+    def send(self, prompt: PromptText, amend: Amend | None = None) -> NewTurn:
+        """Ask a prompt now: behind the last turn, or in the place of the one that is being edited.
+
+        `amend` may have the answer written once more.
+        """
         self.require_idle()
-        instead_of = self.instead_of
-        return self._begin(self.chat.send(prompt.sent, instead_of=instead_of), instead_of, prompt)
+        run = self.chat.send(prompt.sent, instead_of=self.instead_of, amend=amend)
+        return self._begin(run, self.instead_of, prompt)
 
     def retry(self) -> NewTurn:
         """Ask the last prompt again, beside its turn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from moa_tui.cli import wiring
-from moa_tui.cli.completion import conversation_names
+from moa_tui.cli.completion import conversation_names, schema_files
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import (
     continue_option,
@@ -26,9 +27,11 @@ from moa_tui.text.safe import quoted_name, safe_row, safe_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from moa_tui.chat.answer_check import AnswerCheck
     from moa_tui.cli.headless import Output, Request
     from moa_tui.conversation import Conversation
     from moa_tui.engine.recipe import Recipe
+    from moa_tui.formats.answer_schema import AnswerSchema
     from moa_tui.gateway.gateway import Gateway
     from moa_tui.settings.config import Settings
     from moa_tui.store import Store
@@ -46,6 +49,7 @@ class AskOptions:
     output: Output
     show_proposers: bool
     left_out: bool
+    schema: str | None
     no_stream: bool
     dry_run: bool
     max_cost: float | None
@@ -82,6 +86,12 @@ class AskOptions:
 )
 @click.option("--show-proposers", is_flag=True, help="Print each earlier answer to stderr as it ends.")
 @click.option("--left-out", is_flag=True, help="Print below the answer what it left out of the others.")
+@click.option(
+    "--schema",
+    metavar="FILE|FIELDS",
+    shell_complete=schema_files,
+    help='Print JSON of this schema: a JSON Schema file, or fields such as "name, age int".',
+)
 @click.option("--no-stream", is_flag=True, help="Print the answer once it is whole.")
 @click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
 @click.option(
@@ -124,6 +134,7 @@ def _ask(options: AskOptions) -> None:
 
     if isinstance(sys.stdout, streams.ClosedOutput):
         raise UsageError("standard output is closed: there is nowhere to write the answer")
+    schema = _schema_of(options)
     prompt = assemble_prompt(" ".join(options.prompt), streams.read_piped(sys.stdin), options.files)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
@@ -141,11 +152,12 @@ def _ask(options: AskOptions) -> None:
         )
     request = headless.Request(
         prompt,
-        _with_options(recipe, options),
+        _with_schema(_with_options(recipe, options), schema),
         system,
         options.output,
         show_proposers=options.show_proposers,
         left_out=options.left_out,
+        check=_check_of(schema),
         stream=not options.no_stream,
         quiet=options.quiet,
         conversation=conversation,
@@ -244,18 +256,65 @@ def _with_options(recipe: Recipe, options: AskOptions) -> Recipe:
     return recipe.model_copy(update={"limits": limits})
 
 
+def _schema_of(options: AskOptions) -> AnswerSchema | None:
+    """The schema of the answer. Raises UsageError or FileError where it cannot be used."""
+    if options.schema is None:
+        return None
+    from moa_tui.formats.answer_schema import answer_schema
+
+    if options.left_out and options.output == "text":
+        raise UsageError(
+            "--left-out prints words below the answer, where --schema leaves nothing but JSON: give only one "
+            "of them, or --output json too"
+        )
+    return answer_schema(options.schema)
+
+
+def _with_schema(recipe: Recipe, schema: AnswerSchema | None) -> Recipe:
+    """The recipe with its last agent asked for JSON of the schema, if any. Raises UsageError."""
+    if schema is None:
+        return recipe
+    from moa_tui.engine.answer_form import with_answer_form
+
+    return with_answer_form(recipe, schema.schema)
+
+
+def _check_of(schema: AnswerSchema | None) -> AnswerCheck | None:
+    if schema is None:
+        return None
+    from moa_tui.chat.answer_check import AnswerCheck
+
+    return AnswerCheck(schema)
+
+
+def _price_of_repair(request: Request, gateway: Gateway) -> float | None:
+    """The most that the call should cost by which an answer is repaired, in US dollars; None for unknown."""
+    from moa_tui.engine.answer_form import with_repair
+    from moa_tui.engine.plan import plan
+
+    call = plan(with_repair(request.recipe, ""), request.messages, gateway.facts).layers[-1].calls[0]
+    return call.cost
+
+
 def _print_plan(request: Request, gateway: Gateway) -> None:
     from moa_tui.cli.plan_view import plan_document, plan_lines
     from moa_tui.engine.plan import plan
+    from moa_tui.text.wording import money
 
     expected = plan(request.recipe, request.messages, gateway.facts)
+    repair = None if request.check is None else _price_of_repair(request, gateway)
     if request.output == "text":
         missing = gateway.missing_keys(request.recipe.every_agent())
         click.echo(plan_lines(request.recipe, expected, missing))
+        if request.check is not None:
+            click.echo(f"one call more, {money(repair)}, where the answer does not fit the schema")
         for line in _server_lines(request, gateway):
             click.echo(line)
     else:
-        click.echo(plan_document(request.recipe, expected))
+        document = plan_document(request.recipe, expected)
+        if request.check is not None:
+            document = json.dumps({**json.loads(document), "repair_cost": repair})
+        click.echo(document)
 
 
 def _server_lines(request: Request, gateway: Gateway) -> list[str]:

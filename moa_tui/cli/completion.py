@@ -107,6 +107,13 @@ def model_names(ctx: click.Context, parameter: click.Parameter, typed: str) -> l
     return items or _items(((name, "") for name in catalog.chat_models), typed)
 
 
+def schema_files(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Files, whatever is typed: fields are the person's own words."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(typed, type="file")]
+
+
 def topics(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """The pages of the guide."""
     from moa_tui import guide

@@ -18,7 +18,7 @@ from moa_tui.chat.ledger import CapWarnings, cap_words
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
 from moa_tui.conversation import Turn, history
-from moa_tui.engine.events import CallEnded, Delta, Restated, RunEnded
+from moa_tui.engine.events import CallEnded, Delta, Restated, RunChanged, RunEnded
 from moa_tui.engine.left_out import left_out
 from moa_tui.errors import MoaTuiError, UsageError
 from moa_tui.formats.json_writer import event_document, outcome_document
@@ -28,6 +28,7 @@ from moa_tui.text.wording import left_out_line, left_out_source, left_out_text, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from moa_tui.chat.answer_check import AnswerCheck
     from moa_tui.chat.chat import Chat
     from moa_tui.chat.run_handle import RunHandle
     from moa_tui.chat.session import ChatSession
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Message, Outcome
+    from moa_tui.formats.answer_schema import CheckedAnswer
 
 Output = Literal["text", "json", "events"]
 
@@ -55,6 +57,8 @@ class Request:
     output: Output = "text"
     show_proposers: bool = False
     left_out: bool = False
+    check: AnswerCheck | None = None
+    """Checks the answer, where that is to be JSON of a schema; None for one of any form."""
     stream: bool = True
     quiet: bool = False
     conversation: Conversation | None = None
@@ -80,7 +84,7 @@ def answer(request: Request, session: ChatSession, out: TextIO, err: TextIO) -> 
     if clock_warning := session.chat.backend.ledger.clock_warning():
         err.write(f"moa-tui: budget: {clock_warning}\n")
     _warn_of_budgets(session.chat, err, warnings)
-    session.send(PromptText(request.prompt))
+    session.send(PromptText(request.prompt), None if request.check is None else request.check.amend)
     run = session.require_run()
     with _Signals(session.stop) as signals:
         try:
@@ -94,7 +98,10 @@ def answer(request: Request, session: ChatSession, out: TextIO, err: TextIO) -> 
         _tell_of_late_answers(session, turn, err)
     if signals.received is not None:
         return 128 + signals.received
-    return ANSWERED if turn is not None and turn.outcome and turn.outcome.status == "done" else FAILED
+    if turn is None or turn.outcome is None or turn.outcome.status != "done":
+        return FAILED
+    fits = request.check is None or request.check.check(turn.outcome.answer).misfit is None
+    return ANSWERED if fits else FAILED
 
 
 def _go_on(session: ChatSession, request: Request) -> None:
@@ -196,6 +203,7 @@ class _Writer:
         self._out = out
         self._err = err
         self._progress = progress
+        self._recipe = request.recipe
         self._final = request.recipe.writer
         self._last_written = ""
         self._streamed: list[str] = []
@@ -204,10 +212,15 @@ class _Writer:
         """Write what the request asks for of this event."""
         request = self._request
         if request.output == "events":
-            document = event_document(event, request.prompt, request.recipe, with_left_out=request.left_out)
+            self._follow(event)
+            document = event_document(event, request.prompt, self._recipe, with_left_out=request.left_out)
+            if isinstance(event, RunEnded):
+                document |= self._checked_fields(event.outcome)
             self._write_line(document)
             return
         match event:
+            case RunChanged():
+                self._follow(event)
             case Delta(call, "text", text) if call == self._final and self._streams:
                 self._progress.make_way()
                 self._out.write(text)
@@ -228,13 +241,48 @@ class _Writer:
                 self._progress.note(f"{title:─<78}\n{body.rstrip()}\n")
             case RunEnded(outcome) if request.output == "json":
                 document = outcome_document(
-                    request.prompt, request.recipe, outcome, with_left_out=request.left_out
+                    request.prompt, self._recipe, outcome, with_left_out=request.left_out
                 )
-                self._write_line(document)
+                self._write_line(document | self._checked_fields(outcome))
+
+    def _follow(self, event: Event) -> None:
+        """Take the recipe from here on, and say why there is a call more, where the run was given one."""
+        if not isinstance(event, RunChanged):
+            return
+        self._recipe, self._final = event.recipe, event.recipe.writer
+        if self._request.check is not None and not self._request.quiet:
+            again = one_line(event.recipe.lineup[-1][0].name)
+            self._progress.note(
+                f"the answer does not fit the schema: {self._request.check.misfit}\n"
+                f"{self._final} {again} is asked once to repair it"
+            )
+
+    def _checked_fields(self, outcome: Outcome) -> dict[str, Any]:
+        """What a document says of an answer that is to be JSON of a schema."""
+        if self._request.check is None:
+            return {}
+        checked = self._request.check.check(outcome.answer)
+        return {"data": checked.value, "misfit": checked.misfit}
+
+    def _write_checked(self, check: AnswerCheck, outcome: Outcome) -> None:
+        """Write the JSON in the answer where it fits; else the answer and what is wrong with it to stderr."""
+        checked = check.check(outcome.answer)
+        if checked.misfit is None:
+            if self._request.output == "text":
+                self._out.write(f"{checked.document}\n")
+                self._out.flush()
+        elif outcome.answer.strip():
+            if self._request.output == "text":
+                self._err.write(f"{safe_text(outcome.answer.strip())}\n")
+            self._err.write(
+                f"moa-tui: the answer does not fit the schema: {_misfit_words(checked, self._recipe)}\n"
+            )
 
     def end(self, outcome: Outcome) -> None:
         """Write what was not streamed, then how the run went."""
-        if self._request.output == "text":
+        if self._request.check is not None:
+            self._write_checked(self._request.check, outcome)
+        elif self._request.output == "text":
             # An answer that was chosen by a vote or ranking, or that stands in for another, was not streamed.
             if outcome.answer != "".join(self._streamed):
                 self._end_line()
@@ -246,12 +294,12 @@ class _Writer:
         if outcome.status != "done":
             self._err.write(f"moa-tui: {safe_text(_reason(outcome))}\n")
         if not self._request.quiet:
-            self._err.write(f"{summary(self._request.recipe, outcome)}\n")
+            self._err.write(f"{summary(self._recipe, outcome)}\n")
         self._err.flush()
 
     def _write_left_out(self, outcome: Outcome) -> None:
         """Write below the answer what it left out, a point a line, each with the agents that make it."""
-        points = left_out(outcome, self._request.recipe)
+        points = left_out(outcome, self._recipe)
         lines = [f"- {left_out_text(point)} ({left_out_source(point, outcome.replies)})" for point in points]
         text = "\n".join([f"L{left_out_line(points, outcome.replies)[1:]}", *lines])
         self._out.write(f"\n{safe_text(text)}\n")
@@ -265,12 +313,20 @@ class _Writer:
 
     @property
     def _streams(self) -> bool:
-        return self._request.output == "text" and self._request.stream
+        request = self._request
+        return request.output == "text" and request.stream and request.check is None
 
     def _write_line(self, document: object) -> None:
         self._progress.make_way()
         self._out.write(json.dumps(document) + "\n")
         self._out.flush()
+
+
+def _misfit_words(checked: CheckedAnswer, recipe: Recipe) -> str:
+    """Why an answer does not fit, and what to do where no answer of its model's could."""
+    if recipe.lineup[-1][0].model.startswith("demo/"):
+        return f"{checked.misfit}; simulated models write no JSON: choose a recipe of real ones with -r"
+    return str(checked.misfit)
 
 
 def _progress(request: Request, out: TextIO, err: TextIO) -> Progress:

@@ -10,7 +10,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from moa_tui.engine.events import CallEnded, CallRetried, CallStarted, Delta, StepEnded, StepStarted
+from moa_tui.engine.events import (
+    CallEnded,
+    CallRetried,
+    CallStarted,
+    Delta,
+    RunChanged,
+    StepEnded,
+    StepStarted,
+)
 from moa_tui.engine.values import CallId
 from moa_tui.text.cells import cell_len, cut, fit, shorten
 from moa_tui.text.safe import one_line, safe_text
@@ -108,6 +116,8 @@ class LinesProgress(NoProgress):
 
     def show(self, event: Event) -> None:
         match event:
+            case RunChanged(recipe):
+                self._recipe = recipe
             case CallRetried(call, agent, _, wait_seconds, failure):
                 seat = self._recipe.lineup[call.layer - 1][call.index - 1]
                 name, why = one_line(agent.name), one_line(failure.message)

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from moa_tui.conversation import Hit, Summary
 
 
+_format_option = click.option(
+    "-f",
+    "--format",
+    "format_",
+    default="markdown",
+    show_default=True,
+    metavar="FORMAT",
+    shell_complete=export_formats,
+    help="The format, by its name.",
+)
+
+
 @click.group(invoke_without_command=True)
 @click.pass_context
 def sessions(ctx: click.Context) -> None:
@@ -71,16 +83,7 @@ def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
 
 @sessions.command()
 @click.argument("name", shell_complete=conversation_names)
-@click.option(
-    "-f",
-    "--format",
-    "format_",
-    default="markdown",
-    show_default=True,
-    metavar="FORMAT",
-    shell_complete=export_formats,
-    help="The format, by its name.",
-)
+@_format_option
 @json_option
 def show(name: str, format_: str, as_json: bool) -> None:
     """Print the conversation NAME: its id, the beginning of its id, or its title."""
@@ -98,16 +101,7 @@ def show(name: str, format_: str, as_json: bool) -> None:
 
 @sessions.command("export")
 @click.argument("names", nargs=-1, required=True, shell_complete=conversation_names)
-@click.option(
-    "-f",
-    "--format",
-    "format_",
-    default="markdown",
-    show_default=True,
-    metavar="FORMAT",
-    shell_complete=export_formats,
-    help="The format, by its name.",
-)
+@_format_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="A file, or a folder.")
 @click.option("--replace", is_flag=True, help="Write over a file that is there.")
 def export_(names: tuple[str, ...], format_: str, output: Path | None, replace: bool) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.answer_words import NUMBER_WORDS
-from moa_tui.engine.words import words
+from moa_tui.engine.words import is_unspaced, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"(?:(?<![\w)\]-])[-\u2212])?\d+")
 # "One" is left out, for it stands for a person or thing more often than for a number.
 _NUMBER_WORDS = {word: str(number) for word, number in NUMBER_WORDS.items() if number != 1}
 _CONTRACTION = re.compile(r"n['\u2019]t\b")
+_CONTRACTED_WORD = re.compile(r"[a-z]{1,12}n['\u2019]t\b", re.IGNORECASE)
 # Whole words, among them yes and no. "ne" is left out: Turkish "what" and Serbian "not" are one word.
 _WORDS = (
     # English, German, Dutch, Danish, Norwegian, Swedish
@@ -39,7 +40,7 @@ _WORDS = (
     "tak nie nigdy ano nikdy není áno nikada nije nisu kyllä ei eivät eikä igen nem soha evet hayır değil "
     "yok ya tidak bukan không chưa chẳng ndiyo hapana "
     # Russian, Ukrainian, Bulgarian, Greek, Georgian, Armenian
-    "да нет не никогда ни ні так немає никак ναι όχι δεν μην δε μη κი არა არ ვერ ոչ այո "
+    "да нет не нельзя никогда ни ні так немає никак ναι όχι δεν μην δε μη κი არა არ ვერ ոչ այո "
     # Hebrew, Arabic, Persian, Urdu, without points
     "כן לא אין אינו אינה אל نعم لا ليس ليست لم لن بله نه نیست نہیں نہ "
     # Hindi, Bengali, Tamil, Korean, Amharic
@@ -88,6 +89,13 @@ def numbers_of(text: str, text_words: Iterable[str]) -> frozenset[str]:
     return frozenset([*written, *spelled])
 
 
+def other_words(text: str, text_words: Sequence[str]) -> list[str]:
+    """The words of `text`, which has these words, without those that only deny or affirm it."""
+    bare = _CONTRACTED_WORD.sub(" ", text)
+    text_words = text_words if bare == text else words(bare)
+    return [word for word in text_words if word not in _particles()]
+
+
 def is_negative(text: str, text_words: Sequence[str]) -> bool:
     """True where `text`, which has these words, denies or forbids something."""
     if _NO_NEGATION.search(text := text[:_SEARCHED_CHARACTERS].casefold()):
@@ -114,6 +122,14 @@ def _denials() -> frozenset[str]:
 def _negations() -> frozenset[str]:
     """The words of negation and affirmation, in the spelling in which words are compared."""
     return frozenset(words(_WORDS))
+
+
+@cache
+def _particles() -> frozenset[str]:
+    """The words that only deny or affirm, and what negates as one character of a script without spaces."""
+    return _negations() - {"true", "false"} | {
+        part for part in _PARTS.split() if len(part) == 1 and is_unspaced(part)
+    }
 
 
 @cache

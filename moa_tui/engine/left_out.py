@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.boilerplate import is_boilerplate
-from moa_tui.engine.claims import is_negative, numbers_of
+from moa_tui.engine.claims import is_negative, numbers_of, other_words
 from moa_tui.engine.likeness import rarity
 from moa_tui.engine.statements import statements
 from moa_tui.engine.words import is_unspaced, terms, words
@@ -149,10 +150,13 @@ def _missing(
     if len(final) > MOST_FINAL_CHARACTERS:
         return {call: [] for call in texts}, _Weights([])
     final_units = [Unit.of(statement) for statement in statements(final, with_blocks=True)]
+    final_words = _spaced(words(final))
     units_by_call: dict[CallId, list[Unit]] = {}
     for call, text in texts.items():
         units = [Unit.of(statement) for statement in statements(text[:MOST_CHARACTERS])]
         is_cut = call in cut or len(text) > MOST_CHARACTERS
+        if len(units) == 1 and not is_cut:
+            units = [_whole_answer(units[0], final_words)]
         units_by_call[call] = units[:-1] if is_cut else units
     weights = _Weights([final_units, *units_by_call.values()])
     index = _Index(final_units, weights)
@@ -161,6 +165,23 @@ def _missing(
         for call, units in units_by_call.items()
     }
     return missing, weights
+
+
+def _whole_answer(unit: Unit, final_words: str) -> Unit:
+    """The only statement of an answer, which is a point even where it is a word, a letter or a number.
+
+    Such a short one is in the final answer where its words stand there, one behind the other.
+    """
+    if unit.is_point or unit.statement.kind == "other" or is_boilerplate(unit.statement.text):
+        return unit
+    text_words = words(unit.statement.text)
+    if _spaced(text_words) in final_words:
+        return unit
+    return replace(unit, rarity=unit.rarity or dict.fromkeys(text_words, _MOST_RARITY), is_point=True)
+
+
+def _spaced(text_words: Iterable[str]) -> str:
+    return f" {' '.join(text_words)} "
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +202,15 @@ class Unit:
         text = statement.text
         stems: dict[str, float] = {}
         text_words = words(text)
-        for word in terms(text_words):
-            if word.isdecimal():
+        # Whether it denies is compared by itself, and so is a number, as of "8th" or "5kg".
+        for word in terms(other_words(text, text_words) or text_words):
+            if word[0].isdecimal():
                 continue
             how_rare = min(_MOST_RARITY, rarity(word))
             if how_rare >= _LEAST_RARITY:
                 for stem in _stems(word):
                     stems[stem] = how_rare
-        letters = sum(map(str.isalnum, text[:80]))
+        letters = sum(map(_letters, text[:80]))
         numbers = numbers_of(text, text_words)
         is_said = bool(stems)
         stems |= {f"#{number}": min(_MOST_RARITY, _PER_DIGIT * len(number)) for number in numbers}
@@ -196,6 +218,13 @@ class Unit:
             statement.kind != "other" and letters >= _SHORTEST_POINT and is_said and not is_boilerplate(text)
         )
         return cls(statement, stems, numbers, is_negative(text, text_words), is_point)
+
+
+def _letters(character: str) -> int:
+    """What a character counts for in a point; a word in Han, kana or Hangul may be one alone."""
+    if not character.isalnum():
+        return 0
+    return _SHORTEST_POINT if unicodedata.east_asian_width(character) == "W" else 1
 
 
 def _stems(word: str) -> Iterable[str]:

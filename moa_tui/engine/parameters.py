@@ -54,9 +54,12 @@ KNOWN_PARAMETERS = frozenset(
 )
 """The names that may stand in `extra`; `tokens_per_second` is the simulated models' own."""
 
+OPTIONAL_FORMAT = "moa_tui_answer"
+"""The name of the schema in a response format without which an agent still knows what is wanted."""
+
 # The properties of a schema are the user's own and mean nothing to a server, whatever they are called.
 _SCHEMAS = frozenset(("response_format", "format", "json_schema", "guided_json", "structured_outputs"))
-_NAMES_IN_SCHEMAS = ("properties", "$defs", "definitions")
+_NAMES_IN_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions")
 # These may hold any text, also one that looks like an address.
 _FREE_TEXTS = _SCHEMAS | {"stop", "stop_sequences", "grammar", "guided_regex", "guided_choice", "prediction"}
 
@@ -118,6 +121,12 @@ _KEY_OR_NAME = re.compile(r"(?<![\w-])(?:sk|pk|rk|csk|gsk|fw|hf|xai|pplx)[-_]([\
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 # In characters. The words of a name are shorter than the parts of a key between its dashes, if it has any.
 _SHORTEST_RANDOM, _LONGEST_WORD, _SHORTEST_WITH_DASHES, _USUAL_WORD = 16, 30, 40, 10
+
+
+def is_optional_format(name: str, value: object) -> bool:
+    """True for a parameter that only helps, since the agent is told the same in words."""
+    schema = value.get("json_schema") if name == "response_format" and isinstance(value, dict) else None
+    return isinstance(schema, dict) and schema.get("name") == OPTIONAL_FORMAT
 
 
 def problem_of(extra: Mapping[str, object], *, allow_unknown: bool = False) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from moa_tui.engine.call import STOPPED, Caller
 from moa_tui.engine.checklist import ChecklistGate
 from moa_tui.engine.control import RunControl
-from moa_tui.engine.events import RunEnded
+from moa_tui.engine.events import RunChanged, RunEnded
 from moa_tui.engine.finished_layer import FinishedLayer, LayerResult, answers_among
 from moa_tui.engine.health import Health
 from moa_tui.engine.layer_result import pass_on
@@ -29,7 +29,7 @@ from moa_tui.engine.staircase import EarlyCalls
 from moa_tui.engine.values import CallId, Failure, Outcome, Reply, paid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from moa_tui.engine.agent import Agent
     from moa_tui.engine.events import Event, Stream
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from moa_tui.engine.tasks import Reference
     from moa_tui.engine.values import Message, OutcomeStatus
     from moa_tui.errors import FailureKind
+
+    Amend = Callable[[Recipe, str], Awaitable[Recipe | None]]
+    """Asked with a recipe and the answer that its last agent wrote: the same recipe with a layer more, by
+    which that answer is written again; None where it may stay."""
 
 NO_REPLIES: Mapping[CallId, Reply] = MappingProxyType({})
 
@@ -59,6 +63,8 @@ class RunContext:
     """True where a user can tick the points of a checklist; else all points are kept without a wait."""
     budgets: Budgets | None = None
     """The budgets beside the recipe's own `max_cost`; None where there are none."""
+    amend: Amend | None = None
+    """What may have the answer written again, once; None where nothing does."""
 
 
 NO_CONTEXT = RunContext()
@@ -124,6 +130,9 @@ class _LayerLoop:
     def __init__(self, progress: RunInProgress, caller: Caller, context: RunContext) -> None:
         self._progress = progress
         self._caller = caller
+        self._amend = context.amend
+        self._amended_answer: CallId | None = None
+        """The answer that the last layer writes again; None where it is the first to write one."""
         self._gate = ChecklistGate(caller, progress.emit, attended=context.attended)
         self._spending = SpendingGuard(progress, caller, context.budgets)
         caller.check_request = self._spending.check_request
@@ -165,7 +174,7 @@ class _LayerLoop:
             if not self.early_calls.has_begun(number):
                 refusal = await self._spending.refusal(number, references)
                 if refusal is not None:
-                    return self._outcome("stopped", error=refusal)
+                    return self._outcome("stopped", self._amended_answer, refusal)
             await self._run_layer(number, references)
             result = self._progress.results[number] = self._result(number, references)
             for call, why in result.left_out.items():
@@ -173,9 +182,25 @@ class _LayerLoop:
                 reply = self._progress.replies[call]
                 self._progress.change_reply(call, replace(reply, notes=(*reply.notes, why)))
             outcome = self._outcome_after(number, result)
-            if outcome is not None:
+            if outcome is None:
+                number = self._next_layer(number, result)
+            elif await self._is_amended(number, outcome):
+                number += 1
+            else:
                 return outcome
-            number = self._next_layer(number, result)
+
+    async def _is_amended(self, number: int, outcome: Outcome) -> bool:
+        """True where the recipe was given one more layer, which writes the answer of `outcome` again."""
+        amend, writer = self._amend, self._progress.recipe.writer
+        if amend is None or writer is None or number < writer.layer or outcome.status != "done":
+            return False
+        self._amend = None  # Once is enough.
+        changed = await amend(self._progress.recipe, outcome.answer)
+        if changed is None or self._caller.stopped:
+            return False
+        self._amended_answer, self._progress.recipe = writer, changed
+        self._progress.emit(RunChanged(changed, self._caller.now()))
+        return True
 
     async def _run_layer(self, number: int, references: Sequence[Reference]) -> None:
         """Make the calls of layer `number`, and beside them those of the next layer that begin early."""

@@ -83,11 +83,14 @@ class _Block:
 def _blocks(text: str, with_blocks: bool) -> Iterator[_Block]:
     """The blocks of `text` in order; lines that belong together are one."""
     open_block: _Block | None = None
+    is_table = False
     lines = _lines(text, with_blocks)
     for index, (start, end) in enumerate(lines):
         line = text[start:end]
         following = text[slice(*lines[index + 1])] if index + 1 < len(lines) else ""
-        kind, begin = _kind_of_line(line, start, following)
+        # The rows of a table need no bar at their ends.
+        is_table = "|" in line and (is_table or _is_table_rule(following))
+        kind, begin = _kind_of_line(line, start, following, is_row=is_table)
         if kind is not None and begin is None:
             # A further line of the paragraph or item before it.
             if open_block is not None and open_block.kind in ("sentence", "item"):
@@ -103,7 +106,11 @@ def _blocks(text: str, with_blocks: bool) -> Iterator[_Block]:
         yield open_block
 
 
-def _kind_of_line(line: str, start: int, following: str) -> tuple[Kind | None, int | None]:
+def _is_table_rule(line: str) -> bool:
+    return "|" in line and _TABLE_RULE.match(line) is not None
+
+
+def _kind_of_line(line: str, start: int, following: str, *, is_row: bool) -> tuple[Kind | None, int | None]:
     """What a line is, and where what it states begins; None for that where it may go on with the line before.
 
     A blank line, a rule and the line under a table's heading are nothing at all.
@@ -112,7 +119,7 @@ def _kind_of_line(line: str, start: int, following: str) -> tuple[Kind | None, i
         return None, None
     if _HEADING.match(line) or _BOLD_LINE.match(line):
         return "other", start
-    if line.lstrip().startswith("|"):
+    if is_row or line.lstrip().startswith("|"):
         is_head = _TABLE_RULE.match(following) is not None
         return ("other" if is_head else "row"), start + len(line) - len(line.lstrip("| \t"))
     if item := _ITEM.match(line):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from moa_tui.engine.parameters import is_optional_format
 from moa_tui.engine.values import Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway import refusals
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from moa_tui.settings.config import Endpoint
 
 # What a request may go without, and still ask for the same answer. The rest, as a response format or a stop
-# word, changes what comes: there the refusal stands.
+# word, changes what comes: there the refusal stands. A response format that only helps is told in words too.
 _OPTIONAL = frozenset(
     (
         *("stream_options", "temperature", "top_p", "top_k", "top_a", "min_p", "typical_p", "seed"),
@@ -204,7 +205,7 @@ def change_for(
         refused -= {name for name in ("max_tokens", "max_completion_tokens") if name not in sent}
     words = []
     changed = form
-    for name in sorted(refused & _OPTIONAL & sent.keys()):
+    for name in sorted(name for name in refused & sent.keys() if _may_be_left_out(name, sent[name])):
         other = _OTHER_NAME.get(name)
         if other is not None and not form.renamed and other not in form.left_out:
             changed = replace(changed, renamed=frozenset((name,)))
@@ -226,8 +227,18 @@ def change_for(
     return Change(changed, " and ".join(words)) if words else None
 
 
+def _may_be_left_out(name: str, value: object) -> bool:
+    """True for a parameter that a request may go without, and still ask for the same answer."""
+    return name in _OPTIONAL or is_optional_format(name, value)
+
+
 def _setting(name: str, value: object) -> str:
-    """What is left out of requests where a parameter was refused: its name, of an effort with the value."""
+    """What is left out of requests where a parameter was refused: its name, of an effort with the value.
+
+    A response format that only helps is left out alone: another one still says what is wanted.
+    """
+    if is_optional_format(name, value):
+        return f"{name} with a JSON schema"
     return f"{name} = {value}" if name == "reasoning_effort" else name
 
 

@@ -390,6 +390,22 @@ def takes_effort(model: str, api_base: str | None) -> bool:
     return parameters is None or "reasoning_effort" in parameters
 
 
+def holds_to_schema(model: str, api_base: str | None, response_format: Mapping[str, Any]) -> bool:
+    """True where litellm passes a response format on, as the parameter that the model's server has for it.
+
+    For some models it would ask for a call of a tool instead, whose arguments are no text of a reply, or for
+    a reply in one piece. For a model that was asked just now: see `takes_effort`.
+    """
+    try:
+        name, provider, *_ = litellm.get_llm_provider(model, api_base=api_base)
+        sent = litellm.utils.get_optional_params(
+            model=name, custom_llm_provider=provider, response_format=dict(response_format), drop_params=True
+        )
+    except Exception:  # litellm has no one class for what it cannot put
+        return False
+    return "tools" not in sent and not sent.get("fake_stream")
+
+
 def missing_key(model: str) -> str | None:
     """The variable in which litellm looks for the model's key; None where it is set or no key is needed.
 

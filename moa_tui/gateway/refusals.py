@@ -108,6 +108,31 @@ _NO_CACHE_MARKS = re.compile(
     r"|'cache_control'[\])], ?'msg': ?'extra inputs",
     re.IGNORECASE,
 )
+_NO_SCHEMA = re.compile(
+    # OpenAI and Azure: Invalid parameter: 'response_format' of type 'json_schema' is not supported with this
+    # model; Invalid schema for response_format 'x': In context=(), 'additionalProperties' is required to be
+    # ... Groq: invalid schema for response format: ..., This model does not support response format
+    # `json_schema`, 'response_format' : one of the following must be satisfied[...].
+    r"'response_format' of type 'json_schema' is not|invalid schema for response[_ ]format"
+    r"|not support (?:the )?response[_ ]format|'response_format' : one of the following"
+    # DeepSeek: This response_format type is unavailable now, and response_format.type `json_schema` is
+    # unavailable now. Volcengine: The parameter `response_format.type` specified in the request are not ...
+    r"|response_format(?:\.type `json_schema`| type) is unavailable|`response_format\.type` specified in"
+    # llama.cpp before it had schemas, with 500: response_format type must be one of "text" or "json_object",
+    # but got: json_schema; and of a schema that it cannot follow: Failed to parse grammar, JSON schema
+    # conversion failed, Either "json_schema" or "grammar" can be specified.
+    r"|response_format type must be one of|failed to parse grammar|json schema conversion failed"
+    r"|either \"json_schema\" or \"grammar\""
+    # LM Studio, of any other type: 'response_format.type' must be ... vLLM: The provided JSON schema contains
+    # features not supported by xgrammar; Grammar error: Unimplemented keys: ["propertyNames"].
+    r"|'response_format\.type' must be|provided json schema contains features not|\bgrammar error: "
+    # Gemini: Unknown name "x" at 'generation_config.response_schema'. Anthropic: output_format.schema: ...,
+    # and output_config.format.schema: For 'object' type ...; This model does not support output format.
+    # Ollama: invalid format: ..., expected "json" or a JSON schema.
+    r"|generation_config\.response_(?:json_)?schema|output_(?:config\.)?format[.:]"
+    r"|not support (?:structured output|output format)|expected \"json\" or a json schema",
+    re.IGNORECASE,
+)
 _ALTERNATE = re.compile(
     # The templates of Llama 2, Mistral and Gemma; Perplexity; Anthropic's first models; DeepSeek's reasoner.
     r"roles must alternate|roles should be alternating|should alternate with assistant"
@@ -149,7 +174,8 @@ def not_taken(status: int | None, text: str) -> frozenset[str]:
     """The names of the parameters that a server says it does not take, and SYSTEM_ROLE and ALTERNATION.
 
     `status` is the HTTP status, None for an error in the midst of a stream. llama.cpp and SGLang answer with
-    500 where a chat template fails. The names are what stands in the text: the caller knows what was sent.
+    500 where a chat template fails, or a response format is none of theirs. The names are what stands in the
+    text: the caller knows what was sent.
     """
     if status not in (None, 400, 403, 422, 500):
         return frozenset()
@@ -164,6 +190,8 @@ def not_taken(status: int | None, text: str) -> frozenset[str]:
             names.update(match[1].lower() for match in pattern.finditer(text))
         if _NO_EFFORT.search(text):
             names.add("reasoning_effort")
+    if _NO_SCHEMA.search(text):
+        names.add("response_format")
     if _NO_SYSTEM_ROLE.search(text):
         names.add(SYSTEM_ROLE)
     if _ALTERNATE.search(text):

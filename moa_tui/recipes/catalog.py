@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tomli_w
 
+from moa_tui.engine import answer_form
 from moa_tui.engine.plan import plan
 from moa_tui.errors import FileError, MissingKeyError, MoaTuiError, UntrustedServerError, UsageError
 from moa_tui.recipes import files as shelf
@@ -113,6 +114,7 @@ class RecipeCatalog:
     def reload(self, recipe: Recipe) -> Recipe | None:
         """The recipe that a turn was answered by: as its file is now, or as it was where it has no file now.
 
+        That its answer was to be JSON of a schema was meant for that turn alone.
         None for an imported one without a file of its name here: it came from elsewhere.
         """
         try:
@@ -124,7 +126,7 @@ class RecipeCatalog:
         is_imported = recipe.imported or all(
             agent.model.startswith(IMPORTED) for agent in recipe.every_agent()
         )
-        return None if is_imported else recipe
+        return None if is_imported else answer_form.without_answer_form(recipe)
 
     def text(self, name: str) -> str:
         """A recipe as TOML: the text of its file, or what `local` or `slim` is made of. Raises as `load`."""

@@ -85,6 +85,74 @@ def test_a_point_has_its_words_its_agents_and_its_place() -> None:
     assert all(texts[point.calls[0]][point.start : point.end] == point.text for point in found)
 
 
+@pytest.mark.parametrize(
+    ("final", "text"),
+    [
+        ("No, you should not take ibuprofen with warfarin.", "Yes, you should take ibuprofen with warfarin."),
+        ("Yes, you should take ibuprofen with warfarin.", "No, you should not take ibuprofen with warfarin."),
+        ("Always use HTTPS for the login form.", "Never use HTTPS for the login form."),
+        ("You can use sudo to install it.", "You can't use sudo to install it."),
+        ("这种药可以和酒一起服用。", "这种药不可以和酒一起服用。"),
+        ("Этот препарат можно принимать с алкоголем.", "Этот препарат нельзя принимать с алкоголем."),
+    ],
+)
+def test_the_contrary_of_a_whole_answer_is_listed(final: str, text: str) -> None:
+    assert [point.text for point in points(final, {ONE: text})] == [text]
+
+
+def test_a_negation_is_the_same_in_all_spellings() -> None:
+    assert not points("You can’t use sudo to install it.", {ONE: "You cannot use sudo to install it."})
+
+
+@pytest.mark.parametrize(
+    ("final", "text", "is_listed"),
+    [
+        ("Yes.", "No.", True),
+        ("Yes, it is prime.", "No", True),
+        ("No.", "**No**", False),
+        ("42", "41", True),
+        ("The answer is 42.", "42", False),
+        ("The correct answer is C.", "(D)", True),
+        ("The correct answer is C.", "C", False),
+        ("x = 3", "x = 4", True),
+        ("是", "不是", True),
+        ("Yes.", "Sure!", False),
+        ("Yes.", "```\nprint(1)\n```", False),
+    ],
+)
+def test_an_answer_of_one_word_is_a_point(final: str, text: str, is_listed: bool) -> None:
+    listed = points(final, {ONE: text, TWO: text})
+    assert [point.calls for point in listed] == ([(ONE, TWO)] if is_listed else [])
+
+
+@pytest.mark.parametrize(
+    ("final", "text", "listed"),
+    [
+        ("- 卵\n- 砂糖", "- 卵\n- 砂糖\n- 牛乳\n- 米", ["牛乳", "米"]),
+        ("- 계란", "- 계란\n- 우유\n- 쌀", ["우유", "쌀"]),
+    ],
+)
+def test_an_item_may_be_one_word_where_words_are_short(final: str, text: str, listed: list[str]) -> None:
+    assert [point.text for point in points(final, {ONE: text})] == listed
+
+
+@pytest.mark.parametrize(
+    ("final", "text"),
+    [
+        ("The war ended on 8 May 1945.", "The war ended on May 8th, 1945."),
+        ("The cable is 1.5 m long.", "The cable is 1.5m long."),
+    ],
+)
+def test_what_is_written_behind_a_number_is_no_word(final: str, text: str) -> None:
+    assert not points(final, {ONE: text})
+
+
+def test_the_rows_of_a_table_need_no_bars_at_their_ends() -> None:
+    table = "Tool | Speed\n--- | ---\nripgrep | fast\nag | medium\n\nAll of them know regular expressions."
+    listed = points("Ripgrep is fast.", {ONE: table})
+    assert [point.text for point in listed] == ["ag | medium", "All of them know regular expressions."]
+
+
 def test_nothing_is_left_out_of_an_answer_by_itself() -> None:
     assert points(FINAL, {ONE: FINAL}) == ()
 

@@ -180,6 +180,41 @@ def test_what_changes_the_answer_is_not_left_out(engine: EngineThread) -> None:
     assert len(server.requests) == 1
 
 
+WISH = {"type": "json_schema", "json_schema": {"name": "moa_tui_answer", "schema": {"type": "object"}}}
+
+
+def test_a_schema_that_is_told_in_words_too_is_left_out_once_it_is_refused(engine: EngineThread) -> None:
+    with Strict(refusing("response_format", said="This response_format type is unavailable now")) as server:
+        ask = Asking(engine, server)
+        text, notes = ask(extra={"response_format": WISH})
+        assert text == "fine"
+        assert any("takes no response_format with a JSON schema" in note for note in notes)
+        assert ask(extra={"response_format": WISH}) == ("fine", ())
+        assert ["response_format" in request.json for request in server.requests] == [True, False, False]
+        with pytest.raises(ModelError):  # One that somebody wrote into a recipe is another matter.
+            ask(extra={"response_format": {"type": "json_object"}})
+
+
+@pytest.mark.parametrize(
+    ("model", "is_held"),
+    [
+        ("openai/anything", True),
+        ("ollama_chat/llama3", True),
+        ("lm_studio/x", True),
+        ("gemini/gemini-2.5-flash", True),
+        ("anthropic/claude-sonnet-4-5", True),
+        # litellm would have them call a tool, or answer in one piece.
+        ("anthropic/claude-3-haiku-20240307", False),
+        ("groq/llama-3.1-8b-instant", False),
+        ("no such model", False),
+    ],
+)
+def test_a_schema_goes_only_where_litellm_passes_it_on(model: str, is_held: bool) -> None:
+    from moa_tui.gateway.thread import load_litellm_stream
+
+    assert load_litellm_stream().holds_to_schema(model, None, WISH) is is_held
+
+
 def no_system(body: dict[str, Any]) -> str | None:
     roles = [message["role"] for message in body["messages"]]
     return "System role not supported" if "system" in roles else alternating(body)

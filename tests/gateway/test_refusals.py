@@ -230,6 +230,43 @@ def test_what_a_server_does_not_take_is_read_from_its_words(
     assert name in error_reply(status, {}, body.encode(), was_cut=False).refused
 
 
+# A response format with a schema. From vercel/ai 7808 and beeai-framework 1215 (Groq), llm-exe 662 and
+# browser-use 215 (DeepSeek), nanobrowser 47 (Volcengine), multi-agent-llm 2 and xsai 145 (OpenAI),
+# ik_llama.cpp 778 and llama.cpp 11847, vllm 16880, club-3090 45 and paroquant 31 (vLLM), PSOpenAI 44
+# (OpenAI); the last is tada 16 (LM Studio) the other way round.
+NO_SCHEMA = [
+    (
+        400,
+        "'response_format' : one of the following must be satisfied[('response_format.type' : value is not",
+    ),
+    (
+        400,
+        "invalid schema for response format: response_format/json_schema/x: minItems is not supported",
+    ),
+    (400, "This response_format type is unavailable now"),
+    (
+        422,
+        "Failed to deserialize: response_format.type `json_schema` is unavailable now at line 1",
+    ),
+    (400, "The parameter `response_format.type` specified in the request are not valid: invalid value"),
+    (400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."),
+    (400, "Invalid schema for response_format 'x': In context=(), 'additionalProperties' is required"),
+    (500, 'response_format type must be one of "text" or "json_object", but got: json_schema'),
+    (400, 'Either "json_schema" or "grammar" can be specified, but not both'),
+    (400, "The provided JSON schema contains features not supported by xgrammar."),
+    (400, "Grammar error: Unknown format: uri"),
+    (500, 'Grammar error: Unimplemented keys: ["propertyNames"]'),
+    (400, "Unsupported parameter: response_format"),
+    (400, "'response_format.type' must be 'json_object' or 'text'"),
+]
+
+
+@pytest.mark.parametrize(("status", "message"), NO_SCHEMA)
+def test_a_schema_that_a_server_cannot_hold_to(status: int, message: str) -> None:
+    body = openai(message).encode()
+    assert "response_format" in error_reply(status, {}, body, was_cut=False).refused
+
+
 @pytest.mark.parametrize(("status", "message", "expected"), ROLES)
 def test_roles_that_have_to_alternate(status: int, message: str, expected: set[str]) -> None:
     assert not_taken(status, openai(message)) == expected

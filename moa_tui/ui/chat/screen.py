@@ -148,8 +148,14 @@ class ChatScreen(Screen[None]):
         if is_small and not self.has_class("-too-small"):
             self._focused_before = self.focused
         elif self.has_class("-too-small") and not is_small:
-            self.call_after_refresh((self._focused_before or self.view.box.prompt).focus)
+            self.call_after_refresh(self._focus_again)
         self.set_class(is_small, "-too-small")
+
+    def _focus_again(self) -> None:
+        """Give the focus back to what had it while there was room, else to the prompt."""
+        before = self._focused_before
+        # A pane may have no place in the new size.
+        self.set_focus(before if before in self.focus_chain else self.view.box.prompt)
 
     # What is typed
 

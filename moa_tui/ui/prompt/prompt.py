@@ -46,6 +46,9 @@ class Prompt(TextArea):
         Binding("f5", "send_offered(0)", "Ask the first question", id="prompt.ask_1", show=False),
         Binding("f6", "send_offered(1)", "Ask the second question", id="prompt.ask_2", show=False),
         Binding("f7", "send_offered(2)", "Ask the third question", id="prompt.ask_3", show=False),
+        # The text area's own, which the two before would replace.
+        Binding("f6", "select_line", "Select line", show=False),
+        Binding("f7", "select_all", "Select all", show=False),
     ]
 
     DEFAULT_CSS = """

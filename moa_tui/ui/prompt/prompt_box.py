@@ -18,6 +18,7 @@ from moa_tui.chat import dropped
 from moa_tui.chat.attachments import Attachment, attachment, mentioned, paste_label
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.errors import UsageError
+from moa_tui.text.cells import shorten
 from moa_tui.text.safe import one_line, without_controls
 from moa_tui.ui.prompt import vim_keys
 from moa_tui.ui.prompt.completion import CompletionList
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _EDITED_AFTER_SECONDS = 0.3
 # A file that is read faster is not told of.
 _TOLD_AFTER_SECONDS = 0.3
+# Cells of a file's name in the question whether it is attached.
+_LONGEST_NAME = 60
 # What may stand before the @ of a mention.
 _BEFORE_MENTION = " \t\n([{"
 
@@ -202,10 +205,12 @@ class PromptBox(Vertical):
     async def _look_for_files(self, pasted: str) -> None:
         files = await asyncio.to_thread(dropped.dropped, pasted, self._folder)
         text = "\n".join(pasted.splitlines()) + ("\n" if pasted.endswith(("\n", "\r")) else "")
-        if files is None or text not in self.prompt.text:
-            return
-        if files.problems:
+        if files is not None and files.problems:
             self.notify("\n".join(files.problems), severity="warning", markup=False)
+        if files is None or text not in self.prompt.text:  # It was sent, changed or folded.
+            return
+        if text.strip() in mentioned(self.prompt.text):  # Behind an @ that somebody had typed.
+            return
         if files.names and self._attaches_always:
             self._mention(text, files)
         elif files.names:
@@ -234,7 +239,8 @@ class PromptBox(Vertical):
         if text[:start].endswith("@"):  # Typed by somebody who then dropped the file.
             start -= 1
         gap = " " if start and text[start - 1] not in _BEFORE_MENTION else ""
-        self.prompt.replace(f"{gap}{files.mentions} ", _location(text, start), _location(text, end))
+        behind = "" if text[end : end + 1].isspace() else " "
+        self.prompt.replace(f"{gap}{files.mentions}{behind}", _location(text, start), _location(text, end))
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
         """Read the mentioned files, then send the text."""
@@ -369,7 +375,8 @@ def _mention_chip(mention: Attachment | UsageError) -> Content:
 
 
 def _question(names: Sequence[str]) -> Content:
-    what = one_line(names[0]) if len(names) == 1 else f"{len(names)} files"
+    # The keys behind it must not be pushed out of the row.
+    what = shorten(one_line(names[0]), _LONGEST_NAME) if len(names) == 1 else f"{len(names)} files"
     return Content.styled(f"Attach {what}? Tab yes · shift+Tab always · Esc no, it stays text", "$text")
 
 

@@ -36,6 +36,38 @@ class Reader(Protocol):
         """Esc was pressed where Vim has no use for it; say what stops a run."""
 
 
+class Tokens:
+    """Has Vim take the token of a paste for a letter: each is one character of those that have no meaning."""
+
+    _FIRST = 0x10_0000
+    _MOST = 0xFFFD
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+        self._characters: dict[str, str] = {}
+        """By the text of a paste; one that was copied by Vim may be put into another prompt."""
+
+    def folded(self, text: str) -> str:
+        """`text` with a character in the place of each token."""
+        pastes = self._prompt.pastes
+        parts, at = [], 0
+        for start, end in pastes.spans(text):
+            paste = pastes.text(text[start:end])
+            number = self._FIRST + len(self._characters) % self._MOST
+            parts += [text[at:start], self._characters.setdefault(paste, chr(number))]
+            at = end
+        return "".join([*parts, text[at:]])
+
+    def unfolded(self, text: str) -> str:
+        """`text` with its tokens; a paste that the prompt has no more is one of it again."""
+        if not self._characters or text.isascii():
+            return text
+        for paste, character in self._characters.items():
+            if character in text:
+                text = text.replace(character, self._prompt.pastes.token(paste))
+        return text
+
+
 class VimKeys:
     """Joins a prompt with the machine. The text, the cursor and the undo history are the text area's."""
 
@@ -45,8 +77,11 @@ class VimKeys:
         self._reader = reader
         self._show = show
         self._machine = Machine()
+        self._tokens = Tokens(prompt)
         self._cursor = 0
         """The place of the cursor while something is selected; the text area's is at the selection's end."""
+        self._selected: Selection | None = None
+        """What visual mode has selected in the text area."""
         self._changes: list[int] = []
         """The lengths of the undo history at which changes began, the newest last."""
         self._undone: list[int] = []
@@ -63,7 +98,7 @@ class VimKeys:
         """What is selected in visual mode, the letter under the cursor too; None in other modes."""
         text = self._text
         span = self._machine.selection(text, min(self._cursor, len(text)))
-        return None if span is None else text[span.start : span.end]
+        return None if span is None else self._tokens.unfolded(text[span.start : span.end])
 
     def begin_insert(self) -> None:
         """Go to insert mode."""
@@ -89,7 +124,10 @@ class VimKeys:
             return True
         self._take_in_selection()
         text, was_visual = self._text, machine.is_visual
+        # A paste, a click and the keys of other modes may leave the cursor behind the line's last letter.
         cursor = self._cursor if was_visual else self._place(prompt.selection.end)
+        if machine.mode == "normal":
+            cursor = places.clamp(text, cursor)
         was_idle = machine.mode == "normal" and not machine.pending
         depth = len(prompt.history.undo_stack)
         if not self._changes or self._changes[-1] > depth:  # Another text has come into the prompt.
@@ -105,8 +143,13 @@ class VimKeys:
         return True
 
     def _take_in_selection(self) -> None:
-        """Go to visual mode where something was selected with the mouse or with shift and the arrows."""
+        """Go to visual mode where something was selected with the mouse or with shift and the arrows.
+
+        What was selected in visual mode is no more where a click or another key has changed it.
+        """
         selection = self._prompt.selection
+        if self._machine.is_visual and selection != self._selected:
+            self._machine.press("escape", self._text, self._place(selection.end))
         if self._machine.mode != "normal" or selection.is_empty:
             return
         text = self._text
@@ -125,9 +168,10 @@ class VimKeys:
             self._undone.clear()
         if step.edit is not None:
             start, end = self._location(step.edit.start), self._location(step.edit.end)
-            prompt.replace(step.edit.text, start, end, maintain_selection_offset=False)
+            written = self._tokens.unfolded(step.edit.text)
+            prompt.replace(written, start, end, maintain_selection_offset=False)
         if step.copied is not None:
-            prompt.app.copy_to_clipboard(prompt.pastes.expand(step.copied))
+            prompt.app.copy_to_clipboard(prompt.pastes.expand(self._tokens.unfolded(step.copied)))
         if step.wish in ("undo", "redo"):
             self._undo() if step.wish == "undo" else self._redo()
         else:
@@ -164,6 +208,7 @@ class VimKeys:
             is_back = self._cursor == span.start and span.end > places.after(f"{text}\n", span.start)
             edges = (span.end if is_back else span.start, self._cursor)
             self._prompt.selection = Selection(*map(self._location, edges))
+        self._selected = self._prompt.selection
 
     # One change is one step of undo, though the text area may have taken it in several
 
@@ -195,15 +240,22 @@ class VimKeys:
 
     @property
     def _text(self) -> str:
-        return "\n".join(self._prompt.document.lines)
+        return "\n".join(self._lines)
+
+    @property
+    def _lines(self) -> list[str]:
+        lines = self._prompt.document.lines
+        return [self._tokens.folded(line) for line in lines] if self._prompt.pastes else lines
 
     def _place(self, location: Location) -> int:
         row, column = location
-        return sum(len(line) + 1 for line in self._prompt.document.lines[:row]) + column
+        line = self._tokens.folded(self._prompt.document.lines[row][:column])
+        return sum(len(line) + 1 for line in self._lines[:row]) + len(line)
 
     def _location(self, place: int) -> Location:
         before = self._text[:place]
-        return before.count("\n"), place - (before.rfind("\n") + 1)
+        line = before[before.rfind("\n") + 1 :]
+        return before.count("\n"), len(self._tokens.unfolded(line))
 
     def _show_mode(self) -> None:
         pending = "".join(key if len(key) == 1 else "" for key in self._machine.pending)

@@ -121,7 +121,7 @@ class CallState:
         if self.state == "your turn":
             return []
         tokens = (self.characters + 3) // 4
-        seconds = now - (self.started or 0.0)
+        seconds = max(0.0, now - (self.started or 0.0))  # else "-0 s", where it has only just begun
         if self.in_steps:
             written = [f"~{tokens} tok"] if tokens else []
             return [self.part_words, *written, f"{seconds:.0f} s"]

@@ -115,6 +115,8 @@ class LiveText(RowsWidget, ScrollView, can_focus=True, inherit_bindings=False):
         parts = passage.places_of(self.rows, self.source, *self._passage, is_markdown=is_rendered)
         self.found = {row: [(start, end)] for row, start, end in parts}
         self.forget()
+        if parts:
+            self.show_in_window(*parts[0])
         first = parts[0][0] if parts else passage.nearest_row(self.rows, self.source, self._passage[0])
         self.scroll_to(y=max(0, first - self.size.height // 3), animate=False)
         self.refresh()

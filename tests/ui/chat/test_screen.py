@@ -997,6 +997,21 @@ async def test_keys_go_to_the_prompt_again_after_the_terminal_was_too_small() ->
         assert bench.prompt.text == "ab"
 
 
+async def test_the_prompt_has_the_focus_where_the_pane_that_had_it_is_gone_meanwhile() -> None:
+    gate = asyncio.Event()
+    async with chat_app(size=(120, 40), one=[["one is writing", gate]]) as bench:
+        await bench.submit("What is a moa?")
+        await bench.until_writing("one")
+        bench.screen.set_focus(bench.screen.view.panel.panes[0])
+        await bench.pilot.resize_terminal(20, 5)
+        await bench.settle()
+        bench.open(gate)
+        await bench.until_idle()
+        await bench.pilot.resize_terminal(120, 40)
+        await bench.settle()
+        assert bench.screen.focused is bench.prompt
+
+
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (220, 60)])
 async def test_what_matters_can_be_read_at_every_size(size: tuple[int, int]) -> None:
     gate = asyncio.Event()

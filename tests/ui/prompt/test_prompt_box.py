@@ -317,6 +317,24 @@ async def test_an_at_sign_that_was_typed_first_is_taken_for_the_mention(folder: 
         assert app.box.prompt.text == "see: @notes.md "
 
 
+async def test_a_path_that_is_a_mention_behind_an_at_sign_is_not_asked_about(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await pilot.press("@")
+        app.post_message(events.Paste(f"{folder}/notes.md"))
+        await pilot.press("tab")
+        await wait_until(lambda: app.chips.startswith("✓ notes.md"))
+        assert not app.box.prompt.is_asked_to_attach
+
+
+async def test_what_was_typed_behind_the_path_stays_as_it_is(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await drop(app, pilot, f"{folder}/notes.md")
+        await pilot.press(*" is what", "tab")
+        await wait_until(lambda: app.box.prompt.text == "@notes.md is what")
+
+
 async def test_the_question_ends_with_the_text_that_it_is_about(folder: Path) -> None:
     app = Host(folder)
     async with app.run_test() as pilot:
@@ -327,12 +345,41 @@ async def test_the_question_ends_with_the_text_that_it_is_about(folder: Path) ->
 
 
 async def test_a_dropped_file_that_cannot_be_attached_is_told_and_its_path_stays(folder: Path) -> None:
+    (folder / "photo.png").write_bytes(b"\x89PNG")
     app = Host(folder)
     async with app.run_test():
-        app.post_message(events.Paste(f"'{folder}/binary'"))
-        await wait_until(lambda: "is a binary file" in app.notices)
-        assert app.box.prompt.text == f"'{folder}/binary'"
+        app.post_message(events.Paste(f"'{folder}/photo.png'"))
+        await wait_until(lambda: "is a picture" in app.notices)
+        assert app.box.prompt.text == f"'{folder}/photo.png'"
         assert app.chips == ""
+
+
+async def test_a_dropped_file_is_read_once_that_was_allowed(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await drop(app, pilot, f"'{folder}/binary'")
+        await pilot.press("tab")
+        await wait_until(lambda: "is a binary file" in app.chips)
+        await pilot.press("enter")
+        await wait_until(lambda: "Nothing was sent" in app.notices)
+
+
+async def test_more_files_than_can_be_attached_are_told_where_their_paths_are_folded(folder: Path) -> None:
+    app = Host(folder)
+    async with app.run_test():
+        app.post_message(events.Paste(f"{folder}/notes.md\n" * 25))
+        await wait_until(lambda: "25 files at once are too many" in app.notices)
+        assert app.box.prompt.text == "[paste\u00a01:\u00a025\u00a0lines]"
+
+
+async def test_a_long_name_leaves_the_keys_of_the_question_in_view(folder: Path) -> None:
+    name = "長" * 80
+    (folder / name).write_text("text")
+    app = Host(folder)
+    async with app.run_test() as pilot:
+        await drop(app, pilot, f"{folder}/{name}")
+        assert app.chips.startswith("Attach 長長")
+        assert len(app.chips) < 110
 
 
 async def test_other_pastes_ask_nothing(folder: Path) -> None:

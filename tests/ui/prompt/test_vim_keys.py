@@ -96,3 +96,88 @@ async def test_what_was_selected_otherwise_is_a_selection() -> None:
             prompt.selection = selection
             app.type("d")
             assert prompt.text == "one  six"
+
+
+PASTE = "\n".join(f"line {number}" for number in range(30))
+TOKEN = "[paste\u00a01:\u00a030\u00a0lines]"
+
+
+@pytest.mark.parametrize(
+    ("keys", "after"),
+    [
+        ("$x", f"one {TOKEN} two "),
+        ("0wx", f"one  two {TOKEN}"),
+        ("0wyl$p", f"one {TOKEN} two {TOKEN}{TOKEN}"),
+        ("0wrz", f"one z two {TOKEN}"),
+        ("0wdw", f"one two {TOKEN}"),
+        ("$i!\x1b", f"one {TOKEN} two !{TOKEN}"),
+        ("0fpx", f"ne {TOKEN} two {TOKEN}"),
+        ("0wvd", f"one  two {TOKEN}"),
+        ("0wv$d", "one "),
+        ("0wxu", f"one {TOKEN} two {TOKEN}"),
+        ("0wywP", f"one {TOKEN} {TOKEN} two {TOKEN}"),
+    ],
+)
+async def test_the_token_of_a_paste_is_a_letter(keys: str, after: str) -> None:
+    app = Host()
+    async with app.run_test():
+        prompt = app.box.prompt
+        prompt.insert("one ")
+        prompt.insert_paste(PASTE)
+        prompt.insert(" two ")
+        prompt.insert(TOKEN)
+        app.type("\x1b" + keys)
+        assert prompt.text == after
+
+
+async def test_a_paste_that_was_copied_is_put_into_another_prompt_as_a_paste() -> None:
+    app = Host()
+    async with app.run_test():
+        prompt = app.box.prompt
+        prompt.insert_paste(PASTE)
+        app.type("\x1byy")
+        prompt.reset()
+        prompt.insert_paste(PASTE.upper())
+        app.type("p")
+        assert prompt.expanded == f"{PASTE.upper()}\n{PASTE}"
+        app.type("v")
+        assert prompt.selected_text == PASTE
+
+
+async def test_a_cursor_behind_the_last_letter_is_on_it() -> None:
+    app = Host()
+    async with app.run_test() as pilot:
+        app.box.prompt.fill("one\ntwo")
+        app.type("\x1b")
+        await pilot.press("ctrl+e", "x", "up", "ctrl+e", "x")
+        assert app.box.prompt.text == "on\ntw"
+
+
+@pytest.mark.parametrize("key", ["ctrl+x", "delete", "ctrl+j"])
+async def test_visual_mode_ends_where_another_key_has_changed_the_selection(key: str) -> None:
+    app = Host()
+    async with app.run_test() as pilot:
+        prompt = app.box.prompt
+        prompt.fill("one two\nthree")
+        app.type("\x1bgg0ve")
+        await pilot.press(key)
+        text = prompt.text
+        await pilot.press("l")
+        assert (prompt.text, prompt.selection.is_empty) == (text, True)
+        await pilot.press("i", "x")
+        assert len(prompt.text) == len(text) + 1
+
+
+async def test_a_click_ends_visual_mode_and_dragging_begins_it() -> None:
+    app = Host()
+    async with app.run_test() as pilot:
+        prompt = app.box.prompt
+        prompt.fill("one two three")
+        app.type("\x1b0ve")
+        await pilot.click(prompt, offset=(7, 0))
+        await pilot.press("x")
+        assert len(prompt.text) == len("one two three") - 1
+        app.type("0ve")
+        prompt.selection = Selection((0, 4), (0, 6))
+        await pilot.press("d")
+        assert prompt.text == "one  three"

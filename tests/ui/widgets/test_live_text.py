@@ -372,3 +372,13 @@ async def test_the_readers_place_is_kept_when_the_width_changes_and_changes_back
             await wait_until(lambda: drawn(app.text)[0].startswith("Paragraph 30"))
         assert app.text.scroll_y == row
         assert app.text.is_read_back
+
+
+async def test_a_marked_passage_of_a_wide_line_is_scrolled_into_view(app: Host) -> None:
+    source = f"```\n{'x ' * 100}needle {'y ' * 100}\n```\n"
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.text.show(source, markdown=True)
+        await wait_until(lambda: plain(app.text)[:1] == ["┌ copy"])
+        app.text.mark(source.index("needle"), source.index("needle") + 6)
+        await pilot.pause()
+        assert "needle" in drawn(app.text)[1]

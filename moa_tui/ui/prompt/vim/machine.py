@@ -258,7 +258,8 @@ class Machine:
             return edits.indent(text, span, 1, is_left=command.name == "<"), None
         if command.name in ("g~", "gu", "gU"):
             result = edits.with_case(text, span, command.name[1])
-            if command.target in ("lines", "_"):
+            # Of several lines, Vim stays where it is in the first.
+            if command.target in ("lines", "_") and "\n" not in text[span.start : span.end]:
                 start = min(cursor, places.first_word(text, cursor))
             return replace(result, cursor=start), None
         copied = self._registers.keep(command.register, span.register(text))

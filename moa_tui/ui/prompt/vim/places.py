@@ -109,6 +109,8 @@ def kind(text: str, place: int, *, is_big: bool = False) -> int:
 
 def _kind(character: str) -> int:
     code = ord(character)
+    if code >= 0x10_0000:  # Characters without a meaning, which may stand for whole texts.
+        return _PICTURE
     if code < 0x100:
         return _LETTER if character.isalnum() or character in "_\u00b5" or code >= 0xC0 else _PUNCTUATION
     for first, last, script in _SCRIPTS:

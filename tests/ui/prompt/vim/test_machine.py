@@ -59,6 +59,13 @@ def test_undo_and_redo_take_whole_changes() -> None:
     assert typist.press("\x12").text == "three two"
 
 
+@pytest.mark.parametrize(("keys", "after", "cursor"), [("gUU", " ONE\ntwo", 1), ("2gUU", " ONE\nTWO", 3)])
+def test_the_case_of_several_lines_leaves_the_cursor_where_it_is(keys: str, after: str, cursor: int) -> None:
+    # As Vim 9.0 does: of one line it goes to the first word.
+    typist = Typist(" one\ntwo", 3).press(keys)
+    assert (typist.text, typist.cursor) == (after, cursor)
+
+
 def test_up_and_down_beyond_the_text_are_wishes() -> None:
     assert Typist("one\ntwo").press("k").wishes == ["up"]
     assert Typist("one\ntwo", 4).press("j").wishes == ["down"]
