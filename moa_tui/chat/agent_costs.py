@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _MOST_AGENTS = 12
 
 
+def replies_asked(turns: Iterable[Turn]) -> list[Reply]:
+    """What was asked for in these turns, without the replies that were reused."""
+    outcomes = (turn.outcome for turn in turns if turn.outcome is not None)
+    replies = (reply for outcome in outcomes for reply in outcome.replies.values())
+    return [reply for reply in replies if reply.started is not None and not reply.reused]
+
+
 def agent_cost_lines(turns: Iterable[Turn]) -> list[str]:
     """A line for each agent that was asked, the dearest first: its calls, tokens and price.
 
@@ -25,10 +32,8 @@ def agent_cost_lines(turns: Iterable[Turn]) -> list[str]:
     others counted together.
     """
     replies: defaultdict[str, list[Reply]] = defaultdict(list)
-    for turn in turns:
-        for reply in turn.outcome.replies.values() if turn.outcome is not None else ():
-            if reply.started is not None and not reply.reused:
-                replies[reply.agent].append(reply)
+    for reply in replies_asked(turns):
+        replies[reply.agent].append(reply)
     ranked = sorted(replies.items(), key=lambda pair: (-paid(pair[1]).known_cost, pair[0]))
     lines = [f"{one_line(name)}: {_words(of_agent)}" for name, of_agent in ranked[:_MOST_AGENTS]]
     if others := [reply for _, of_agent in ranked[_MOST_AGENTS:] for reply in of_agent]:

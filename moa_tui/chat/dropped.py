@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from moa_tui.chat.attachments import ordinary_file, spelled
 from moa_tui.errors import UsageError
+from moa_tui.text.safe import spelled_out, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def dropped(text: str, folder: Path, *, is_windows: bool = os.name == "nt") -> D
     words, names, problems = [], [], []
     for path in paths:
         word, problem = _word(path, folder)
-        words.append(word or path)
+        words.append(word or without_controls(path))
         if problem:
             problems.append(problem)
         else:
@@ -82,6 +83,8 @@ def dropped(text: str, folder: Path, *, is_windows: bool = os.name == "nt") -> D
 
 def _word(path: str, folder: Path) -> tuple[str, str]:
     """The mention of a file and no problem, or no mention and the reason why there is none."""
+    if without_controls(path) != path:  # An address can name what no terminal would paste.
+        return "", f"{spelled_out(path)} has a name that cannot be written behind an @"
     kind = _KINDS.guess_type(path)[0] or ""
     if kind.startswith(("image/", "audio/", "video/")) and not path.lower().endswith(_WRITTEN):
         what = {"image": "a picture", "audio": "a sound", "video": "a film"}[kind.partition("/")[0]]

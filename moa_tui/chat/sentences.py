@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from moa_tui.chat.agent_costs import agent_cost_lines
+from moa_tui.chat.agent_costs import agent_cost_lines, replies_asked
 from moa_tui.chat.conversations import Resumed
 from moa_tui.chat.ledger import cap_words
 from moa_tui.chat.session import Effect
@@ -18,7 +18,7 @@ from moa_tui.engine import recipe_edit
 from moa_tui.engine.agent import EFFORTS
 from moa_tui.errors import DatabaseLostError, UsageError
 from moa_tui.text.safe import one_line, safe_text
-from moa_tui.text.wording import counted, money, price
+from moa_tui.text.wording import counted, price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,8 +130,11 @@ def cost_lines(turns: Sequence[Turn], caps: Sequence[Cap]) -> list[str]:
     """What the turns of a conversation have taken, agent by agent, and what is spent of the budgets."""
     taken = paid_for(turns)
     cached = f" ({taken.usage.cached_tokens:,} of them from a cache)" if taken.usage.cached_tokens else ""
-    cost = money(taken.known_cost)
-    words = f"{taken.tokens:,} tokens{cached}, {cost}; prices that are unknown are not in it"
+    asked = replies_asked(turns)
+    is_local = bool(asked) and all(reply.local for reply in asked)
+    cost = price(taken.known_cost, is_local=is_local)
+    unknown = "; prices that are unknown are not in it" if taken.cost is None else ""
+    words = f"{taken.tokens:,} tokens{cached}, {cost}{unknown}"
     return [words, *agent_cost_lines(turns), *(f"budget: {cap_words(cap)}" for cap in caps)]
 
 

@@ -169,6 +169,11 @@ def _ask(options: AskOptions) -> None:
         gateway.allow_once(request.recipe)
     if reason and (not options.quiet or recipe.name == "demo"):
         click.echo(safe_row(f"moa-tui: recipe {recipe.name}: {reason}"), err=True)
+    if schema is not None and not options.quiet and _may_hurry(recipe):
+        click.echo(
+            safe_row(f"moa-tui: recipe {recipe.name} waits for all its answers, as --schema needs them"),
+            err=True,
+        )
     if options.max_cost is not None:
         _warn_of_unknown_prices(request, gateway)
     err = streams.best_effort(sys.stderr)
@@ -277,6 +282,11 @@ def _with_schema(recipe: Recipe, schema: AnswerSchema | None) -> Recipe:
     from moa_tui.engine.answer_form import with_answer_form
 
     return with_answer_form(recipe, schema.schema)
+
+
+def _may_hurry(recipe: Recipe) -> bool:
+    """True where a layer begins before all it reads is there, or may end the run with one of its answers."""
+    return any(layer.begins_early or layer.enough or layer.confident for layer in recipe.layers)
 
 
 def _check_of(schema: AnswerSchema | None) -> AnswerCheck | None:

@@ -120,7 +120,7 @@ def _open_chat(options: ChatOptions, name: str | None) -> NoReturn:
         app: MoaApp | PlainProgram
         if is_plain:
             how = [_WHY_PLAIN.format(os.environ["TERM"])] if is_simple and not options.plain else []
-            why = [f"{reason[0].upper()}{reason[1:]}."] if reason else []
+            why = [f"{_begun_large(reason)}."] if reason else []
             notices = [*how, *why, *map(_not_as_configured, problems)]
             app = wiring.plain_chat_of(session, settings, notices=notices)
         else:
@@ -151,6 +151,12 @@ def _require_terminal() -> None:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not isinstance(stream, ClosedOutput) and stream.isatty()
+
+
+def _begun_large(reason: str) -> str:
+    """The words as a sentence begins; a setting's name stays as it is written."""
+    is_name = "_" in reason.partition(" ")[0]
+    return reason if is_name else reason[:1].upper() + reason[1:]
 
 
 def _not_as_configured(problem: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from moa_tui.cli.group import ASK_CLICK
 from moa_tui.errors import MoaTuiError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     _Names = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 PROGRAM = "moa-tui"
-_ASK_CLICK = "_MOA_TUI_COMPLETE"
 _SHELLS = ("bash", "zsh", "fish")
 _MOST_NAMES = 200
 # Names that stand in a command line as they are; click's scripts quote nothing.
@@ -43,7 +43,7 @@ def completion(shell: str) -> None:
 
     if (class_of_shell := get_completion_class(shell)) is None:
         raise UsageError(f"this version of click completes nothing in {shell}")
-    script = class_of_shell(click.get_current_context().find_root().command, {}, PROGRAM, _ASK_CLICK)
+    script = class_of_shell(click.get_current_context().find_root().command, {}, PROGRAM, ASK_CLICK)
     # Not `source`, which has bash started to see how old it is.
     click.echo(script.source_template % script.source_vars())
 

@@ -18,6 +18,9 @@ from moa_tui.text.safe import safe_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ASK_CLICK = "_MOA_TUI_COMPLETE"
+"""The variable by which a shell asks what can be completed."""
+
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 P = ParamSpec("P")
@@ -36,7 +39,8 @@ class CommandGroup(click.Group):
             sys.stdout = cast("TextIO", ClosedOutput())
         make_tolerant(sys.stdout, sys.stderr)
         try:
-            return super().main(*arguments, **extra)
+            # One name for it, whatever the program was started as: the scripts of shells know no other.
+            return super().main(*arguments, **{"complete_var": ASK_CLICK, **extra})
         except OSError as error:
             if error.errno not in _UNWRITABLE:
                 raise

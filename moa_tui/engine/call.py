@@ -351,7 +351,8 @@ class Caller:
         if (cost := current.finish.cost) is not None:
             uncounted = 0 if counted is None else usage.completion_tokens - counted.completion_tokens
             return cost + uncounted * (facts.completion_price or 0.0)
-        if counted is None and not current.received:
+        is_free = facts.prompt_price == facts.completion_price == 0.0
+        if counted is None and not current.received and not is_free:
             return None  # The prompt may have been charged, but the provider did not say so.
         return dollars(facts.cost(usage))
 

@@ -349,6 +349,12 @@ class Recipe(RecipeTable):
                 seen.setdefault(repr(agent.model_copy(update={"name": "", "count": 1})), agent)
         return tuple(seen.values())
 
+    @cached_property
+    def written_names(self) -> frozenset[str]:
+        """The names of agents as the recipe gives them, without the numbers of `lineup`."""
+        listed = [entry for layer in self.layers for entry in layer.agents if not isinstance(entry, str)]
+        return frozenset([*self.agents, *(agent.name for agent in (*self.agents.values(), *listed))])
+
     def _members(self, number: int) -> list[Agent]:
         """The agents of layer `number` with their names and defaults, one for each time they are asked."""
         members = []

@@ -195,8 +195,8 @@ class SpendingGuard:
         A call that may be asked counts from then on, with the most that it may cost until it is over.
         """
         if agent.max_cost is not None:
-            replies, own = self._progress.replies, _identity(agent.name, agent.model)
-            ended = [reply for reply in replies.values() if _identity(reply.agent, reply.model) == own]
+            replies, own = self._progress.replies, self._identity(agent.name, agent.model)
+            ended = [reply for reply in replies.values() if self._identity(reply.agent, reply.model) == own]
             held = sum(
                 self._held.get(other, 0.0) + self._booked.get(other, 0.0)
                 for other, identity in self._asked.items()
@@ -209,8 +209,13 @@ class SpendingGuard:
                     f"{agent.name} was not asked: ${cap.spent:.4f} spent{_held_words(cap)} and up to "
                     f"${most:.4f} to come would pass its own max_cost ${cap.total:g}",
                 )
-        self._asked[call] = _identity(agent.name, agent.model)
+        self._asked[call] = self._identity(agent.name, agent.model)
         return None
+
+    def _identity(self, name: str, model: str) -> tuple[str, str]:
+        """The name and model of an agent, without the number by which a recipe tells its calls apart."""
+        # Two agents may well be called "draft 1" and "draft 2".
+        return (name if name in self._progress.recipe.written_names else _NUMBER.sub("", name)), model
 
     def _passed_cap(self, prices: Mapping[CallId, float]) -> Cap | None:
         """The recipe's own cap where `prices` would pass it, with what is held for other calls."""
@@ -251,11 +256,6 @@ class SpendingGuard:
         if layer.window is not None:
             return sorted(references, key=lambda reference: len(reference.text))[-layer.window.size :]
         return share_of(call, layer, seats, self._progress.prompt, references)[0]
-
-
-def _identity(name: str, model: str) -> tuple[str, str]:
-    """The name and model of an agent, without the number by which a recipe tells its calls apart."""
-    return _NUMBER.sub("", name), model
 
 
 def _held_words(cap: Cap) -> str:

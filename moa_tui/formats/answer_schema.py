@@ -109,7 +109,7 @@ def _path_in(words: str) -> Path | None:
     """The file that the words name: one that is there, or a word that looks like a path; None for fields."""
     try:
         path = Path(words).expanduser()
-        is_there = path.exists()
+        is_there = path.exists() and not path.is_dir()
     except (OSError, ValueError, RuntimeError):
         return None
     is_one_word = len(words.split()) == 1 and "," not in words

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from moa_tui.errors import ModelError
-from moa_tui.gateway.destinations import shown_address
+from moa_tui.gateway.destinations import means_this_machine, shown_address
 from moa_tui.gateway.tls import tls_fault
-from moa_tui.gateway.transport import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +66,7 @@ def proxy_of(address: str) -> Proxy | None:
         host = parts.hostname or ""
     except ValueError:
         return None
-    if not host or is_loopback(host) or urllib.request.proxy_bypass(host):
+    if not host or means_this_machine(host) or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
     value = proxies.get(parts.scheme) or proxies.get("all")

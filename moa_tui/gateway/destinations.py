@@ -11,6 +11,8 @@ import hashlib
 import ipaddress
 import json
 import re
+import socket
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -217,6 +219,30 @@ def is_loopback(address: str) -> bool:
         return parts.scheme in ("http", "https") and (
             host == "localhost" or ipaddress.ip_address(host).is_loopback
         )
+    except ValueError:
+        return False
+
+
+def means_this_machine(host: str) -> bool:
+    """True where `host`, a name or an address as it stands in a URL, means this machine."""
+    name = host.strip("[]").rstrip(".").lower().partition("%")[0]
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    with suppress(ValueError):
+        address = ipaddress.ip_address(name)
+        inner = getattr(address, "ipv4_mapped", None) or address
+        return bool(inner.is_loopback or inner.is_unspecified)
+    # The system's resolver takes 127.1, 0x7f.1 and 2130706433 for addresses as well.
+    with suppress(OSError, UnicodeError):
+        return means_this_machine(socket.inet_ntoa(socket.inet_aton(name)))
+    return False
+
+
+def is_on_this_machine(address: str) -> bool:
+    """True for an http(s) address on this machine, in whatever notation: what a server there does is free."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and means_this_machine(parts.hostname or "")
     except ValueError:
         return False
 

@@ -10,9 +10,9 @@ import re
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from moa_tui.engine.parameters import is_optional_format, problem_of, texts_of
+from moa_tui.engine.parameters import problem_of, texts_of
 from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import MissingKeyError, ModelError, UntrustedServerError, UsageError
 from moa_tui.gateway import demo, sanitize, think
@@ -35,6 +35,7 @@ from moa_tui.gateway.destinations import (
 from moa_tui.gateway.known_models import KnownModels
 from moa_tui.gateway.masking import without_keys
 from moa_tui.gateway.routes import Routes
+from moa_tui.gateway.schema_format import with_possible_format
 from moa_tui.gateway.thinking import as_asked
 from moa_tui.gateway.thread import load_litellm, load_litellm_stream
 from moa_tui.settings.fault_log import record_bug
@@ -356,7 +357,7 @@ class Gateway:
         generator: AsyncGenerator[Chunk | Finish, None] = load_litellm_stream().stream(
             route.model,
             self._cache_marks.marked(agent, put, provider=caching_provider),
-            _with_possible_format(form.parameters(parameters_of(agent)), route.model, route.api_base),
+            with_possible_format(form.parameters(parameters_of(agent)), route, provider),
             api_base=route.api_base,
             api_key=given_key,
             addresses=where.addresses,
@@ -375,16 +376,6 @@ class Gateway:
             if (name in routed or _KEY_NAME.search(name)) and len(value.strip()) >= _SHORTEST_KEY
         }
         return without_keys(text, keys)
-
-
-def _with_possible_format(parameters: dict[str, Any], model: str, api_base: str | None) -> dict[str, Any]:
-    """The parameters without a response format that only helps, where the model cannot be held to it."""
-    wanted = parameters.get("response_format")
-    if not is_optional_format("response_format", wanted):
-        return parameters
-    if load_litellm_stream().holds_to_schema(model, api_base, wanted):
-        return parameters
-    return {name: value for name, value in parameters.items() if name != "response_format"}
 
 
 def _same_provider(name: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.plan import ModelFacts
 from moa_tui.gateway.catalog import FREE_PROVIDERS
-from moa_tui.gateway.destinations import address_of, is_loopback, shown_address
+from moa_tui.gateway.destinations import address_of, is_on_this_machine, shown_address
 from moa_tui.gateway.thinking import room_for_thinking
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class KnownModels:
                 context_tokens=model.context_tokens,
                 prompt_price=0.0 if server.is_free else None,
                 completion_price=0.0 if server.is_free else None,
-                is_local=server.is_free and is_loopback(server.url),
+                is_local=server.is_free and is_on_this_machine(server.url),
             )
             for server in servers
             for model in server.models
@@ -95,7 +95,7 @@ class KnownModels:
                 prompt_price=0.0,
                 completion_price=0.0,
                 context_tokens=stated or _ollama_context(agent),
-                is_local=is_loopback(place),
+                is_local=is_on_this_machine(place),
             )
         info = self._catalog.find(agent.model)
         if agent.api_base is not None or info is None:
@@ -117,7 +117,7 @@ def _facts_of_place(address: str, *, charges: bool = False) -> ModelFacts:
 
     `charges` is true for one on this machine that hands its calls on to one that does.
     """
-    if charges or not is_loopback(address):
+    if charges or not is_on_this_machine(address):
         return ModelFacts(address)
     return ModelFacts(address, prompt_price=0.0, completion_price=0.0, is_local=True)
 

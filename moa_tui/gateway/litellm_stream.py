@@ -24,10 +24,11 @@ from moa_tui.engine.amounts import dollars, token_count
 from moa_tui.engine.values import Chunk, Finish
 from moa_tui.errors import ModelError
 from moa_tui.gateway.connection_faults import proxy_of, through
+from moa_tui.gateway.destinations import means_this_machine
 from moa_tui.gateway.litellm_errors import translate
 from moa_tui.gateway.litellm_memory import lighten, skip_in_calls
 from moa_tui.gateway.pending_request import PendingRequest
-from moa_tui.gateway.transport import Exchange, admitted, current_exchange, is_loopback, send_bounded
+from moa_tui.gateway.transport import Exchange, admitted, current_exchange, send_bounded
 from moa_tui.gateway.wire_body import in_pieces, read_body
 from moa_tui.gateway.wire_reader import WireReader
 from moa_tui.gateway.wire_reply import WireReply
@@ -115,7 +116,7 @@ class _Transport(aiohttp_transport.LiteLLMAiohttpTransport):  # type: ignore[mis
         return response
 
     def _proxy_from_env(self, url: httpx.URL) -> str | None:
-        if is_loopback(url.host):
+        if means_this_machine(url.host):
             return None
         proxy: str | None = super()._proxy_from_env(url)
         return proxy
@@ -393,8 +394,8 @@ def takes_effort(model: str, api_base: str | None) -> bool:
 def holds_to_schema(model: str, api_base: str | None, response_format: Mapping[str, Any]) -> bool:
     """True where litellm passes a response format on, as the parameter that the model's server has for it.
 
-    For some models it would ask for a call of a tool instead, whose arguments are no text of a reply, or for
-    a reply in one piece. For a model that was asked just now: see `takes_effort`.
+    For some models it would force the call of a tool instead, which does not go with thinking, or ask for a
+    reply in one piece. For a provider that needs no more than a key, as `provider_of`.
     """
     try:
         name, provider, *_ = litellm.get_llm_provider(model, api_base=api_base)

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import ipaddress
-import socket
 import time
 import zlib
 from contextlib import suppress
@@ -387,21 +385,6 @@ class BoundedStream(httpx.AsyncByteStream):
                     f"than {EVENT_LINES:,} lines",
                 )
             )
-
-
-def is_loopback(host: str) -> bool:
-    """True where `host`, a name or an address as it stands in a URL, means this machine."""
-    name = host.strip("[]").rstrip(".").lower().partition("%")[0]
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    with suppress(ValueError):
-        address = ipaddress.ip_address(name)
-        inner = getattr(address, "ipv4_mapped", None) or address
-        return bool(inner.is_loopback or inner.is_unspecified)
-    # The system's resolver takes 127.1, 0x7f.1 and 2130706433 for addresses as well.
-    with suppress(OSError, UnicodeError):
-        return is_loopback(socket.inet_ntoa(socket.inet_aton(name)))
-    return False
 
 
 def _port(url: httpx.URL) -> int | None:

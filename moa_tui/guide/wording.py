@@ -50,7 +50,6 @@ _IRREGULAR = {
 # says needs no entry, and a word that is also used for something else has none.
 OTHER_NAMES = {
     "abort": "stop",
-    "answer": "reply",
     "api": "provider",
     "background": "colour",
     "backup": "export copy",

@@ -43,9 +43,9 @@ class Questions:
         self._voice.say(trust_words.who_sends(error.recipe))
         for number, (server, key) in enumerate(places, 1):
             self._voice.write_text(trust_words.server_line(number, server, key, "to"))
-        answer = self._reader.ask(
-            "y: yes, until this program ends; always; never, and do not ask again; n: not now. y/n:"
-        )
+        # Not in the line that is read: where the terminal cannot wrap it, readline shows only its end.
+        self._voice.say("y: yes, until this program ends; always; never, and do not ask again; n: not now.")
+        answer = self._reader.ask("Send? y, always, never or n:")
         return _ANSWERS.get(answer)
 
     def points(self, found: PointsFound) -> frozenset[int] | None:
@@ -55,7 +55,7 @@ class Questions:
         for number, point in enumerate(found.points, 1):
             self._voice.write_text(f"{number}. {safe_text(point)}")
         while True:
-            answer = self._reader.ask("Which to leave out? Numbers as in 2 5; Enter keeps all; stop:")
+            answer = self._reader.ask("Leave out (numbers, Enter for none, or stop):")
             if answer in ("stop", "s"):
                 return None
             left_out = numbers_in(answer)

@@ -75,7 +75,9 @@ class RunTeller:
             case CallRetried(call, agent, _, wait_seconds, failure):
                 why = one_line(failure.message)
                 if agent.name == self._seat(call).name:
-                    self._say(f"{self._name(call)}: trying again in {wait_seconds:.0f} seconds: {why}")
+                    seconds = round(wait_seconds)
+                    when = f"in {counted(seconds, 'second')}" if seconds else "at once"
+                    self._say(f"{self._name(call)}: trying again {when}: {why}")
                 else:
                     self._say(f"{self._name(call)} failed: {why}. Asking {one_line(agent.name)} instead")
             case CallEnded(call, reply):

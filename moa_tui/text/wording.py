@@ -32,7 +32,10 @@ GLYPHS = {
 
 # The agents that a line of what was left out names.
 _MOST_NAMED = 4
-_EMPHASIS = re.compile(r"\*\*|__|`")
+# Bold text and code; two asterisks between letters or digits are a power, and code stands as it is.
+_MARKED = re.compile(
+    r"(`{1,2})(?P<code>[^`\n]{1,400})\1|(?<![A-Za-z0-9_*])\*\*(?=[^\s*])|(?<=[^\s*])\*\*(?![A-Za-z0-9_*])"
+)
 
 
 def counted(number: int, thing: str) -> str:
@@ -133,7 +136,7 @@ def left_out_counts(points: Sequence[LeftOutPoint], replies: Mapping[CallId, Rep
 
 def left_out_text(point: LeftOutPoint) -> str:
     """A point on one line, without the marks of bold text and of code."""
-    return one_line(_EMPHASIS.sub("", point.text))
+    return one_line(_MARKED.sub(lambda mark: mark["code"] or "", point.text))
 
 
 def left_out_source(point: LeftOutPoint, replies: Mapping[CallId, Reply]) -> str:

@@ -197,6 +197,19 @@ def test_a_text_about_an_address_is_no_file_of_this_machine(folder: Path, text: 
     assert dropped(text, folder) is None
 
 
+@pytest.mark.parametrize("character", ["\x1b", "\n", "\x00", "\u202e"])
+def test_an_address_brings_no_control_character_into_the_prompt(folder: Path, character: str) -> None:
+    name = f"red{character}[31m.txt"
+    if character != "\x00":
+        (folder / "dir" / name).write_text("text")
+    text = f"{percent(f'{folder}/dir/{name}')}\n{percent(f'{folder}/dir/plain.txt')}"
+    result = dropped(text, folder)
+    assert result is not None
+    assert result.names == ("plain.txt",)
+    assert character not in result.mentions + result.problems[0]
+    assert f"<U+{ord(character):04X}>" in result.problems[0]
+
+
 def test_what_can_be_attached_is_while_the_rest_stays_as_its_path(folder: Path) -> None:
     (folder / "photo.png").write_bytes(b"\x89PNG")
     result = dropped(f"'{folder}/photo.png' '{folder}/dir/plain.txt' ", folder)

@@ -178,6 +178,19 @@ def test_a_recipe_in_which_nobody_writes_the_answer_is_refused(shell: Shell) -> 
     assert not shell.server.requests
 
 
+def test_a_recipe_that_may_end_with_an_early_answer_says_that_it_does_not(shell: Shell) -> None:
+    shell.server.responder = lambda request: FITS if "response_format" in request.body else "A dog."
+    path = shell.folder / "cascade.toml"
+    first = '[{ model = "lab/told@key=p1" }, { model = "lab/told@key=p2" }]'
+    path.write_text(
+        f'name = "cascade"\n[[layers]]\nagents = {first}\nenough = 0.5\n'
+        '[[layers]]\nagents = [{ model = "lab/told@key=final" }]\n'
+    )
+    done = shell("ask", "--schema", FIELDS, "-r", str(path), "hi")
+    assert (done.returncode, done.stdout) == (0, f"{FITS}\n")
+    assert "recipe cascade waits for all its answers, as --schema needs them" in done.stderr
+
+
 def test_left_out_and_a_schema_do_not_share_stdout(shell: Shell) -> None:
     done = shell("ask", "--left-out", "--schema", FIELDS, "-r", saying(shell, FITS), "hi")
     assert done.returncode == 2

@@ -40,6 +40,12 @@ def test_commands_and_options() -> None:
     assert "--dry-run" in completed("moa-tui ask --d")
 
 
+def test_it_does_not_matter_as_what_the_program_was_started() -> None:
+    environ = {"_MOA_TUI_COMPLETE": "bash_complete", "COMP_WORDS": "moa-tui comp", "COMP_CWORD": "1"}
+    done = CliRunner(env=environ).invoke(main, prog_name="python -m moa_tui")
+    assert done.stdout == "plain,completion\n"
+
+
 def test_recipes_by_name() -> None:
     assert set(completed("moa-tui -r du")) == {"duo"}
     assert {"local", "slim", "moa"} <= set(completed("moa-tui ask --recipe "))

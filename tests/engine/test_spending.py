@@ -294,6 +294,14 @@ async def test_what_an_agent_has_spent_in_an_earlier_layer_counts() -> None:
     assert "$60.0000 spent and up to $100" in outcome.error.message
 
 
+async def test_agents_whose_own_names_end_with_a_number_have_a_cap_each() -> None:
+    models = FakeModels(a=[answer(60.0)] * 3, w=["the answer"])
+    names = ("draft 1", "draft 2")
+    tested = recipe([capped(150.0, name=name) for name in names], [WRITER])
+    outcome = await run(tested, ASK, models, lambda _: None, context=RunContext(facts=a_dollar_a_token))
+    assert [outcome.replies[CallId(1, index)].status for index in (1, 2)] == ["done", "done"]
+
+
 async def test_a_fallback_is_asked_where_an_agents_own_cap_is_passed() -> None:
     models = FakeModels(spare=["from the spare"])
     agents = {"a": {**capped(50.0), "fallback": ["spare"]}, "spare": FALLBACK["spare"]}

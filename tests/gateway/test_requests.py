@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from moa_tui.conversation import Turn, history
 from moa_tui.engine.agent import Agent
+from moa_tui.engine.answer_form import with_answer_form
+from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, UsageError
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.settings.config import Endpoint
@@ -17,8 +19,18 @@ from tests.gateway.helpers import sent_text
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moa_tui.engine.recipe import Recipe
     from tests.gateway.conftest import Bench
+
+
+BIRD = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
 
 
 def moa() -> Recipe:
@@ -135,6 +147,26 @@ def test_an_ollama_server_is_spoken_to_in_its_own_protocol(bench: Bench) -> None
     assert bench.server.requests[0].body["options"]["num_ctx"] == 16384
 
 
+@pytest.mark.parametrize(
+    ("model", "path", "is_sent"),
+    [
+        ("ollama_chat/ok", "", lambda body: body["format"] == BIRD),
+        ("lm_studio/ok", "/v1", lambda body: body["response_format"]["json_schema"]["schema"] == BIRD),
+        ("openai/ok", "/v1", lambda body: body["response_format"]["json_schema"]["strict"] is True),
+    ],
+)
+def test_a_schema_is_sent_in_each_servers_own_way(
+    model: str, path: str, is_sent: Callable[[dict[str, Any]], bool], bench: Bench
+) -> None:
+    agent = {"model": model, "api_base": f"{bench.server.root_url}{path}", "api_key_env": "LAB_KEY"}
+    asked = with_answer_form(recipe([agent]), BIRD)
+    bench.gateway.allow_once(asked)
+    assert bench.run(asked).status == "done"
+    (request,) = bench.server.requests
+    assert is_sent(request.body)
+    assert json.dumps(BIRD, separators=(",", ":")) in request.body["messages"][0]["content"]
+
+
 def test_a_missing_key_is_told_before_any_call_is_made(bench: Bench) -> None:
     bench.environ.clear()
     models = ("lab/ok", "gpt-6-luna", "groq/openai/gpt-oss-20b")
@@ -186,6 +218,12 @@ def test_a_server_on_this_machine_costs_nothing_whatever_its_models_are_called(b
     assert (own.cost, own.local) == (0.0, True)
 
 
+def test_a_call_here_that_fails_or_ends_before_any_text_costs_nothing_either(bench: Bench) -> None:
+    outcome = bench.run(recipe([{"model": "lab/empty"}, {"model": "lab/ok"}], [{"model": "lab/ok"}]))
+    assert outcome.replies[CallId(1, 1)].status == "failed"
+    assert (outcome.cost, outcome.local) == (0.0, True)
+
+
 def test_a_server_that_hands_calls_on_has_no_known_price(bench: Bench) -> None:
     endpoint = Endpoint(base_url=bench.server.url, key_env="LAB_KEY", charges=True)
     bench.gateway = Gateway({"lab": endpoint}, bench.environ)
@@ -199,6 +237,14 @@ def test_a_server_elsewhere_has_no_known_price(address: str) -> None:
     for agent in (Agent(model="far/gpt-6-luna"), Agent(model="openai/x", api_base=address)):
         facts = gateway.facts(agent)
         assert (facts.prompt_price, facts.completion_price, facts.is_local) == (None, None, False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.1", "localhost.", "[::1]", "[::ffff:127.0.0.1]"])
+def test_a_server_on_this_machine_is_free_in_whatever_notation(host: str) -> None:
+    address = f"http://{host}:8000/v1"
+    gateway = Gateway({"here": Endpoint(base_url=address)}, {})
+    for agent in (Agent(model="here/x"), Agent(model="openai/x", api_base=address)):
+        assert (gateway.facts(agent).prompt_price, gateway.facts(agent).is_local) == (0.0, True)
 
 
 def test_ollama_is_local_only_on_this_machine() -> None:

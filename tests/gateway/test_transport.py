@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moa_tui.errors import ModelError
+from moa_tui.gateway.destinations import means_this_machine
 from moa_tui.gateway.thread import load_litellm_stream
 from moa_tui.gateway.transport import (
     EVENT_BYTES,
@@ -21,7 +22,6 @@ from moa_tui.gateway.transport import (
     STREAM_BYTES,
     Exchange,
     current_exchange,
-    is_loopback,
     send_bounded,
 )
 
@@ -161,7 +161,7 @@ def test_the_size_of_a_stream_follows_from_its_tokens(tokens: int | None, size: 
     ],
 )
 def test_loopback(host: str, answer: bool) -> None:
-    assert is_loopback(host) is answer
+    assert means_this_machine(host) is answer
 
 
 def test_litellm_looks_for_no_secrets_and_makes_no_other_transport(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,16 @@ import pytest
 
 from moa_tui.chat.backend import Backend
 from moa_tui.chat.commands import HINTS
-from moa_tui.engine.values import Chunk
+from moa_tui.engine.events import CallRetried
+from moa_tui.engine.values import CallId, Chunk, Failure
 from moa_tui.errors import ModelError
 from moa_tui.plain.commands import COMMANDS
 from moa_tui.plain.reader import Reader
+from moa_tui.plain.run_teller import RunTeller
+from moa_tui.plain.voice import Voice
 from moa_tui.settings.config import Budget
 from tests.helpers import recipe
+from tests.plain.conftest import Output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,6 +208,17 @@ def test_statistics_are_sentences(lines: Lines) -> None:
     assert "█" not in said
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.3, "at once"), (1.2, "in 1 second"), (30.0, "in 30 seconds")]
+)
+def test_the_wait_before_another_try_is_told(seconds: float, words: str) -> None:
+    out = Output()
+    tested = recipe(["a"])
+    agent, failure = tested.lineup[0][0], Failure("rate_limit", "Rate limit reached")
+    RunTeller(tested, Voice(out)).take(CallRetried(CallId(1, 1), agent, 2, seconds, failure, 0.0))
+    assert f"layer 1: a: trying again {words}: " in out.getvalue()
+
+
 def test_answers_are_compared_one_after_another_and_names_come_last(lines: Lines, chat: Chat) -> None:
     lines.recipe("left", "x")
     lines.recipe("right", "y")
@@ -231,6 +246,9 @@ def test_a_server_that_is_not_set_up_is_asked_about(lines: Lines, chat: Chat, ga
     said = lines.typed("Why?", "n", "Why?", "y", "Again?")
     assert said.count("Send to 1 server not set up, with 1 of your keys?") == 2
     assert "1. SECRET_KEY to https://evil.example/v1" in said
+    # A terminal that cannot wrap the line that is read shows only its end.
+    assert all(len(line) < 79 for line in said.splitlines() if "y, always, never or n:" in line)
+    assert "\ny: yes, until this program ends; always;" in said
     assert [turn.prompt for turn in chat.path] == ["Why?", "Again?"]
 
 

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from moa_tui.engine.left_out import LeftOutPoint
 from moa_tui.engine.values import (
     CallId,
     Failure,
@@ -23,6 +24,7 @@ from moa_tui.text.wording import (
     calls_words,
     counted,
     describe,
+    left_out_text,
     money,
     read_words,
     step_words,
@@ -167,3 +169,17 @@ def test_what_a_part_was_written_from_is_said_with_how_much_of_it() -> None:
 def test_requests_are_counted_where_they_are_more_than_the_calls() -> None:
     assert calls_words(7, 7) == "7 calls"
     assert calls_words(7, 23) == "7 calls, 23 requests at most"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("**Water**: use `chlorine-free` water", "Water: use chlorine-free water"),
+        ("这是**重点**内容", "这是重点内容"),
+        ("There are 2**10 bytes, and 2 ** 3 is 8", "There are 2**10 bytes, and 2 ** 3 is 8"),
+        ("Pass `**kwargs` to __init__", "Pass **kwargs to __init__"),
+    ],
+)
+def test_a_point_loses_no_more_than_the_marks_of_bold_text_and_code(written: str, shown: str) -> None:
+    point = LeftOutPoint(written, (CallId(1, 1),), 0, len(written))
+    assert left_out_text(point) == shown

@@ -259,6 +259,7 @@ class ChatScreen(Screen[None]):
         self.controllers.choosing.show_recipes()
 
     def action_find(self) -> None:
+        self.view.body.uncover()
         self.view.find_bar.open()
 
     def action_editor(self) -> None:

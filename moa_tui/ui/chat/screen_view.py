@@ -91,7 +91,7 @@ class ScreenView:
 
     @property
     def is_side_by_side(self) -> bool:
-        return self._screen.has_class("-side")
+        return self._screen.has_class("-side") and self.body.mode != "panes"
 
     def say(
         self, text: str, *, title: str = "", severity: SeverityLevel = "information", seconds: float = 5

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 from textual.content import Content
+from textual.errors import NoWidget
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -213,8 +214,11 @@ class RowsWidget(Widget):
 
     @property
     def rows_in_view(self) -> range:
-        """The numbers of the rows that are in view now."""
-        seen = self.screen.find_widget(self).visible_region.intersection(self.content_region)
+        """The numbers of the rows that are in view; none where the widget has no place on the screen yet."""
+        try:
+            seen = self.screen.find_widget(self).visible_region.intersection(self.content_region)
+        except NoWidget:  # It may have the focus, and keys, before the screen is laid out.
+            return range(0)
         first = seen.y - self.content_region.y + self.scroll_offset.y
         return range(first, min(first + seen.height, len(self.rows)))
 

@@ -24,6 +24,7 @@ from moa_tui.ui.screens.guide_hits import Hit, all_topics, hits_of, prepare
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual import events
     from textual.app import ComposeResult
     from textual.screen import Screen
 
@@ -31,6 +32,8 @@ Section = tuple[str, list[tuple[str, str]]]
 """A title, and under it keys with what they do."""
 
 _MOVING_ABOUT = "Writing"
+# The most characters of the beginning and of the end of a pasted text that are searched for.
+_LONGEST_END = 1_500
 # Cells of what was typed, where it is said that nothing is found.
 _LONGEST_ECHO = 60
 
@@ -67,8 +70,24 @@ def _words(binding: Binding) -> str:
     return f"{binding.description}  ({binding.id})" if binding.id else binding.description
 
 
+def _searchable(text: str) -> str:
+    """`text` on one line; of a long one its beginning and its end, since either may name the error."""
+    if len(text) > 2 * _LONGEST_END:
+        text = f"{text[:_LONGEST_END]} {text[-_LONGEST_END:]}"
+    return one_line(text)
+
+
 class _Filter(Input):
-    """A text field that does not consume `q` while it is empty, so that `q` can close the screen."""
+    """A text field that does not consume `q` while it is empty, so that `q` can close the screen.
+
+    Of a pasted text it takes all lines, for the last line of a traceback says most.
+    """
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()  # Else the first line alone is taken.
+        event.stop()
+        if pasted := _searchable(event.text):
+            self.replace(pasted, *self.selection)
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return not (key == "q" and not self.value) and super().check_consume_key(key, character)
@@ -102,7 +121,7 @@ class HelpScreen(GuardedDialog[None]):
         super().__init__()
         self._sections = sections
         self._topic = topic
-        self._about = one_line(about)
+        self._about = _searchable(about)
         self._hits: Sequence[Hit] = ()
 
     def compose(self) -> ComposeResult:

@@ -8,6 +8,8 @@ from textual.binding import Binding
 from textual.message import Message
 
 from moa_tui.chat import changes
+from moa_tui.text.cells import cell_len, shorten
+from moa_tui.text.safe import one_line
 from moa_tui.ui.rows.rows_widget import MARKS
 from moa_tui.ui.run.follower import TextCursor
 from moa_tui.ui.terminal.message import frozen_message
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from moa_tui.chat.changes import Change
     from moa_tui.engine.values import CallId, Kind
     from moa_tui.ui.run.call_state import CallState
+
+# Characters of an error that are looked at; a page of one may have been sent.
+_LONGEST_ERROR = 500
 
 
 class AgentPane(FramedPane):
@@ -113,9 +118,16 @@ class AgentPane(FramedPane):
 
     def draw_frame(self) -> None:
         if (view := self.view) is not None:
-            self.show_frame(
-                view.label_in(self._layer_name), view.state_words, view.numbers(self._now), view.state
-            )
+            label = view.label_in(self._layer_name)
+            self.show_frame(label, self._state_words(view, label), view.numbers(self._now), view.state)
+
+    def _state_words(self, view: CallState, label: str) -> str:
+        """How the call stands; where its text was cut, as much of the reason as there is room for."""
+        error = view.reply.error if view.reply is not None else None
+        room = self.size.width - 2 - cell_len(label) - 1
+        if error is None or not view.written("text") or room <= cell_len(view.state_words):
+            return view.state_words
+        return shorten(f"{view.state_words}: {one_line(error.message[:_LONGEST_ERROR])}", room)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A call can be stopped while it runs; its answer can be edited or used once it is written."""

@@ -37,6 +37,16 @@ class ChatBody(Container):
         panel.set_mode_words(_MODE_WORDS.get(mode, ""))
         self.divide(anew=True)
 
+    def uncover(self) -> None:
+        """Show the conversation where the panes have all the room, for somebody who goes into it."""
+        panel = self.query_one(RunPanel)
+        if self.query_one("#chat").display:
+            return
+        if self.mode == "panes":
+            panel.remove_class("-open")
+        panel.end_zoom()
+        self.divide(anew=True)
+
     def divide(self, *, anew: bool = False) -> None:
         """Give both their room. Unless `anew`, the conversation keeps what it has where that will do."""
         panel = self.query_one(RunPanel)
@@ -65,6 +75,10 @@ class ChatBody(Container):
         chat.styles.width = chat_room if is_beside and chat_room else "1fr"
         chat.styles.height = chat_room if given and not is_beside and chat_room else "1fr"
         panel.styles.height = "1fr"
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if self.query_one("#chat") in event.widget.ancestors_with_self:
+            self.uncover()
 
     def on_resize(self, _: events.Resize) -> None:
         self.divide()

@@ -377,10 +377,10 @@ async def test_copy_takes_the_last_answer_or_its_code() -> None:
 async def test_cost_says_what_the_conversation_has_taken() -> None:
     async with chat_app() as bench:
         await bench.submit("/cost")
-        await bench.until_told("0 tokens, $0;")
+        await bench.until_told("0 tokens, $0")
         await bench.ask()
         await bench.submit("/cost")
-        await bench.until_told("45 tokens, $0.0030; prices that are unknown are not in it")
+        await bench.until_told("45 tokens, $0.0030\n")
         await bench.until_told("judge: 1 call, 15 tokens, $0.0010")
 
 
@@ -390,7 +390,7 @@ async def test_cost_says_what_came_from_a_cache() -> None:
     async with chat_app(ALONE, alone=[["an answer", cached]]) as bench:
         await bench.ask()
         await bench.submit("/cost")
-        await bench.until_told("1,005 tokens (600 of them from a cache), $0.0010;")
+        await bench.until_told("1,005 tokens (600 of them from a cache), $0.0010\n")
 
 
 @command("theme")

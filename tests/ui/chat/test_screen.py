@@ -417,6 +417,39 @@ async def test_ctrl_l_goes_through_the_ways_to_divide_the_room() -> None:
         assert bench.screen.view.body.mode == "automatic"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (220, 60)])
+async def test_panes_alone_give_way_to_the_answer_also_where_they_stand_beside_the_chat(
+    size: tuple[int, int],
+) -> None:
+    async with chat_app(size=size, judge=[["Feed it weekly."]]) as bench:
+        bench.screen.view.body.set_mode("panes")
+        await bench.ask()
+        await bench.until_shown("Feed it weekly.")
+        assert not bench.is_open
+
+
+@pytest.mark.parametrize("pressed", ["ctrl+up", "f3"])
+async def test_who_goes_into_the_conversation_sees_it_where_panes_had_all_the_room(pressed: str) -> None:
+    gate = asyncio.Event()
+    async with chat_app(size=(80, 24), one=[["first", gate]]) as bench:
+        await bench.submit("What is a moa?")
+        await bench.until_writing("one")
+        chat = bench.screen.query_one("#chat")
+        bench.panes[0].focus()
+        await bench.press("z")
+        assert not chat.display
+        await bench.press(pressed)
+        await bench.until_shown("layer 1 of 2")
+        assert bench.is_open
+        bench.screen.view.body.set_mode("panes")
+        await wait_until(lambda: not chat.display)
+        bench.prompt.focus()
+        await bench.press(pressed)
+        await bench.until_shown("layer 1 of 2")
+        bench.open(gate)
+        await bench.until_idle()
+
+
 async def test_the_way_to_divide_the_room_is_kept_and_the_config_is_left_alone() -> None:
     async with chat_app(size=(120, 40)) as bench:
         await bench.ask()

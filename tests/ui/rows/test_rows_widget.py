@@ -206,3 +206,14 @@ async def test_a_place_too_narrow_for_a_window_still_shows_something(app: Host) 
         await shown(pilot, app.text, source)
         await pilot.press("greater_than_sign", "less_than_sign")
         assert any("a" in row for row in drawn(app.text))
+
+
+async def test_keys_of_a_text_that_is_not_laid_out_yet_do_nothing(app: Host) -> None:
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        await shown(pilot, app.text)
+        app.text.display = False
+        await pilot.pause()
+        app.text.action_sideways(1)
+        app.text.display = True
+        await pilot.pause()
+        assert drawn(app.text)[LINE] == f"│ {LETTERS[:26]}›"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Paste
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
@@ -202,6 +203,29 @@ async def test_it_says_so_when_nothing_is_found() -> None:
         await app.show()
         await pilot.press(*"[/x]")
         await wait_until(lambda: 'holds "[/x]"' in text(app))
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/app.py", line 12, in ask
+ConnectionRefusedError: [Errno 111] Connection refused
+"""
+
+
+@pytest.mark.parametrize("pasted", [TRACEBACK, TRACEBACK.replace("ask\n", "ask\n    call()\n" * 50_000)])
+async def test_all_lines_of_a_pasted_error_are_searched_for(pasted: str) -> None:
+    app = Helped()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.show()
+        app.screen.query_one(Input).post_message(Paste(pasted))
+        await wait_until(lambda: "troubleshooting  Connections" in text(app))
+        await pilot.pause()
+        value = app.screen.query_one(Input).value
+        assert value.startswith("Traceback (most recent call last): File")
+        assert value.endswith("[Errno 111] Connection refused")
+        assert len(value) <= 3_001
+        app.screen.query_one(Input).post_message(Paste("\n"))
+        await pilot.pause()
+        assert app.screen.query_one(Input).value == value
 
 
 @key("help.page_down", "help.page_up")

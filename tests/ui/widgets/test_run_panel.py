@@ -526,6 +526,21 @@ async def test_a_pane_that_ended_early_is_a_line_until_it_has_the_focus_or_all_a
         assert "▸" not in bench.shown()
 
 
+async def test_an_opened_pane_says_as_its_folded_line_does_why_its_text_was_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = asyncio.Event()
+    scripts: dict[str, Any] = {"a": [["half", ModelError("refused", "it [b]hung[/b]\nup")]]}
+    async with chat_app(FOUR, size=(80, 24), **scripts, b=[["x", gate]], c=[["x", gate]]) as bench:
+        monkeypatch.setattr(run_panel, "_FOLDED_AFTER_SECONDS", 0.0)
+        await bench.submit("hi")
+        await bench.until_shown("▸ 1 a ◐ partial: it [b]hung[/b] up")
+        bench.panel.query(run_panel.PaneTitle).first().focus()
+        await bench.until_shown("half", "━ 1 a ◐ partial: it [b]hung[/b] up ━")
+        bench.open(gate)
+        await bench.until_idle()
+
+
 async def test_a_text_that_is_scrolled_by_its_reader_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     gate, end = asyncio.Event(), asyncio.Event()
     async with chat_app(FOUR, size=WIDE, a=[[LONG, end]], b=[["x", gate]]) as bench:
