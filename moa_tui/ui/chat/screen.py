@@ -148,14 +148,8 @@ class ChatScreen(Screen[None]):
         if is_small and not self.has_class("-too-small"):
             self._focused_before = self.focused
         elif self.has_class("-too-small") and not is_small:
-            self.call_after_refresh(self._focus_again)
+            self.call_after_refresh(self.view.focus_again, self._focused_before)
         self.set_class(is_small, "-too-small")
-
-    def _focus_again(self) -> None:
-        """Give the focus back to what had it while there was room, else to the prompt."""
-        before = self._focused_before
-        # A pane may have no place in the new size.
-        self.set_focus(before if before in self.focus_chain else self.view.box.prompt)
 
     # What is typed
 

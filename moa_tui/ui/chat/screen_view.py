@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
     from textual.timer import Timer
+    from textual.widget import Widget
     from textual.worker import Worker
 
     from moa_tui.chat.trust_words import TrustAnswer
@@ -160,6 +161,11 @@ class ScreenView:
 
     def focus_prompt(self) -> None:
         self._screen.set_focus(self.box.prompt)
+
+    def focus_again(self, before: Widget | None) -> None:
+        """Give the focus back to what had it while there was room, else to the prompt."""
+        # A pane may have no place in the new size.
+        self._screen.set_focus(before if before in self._screen.focus_chain else self.box.prompt)
 
     def open_panel(self, is_open: bool) -> None:
         self.panel.set_class(is_open, "-open")
