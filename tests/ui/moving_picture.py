@@ -58,8 +58,8 @@ async def started(folder: Path) -> AsyncIterator[Pilot[None]]:
     models = FixedModels(settings, gateway, {})
     catalog = RecipeCatalog(settings, gateway, Path("none"), models.local_servers)
     with closing(Store(folder / "moa-tui.db")) as store, EngineThread() as engine:
-        session = ChatSession(Chat(Backend(gateway, engine, store), catalog.load("demo")))
-        why = "no key was found, so these answers are simulated"
+        recipe, why = catalog.first(None)
+        session = ChatSession(Chat(Backend(gateway, engine, store), recipe))
         app = MoaApp(session, catalog, models, Library(store, folder), settings, why=why)
         async with app.run_test(size=SIZE) as pilot:
             await at_rest(pilot)
