@@ -1,10 +1,9 @@
 """Questions of newcomers, with the sections of the guide that may answer them, and questions that none does.
 
 A section is named by its topic and the beginning of its heading. Some questions are misspelled as people
-misspell them. The search was tuned with `COVERED` and `NOT_COVERED`. The held-out ones were written
-before that; since then headings, wording and the treatment of misspelled words were changed with those of
-them in view that were missed, so they guard against a loss and no longer measure what new questions would
-meet.
+misspell them. The search was tuned with `COVERED` and `NOT_COVERED`. The held-out ones were written before
+that; since then headings, wording and the treatment of misspelled words were changed with those of them in
+view that were missed, so they guard against a loss and no longer measure what new questions would meet.
 """
 
 from __future__ import annotations
