@@ -289,7 +289,7 @@ class _Writer:
                 self._out.write(outcome.answer)
                 self._last_written = outcome.answer
             self._end_line()
-            if self._request.left_out and outcome.answer:
+            if self._request.left_out and outcome.status == "done":
                 self._write_left_out(outcome)
         if outcome.status != "done":
             self._err.write(f"moa-tui: {safe_text(_reason(outcome))}\n")

@@ -88,11 +88,11 @@ class LeftOutPoint:
 def left_out(outcome: Outcome, recipe: Recipe) -> tuple[LeftOutPoint, ...]:
     """What the answers of a run say and its final answer does not, in the order of the answers and texts.
 
-    There are such points where an answer is there, whole or cut by a fault. Where it was chosen among the
-    answers, they are what the others say that it does not. `recipe`, the run's, tells which layers write
-    answers: critiques and rankings have no points of their own.
+    There are such points where the answer is whole: of one that was cut, nobody knows what it would have
+    said. Where it was chosen among the answers, they are what the others say that it does not. `recipe`, the
+    run's, tells which layers write answers: critiques and rankings have no points of their own.
     """
-    if outcome.status not in ("done", "partial") or not outcome.answer.strip():
+    if outcome.status != "done" or not outcome.answer.strip():
         return ()
     texts = {call: outcome.replies[call].text for call in compared_calls(outcome, recipe)}
     cut = [call for call in texts if outcome.replies[call].status in _CUT]

@@ -197,7 +197,7 @@ def test_every_screen_survives_a_window_of_a_few_letters(terminal: Terminal) -> 
     screens = {
         "\x0f": "[1 Answer]",  # ctrl+o
         "\x1bOQ": "Choose a recipe",  # F2
-        "\x1bOP": "Type to find a key",  # F1
+        "\x1bOP": "Type to find keys",  # F1
         "\x12": "Earlier prompts",  # ctrl+r
         "\x10": "Search for",  # ctrl+p
         "\x1bOR": "Find",  # F3

@@ -201,7 +201,7 @@ def test_no_screen_passes_on_what_steers_a_terminal(
         terminal.send("fail\r")
         see("✗ no answer", BEGIN)
         terminal.send("\x1bOP")  # F1: help, which shows that it still answers a key
-        see("Type to find a key")
+        see("Type to find keys")
         assert terminal.end() == 0
         assert terminal.restored
         assert not offences(terminal.written)

@@ -75,7 +75,7 @@ def test_a_window_that_has_been_another_size_meanwhile_is_drawn_whole(
         assert terminal.end() == 0
 
 
-@pytest.mark.parametrize(("keys", "shown"), [("", "not sent yet"), ("\x1bOP", "Type to find a key")])
+@pytest.mark.parametrize(("keys", "shown"), [("", "not sent yet"), ("\x1bOP", "Type to find keys")])
 def test_an_idle_chat_sends_nothing(
     program: str, environ: dict[str, str], config: Path, tmp_path: Path, keys: str, shown: str
 ) -> None:

@@ -247,8 +247,8 @@ def test_the_unfinished_end_of_a_cut_answer_is_no_point() -> None:
     assert texts_of(replace(outcome, replies=replies)) == [RYE]
 
 
-@pytest.mark.parametrize("status", ["failed", "stopped"])
-def test_a_run_without_an_answer_left_nothing_out(status: OutcomeStatus) -> None:
+@pytest.mark.parametrize("status", ["failed", "stopped", "partial"])
+def test_a_run_without_a_whole_answer_left_nothing_out(status: OutcomeStatus) -> None:
     outcome = replace(outcome_of(FINAL, THOROUGH, SHORT), status=status)
     assert texts_of(outcome) == []
     assert texts_of(replace(outcome, status="done", answer="")) == []

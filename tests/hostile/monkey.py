@@ -370,7 +370,7 @@ class Monkey:
             ("recipes", chat.choosing.show_recipes),
             ("models", lambda: chat.choosing.use_aggregator("")),
             ("the inspector", inspect),
-            ("panes", chat.looking.toggle_panes),
+            ("panes", chat.looking.change_room),
         ]
         words, act = self._random.choice(openers)
 

@@ -60,7 +60,7 @@ def collect(references: Sequence[Reference], left_out: Iterable[str] = ()) -> Pa
                 continue
             if places := places_of(piece):
                 drafts[-1][places] = None
-            elif len(parts.foreign) < _MOST_FOREIGN and (words := _foreign(piece)):
+            elif len(parts.foreign) < _MOST_FOREIGN and (words := _foreign(piece)) and not _is_torn(words):
                 parts.foreign[words] = None
     sizes = Counter(places[0].section for draft in drafts for places in draft if len(places) == 1)
     for draft in drafts:
@@ -111,6 +111,12 @@ def is_own_line(piece: Piece) -> bool:
     """True for what a simulated model says of itself, and not from the manual."""
     beginnings = (templates.NOTE_BEGINNING, templates.SOURCE_BEGINNING, templates.NOT_COVERED)
     return piece.text in templates.OWN_LINES or piece.text.startswith(beginnings)
+
+
+def _is_torn(words: str) -> bool:
+    """True for a part of an own line, as a draft has at the ends of what was read of it so far."""
+    whole = (*templates.OWN_LINES, templates.NOT_COVERED, templates.NOTE)
+    return any(words in line for line in whole) or any(end in words for end in templates.OWN_ENDS)
 
 
 def _foreign(piece: Piece) -> str:

@@ -30,6 +30,11 @@ NEAREST = "; the nearest topics are {}."
 NOTHING_NEAR = "; `moa-tui guide` lists what it does."
 NOTE = "*Simulated: {model} picked this from the manual; no language model was asked.*"
 NOTE_BEGINNING = NOTE.partition("{")[0]
+OWN_ENDS = (
+    NOTE.rpartition("}")[2].strip(" .*"),
+    NEAREST.partition("{")[0].strip("; "),
+    NOTHING_NEAR.strip("; ."),
+)
 
 THOUGHT = (
     "Asked about: {asked}. The manual's words for that stand closest together in {best}, which has "

@@ -83,7 +83,7 @@ class _Filter(Input):
     Of a pasted text it takes all lines, for the last line of a traceback says most.
     """
 
-    def _on_paste(self, event: events.Paste) -> None:
+    def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()  # Else the first line alone is taken.
         event.stop()
         if pasted := _searchable(event.text):

@@ -325,7 +325,8 @@ class RecipeEditor(GuardedScreen[Recipe | None]):
             return self._catalog.plan(recipe), self._catalog.missing_keys(recipe)
 
         plan, missing = await asyncio.to_thread(known)
-        if recipe is self._recipe:
+        # The editor may have been closed meanwhile.
+        if recipe is self._recipe and self.query("#status"):
             price = short_prompt_price(plan.cost, is_local=plan.is_local)
             calls = calls_words(recipe.calls, plan.requests)
             words = f"✓ valid: {counted(len(recipe.layers), 'layer')}, {calls}, {price}"
