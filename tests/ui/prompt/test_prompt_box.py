@@ -322,6 +322,7 @@ async def test_a_path_that_is_a_mention_behind_an_at_sign_is_not_asked_about(fol
     async with app.run_test() as pilot:
         await pilot.press("@")
         app.post_message(events.Paste(f"{folder}/notes.md"))
+        await wait_until(lambda: app.box.prompt.text == f"@{folder}/notes.md")
         await pilot.press("tab")
         await wait_until(lambda: app.chips.startswith("✓ notes.md"))
         assert not app.box.prompt.is_asked_to_attach
