@@ -244,6 +244,7 @@ async def test_the_panes_stay_while_the_person_is_in_them() -> None:
         await bench.submit("hi")
         await bench.until_writing("one")
         bench.panes[0].focus()
+        await wait_until(lambda: bench.panel.has_focus_within)
         bench.open(gate)
         await bench.until_idle()
         assert bench.is_open
