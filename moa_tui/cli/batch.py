@@ -115,7 +115,7 @@ def _batch(options: BatchOptions) -> None:
         options.input, options.format, column=options.column, skip_bad=options.skip_bad, limit=options.limit
     )
     for problem in prompts.problems:
-        click.echo(f"moa-tui: left out: {safe_row(problem)}", err=True)
+        click.echo(f"moa-tui: {safe_row(problem)}", err=True)
     if options.dry_run:
         _print_plan(prompts, recipes, gateway)
         return

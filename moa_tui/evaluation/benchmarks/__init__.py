@@ -22,6 +22,7 @@ from moa_tui.evaluation.benchmarks.tables import CSV, JSONL, has_prompts, shown
 from moa_tui.evaluation.benchmarks.values import Answer, Benchmark, json_text
 from moa_tui.formats.json_stream import Problems
 from moa_tui.settings.paths import disk_words, write_private
+from moa_tui.text.safe import quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +50,7 @@ _KNOWN = {benchmark.name: benchmark for benchmark in (*_BENCHMARKS, JSONL, CSV)}
 FORMATS = tuple(_KNOWN)
 """The names of all formats."""
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
-_LONGEST_NAME = 100
+_MOST_BYTES = 120
 
 
 def open_input(
@@ -133,7 +134,9 @@ class BulkInput:
         except FileError as error:
             raise FileError(f"{entry.where}: {error}") from error
         if prompt.id in places:
-            raise FileError(f'{entry.where}: the id "{prompt.id}" is that of {places[prompt.id]} already')
+            words = f"{entry.where}: the id {quoted_name(prompt.id)} is that of {places[prompt.id]} already"
+            is_table = self.format in (JSONL.name, CSV.name)
+            raise FileError(f"{words}. If the column is none of ids, rename it" if is_table else words)
         places[prompt.id] = entry.where
 
 
@@ -142,7 +145,7 @@ def output_name(format: str, name: str) -> str:
 
     Raises UsageError for an unknown format.
     """
-    safe = _NOT_IN_NAMES.sub("-", name)[:_LONGEST_NAME].strip("-.") or "recipe"
+    safe = _NOT_IN_NAMES.sub("-", name).encode()[:_MOST_BYTES].decode(errors="ignore").strip("-.") or "recipe"
     return f"{safe}{_known(format).suffix}"
 
 
@@ -154,7 +157,7 @@ def write_outputs(
     The same results give the same bytes. The file is written whole or not at all, for its owner alone, and
     takes the results one after another. A prompt without a whole answer has its reason in a field of its own.
     CSV is written as that of the input `like`: with the same delimiter, and a byte order mark if it has one.
-    Raises FileError where the file cannot be written, and UsageError for an unknown format.
+    Raises OSError where the file cannot be written, and UsageError for an unknown format.
     """
     benchmark = _known(format)
     rows = (benchmark.row(model_id, result) for result in results)
@@ -165,10 +168,7 @@ def write_outputs(
             pieces = _csv(rows, like.csv_style if like is not None else CsvStyle())
         case _:
             pieces = (f"{json_text(row)}\n" for row in rows)
-    try:
-        write_private(path, pieces)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {disk_words(error)}") from error
+    write_private(path, pieces)
 
 
 def _array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -267,7 +267,9 @@ class BulkOutputs:
                 number, where = entries[key]
                 self._left_out.add(number)
                 generators[answer.generator] -= 1
-                problems.add(f'{where}: the answer to "{answer.id}" is there again, in {entry.where}')
+                problems.add(
+                    f"{where}: the answer to {quoted_name(answer.id)} is there again, in {entry.where}"
+                )
             entries[key] = entry.number, entry.where
         if not generators:
             raise FileError(f"it has no answer that can be read. {problems.first}".strip())

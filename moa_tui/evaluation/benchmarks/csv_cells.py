@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import FileError
-from moa_tui.text.safe import as_unicode
+from moa_tui.text.safe import as_unicode, quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 ID, ANSWER, MODEL, ERROR = "moa_id", "moa_answer", "moa_model", "moa_error"
 """The columns that are added to those of an input, in this order."""
+LONGEST_CELL = 64 * 1024 * 1024
+"""The characters of the longest cell that is read."""
 _DELIMITERS = ",;\t|"
 _SNIFFED_ROWS = 20
 _APOSTROPHE = "'"
@@ -49,14 +51,11 @@ class CsvRow:
     fault: str = ""
 
 
-def rows_in(lines: Iterable[str], delimiter: str, longest: int) -> Iterator[CsvRow]:
-    """The rows of CSV that are not blank; of the file, line ends must be unchanged.
-
-    `longest` is the number of characters of the longest cell.
-    """
+def rows_in(lines: Iterable[str], delimiter: str) -> Iterator[CsvRow]:
+    """The rows of CSV that are not blank; the line ends of `lines` must be unchanged."""
+    csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        csv.field_size_limit(longest)
         line = reader.line_num + 1
         try:
             cells = next(reader)
@@ -73,9 +72,11 @@ def _words(error: csv.Error) -> str:
     """Why a row cannot be read."""
     message = str(error)
     if "unexpected end of data" in message:
-        return "a quotation mark begins a cell that never ends"
+        return "a quotation mark begins a cell, and the file ends before the cell does"
     if "expected after" in message:
-        return "a quotation mark ends in the middle of a cell; inside a cell it is written twice"
+        return "a quotation mark ends before its cell does; inside a cell it is written twice"
+    if "field limit" in message:
+        return f"a cell is longer than {LONGEST_CELL:,} characters"
     return message
 
 
@@ -86,8 +87,8 @@ def delimiter_of(text: str) -> str:
     """
 
     def fit(delimiter: str) -> tuple[int, int]:
+        csv.field_size_limit(LONGEST_CELL)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        csv.field_size_limit(len(text) + 1)
         rows = [row for _, row in zip(range(_SNIFFED_ROWS), reader, strict=False)]
         width = len(rows[0]) if rows else 0
         return width, sum(len(row) == width for row in rows)
@@ -103,12 +104,12 @@ def column_names(header: Sequence[str]) -> list[str]:
     names = [as_unicode(name.strip()) or f"column {number}" for number, name in enumerate(header, 1)]
     for name in names:
         if names.count(name) > 1:
-            raise FileError(f'two columns have the name "{name}"; give each its own')
+            raise FileError(f"two columns have the name {quoted_name(name)}; give each its own")
     return names
 
 
 def is_own(names: Iterable[str]) -> bool:
-    """True where columns are those of an output that moa-tui wrote."""
+    """True where columns are those of an output that moa-tui wrote, whose cells `as_it_was` has to read."""
     return {ID, ANSWER, MODEL, ERROR} <= set(names)
 
 

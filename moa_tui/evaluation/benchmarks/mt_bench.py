@@ -41,6 +41,8 @@ TEMPERATURES = {
 }
 """The temperature of each category."""
 _OTHER_TEMPERATURE = 0.7
+# What FastChat writes in the place of an answer that it could not get.
+_NO_ANSWER = "$ERROR$"
 
 
 def _fits(row: Mapping[str, Any], _container: Container) -> bool:
@@ -91,15 +93,16 @@ def _has_answers(row: Mapping[str, Any]) -> bool:
 def _answer(row: Mapping[str, Any], generator: str) -> Answer:
     match row.get("choices"):
         case [{"turns": [_, *_] as turns}, *_]:
-            answers = tuple(map(answer_of, turns))
+            answers = tuple("" if turn == _NO_ANSWER else answer_of(turn) for turn in turns)
         case _:
             raise FileError("its `choices` have no `turns`")
+    is_missing = _NO_ANSWER in turns
     return Answer(
         generator_of(row, "model_id", generator),
         id_of(row, "question_id"),
         "",
         answers,
-        error_of(row),
+        error_of(row) or ("the model's server gave no answer" if is_missing else None),
         row,
     )
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 Container = Literal["array", "lines", "csv"]
 
-LONGEST_ENTRY = 64 * 1024 * 1024
-"""The characters of the longest entry that is read."""
+_LONGEST_ENTRY = 64 * 1024 * 1024
+# The characters of the longest entry that is read.
 _PIECE = 256 * 1024
 _BEGINNING = 64 * 1024
 _MAGIC = {
@@ -40,6 +40,8 @@ _MAGIC = {
 }
 # What `surrogateescape` makes of a byte that is no text in the encoding of the file.
 _NO_TEXT = re.compile("[\udc80-\udcff]")
+_BINARY = re.compile("[\udc80-\udcff\0]")
+_NOT_UTF_8 = "not a text in UTF-8, as which a spreadsheet can save it too (CSV UTF-8)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _beginning(path: Path) -> bytes:
         raise FileError(f"it cannot be read: {disk_words(error)}") from error
     for magic, name in _MAGIC.items():
         if beginning.startswith(magic):
-            raise FileError(f"it is packed with {name}; unpack it first")
+            raise FileError(f"it is packed with {name}; unpack it, and save a spreadsheet as CSV, first")
     return beginning
 
 
@@ -154,8 +156,8 @@ def _entries_of_array(file: io.TextIOBase) -> Iterator[Entry]:
         nonlocal read
         while piece := file.read(_PIECE):
             read += len(piece)
-            if read > LONGEST_ENTRY:
-                raise FileError(f"an entry is longer than {LONGEST_ENTRY:,} characters")
+            if read > _LONGEST_ENTRY:
+                raise FileError(f"an entry is longer than {_LONGEST_ENTRY:,} characters")
             yield piece
 
     number = 0
@@ -166,7 +168,10 @@ def _entries_of_array(file: io.TextIOBase) -> Iterator[Entry]:
             yield Entry(number, fault.partition(": ")[0], {}, fault)
         faults.sentences.clear()
         number += 1
-        yield _entry(number, value.where, value.value)
+        if value.group == 1:
+            yield _entry(number, value.where, value.value)
+        else:
+            yield Entry(number, value.where, {}, f"{value.where}: it stands behind the end of the array")
     for fault in faults.sentences:
         number += 1
         yield Entry(number, fault.partition(": ")[0], {}, fault)
@@ -175,25 +180,25 @@ def _entries_of_array(file: io.TextIOBase) -> Iterator[Entry]:
 def _entries_of_lines(file: io.TextIOBase) -> Iterator[Entry]:
     """The entries of JSON Lines, of which blank lines are none. Raises FileError for a line without end."""
     number = line = 0
-    while text := file.readline(LONGEST_ENTRY):
+    while text := file.readline(_LONGEST_ENTRY):
         line += 1
-        if len(text) == LONGEST_ENTRY:
-            raise FileError(f"line {line} is longer than {LONGEST_ENTRY:,} characters")
+        if len(text) == _LONGEST_ENTRY:
+            raise FileError(f"line {line} is longer than {_LONGEST_ENTRY:,} characters")
         if not text.strip():
             continue
         number += 1
         where = f"line {line}"
+        if _NO_TEXT.search(text):
+            yield Entry(number, where, {}, f"{where}: it is not a text in UTF-8")
+            continue
         try:
-            value = None if _NO_TEXT.search(text) else json_value(text)
+            value = json_value(text.rstrip())
         except ValueError as error:
-            yield Entry(number, where, {}, f"{where}: {_reason(error)}")
+            yield Entry(number, where, {}, f"{where}: it is no JSON: {_reason(error)}")
         except RecursionError:
             yield Entry(number, where, {}, f"{where}: it is nested too deeply")
         else:
-            if value is None and _NO_TEXT.search(text):
-                yield Entry(number, where, {}, f"{where}: it is not a text in UTF-8")
-            else:
-                yield _entry(number, where, value)
+            yield _entry(number, where, value)
 
 
 def json_value(text: str) -> object:
@@ -241,14 +246,18 @@ def _kind(value: object) -> str:
 
 def _entries_of_csv(file: io.TextIOBase, delimiter: str) -> Iterator[Entry]:
     """The rows of CSV by the names in its header. Raises FileError where there is no such header."""
-    rows = csv_cells.rows_in(file, delimiter, LONGEST_ENTRY)
+    rows = csv_cells.rows_in(file, delimiter)
     header = next(rows, None)
     if header is None:
         raise FileError("it is empty")
+    if any(map(_BINARY.search, header.cells)):
+        raise FileError(f"it is {_NOT_UTF_8}")
     if header.fault:
         raise FileError(f"line {header.line}: {header.fault}")
     names = csv_cells.column_names(header.cells)
     is_own = csv_cells.is_own(names)
+    if is_own:
+        names = list(map(csv_cells.as_it_was, names))
     for number, row in enumerate(rows, 1):
         where = f"line {row.line}"
         fault = row.fault
@@ -257,7 +266,7 @@ def _entries_of_csv(file: io.TextIOBase, delimiter: str) -> Iterator[Entry]:
                 f"it has {counted(len(row.cells), 'cell')}, and the header {counted(len(names), 'column')}"
             )
         if not fault and any(map(_NO_TEXT.search, row.cells)):
-            fault = "it is not a text in UTF-8; a spreadsheet saves such a file as CSV UTF-8"
+            fault = f"it is {_NOT_UTF_8}"
         if fault:
             yield Entry(number, where, {}, f"{where}: {fault}")
             continue

@@ -22,7 +22,7 @@ from moa_tui.evaluation.benchmarks.values import (
     text_of,
 )
 from moa_tui.evaluation.values import BulkPrompt
-from moa_tui.text.safe import as_unicode
+from moa_tui.text.safe import as_unicode, quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,14 +35,11 @@ PROMPT_COLUMNS = ("prompt", "instruction", "question", "text", "input", "query")
 ID_COLUMNS = ("id", "uid", "question_id", "prompt_id", "idx")
 """The columns in which ids are looked for, in this order, in whatever case."""
 _SHOWN_COLUMNS = 12
-_LONGEST_NAME = 40
 
 
 def shown(columns: Iterable[str]) -> str:
     """The names of columns for a message, the first few of them."""
-    names = [
-        as_unicode(name) if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in columns
-    ]
+    names = list(map(quoted_name, columns))
     more = f", and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
     return ", ".join(names[:_SHOWN_COLUMNS]) + more or "none"
 
@@ -63,11 +60,14 @@ def _prompt_column(row: Mapping[str, Any], named: str | None) -> str:
     if named is not None:
         column = named if named in row else _first([named.casefold()], row)
         if column is None:
-            raise FileError(f'it has no column "{named}"; its columns are: {shown(row)}')
+            raise FileError(f"it has no column {quoted_name(named)}; its columns are: {shown(row)}")
         return column
     column = _first(PROMPT_COLUMNS, row)
     if column is None:
-        raise FileError(f"none of its columns has prompts by its name; name one of: {shown(row)}")
+        raise FileError(
+            f"none of its columns is named {', '.join(PROMPT_COLUMNS)}; say with --column which one has the "
+            f"prompts: {shown(row)}"
+        )
     return column
 
 

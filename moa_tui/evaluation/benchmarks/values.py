@@ -126,8 +126,10 @@ def json_text(value: object) -> str:
 
     Lone surrogates, at which some readers stop, become U+FFFD.
     """
-    text = as_unicode(json.dumps(value, ensure_ascii=False))
-    return _NOT_PLAIN.sub(_escaped, text)
+    text = json.dumps(value)
+    if "\\ud" not in text and "\x7f" not in text:
+        return text
+    return _NOT_PLAIN.sub(_escaped, as_unicode(json.dumps(value, ensure_ascii=False)))
 
 
 def _escaped(characters: re.Match[str]) -> str:
