@@ -232,8 +232,9 @@ class BulkRun:
         for turn, prompt in enumerate(job.prompt.turns, 1):
             key = RunKey(job.recipe.name, job.prompt.id, turn)
             history.append({"role": "user", "content": prompt})
-            result = self._log.result(key)
-            if result is None or not (result.is_final or key in self._settled):
+            result: RunResult | Failure | None
+            result = kept = self._log.result(key)
+            if kept is None or not (kept.is_final or key in self._settled):
                 if phase is not None and phase.turn < turn:
                     return
                 was_there = False
