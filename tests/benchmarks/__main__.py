@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import (
+    batch,
     engine,
     left_out,
     likeness,
@@ -45,6 +46,7 @@ SUITES: dict[str, Callable[[], list[Figure]]] = {
     "left_out": left_out.measure,
     "tokens": tokens.measure,
     "prefix": prefix.measure,
+    "batch": batch.measure,
 }
 
 

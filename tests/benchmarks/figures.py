@@ -67,11 +67,11 @@ class RemoteServer:
 
 
 @contextmanager
-def remote_server() -> Iterator[RemoteServer]:
-    """Start it, and stop it afterwards."""
+def remote_server(module: str = "tests.model_server") -> Iterator[RemoteServer]:
+    """Start it, or another module that serves models, and stop it afterwards."""
     with TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
-        command = [sys.executable, "-m", "tests.model_server", "--port", "0", "--port-file", str(port_file)]
+        command = [sys.executable, "-m", module, "--port", "0", "--port-file", str(port_file)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             while not port_file.exists():
