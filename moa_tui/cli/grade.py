@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from moa_tui.evaluation.bulk import Job
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.grade import Choosing, Expected, Grading
-    from moa_tui.evaluation.grade_report import GradeReport
     from moa_tui.evaluation.judging.questions import Candidate
+    from moa_tui.evaluation.judging.scores import JudgeRecord
     from moa_tui.evaluation.report import Report
     from moa_tui.gateway.gateway import Gateway
 
@@ -47,7 +47,7 @@ class GradeOptions:
     folder: Path | None
     out: Path | None
     as_json: bool
-    members: bool
+    no_members: bool
     concurrency: int | None
     max_cost: float | None
     """In US dollars."""
@@ -97,7 +97,7 @@ class GradeOptions:
     help="Write the report too: an .html page with plots, or .json.",
 )
 @json_option
-@click.option("--members/--no-members", default=True, help="Judge the members of mixtures too, or not.")
+@click.option("--no-members", is_flag=True, help="Judge the recipes alone, not their members.")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once.")
 @click.option(
     "--max-cost",
@@ -131,7 +131,7 @@ def _grade(options: GradeOptions) -> None:
     _check_out(options.out)
     for note in grading.graded.notes:
         click.echo(safe_row(f"moa-tui: {note}"), err=True)
-    choices = choosings(grading.graded, grading.root) if options.members else []
+    choices = choosings(grading.graded, grading.root) if not options.no_members else []
     recipes = [grading.judge, *(recipe for each in choices for recipe in each.choices().values())]
     if options.dry_run:
         _print_plan(grading, choices, recipes, gateway)
@@ -157,7 +157,7 @@ def _grading_of(options: GradeOptions, catalog: Any) -> Grading:
     for path in (*options.sources, *([options.questions] if options.questions is not None else [])):
         check_source(path)
     judge = _judge_of(options.judge, catalog)
-    graded = read_graded(options.sources, questions=options.questions, with_members=options.members)
+    graded = read_graded(options.sources, questions=options.questions, with_members=not options.no_members)
     form: Any = options.form
     if form == "auto":
         form = "pairs" if options.baseline is not None else graded.usual_form
@@ -213,7 +213,8 @@ class _Run:
     def code(self) -> int:
         """Judge what is not judged yet, write the report, and return the exit code."""
         from moa_tui.evaluation.grade import begin_judge_folder, judge_jobs, keep_scores, scores_of
-        from moa_tui.evaluation.grade_report import GradeReport
+        from moa_tui.evaluation.grade_figures import GradeFigures
+        from moa_tui.evaluation.grade_report import grade_report
 
         grading = self._grading
         candidates = [*grading.graded.candidates, *self._chosen()]
@@ -223,9 +224,9 @@ class _Run:
                 self._answer(folder, lambda: judge_jobs(grading, candidates), total, "questions")
             keep_scores(grading, candidates, folder)
             scores = scores_of(grading, candidates, folder)
-            report = GradeReport(grading, candidates, scores, self._unsettled(), self._paid)
-        self._write(report.report())
-        return self._code(report)
+            figures = GradeFigures(grading, candidates, scores, self._unsettled(), self._paid)
+        self._write(grade_report(figures))
+        return self._code(figures.record)
 
     def _chosen(self) -> Iterator[Candidate]:
         """The answers that a vote and a ranker choose, made where they are not there yet."""
@@ -240,7 +241,7 @@ class _Run:
                 if self._stopped_by is None:
                     self._answer(folder, lambda jobs=jobs: jobs, len(jobs), "choices")
                 for recipe in choosing.recipes:
-                    yield from choice_candidates(folder, recipe, self._grading.graded.prompts)
+                    yield from choice_candidates(source, folder, recipe, self._grading.graded.prompts)
 
     def _answer(self, folder: RunFolder, jobs: Any, total: int, what: str) -> None:
         """Make a bulk run, and count what all of its calls cost."""
@@ -275,7 +276,7 @@ class _Run:
         return {
             name: unsettled_votes([each for each in members if each.recipe == name], prompts)
             for name, recipe in graded.recipes.items()
-            if self._options.members and "vote" in choice_recipes(recipe)
+            if not self._options.no_members and "vote" in choice_recipes(recipe)
         }
 
     def _write(self, report: Report) -> None:
@@ -302,9 +303,9 @@ class _Run:
                 ) from error
             click.echo(safe_row(f"report: {options.out}"), err=True)
 
-    def _code(self, report: GradeReport) -> int:
+    def _code(self, record: JudgeRecord) -> int:
         """The exit code, with what is missing said on stderr."""
-        record, judge = report.record, self._grading.judge.name
+        judge = self._grading.judge.name
         click.echo(safe_row(f"verdicts: {self._grading.folder}"), err=True)
         if record.unreadable:
             click.echo(

@@ -74,16 +74,21 @@ def choice_jobs(folder: RunFolder, recipe: Recipe, prompts: Iterable[BulkPrompt]
             yield Job(choice, first_turn, reused)
 
 
-def choice_candidates(folder: RunFolder, recipe: Recipe, prompts: Iterable[BulkPrompt]) -> list[Candidate]:
-    """The choices as candidates, with the answers that stand in the folder of their runs."""
+def choice_candidates(
+    source: RunFolder, chosen: RunFolder, recipe: Recipe, prompts: Iterable[BulkPrompt]
+) -> list[Candidate]:
+    """The choices as candidates: `source` is the folder that is judged, `chosen` that of the choices."""
     known = list(prompts)
     candidates = []
     for kind, choice in choice_recipes(recipe).items():
         answers = {}
         for prompt in known:
-            result = folder.result(RunKey(choice.name, prompt.id, 1))
+            result = chosen.result(RunKey(choice.name, prompt.id, 1))
             if result is not None and result.is_final and result.answer.strip():
-                answers[prompt.id] = Given((result.answer,), result.cost, result.seconds)
+                # What was there already took its time too.
+                replies = filter(None, first_replies(source, recipe, prompt))
+                seconds = max((reply.seconds for reply in replies), default=0.0) + result.seconds
+                answers[prompt.id] = Given((result.answer,), result.cost, seconds)
         candidates.append(Candidate(choice.name, kind, answers, recipe.name))
     return candidates
 

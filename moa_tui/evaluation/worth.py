@@ -169,7 +169,7 @@ def points_words(value: float, form: Form, *, signed: bool = False) -> str:
     """A difference of two scores in the points of a form: percentage points, or points of its scale."""
     points = value * points_in(form)
     text = f"{points:+.{_digits(form)}f}" if signed else f"{points:.{_digits(form)}f}"
-    return text.replace("-", "\u2212") if float(text) else text.lstrip("+-")
+    return text if float(text) else text.lstrip("+-")
 
 
 def points_in(form: Form) -> float:
