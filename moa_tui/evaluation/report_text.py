@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.evaluation.report import Column, Figure, Plot, Table, pareto_front, written
 from moa_tui.stats.preference_table import interval
-from moa_tui.text.cells import cell_len, fit
+from moa_tui.text.cells import cell_len, fit, shorten_middle
 from moa_tui.text.safe import one_line, safe_line
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _LEAST_WIDTH = 40
-_NAME_CELLS = 24
+_LEAST_NAME_CELLS, _NAME_CELLS = 8, 24
 _LEAST_DRAWING_CELLS, _MOST_DRAWING_CELLS = 16, 41
 _ON_FRONT = "*"
 
@@ -62,9 +62,7 @@ def _cell(figure: Figure, column: Column) -> str:
 def _grid_lines(
     heads: Sequence[str], grid: Sequence[Sequence[str]], is_text: Sequence[bool], width: int
 ) -> list[str]:
-    sizes = [max(map(cell_len, column)) for column in zip(heads, *grid, strict=True)]
-    # The names of the rows stand in each block, so they leave room for the rest.
-    sizes = [min(sizes[0], max(_NAME_CELLS, width // 3)), *(min(size, width // 2) for size in sizes[1:])]
+    sizes = _sizes(heads, grid, width)
     lines: list[str] = []
     waiting = list(range(1, len(heads)))
     while True:
@@ -76,10 +74,24 @@ def _grid_lines(
         if lines:
             lines.append("")
         for row in (heads, *grid):
-            cells = [fit(row[place], sizes[place], right=not is_text[place]) for place in block]
+            cells = [_fit(row[place], sizes[place], right=not is_text[place]) for place in block]
             lines.append(_GAP.join(cells))
         if not waiting:
             return lines
+
+
+def _sizes(heads: Sequence[str], grid: Sequence[Sequence[str]], width: int) -> list[int]:
+    """The cells of each column; the names of the rows stand in each block, and leave room for the rest."""
+    sizes = [max(map(cell_len, column)) for column in zip(heads, *grid, strict=True)]
+    others = [min(size, width - _LEAST_NAME_CELLS - len(_GAP)) for size in sizes[1:]]
+    beside_all = width - sum(others) - len(_GAP) * len(others)
+    beside_widest = width - max(others, default=0) - len(_GAP)
+    names = max(beside_all, min(max(_NAME_CELLS, width // 3), beside_widest))
+    return [min(sizes[0], names), *others]
+
+
+def _fit(text: str, cells: int, *, right: bool) -> str:
+    return fit(shorten_middle(text, cells), cells, right=right)
 
 
 def _plot_lines(plot: Plot, width: int) -> list[str]:
