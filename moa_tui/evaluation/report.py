@@ -65,6 +65,13 @@ class Point:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def y_figure(self) -> Figure:
+        """The place in y with its interval, where it has one."""
+        if self.y is None or self.low is None or self.high is None:
+            return self.y
+        return Estimate(self.y, self.low, self.high, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Plot:

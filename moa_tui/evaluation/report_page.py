@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moa_tui.evaluation import charts
-from moa_tui.evaluation.report import UNKNOWN, Column, Estimate, Plot, Table, written
+from moa_tui.evaluation.bootstrap import Estimate
+from moa_tui.evaluation.report import UNKNOWN, Column, Plot, Table, written
 from moa_tui.formats.export.page import FOOT, escaped_line, head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moa_tui.evaluation.charts import Chart, Mark
-    from moa_tui.evaluation.report import Point, Report
+    from moa_tui.evaluation.report import Figure, Report
 
 _STYLE = """
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
@@ -59,8 +60,6 @@ def report_html(report: Report) -> str:
         parts.append(f'<section aria-labelledby="{name}">')
         parts.append(f'<h2 id="{name}" dir="auto">{escaped_line(section.title)}</h2>')
         parts += _plot(section, name) if isinstance(section, Plot) else _table(section, name)
-        if section.note:
-            parts.append(f'<p class="note" dir="auto">{escaped_line(section.note)}</p>')
         parts.append("</section>")
     return "\n".join([*parts, FOOT])
 
@@ -79,9 +78,10 @@ def _table(table: Table, name: str) -> Iterator[str]:
     for row in table.rows:
         yield "<tr>" + "".join(map(_cell, row, columns, [True] + [False] * len(columns))) + "</tr>"
     yield "</tbody>\n</table>\n</div>"
+    yield from _note(table.note)
 
 
-def _cell(figure: str | float | Estimate | None, column: Column, is_name: bool) -> str:
+def _cell(figure: Figure, column: Column, is_name: bool) -> str:
     text = written(figure, column.kind)
     if isinstance(figure, Estimate):
         value = written(figure.value, column.kind)
@@ -95,6 +95,11 @@ def _cell(figure: str | float | Estimate | None, column: Column, is_name: bool) 
     names += ["unknown"] if text == UNKNOWN else []
     attribute = f' class="{" ".join(names)}"' if names else ""
     return f'<td{attribute} dir="auto">{text}</td>'
+
+
+def _note(note: str) -> Iterator[str]:
+    if note:
+        yield f'<p class="note" dir="auto">{escaped_line(note)}</p>'
 
 
 # Plots
@@ -112,17 +117,13 @@ def _plot(plot: Plot, name: str) -> Iterator[str]:
         yield "</div>"
     if caption := _caption(plot, chart):
         yield f'<figcaption dir="auto">{escaped_line(caption)}</figcaption>'
-    yield "</figure>\n<details>\n<summary>The figures</summary>"
+    yield "</figure>"
+    yield from _note(plot.note)
+    yield "<details>\n<summary>The figures</summary>"
     heads = (Column(""), Column(plot.x_label, plot.x_kind), Column(plot.y_label, plot.y_kind))
-    rows = tuple((point.label, point.x, _estimate(point)) for point in plot.points)
+    rows = tuple((point.label, point.x, point.y_figure) for point in plot.points)
     yield from _table(Table(plot.title, heads, rows), name)
     yield "</details>"
-
-
-def _estimate(point: Point) -> float | Estimate | None:
-    if point.y is None or point.low is None or point.high is None:
-        return point.y
-    return Estimate(point.y, point.low, point.high, 0)
 
 
 def _caption(plot: Plot, chart: Chart | None) -> str:
@@ -213,7 +214,7 @@ def _interval(mark: Mark) -> Iterator[str]:
 def _point(plot: Plot, mark: Mark) -> Iterator[str]:
     best = " best" if mark.is_on_front else ""
     words = f"{mark.point.label}: {written(mark.point.x, plot.x_kind)}, "
-    words += written(_estimate(mark.point), plot.y_kind)
+    words += written(mark.point.y_figure, plot.y_kind)
     yield f'<circle class="point{best}" cx="{mark.x:.1f}" cy="{mark.y:.1f}" r="{charts.MARK}">'
     yield f"<title>{escaped_line(words)}</title></circle>"
 
