@@ -120,7 +120,7 @@ def _point_cells(plot: Plot, point: Point, is_on_front: bool) -> list[str]:
 
 
 def _drawn(plot: Plot, cells: int) -> list[str]:
-    """The scale of y in `cells` cells, and a line on it for each point; empty where there is no room for it."""
+    """The scale of y in `cells` cells, and a line on it for each point; empty where there is no room."""
     ends = [end for point in plot.points for end in (point.low, point.y, point.high)]
     places = [end for end in ends if end is not None and isfinite(end)]
     if not places or min(places) == max(places):
