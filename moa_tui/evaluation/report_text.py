@@ -1,0 +1,134 @@
+"""A report for a terminal of a given width, without colour."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from moa_tui.evaluation.report import Column, Figure, Plot, Table, pareto_front, written
+from moa_tui.stats.preference_table import interval
+from moa_tui.text.cells import cell_len, fit
+from moa_tui.text.safe import one_line, safe_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moa_tui.evaluation.report import Point, Report
+
+_GAP = "  "
+_LEAST_WIDTH = 40
+_NAME_CELLS = 24
+_LEAST_DRAWING_CELLS, _MOST_DRAWING_CELLS = 16, 41
+_ON_FRONT = "*"
+
+
+def report_lines(report: Report, width: int) -> str:
+    """The report as text: its sentence, then its tables, and its plots as tables of their points."""
+    width = max(width, _LEAST_WIDTH)
+    lines = [*_wrapped(report.title, width), "", *_wrapped(report.sentence, width)]
+    for section in report.sections:
+        lines += ["", *_wrapped(section.title, width), ""]
+        lines += _table_lines(section, width) if isinstance(section, Table) else _plot_lines(section, width)
+        lines += _wrapped(section.note, width)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells."""
+    line = safe_line(text)
+    if line.isascii():
+        return textwrap.wrap(line, width)
+    lines: list[str] = []
+    for word in line.split(" "):
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines if line else []
+
+
+def _table_lines(table: Table, width: int) -> list[str]:
+    """The table; columns for which there is no room beside the others follow in a block of their own."""
+    columns = table.typed_columns
+    grid = [list(map(_cell, row, columns)) for row in table.rows]
+    heads = [safe_line(column.heading) for column in columns]
+    return _grid_lines(heads, grid, [column.kind == "text" for column in columns], width)
+
+
+def _cell(figure: Figure, column: Column) -> str:
+    return safe_line(written(figure, column.kind))
+
+
+def _grid_lines(
+    heads: Sequence[str], grid: Sequence[Sequence[str]], is_text: Sequence[bool], width: int
+) -> list[str]:
+    sizes = [max(map(cell_len, column)) for column in zip(heads, *grid, strict=True)]
+    # The names of the rows stand in each block, so they leave room for the rest.
+    sizes = [min(sizes[0], max(_NAME_CELLS, width // 3)), *(min(size, width // 2) for size in sizes[1:])]
+    lines: list[str] = []
+    waiting = list(range(1, len(heads)))
+    while True:
+        block, room = [0], width - sizes[0]
+        while waiting and (sizes[waiting[0]] + len(_GAP) <= room or len(block) == 1):
+            place = waiting.pop(0)
+            room -= sizes[place] + len(_GAP)
+            block.append(place)
+        if lines:
+            lines.append("")
+        for row in (heads, *grid):
+            cells = [fit(row[place], sizes[place], right=not is_text[place]) for place in block]
+            lines.append(_GAP.join(cells))
+        if not waiting:
+            return lines
+
+
+def _plot_lines(plot: Plot, width: int) -> list[str]:
+    """The points as a table, each with its interval drawn where there is room for it."""
+    front = pareto_front(plot.points) if plot.front else []
+    heads = ["", plot.x_label, plot.y_label]
+    grid = [_point_cells(plot, point, point in front) for point in plot.points]
+    heads = [safe_line(head) for head in heads]
+    names = max(map(cell_len, [row[0] for row in grid]), default=0)
+    used = min(names, max(_NAME_CELLS, width // 3))
+    used += sum(max(map(cell_len, column)) + len(_GAP) for column in list(zip(heads, *grid, strict=True))[1:])
+    room = min(_MOST_DRAWING_CELLS, width - used - len(_GAP))
+    is_text = [True, False, False]
+    if room >= _LEAST_DRAWING_CELLS and (drawn := _drawn(plot, room)):
+        heads.append(drawn[0])
+        is_text.append(True)
+        grid = [[*row, line] for row, line in zip(grid, drawn[1:], strict=True)]
+    lines = _grid_lines(heads, grid, is_text, width)
+    if front:
+        words = f"{_ON_FRONT} no other has both less {plot.x_label} and more {plot.y_label}"
+        lines += ["", *_wrapped(one_line(words), width)]
+    return lines
+
+
+def _point_cells(plot: Plot, point: Point, is_on_front: bool) -> list[str]:
+    y = written(point.y, plot.y_kind)
+    return [
+        safe_line(point.label) + (f" {_ON_FRONT}" if is_on_front else ""),
+        written(point.x, plot.x_kind),
+        y,
+    ]
+
+
+def _drawn(plot: Plot, cells: int) -> list[str]:
+    """The scale of y in `cells` cells, and on it a line for each point; empty where nothing can be drawn."""
+    places = [y for point in plot.points for y in (point.low, point.y, point.high) if y is not None]
+    if not places:
+        return []
+    lowest, highest = min(places), max(places)
+    if lowest == highest:
+        return []
+    first, last = written(lowest, plot.y_kind), written(highest, plot.y_kind)
+    lines = [first + last.rjust(cells - len(first))]
+    for point in plot.points:
+        if point.y is None:
+            lines.append("")
+            continue
+        low = point.y if point.low is None else point.low
+        high = point.y if point.high is None else point.high
+        share = [(place - lowest) / (highest - lowest) for place in (low, point.y, high)]
+        lines.append(interval(share[0], share[1], share[2], cells))
+    return lines
