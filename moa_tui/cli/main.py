@@ -17,6 +17,7 @@ from moa_tui.cli.chat import ChatOptions, chat, open_chat
 from moa_tui.cli.completion import completion
 from moa_tui.cli.config import config
 from moa_tui.cli.doctor import doctor
+from moa_tui.cli.grade import grade
 from moa_tui.cli.group import CommandGroup
 from moa_tui.cli.guide import guide
 from moa_tui.cli.options import (
@@ -55,5 +56,18 @@ def main(ctx: click.Context, /, **options: Any) -> None:
         open_chat(ChatOptions(**options))
 
 
-for _command in (ask, batch, chat, sessions, stats, recipes, doctor, config, guide, completion, schema):
+for _command in (
+    ask,
+    batch,
+    grade,
+    chat,
+    sessions,
+    stats,
+    recipes,
+    doctor,
+    config,
+    guide,
+    completion,
+    schema,
+):
     main.add_command(_command)

@@ -35,10 +35,10 @@ _SHORT_TEXT = 240
 _END_CHARACTERS, _END_LINES = 2_000, 4
 _LONGEST_BOX = 200
 
-# "Answer" and "final answer" in the languages that models answer in most.
+# "Answer" and "final answer" in the languages that models answer in most, and what a judge gives.
 _LABEL = (
-    r"(?:answer|antwort|lösung|ergebnis|réponse|reponse|respuesta|resposta|risposta|antwoord|svar|vastaus|"
-    r"odpowiedź|odpověď|ответ|відповідь|απάντηση|cevap|yanıt|jawaban|đáp án|trả lời|"
+    r"(?:answer|verdict|rating|antwort|lösung|ergebnis|réponse|reponse|respuesta|resposta|risposta|antwoord|"
+    r"svar|vastaus|odpowiedź|odpověď|ответ|відповідь|απάντηση|cevap|yanıt|jawaban|đáp án|trả lời|"
     r"答案|回答|答え|解答|정답|답|الإجابة|الجواب|תשובה|उत्तर|जवाब|คำตอบ|উত্তর|பதில்)"
 )
 _STATED = re.compile(

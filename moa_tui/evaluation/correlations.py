@@ -1,13 +1,19 @@
-"""How two figures go together: correlations of values or of ranks, with intervals over prompts."""
+"""How two figures go together: correlations of values or of ranks, with intervals over prompts.
+
+The distribution of a correlation is lopsided near -1 and 1, and few prompts vary too little in a bootstrap.
+So the interval is taken on Fisher's scale, where it is even (R. A. Fisher, 1921): the spread there is that of
+the Bayesian bootstrap (`evaluation.bootstrap`), at least the 1 / sqrt(n - 3) of independent normal figures,
+and Student's quantile stands in the place of the normal one.
+"""
 
 from __future__ import annotations
 
 from itertools import accumulate
-from math import sqrt
+from math import atanh, sqrt, tanh
 from operator import mul
 from typing import TYPE_CHECKING, Literal
 
-from moa_tui.evaluation.bootstrap import Estimate, draws_for, ends, mean_estimate, seeded, weights
+from moa_tui.evaluation.bootstrap import Estimate, draws_for, mean_estimate, seeded, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +22,9 @@ Kind = Literal["pearson", "spearman"]
 """Pearson's is of the values, Spearman's of their ranks, where equal values share the mean of theirs."""
 
 _DRAWS = 1000
-_LEAST_POINTS = 3
+_LEAST_POINTS = 5
+_Z95 = 1.959963984540054
+"""The quantile of the normal distribution for a 95 % interval."""
 
 
 def correlation(
@@ -24,7 +32,7 @@ def correlation(
 ) -> Estimate | None:
     """The correlation of two figures, one of each for each prompt, from -1 to 1.
 
-    None where there are fewer than three prompts, or where all values of one figure are the same. Raises
+    None where there are fewer than five prompts, or where all values of one figure are the same. Raises
     ValueError where their numbers differ.
     """
     if len(first) != len(second):
@@ -35,12 +43,27 @@ def correlation(
     if value is None:
         return None
     source = seeded()
-    drawn = []
-    for _ in range(draws_for(points, draws)):
+    middle = _on_fishers_scale(value, points)
+    squares = 0.0
+    drawn = draws_for(points, draws)
+    for _ in range(drawn):
         other = _correlation(first, second, weights(source, points), kind)
-        drawn.append(value if other is None else other)
-    low, high = ends(drawn)
-    return Estimate(value, min(value, low), max(value, high), points)
+        squares += 0.0 if other is None else (_on_fishers_scale(other, points) - middle) ** 2
+    spread = max(sqrt(squares / drawn), 1 / sqrt(points - 3))
+    reach = _students_quantile(points - 2) * spread
+    return Estimate(value, min(value, tanh(middle - reach)), max(value, tanh(middle + reach)), points)
+
+
+def _on_fishers_scale(value: float, points: int) -> float:
+    """A correlation on Fisher's scale; so few points cannot show one closer to 1 than 1 / points²."""
+    most = 1 - 1 / points**2
+    return atanh(max(-most, min(most, value)))
+
+
+def _students_quantile(freedom: int) -> float:
+    """The quantile of Student's distribution for a 95 % interval (Cornish and Fisher's expansion)."""
+    z = _Z95
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def mean_correlation(

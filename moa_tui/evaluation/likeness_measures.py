@@ -48,10 +48,15 @@ def likenesses(answer: str, proposals: Mapping[str, str]) -> dict[str, Likeness]
         proposal_words = words(proposal)
         measured[name] = Likeness(
             bleu(answer_words, proposal_words),
-            cosine(answer_vector, vector(proposal_words)),
+            _cosine(answer_vector, vector(proposal_words)),
             similarity(answer, proposal),
         )
     return measured
+
+
+def _cosine(first: Mapping[str, float], second: Mapping[str, float]) -> float:
+    """The cosine of two vectors; two texts without words are alike, as they are to the other measures."""
+    return cosine(first, second) if first or second else 1.0
 
 
 def bleu(candidate: Sequence[str], reference: Sequence[str]) -> float:

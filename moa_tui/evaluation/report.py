@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, is_dataclass
-from math import isfinite
+from math import floor, isfinite, log10
 from typing import Any, Literal
 
 from moa_tui.evaluation.bootstrap import Estimate
@@ -26,6 +26,9 @@ Figure = str | int | float | Estimate | None
 """A cell: a text, a number, or a number with its interval. None is unknown."""
 
 UNKNOWN = "unknown"
+
+_LEAST_PRICE = 0.001
+_MOST_DECIMALS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,13 @@ class Point:
     y: float | None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def y_figure(self) -> Figure:
+        """The place in y with its interval, where it has one."""
+        if self.y is None or self.low is None or self.high is None:
+            return self.y
+        return Estimate(self.y, self.low, self.high, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ def written(figure: Figure, kind: Kind) -> str:
         case "share":
             return f"{_bare(figure, kind)} %"
         case "money":
-            return money(figure) if figure >= 0 else f"-{money(-figure)}"
+            return f"-{_money(-figure)}" if figure < 0 else _money(figure)
         case "seconds":
             return f"{figure:.1f} s" if abs(figure) < 100 else f"{figure:,.0f} s"
         case "points":
@@ -117,6 +127,13 @@ def written(figure: Figure, kind: Kind) -> str:
             return f"+{bare}" if figure > 0 and float(bare) else bare
         case _:
             return _bare(figure, kind)
+
+
+def _money(dollars: float) -> str:
+    """A price; one of less than a tenth of a cent keeps two digits, so that it does not look like none."""
+    if not 0 < dollars < _LEAST_PRICE:
+        return money(dollars)
+    return f"${dollars:.{min(_MOST_DECIMALS, 1 - floor(log10(dollars)))}f}"
 
 
 def _bare(value: float, kind: Kind) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from moa_tui.evaluation.report import Column, Figure, Plot, Table, pareto_front, written
 from moa_tui.stats.preference_table import interval
-from moa_tui.text.cells import cell_len, fit
+from moa_tui.text.cells import cell_len, fit, shorten_middle
 from moa_tui.text.safe import one_line, safe_line
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _LEAST_WIDTH = 40
-_NAME_CELLS = 24
-_LEAST_DRAWING_CELLS, _MOST_DRAWING_CELLS = 16, 41
+_LEAST_NAME_CELLS, _NAME_CELLS = 8, 24
+_LEAST_DRAWING_CELLS, _MOST_DRAWING_CELLS = 12, 41
 _ON_FRONT = "*"
 
 
@@ -62,9 +63,7 @@ def _cell(figure: Figure, column: Column) -> str:
 def _grid_lines(
     heads: Sequence[str], grid: Sequence[Sequence[str]], is_text: Sequence[bool], width: int
 ) -> list[str]:
-    sizes = [max(map(cell_len, column)) for column in zip(heads, *grid, strict=True)]
-    # The names of the rows stand in each block, so they leave room for the rest.
-    sizes = [min(sizes[0], max(_NAME_CELLS, width // 3)), *(min(size, width // 2) for size in sizes[1:])]
+    sizes = _sizes(heads, grid, width)
     lines: list[str] = []
     waiting = list(range(1, len(heads)))
     while True:
@@ -76,24 +75,35 @@ def _grid_lines(
         if lines:
             lines.append("")
         for row in (heads, *grid):
-            cells = [fit(row[place], sizes[place], right=not is_text[place]) for place in block]
+            cells = [_fit(row[place], sizes[place], right=not is_text[place]) for place in block]
             lines.append(_GAP.join(cells))
         if not waiting:
             return lines
 
 
+def _sizes(heads: Sequence[str], grid: Sequence[Sequence[str]], width: int) -> list[int]:
+    """The cells of each column; the names of the rows stand in each block, and leave room for the rest."""
+    sizes = [max(map(cell_len, column)) for column in zip(heads, *grid, strict=True)]
+    others = [min(size, width - _LEAST_NAME_CELLS - len(_GAP)) for size in sizes[1:]]
+    beside_all = width - sum(others) - len(_GAP) * len(others)
+    beside_widest = width - max(others, default=0) - len(_GAP)
+    names = beside_all if beside_all >= _NAME_CELLS else min(max(_NAME_CELLS, width // 3), beside_widest)
+    return [min(sizes[0], names), *others]
+
+
+def _fit(text: str, cells: int, *, right: bool) -> str:
+    return fit(shorten_middle(text, cells), cells, right=right)
+
+
 def _plot_lines(plot: Plot, width: int) -> list[str]:
     """The points as a table, each with its interval drawn where there is room for it."""
     front = pareto_front(plot.points) if plot.front else []
-    heads = ["", plot.x_label, plot.y_label]
+    heads = ["", safe_line(plot.x_label), safe_line(plot.y_label)]
     grid = [_point_cells(plot, point, point in front) for point in plot.points]
-    heads = [safe_line(head) for head in heads]
-    names = max(map(cell_len, [row[0] for row in grid]), default=0)
-    used = min(names, max(_NAME_CELLS, width // 3))
-    used += sum(max(map(cell_len, column)) + len(_GAP) for column in list(zip(heads, *grid, strict=True))[1:])
-    room = min(_MOST_DRAWING_CELLS, width - used - len(_GAP))
     is_text = [True, False, False]
-    if room >= _LEAST_DRAWING_CELLS and (drawn := _drawn(plot, room)):
+    used = sum(max(map(cell_len, column)) + len(_GAP) for column in list(zip(heads, *grid, strict=True))[1:])
+    used += min(max((cell_len(row[0]) for row in grid), default=0), _NAME_CELLS)
+    if drawn := _drawn(plot, min(_MOST_DRAWING_CELLS, width - used - len(_GAP))):
         heads.append(drawn[0])
         is_text.append(True)
         grid = [[*row, line] for row, line in zip(grid, drawn[1:], strict=True)]
@@ -105,30 +115,26 @@ def _plot_lines(plot: Plot, width: int) -> list[str]:
 
 
 def _point_cells(plot: Plot, point: Point, is_on_front: bool) -> list[str]:
-    y = written(point.y, plot.y_kind)
-    return [
-        safe_line(point.label) + (f" {_ON_FRONT}" if is_on_front else ""),
-        written(point.x, plot.x_kind),
-        y,
-    ]
+    name = safe_line(point.label) + (f" {_ON_FRONT}" if is_on_front else "")
+    return [name, written(point.x, plot.x_kind), written(point.y_figure, plot.y_kind)]
 
 
 def _drawn(plot: Plot, cells: int) -> list[str]:
-    """The scale of y in `cells` cells, and on it a line for each point; empty where nothing can be drawn."""
-    places = [y for point in plot.points for y in (point.low, point.y, point.high) if y is not None]
-    if not places:
+    """The scale of y in `cells` cells, and a line on it for each point; empty where there is no room."""
+    ends = [end for point in plot.points for end in (point.low, point.y, point.high)]
+    places = [end for end in ends if end is not None and isfinite(end)]
+    if not places or min(places) == max(places):
         return []
     lowest, highest = min(places), max(places)
-    if lowest == highest:
-        return []
     first, last = written(lowest, plot.y_kind), written(highest, plot.y_kind)
+    if cells < max(_LEAST_DRAWING_CELLS, len(first) + 1 + len(last)):
+        return []
     lines = [first + last.rjust(cells - len(first))]
     for point in plot.points:
-        if point.y is None:
+        if point.y is None or not isfinite(point.y):
             lines.append("")
             continue
-        low = point.y if point.low is None else point.low
-        high = point.y if point.high is None else point.high
-        share = [(place - lowest) / (highest - lowest) for place in (low, point.y, high)]
-        lines.append(interval(share[0], share[1], share[2], cells))
+        low, high = (point.y if end is None or not isfinite(end) else end for end in (point.low, point.high))
+        shares = [(place - lowest) / (highest - lowest) for place in (low, point.y, high)]
+        lines.append(interval(shares[0], shares[1], shares[2], cells))
     return lines

@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size, split_graphemes
 
 from moa_tui.text.safe import with_blanked_controls
 
-__all__ = ["cell_len", "cut", "fit", "pad", "shorten", "shorten_start", "window"]
+__all__ = ["cell_len", "cut", "fit", "pad", "shorten", "shorten_middle", "shorten_start", "window"]
 
 _JOINER = "\u200d"
 """The zero-width joiner. At the end of a text it would join the padding or ellipsis behind it to the text."""
@@ -53,6 +53,17 @@ def shorten_start(text: str, cells: int) -> str:
             break
         start, room = begin, room - size
     return f"…{text[start:]}"
+
+
+def shorten_middle(text: str, cells: int) -> str:
+    """`text` in at most `cells`; an ellipsis in its first third marks where it is cut.
+
+    For names whose ends tell them apart, such as those of models.
+    """
+    if cell_len(text) <= cells:
+        return text
+    begin = cut(text, cells // 3)
+    return begin + shorten_start(text, cells - cell_len(begin))
 
 
 def cut(text: str, cells: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 from moa_tui.engine.words import words
 from moa_tui.evaluation.likeness_measures import (
     MOST_CHARACTERS,
+    Likeness,
     bleu,
     distance,
     likeness,
@@ -55,7 +56,7 @@ def _by_table(first: str, second: str) -> int:
 
 
 def test_no_text_at_all_is_like_no_text_at_all() -> None:
-    assert likeness("", "").bleu == likeness("", "").levenshtein == 1.0
+    assert likeness("", "") == likeness("!", "!") == Likeness(1.0, 1.0, 1.0)
     assert likeness("", "word").bleu == likeness("word", "").bleu == likeness("", "word").levenshtein == 0.0
 
 

@@ -7,7 +7,7 @@ from math import comb
 
 import pytest
 
-from moa_tui.evaluation.bootstrap import Estimate
+from moa_tui.evaluation.bootstrap import Estimate, mean_estimate
 from moa_tui.evaluation.win_rates import gain, none_wins, prompt_score, win_rate
 
 
@@ -78,6 +78,18 @@ def test_the_interval_holds_the_true_rate_as_often_as_it_says(chance: float) -> 
     assert 0.92 <= held <= 0.995
 
 
+@pytest.mark.parametrize(("chance", "tied"), [(0.5, 0.6), (0.9, 0.1)])
+def test_with_ties_the_interval_holds_the_true_rate(chance: float, tied: float) -> None:
+    source = random.Random(5)
+    shares = (chance - tied / 2, tied, 1 - chance - tied / 2)
+    held = 0
+    for _ in range(150):
+        rate = mean_estimate(source.choices((1.0, 0.5, 0.0), shares, k=200), 0.0, 1.0, draws=400)
+        assert rate is not None
+        held += rate.low <= chance <= rate.high
+    assert 135 <= held <= 149
+
+
 def test_the_best_member_is_the_one_with_the_highest_rate() -> None:
     members = {"weak": [0.0, 0.0, 0.5, 1.0], "strong": [1.0, 0.0, 1.0, 0.5]}
     gained = gain([1.0, 1.0, 1.0, 0.5], members)
@@ -89,6 +101,26 @@ def test_the_best_member_is_the_one_with_the_highest_rate() -> None:
     assert gain([], {"a": []}) is None
     with pytest.raises(ValueError, match="same prompts"):
         gain([1.0, 0.0], {"a": [1.0]})
+
+
+def test_a_mixture_that_is_its_best_member_gains_nothing_and_that_is_not_certain() -> None:
+    member = [1.0] * 12
+    gained = gain(member, {"a": member, "b": [0.0] * 12})
+    assert gained is not None
+    assert gained.estimate.value == 0.0
+    assert -0.3 < gained.estimate.low < -0.02 < 0.02 < gained.estimate.high < 0.3
+
+
+def test_the_gain_over_the_luckiest_of_equal_members_is_not_biased() -> None:
+    """Six members with a rate of .5 and a mixture with .6: the gain is .1, though one member looks better."""
+    source = random.Random(6)
+    held = 0
+    for _ in range(60):
+        members = {str(number): [float(source.random() < 0.5) for _ in range(80)] for number in range(6)}
+        gained = gain([float(source.random() < 0.6) for _ in range(80)], members, draws=100)
+        assert gained is not None
+        held += gained.estimate.low <= 0.1 <= gained.estimate.high
+    assert held >= 53
 
 
 def test_a_gain_has_a_price() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from moa_tui.text.cells import cell_len, cut, fit, pad, shorten, shorten_start, window
+from moa_tui.text.cells import cell_len, cut, fit, pad, shorten, shorten_middle, shorten_start, window
 from moa_tui.text.safe import with_blanked_controls
 
 FAMILY, FLAG, ACCENT = "👩‍👩‍👧", "🇩🇪", "e\u0301"
@@ -84,7 +84,8 @@ def test_a_fitted_text_takes_its_column_exactly(text: str, cells: int, right: bo
 @example("日本", 1)
 @example("a\u200db", 1)
 def test_what_is_shortened_or_cut_is_no_wider_than_allowed(text: str, cells: int) -> None:
-    for shortened in (shorten(text, cells), shorten_start(text, cells), cut(text, cells)):
+    for shorter in (shorten, shorten_start, shorten_middle, cut):
+        shortened = shorter(text, cells)
         assert cell_len(shortened) <= max(0, cells)
         assert shortened == text or cell_len(text) > cells
 
@@ -111,6 +112,8 @@ def test_the_end_of_a_text_is_kept_whole() -> None:
     assert shorten_start("日本語", 4) == "…語"
     assert shorten_start(f"moa {FAMILY}", 3) == f"…{FAMILY}"
     assert shorten_start("moa", 3) == "moa"
+    assert shorten_middle("the great moa", 9) == "the…t moa"
+    assert shorten_middle("日本語の文", 7) == "日…の文"
 
 
 @given(TEXTS.map(with_blanked_controls), st.integers(0, 40), st.integers(0, 20))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from html import escape
 from typing import TYPE_CHECKING
 
 from markdown_it.token import Token
@@ -16,6 +15,9 @@ from markdown_it.token import Token
 from moa_tui.conversation import paid_for
 from moa_tui.engine.left_out import left_out
 from moa_tui.formats.export.markdown import LONGEST_MARKDOWN, MOST_SECONDS
+from moa_tui.formats.export.page import FOOT, head
+from moa_tui.formats.export.page import escaped_line as _line
+from moa_tui.formats.export.page import escaped_text as _text
 from moa_tui.formats.export.svg import timeline
 from moa_tui.formats.export.text import numbered_turns, run_lines, unknown_costs, when
 from moa_tui.text.markdown import LIBRARY_FAULTS, TooMuchWorkError, Work
@@ -39,23 +41,11 @@ if TYPE_CHECKING:
     from moa_tui.engine.values import CallId, Failure, Outcome, Reply
     from moa_tui.formats.export.text import NumberedTurn
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # The levels of the page's own headings. Those of texts are below, so that none can look like a turn's.
 _HEADINGS_ABOVE = 3
 _LINKED = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
-_STYLE = """
-:root { color-scheme: light dark;
-  --page: #fbfaf8; --card: #ffffff; --text: #1f2328; --muted: #59636e; --line: #d8d5cf; --code: #f1efeb;
-  --accent: #1a5fb4; --good: #1a7f37; --bad: #c01c28; --warn: #8a5a00; --bar: #b9cfe9; }
-@media (prefers-color-scheme: dark) { :root {
-  --page: #16181b; --card: #1e2125; --text: #e3e6ea; --muted: #9aa4af; --line: #363b42; --code: #272b31;
-  --accent: #78aeed; --good: #57c774; --bad: #ff7b72; --warn: #e5b25d; --bar: #3b5675; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--text); overflow-wrap: anywhere;
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 78rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .4rem; }
+_STYLE = """\
 h2 { font-size: 1.05rem; margin: 0; }
 h3, h4 { font-size: .8rem; margin: 1.2rem 0 .35rem; color: var(--muted); text-transform: uppercase;
   letter-spacing: .05em; }
@@ -121,11 +111,7 @@ def html_page(conversation: Conversation) -> str:
     active, others = numbered_turns(conversation)
     name = _line(conversation.name) or "Conversation"
     parts = [
-        '<!DOCTYPE html>\n<html lang="und">\n<head>\n<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        '<meta name="referrer" content="no-referrer">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
+        head(name, _STYLE),
         f'<h1 dir="auto">{name}</h1>',
         _meta(conversation),
     ]
@@ -134,7 +120,7 @@ def html_page(conversation: Conversation) -> str:
         parts.append('<section class="branches">\n<h1>Other branches</h1>')
         parts += [part for numbered in others for part in _turn(numbered, parser)]
         parts.append("</section>")
-    return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
+    return "\n".join([*parts, FOOT])
 
 
 def _meta(conversation: Conversation) -> str:
@@ -274,13 +260,3 @@ def _error(error: Failure | None) -> str:
 def _list(name: str, items: list[str]) -> str:
     """A list of the class `name`."""
     return f'<ul class="{name}">{"".join(f"<li>{_line(item)}</li>" for item in items)}</ul>'
-
-
-def _text(text: str) -> str:
-    """`text` escaped, with its lines."""
-    return escape(safe_text(text))
-
-
-def _line(text: str) -> str:
-    """`text` escaped, on one line."""
-    return escape(one_line(safe_text(text)))
