@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class BulkPrompt:
     id: str
     turns: tuple[str, ...]
     temperature: float | None = None
-    row: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    row: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
