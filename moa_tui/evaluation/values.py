@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from moa_tui.engine.values import Failure, OutcomeStatus, Usage
+    from moa_tui.engine.values import Failure, OutcomeStatus, Reply, Usage
 
 # The ends of a run, besides a whole answer, that another try would only repeat.
 _LASTING_KINDS = ("length", "loop", "too_long", "filtered")
+# The ends of calls that say nothing of the model: they were not asked, or were stopped by hand.
+_NOT_ASKED = ("stopped", "interrupted", "rested", "budget", "max_cost")
+
+
+def was_answered(reply: Reply) -> bool:
+    """True where a call ended by itself, in whatever way; False where it was not made, or stopped by hand."""
+    return reply.error is None or reply.error.kind not in _NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
