@@ -190,7 +190,7 @@ def _run(bulk: BulkRun, options: BatchOptions, folder: RunFolder, prompts: BulkI
     except UntrustedServerError as error:
         hint = "\n--trust-recipe lets it, this once." if error.servers else ""
         raise UntrustedServerError(f"{error}{hint}", error.servers) from error
-    figures = write_all(folder, prompts, prompts.format)
+    figures = write_all(folder, prompts)
     for line in _end_lines(folder, figures):
         click.echo(line, err=True)
     stopped_by = bulk.progress().stopped_by

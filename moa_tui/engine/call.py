@@ -213,12 +213,12 @@ class Caller:
                 prepared = asking.prepare(current.agent, fit)
             facts = self.facts(current.agent)
             most = facts.concurrency or limits.concurrency
-            async with self.endpoints.place(facts.endpoint, most, self):
+            async with self.endpoints.place(facts.endpoint, most, self) as place:
                 self._check_rest(current)
                 if self.check_request is not None:
                     others = current.paid_before + (0.0 if asking is None else asking.to_come)
                     await self.check_request(call, current.agent, prepared.messages, others)
-                began = self.loop.time()
+                began, started = self.loop.time(), current.started
                 scope.limit(began + limits.total_seconds - worked_seconds)
                 current.begin(prepared, fit.agent(current.agent), self.now(), facts.thinking_tokens)
                 emit(CallStarted(call, current.agent, prepared.messages, self.now()))
@@ -226,9 +226,13 @@ class Caller:
                     return await self._consume(call, current)
                 except ModelError as caught:
                     error = caught
-                finally:
-                    worked_seconds += self.loop.time() - began
+                    waits_again = not current.received and place.refused(error)
             scope.limit(None)
+            if waits_again:
+                current.started = started
+                emit(CallRetried(call, current.agent, current.attempts + 1, 0.0, _failure(error), self.now()))
+                continue
+            worked_seconds += self.loop.time() - began
             if current.received:
                 raise error
             smaller = smaller_fit(error, fit, prepared.messages, references, current.agent, facts)

@@ -55,6 +55,11 @@ def is_retryable(error: ModelError) -> bool:
     )
 
 
+def is_overload(error: ModelError) -> bool:
+    """True where an endpoint refused a request only because it has too many: 429, 503 and 529."""
+    return error.status_code in _OVERLOADED_STATUS and error.kind not in ("quota", "context")
+
+
 def retries_after(error: ModelError, stated: int | None) -> int:
     """How often a call is repeated that fails with `error`: as a recipe has `stated` it, None for no word."""
     if stated is not None:
@@ -208,6 +213,18 @@ class CallScope:
         return self._timeout.expired()
 
 
+class Place:
+    """A place for one request at its endpoint."""
+
+    def refused(self, error: ModelError) -> bool:
+        """Note that the endpoint refused the request of this place with `error`, before anything came.
+
+        True where the request waits for another place and is made again, as if it had not been made; False
+        where the call decides what becomes of it. May raise ModelError, where the call is to fail at once.
+        """
+        return False
+
+
 class Endpoints:
     """The places for calls at each endpoint, shared by all runs of a program.
 
@@ -223,7 +240,7 @@ class Endpoints:
         """By endpoint, the calls that wait for a place, in the order in which they asked."""
 
     @asynccontextmanager
-    async def place(self, endpoint: str, most: int | None, run: Hashable) -> AsyncIterator[None]:
+    async def place(self, endpoint: str, most: int | None, run: Hashable) -> AsyncIterator[Place]:
         """A place for a call of `run` for the length of the block; waits until the endpoint has one.
 
         `most` is how many calls at once the endpoint takes; None never waits.
@@ -233,7 +250,7 @@ class Endpoints:
         else:
             await self._wait(endpoint, _Waiting(most, run, asyncio.get_running_loop().create_future()))
         try:
-            yield
+            yield Place()
         finally:
             self._leave(endpoint, run)
 

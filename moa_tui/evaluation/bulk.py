@@ -23,7 +23,7 @@ from moa_tui.errors import MoaTuiError
 from moa_tui.evaluation.pacing import BulkEndpoints
 from moa_tui.evaluation.phases import Phase, is_whole, phases_of, with_placeholders
 from moa_tui.evaluation.spending import BulkSpending
-from moa_tui.evaluation.values import RunKey, RunResult, was_answered
+from moa_tui.evaluation.values import RunKey, RunResult, is_settled, was_answered
 from moa_tui.settings.fault_log import CallFaults, record_bug
 
 if TYPE_CHECKING:
@@ -34,8 +34,12 @@ if TYPE_CHECKING:
     from moa_tui.engine.events import Event
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import CallId, Message, Outcome, Reply
+    from moa_tui.evaluation.pacing import RunPlaces
     from moa_tui.evaluation.spending import RunSpending
     from moa_tui.evaluation.values import BulkPrompt
+
+MOST_CALLS = 256
+"""The most calls at once to one server where nobody says how many; a server is given so many by and by."""
 
 Schedule = Literal["prompt", "model"]
 
@@ -119,7 +123,7 @@ class BulkRun:
         self._jobs = jobs
         self._total = total
         self._options = options
-        self.endpoints = BulkEndpoints(options.concurrency)
+        self.endpoints = BulkEndpoints(options.concurrency or MOST_CALLS)
         self._spending = BulkSpending(backend.ledger, options.max_cost, options.paid_before)
         self._lock = threading.Lock()
         self._controls: dict[RunControl, None] = {}
@@ -150,7 +154,6 @@ class BulkRun:
             controls = list(self._controls)
         for control in controls:
             control.stop()
-        self.endpoints.wake()
 
     def progress(self) -> BulkProgress:
         """How far it has come."""
@@ -204,13 +207,14 @@ class BulkRun:
                         return
                     self._postponed.append(job)
                     continue
-                begun = group.create_task(self._answer(job, phase, is_alone=is_alone))
-                await self.endpoints.asked(begun)
+                places = self.endpoints.begin()
+                group.create_task(self._answer(job, places, phase, is_alone=is_alone))
 
-    async def _answer(self, job: Job, phase: Phase | None, *, is_alone: bool) -> None:
+    async def _answer(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
         """Answer all turns of a prompt, or as much of them as the phase asks for."""
         try:
-            await self._turns(job, phase, is_alone=is_alone)
+            with places:
+                await self._turns(job, places, phase, is_alone=is_alone)
         except Exception as error:
             if not isinstance(error, MoaTuiError):
                 record_bug(error)
@@ -220,7 +224,7 @@ class BulkRun:
         self._fault = self._fault or error
         self.stop(str(error))
 
-    async def _turns(self, job: Job, phase: Phase | None, *, is_alone: bool) -> None:
+    async def _turns(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
         recipe = job.recipe
         if phase is not None:
             recipe = without_stairs(recipe)
@@ -232,14 +236,20 @@ class BulkRun:
         for turn, prompt in enumerate(job.prompt.turns, 1):
             key = RunKey(job.recipe.name, job.prompt.id, turn)
             history.append({"role": "user", "content": prompt})
-            result = self._log.result(key)
-            if result is None or not (result.is_final or key in self._settled):
+            result: RunResult | Failure | None
+            result = kept = self._log.result(key)
+            if kept is None or not (kept.is_final or key in self._settled):
                 if phase is not None and phase.turn < turn:
                     return
                 was_there = False
                 reused = job.reused if turn == 1 else _NOTHING
                 its_phase = phase if phase is not None and phase.turn == turn else None
-                result = await self._result(key, recipe, history, reused, its_phase)
+                if kept is not None:
+                    # Another try: what was cut off is asked again, too.
+                    reused = {**reused, **_whole(self._log.calls(key))}
+                else:
+                    reused = {**reused, **_answered(self._log.calls(key))}
+                result = await self._result(key, recipe, history, reused, its_phase, places)
             if isinstance(result, Failure):
                 self._postpone(job, result.message, is_alone=is_alone)
                 return
@@ -274,25 +284,18 @@ class BulkRun:
         history: Sequence[Message],
         reused: Mapping[CallId, Reply],
         phase: Phase | None,
+        places: RunPlaces,
     ) -> RunResult | Failure | None:
         """Make a run and keep how it ended; None where it was stopped, or is not over with this phase.
 
         Where a budget kept a call from being made, that failure, and nothing is kept of how the run ended.
         """
-        failed = self._failed_calls.get(key, {})
-        known = {**reused, **_answered(self._log.calls(key)), **failed}
+        known: Mapping[CallId, Reply] = {**reused, **self._failed_calls.get(key, {})}
         if phase is not None:
             if all(call in known for call in phase.calls(recipe)):
                 return None
             known = with_placeholders(recipe, phase, known)
-        one = _OneRun(self, key, recipe, history, known)
-        with self._lock:
-            self._controls[one.control] = None
-        try:
-            outcome = await one.outcome()
-        finally:
-            with self._lock:
-                del self._controls[one.control]
+        outcome = await self._outcome(key, recipe, history, known, places)
         if self._fault is not None:
             return None
         if (refusal := _refusal(outcome)) is not None:
@@ -305,8 +308,41 @@ class BulkRun:
             self._settled.add(key)
         return result
 
-    def take(self, key: RunKey, spending: RunSpending, event: Event) -> None:
-        """Keep what an event says; called on the engine's loop."""
+    async def _outcome(
+        self,
+        key: RunKey,
+        recipe: Recipe,
+        history: Sequence[Message],
+        reused: Mapping[CallId, Reply],
+        places: RunPlaces,
+    ) -> Outcome:
+        """Make a run, and keep each of its calls as it ends."""
+        gateway, spending, control = self._backend.gateway, self._spending.of_run(), RunControl()
+        faults = CallFaults(gateway.stream)
+
+        def take(event: Event) -> None:
+            faults.record(event)
+            self._take(key, spending, event)
+
+        context = run.RunContext(
+            facts=gateway.facts,
+            health=self._backend.health,
+            endpoints=places,
+            budgets=spending if self._spending.is_limited else None,
+        )
+        with self._lock:
+            self._controls[control] = None
+        try:
+            return await run.run(
+                recipe, history, faults.stream, take, reused=reused, control=control, context=context
+            )
+        finally:
+            spending.release()
+            with self._lock:
+                del self._controls[control]
+
+    def _take(self, key: RunKey, spending: RunSpending, event: Event) -> None:
+        """Keep what an event says."""
         match event:
             case StepEnded(call, step):
                 spending.book_step(call, step)
@@ -322,62 +358,15 @@ class BulkRun:
                     except MoaTuiError as error:
                         self._fail(error)
 
-    def of_run(self) -> tuple[Backend, BulkSpending]:
-        """What a run is made on."""
-        return self._backend, self._spending
-
-
-class _OneRun:
-    """One run of a bulk run."""
-
-    def __init__(
-        self,
-        bulk: BulkRun,
-        key: RunKey,
-        recipe: Recipe,
-        history: Sequence[Message],
-        reused: Mapping[CallId, Reply],
-    ) -> None:
-        self.control = RunControl()
-        self._bulk = bulk
-        self._key = key
-        self._recipe = recipe
-        self._history = history
-        self._reused = reused
-
-    async def outcome(self) -> Outcome:
-        """How it ended."""
-        backend, together = self._bulk.of_run()
-        spending = together.of_run()
-        faults = CallFaults(backend.gateway.stream)
-
-        def take(event: Event) -> None:
-            faults.record(event)
-            self._bulk.take(self._key, spending, event)
-
-        context = run.RunContext(
-            facts=backend.gateway.facts,
-            health=backend.health,
-            endpoints=self._bulk.endpoints,
-            budgets=spending if together.is_limited else None,
-        )
-        try:
-            return await run.run(
-                self._recipe,
-                self._history,
-                faults.stream,
-                take,
-                reused=self._reused,
-                control=self.control,
-                context=context,
-            )
-        finally:
-            spending.release()
-
 
 def _answered(calls: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
-    """The calls that need not be asked again."""
+    """The calls of a run that was cut short which need not be asked again."""
     return {call: reply for call, reply in calls.items() if reply.status != "failed"}
+
+
+def _whole(calls: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
+    """The calls of a run that failed which would end no better if they were asked again."""
+    return {call: reply for call, reply in calls.items() if is_settled(reply.status, reply.error)}
 
 
 def _refusal(outcome: Outcome) -> Failure | None:

@@ -16,6 +16,7 @@ from moa_tui.settings.paths import disk_words, make_private_dir
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from moa_tui.evaluation.benchmarks import BulkInput
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.values import BulkPrompt, RunResult
 
@@ -70,16 +71,17 @@ def results_of(folder: RunFolder, recipe: str, prompts: Iterable[BulkPrompt]) ->
             yield PromptResult(prompt, tuple(turns))
 
 
-def write_all(folder: RunFolder, prompts: Iterable[BulkPrompt], format_name: str) -> list[RecipeFigures]:
+def write_all(folder: RunFolder, prompts: BulkInput) -> list[RecipeFigures]:
     """Write the outputs of every recipe and the summary. Raises FileError where they cannot be written."""
     figures = []
     try:
         make_private_dir(folder.path / OUTPUTS)
         for recipe in folder.manifest.recipes:
             counting = _Counting(recipe)
-            path = folder.path / OUTPUTS / output_name(format_name, recipe)
-            write_outputs(format_name, path, recipe, counting.of(results_of(folder, recipe, prompts)))
-            figures.append(counting.figures(sum(1 for _ in prompts)))
+            path = folder.path / OUTPUTS / output_name(prompts.format, recipe)
+            results = counting.of(results_of(folder, recipe, prompts))
+            write_outputs(prompts.format, path, recipe, results, like=prompts)
+            figures.append(counting.figures(prompts.count))
     except OSError as error:
         raise FileError(
             f"the outputs in {folder.path} cannot be written: {disk_words(error)}. All calls are kept; make "
