@@ -349,7 +349,7 @@ class BulkRun:
             case CallEnded(call, reply) if not reply.reused:
                 spending.book(call, reply)
                 with self._lock:
-                    self._ended_calls += 1
+                    self._ended_calls += was_answered(reply)
                 if reply.status == "failed" and was_answered(reply):
                     self._failed_calls.setdefault(key, {})[call] = reply
                 if self._fault is None:

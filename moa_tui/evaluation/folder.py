@@ -160,8 +160,10 @@ class RunFolder:
 
     def close(self) -> None:
         """Close the files, and let another program have the folder."""
-        self._call_log.close()
-        self._result_log.close()
+        for log in (self._call_log, self._result_log):
+            if self._lock is not None:
+                log.sync()
+            log.close()
         if self._lock is not None:
             self._lock.release()
 

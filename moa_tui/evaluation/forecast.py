@@ -25,13 +25,15 @@ _ASSUMED_ANSWER = "word " * (ASSUMED_ANSWER_TOKENS * 4 // 5)
 class Forecast:
     """The calls of one recipe on some prompts, and the most that they should cost.
 
-    `cost` is in US dollars, None where a price is unknown.
+    `cost` is in US dollars, None where a price is unknown; `thinking` is the part of it that the models may
+    spend on thinking beside their answers.
     """
 
     recipe: str
     prompts: int
     calls: int
     cost: float | None
+    thinking: float
     is_local: bool
 
     @property
@@ -42,15 +44,17 @@ class Forecast:
         elif self.cost is None:
             price = "a price is unknown"
         else:
-            price = f"at most about {money(self.cost)}"
+            share = f", {money(self.thinking)} of it for thinking up to its limits" if self.thinking else ""
+            price = f"at most about {money(self.cost)}{share}"
         prompts = counted(self.prompts, "prompt")
-        return f"{self.recipe}: {prompts}, {counted(self.calls, 'call')} at most, {price}"
+        return f"{self.recipe}: {prompts}, {self.calls:,} calls at most, {price}"
 
 
 def forecast(prompts: Iterable[BulkPrompt], recipe: Recipe, facts: Callable[[Agent], ModelFacts]) -> Forecast:
     """The forecast of a recipe on all turns of the prompts, with every answer as long as it may be."""
     number, calls = 0, 0
     cost: float | None = 0.0
+    thinking = 0.0
     is_local = True
     for prompt in prompts:
         number += 1
@@ -60,6 +64,9 @@ def forecast(prompts: Iterable[BulkPrompt], recipe: Recipe, facts: Callable[[Age
             expected = plan(recipe, history, facts)
             calls += expected.requests
             cost = None if cost is None or expected.cost is None else cost + expected.cost
+            thinking += sum(
+                call.facts.thinking_tokens * (call.facts.completion_price or 0.0) for call in expected.calls
+            )
             is_local = is_local and expected.is_local
             history.append({"role": "assistant", "content": _ASSUMED_ANSWER})
-    return Forecast(recipe.name, number, calls, cost, is_local)
+    return Forecast(recipe.name, number, calls, cost, thinking, is_local)
