@@ -13,7 +13,7 @@ import click
 from moa_tui import __version__
 from moa_tui.cli import wiring
 from moa_tui.cli.completion import recipe_names
-from moa_tui.cli.group import leave, with_fault_log
+from moa_tui.cli.group import CommandWithOthers, leave, with_fault_log
 from moa_tui.errors import UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from moa_tui.evaluation.bulk import BulkRun, Job
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.outputs import RecipeFigures
+    from moa_tui.evaluation.shards import Shard
     from moa_tui.gateway.gateway import Gateway
 
 FORMATS = ("auto", "alpaca-eval", "mt-bench", "flask", "arena-hard", "jsonl", "csv")
@@ -45,12 +46,13 @@ class BatchOptions:
     max_cost: float | None
     """In US dollars."""
     skip_bad: bool
+    shard: str | None
     dry_run: bool
     trust_recipe: bool
     quiet: bool
 
 
-@click.command()
+@click.command(cls=CommandWithOthers)
 @click.argument("input", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option(
     "-r",
@@ -89,6 +91,7 @@ class BatchOptions:
     help="Begin no call that would pass this price, all prompts together.",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and say which.")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N shares; `batch merge` joins them.")
 @click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
 @click.option(
     "--trust-recipe", is_flag=True, help="Let these recipes send prompts to the servers they name, this once."
@@ -104,10 +107,41 @@ def batch(**options: Any) -> None:
     _batch(BatchOptions(**options))
 
 
+@batch.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where all of them are put together.",
+)
+@click.option("--partial", is_flag=True, help="Merge what there is, though shards or prompts are missing.")
+@with_fault_log
+def merge(folders: tuple[Path, ...], folder: Path, partial: bool) -> None:
+    """Put the folders of all shards together, as if one batch had answered all prompts.
+
+    Exit code: 0 all answered, 1 some failed or are missing, 2 the folders do not belong together.
+    """
+    from moa_tui.evaluation import shards
+    from moa_tui.evaluation.outputs import write_all
+
+    merged = shards.merge(folders, folder, ("moa-tui", *sys.argv[1:]), partial=partial)
+    with merged.folder:
+        figures = write_all(merged.folder, merged.prompts)
+        for line in (*(f"missing: {each}" for each in merged.missing), *_end_lines(merged.folder, figures)):
+            click.echo(safe_row(line), err=True)
+    leave(1 if merged.missing or any(each.missing or each.failures for each in figures) else 0)
+
+
 def _batch(options: BatchOptions) -> None:
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+    from moa_tui.evaluation.shards import shard_from
 
+    shard = None if options.shard is None else shard_from(options.shard)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
     recipes = _recipes_of(options, wiring.catalog_of(settings, gateway))
@@ -116,6 +150,8 @@ def _batch(options: BatchOptions) -> None:
     )
     for problem in prompts.problems:
         click.echo(f"moa-tui: {safe_row(problem)}", err=True)
+    if shard is not None:
+        prompts = prompts.share(shard.number, shard.total)
     if options.dry_run:
         _print_plan(prompts, recipes, gateway)
         return
@@ -124,7 +160,7 @@ def _batch(options: BatchOptions) -> None:
             gateway.allow_once(recipe)
     for recipe in recipes:
         gateway.check_keys(recipe)
-    with _folder_of(options, prompts, recipes) as folder:
+    with _folder_of(options, prompts, recipes, shard) as folder:
         store = wiring.open_store() if settings.budget.day is not None else None
         with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
 
@@ -202,7 +238,9 @@ def _recipes_of(options: BatchOptions, catalog: Any) -> list[Recipe]:
     return recipes
 
 
-def _folder_of(options: BatchOptions, prompts: BulkInput, recipes: Sequence[Recipe]) -> RunFolder:
+def _folder_of(
+    options: BatchOptions, prompts: BulkInput, recipes: Sequence[Recipe], shard: Shard | None
+) -> RunFolder:
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.manifest import InputFacts, Manifest
 
@@ -217,7 +255,7 @@ def _folder_of(options: BatchOptions, prompts: BulkInput, recipes: Sequence[Reci
         _versions(),
         facts,
         {recipe.name: recipe for recipe in recipes},
-        None,
+        None if shard is None else str(shard),
         options.limit,
     )
     return RunFolder.begin(options.folder, manifest, prompts.path)

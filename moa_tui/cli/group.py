@@ -60,6 +60,37 @@ class CommandGroup(click.Group):
             leave(130)
 
 
+class CommandWithOthers(click.Group):
+    """A command with arguments of its own, below which stand others: `batch INPUT` and `batch merge`.
+
+    Where the first word names one of the others, that one is run; a file of its name is given as ./NAME.
+    """
+
+    # As a plain command has them: options may stand behind arguments, and nothing may be left over.
+    allow_extra_args = False
+    allow_interspersed_args = True
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the command that the words name. Raises click's exceptions."""
+        if args and (command := self.commands.get(args[0])) is not None:
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words as those of a plain command."""
+        return click.Command.parse_args(self, ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command itself."""
+        return click.Command.invoke(self, ctx)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """The pieces of the usage of a plain command."""
+        return click.Command.collect_usage_pieces(self, ctx)
+
+
 class _ReportedError(click.ClickException):
     """An error of moa-tui as click shows it; the exit code is 2 where the call was wrong, else 1."""
 

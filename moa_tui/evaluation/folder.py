@@ -29,11 +29,13 @@ from moa_tui.formats.json_writer import failure_document, reply_document
 from moa_tui.settings.paths import disk_words, make_private_dir, write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from moa_tui.engine.values import CallId, Reply
 
-_MANIFEST, _CALLS, _RESULTS = "manifest.json", "calls.jsonl", "results.jsonl"
+CALLS, RESULTS = "calls.jsonl", "results.jsonl"
+_MANIFEST = "manifest.json"
 
 
 class RunFolder:
@@ -44,8 +46,8 @@ class RunFolder:
         self.path = path
         self.manifest = manifest
         self._lock: filelock.FileLock | None = None
-        self._call_log = AppendLog(path / _CALLS, writable=writable)
-        self._result_log = AppendLog(path / _RESULTS, writable=writable)
+        self._call_log = AppendLog(path / CALLS, writable=writable)
+        self._result_log = AppendLog(path / RESULTS, writable=writable)
         self._calls: dict[RunKey, list[int]] = {}
         """Where the lines of each run's calls begin."""
         self._results: dict[RunKey, int] = {}
@@ -105,14 +107,14 @@ class RunFolder:
         """The calls of a run that were answered, or failed when they were asked. Raises FileError."""
         calls = {}
         for place in self._calls.get(key, ()):
-            call, reply = reply_from(self._call_log.entry(place), f"{self.path / _CALLS} at byte {place}")
+            call, reply = reply_from(self._call_log.entry(place), f"{self.path / CALLS} at byte {place}")
             calls[call] = reply
         return dict(sorted(calls.items()))
 
     def result(self, key: RunKey) -> RunResult | None:
         """How a run ended; None where it has not. Raises FileError."""
         place = self._results.get(key)
-        return None if place is None else _result_from(self._result_log.entry(place), self.path / _RESULTS)
+        return None if place is None else _result_from(self._result_log.entry(place), self.path / RESULTS)
 
     def keep_call(self, key: RunKey, call: CallId, reply: Reply, at: float) -> None:
         """Keep a call that ended at `at`, in Unix seconds; one that was never asked is left out.
@@ -138,6 +140,16 @@ class RunFolder:
             "ended": result.ended,
         }
         self._results[key] = self._result_log.append(document)
+
+    def take_from(self, other: Self) -> None:
+        """Keep all calls and results of a folder with the same recipes and input that are not kept yet.
+
+        Raises FileError where one cannot be read, or cannot be written here.
+        """
+        for key, place in _copied(other._call_log, self._call_log):
+            self._calls.setdefault(key, []).append(place)
+        for key, place in _copied(other._result_log, self._result_log):
+            self._results[key] = place
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the folder, in the place of one of that name. Raises FileError."""
@@ -180,7 +192,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def is_run_folder(path: Path) -> bool:
     """True where `path` looks like a run folder."""
-    return (path / _MANIFEST).is_file() and (path / _CALLS).is_file()
+    return (path / _MANIFEST).is_file() and (path / CALLS).is_file()
 
 
 def _locked(path: Path) -> filelock.FileLock:
@@ -207,6 +219,19 @@ def _key_document(key: RunKey) -> dict[str, Any]:
 
 def _key_of(entry: dict[str, Any]) -> RunKey:
     return RunKey(str(entry.get("recipe")), str(entry.get("prompt")), int(entry.get("turn", 1)))
+
+
+def _copied(source: AppendLog, target: AppendLog) -> Iterator[tuple[RunKey, int]]:
+    """Append each line of a log to another that does not have it; which run it is of, and where it begins."""
+    present = {_mark_of(entry) for _, entry in target.entries()}
+    for _, entry in source.entries():
+        if _mark_of(entry) not in present:
+            yield _key_of(entry), target.append(entry)
+
+
+def _mark_of(entry: dict[str, Any]) -> tuple[object, ...]:
+    """What tells a line from all others of its log: the call or the run, and when it ended."""
+    return tuple(entry.get(name) for name in ("recipe", "prompt", "turn", "layer", "index", "at", "ended"))
 
 
 def _result_from(entry: dict[str, Any], where: Path) -> RunResult:

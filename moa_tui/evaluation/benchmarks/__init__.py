@@ -7,6 +7,7 @@ is read can be gone through again and again, and what is written is taken one af
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -90,22 +91,32 @@ class BulkInput:
             self.csv_style = self._source.csv_style
             self._left_out: set[int] = set()
             self.count, self.problems = self._look_through(skip_bad, limit)
+            self._share = range(self.count)
+            """The places of the prompts, from 0, among all that can be used."""
             self.sha256 = _sha256(path)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
 
     def __iter__(self) -> Iterator[BulkPrompt]:
         """The prompts. Raises FileError where the file cannot be read any more."""
-        left = self.count
+        place = 0
         try:
             for entry in self._source:
-                if not left:
+                if place >= self._share.stop:
                     return
                 if entry.number not in self._left_out:
-                    left -= 1
-                    yield self._read(entry)
+                    if place in self._share:
+                        yield self._read(entry)
+                    place += 1
         except FileError as error:
             raise FileError(f"{self.path}: {error}") from error
+
+    def share(self, number: int, total: int) -> BulkInput:
+        """Every `total`-th prompt, the first of which is the `number`-th; none where there are too few."""
+        share = copy.copy(self)
+        share._share = self._share[number - 1 :: total]
+        share.count = len(share._share)
+        return share
 
     def _look_through(self, skip_bad: bool, limit: int | None) -> tuple[int, tuple[str, ...]]:
         """The number of prompts that can be used, and what was wrong with others. Raises FileError."""
