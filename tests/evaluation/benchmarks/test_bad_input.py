@@ -44,6 +44,7 @@ BAD_LINES = {
     '{"prompt": null}': "line 2: its `prompt` is not a text",
     '{"other": "a"}': "line 2: it has no `prompt`",
     '{"prompt": "a", "x": ' + "[" * 100_000 + "}": "line 2: it is nested too deeply",
+    '{"prompt": "a", "x": ' + "[" * 101 + "]" * 101 + "}": "line 2: it is nested too deeply",
     '{"prompt": "a", "x": ' + "9" * 5_000 + "}": "line 2: it is no JSON: Exceeds the limit",
 }
 
@@ -121,6 +122,10 @@ def test_an_array_that_cannot_be_read_to_its_end(tmp_path: Path) -> None:
     assert open_input(path, skip_bad=True).problems[-1].endswith("the file ends in the middle of its list")
     path = file(tmp_path, '[{"instruction": "a"}] {"instruction": "b"}')
     assert refusal(path).startswith("line 1, column 24: it stands behind the end of the array")
+    path = file(
+        tmp_path, '[{"instruction": "a"}, {"instruction": "b", "x": ' + "[" * 5_000 + "]" * 5_000 + "}]"
+    )
+    assert refusal(path).startswith("line 1, column 24: it is nested too deeply")
     path = file(tmp_path, '[{"instruction": "a"}, "b"]')
     assert refusal(path).startswith("line 1, column 24: it is a text, not an object")
 
