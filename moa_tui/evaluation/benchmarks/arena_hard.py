@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _CODE = re.compile("```[^`]*```")
 _HEADERS = re.compile(r"^(#{1,6})\s", re.MULTILINE)
 # The blank before an entry of a list is looked for in its own line alone, so that blank lines cost nothing.
-_ORDERED = re.compile(r"^[^\S\n]*[0-9]+\.\s", re.MULTILINE)
+_ORDERED = re.compile(r"^[^\S\n]*\d+\.\s", re.MULTILINE)
 _UNORDERED = re.compile(r"^[^\S\n]*[-*+]\s", re.MULTILINE)
 _BOLD = {"**": re.compile(r"\*\*[^*\n]+\*\*"), "__": re.compile(r"__[^_\n]+__")}
 

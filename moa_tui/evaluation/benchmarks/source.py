@@ -30,6 +30,7 @@ Container = Literal["array", "lines", "csv"]
 _LONGEST_ENTRY = 64 * 1024 * 1024
 # The characters of the longest entry that is read.
 _PIECE = 256 * 1024
+_DEEPEST = 100
 _BEGINNING = 64 * 1024
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -223,9 +224,22 @@ def _reason(error: ValueError) -> str:
 
 def _entry(number: int, where: str, value: object) -> Entry:
     """An entry with the fields of an object; another value is a fault."""
-    if isinstance(value, dict):
-        return Entry(number, where, value)
-    return Entry(number, where, {}, f"{where}: it is {_kind(value)}, not an object with fields")
+    if not isinstance(value, dict):
+        return Entry(number, where, {}, f"{where}: it is {_kind(value)}, not an object with fields")
+    if _is_deep(value):
+        return Entry(number, where, {}, f"{where}: it is nested too deeply")
+    return Entry(number, where, value)
+
+
+def _is_deep(value: object) -> bool:
+    """True for a value that is nested so deeply that it might not be written as JSON again."""
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _kind(value: object) -> str:

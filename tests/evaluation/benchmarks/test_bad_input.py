@@ -8,9 +8,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from moa_tui.errors import FileError, UsageError
-from moa_tui.evaluation.benchmarks import open_input
+from moa_tui.evaluation.benchmarks import open_input, read_outputs, write_outputs
+from tests.evaluation.benchmarks.results import answered
 
 
 def file(tmp_path: Path, text: str | bytes, name: str = "input") -> Path:
@@ -44,6 +47,7 @@ BAD_LINES = {
     '{"prompt": null}': "line 2: its `prompt` is not a text",
     '{"other": "a"}': "line 2: it has no `prompt`",
     '{"prompt": "a", "x": ' + "[" * 100_000 + "}": "line 2: it is nested too deeply",
+    '{"prompt": "a", "x": ' + "[" * 101 + "]" * 101 + "}": "line 2: it is nested too deeply",
     '{"prompt": "a", "x": ' + "9" * 5_000 + "}": "line 2: it is no JSON: Exceeds the limit",
 }
 
@@ -121,6 +125,10 @@ def test_an_array_that_cannot_be_read_to_its_end(tmp_path: Path) -> None:
     assert open_input(path, skip_bad=True).problems[-1].endswith("the file ends in the middle of its list")
     path = file(tmp_path, '[{"instruction": "a"}] {"instruction": "b"}')
     assert refusal(path).startswith("line 1, column 24: it stands behind the end of the array")
+    path = file(
+        tmp_path, '[{"instruction": "a"}, {"instruction": "b", "x": ' + "[" * 5_000 + "]" * 5_000 + "}]"
+    )
+    assert refusal(path).startswith("line 1, column 24: it is nested too deeply")
     path = file(tmp_path, '[{"instruction": "a"}, "b"]')
     assert refusal(path).startswith("line 1, column 24: it is a text, not an object")
 
@@ -224,3 +232,31 @@ def test_a_limit_takes_the_first_prompts_that_can_be_used(tmp_path: Path) -> Non
     assert prompts.count == 2
     assert [prompt.turns[0] for prompt in prompts] == ["a", "b"]
     assert open_input(path, limit=1).problems == ()
+
+
+PIECES = st.sampled_from(
+    [
+        *(bytes([byte]) for byte in b'[]{},:"\n\r\\;\t\0\xff'),
+        *(b"\xef\xbb\xbf", b"\xc3\xbc", b"NaN", b"1e999", b"prompt", b"=a", b"[[[[", b'"\\ud800"', b'{"a":'),
+        *(b'"prompt"', b'{"prompt": "a"}', b'"instruction"', b'{"instruction": "b"}'),
+        b'{"question_id": 1, "turns": ["a"]}',
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(PIECES, max_size=12), skip_bad=st.booleans())
+def test_whatever_a_file_holds_it_is_read_or_refused(
+    pieces: list[bytes], skip_bad: bool, tmp_path: Path
+) -> None:
+    path = file(tmp_path, b"".join(pieces))
+    try:
+        prompts = open_input(path, skip_bad=skip_bad)
+    except FileError as error:
+        assert str(error).isprintable()
+        return
+    read = list(prompts)
+    assert len(read) == len({prompt.id for prompt in read}) == prompts.count > 0
+    assert all(turn.strip() for prompt in read for turn in prompt.turns)
+    write_outputs(prompts.format, tmp_path / "out", "m", map(answered, read), like=prompts)
+    assert len(list(read_outputs(tmp_path / "out"))) == prompts.count

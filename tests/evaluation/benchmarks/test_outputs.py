@@ -68,7 +68,8 @@ def test_what_fastchat_writes_for_an_answer_it_could_not_get_is_no_answer(tmp_pa
 
 def test_the_last_prompt_before_an_answer_is_the_one_it_answers(tmp_path: Path) -> None:
     messages = [
-        {"role": "system", "content": "s"},
+        {"role": "user", "content": "earlier"},
+        {"role": "assistant", "content": {"answer": "b"}},
         {"role": "user", "content": "u"},
         {"role": "assistant", "content": {"answer": "a"}},
     ]
