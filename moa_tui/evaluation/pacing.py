@@ -32,13 +32,18 @@ GIVE_UP_SECONDS = 600.0
 _FIRST_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 1.0, 10.0
 # After a refusal the pace falls to this share of what it was, and is back after as many seconds of sending,
 # or as it takes to send as many requests, whichever is longer.
-_LOWERED_SHARE, _RECOVERY_SECONDS, _RECOVERY_REQUESTS = 0.85, 20.0, 50.0
+_LEAST_CUT, _MOST_CUT = 0.1, 0.4
+_RECOVERY_SECONDS, _RECOVERY_REQUESTS = 20.0, 50.0
 # So many admitted requests tell a rate; fewer may be what a bucket held.
 _TELLING_REQUESTS = 10
 # What a rate grows by with each request while it is only a guess.
 _GUESS_GROWTH = 1.1
 # How far above the measured rate a pace may return.
 _MEASURED_MARGIN = 1.1
+# So many refusals in a row with equally many calls open, behind a first one, tell how many may be.
+_TELLING_REFUSALS = 2
+# A request that is late by no more than this does not make the next one late, too.
+_LATE_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +154,11 @@ class RunPlaces(Endpoints):
 class _BulkPlace(Place):
     """A place at an endpoint; `number` counts its requests, `open_then` those open with this one."""
 
-    def __init__(self, endpoint: _Endpoint, number: int, open_then: int) -> None:
+    def __init__(self, endpoint: _Endpoint, number: int, open_then: int, most_before: int) -> None:
         self._endpoint = endpoint
         self.number = number
         self.open_then = open_then
+        self.most_before = most_before
         self.was_refused = False
 
     def refused(self, error: ModelError) -> bool:
@@ -181,11 +187,14 @@ class _Endpoint:
         self._changed = changed
         self._most = self._stated_most = most
         self.open = self.refusals = self._sent = 0
-        self.window = _Window(min(FIRST_LIMIT, most))
+        self.window = _Window(min(FIRST_LIMIT, most), most)
+        self._left_at = -math.inf
         self.pace = _Pace()
         self._queue: list[_Waiting] = []
         self._asked = itertools.count()
         self._waiting = 0
+        self._most_open = 0
+        """The most calls that were open together since the limits were last lowered."""
         self._last_lowered = 0
         """The number of the last request that had been sent when the limits were last lowered."""
         self._next_at = -math.inf
@@ -241,7 +250,9 @@ class _Endpoint:
     def leave(self, place: _BulkPlace) -> None:
         """Give up a place, and give it to whoever is next."""
         if not place.was_refused:
-            self.window.admitted(place.open_then, is_full=self.open >= self.limit)
+            now = self._loop.time()
+            self.window.finished(now - max(self._left_at, self._next_at), is_full=self.open >= self.limit)
+            self._left_at = now
             if place.number > self._last_lowered:
                 self._refuses_since = None
         self.open -= 1
@@ -262,8 +273,9 @@ class _Endpoint:
             if stated is not None:
                 self._next_at = max(self._next_at, now + stated)
             return
-        self.window.refused(place.open_then)
         admitted = place.number - 1 - self._last_lowered
+        self.window.refused(place.open_then, place.most_before, admitted)
+        self._most_open = 0
         self._last_lowered = self._sent
         self._next_at = now + self.pace.refused(now, admitted, stated)
 
@@ -297,7 +309,8 @@ class _Endpoint:
             self.open += 1
             self._sent += 1
             self._next_at = self.pace.sent(now, self._next_at)
-            waiting.place.set_result(_BulkPlace(self, self._sent, self.open))
+            waiting.place.set_result(_BulkPlace(self, self._sent, self.open, self._most_open))
+            self._most_open = max(self._most_open, self.open)
 
     def _wake_at(self, time: float) -> None:
         if self._timer is not None:
@@ -312,88 +325,130 @@ class _Endpoint:
         self._changed.set()
 
 
+class _Curve:
+    """A limit that climbs as in RFC 9438: soon back to its top, past it slowly, and then faster and faster."""
+
+    def __init__(self, top: float, climbed: float = 0.0, cut: float = _LEAST_CUT) -> None:
+        self.top = top
+        self.climbed = climbed
+        self.cut = cut
+        """The seconds for which it has been used to the full, as a share of those that it takes to the top."""
+
+    @property
+    def value(self) -> float:
+        """The limit as it is now."""
+        return self.top * (1 + self.cut * (self.climbed - 1) ** 3)
+
+    def climb(self, seconds: float, least: float = 0.0) -> None:
+        """Note that the limit was used to the full for some seconds; it takes `least` to the top."""
+        self.climbed += seconds / max(_RECOVERY_SECONDS, least)
+
+
 class _Window:
-    """How many calls may be open at once: doubled in each round at first, halved by refusals."""
+    """How many calls may be open at once, `most` of them."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit = float(limit)
-        self._most_admitted = math.inf
-        """The most open calls with which one was admitted lately; infinite before the first refusal."""
+    def __init__(self, limit: float, most: int) -> None:
+        self._limit, self._most = float(limit), most
+        self._curve: _Curve | None = None
+        """None while nothing says that there is a number of calls that the endpoint takes at once."""
+        self._refused_at = 0
+        self._in_a_row = 0
 
-    def admitted(self, open_calls: int, *, is_full: bool) -> None:
-        """Note that a request was admitted beside others, `open_calls` in all."""
-        if self._most_admitted != math.inf:
-            self._most_admitted = max(self._most_admitted, open_calls)
-        if is_full:
-            self.limit += 1.0 if self.limit < self._most_admitted else 1.0 / self.limit
+    @property
+    def limit(self) -> float:
+        """The number of calls."""
+        return self._limit if self._curve is None else self._curve.value
 
-    def refused(self, open_calls: int) -> None:
-        """Halve the limit, unless as many have been admitted before: then it is the pace that is too high."""
-        if open_calls <= self._most_admitted != math.inf:
-            self._most_admitted -= 1
-            return
-        self._most_admitted = open_calls - 1
-        self.limit = max(1.0, min(self.limit, open_calls) / 2)
+    def finished(self, seconds: float, *, is_full: bool) -> None:
+        """Note that a call ended, `seconds` after another; `is_full` where no more could be open."""
+        if self._curve is None:
+            self._limit = min(self._limit + 1.0, self._most)
+        elif is_full:
+            self._curve.climb(seconds)
+
+    def refused(self, open_calls: int, most_before: int, admitted: int) -> None:
+        """Lower the limit: by half, or where it is always as many that are refused to what is admitted.
+
+        `most_before` calls were open together before it while `admitted` requests were not refused.
+        """
+        if open_calls <= max(most_before, 1) or abs(open_calls - self._refused_at) > 1:
+            self._in_a_row = 0
+        elif admitted >= open_calls - 1:
+            self._in_a_row += 1
+        self._refused_at = open_calls
+        if self._in_a_row >= _TELLING_REFUSALS:
+            self._curve = _Curve(open_calls - 1, climbed=1.0)
+        else:
+            self._limit = max(1.0, self.limit / 2)
+            self._curve = None
 
 
 class _Pace:
     """How many requests a second may begin: no limit until an endpoint refuses, then what it admits."""
 
     def __init__(self) -> None:
-        self._top: float | None = None
-        """The rate at which the endpoint refused last, or that it was measured to admit."""
+        self._curve: _Curve | None = None
         self._is_guess = False
-        self._climbed = 0.0
-        """Seconds of sending since the pace was lowered."""
-        self._began: float | None = None
-        """When the requests began that were admitted last, and how many those were."""
+        self._began = -math.inf
+        """When the requests began that were admitted last, how many those were, and when they were refused."""
         self._admitted = 0
+        self._ended = -math.inf
         self._hold_until = -math.inf
         self._holds = 0
+        self._measured = self._measured_before = math.inf
 
     @property
     def rate(self) -> float | None:
         """Requests a second; None where there is no limit."""
-        if self._top is None:
-            return None
-        recovery = max(_RECOVERY_SECONDS, _RECOVERY_REQUESTS / self._top)
-        return self._top * (1 + (1 - _LOWERED_SHARE) * (self._climbed / recovery - 1) ** 3)
+        return None if self._curve is None else self._curve.value
 
     def sent(self, now: float, due: float) -> float:
         """Note that a request is sent that was `due` before or now, and return when the next one is."""
-        if self._began is None:
+        if self._began == -math.inf:
             self._began = now
-        rate = self.rate
-        if rate is None:
+        if self._curve is None:
             return now
-        gap = 1 / rate
-        if now - due < gap and due != self._hold_until:  # It is the pace that it waited for.
-            self._climbed += gap
-            if self._is_guess and self._top is not None:
-                self._top *= _GUESS_GROWTH
-        return max(now, due) + gap
+        gap = 1 / self._curve.value
+        if now - due < gap:  # It is the pace that it waited for.
+            if self._is_guess:
+                self._curve.top *= min(_GUESS_GROWTH, 2.0**gap)
+            else:
+                self._curve.climb(gap, _RECOVERY_REQUESTS / self._curve.top)
+        return max(due, now - min(gap, _LATE_SECONDS)) + gap
 
     def refused(self, now: float, admitted: int, stated: float | None) -> float:
         """Lower the pace after `admitted` requests and one refused; return the seconds until the next one."""
-        rate = self.rate
         if admitted:
             self._holds = 0
             if self._hold_until > -math.inf:
                 self._began = self._hold_until
-            self._admitted = admitted
+            self._admitted, self._ended = admitted, now
+            self._measured_before = self._measured
         hold = min(_FIRST_HOLD_SECONDS * 2.0**self._holds, _LONGEST_HOLD_SECONDS)
         if stated is not None:
             hold = max(stated, hold if self._holds else 0.0)
         self._holds += 1
         self._hold_until = now + hold
-        if self._began is not None and self._admitted:
-            measured = self._admitted / max(self._hold_until - self._began, 1e-3)
-            if rate is None:
-                self._top, self._is_guess = measured, self._admitted < _TELLING_REQUESTS
-            elif self._admitted >= _TELLING_REQUESTS or not admitted:
-                self._top = min(rate, measured * _MEASURED_MARGIN)
-                self._is_guess = not admitted
-            else:
-                self._top, self._is_guess = rate, False
-        self._climbed = 0.0
+        self._lower(admitted)
         return hold
+
+    def _lower(self, admitted: int) -> None:
+        if not self._admitted:
+            return  # It has never admitted anything, so nothing is known.
+        rate, cut = self.rate, _LEAST_CUT
+        sending, held = self._ended - self._began, self._hold_until - self._ended
+        measured = self._admitted / max(sending + held, 1e-3)
+        if rate is None or self._curve is None:
+            top, self._is_guess = measured, self._admitted < _TELLING_REQUESTS
+        elif not admitted and self._is_guess:
+            top = min(rate, measured)
+        elif held > sending and self._admitted >= _TELLING_REQUESTS:
+            top = min(rate, measured * _MEASURED_MARGIN)
+            self._is_guess = not admitted and measured < self._measured_before / 2
+            self._measured = measured
+        else:
+            top = rate
+            if self._curve.climbed < 0.5 and not self._is_guess:
+                cut = min(2 * self._curve.cut, _MOST_CUT)
+            self._is_guess = False
+        self._curve = _Curve(top, cut=cut)
