@@ -6,17 +6,16 @@ import asyncio
 import json
 import os
 import queue
-import signal
 import stat
-import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from moa_tui.chat.conversations import Conversations
 from moa_tui.chat.full_synthesis import late_answers, offer_words
 from moa_tui.chat.ledger import CapWarnings, cap_words
 from moa_tui.chat.prompt_text import PromptText
 from moa_tui.cli.progress import LinesProgress, NoProgress, TableProgress
+from moa_tui.cli.signals import StopOnSignal
 from moa_tui.conversation import Turn, history
 from moa_tui.engine.events import CallEnded, Delta, Restated, RunChanged, RunEnded
 from moa_tui.engine.left_out import left_out
@@ -26,8 +25,6 @@ from moa_tui.text.safe import one_line, safe_text
 from moa_tui.text.wording import left_out_line, left_out_source, left_out_text, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from moa_tui.chat.answer_check import AnswerCheck
     from moa_tui.chat.chat import Chat
     from moa_tui.chat.run_handle import RunHandle
@@ -86,7 +83,7 @@ def answer(request: Request, session: ChatSession, out: TextIO, err: TextIO) -> 
     _warn_of_budgets(session.chat, err, warnings)
     session.send(PromptText(request.prompt), None if request.check is None else request.check.amend)
     run = session.require_run()
-    with _Signals(session.stop) as signals:
+    with StopOnSignal(session.stop) as signals:
         try:
             turn = _follow(request, run, out, err)
         except OSError as error:
@@ -162,37 +159,6 @@ def _next_event(run: RunHandle) -> Event | Literal["nothing"] | None:
         return run.events.get(timeout=_TICK_SECONDS)
     except queue.Empty:
         return "nothing"
-
-
-class _Signals:
-    """While open, turns the signals that end a program into a clean stop; a second one ends it at once.
-
-    A signal sets a flag instead of raising KeyboardInterrupt, which could come while an event is being
-    written and lose that event.
-    """
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self.received: int | None = None
-        """The number of the signal that came."""
-        self._stop = stop
-        self._previous_handlers: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
-                number = getattr(signal, name)
-                self._previous_handlers[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._previous_handlers.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: object) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = number
-        self._stop()
 
 
 class _Writer:

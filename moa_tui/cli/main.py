@@ -12,6 +12,7 @@ import click
 
 from moa_tui import __version__
 from moa_tui.cli.ask import ask
+from moa_tui.cli.batch import batch
 from moa_tui.cli.chat import ChatOptions, chat, open_chat
 from moa_tui.cli.completion import completion
 from moa_tui.cli.config import config
@@ -54,5 +55,5 @@ def main(ctx: click.Context, /, **options: Any) -> None:
         open_chat(ChatOptions(**options))
 
 
-for _command in (ask, chat, sessions, stats, recipes, doctor, config, guide, completion, schema):
+for _command in (ask, batch, chat, sessions, stats, recipes, doctor, config, guide, completion, schema):
     main.add_command(_command)

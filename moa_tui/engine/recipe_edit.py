@@ -19,7 +19,7 @@ from moa_tui.engine.values import CallId
 from moa_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from moa_tui.engine.agent import Effort
 
@@ -349,6 +349,25 @@ def with_effort(recipe: Recipe, effort: Effort | None) -> Recipe:
     def changed(agent: Agent) -> Agent:
         return without_effort(agent).model_copy(update={"reasoning_effort": effort})
 
+    defaults = without_effort(recipe.defaults)
+    return _with_agents(recipe, defaults, changed, f"recipe {recipe.name} cannot have that effort")
+
+
+def with_temperature(recipe: Recipe, temperature: float) -> Recipe:
+    """The recipe with this temperature for every agent."""
+
+    def changed(agent: Agent) -> Agent:
+        return agent.model_copy(update={"temperature": temperature})
+
+    return _with_agents(
+        recipe, recipe.defaults, changed, f"recipe {recipe.name} cannot have that temperature"
+    )
+
+
+def _with_agents(
+    recipe: Recipe, defaults: Sampling, changed: Callable[[Agent], Agent], refusal: str
+) -> Recipe:
+    """The recipe with these defaults, and every agent changed."""
     layers = [
         layer.model_copy(
             update={
@@ -359,9 +378,8 @@ def with_effort(recipe: Recipe, effort: Effort | None) -> Recipe:
     ]
     changes = {
         "agents": {name: changed(agent) for name, agent in recipe.agents.items()},
-        "defaults": without_effort(recipe.defaults),
+        "defaults": defaults,
     }
-    refusal = f"recipe {recipe.name} cannot have that effort"
     return _with_layers(recipe.model_copy(update=changes), layers, refusal)
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from moa_tui.engine.values import Failure, OutcomeStatus, Usage
+    from moa_tui.engine.values import Failure, OutcomeStatus, Reply, Status, Usage
 
 # The ends of a run, besides a whole answer, that another try would only repeat.
 _LASTING_KINDS = ("length", "loop", "too_long", "filtered")
+# The ends of calls that say nothing of the model: they were not asked, or were stopped by hand.
+_NOT_ASKED = ("stopped", "interrupted", "rested", "budget", "max_cost")
+
+
+def was_answered(reply: Reply) -> bool:
+    """True where a call ended by itself, in whatever way; False where it was not made, or stopped by hand."""
+    return reply.error is None or reply.error.kind not in _NOT_ASKED
+
+
+def is_settled(status: Status, error: Failure | None) -> bool:
+    """True where a call or run has a whole answer, or one that would be cut off again."""
+    return status == "done" or (status == "partial" and error is not None and error.kind in _LASTING_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class BulkPrompt:
     id: str
     turns: tuple[str, ...]
     temperature: float | None = None
-    row: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    row: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,9 +71,7 @@ class RunResult:
     @property
     def is_final(self) -> bool:
         """True where asking again would not help: there is an answer, or one that would be cut again."""
-        if self.status == "done":
-            return True
-        return self.status == "partial" and self.error is not None and self.error.kind in _LASTING_KINDS
+        return is_settled(self.status, self.error)
 
 
 @dataclass(frozen=True, slots=True)

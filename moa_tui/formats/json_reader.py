@@ -147,6 +147,17 @@ def metrics_from(document: object, where: str = "the metrics") -> Metrics:
     )
 
 
+def reply_from(document: object, where: str) -> tuple[CallId, Reply]:
+    """A call with how it ended, of a document that is at `where`. Raises FileError."""
+    table = _Table(document, where)
+    return _call_id(table), _reply(table)
+
+
+def failure_from(document: object, where: str) -> Failure | None:
+    """Why a call or a run failed; None where there is no failure. Raises FileError."""
+    return None if document is None else _failure_from(_Table(document, where))
+
+
 def _reply(table: _Table) -> Reply:
     return Reply(
         table.text("agent"),

@@ -122,7 +122,9 @@ def _outcome(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
             {
                 "task": recipe.task(number),
                 "calls": [
-                    _call(call, reply) for call, reply in outcome.replies.items() if call.layer == number
+                    reply_document(call, reply)
+                    for call, reply in outcome.replies.items()
+                    if call.layer == number
                 ],
             }
             for number in sorted(reached)
@@ -181,9 +183,9 @@ def event_document(
             # What was sent is told as the step starts.
             return {"event": "step_ended", **_place(call), **_step(step, step.messages)}
         case CallEnded(call, reply):
-            return {"event": "call_ended", **_call(call, reply)}
+            return {"event": "call_ended", **reply_document(call, reply)}
         case ReplyChanged(call, reply):
-            return {"event": "reply_changed", **_call(call, reply)}
+            return {"event": "reply_changed", **reply_document(call, reply)}
         case RunChanged(changed, at):
             return {"event": "run_changed", "recipe": recipe_document(changed), "at": at}
         case RunEnded(outcome):
@@ -191,7 +193,8 @@ def event_document(
             return {"event": "run_ended", **document}
 
 
-def _call(call: CallId, reply: Reply) -> dict[str, Any]:
+def reply_document(call: CallId, reply: Reply) -> dict[str, Any]:
+    """A call with how it ended, in seconds since its run's start; `json_reader.reply_from` reads it."""
     return {
         **_place(call),
         "agent": reply.agent,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from moa_tui.settings import leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 APP = "moa-tui"
 
@@ -87,9 +91,10 @@ def make_private_dir(path: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def write_private(path: Path, text: str, *, replace: bool = True) -> None:
+def write_private(path: Path, text: str | Iterable[str], *, replace: bool = True) -> None:
     """Write `text` to a file that only its owner can read, whole or not at all, whatever ends the program.
 
+    A long text may come in pieces, which are taken one after another.
     The text is written beside the file, under a hidden name of its own, and gets the file's name once all of
     it is on the disk. A symlink is followed where `replace` is true. A missing directory is made with mode
     0700; the file has mode 0600 from its first byte. Raises OSError, FileExistsError where `replace` is False
@@ -106,7 +111,7 @@ def write_private(path: Path, text: str, *, replace: bool = True) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         if replace:

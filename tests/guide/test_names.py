@@ -277,7 +277,7 @@ def test_every_state_is_in_the_table() -> None:
 
 
 def test_the_exit_codes_are_all_told() -> None:
-    source = (PACKAGE / "cli" / "headless.py").read_text(encoding="utf-8")
+    source = (PACKAGE / "cli" / "signals.py").read_text(encoding="utf-8")
     signals = set(re.findall(r'"(SIG[A-Z]+)"', source))
     assert signals == {"SIGINT", "SIGTERM", "SIGHUP"}
     existing = {headless.ANSWERED, headless.FAILED, 2, 128 + 2, 128 + 15, 128 + 1}

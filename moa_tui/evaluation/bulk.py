@@ -1,0 +1,390 @@
+"""A bulk run: recipes on many prompts at once, each run kept in a folder, on the engine's one loop.
+
+The engine makes the runs as it makes those of a chat. What is here decides which run begins next, gives each
+the replies that the folder has of it already, and keeps what comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from moa_tui.engine import run
+from moa_tui.engine.control import RunControl
+from moa_tui.engine.events import CallEnded, StepEnded
+from moa_tui.engine.recipe_edit import with_temperature, without_stairs
+from moa_tui.engine.values import Failure, Usage, paid
+from moa_tui.errors import MoaTuiError
+from moa_tui.evaluation.pacing import BulkEndpoints
+from moa_tui.evaluation.phases import Phase, is_whole, phases_of, with_placeholders
+from moa_tui.evaluation.spending import BulkSpending
+from moa_tui.evaluation.values import RunKey, RunResult, is_settled, was_answered
+from moa_tui.settings.fault_log import CallFaults, record_bug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from moa_tui.chat.backend import Backend
+    from moa_tui.engine.events import Event
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.values import CallId, Message, Outcome, Reply
+    from moa_tui.evaluation.pacing import RunPlaces
+    from moa_tui.evaluation.spending import RunSpending
+    from moa_tui.evaluation.values import BulkPrompt
+
+MOST_CALLS = 256
+"""The most calls at once to one server where nobody says how many; a server is given so many by and by."""
+
+Schedule = Literal["prompt", "model"]
+
+_NOTHING: Mapping[CallId, Reply] = MappingProxyType({})
+
+
+class RunLog(Protocol):
+    """Where finished calls and runs are kept: `folder.RunFolder`."""
+
+    def calls(self, key: RunKey) -> dict[CallId, Reply]:
+        """The calls that are kept of a run."""
+
+    def result(self, key: RunKey) -> RunResult | None:
+        """How a run ended; None where it has not."""
+
+    def keep_call(self, key: RunKey, call: CallId, reply: Reply, at: float) -> None:
+        """Keep a call that ended at `at`, in Unix seconds. Raises FileError."""
+
+    def keep_result(self, key: RunKey, result: RunResult) -> None:
+        """Keep how a run ended. Raises FileError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One prompt to answer with one recipe. `reused` are replies for its first turn from elsewhere."""
+
+    recipe: Recipe
+    prompt: BulkPrompt
+    reused: Mapping[CallId, Reply] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOptions:
+    """How a bulk run is to go.
+
+    `concurrency` is the most calls at once, None for as many as the servers take. `max_cost` is in US
+    dollars, of which `paid_before` are spent.
+    """
+
+    concurrency: int | None = None
+    schedule: Schedule = "prompt"
+    max_cost: float | None = None
+    paid_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BulkProgress:
+    """How far a bulk run has come. Costs are in US dollars, unknown prices left out; times are in seconds.
+
+    `jobs` have all turns answered or have failed for good; `failures` counts by kind why. `reused_jobs` were
+    there before. `phase` says which model is being asked, where one is at a time.
+    """
+
+    total: int
+    jobs: int = 0
+    reused_jobs: int = 0
+    calls: int = 0
+    open_runs: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    phase: str = ""
+    stopped_by: str | None = None
+    """Why no further prompt is begun, in words; None where one is."""
+
+
+class BulkRun:
+    """Answers prompts with recipes. Threads: `start`, `stop` and `progress` are for whoever made it."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        log: RunLog,
+        jobs: Callable[[], Iterable[Job]],
+        total: int,
+        options: BulkOptions,
+    ) -> None:
+        """`jobs` gives all jobs from the first on, whenever it is called; `total` is their number."""
+        self._backend = backend
+        self._log = log
+        self._jobs = jobs
+        self._total = total
+        self._options = options
+        self.endpoints = BulkEndpoints(options.concurrency or MOST_CALLS)
+        self._spending = BulkSpending(backend.ledger, options.max_cost, options.paid_before)
+        self._lock = threading.Lock()
+        self._controls: dict[RunControl, None] = {}
+        self._failures: Counter[str] = Counter()
+        self._done_jobs = self._reused_jobs = self._ended_calls = 0
+        self._phase: str = ""
+        self._stopped_by: str | None = None
+        self._fault: BaseException | None = None
+        self._postponed: deque[Job] = deque()
+        self._failed_calls: dict[RunKey, dict[CallId, Reply]] = {}
+        """The calls that failed since the program began, which another phase must not ask again."""
+        self._settled: set[RunKey] = set()
+        """The runs that failed since the program began; those of an earlier start are tried again."""
+        self._counted: set[tuple[str, str]] = set()
+        self._began = time.monotonic()
+
+    # On the thread of whoever made it
+
+    def start(self) -> Future[None]:
+        """Begin. The future raises MissingKeyError, UntrustedServerError or UsageError before any call, and
+        FileError where the folder cannot be written any more; what was kept before stays."""
+        return self._backend.engine.submit(self._run())
+
+    def stop(self, why: str) -> None:
+        """Begin no further prompt, and stop the open calls; those that have ended are kept."""
+        with self._lock:
+            self._stopped_by = self._stopped_by or why
+            controls = list(self._controls)
+        for control in controls:
+            control.stop()
+
+    def progress(self) -> BulkProgress:
+        """How far it has come."""
+        with self._lock:
+            return BulkProgress(
+                self._total,
+                self._done_jobs,
+                self._reused_jobs,
+                self._ended_calls,
+                len(self._controls),
+                self._spending.paid,
+                time.monotonic() - self._began,
+                dict(self._failures),
+                self._phase,
+                self._stopped_by,
+            )
+
+    # On the engine's thread
+
+    async def _run(self) -> None:
+        recipes = {job.recipe.name: job.recipe for job in self._first_jobs()}
+        for recipe in recipes.values():
+            await self._backend.gateway.prepare(recipe)
+        if self._options.schedule == "model":
+            turns = max((len(job.prompt.turns) for job in self._jobs()), default=0)
+            for phase in phases_of(recipes.values(), turns):
+                with self._lock:
+                    self._phase = f"turn {phase.turn}, layer {phase.layer}: {phase.model}"
+                await self._work(self._jobs(), phase)
+        await self._work(self._jobs(), None)
+        while self._postponed and self._stopped_by is None:
+            # With no other call open, nothing is held for one: what does not fit now never will.
+            await self._work([self._postponed.popleft()], None, is_alone=True)
+        if self._fault is not None:
+            raise self._fault
+
+    def _first_jobs(self) -> Iterable[Job]:
+        """A job of each recipe."""
+        seen: dict[str, Job] = {}
+        for job in self._jobs():
+            seen.setdefault(job.recipe.name, job)
+        return seen.values()
+
+    async def _work(self, jobs: Iterable[Job], phase: Phase | None, *, is_alone: bool = False) -> None:
+        """Answer these jobs, as many at once as there are places for calls."""
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                await self.endpoints.room()
+                if self._stopped_by is not None or (self._postponed and not is_alone and phase is None):
+                    if self._stopped_by is not None:
+                        return
+                    self._postponed.append(job)
+                    continue
+                places = self.endpoints.begin()
+                group.create_task(self._answer(job, places, phase, is_alone=is_alone))
+
+    async def _answer(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
+        """Answer all turns of a prompt, or as much of them as the phase asks for."""
+        try:
+            with places:
+                await self._turns(job, places, phase, is_alone=is_alone)
+        except Exception as error:
+            if not isinstance(error, MoaTuiError):
+                record_bug(error)
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._fault = self._fault or error
+        self.stop(str(error))
+
+    async def _turns(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
+        recipe = job.recipe
+        if phase is not None:
+            recipe = without_stairs(recipe)
+        if job.prompt.temperature is not None:
+            recipe = with_temperature(recipe, job.prompt.temperature)
+        history: list[Message] = []
+        was_there = True
+        last: RunResult | None = None
+        for turn, prompt in enumerate(job.prompt.turns, 1):
+            key = RunKey(job.recipe.name, job.prompt.id, turn)
+            history.append({"role": "user", "content": prompt})
+            result: RunResult | Failure | None
+            result = kept = self._log.result(key)
+            if kept is None or not (kept.is_final or key in self._settled):
+                if phase is not None and phase.turn < turn:
+                    return
+                was_there = False
+                reused = job.reused if turn == 1 else _NOTHING
+                its_phase = phase if phase is not None and phase.turn == turn else None
+                if kept is not None:
+                    # Another try: what was cut off is asked again, too.
+                    reused = {**reused, **_whole(self._log.calls(key))}
+                else:
+                    reused = {**reused, **_answered(self._log.calls(key))}
+                result = await self._result(key, recipe, history, reused, its_phase, places)
+            if isinstance(result, Failure):
+                self._postpone(job, result.message, is_alone=is_alone)
+                return
+            if result is None:
+                return
+            last = result
+            if not result.answer.strip():
+                break
+            history.append({"role": "assistant", "content": result.answer})
+        self._count(job, last, was_there=was_there)
+
+    def _postpone(self, job: Job, why: str, *, is_alone: bool) -> None:
+        if is_alone:
+            self.stop(why)
+        else:
+            self._postponed.append(job)
+
+    def _count(self, job: Job, result: RunResult | None, *, was_there: bool) -> None:
+        with self._lock:
+            if (key := (job.recipe.name, job.prompt.id)) in self._counted:
+                return
+            self._counted.add(key)
+            self._done_jobs += 1
+            self._reused_jobs += was_there
+            if result is not None and result.status != "done":
+                self._failures[result.error.kind if result.error is not None else result.status] += 1
+
+    async def _result(
+        self,
+        key: RunKey,
+        recipe: Recipe,
+        history: Sequence[Message],
+        reused: Mapping[CallId, Reply],
+        phase: Phase | None,
+        places: RunPlaces,
+    ) -> RunResult | Failure | None:
+        """Make a run and keep how it ended; None where it was stopped, or is not over with this phase.
+
+        Where a budget kept a call from being made, that failure, and nothing is kept of how the run ended.
+        """
+        known: Mapping[CallId, Reply] = {**reused, **self._failed_calls.get(key, {})}
+        if phase is not None:
+            if all(call in known for call in phase.calls(recipe)):
+                return None
+            known = with_placeholders(recipe, phase, known)
+        outcome = await self._outcome(key, recipe, history, known, places)
+        if self._fault is not None:
+            return None
+        if (refusal := _refusal(outcome)) is not None:
+            return refusal
+        if outcome.status == "stopped" or not is_whole(outcome):
+            return None
+        result = _result_of(outcome, time.time())
+        self._log.keep_result(key, result)
+        if not result.is_final:
+            self._settled.add(key)
+        return result
+
+    async def _outcome(
+        self,
+        key: RunKey,
+        recipe: Recipe,
+        history: Sequence[Message],
+        reused: Mapping[CallId, Reply],
+        places: RunPlaces,
+    ) -> Outcome:
+        """Make a run, and keep each of its calls as it ends."""
+        gateway, spending, control = self._backend.gateway, self._spending.of_run(), RunControl()
+        faults = CallFaults(gateway.stream)
+
+        def take(event: Event) -> None:
+            faults.record(event)
+            self._take(key, spending, event)
+
+        context = run.RunContext(
+            facts=gateway.facts,
+            health=self._backend.health,
+            endpoints=places,
+            budgets=spending if self._spending.is_limited else None,
+        )
+        with self._lock:
+            self._controls[control] = None
+        try:
+            return await run.run(
+                recipe, history, faults.stream, take, reused=reused, control=control, context=context
+            )
+        finally:
+            spending.release()
+            with self._lock:
+                del self._controls[control]
+
+    def _take(self, key: RunKey, spending: RunSpending, event: Event) -> None:
+        """Keep what an event says."""
+        match event:
+            case StepEnded(call, step):
+                spending.book_step(call, step)
+            case CallEnded(call, reply) if not reply.reused:
+                spending.book(call, reply)
+                with self._lock:
+                    self._ended_calls += was_answered(reply)
+                if reply.status == "failed" and was_answered(reply):
+                    self._failed_calls.setdefault(key, {})[call] = reply
+                if self._fault is None:
+                    try:
+                        self._log.keep_call(key, call, reply, time.time())
+                    except MoaTuiError as error:
+                        self._fail(error)
+
+
+def _answered(calls: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
+    """The calls of a run that was cut short which need not be asked again."""
+    return {call: reply for call, reply in calls.items() if reply.status != "failed"}
+
+
+def _whole(calls: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
+    """The calls of a run that failed which would end no better if they were asked again."""
+    return {call: reply for call, reply in calls.items() if is_settled(reply.status, reply.error)}
+
+
+def _refusal(outcome: Outcome) -> Failure | None:
+    """The failure of a run, or of a call of it, for which no budget was left."""
+    errors = (outcome.error, *(reply.error for reply in outcome.replies.values()))
+    return next((error for error in errors if error is not None and error.kind == "budget"), None)
+
+
+def _result_of(outcome: Outcome, ended: float) -> RunResult:
+    """How a run ended, with what all of its calls cost, whenever they were paid."""
+    together = paid(replace(reply, reused=False) for reply in outcome.replies.values())
+    return RunResult(
+        outcome.status,
+        outcome.answer,
+        outcome.error,
+        together.usage if outcome.replies else Usage(),
+        together.cost,
+        outcome.metrics.critical_path_seconds,
+        len(outcome.replies),
+        ended,
+    )

@@ -1,0 +1,225 @@
+"""A run folder: what was asked, every call that has ended, and how each run ended.
+
+    manifest.json   what it was begun with (`manifest.Manifest`)
+    input.*         the input, as it was then
+    calls.jsonl     a line a finished call, each with the reply as `formats.json_writer` writes it
+    results.jsonl   a line a finished run; of several lines of one run the last counts
+    outputs/        the answers in the input's format, a file a recipe
+    summary.json    the figures
+
+All is for the owner alone. The two logs only grow, so that a program that is killed loses no finished call.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import filelock
+
+from moa_tui.engine.values import Usage
+from moa_tui.errors import FileError, UsageError
+from moa_tui.evaluation.append_log import AppendLog
+from moa_tui.evaluation.manifest import Manifest, manifest_from
+from moa_tui.evaluation.values import RunKey, RunResult, was_answered
+from moa_tui.formats.json_reader import failure_from, reply_from
+from moa_tui.formats.json_writer import failure_document, reply_document
+from moa_tui.settings.paths import disk_words, make_private_dir, write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from moa_tui.engine.values import CallId, Reply
+
+_MANIFEST, _CALLS, _RESULTS = "manifest.json", "calls.jsonl", "results.jsonl"
+
+
+class RunFolder:
+    """A run folder, with an index of its logs in memory. Not for several threads at once."""
+
+    def __init__(self, path: Path, manifest: Manifest, *, writable: bool) -> None:
+        """Use `begin` or `read`."""
+        self.path = path
+        self.manifest = manifest
+        self._lock: filelock.FileLock | None = None
+        self._call_log = AppendLog(path / _CALLS, writable=writable)
+        self._result_log = AppendLog(path / _RESULTS, writable=writable)
+        self._calls: dict[RunKey, list[int]] = {}
+        """Where the lines of each run's calls begin."""
+        self._results: dict[RunKey, int] = {}
+        """Where the last line of each run begins."""
+        for place, entry in self._call_log.entries():
+            self._calls.setdefault(_key_of(entry), []).append(place)
+        for place, entry in self._result_log.entries():
+            self._results[_key_of(entry)] = place
+
+    @classmethod
+    def begin(cls, path: Path, manifest: Manifest, input_file: Path) -> Self:
+        """The folder, to go on where it was left; a new one where there is none.
+
+        `input_file` is copied into a new one. Raises UsageError where another program is at work in it or
+        where it was begun with another input or other recipes, and FileError where it cannot be written.
+        """
+        try:
+            if path.exists() and not (path / _MANIFEST).exists() and any(path.iterdir()):
+                raise UsageError(
+                    f"{path} is not empty, and no run folder: name a new folder with -o, or an empty one"
+                )
+            make_private_dir(path)
+            lock = _locked(path)
+            try:
+                if (path / _MANIFEST).exists():
+                    _refuse_others(path, read_manifest(path), manifest)
+                    # Recipes of a file count as imported; those given now say the same, and may run.
+                    manifest = replace(read_manifest(path), recipes=manifest.recipes)
+                else:
+                    copy = path / f"input{input_file.suffix.lower() or '.jsonl'}"
+                    shutil.copyfile(input_file, copy)
+                    copy.chmod(0o600)
+                    text = json.dumps(manifest.document(), ensure_ascii=False, indent=1)
+                    write_private(path / _MANIFEST, text + "\n")
+                folder = cls(path, manifest, writable=True)
+            except BaseException:
+                lock.release()
+                raise
+        except OSError as error:
+            raise FileError(f"{path} cannot be written: {disk_words(error)}; name another with -o") from error
+        folder._lock = lock
+        return folder
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The folder as it is, to read. Raises FileError."""
+        return cls(path, read_manifest(path), writable=False)
+
+    @property
+    def input_file(self) -> Path:
+        """The input as it was when the folder was begun. Raises FileError where it is gone."""
+        for file in sorted(self.path.glob("input.*")):
+            return file
+        raise FileError(f"{self.path}: the input is gone (input.json, input.jsonl or input.csv)")
+
+    def calls(self, key: RunKey) -> dict[CallId, Reply]:
+        """The calls of a run that were answered, or failed when they were asked. Raises FileError."""
+        calls = {}
+        for place in self._calls.get(key, ()):
+            call, reply = reply_from(self._call_log.entry(place), f"{self.path / _CALLS} at byte {place}")
+            calls[call] = reply
+        return dict(sorted(calls.items()))
+
+    def result(self, key: RunKey) -> RunResult | None:
+        """How a run ended; None where it has not. Raises FileError."""
+        place = self._results.get(key)
+        return None if place is None else _result_from(self._result_log.entry(place), self.path / _RESULTS)
+
+    def keep_call(self, key: RunKey, call: CallId, reply: Reply, at: float) -> None:
+        """Keep a call that ended at `at`, in Unix seconds; one that was never asked is left out.
+
+        Raises FileError where it cannot be written.
+        """
+        if reply.reused or not was_answered(reply):
+            return
+        entry = {**_key_document(key), **reply_document(call, reply), "at": at}
+        self._calls.setdefault(key, []).append(self._call_log.append(entry))
+
+    def keep_result(self, key: RunKey, result: RunResult) -> None:
+        """Keep how a run ended. Raises FileError where it cannot be written."""
+        document = {
+            **_key_document(key),
+            "status": result.status,
+            "answer": result.answer,
+            "error": failure_document(result.error),
+            "usage": asdict(result.usage),
+            "cost": result.cost,
+            "seconds": result.seconds,
+            "calls": result.calls,
+            "ended": result.ended,
+        }
+        self._results[key] = self._result_log.append(document)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the folder, in the place of one of that name. Raises FileError."""
+        try:
+            write_private(self.path / name, text)
+        except OSError as error:
+            raise FileError(f"{self.path / name} cannot be written: {disk_words(error)}") from error
+
+    def close(self) -> None:
+        """Close the files, and let another program have the folder."""
+        for log in (self._call_log, self._result_log):
+            if self._lock is not None:
+                log.sync()
+            log.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What the folder was begun with. Raises FileError."""
+    try:
+        document = json.loads((path / _MANIFEST).read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise FileError(f"{path} is no run folder: it has no {_MANIFEST}") from error
+    except OSError as error:
+        raise FileError(f"{path / _MANIFEST} cannot be read: {disk_words(error)}") from error
+    except ValueError as error:
+        raise FileError(f"{path / _MANIFEST} cannot be read: {error}") from error
+    try:
+        return manifest_from(document)
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error
+
+
+def is_run_folder(path: Path) -> bool:
+    """True where `path` looks like a run folder."""
+    return (path / _MANIFEST).is_file() and (path / _CALLS).is_file()
+
+
+def _locked(path: Path) -> filelock.FileLock:
+    lock = filelock.FileLock(path / ".lock", timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise UsageError(f"another moa-tui is at work in {path}: wait for it, or stop it") from error
+    return lock
+
+
+def _refuse_others(path: Path, before: Manifest, now: Manifest) -> None:
+    if differences := before.differences(now):
+        lines = "\n".join(f"  {line}" for line in differences)
+        raise UsageError(
+            f"{path} was begun with something else, and answers of both must not be mixed:\n{lines}\n"
+            "Give the same input and recipes to go on with it, or another folder with -o."
+        )
+
+
+def _key_document(key: RunKey) -> dict[str, Any]:
+    return {"recipe": key.recipe, "prompt": key.prompt, "turn": key.turn}
+
+
+def _key_of(entry: dict[str, Any]) -> RunKey:
+    return RunKey(str(entry.get("recipe")), str(entry.get("prompt")), int(entry.get("turn", 1)))
+
+
+def _result_from(entry: dict[str, Any], where: Path) -> RunResult:
+    try:
+        return RunResult(
+            entry["status"],
+            str(entry["answer"]),
+            failure_from(entry["error"], str(where)),
+            Usage(**entry["usage"]),
+            entry["cost"],
+            float(entry["seconds"]),
+            int(entry["calls"]),
+            float(entry["ended"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{where}: a line cannot be read: {type(error).__name__} {error}") from error
