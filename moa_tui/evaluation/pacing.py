@@ -36,12 +36,14 @@ _LEAST_CUT, _MOST_CUT = 0.1, 0.4
 _RECOVERY_SECONDS, _RECOVERY_REQUESTS = 20.0, 50.0
 # So many admitted requests tell a rate; fewer may be what a bucket held.
 _TELLING_REQUESTS = 10
+# An endpoint that refuses for longer than this, and than it has admitted before, has a long window.
+_LONG_HOLD_SECONDS = 5.0
 # What a rate grows by with each request while it is only a guess.
 _GUESS_GROWTH = 1.1
 # How far above the measured rate a pace may return.
 _MEASURED_MARGIN = 1.1
 # So many refusals in a row with equally many calls open, behind a first one, tell how many may be.
-_TELLING_REFUSALS = 2
+_TELLING_REFUSALS = 3
 # A request that is late by no more than this does not make the next one late, too.
 _LATE_SECONDS = 0.01
 
@@ -442,10 +444,12 @@ class _Pace:
             top, self._is_guess = measured, self._admitted < _TELLING_REQUESTS
         elif not admitted and self._is_guess:
             top = min(rate, measured)
-        elif held > sending and self._admitted >= _TELLING_REQUESTS:
+        elif held > max(sending, _LONG_HOLD_SECONDS) and self._admitted >= _TELLING_REQUESTS:
             top = min(rate, measured * _MEASURED_MARGIN)
             self._is_guess = not admitted and measured < self._measured_before / 2
             self._measured = measured
+        elif not admitted:
+            return  # The wait is what was too short.
         else:
             top = rate
             if self._curve.climbed < 0.5 and not self._is_guess:
