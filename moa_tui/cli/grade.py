@@ -350,12 +350,13 @@ def _print_plan(
     names = counted(len(grading.graded.candidates), "candidate")
     against = f" against {grading.baseline.name}" if grading.baseline is not None else ""
     click.echo(safe_row(f"{grading.judge.name} judges {names}{against}: {_words(expected)}"))
-    for recipe in recipes:
-        for place in gateway.destinations(recipe):
-            if not place.is_own_address:
-                click.echo(safe_text(f"to {place.words}"))
-        for variable, models in gateway.missing_keys(recipe.every_agent()).items():
-            click.echo(safe_row(f"{variable} is not set; needed by {', '.join(models)}"))
+    known = list(recipes)
+    places = [place for recipe in known for place in gateway.destinations(recipe)]
+    for words in dict.fromkeys(place.words for place in places if not place.is_own_address):
+        click.echo(safe_text(f"to {words}"))
+    agents = [agent for recipe in known for agent in recipe.every_agent()]
+    for variable, models in gateway.missing_keys(agents).items():
+        click.echo(safe_row(f"{variable} is not set; needed by {', '.join(dict.fromkeys(models))}"))
 
 
 def _words(expected: Expected) -> str:

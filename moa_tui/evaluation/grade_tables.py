@@ -105,6 +105,8 @@ class _Tables:
         candidate = row.standing.candidate
         if self._is_baseline(row):
             return "baseline"
+        if len(row.samples) > 1:
+            return f"{_WHAT[candidate.kind]}, {len(row.samples)} samples"
         recipes = self._figures.grading.graded.recipes
         if candidate.kind == "recipe" and len(recipes[candidate.name].layers) == 1:
             return "model"
