@@ -51,7 +51,7 @@ class Row:
 
 
 class GradeFigures:
-    """The figures of a grading. `votes_unsettled` is by the recipe's name, `judge_cost` in US dollars."""
+    """The figures of a grading. `votes_unsettled` is by the recipe's name, `judge_cost` in dollars."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class GradeFigures:
         candidates: Sequence[Candidate],
         scores: Iterable[Score],
         votes_unsettled: Mapping[str, int],
-        judge_cost: float,
+        judge_cost: float | None,
     ) -> None:
         self.grading = grading
         self.votes_unsettled = votes_unsettled

@@ -9,7 +9,7 @@ from moa_tui.evaluation.grade_figures import MOST_MEASURED
 from moa_tui.evaluation.judging.scores import SCALES
 from moa_tui.evaluation.report import Column, Plot, Point, Table
 from moa_tui.evaluation.worth import PER_ANSWERS, points_in
-from moa_tui.text.wording import counted
+from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,4 +287,5 @@ class _Tables:
             same, first = record.consistent / record.compared, record.first / record.compared
             rows.append(("same verdict in both orders", f"{same:.1%} of {record.compared:,}"))
             rows.append(("for whoever stood first", f"{first:.1%}"))
+        rows.append(("price of judging", money(self._figures.judge_cost)))
         return Table("The judge", ("", "what"), tuple(rows))

@@ -292,6 +292,9 @@ def choose_baseline(graded: Graded, named: str | None, file: Path | None) -> Can
     """
     if file is not None:
         baseline = outputs_candidate(file, graded.prompts)
+        if graded.candidate(baseline.name) is not None:
+            # Such as the answers of the same recipe before a change.
+            baseline = replace(baseline, name=f"{baseline.name} ({file.name})")
     elif named is not None:
         found = graded.candidate(named)
         if found is None and graded.reference is not None and graded.reference.name == named:

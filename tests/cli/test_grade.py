@@ -405,6 +405,19 @@ def test_files_of_outputs_are_compared_beside_each_other(shell: Shell, models: M
     assert (shell.folder / "strong-grades").is_dir()
 
 
+def test_a_recipe_is_compared_with_its_own_answers_of_before(shell: Shell, models: Models) -> None:
+    path = shell.folder / "before.jsonl"
+    rows = [
+        {"moa_id": str(at), "prompt": f"question {at}", "moa_answer": f"To {at}: {FAIR}", "moa_model": "test"}
+        for at in range(1, 5)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = graded(shell, str(batch(shell)), "--no-members", "--baseline", str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert report_of(done)["baseline"] == "test (before.jsonl)"
+    assert rates(report_of(done)) == {"test": 1}
+
+
 def test_alpaca_evals_own_outputs_are_the_baseline(shell: Shell, models: Models) -> None:
     rows = [
         {"instruction": f"question {place}", "output": f"To {place}: {FAIR}", "generator": "gpt4"}
