@@ -182,7 +182,10 @@ def _judge_of(name: str, catalog: Any) -> Recipe:
             return model_judge(name)
         except ValueError as error:
             raise UsageError(f"{name!r} cannot name a model: {error}") from error
-    recipe: Recipe = catalog.load(name)
+    try:
+        recipe: Recipe = catalog.load(name)
+    except UsageError as error:
+        raise UsageError(f"{error} A model is named with its provider, as in openai/gpt-5.") from error
     return recipe
 
 
@@ -354,8 +357,10 @@ def _print_plan(
     expected = expected_of(
         judge_jobs(grading, grading.graded.candidates), opened(grading.folder), gateway.facts
     )
-    names = counted(len(grading.graded.candidates), "candidate")
-    against = f" against {grading.baseline.name}" if grading.baseline is not None else ""
+    baseline = grading.baseline
+    judged = [each for each in grading.graded.candidates if baseline is None or each.name != baseline.name]
+    names = counted(len(judged), "candidate")
+    against = f" against {baseline.name}" if baseline is not None else ""
     click.echo(safe_row(f"{grading.judge.name} judges {names}{against}: {_words(expected)}"))
     known = list(recipes)
     places = [place for recipe in known for place in gateway.destinations(recipe)]

@@ -129,7 +129,7 @@ def input_file(shell: Shell, rows: list[dict[str, Any]]) -> Path:
 
 
 def graded(shell: Shell, *arguments: str, judge: str = JUDGE) -> CompletedProcess[str]:
-    return shell("grade", *arguments, "--judge", judge)
+    return shell("grade", "--judge", judge, *arguments)
 
 
 def asked(shell: Shell) -> Counter[str]:
@@ -337,7 +337,7 @@ def test_a_dry_run_says_calls_and_price_and_asks_nobody(shell: Shell, models: Mo
     done = graded(shell, str(folder), "--dry-run")
     assert done.returncode == 0
     assert "vote and ranker among members' answers: 4 calls at most, local" in done.stdout
-    assert "lab/told@key=judge judges 3 candidates against test: 16 calls at most, local" in done.stdout
+    assert "lab/told@key=judge judges 2 candidates against test: 16 calls at most, local" in done.stdout
     assert asked(shell) == {}
     assert not (folder / "grades").exists()
     graded(shell, str(folder))
@@ -369,6 +369,7 @@ def test_a_batch_that_is_not_whole_is_judged_as_far_as_it_is(shell: Shell, model
         (["{here}/nowhere"], "there is no such file or folder"),
         (["{here}"], "is no folder of answers"),
         (["{run}", "--baseline", "nobody"], 'there is no baseline "nobody"'),
+        (["{run}", "--judge", "gpt-5"], "A model is named with its provider"),
         (["{run}", "--out", "report.pdf"], "an .html page or .json"),
         (["{run}", "--form", "ratings", "--baseline", "test"], "--baseline is for --form pairs"),
         (["{run}", "--no-members"], "nothing can be compared with test"),
