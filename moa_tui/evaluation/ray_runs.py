@@ -81,7 +81,8 @@ class Cluster:
 
     def __enter__(self) -> Self:
         # Ray prints which workers were lost to standard output, over whatever stands on the terminal.
-        self._quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        nowhere = self._quiet.enter_context(Path(os.devnull).open("w"))
+        self._quiet.enter_context(contextlib.redirect_stdout(nowhere))
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -106,7 +107,7 @@ class Cluster:
     def next(self, generator: Any) -> list[Item] | None:
         """The next items of a generator; None behind the last, and where it was cancelled.
 
-        Raises _WorkerLostError where its worker is gone, UsageError where the worker cannot answer at all,
+        Raises WorkerLostError where its worker is gone, UsageError where the worker cannot answer at all,
         and whatever the task raised.
         """
         errors = self._ray.exceptions
@@ -117,7 +118,7 @@ class Cluster:
         except errors.RayTaskError:
             raise
         except errors.RayError as error:
-            raise _WorkerLostError(_first_lines(error)) from error
+            raise WorkerLostError(_first_lines(error)) from error
         if isinstance(value, str):
             raise UsageError(value)
         items: list[Item] = pickle.loads(value)  # noqa: S301 - from a worker of the same cluster
@@ -129,7 +130,7 @@ class Cluster:
             self._ray.cancel(generator)
 
 
-class _WorkerLostError(Exception):
+class WorkerLostError(Exception):
     """The worker of a task is gone."""
 
 
@@ -443,7 +444,7 @@ class RayRun:
         """Keep the next items of a task; False where there will be none."""
         try:
             items = self._cluster.next(task.generator)
-        except _WorkerLostError as error:
+        except WorkerLostError as error:
             self._release(task)
             task.losses += 1
             if task.losses >= _MOST_LOSSES:

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs pip install 'moa-tui[ray]'"),
     pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc"),
 ]
-_LONG = 60
+_LONG = 120
 
 
 @pytest.fixture(scope="module")
