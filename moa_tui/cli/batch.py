@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from moa_tui.evaluation.bulk import BulkRun, Job
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.outputs import RecipeFigures
+    from moa_tui.evaluation.ray_runs import RayRun
     from moa_tui.evaluation.shards import Shard
     from moa_tui.gateway.gateway import Gateway
 
@@ -47,6 +49,7 @@ class BatchOptions:
     """In US dollars."""
     skip_bad: bool
     shard: str | None
+    ray: str | None
     dry_run: bool
     trust_recipe: bool
     quiet: bool
@@ -92,6 +95,11 @@ class BatchOptions:
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and say which.")
 @click.option("--shard", metavar="I/N", help="Only the I-th of N shares; `batch merge` joins them.")
+@click.option(
+    "--ray",
+    metavar="auto|HOST:PORT",
+    help="Answer on the machines of a Ray cluster: this machine's, or that one.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
 @click.option(
     "--trust-recipe", is_flag=True, help="Let these recipes send prompts to the servers they name, this once."
@@ -137,10 +145,17 @@ def merge(folders: tuple[Path, ...], folder: Path, partial: bool) -> None:
 
 
 def _batch(options: BatchOptions) -> None:
+    from moa_tui.evaluation import ray_runs
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+    from moa_tui.evaluation.parcels import Servers
     from moa_tui.evaluation.shards import shard_from
 
+    if options.ray is not None and options.schedule == "model":
+        raise UsageError(
+            "--schedule model asks one model at a time, and the workers of --ray do not wait for each other: "
+            "leave one of the two out"
+        )
     shard = None if options.shard is None else shard_from(options.shard)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
@@ -158,29 +173,48 @@ def _batch(options: BatchOptions) -> None:
     if options.trust_recipe:
         for recipe in recipes:
             gateway.allow_once(recipe)
-    for recipe in recipes:
-        gateway.check_keys(recipe)
-    with _folder_of(options, prompts, recipes, shard) as folder:
+    with ExitStack() as stack:
+        cluster, servers = None, Servers(settings.endpoints, {})
+        if options.ray is not None:
+            # The keys are the workers' own.
+            servers = Servers(settings.endpoints, _confirmed(gateway, recipes))
+            cluster = stack.enter_context(ray_runs.connect(options.ray))
+        else:
+            for recipe in recipes:
+                gateway.check_keys(recipe)
+        folder = stack.enter_context(_folder_of(options, prompts, recipes, shard))
         store = wiring.open_store() if settings.budget.day is not None else None
-        with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
-
-            def jobs() -> Iterator[Job]:
-                return jobs_of(prompts, recipes)
-
-            bulk_options = BulkOptions(
-                options.concurrency,
-                "model" if options.schedule == "model" else "prompt",
-                options.max_cost,
-                paid_so_far(folder, prompts) if options.max_cost is not None else 0.0,
-            )
-            bulk = BulkRun(backend, folder, jobs, prompts.count * len(recipes), bulk_options)
-            code = _run(bulk, options, folder, prompts)
         if store is not None:
-            store.close()
+            stack.callback(store.close)
+        backend = stack.enter_context(
+            wiring.running_backend(gateway, store, wiring.ledger_of(settings, store))
+        )
+
+        def jobs() -> Iterator[Job]:
+            return jobs_of(prompts, recipes)
+
+        total = prompts.count * len(recipes)
+        bulk_options = BulkOptions(
+            options.concurrency,
+            "model" if options.schedule == "model" else "prompt",
+            options.max_cost,
+            paid_so_far(folder, prompts) if options.max_cost is not None else 0.0,
+        )
+        bulk: BulkRun | RayRun
+        if cluster is None:
+            bulk = BulkRun(backend, folder, jobs, total, bulk_options)
+        else:
+            bulk = ray_runs.RayRun(cluster, backend, servers, folder, jobs, total, bulk_options)
+        code = _run(bulk, options, folder, prompts)
     leave(code)
 
 
-def _run(bulk: BulkRun, options: BatchOptions, folder: RunFolder, prompts: BulkInput) -> int:
+def _confirmed(gateway: Gateway, recipes: Sequence[Recipe]) -> dict[str, str]:
+    """The servers that were confirmed, in words by their marks. Raises UntrustedServerError."""
+    return {mark: words for recipe in recipes for mark, words in gateway.check_places(recipe).items()}
+
+
+def _run(bulk: BulkRun | RayRun, options: BatchOptions, folder: RunFolder, prompts: BulkInput) -> int:
     """Answer what is not answered yet, and write the outputs; the exit code."""
     from moa_tui.cli.bulk_view import watch
     from moa_tui.evaluation.outputs import write_all

@@ -17,6 +17,7 @@ from moa_tui.text.wording import money
 
 if TYPE_CHECKING:
     from moa_tui.evaluation.bulk import BulkProgress, BulkRun
+    from moa_tui.evaluation.ray_runs import RayRun
 
 INTERRUPTED = 130
 _TICK_SECONDS = 0.25
@@ -24,7 +25,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 _BAR_CELLS = 24
 
 
-def watch(bulk: BulkRun, what: str, err: TextIO, *, quiet: bool) -> int | None:
+def watch(bulk: BulkRun | RayRun, what: str, err: TextIO, *, quiet: bool) -> int | None:
     """Start a bulk run and show how far it is until it is over.
 
     `what` names what is counted, as "prompts". Returns the exit code of the signal by which it was stopped,

@@ -192,6 +192,20 @@ class Gateway:
         neither set up nor confirmed, and UsageError for an agent that names two servers at once, or a recipe
         that holds a key.
         """
+        self._check_contents(recipe)
+        _raise_if_missing(recipe, self.missing_keys(recipe.every_agent()))
+        self._refuse_untrusted(recipe)
+
+    def check_places(self, recipe: Recipe) -> dict[str, str]:
+        """As `check_keys`, for a recipe that others run, with keys of their own.
+
+        Returns in words, by their marks, the servers that are not set up and were confirmed.
+        """
+        self._check_contents(recipe)
+        self._refuse_untrusted(recipe)
+        return {place.mark: place.words for place in self._not_set_up(recipe)}
+
+    def _check_contents(self, recipe: Recipe) -> None:
         self._refuse_contents(recipe)
         for agent in recipe.every_agent():
             if agent.api_base is not None and agent.model.partition("/")[0] in self._endpoints:
@@ -207,8 +221,6 @@ class Gateway:
                     "in its name would be taken for another provider's; give it another name, or reach its "
                     "server as one of [endpoints] in the config"
                 )
-        _raise_if_missing(recipe, self.missing_keys(recipe.every_agent()))
-        self._refuse_untrusted(recipe)
 
     async def prepare(self, recipe: Recipe) -> None:
         """Make ready for a run: check the keys, and import litellm off the loop if any model needs it.
