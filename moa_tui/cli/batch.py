@@ -214,7 +214,7 @@ def _folder_of(options: BatchOptions, prompts: BulkInput, recipes: Sequence[Reci
     manifest = Manifest(
         ("moa-tui", *sys.argv[1:]),
         time.time(),
-        _versions(),
+        versions(),
         facts,
         {recipe.name: recipe for recipe in recipes},
         None,
@@ -223,7 +223,8 @@ def _folder_of(options: BatchOptions, prompts: BulkInput, recipes: Sequence[Reci
     return RunFolder.begin(options.folder, manifest, prompts.path)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions that a run folder's manifest names."""
     import platform
     from importlib.metadata import version
 
