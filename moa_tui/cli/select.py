@@ -407,7 +407,13 @@ class _Run:
         figures = SelectFigures(self._selection, candidates, scores, self._backend.gateway.facts)
         for why, number in figures.record.failures.items():
             _tell(f"{number} questions to {self._selection.judge.name} {why}")
-        choice = choose(figures.options(), figures.criteria())
+        if (undecided := figures.undecided) is not None:
+            _tell(f"no recipe is proposed: {undecided}; the same command asks again what failed")
+            return 1
+        try:
+            choice = choose(figures.options(), figures.criteria())
+        except UsageError as error:
+            raise UsageError(f"{error}. Every answer is kept: another budget asks nobody again") from error
         self._propose(figures, choice)
         return 0 if figures.record.is_whole and not self._missing else 1
 
@@ -430,7 +436,7 @@ class _Run:
                     self._answer(folder, jobs, "answers" if role == "alone" else f"answers {role}")
                     if self._stopped_by is not None:
                         return None
-                    made[role] = candidates_of(trials, role, folder)
+                    made[role] = candidates_of(trials, role, folder, answers)
                     for name, why in unanswered(trials, role, folder, answers):
                         self._missing += 1
                         _tell(f"{name}{'' if role == 'alone' else f' {role}'} gave no answer: {why}")

@@ -148,7 +148,7 @@ def expected_stages(
         jobs = selection.trials.jobs(role, AssumedAnswers(answers))
         stages[role] = expected_of(jobs, folder, facts)
         if folder is not None:
-            known[role] = candidates_of(selection.trials, role, folder)
+            known[role] = candidates_of(selection.trials, role, folder, answers)
             folder.close()
     stages["judge"] = _expected_of_judge(selection, known, facts)
     return stages
@@ -298,6 +298,18 @@ class SelectFigures:
             Option(row.name, self._eligible(row, "as proposer"), self._eligible(row, "as aggregator"))
             for row in self.rows
         ]
+
+    @property
+    def undecided(self) -> str | None:
+        """Why nobody can be chosen, in a clause; None where somebody can."""
+        options = self.options()
+        if not self.record.judged:
+            return "nothing could be judged"
+        if all(option.as_proposer is None for option in options):
+            return "no candidate could be judged as proposer"
+        if all(option.as_aggregator is None for option in options):
+            return "no candidate could be judged as aggregator"
+        return None
 
     def _eligible(self, row: Row, role: Role) -> float | None:
         judged = max((len(each.scores[role]) for each in self.rows), default=0)

@@ -69,7 +69,7 @@ def contenders_of(
     agents = [agent_of({**sampling.model_dump(exclude_unset=True), "model": model}) for model in models]
     named = [(agent.model, agent) for agent in agents]
     for recipe in recipes:
-        named += [(agent.name, agent) for layer in recipe.lineup for agent in layer]
+        named += [(_written_name(recipe, agent), agent) for layer in recipe.lineup for agent in layer]
     known: dict[str, tuple[str, Agent]] = {}
     twice: Counter[str] = Counter()
     for name, agent in named:
@@ -91,6 +91,14 @@ def contenders_of(
         )
     notes = [f"{name} is named {number + 1} times, and tried once" for name, number in twice.items()]
     return tuple(contenders), tuple(notes)
+
+
+def _written_name(recipe: Recipe, agent: Agent) -> str:
+    """The name that a recipe gives an agent, without the number of one asked several times; else its model's."""
+    name, _, number = agent.name.rpartition(" ")
+    if agent.name not in recipe.written_names and number.isdecimal():
+        return name if name in recipe.written_names else agent.model
+    return agent.name if agent.name in recipe.written_names else agent.model
 
 
 def settings_key(agent: Agent) -> str:
@@ -279,29 +287,26 @@ def _is_answer(reply: Reply) -> bool:
 # What came of the trials
 
 
-def candidates_of(trials: Trials, role: Role, folder: RunFolder) -> list[Candidate]:
-    """The answers in a role as candidates for a judge, each with what its own calls took."""
+def candidates_of(trials: Trials, role: Role, folder: RunFolder, answers: OwnAnswers) -> list[Candidate]:
+    """The answers in a role as candidates for a judge, each with what the call took that wrote it."""
     candidates = []
     for contender in trials.contenders:
         recipe = trials.recipes[role][contender.name]
-        answers = {}
+        given = {}
         for prompt in trials.prompts:
-            result = folder.result(RunKey(recipe.name, prompt.id))
-            if result is not None and result.is_final and result.answer.strip():
-                answers[prompt.id] = _given(folder, role, RunKey(recipe.name, prompt.id), result)
-        model = contender.agent.model
-        candidates.append(Candidate(recipe.name, "recipe", answers, contender.name, model))
+            key = RunKey(recipe.name, prompt.id)
+            result = folder.result(key)
+            if result is None or not (result.is_final and result.answer.strip()):
+                continue
+            # Of an answer that is from another folder, the run here does not know how long it took.
+            reply = answers.reply(contender, prompt) if role == "alone" else folder.calls(key).get(_WRITER)
+            given[prompt.id] = (
+                Given((result.answer,))
+                if reply is None
+                else Given((result.answer,), reply.cost, reply.seconds)
+            )
+        candidates.append(Candidate(recipe.name, "recipe", given, contender.name, contender.agent.model))
     return candidates
-
-
-def _given(folder: RunFolder, role: Role, key: RunKey, result: RunResult) -> Given:
-    """An answer; in a trial its price and time are those of the call that wrote it."""
-    if role == "alone":
-        return Given((result.answer,), result.cost, result.seconds)
-    reply = folder.calls(key).get(_WRITER)
-    if reply is None:
-        return Given((result.answer,))
-    return Given((result.answer,), reply.cost, reply.seconds)
 
 
 def unanswered(trials: Trials, role: Role, folder: RunFolder, answers: Answers) -> Iterator[tuple[str, str]]:
