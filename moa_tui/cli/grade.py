@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from moa_tui.errors import FileError, UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from moa_tui.chat.backend import Backend
     from moa_tui.engine.recipe import Recipe
@@ -181,7 +182,10 @@ def judge_of(name: str, catalog: Any) -> Recipe:
             return model_judge(name)
         except ValueError as error:
             raise UsageError(f"{name!r} cannot name a model: {error}") from error
-    recipe: Recipe = catalog.load(name)
+    try:
+        recipe: Recipe = catalog.load(name)
+    except UsageError as error:
+        raise UsageError(f"{error} A model is named with its provider, as in openai/gpt-5.") from error
     return recipe
 
 
@@ -206,7 +210,9 @@ class _Run:
         self._choices = choices
         self._backend = backend
         self._command = ("moa-tui", *sys.argv[1:])
-        self._paid = 0.0
+        self._paid: float | None = 0.0
+        """What all calls have cost so far, in US dollars; None where a price is unknown."""
+        self._known_cost = 0.0
         self._interrupted: int | None = None
         self._stopped_by: str | None = None
 
@@ -221,7 +227,9 @@ class _Run:
         with begin_judge_folder(grading, candidates, self._command, time.time()) as folder:
             if self._stopped_by is None:
                 total = sum(1 for _ in grading.questions(candidates))
-                self._answer(folder, lambda: judge_jobs(grading, candidates), total, "questions")
+                self._answer(folder, partial(judge_jobs, grading, candidates), total, "questions")
+            if not self._options.quiet:
+                click.echo("working out the figures", err=True)
             keep_scores(grading, candidates, folder)
             scores = scores_of(grading, candidates, folder)
             figures = GradeFigures(grading, candidates, scores, self._unsettled(), self._paid)
@@ -237,20 +245,20 @@ class _Run:
             with ExitStack() as stack:
                 source = stack.enter_context(RunFolder.read(choosing.source))
                 folder = stack.enter_context(choosing.begin(source, self._command, time.time()))
-                jobs = list(choosing.jobs(source, self._grading.graded.prompts))
+                jobs = partial(choosing.jobs, source, self._grading.graded.prompts)
                 if self._stopped_by is None:
-                    self._answer(folder, lambda jobs=jobs: jobs, len(jobs), "choices")
+                    self._answer(folder, jobs, sum(1 for _ in jobs()), "choices")
                 for recipe in choosing.recipes:
                     yield from choice_candidates(source, folder, recipe, self._grading.graded.prompts)
 
-    def _answer(self, folder: RunFolder, jobs: Any, total: int, what: str) -> None:
+    def _answer(self, folder: RunFolder, jobs: Callable[[], Iterable[Job]], total: int, what: str) -> None:
         """Make a bulk run, and count what all of its calls cost."""
         from moa_tui.cli.bulk_view import watch
         from moa_tui.evaluation.bulk import BulkOptions, BulkRun
         from moa_tui.evaluation.grade import paid_for
 
         options = self._options
-        before = self._paid + paid_for(jobs(), folder)
+        before = self._known_cost + paid_for(jobs(), folder).known_cost
         bulk = BulkRun(
             self._backend,
             folder,
@@ -264,7 +272,9 @@ class _Run:
             hint = "\n--trust-recipe lets it, this once." if error.servers else ""
             raise UntrustedServerError(f"{error}{hint}", error.servers) from error
         self._stopped_by = bulk.progress().stopped_by
-        self._paid += paid_for(jobs(), folder)
+        together = paid_for(jobs(), folder)
+        self._known_cost += together.known_cost
+        self._paid = None if self._paid is None or together.cost is None else self._paid + together.cost
 
     def _unsettled(self) -> dict[str, int]:
         """On how many prompts no vote could be counted, by the name of the mixture."""
@@ -347,15 +357,18 @@ def _print_plan(
     expected = expected_of(
         judge_jobs(grading, grading.graded.candidates), opened(grading.folder), gateway.facts
     )
-    names = counted(len(grading.graded.candidates), "candidate")
-    against = f" against {grading.baseline.name}" if grading.baseline is not None else ""
+    baseline = grading.baseline
+    judged = [each for each in grading.graded.candidates if baseline is None or each.name != baseline.name]
+    names = counted(len(judged), "candidate")
+    against = f" against {baseline.name}" if baseline is not None else ""
     click.echo(safe_row(f"{grading.judge.name} judges {names}{against}: {expected_words(expected)}"))
-    for recipe in recipes:
-        for place in gateway.destinations(recipe):
-            if not place.is_own_address:
-                click.echo(safe_text(f"to {place.words}"))
-        for variable, models in gateway.missing_keys(recipe.every_agent()).items():
-            click.echo(safe_row(f"{variable} is not set; needed by {', '.join(models)}"))
+    known = list(recipes)
+    places = [place for recipe in known for place in gateway.destinations(recipe)]
+    for words in dict.fromkeys(place.words for place in places if not place.is_own_address):
+        click.echo(safe_text(f"to {words}"))
+    agents = [agent for recipe in known for agent in recipe.every_agent()]
+    for variable, models in gateway.missing_keys(agents).items():
+        click.echo(safe_row(f"{variable} is not set; needed by {', '.join(dict.fromkeys(models))}"))
 
 
 def expected_words(expected: Expected) -> str:

@@ -483,7 +483,7 @@ class _Run:
                 options.concurrency,
                 "model" if options.schedule == "model" else "prompt",
                 options.max_cost,
-                self._paid + paid_for(jobs(), folder),
+                self._paid + paid_for(jobs(), folder).known_cost,
             ),
         )
         try:
@@ -492,7 +492,7 @@ class _Run:
             hint = "\n--trust-recipe lets it, this once." if error.servers else ""
             raise UntrustedServerError(f"{error}{hint}", error.servers) from error
         self._stopped_by = bulk.progress().stopped_by
-        self._paid += paid_for(jobs(), folder)
+        self._paid += paid_for(jobs(), folder).known_cost
 
     def _left_undone(self) -> int:
         _tell(f"no recipe is proposed yet: {self._stopped_by}; the same command goes on from here")

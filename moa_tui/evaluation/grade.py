@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moa_tui import __version__
 from moa_tui.engine.agent import Agent
 from moa_tui.engine.layer import Layer
 from moa_tui.engine.plan import plan
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from moa_tui.engine.plan import ModelFacts
+    from moa_tui.engine.values import Paid
     from moa_tui.evaluation.graded import Graded
     from moa_tui.evaluation.judging.prompts import Form
     from moa_tui.evaluation.judging.questions import Candidate, Judgement
@@ -49,6 +51,7 @@ JUDGE_TOKENS = 2048
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 _LONGEST_NAME = 60
 _HASH_CHARACTERS = 8
+_VERSIONS = {"moa-tui": __version__}
 
 
 def model_judge(model: str) -> Recipe:
@@ -121,7 +124,7 @@ def begin_judge_folder(
     """
     # Not the hash of its bytes: the questions of later gradings are added to the input.
     facts = InputFacts("questions", "jsonl", prompt_hash(grading.form), 0, "prompt")
-    manifest = Manifest(command, now, {}, facts, {grading.judge.name: grading.judge})
+    manifest = Manifest(command, now, _VERSIONS, facts, {grading.judge.name: grading.judge})
     with tempfile.TemporaryDirectory() as temporary:
         empty = Path(temporary) / "questions.jsonl"
         empty.touch()
@@ -196,7 +199,7 @@ class Choosing:
 
     def begin(self, folder: RunFolder, command: tuple[str, ...], now: float) -> RunFolder:
         """The run folder of the choices. Raises UsageError and FileError."""
-        manifest = Manifest(command, now, {}, folder.manifest.input, self.choices())
+        manifest = Manifest(command, now, _VERSIONS, folder.manifest.input, self.choices())
         return RunFolder.begin(self.folder, manifest, folder.input_file)
 
 
@@ -254,10 +257,10 @@ def expected_of(
     return Expected(calls, cost if is_known else None, is_local and calls > 0)
 
 
-def paid_for(jobs: Iterable[Job], folder: RunFolder) -> float:
-    """What the kept calls of these jobs cost, in US dollars, unknown prices left out."""
+def paid_for(jobs: Iterable[Job], folder: RunFolder) -> Paid:
+    """What the kept calls of these jobs cost."""
     keys = (RunKey(job.recipe.name, job.prompt.id) for job in jobs)
-    return sum(paid(folder.calls(key).values()).known_cost for key in keys)
+    return paid(reply for key in keys for reply in folder.calls(key).values())
 
 
 def opened(path: Path) -> RunFolder | None:

@@ -88,6 +88,7 @@ def _row_data(row: Row) -> dict[str, Any]:
         "kind": candidate.kind,
         "recipe": candidate.recipe or None,
         "model": candidate.model or None,
+        "samples": len(row.samples),
         "score": row.estimate,
         "length_controlled": row.length_controlled,
         "judged": record.judged,

@@ -9,7 +9,7 @@ from moa_tui.evaluation.grade_figures import MOST_MEASURED
 from moa_tui.evaluation.judging.scores import SCALES
 from moa_tui.evaluation.report import Column, Plot, Point, Table
 from moa_tui.evaluation.worth import PER_ANSWERS, points_in
-from moa_tui.text.wording import counted
+from moa_tui.text.wording import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +105,8 @@ class _Tables:
         candidate = row.standing.candidate
         if self._is_baseline(row):
             return "baseline"
+        if len(row.samples) > 1:
+            return f"{_WHAT[candidate.kind]}, {len(row.samples)} samples"
         recipes = self._figures.grading.graded.recipes
         if candidate.kind == "recipe" and len(recipes[candidate.name].layers) == 1:
             return "model"
@@ -149,13 +151,15 @@ class _Tables:
             "best member",
             Column("gain, points", "points" if self._is_pairs else "number"),
             Column("times its price", "number"),
-            Column(f"points for $1 on {PER_ANSWERS:,} answers", "number"),
-            Column("points a second", "number"),
+            Column("points per $1", "number"),
+            Column("points per second", "number"),
             Column("no member wins", "share"),
             Column("best choice", self._score_kind),
         )
         loses = "loses" if self._is_pairs else f"is below {self._on_scale(0.5):g}"
         notes = [
+            f"Points per $1: for each dollar that {PER_ANSWERS:,} answers cost more than the best member's. "
+            "Points per second: for each second that an answer takes longer. "
             f"No member wins: the share of prompts on which every member {loses}; no choice among their "
             "answers can win there (arXiv 2606.27288). Best choice: always the best of their answers. The "
             "best member is the best on these very prompts, which favours it a little.",
@@ -283,4 +287,5 @@ class _Tables:
             same, first = record.consistent / record.compared, record.first / record.compared
             rows.append(("same verdict in both orders", f"{same:.1%} of {record.compared:,}"))
             rows.append(("for whoever stood first", f"{first:.1%}"))
+        rows.append(("price of judging", money(self._figures.judge_cost)))
         return Table("The judge", ("", "what"), tuple(rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from moa_tui.engine.agent import Agent
     from moa_tui.engine.recipe import Recipe
     from moa_tui.engine.values import Reply
     from moa_tui.evaluation.benchmarks import Answer
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 REFERENCE = "reference"
 """The name of the answers that an input brings along, where it does not say who gave them."""
 _MOST_NAMED = 12
+# What a recipe puts behind the name of an agent that is asked several times.
+_NUMBER = re.compile(r" \d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +201,17 @@ def members_of(folder: RunFolder, recipe: Recipe, prompts: Iterable[BulkPrompt])
         for place, reply in enumerate(first_replies(folder, recipe, prompt)):
             if reply is not None:
                 answers[place][prompt.id] = Given((reply.text,), reply.cost, reply.seconds)
+    same = Counter(map(_settings, recipe.lineup[0]))
     for agent, given in zip(recipe.lineup[0], answers, strict=True):
-        yield Candidate(member_name(recipe, agent.name), "member", given, recipe.name, agent.model)
+        is_sample = same[_settings(agent)] > 1
+        samples_of = f"{recipe.name}/{_NUMBER.sub('', agent.name)}" if is_sample else ""
+        name = f"{recipe.name}/{agent.name}"
+        yield Candidate(name, "member", given, recipe.name, agent.model, samples_of)
 
 
-def member_name(recipe: Recipe, agent: str) -> str:
-    """The name of a member among all candidates."""
-    return f"{recipe.name}/{agent}"
+def _settings(agent: Agent) -> str:
+    """All of an agent but the number by which a recipe tells its samples apart."""
+    return repr(agent.model_copy(update={"name": _NUMBER.sub("", agent.name)}))
 
 
 def first_replies(folder: RunFolder, recipe: Recipe, prompt: BulkPrompt) -> list[Reply | None]:
@@ -283,6 +292,9 @@ def choose_baseline(graded: Graded, named: str | None, file: Path | None) -> Can
     """
     if file is not None:
         baseline = outputs_candidate(file, graded.prompts)
+        if graded.candidate(baseline.name) is not None:
+            # Such as the answers of the same recipe before a change.
+            baseline = replace(baseline, name=f"{baseline.name} ({file.name})")
     elif named is not None:
         found = graded.candidate(named)
         if found is None and graded.reference is not None and graded.reference.name == named:

@@ -32,7 +32,7 @@ tr:last-child > * { border-bottom: 0; }
 thead th { color: var(--muted); font-size: .8rem; font-weight: 600; }
 th[scope=row] { font-weight: 600; white-space: normal; min-width: 8rem; max-width: min(24rem, 45vw);
   position: sticky; left: 0; background: var(--card); }
-.words { text-align: left; white-space: normal; }
+.words { text-align: left; white-space: normal; min-width: 6rem; }
 .range, .unknown { color: var(--muted); }
 figure { margin: .5rem 0 0; }
 figure svg { display: block; width: 100%; min-width: 36rem; max-width: 60rem; height: auto;

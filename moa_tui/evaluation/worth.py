@@ -14,7 +14,7 @@ from moa_tui.evaluation.win_rates import gain, none_wins
 from moa_tui.text.wording import money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from moa_tui.evaluation.bootstrap import Estimate
     from moa_tui.evaluation.judging.prompts import Form
@@ -62,12 +62,13 @@ def standing_of(candidate: Candidate, values: Mapping[str, float]) -> Standing:
     return Standing(
         candidate,
         values,
-        _mean([answer.cost for answer in given]),
-        _mean([answer.seconds for answer in given]),
+        known_mean([answer.cost for answer in given]),
+        known_mean([answer.seconds for answer in given]),
     )
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def known_mean(values: Sequence[float | None]) -> float | None:
+    """The mean of values that are all known; None where one is not, or there is none."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
@@ -129,8 +130,14 @@ def _difference(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other
 
 
-def worth_of(mixture: Standing, members: Iterable[Standing]) -> Worth | None:
-    """What a mixture is worth; None where none of its members can be compared with it."""
+def worth_of(
+    mixture: Standing, members: Sequence[Standing], samples: Sequence[Standing] = ()
+) -> Worth | None:
+    """What a mixture is worth; None where none of its members can be compared with it.
+
+    An agent that was asked several times is one member: the best of its samples would be the luckiest.
+    `samples` has each of them, for what a choice among them could reach; the members where none are given.
+    """
     prompts = list(mixture.by_prompt)
     compared, left_out = [], []
     for member in members:
@@ -153,8 +160,8 @@ def worth_of(mixture: Standing, members: Iterable[Standing]) -> Worth | None:
     best = next(member for member in compared if member.candidate.name == gained.best)
     # Who gave no answer cannot have given a winning one.
     given = {
-        member.candidate.name: [member.by_prompt.get(prompt, 0.0) for prompt in prompts]
-        for member in compared
+        each.candidate.name: [each.by_prompt.get(prompt, 0.0) for prompt in prompts]
+        for each in samples or members
     }
     best_choice = sum(map(max, zip(*given.values(), strict=True))) / len(prompts)
     return Worth(

@@ -129,7 +129,7 @@ def input_file(shell: Shell, rows: list[dict[str, Any]]) -> Path:
 
 
 def graded(shell: Shell, *arguments: str, judge: str = JUDGE) -> CompletedProcess[str]:
-    return shell("grade", *arguments, "--judge", judge)
+    return shell("grade", "--judge", judge, *arguments)
 
 
 def asked(shell: Shell) -> Counter[str]:
@@ -337,7 +337,7 @@ def test_a_dry_run_says_calls_and_price_and_asks_nobody(shell: Shell, models: Mo
     done = graded(shell, str(folder), "--dry-run")
     assert done.returncode == 0
     assert "vote and ranker among members' answers: 4 calls at most, local" in done.stdout
-    assert "lab/told@key=judge judges 3 candidates against test: 16 calls at most, local" in done.stdout
+    assert "lab/told@key=judge judges 2 candidates against test: 16 calls at most, local" in done.stdout
     assert asked(shell) == {}
     assert not (folder / "grades").exists()
     graded(shell, str(folder))
@@ -369,6 +369,7 @@ def test_a_batch_that_is_not_whole_is_judged_as_far_as_it_is(shell: Shell, model
         (["{here}/nowhere"], "there is no such file or folder"),
         (["{here}"], "is no folder of answers"),
         (["{run}", "--baseline", "nobody"], 'there is no baseline "nobody"'),
+        (["{run}", "--judge", "gpt-5"], "A model is named with its provider"),
         (["{run}", "--out", "report.pdf"], "an .html page or .json"),
         (["{run}", "--form", "ratings", "--baseline", "test"], "--baseline is for --form pairs"),
         (["{run}", "--no-members"], "nothing can be compared with test"),
@@ -403,6 +404,19 @@ def test_files_of_outputs_are_compared_beside_each_other(shell: Shell, models: M
     assert rates(report_of(done)) == {"strong": 1, "weak": None}
     assert report_of(done)["sentence"].startswith("On these 3 prompts strong won 100.0 % (")
     assert (shell.folder / "strong-grades").is_dir()
+
+
+def test_a_recipe_is_compared_with_its_own_answers_of_before(shell: Shell, models: Models) -> None:
+    path = shell.folder / "before.jsonl"
+    rows = [
+        {"moa_id": str(at), "prompt": f"question {at}", "moa_answer": f"To {at}: {FAIR}", "moa_model": "test"}
+        for at in range(1, 5)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = graded(shell, str(batch(shell)), "--no-members", "--baseline", str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert report_of(done)["baseline"] == "test (before.jsonl)"
+    assert rates(report_of(done)) == {"test": 1}
 
 
 def test_alpaca_evals_own_outputs_are_the_baseline(shell: Shell, models: Models) -> None:

@@ -41,6 +41,7 @@ class Candidate:
     """One whose answers are judged: by name, with the answers by the prompt's id.
 
     `recipe` is the recipe that it belongs to, `model` the model of a member; both are empty for a file's.
+    `samples_of` is the name that several members share where they are one agent, asked several times.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Candidate:
     answers: Mapping[str, Given] = field(repr=False)
     recipe: str = ""
     model: str = ""
+    samples_of: str = ""
 
     @property
     def is_of_recipe(self) -> bool:
