@@ -286,7 +286,7 @@ def _folder_of(
     manifest = Manifest(
         ("moa-tui", *sys.argv[1:]),
         time.time(),
-        _versions(),
+        versions(),
         facts,
         {recipe.name: recipe for recipe in recipes},
         None if shard is None else str(shard),
@@ -295,7 +295,8 @@ def _folder_of(
     return RunFolder.begin(options.folder, manifest, prompts.path)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions that a run folder's manifest names."""
     import platform
     from importlib.metadata import version
 

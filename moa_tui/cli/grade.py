@@ -129,7 +129,7 @@ def _grade(options: GradeOptions) -> None:
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
     grading = _grading_of(options, wiring.catalog_of(settings, gateway))
-    _check_out(options.out)
+    check_out(options.out)
     for note in grading.graded.notes:
         click.echo(safe_row(f"moa-tui: {note}"), err=True)
     choices = choosings(grading.graded, grading.root) if not options.no_members else []
@@ -168,7 +168,7 @@ def _grading_of(options: GradeOptions, catalog: Any) -> Grading:
 
     for path in (*options.sources, *([options.questions] if options.questions is not None else [])):
         check_source(path)
-    judge = _judge_of(options.judge, catalog)
+    judge = judge_of(options.judge, catalog)
     graded = read_graded(options.sources, questions=options.questions, with_members=not options.no_members)
     form: Any = options.form
     if form == "auto":
@@ -184,7 +184,7 @@ def _grading_of(options: GradeOptions, catalog: Any) -> Grading:
     return Grading(graded, form, judge, baseline, grades_root(options.sources, options.folder))
 
 
-def _judge_of(name: str, catalog: Any) -> Recipe:
+def judge_of(name: str, catalog: Any) -> Recipe:
     """The judge: a recipe, or one model that is asked at temperature 0. Raises UsageError or FileError."""
     from moa_tui.evaluation.grade import model_judge
 
@@ -200,7 +200,7 @@ def _judge_of(name: str, catalog: Any) -> Recipe:
     return recipe
 
 
-def _check_out(out: Path | None) -> None:
+def check_out(out: Path | None) -> None:
     """Raise UsageError, before anything is paid, where the report could not be written."""
     if out is None:
         return
@@ -244,7 +244,7 @@ class _Run:
             keep_scores(grading, candidates, folder)
             scores = scores_of(grading, candidates, folder)
             figures = GradeFigures(grading, candidates, scores, self._unsettled(), self._paid)
-        self._write(grade_report(figures))
+        write_report(grade_report(figures), self._options.out, as_json=self._options.as_json)
         return self._code(figures.record)
 
     def _chosen(self) -> Iterator[Candidate]:
@@ -297,30 +297,6 @@ class _Run:
             if not self._options.no_members and "vote" in choice_recipes(recipe)
         }
 
-    def _write(self, report: Report) -> None:
-        """Print the report, and write it to a file where one is named. Raises FileError."""
-        from moa_tui.evaluation.report import report_json
-        from moa_tui.evaluation.report_page import report_html
-        from moa_tui.evaluation.report_text import report_lines
-        from moa_tui.settings.paths import disk_words, write_private
-
-        options = self._options
-        if options.as_json:
-            click.echo(report_json(report))
-        else:
-            width = shutil.get_terminal_size((_NARROWEST, 24)).columns if sys.stdout.isatty() else 100
-            click.echo(safe_text(report_lines(report, width)))
-        if options.out is not None:
-            is_json = options.out.suffix.lower() == ".json"
-            try:
-                write_private(options.out, report_json(report) if is_json else report_html(report))
-            except OSError as error:
-                raise FileError(
-                    f"{options.out} cannot be written: {disk_words(error)}. All verdicts are kept; the same "
-                    "command writes it without paying again"
-                ) from error
-            click.echo(safe_row(f"report: {options.out}"), err=True)
-
     def _code(self, record: JudgeRecord) -> int:
         """The exit code, with what is missing said on stderr."""
         judge = self._grading.judge.name
@@ -347,6 +323,30 @@ class _Run:
         return 0 if record.is_whole and record.judged else 1
 
 
+def write_report(report: Report, out: Path | None, *, as_json: bool) -> None:
+    """Print the report, and write it to a file where one is named. Raises FileError."""
+    from moa_tui.evaluation.report import report_json
+    from moa_tui.evaluation.report_page import report_html
+    from moa_tui.evaluation.report_text import report_lines
+    from moa_tui.settings.paths import disk_words, write_private
+
+    if as_json:
+        click.echo(report_json(report))
+    else:
+        width = shutil.get_terminal_size((_NARROWEST, 24)).columns if sys.stdout.isatty() else 100
+        click.echo(safe_text(report_lines(report, width)))
+    if out is not None:
+        is_json = out.suffix.lower() == ".json"
+        try:
+            write_private(out, report_json(report) if is_json else report_html(report))
+        except OSError as error:
+            raise FileError(
+                f"{out} cannot be written: {disk_words(error)}. All verdicts are kept; the same "
+                "command writes it without paying again"
+            ) from error
+        click.echo(safe_row(f"report: {out}"), err=True)
+
+
 def _print_plan(
     grading: Grading, choices: Sequence[Choosing], recipes: Iterable[Recipe], gateway: Gateway
 ) -> None:
@@ -359,7 +359,7 @@ def _print_plan(
         with RunFolder.read(choosing.source) as source:
             jobs: Iterable[Job] = choosing.jobs(source, grading.graded.prompts)
             expected = expected_of(jobs, opened(choosing.folder), gateway.facts)
-        click.echo(safe_row(f"vote and ranker among members' answers: {_words(expected)}"))
+        click.echo(safe_row(f"vote and ranker among members' answers: {expected_words(expected)}"))
     # What a vote or a ranker chooses is an answer of a member, word for word, about which the judge is asked
     # anyway.
     expected = expected_of(
@@ -369,7 +369,7 @@ def _print_plan(
     judged = [each for each in grading.graded.candidates if baseline is None or each.name != baseline.name]
     names = counted(len(judged), "candidate")
     against = f" against {baseline.name}" if baseline is not None else ""
-    click.echo(safe_row(f"{grading.judge.name} judges {names}{against}: {_words(expected)}"))
+    click.echo(safe_row(f"{grading.judge.name} judges {names}{against}: {expected_words(expected)}"))
     known = list(recipes)
     places = [place for recipe in known for place in gateway.destinations(recipe)]
     for words in dict.fromkeys(place.words for place in places if not place.is_own_address):
@@ -379,7 +379,7 @@ def _print_plan(
         click.echo(safe_row(f"{variable} is not set; needed by {', '.join(dict.fromkeys(models))}"))
 
 
-def _words(expected: Expected) -> str:
+def expected_words(expected: Expected) -> str:
     from moa_tui.text.wording import counted, money
 
     if not expected.calls:

@@ -30,6 +30,7 @@ from moa_tui.cli.options import (
 )
 from moa_tui.cli.recipes import recipes
 from moa_tui.cli.schema import schema
+from moa_tui.cli.select import select
 from moa_tui.cli.sessions import sessions
 from moa_tui.cli.stats import stats
 from moa_tui.cli.streams import fill_closed_descriptors
@@ -60,6 +61,7 @@ for _command in (
     ask,
     batch,
     grade,
+    select,
     chat,
     sessions,
     stats,

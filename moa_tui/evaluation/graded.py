@@ -165,7 +165,7 @@ class _Reading:
         return Graded(
             prompts,
             tuple(self._candidates.values()),
-            _reference(prompts) if self._format == "alpaca-eval" and self._recipes_or_input else None,
+            reference_of(prompts) if self._format == "alpaca-eval" and self._recipes_or_input else None,
             self._recipes,
             self._folders,
             self._format,
@@ -272,7 +272,7 @@ def _by_prompt(outputs: Iterable[Answer], prompts: Sequence[BulkPrompt]) -> dict
     return answers
 
 
-def _reference(prompts: Iterable[BulkPrompt]) -> Candidate | None:
+def reference_of(prompts: Iterable[BulkPrompt]) -> Candidate | None:
     """The answers that the rows of an AlpacaEval input bring along."""
     answers, generator = {}, REFERENCE
     for prompt in prompts:

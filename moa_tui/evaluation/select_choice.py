@@ -234,7 +234,7 @@ def difference(first: Mapping[str, float], second: Mapping[str, float]) -> Estim
 
 
 def not_told_apart(name: str, others: Iterable[str], scores: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Those of `others` that may be as good as `name`: the interval of the difference does not lie above 0."""
+    """Those of `others` that may be as good as `name`: the interval of the difference is not all above 0."""
     alike = []
     for other in others:
         estimate = difference(scores[name], scores[other])

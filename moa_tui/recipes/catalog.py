@@ -212,6 +212,14 @@ class RecipeCatalog:
         """
         return self._write(name, _toml(recipe.model_copy(update={"name": name})), replace=replace)
 
+    def save_at(self, path: Path, recipe: Recipe, *, replace: bool = False) -> Path:
+        """Write `recipe` to any file; return its path.
+
+        Raises UsageError where there is one already and `replace` is False, FileError where it cannot be
+        written.
+        """
+        return self._write_at(path, _toml(recipe), replace=replace)
+
     def copy(self, source: str, name: str) -> Path:
         """Write the text of the recipe `source`, with its comments, under `name`; return the path.
 
@@ -230,6 +238,12 @@ class RecipeCatalog:
         path = self._path(name)
         try:
             text = schemas.with_schema(text, "recipe", path.parent)
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written: {paths.disk_words(error)}") from error
+        return self._write_at(path, text, replace=replace)
+
+    def _write_at(self, path: Path, text: str, *, replace: bool) -> Path:
+        try:
             paths.write_private(path, text, replace=replace)
         except FileExistsError as error:
             raise UsageError(f"{path} is there already; it was left as it is") from error

@@ -1,0 +1,518 @@
+"""`moa-tui select`: which models should propose and which should aggregate, tried on one's own prompts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from moa_tui.cli import wiring
+from moa_tui.cli.batch import FORMATS
+from moa_tui.cli.completion import model_names, recipe_names
+from moa_tui.cli.grade import check_out, expected_words, judge_of, write_report
+from moa_tui.cli.group import leave, with_fault_log
+from moa_tui.cli.options import json_option
+from moa_tui.errors import UntrustedServerError, UsageError
+from moa_tui.text.safe import safe_row, safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from moa_tui.chat.backend import Backend
+    from moa_tui.engine.recipe import Recipe
+    from moa_tui.evaluation.benchmarks import BulkInput
+    from moa_tui.evaluation.bulk import Job
+    from moa_tui.evaluation.folder import RunFolder
+    from moa_tui.evaluation.judging.questions import Candidate
+    from moa_tui.evaluation.select import SelectFigures, Selection
+    from moa_tui.evaluation.select_choice import Choice
+    from moa_tui.evaluation.select_trials import Answers, Contender, Role
+    from moa_tui.gateway.gateway import Gateway
+    from moa_tui.recipes.catalog import RecipeCatalog
+
+_TEMPERATURE, _MAX_TOKENS = 0.7, 2048  # Those of the built-in recipes, and of the paper.
+_RECIPE_FILE = "recipe.toml"
+_RECIPE_NAME = "selected"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectOptions:
+    """The options of `select`, by the names that click gives them. Prices are in US dollars."""
+
+    input: Path
+    models: tuple[str, ...]
+    recipe_names: tuple[str, ...]
+    judge: str
+    folder: Path | None
+    aggregator: str | None
+    baseline: str | None
+    weight: float
+    calls: int | None
+    price: float | None
+    temperature: float
+    max_tokens: int
+    reuse: tuple[Path, ...]
+    write: str | None
+    replace: bool
+    format: str
+    column: str | None
+    limit: int | None
+    concurrency: int | None
+    schedule: str
+    max_cost: float | None
+    skip_bad: bool
+    out: Path | None
+    as_json: bool
+    dry_run: bool
+    trust_recipe: bool
+    quiet: bool
+
+
+@click.command()
+@click.argument("input", metavar="INPUT", type=click.Path(path_type=Path))
+@click.option(
+    "--candidate",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    shell_complete=model_names,
+    help="A model that may sit in the recipe; give two or more.",
+)
+@click.option(
+    "-r",
+    "--recipe",
+    "recipe_names",
+    multiple=True,
+    metavar="RECIPE",
+    shell_complete=recipe_names,
+    help="A recipe whose agents are candidates, asked as it says.",
+)
+@click.option(
+    "--judge",
+    required=True,
+    metavar="RECIPE|MODEL",
+    shell_complete=recipe_names,
+    help="Who judges: a recipe's name, a path to one, or a model's name.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where everything is kept; the same command goes on with it.",
+)
+@click.option(
+    "--aggregator",
+    metavar="MODEL",
+    shell_complete=model_names,
+    help="Who writes from each proposer's answer, if not the first candidate.",
+)
+@click.option("--baseline", metavar="MODEL|FILE", help="What answers are compared with.")
+@click.option(
+    "--weight",
+    type=click.FloatRange(min=0),
+    default=0.5,
+    show_default=True,
+    metavar="W",
+    help="How much diversity counts beside the win rate.",
+)
+@click.option(
+    "--calls", type=click.IntRange(min=2), metavar="N", help="The most calls an answer; 4 without --price."
+)
+@click.option(
+    "--price", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="The highest price an answer."
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0, max=2),
+    default=_TEMPERATURE,
+    show_default=True,
+    metavar="T",
+    help="For the models of --candidate.",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=_MAX_TOKENS,
+    show_default=True,
+    metavar="N",
+    help="The longest answer, for the models of --candidate.",
+)
+@click.option(
+    "--reuse",
+    multiple=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="A folder of batch or select whose answers are used; may be given again.",
+)
+@click.option("--write", metavar="NAME|FILE", help="Keep the recipe among your own, or in a .toml file.")
+@click.option("--replace", is_flag=True, help="Let --write replace a recipe that is there.")
+@click.option(
+    "--format", type=click.Choice(FORMATS), default="auto", show_default=True, help="What the input is."
+)
+@click.option("--column", metavar="NAME", help="The column of the prompts, in JSONL and CSV.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N prompts.")
+@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once.")
+@click.option(
+    "--schedule",
+    type=click.Choice(["prompt", "model"]),
+    default="prompt",
+    show_default=True,
+    help="Prompt by prompt; or model by model, for a server that loads one at a time.",
+)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Begin no call that would pass this price, all trials and verdicts together.",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and say which.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the report too: an .html page with plots, or .json.",
+)
+@json_option
+@click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
+@click.option(
+    "--trust-recipe", is_flag=True, help="Let these recipes send prompts to the servers they name, this once."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Neither plan nor progress on stderr.")
+@with_fault_log
+def select(**options: Any) -> None:
+    """Try models on the prompts of a file, and propose who of them should propose and who aggregate.
+
+    Each answers once and is tried in both roles; a judge compares all answers. Calls and price are said
+    first. Started again it goes on where it was left. Exit code: 0 a recipe is proposed, 1 some answers or
+    verdicts are missing, 2 wrong usage, 130 interrupted.
+    """
+    _select(SelectOptions(**options))
+
+
+def _select(options: SelectOptions) -> None:
+    from moa_tui.evaluation.benchmarks import open_input
+    from moa_tui.evaluation.select import check_prices
+
+    settings = wiring.settings_in_force()
+    gateway = wiring.gateway_of(settings)
+    catalog = wiring.catalog_of(settings, gateway)
+    prompts = open_input(
+        options.input, options.format, column=options.column, skip_bad=options.skip_bad, limit=options.limit
+    )
+    for problem in prompts.problems:
+        _tell(f"left out: {problem}")
+    check_out(options.out)
+    _check_write(options, catalog)
+    if options.folder is None and not options.dry_run:
+        raise UsageError("name the folder for the answers: -o FOLDER")
+    selection = _selection_of(options, prompts, catalog)
+    check_prices(selection, gateway.facts)
+    recipes = _recipes_asked(selection)
+    if options.dry_run:
+        _print_plan(options, selection, gateway, err=False)
+        for line in _needs(recipes, gateway):
+            click.echo(line)
+        return
+    if options.trust_recipe:
+        for recipe in recipes:
+            gateway.allow_once(recipe)
+    for recipe in recipes:
+        gateway.check_keys(recipe)
+    if not options.quiet:
+        _print_plan(options, selection, gateway, err=True)
+    store = wiring.open_store() if settings.budget.day is not None else None
+    with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
+        code = _Run(options, selection, prompts, backend, catalog).code()
+    if store is not None:
+        store.close()
+    leave(code)
+
+
+def _tell(words: str) -> None:
+    click.echo(safe_row(f"moa-tui: {words}"), err=True)
+
+
+# What is asked for
+
+
+def _selection_of(options: SelectOptions, prompts: BulkInput, catalog: RecipeCatalog) -> Selection:
+    """Who is tried on what. Raises UsageError and FileError."""
+    from moa_tui.engine.agent import Sampling
+    from moa_tui.engine.layer import Limits
+    from moa_tui.evaluation.select import Selection, baseline_of
+    from moa_tui.evaluation.select_choice import DEFAULT_CALLS, Budget
+    from moa_tui.evaluation.select_trials import Trials, contenders_of, first_turns
+
+    sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
+    recipes = [catalog.load(name) for name in dict.fromkeys(options.recipe_names)]
+    contenders, notes = contenders_of(options.models, recipes, sampling)
+    for note in notes:
+        _tell(note)
+    # What a recipe says of slow servers holds for its agents here too; its own cap is for one answer.
+    limits = recipes[0].limits.model_copy(update={"max_cost": None}) if len(recipes) == 1 else Limits()
+    if any(len(prompt.turns) > 1 for prompt in prompts):
+        _tell("of conversations only the first turns are tried")
+    aggregator = _aggregator_of(options.aggregator, contenders, sampling)
+    trials = Trials(contenders, aggregator, first_turns(prompts), limits)
+    calls = DEFAULT_CALLS if options.calls is None and options.price is None else options.calls
+    return Selection(
+        trials,
+        judge_of(options.judge, catalog),
+        baseline_of(trials, prompts.format, options.baseline),
+        options.folder or Path(),
+        prompts.sha256,
+        prompts.format,
+        Budget(calls, options.price),
+        options.weight,
+    )
+
+
+def _aggregator_of(name: str | None, contenders: tuple[Contender, ...], sampling: Any) -> Contender:
+    """Who writes from each proposer's answer: a candidate, or another model."""
+    from moa_tui.engine.recipe_edit import agent_of
+    from moa_tui.evaluation.select_trials import Contender
+
+    if name is None:
+        return contenders[0]
+    for contender in contenders:
+        if name in (contender.name, contender.agent.model):
+            return contender
+    return Contender(name, agent_of({**sampling.model_dump(exclude_unset=True), "model": name}))
+
+
+def _recipes_asked(selection: Selection) -> list[Recipe]:
+    """Every recipe of which a call is made."""
+    trials = selection.trials
+    alone = list(trials.recipes["alone"].values())
+    writing = trials.recipes["as proposer"][trials.contenders[0].name]
+    return [*alone, writing, selection.judge]
+
+
+def _check_write(options: SelectOptions, catalog: RecipeCatalog) -> None:
+    """Raise UsageError, before anything is paid, where the recipe could not be written."""
+    if options.write is None:
+        return
+    path = _written_path(options.write)
+    taken = catalog.has_own(options.write) if path is None else path.exists()
+    if taken and not options.replace:
+        raise UsageError(f"--write {options.write}: it is there already; --replace lets it be replaced")
+    if path is not None and not path.parent.is_dir():
+        raise UsageError(f"--write {options.write}: there is no folder {path.parent}")
+
+
+def _written_path(name: str) -> Path | None:
+    """The file that --write names; None where it names a recipe."""
+    return Path(name).expanduser() if name.endswith(".toml") else None
+
+
+# What it takes
+
+
+def _print_plan(options: SelectOptions, selection: Selection, gateway: Gateway, *, err: bool) -> None:
+    """Print the calls that are still to be made, and the most that they should cost."""
+    from moa_tui.evaluation.grade import opened
+    from moa_tui.evaluation.select import expected_stages, total_of
+    from moa_tui.text.wording import counted
+
+    trials = selection.trials
+    with ExitStack() as stack:
+        alone = None
+        if options.folder is not None and (alone := opened(selection.folder("alone"))) is not None:
+            stack.enter_context(alone)
+        answers = _answers_of(options, selection, alone, stack)
+        stages = expected_stages(selection, answers, gateway.facts)
+    number = counted(len(trials.contenders), "candidate")
+    names = {
+        "alone": f"{number} on {counted(len(trials.prompts), 'prompt')}",
+        "as proposer": f"as proposer, with {trials.aggregator.name} as aggregator",
+        "as aggregator": "as aggregator of all answers",
+        "judge": f"{selection.judge.name} judges them against {selection.baseline_name}",
+    }
+    for stage, expected in stages.items():
+        click.echo(safe_row(f"{names[stage]}: {expected_words(expected)}"), err=err)
+    click.echo(safe_row(f"together: {expected_words(total_of(stages.values()))}"), err=err)
+
+
+def _needs(recipes: Iterable[Recipe], gateway: Gateway) -> Iterator[str]:
+    """Where prompts go, and the keys that are missing, each once."""
+    lines: dict[str, None] = {}
+    for recipe in recipes:
+        for place in gateway.destinations(recipe):
+            if not place.is_own_address:
+                lines[safe_text(f"to {place.words}")] = None
+        for variable, models in gateway.missing_keys(recipe.every_agent()).items():
+            lines[safe_row(f"{variable} is not set; needed by {', '.join(models)}")] = None
+    yield from lines
+
+
+def _answers_of(
+    options: SelectOptions, selection: Selection, alone: RunFolder | None, stack: ExitStack
+) -> Answers:
+    """The answers that are there. Raises UsageError and FileError."""
+    from moa_tui.evaluation.folder import RunFolder
+    from moa_tui.evaluation.select_trials import Answers, reusable_folders
+
+    paths = reusable_folders(options.reuse)
+    if options.folder is not None and options.folder.is_dir():
+        # What was answered in this folder before candidates were added.
+        paths += [
+            path for path in sorted(options.folder.glob("alone-*")) if (path / "manifest.json").exists()
+        ]
+    own = selection.folder("alone")
+    others = [stack.enter_context(RunFolder.read(path)) for path in dict.fromkeys(paths) if path != own]
+    return Answers(selection.trials.contenders, alone, others)
+
+
+class _Run:
+    """The runs of one selection: the trials in each role, and then the judge."""
+
+    def __init__(
+        self,
+        options: SelectOptions,
+        selection: Selection,
+        prompts: BulkInput,
+        backend: Backend,
+        catalog: RecipeCatalog,
+    ) -> None:
+        self._options = options
+        self._selection = selection
+        self._prompts = prompts
+        self._backend = backend
+        self._catalog = catalog
+        self._command = ("moa-tui", *sys.argv[1:])
+        self._paid = 0.0
+        self._interrupted: int | None = None
+        self._stopped_by: str | None = None
+        self._missing = 0
+        """The answers that candidates did not give."""
+
+    def code(self) -> int:
+        """Make what is not made yet, propose a recipe, and return the exit code."""
+        from moa_tui.evaluation.select import SelectFigures
+        from moa_tui.evaluation.select_choice import choose
+
+        candidates = self._candidates()
+        if candidates is None:
+            return self._left_undone()
+        scores = self._scores(candidates)
+        if scores is None:
+            return self._left_undone()
+        figures = SelectFigures(self._selection, candidates, scores, self._backend.gateway.facts)
+        for why, number in figures.record.failures.items():
+            _tell(f"{number} questions to {self._selection.judge.name} {why}")
+        if (undecided := figures.undecided) is not None:
+            _tell(f"no recipe is proposed: {undecided}; the same command asks again what failed")
+            return 1
+        try:
+            choice = choose(figures.options(), figures.criteria())
+        except UsageError as error:
+            raise UsageError(f"{error}. Every answer is kept: another budget asks nobody again") from error
+        self._propose(figures, choice)
+        return 0 if figures.record.is_whole and not self._missing else 1
+
+    def _candidates(self) -> Mapping[Role, list[Candidate]] | None:
+        """The answers in each role, made where they are not there yet; None where that was stopped."""
+        from moa_tui.evaluation.select_trials import ROLES, candidates_of, unanswered
+
+        selection, trials = self._selection, self._selection.trials
+        made: dict[Role, list[Candidate]] = {}
+        with ExitStack() as stack:
+            alone = stack.enter_context(self._begin("alone"))
+            answers = _answers_of(self._options, selection, alone, stack)
+            for role in ROLES:
+                with ExitStack() as inner:
+                    folder = alone if role == "alone" else inner.enter_context(self._begin(role))
+
+                    def jobs(role: Role = role) -> Iterator[Job]:
+                        return trials.jobs(role, answers)
+
+                    self._answer(folder, jobs, "answers" if role == "alone" else f"answers {role}")
+                    if self._stopped_by is not None:
+                        return None
+                    made[role] = candidates_of(trials, role, folder, answers)
+                    for name, why in unanswered(trials, role, folder, answers):
+                        self._missing += 1
+                        _tell(f"{name}{'' if role == 'alone' else f' {role}'} gave no answer: {why}")
+        return made
+
+    def _begin(self, role: Role) -> RunFolder:
+        """The run folder of a role. Raises UsageError and FileError."""
+        from moa_tui.cli.batch import versions
+        from moa_tui.evaluation.folder import RunFolder
+        from moa_tui.evaluation.manifest import InputFacts, Manifest
+
+        prompts, options = self._prompts, self._options
+        facts = InputFacts(
+            prompts.path.name, prompts.format, prompts.sha256, prompts.count, options.column, options.skip_bad
+        )
+        recipes = {recipe.name: recipe for recipe in self._selection.trials.recipes[role].values()}
+        manifest = Manifest(self._command, time.time(), versions(), facts, recipes, None, options.limit)
+        return RunFolder.begin(self._selection.folder(role), manifest, prompts.path)
+
+    def _scores(self, candidates: Mapping[Role, list[Candidate]]) -> list[Any] | None:
+        """The judge's scores of all answers; None where the judge was stopped."""
+        from moa_tui.evaluation.grade import begin_judge_folder, judge_jobs, keep_scores, scores_of
+
+        grading = self._selection.grading(candidates)
+        everybody = grading.graded.candidates
+        with begin_judge_folder(grading, everybody, self._command, time.time()) as folder:
+            self._answer(folder, lambda: judge_jobs(grading, everybody), "questions")
+            keep_scores(grading, everybody, folder)
+            return None if self._stopped_by is not None else scores_of(grading, everybody, folder)
+
+    def _answer(self, folder: RunFolder, jobs: Callable[[], Iterable[Job]], what: str) -> None:
+        """Make a bulk run, and count what all of its calls cost."""
+        from moa_tui.cli.bulk_view import watch
+        from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+        from moa_tui.evaluation.grade import paid_for
+
+        options = self._options
+        bulk = BulkRun(
+            self._backend,
+            folder,
+            jobs,
+            sum(1 for _ in jobs()),
+            BulkOptions(
+                options.concurrency,
+                "model" if options.schedule == "model" else "prompt",
+                options.max_cost,
+                self._paid + paid_for(jobs(), folder).known_cost,
+            ),
+        )
+        try:
+            self._interrupted = watch(bulk, what, sys.stderr, quiet=options.quiet)
+        except UntrustedServerError as error:
+            hint = "\n--trust-recipe lets it, this once." if error.servers else ""
+            raise UntrustedServerError(f"{error}{hint}", error.servers) from error
+        self._stopped_by = bulk.progress().stopped_by
+        self._paid += paid_for(jobs(), folder).known_cost
+
+    def _left_undone(self) -> int:
+        _tell(f"no recipe is proposed yet: {self._stopped_by}; the same command goes on from here")
+        return 1 if self._interrupted is None else self._interrupted
+
+    def _propose(self, figures: SelectFigures, choice: Choice) -> None:
+        """Write the recipe, and print the report. Raises UsageError and FileError."""
+        from moa_tui.evaluation.select import recipe_of
+        from moa_tui.evaluation.select_report import select_report
+
+        options, root = self._options, self._selection.root
+        path = None if options.write is None else _written_path(options.write)
+        name = options.write if options.write is not None else _RECIPE_NAME
+        recipe = recipe_of(self._selection, choice, path.stem if path else name, self._prompts.path.name)
+        written = self._catalog.save_at(root / _RECIPE_FILE, recipe, replace=True)
+        if path is not None:
+            written = self._catalog.save_at(path, recipe, replace=options.replace)
+        elif options.write is not None:
+            written = self._catalog.save(name, recipe, replace=options.replace)
+        write_report(select_report(figures, choice), options.out, as_json=options.as_json)
+        click.echo(safe_row(f"recipe: {written}"), err=True)
+        named = options.write if options.write is not None and path is None else str(written)
+        click.echo(safe_row(f"to try it: moa-tui batch {options.input} -r {named} -o FOLDER"), err=True)
