@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -105,25 +105,26 @@ def batch(**options: Any) -> None:
 
 
 def _batch(options: BatchOptions) -> None:
+    from moa_tui.cli import streams
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkOptions, BulkRun
 
+    err = streams.best_effort(sys.stderr)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
-    recipes = _recipes_of(options, wiring.catalog_of(settings, gateway))
+    recipes = _recipes_of(options, wiring.catalog_of(settings, gateway), err)
     prompts = open_input(
         options.input, options.format, column=options.column, skip_bad=options.skip_bad, limit=options.limit
     )
     for problem in prompts.problems:
-        click.echo(f"moa-tui: left out: {safe_row(problem)}", err=True)
+        err.write(f"moa-tui: left out: {safe_row(problem)}\n")
     if options.dry_run:
         _print_plan(prompts, recipes, gateway)
         return
     if options.trust_recipe:
         for recipe in recipes:
             gateway.allow_once(recipe)
-    for recipe in recipes:
-        gateway.check_keys(recipe)
+    _check_recipes(recipes, gateway)
     with _folder_of(options, prompts, recipes) as folder:
         store = wiring.open_store() if settings.budget.day is not None else None
         with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
@@ -138,30 +139,36 @@ def _batch(options: BatchOptions) -> None:
                 paid_so_far(folder, prompts) if options.max_cost is not None else 0.0,
             )
             bulk = BulkRun(backend, folder, jobs, prompts.count * len(recipes), bulk_options)
-            code = _run(bulk, options, folder, prompts)
+            code = _run(bulk, options, folder, prompts, err)
         if store is not None:
             store.close()
     leave(code)
 
 
-def _run(bulk: BulkRun, options: BatchOptions, folder: RunFolder, prompts: BulkInput) -> int:
+def _check_recipes(recipes: Sequence[Recipe], gateway: Gateway) -> None:
+    """Raise what keeps these recipes from being run, before anything is written or asked."""
+    try:
+        for recipe in recipes:
+            gateway.check_keys(recipe)
+    except UntrustedServerError as error:
+        hint = "\n--trust-recipe lets it, this once." if error.servers else ""
+        raise UntrustedServerError(f"{error}{hint}", error.servers) from error
+
+
+def _run(bulk: BulkRun, options: BatchOptions, folder: RunFolder, prompts: BulkInput, err: TextIO) -> int:
     """Answer what is not answered yet, and write the outputs; the exit code."""
     from moa_tui.cli.bulk_view import watch
     from moa_tui.evaluation.outputs import write_all
 
-    try:
-        interrupted = watch(bulk, "prompts", sys.stderr, quiet=options.quiet)
-    except UntrustedServerError as error:
-        hint = "\n--trust-recipe lets it, this once." if error.servers else ""
-        raise UntrustedServerError(f"{error}{hint}", error.servers) from error
+    interrupted = watch(bulk, "prompts", err, quiet=options.quiet)
     figures = write_all(folder, prompts)
     for line in _end_lines(folder, figures):
-        click.echo(line, err=True)
+        err.write(f"{line}\n")
     stopped_by = bulk.progress().stopped_by
     missing = sum(each.missing for each in figures)
     if missing:
         why = f": {safe_row(stopped_by)}" if stopped_by is not None else ""
-        click.echo(f"moa-tui: {missing} not reached{why}; the same command goes on from here", err=True)
+        err.write(f"moa-tui: {missing} not reached{why}; the same command goes on from here\n")
     if interrupted is not None:
         return interrupted
     return 1 if missing or any(each.failures for each in figures) else 0
@@ -188,12 +195,12 @@ def paid_so_far(folder: RunFolder, prompts: BulkInput) -> float:
     return sum(paid(folder.calls(key).values()).known_cost for key in keys)
 
 
-def _recipes_of(options: BatchOptions, catalog: Any) -> list[Recipe]:
+def _recipes_of(options: BatchOptions, catalog: Any, err: TextIO) -> list[Recipe]:
     """The recipes that are named, else the one that can run here. Raises UsageError."""
     if not options.recipe_names:
         recipe, reason = catalog.first(None)
         if reason:
-            click.echo(safe_row(f"moa-tui: recipe {recipe.name}: {reason}"), err=True)
+            err.write(safe_row(f"moa-tui: recipe {recipe.name}: {reason}") + "\n")
         return [recipe]
     recipes = [catalog.load(name) for name in dict.fromkeys(options.recipe_names)]
     names = [recipe.name for recipe in recipes]
