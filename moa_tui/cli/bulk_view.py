@@ -118,7 +118,8 @@ def progress_words(progress: BulkProgress, what: str) -> list[str]:
         words.append(f"{progress.calls / progress.seconds * 60:,.0f} calls a minute")
     left = progress.total - progress.jobs
     if made and left and progress.stopped_by is None and not progress.phase:
-        words.append(f"{duration(left * progress.seconds / made)} left")
+        half_done = progress.open_runs / 2
+        words.append(f"{duration((left - half_done) * progress.seconds / (made + half_done))} left")
     words.append(f"{money(progress.cost)} so far" if left else money(progress.cost))
     if progress.failures:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(progress.failures.items()))

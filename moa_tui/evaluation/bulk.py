@@ -21,7 +21,8 @@ from moa_tui.engine.recipe_edit import with_temperature, without_stairs
 from moa_tui.engine.values import Failure, Usage, paid
 from moa_tui.errors import MoaTuiError
 from moa_tui.evaluation.pacing import BulkEndpoints
-from moa_tui.evaluation.phases import Phase, is_whole, phases_of, with_placeholders
+from moa_tui.evaluation.phases import Phase, is_whole, phases_of, with_placeholders, without_quorums
+from moa_tui.evaluation.rests import AskedInAnyCase, longest_rest
 from moa_tui.evaluation.spending import BulkSpending
 from moa_tui.evaluation.values import RunKey, RunResult, is_settled, was_answered
 from moa_tui.settings.fault_log import CallFaults, record_bug
@@ -201,6 +202,7 @@ class BulkRun:
         """Answer these jobs, as many at once as there are places for calls."""
         async with asyncio.TaskGroup() as group:
             for job in jobs:
+                await self._wait_for_rests(job.recipe)
                 await self.endpoints.room()
                 if self._stopped_by is not None or (self._postponed and not is_alone and phase is None):
                     if self._stopped_by is not None:
@@ -209,6 +211,19 @@ class BulkRun:
                     continue
                 places = self.endpoints.begin()
                 group.create_task(self._answer(job, places, phase, is_alone=is_alone))
+
+    async def _wait_for_rests(self, recipe: Recipe) -> None:
+        """Wait while an endpoint that kept failing rests; begin nothing more where it rests for long."""
+        gateway, health = self._backend.gateway, self._backend.health
+        phase = self._phase
+        while self._stopped_by is None and (rest := longest_rest(recipe, gateway.facts, health)) is not None:
+            if rest.is_too_long:
+                self.stop(rest.words)
+            with self._lock:
+                self._phase = rest.words
+            await rest.wait()
+        with self._lock:
+            self._phase = phase
 
     async def _answer(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
         """Answer all turns of a prompt, or as much of them as the phase asks for."""
@@ -227,7 +242,7 @@ class BulkRun:
     async def _turns(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
         recipe = job.recipe
         if phase is not None:
-            recipe = without_stairs(recipe)
+            recipe = without_quorums(without_stairs(recipe))
         if job.prompt.temperature is not None:
             recipe = with_temperature(recipe, job.prompt.temperature)
         history: list[Message] = []
@@ -326,7 +341,7 @@ class BulkRun:
 
         context = run.RunContext(
             facts=gateway.facts,
-            health=self._backend.health,
+            health=AskedInAnyCase(self._backend.health),
             endpoints=places,
             budgets=spending if self._spending.is_limited else None,
         )
