@@ -30,7 +30,7 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -68,7 +68,8 @@ class Spec:
     key: str = ""  # a tag of the caller's choice; names the script and the flaky counter
     fail: int = 1  # flaky: refusals before the first good answer
     status: int = 503  # flaky: HTTP status of a refusal
-    retry_after: str = "1"  # Retry-After header of flaky, http429 and http503; empty for none
+    allow: int = 5  # limited: requests that are admitted in each second
+    retry_after: str = "1"  # Retry-After header of flaky, limited, http429 and http503; empty for none
     limit: int = 1000  # context_once: characters of messages that fit
     finish: str = "stop"  # ends: why the answer ends, in the server's own words
 
@@ -560,6 +561,16 @@ async def flaky(reply: Reply) -> web.StreamResponse:
     return await reply.refuse(spec.status, "Try again", "server_error", retry_after=spec.retry_after)
 
 
+async def limited(reply: Reply) -> web.StreamResponse:
+    admitted, spec, now = reply.server.admitted[reply.spec.key], reply.spec, time.monotonic()
+    while admitted and admitted[0] <= now - 1:
+        admitted.popleft()
+    if len(admitted) < spec.allow:
+        admitted.append(now)
+        return await MODES["ok"](reply)
+    return await reply.refuse(429, "Rate limit reached", "requests", retry_after=spec.retry_after)
+
+
 async def context_once(reply: Reply) -> web.StreamResponse:
     used, limit = sum(map(len, message_texts(reply.messages()))), reply.spec.limit
     return await (MODES["ok"](reply) if used <= limit else too_long(used, limit)(reply))
@@ -625,6 +636,7 @@ MODES: dict[str, Mode] = {
     "html": web_page(200, "Please sign in"),
     "http502html": web_page(502, "502 Bad Gateway"),
     "flaky": flaky,  # HTTP `status` to the first `fail` requests with this `key`, then ok
+    "limited": limited,  # HTTP 429 to more than `allow` requests with this `key` in a second, else ok
     "no_schema": no_schema,  # 400 to a response_format, in DeepSeek's words, else as `told`
     "context_once": context_once,  # 400 while the messages hold more than `limit` characters, else ok
     "http400": Refusal(400, "Invalid value for 'temperature'"),
@@ -656,6 +668,7 @@ class ModelServer:
     def __init__(self, port: int = 0) -> None:
         self.port = port  # 0 until a free one is found on entering
         self.flaky_failures: Counter[str] = Counter()
+        self.admitted: defaultdict[str, deque[float]] = defaultdict(deque)
         self._replies: list[Reply] = []
         self._changed = threading.Condition()
         self._started: Future[None] = Future()
@@ -683,6 +696,7 @@ class ModelServer:
         with self._changed:
             self._replies.clear()
             self.flaky_failures.clear()
+            self.admitted.clear()
             self.models = ["ok"]
             self.script: dict[str, list[str]] = {}
             self.usage_json = "null"

@@ -1,10 +1,7 @@
 """The places for the calls of a bulk run: how many may be open at each endpoint, and how fast they begin.
 
-An endpoint has two limits, and says neither: how many calls it takes at once, and how many it takes in a
-second or a minute. Both are learned from what it refuses (429, 503, 529). The first is halved and creeps up
-again, as TCP's window does (RFC 5681). The second is measured, then lowered and raised along a cubic curve,
-as TCP's CUBIC (RFC 9438) and botocore's adaptive mode do, so that it stays long just below what is admitted.
-A refused request waits here for another place and is no failure of its call.
+What an endpoint takes is learned from what it refuses, in `learned_limits`. A refused request waits here for
+another place and is no failure of its call.
 """
 
 from __future__ import annotations
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from moa_tui.engine.limits import Endpoints, Place, is_overload
 from moa_tui.errors import ModelError
+from moa_tui.evaluation.learned_limits import Pace, Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Hashable
@@ -27,18 +25,6 @@ FIRST_LIMIT = 20
 """The number of calls that an endpoint is given at once before anything is known of it."""
 GIVE_UP_SECONDS = 600.0
 """How long an endpoint may refuse everything before the calls that wait for it fail."""
-
-# The wait behind a refusal for which the server states none; it doubles until something is admitted.
-_FIRST_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 1.0, 10.0
-# After a refusal the pace falls to this share of what it was, and is back after as many seconds of sending,
-# or as it takes to send as many requests, whichever is longer.
-_LOWERED_SHARE, _RECOVERY_SECONDS, _RECOVERY_REQUESTS = 0.85, 20.0, 50.0
-# So many admitted requests tell a rate; fewer may be what a bucket held.
-_TELLING_REQUESTS = 10
-# What a rate grows by with each request while it is only a guess.
-_GUESS_GROWTH = 1.1
-# How far above the measured rate a pace may return.
-_MEASURED_MARGIN = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +135,11 @@ class RunPlaces(Endpoints):
 class _BulkPlace(Place):
     """A place at an endpoint; `number` counts its requests, `open_then` those open with this one."""
 
-    def __init__(self, endpoint: _Endpoint, number: int, open_then: int) -> None:
+    def __init__(self, endpoint: _Endpoint, number: int, open_then: int, most_before: int) -> None:
         self._endpoint = endpoint
         self.number = number
         self.open_then = open_then
+        self.most_before = most_before
         self.was_refused = False
 
     def refused(self, error: ModelError) -> bool:
@@ -181,11 +168,14 @@ class _Endpoint:
         self._changed = changed
         self._most = self._stated_most = most
         self.open = self.refusals = self._sent = 0
-        self.window = _Window(min(FIRST_LIMIT, most))
-        self.pace = _Pace()
+        self.window = Window(min(FIRST_LIMIT, most), most)
+        self._left_at = -math.inf
+        self.pace = Pace()
         self._queue: list[_Waiting] = []
         self._asked = itertools.count()
         self._waiting = 0
+        self._most_open = 0
+        """The most calls that were open together since the limits were last lowered."""
         self._last_lowered = 0
         """The number of the last request that had been sent when the limits were last lowered."""
         self._next_at = -math.inf
@@ -241,7 +231,10 @@ class _Endpoint:
     def leave(self, place: _BulkPlace) -> None:
         """Give up a place, and give it to whoever is next."""
         if not place.was_refused:
-            self.window.admitted(place.open_then, is_full=self.open >= self.limit)
+            now = self._loop.time()
+            since = max(0.0, now - max(self._left_at, self._next_at))
+            self.window.finished(since, is_full=self.open >= self.limit)
+            self._left_at = now
             if place.number > self._last_lowered:
                 self._refuses_since = None
         self.open -= 1
@@ -252,7 +245,8 @@ class _Endpoint:
         """Lower the limits after a refusal, once for all requests that were under way together."""
         now = self._loop.time()
         self.refusals += 1
-        if self._refuses_since is None:
+        admitted = max(0, place.number - 1 - self._last_lowered)
+        if self._refuses_since is None or admitted:
             self._refuses_since = now
         if now - self._refuses_since >= GIVE_UP_SECONDS:
             self._refuses_since = None
@@ -262,8 +256,8 @@ class _Endpoint:
             if stated is not None:
                 self._next_at = max(self._next_at, now + stated)
             return
-        self.window.refused(place.open_then)
-        admitted = place.number - 1 - self._last_lowered
+        self.window.refused(place.open_then, place.most_before, admitted)
+        self._most_open = 0
         self._last_lowered = self._sent
         self._next_at = now + self.pace.refused(now, admitted, stated)
 
@@ -297,7 +291,8 @@ class _Endpoint:
             self.open += 1
             self._sent += 1
             self._next_at = self.pace.sent(now, self._next_at)
-            waiting.place.set_result(_BulkPlace(self, self._sent, self.open))
+            waiting.place.set_result(_BulkPlace(self, self._sent, self.open, self._most_open))
+            self._most_open = max(self._most_open, self.open)
 
     def _wake_at(self, time: float) -> None:
         if self._timer is not None:
@@ -310,90 +305,3 @@ class _Endpoint:
         self._timer = None
         self._admit()
         self._changed.set()
-
-
-class _Window:
-    """How many calls may be open at once: doubled in each round at first, halved by refusals."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = float(limit)
-        self._most_admitted = math.inf
-        """The most open calls with which one was admitted lately; infinite before the first refusal."""
-
-    def admitted(self, open_calls: int, *, is_full: bool) -> None:
-        """Note that a request was admitted beside others, `open_calls` in all."""
-        if self._most_admitted != math.inf:
-            self._most_admitted = max(self._most_admitted, open_calls)
-        if is_full:
-            self.limit += 1.0 if self.limit < self._most_admitted else 1.0 / self.limit
-
-    def refused(self, open_calls: int) -> None:
-        """Halve the limit, unless as many have been admitted before: then it is the pace that is too high."""
-        if open_calls <= self._most_admitted != math.inf:
-            self._most_admitted -= 1
-            return
-        self._most_admitted = open_calls - 1
-        self.limit = max(1.0, min(self.limit, open_calls) / 2)
-
-
-class _Pace:
-    """How many requests a second may begin: no limit until an endpoint refuses, then what it admits."""
-
-    def __init__(self) -> None:
-        self._top: float | None = None
-        """The rate at which the endpoint refused last, or that it was measured to admit."""
-        self._is_guess = False
-        self._climbed = 0.0
-        """Seconds of sending since the pace was lowered."""
-        self._began: float | None = None
-        """When the requests began that were admitted last, and how many those were."""
-        self._admitted = 0
-        self._hold_until = -math.inf
-        self._holds = 0
-
-    @property
-    def rate(self) -> float | None:
-        """Requests a second; None where there is no limit."""
-        if self._top is None:
-            return None
-        recovery = max(_RECOVERY_SECONDS, _RECOVERY_REQUESTS / self._top)
-        return self._top * (1 + (1 - _LOWERED_SHARE) * (self._climbed / recovery - 1) ** 3)
-
-    def sent(self, now: float, due: float) -> float:
-        """Note that a request is sent that was `due` before or now, and return when the next one is."""
-        if self._began is None:
-            self._began = now
-        rate = self.rate
-        if rate is None:
-            return now
-        gap = 1 / rate
-        if now - due < gap and due != self._hold_until:  # It is the pace that it waited for.
-            self._climbed += gap
-            if self._is_guess and self._top is not None:
-                self._top *= _GUESS_GROWTH
-        return max(now, due) + gap
-
-    def refused(self, now: float, admitted: int, stated: float | None) -> float:
-        """Lower the pace after `admitted` requests and one refused; return the seconds until the next one."""
-        rate = self.rate
-        if admitted:
-            self._holds = 0
-            if self._hold_until > -math.inf:
-                self._began = self._hold_until
-            self._admitted = admitted
-        hold = min(_FIRST_HOLD_SECONDS * 2.0**self._holds, _LONGEST_HOLD_SECONDS)
-        if stated is not None:
-            hold = max(stated, hold if self._holds else 0.0)
-        self._holds += 1
-        self._hold_until = now + hold
-        if self._began is not None and self._admitted:
-            measured = self._admitted / max(self._hold_until - self._began, 1e-3)
-            if rate is None:
-                self._top, self._is_guess = measured, self._admitted < _TELLING_REQUESTS
-            elif self._admitted >= _TELLING_REQUESTS or not admitted:
-                self._top = min(rate, measured * _MEASURED_MARGIN)
-                self._is_guess = not admitted
-            else:
-                self._top, self._is_guess = rate, False
-        self._climbed = 0.0
-        return hold
