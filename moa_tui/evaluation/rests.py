@@ -1,4 +1,4 @@
-"""How a bulk run goes on where an endpoint rests: the next prompt waits, and no answer lacks its models.
+"""How a bulk run goes on where an endpoint rests: its calls wait, and no answer lacks its models.
 
 A chat leaves out the calls to an endpoint that rests. Answers without them would be no evidence of what a
 recipe does, and who reads a thousand of them would not see which these are.
@@ -7,22 +7,20 @@ recipe does, and who reads a thousand of them would not see which these are.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from moa_tui.engine.health import Health, rest_reason
+from moa_tui.engine.limits import Endpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Hashable
 
-    from moa_tui.engine.agent import Agent
-    from moa_tui.engine.plan import ModelFacts
-    from moa_tui.engine.recipe import Recipe
+    from moa_tui.engine.limits import Place
     from moa_tui.engine.values import Reply
 
 LONGEST_REST = 300.0
-"""The longest rest of an endpoint, in seconds, that is waited for; it is the fourth without an answer."""
-_LOOK_AGAIN_SECONDS = 0.25
+"""The longest rest of an endpoint, in seconds, that is waited for; the fourth without an answer is longer."""
 
 
 class AskedInAnyCase(Health):
@@ -38,31 +36,32 @@ class AskedInAnyCase(Health):
         return 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """An endpoint that is not to be asked for so many seconds."""
+class PlacesBehindRests(Endpoints):
+    """Gives the places of `places`, once their endpoint does not rest."""
 
-    endpoint: str
-    seconds: float
+    def __init__(self, places: Endpoints, health: Health, on_rest: Callable[[str, float], None]) -> None:
+        """`on_rest` is called with why a call waits, in words for a user, and for how many seconds."""
+        super().__init__()
+        self._places = places
+        self._health = health
+        self._on_rest = on_rest
 
-    @property
-    def is_too_long(self) -> bool:
-        """True where the endpoint has failed for so long that somebody should look at it."""
-        return self.seconds > LONGEST_REST
+    @asynccontextmanager
+    async def place(self, endpoint: str, most: int | None, run: Hashable) -> AsyncIterator[Place]:
+        """As `Endpoints.place`."""
+        while True:
+            await self._wait_for_rest(endpoint)
+            async with self._places.place(endpoint, most, run) as place:
+                # It may have begun to rest while the call waited for its place.
+                if not self._health.rest_seconds(endpoint):
+                    yield place
+                    return
 
-    @property
-    def words(self) -> str:
-        """Why nothing is begun, in words for a user."""
-        return rest_reason(self.endpoint, self.seconds)
+    def has_room(self, endpoint: str, most: int | None) -> bool:
+        """As `Endpoints.has_room`."""
+        return not self._health.rest_seconds(endpoint) and self._places.has_room(endpoint, most)
 
-    async def wait(self) -> None:
-        """Wait for the end of the rest, or for a moment of it."""
-        await asyncio.sleep(min(self.seconds, _LOOK_AGAIN_SECONDS))
-
-
-def longest_rest(recipe: Recipe, facts: Callable[[Agent], ModelFacts], health: Health) -> Rest | None:
-    """Of the endpoints that the recipe asks, the one that rests for the longest; None where none does."""
-    endpoints = {facts(agent).endpoint for agent in recipe.every_agent()}
-    rests = [Rest(endpoint, health.rest_seconds(endpoint)) for endpoint in sorted(endpoints)]
-    longest = max(rests, key=lambda rest: rest.seconds, default=None)
-    return longest if longest is not None and longest.seconds else None
+    async def _wait_for_rest(self, endpoint: str) -> None:
+        while seconds := self._health.rest_seconds(endpoint):
+            self._on_rest(rest_reason(endpoint, seconds), seconds)
+            await asyncio.sleep(seconds)

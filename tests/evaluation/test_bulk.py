@@ -11,6 +11,7 @@ import pytest
 from moa_tui.engine.health import Health
 from moa_tui.engine.values import CallId, Chunk, Finish, Usage
 from moa_tui.errors import FileError, MissingKeyError, ModelError
+from moa_tui.evaluation import bulk as bulk_module
 from moa_tui.evaluation.bulk import BulkOptions, BulkRun, Job
 from moa_tui.evaluation.values import BulkPrompt, RunKey
 from tests.evaluation.conftest import prompts
@@ -283,14 +284,16 @@ def test_model_by_model_leaves_no_model_behind(
 
 
 class Resting(Health):
-    """The server of all models but `judge` rests for so many seconds, and then no more."""
+    """The server of all models but `judge` rests for so many seconds, the last of them again and again."""
 
     def __init__(self, *seconds: float) -> None:
         super().__init__()
         self._seconds = list(seconds)
 
     def rest_seconds(self, endpoint: str) -> float:
-        return self._seconds.pop(0) if self._seconds and endpoint != "judge" else 0.0
+        if endpoint == "judge":
+            return 0.0
+        return self._seconds.pop(0) if len(self._seconds) > 1 else self._seconds[0]
 
 
 class TwoServers(FakeGateway):
@@ -304,7 +307,7 @@ def test_a_server_that_rests_is_waited_for_and_no_answer_lacks_its_models(
     backend: Backend, open_folder: Callable[..., RunFolder]
 ) -> None:
     moa, models = recipe(*SHAPE), Models()
-    resting = replace(backend, gateway=TwoServers(models), health=Resting(0.002, 0.001, 0.001))  # type: ignore[arg-type]
+    resting = replace(backend, gateway=TwoServers(models), health=Resting(0.002, 0.001, 0.001, 0.0))  # type: ignore[arg-type]
     listed = jobs(moa, 3)
     BulkRun(resting, open_folder(moa), lambda: listed, 3, BulkOptions()).start().result(timeout=30)
     assert len(models.asked) == 9
@@ -320,3 +323,25 @@ def test_a_server_that_rests_for_long_ends_the_batch_with_the_reason(
     bulk.start().result(timeout=30)
     assert bulk.progress().stopped_by == "lab failed 3 times in a row and rests for another 480 s"
     assert models.asked == []
+
+
+def test_the_first_calls_of_the_last_prompts_go_before_later_ones(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the last prompt begins when all others are done, and its whole length is waited for."""
+    monkeypatch.setattr(bulk_module, "MOST_CALLS", 5)
+    moa, models = recipe(*SHAPE), Models()
+    run_bulk(open_folder(moa), jobs(moa, 9), models, concurrency=1)
+    order = [model for model, _ in models.asked]
+    # The first prompts are answered one by one, as their answers are wanted soon and take memory.
+    assert "judge" in order[:6]
+    assert order[-5:] == ["judge"] * 5
+    assert [prompt for model, prompt in models.asked if model == "judge"] == list("123456789")
+
+
+def test_a_budget_is_not_spent_on_half_of_each_prompt(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder]
+) -> None:
+    moa, models = recipe(*SHAPE), Models()
+    run_bulk(open_folder(moa), jobs(moa, 4), models, concurrency=1, max_cost=100.0)
+    assert "judge" in [model for model, _ in models.asked[:6]]
