@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -145,6 +145,7 @@ def merge(folders: tuple[Path, ...], folder: Path, partial: bool) -> None:
 
 
 def _batch(options: BatchOptions) -> None:
+    from moa_tui.cli import streams
     from moa_tui.evaluation import ray_runs
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkOptions, BulkRun
@@ -157,14 +158,15 @@ def _batch(options: BatchOptions) -> None:
             "leave one of the two out"
         )
     shard = None if options.shard is None else shard_from(options.shard)
+    err = streams.best_effort(sys.stderr)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
-    recipes = _recipes_of(options, wiring.catalog_of(settings, gateway))
+    recipes = _recipes_of(options, wiring.catalog_of(settings, gateway), err)
     prompts = open_input(
         options.input, options.format, column=options.column, skip_bad=options.skip_bad, limit=options.limit
     )
     for problem in prompts.problems:
-        click.echo(f"moa-tui: {safe_row(problem)}", err=True)
+        err.write(f"moa-tui: {safe_row(problem)}\n")
     if shard is not None:
         prompts = prompts.share(shard.number, shard.total)
     if options.dry_run:
@@ -177,11 +179,10 @@ def _batch(options: BatchOptions) -> None:
         cluster, servers = None, Servers(settings.endpoints, {})
         if options.ray is not None:
             # The keys are the workers' own.
-            servers = Servers(settings.endpoints, _confirmed(gateway, recipes))
+            servers = Servers(settings.endpoints, _confirmed(recipes, gateway))
             cluster = stack.enter_context(ray_runs.connect(options.ray))
         else:
-            for recipe in recipes:
-                gateway.check_keys(recipe)
+            _check_recipes(recipes, gateway)
         folder = stack.enter_context(_folder_of(options, prompts, recipes, shard))
         store = wiring.open_store() if settings.budget.day is not None else None
         if store is not None:
@@ -205,33 +206,49 @@ def _batch(options: BatchOptions) -> None:
             bulk = BulkRun(backend, folder, jobs, total, bulk_options)
         else:
             bulk = ray_runs.RayRun(cluster, backend, servers, folder, jobs, total, bulk_options)
-        code = _run(bulk, options, folder, prompts)
+        code = _run(bulk, options, folder, prompts, err)
     leave(code)
 
 
-def _confirmed(gateway: Gateway, recipes: Sequence[Recipe]) -> dict[str, str]:
+def _confirmed(recipes: Sequence[Recipe], gateway: Gateway) -> dict[str, str]:
     """The servers that were confirmed, in words by their marks. Raises UntrustedServerError."""
-    return {mark: words for recipe in recipes for mark, words in gateway.check_places(recipe).items()}
+    with _hinted():
+        return {mark: words for recipe in recipes for mark, words in gateway.check_places(recipe).items()}
 
 
-def _run(bulk: BulkRun | RayRun, options: BatchOptions, folder: RunFolder, prompts: BulkInput) -> int:
+def _check_recipes(recipes: Sequence[Recipe], gateway: Gateway) -> None:
+    """Raise what keeps these recipes from being run, before anything is written or asked."""
+    with _hinted():
+        for recipe in recipes:
+            gateway.check_keys(recipe)
+
+
+@contextmanager
+def _hinted() -> Iterator[None]:
+    """Add to an error about servers by which option they may be asked."""
+    try:
+        yield
+    except UntrustedServerError as error:
+        hint = "\n--trust-recipe lets it, this once." if error.servers else ""
+        raise UntrustedServerError(f"{error}{hint}", error.servers) from error
+
+
+def _run(
+    bulk: BulkRun | RayRun, options: BatchOptions, folder: RunFolder, prompts: BulkInput, err: TextIO
+) -> int:
     """Answer what is not answered yet, and write the outputs; the exit code."""
     from moa_tui.cli.bulk_view import watch
     from moa_tui.evaluation.outputs import write_all
 
-    try:
-        interrupted = watch(bulk, "prompts", sys.stderr, quiet=options.quiet)
-    except UntrustedServerError as error:
-        hint = "\n--trust-recipe lets it, this once." if error.servers else ""
-        raise UntrustedServerError(f"{error}{hint}", error.servers) from error
+    interrupted = watch(bulk, "prompts", err, quiet=options.quiet)
     figures = write_all(folder, prompts)
     for line in _end_lines(folder, figures):
-        click.echo(line, err=True)
+        err.write(f"{line}\n")
     stopped_by = bulk.progress().stopped_by
     missing = sum(each.missing for each in figures)
     if missing:
         why = f": {safe_row(stopped_by)}" if stopped_by is not None else ""
-        click.echo(f"moa-tui: {missing} not reached{why}; the same command goes on from here", err=True)
+        err.write(f"moa-tui: {missing} not reached{why}; the same command goes on from here\n")
     if interrupted is not None:
         return interrupted
     return 1 if missing or any(each.failures for each in figures) else 0
@@ -258,12 +275,12 @@ def paid_so_far(folder: RunFolder, prompts: BulkInput) -> float:
     return sum(paid(folder.calls(key).values()).known_cost for key in keys)
 
 
-def _recipes_of(options: BatchOptions, catalog: Any) -> list[Recipe]:
+def _recipes_of(options: BatchOptions, catalog: Any, err: TextIO) -> list[Recipe]:
     """The recipes that are named, else the one that can run here. Raises UsageError."""
     if not options.recipe_names:
         recipe, reason = catalog.first(None)
         if reason:
-            click.echo(safe_row(f"moa-tui: recipe {recipe.name}: {reason}"), err=True)
+            err.write(safe_row(f"moa-tui: recipe {recipe.name}: {reason}") + "\n")
         return [recipe]
     recipes = [catalog.load(name) for name in dict.fromkeys(options.recipe_names)]
     names = [recipe.name for recipe in recipes]

@@ -114,12 +114,13 @@ def progress_words(progress: BulkProgress, what: str) -> list[str]:
     if progress.phase:
         words.append(safe_row(progress.phase))
     words.append(f"{progress.calls:,} calls")
-    made = progress.jobs - progress.reused_jobs
     if progress.calls and progress.seconds > 1:
         words.append(f"{progress.calls / progress.seconds * 60:,.0f} calls a minute")
     left = progress.total - progress.jobs
-    if made and left and progress.stopped_by is None and not progress.phase:
-        words.append(f"{duration(left * progress.seconds / made)} left")
+    if progress.calls and left and progress.stopped_by is None and not progress.phase:
+        calls_left = (progress.total - progress.reused_jobs) * progress.calls_a_job - progress.calls
+        calls_left = min(max(calls_left, left), left * progress.calls_a_job)
+        words.append(f"{duration(calls_left * progress.seconds / progress.calls)} left")
     words.append(f"{money(progress.cost)} so far" if left else money(progress.cost))
     if progress.failures:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(progress.failures.items()))

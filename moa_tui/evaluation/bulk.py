@@ -21,7 +21,8 @@ from moa_tui.engine.recipe_edit import with_temperature, without_stairs
 from moa_tui.engine.values import Failure, Usage, paid
 from moa_tui.errors import MoaTuiError
 from moa_tui.evaluation.pacing import BulkEndpoints
-from moa_tui.evaluation.phases import Phase, is_whole, phases_of, with_placeholders
+from moa_tui.evaluation.phases import Phase, is_whole, phases_of, with_placeholders, without_quorums
+from moa_tui.evaluation.rests import LONGEST_REST, AskedInAnyCase, PlacesBehindRests
 from moa_tui.evaluation.spending import BulkSpending
 from moa_tui.evaluation.values import RunKey, RunResult, is_settled, was_answered
 from moa_tui.settings.fault_log import CallFaults, record_bug
@@ -90,12 +91,14 @@ class BulkProgress:
     """How far a bulk run has come. Costs are in US dollars, unknown prices left out; times are in seconds.
 
     `jobs` have all turns answered or have failed for good; `failures` counts by kind why. `reused_jobs` were
-    there before. `phase` says which model is being asked, where one is at a time.
+    there before; `calls_a_job` is the most that a job takes, on average. `phase` says which model is being
+    asked, where one is at a time, or what is waited for.
     """
 
     total: int
     jobs: int = 0
     reused_jobs: int = 0
+    calls_a_job: float = 0.0
     calls: int = 0
     open_runs: int = 0
     cost: float = 0.0
@@ -129,6 +132,11 @@ class BulkRun:
         self._controls: dict[RunControl, None] = {}
         self._failures: Counter[str] = Counter()
         self._done_jobs = self._reused_jobs = self._ended_calls = 0
+        self._calls_a_job = 0.0
+        self._begins_all = False
+        """True where all prompts that are left are begun, and their first calls go before later ones."""
+        self._rest = "", 0.0
+        """Why calls wait for an endpoint, and until when, in monotonic seconds."""
         self._phase: str = ""
         self._stopped_by: str | None = None
         self._fault: BaseException | None = None
@@ -157,17 +165,20 @@ class BulkRun:
 
     def progress(self) -> BulkProgress:
         """How far it has come."""
+        now = time.monotonic()
         with self._lock:
+            why, until = self._rest
             return BulkProgress(
                 self._total,
                 self._done_jobs,
                 self._reused_jobs,
+                self._calls_a_job,
                 self._ended_calls,
                 len(self._controls),
                 self._spending.paid,
-                time.monotonic() - self._began,
+                now - self._began,
                 dict(self._failures),
-                self._phase,
+                why if now < until else self._phase,
                 self._stopped_by,
             )
 
@@ -191,17 +202,25 @@ class BulkRun:
             raise self._fault
 
     def _first_jobs(self) -> Iterable[Job]:
-        """A job of each recipe."""
+        """A job of each recipe; all are counted."""
         seen: dict[str, Job] = {}
+        calls = 0
         for job in self._jobs():
             seen.setdefault(job.recipe.name, job)
+            calls += job.recipe.calls * len(job.prompt.turns)
+        self._calls_a_job = calls / max(1, self._total)
         return seen.values()
 
     async def _work(self, jobs: Iterable[Job], phase: Phase | None, *, is_alone: bool = False) -> None:
         """Answer these jobs, as many at once as there are places for calls."""
         async with asyncio.TaskGroup() as group:
-            for job in jobs:
-                await self.endpoints.room()
+            for number, job in enumerate(jobs, 1):
+                # The longest way to the end decides when the last prompts are done: so their first calls
+                # all go before anybody's later ones. A budget must not be spent on half of each of them.
+                is_near_end = self._total - number < MOST_CALLS and not self._spending.is_limited
+                self._begins_all = phase is None and is_near_end
+                if not self._begins_all:
+                    await self.endpoints.room()
                 if self._stopped_by is not None or (self._postponed and not is_alone and phase is None):
                     if self._stopped_by is not None:
                         return
@@ -209,6 +228,13 @@ class BulkRun:
                     continue
                 places = self.endpoints.begin()
                 group.create_task(self._answer(job, places, phase, is_alone=is_alone))
+
+    def _on_rest(self, why: str, seconds: float) -> None:
+        """Note for how long calls wait for an endpoint; begin nothing more where that is too long."""
+        with self._lock:
+            self._rest = why, time.monotonic() + seconds
+        if seconds > LONGEST_REST:
+            self.stop(why)
 
     async def _answer(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
         """Answer all turns of a prompt, or as much of them as the phase asks for."""
@@ -227,7 +253,7 @@ class BulkRun:
     async def _turns(self, job: Job, places: RunPlaces, phase: Phase | None, *, is_alone: bool) -> None:
         recipe = job.recipe
         if phase is not None:
-            recipe = without_stairs(recipe)
+            recipe = without_quorums(without_stairs(recipe))
         if job.prompt.temperature is not None:
             recipe = with_temperature(recipe, job.prompt.temperature)
         history: list[Message] = []
@@ -317,17 +343,20 @@ class BulkRun:
         places: RunPlaces,
     ) -> Outcome:
         """Make a run, and keep each of its calls as it ends."""
-        gateway, spending, control = self._backend.gateway, self._spending.of_run(), RunControl()
+        gateway, health = self._backend.gateway, self._backend.health
+        spending, control = self._spending.of_run(), RunControl()
         faults = CallFaults(gateway.stream)
 
         def take(event: Event) -> None:
             faults.record(event)
             self._take(key, spending, event)
+            if self._begins_all and isinstance(event, CallEnded) and not event.reply.reused:
+                places.step_back()
 
         context = run.RunContext(
             facts=gateway.facts,
-            health=self._backend.health,
-            endpoints=places,
+            health=AskedInAnyCase(health),
+            endpoints=PlacesBehindRests(places, health, self._on_rest),
             budgets=spending if self._spending.is_limited else None,
         )
         with self._lock:

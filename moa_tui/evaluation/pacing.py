@@ -26,6 +26,8 @@ FIRST_LIMIT = 20
 GIVE_UP_SECONDS = 600.0
 """How long an endpoint may refuse everything before the calls that wait for it fail."""
 
+_BEHIND_ALL = 2**40  # Added to the rank of a run that steps back; more than there are runs.
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
@@ -102,6 +104,11 @@ class RunPlaces(Endpoints):
         self._shared = shared
         self._rank = rank
         self._has_asked = False
+
+    def step_back(self) -> None:
+        """Let the calls that this run asks for from now on go behind those of all runs that did not."""
+        if self._rank < _BEHIND_ALL:
+            self._rank += _BEHIND_ALL
 
     def __enter__(self) -> RunPlaces:
         return self

@@ -71,6 +71,17 @@ def phases_of(recipes: Iterable[Recipe], turns: int) -> list[Phase]:
     return phases
 
 
+def without_quorums(recipe: Recipe) -> Recipe:
+    """The recipe with each layer waiting for all of its agents.
+
+    A model that is asked behind all others would be left behind by them, as they have answered long before.
+    """
+    if all(layer.quorum is None for layer in recipe.layers):
+        return recipe
+    layers = tuple(layer.model_copy(update={"quorum": None}) for layer in recipe.layers)
+    return recipe.model_copy(update={"layers": layers})
+
+
 def with_placeholders(recipe: Recipe, phase: Phase, known: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
     """The replies to run the recipe with in this phase: those that are known, and placeholders."""
     reused = dict(known)

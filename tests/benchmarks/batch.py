@@ -276,24 +276,21 @@ def kills() -> list[Figure]:
 
 
 def storm() -> list[Figure]:
-    """A server that admits a few requests a second, and refuses all others."""
-    with lab() as here:
-        recipe = here.recipe(*seats("rationed", f",n=5,ttft=0.3,tps={REQUESTS_A_SECOND}"))
-        ended = here.batch(here.prompts(60), recipe, "out")
-        requests = here.requests()
-        rows = here.answers("out")
-    answered = [request for request in requests if request["sent_chunks"]]
-    assert ended.code == 0 and len(rows) == 60 and len(answered) == 420
-    ideal = (len(answered) - REQUESTS_A_SECOND) / REQUESTS_A_SECOND
-    return [
-        figure(
-            f"batch: 420 calls, {REQUESTS_A_SECOND} a second admitted, to the ideal",
-            "s",
-            [span(requests)],
-            [ideal],
-        ),
-        figure("batch: requests refused in it", "requests", [len(requests) - len(answered)]),
-    ]
+    """Servers that admit a few requests a second, and refuse all others."""
+    figures = []
+    for mode in ("bucket", "window"):
+        with lab() as here:
+            recipe = here.recipe(*seats(mode, f",n=5,ttft=0.3,tps={REQUESTS_A_SECOND}"))
+            ended = here.batch(here.prompts(60), recipe, "out")
+            requests = here.requests()
+            rows = here.answers("out")
+        answered = [request for request in requests if request["sent_chunks"]]
+        assert ended.code == 0 and len(rows) == 60 and len(answered) == 420
+        ideal = (len(answered) - REQUESTS_A_SECOND) / REQUESTS_A_SECOND
+        words = f"batch: 420 calls, a {mode} of {REQUESTS_A_SECOND} a second"
+        figures.append(figure(f"{words}, to the ideal", "s", [span(requests)], [ideal]))
+        figures.append(figure(f"{words}: refused", "requests", [len(requests) - len(answered)]))
+    return figures
 
 
 def switches() -> list[Figure]:

@@ -1,7 +1,8 @@
 """The fault server with models for the measurements of bulk runs, in a process of its own.
 
     recorded@key=SEAT        plays the recorded latency and length of that seat for the prompt's number
-    rationed@tps=5,key=SEAT  short answers, and 429 to all above so many requests a second
+    bucket@tps=5,key=SEAT    short answers, and 429 to requests for which a bucket of 5 has none left
+    window@tps=5,key=SEAT    the same where 5 were admitted in any second before
     one_card@ttft=2,...      one model is held at a time, and loading another takes `ttft` seconds
 
 What each says depends on its name and the prompt's number alone.
@@ -22,9 +23,11 @@ from tests import model_server
 from tests.model_server import MODES, Answer, Reply, message_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aiohttp import web
+
+    from tests.model_server import Mode
 
 LATENCIES: list[tuple[int, list[tuple[float, float, int]]]] = json.loads(
     Path(__file__).with_name("latencies.json").read_text()
@@ -60,17 +63,34 @@ async def _recorded(reply: Reply) -> web.StreamResponse:
 
 
 _admitted: deque[float] = deque()
+_bucket: list[float] = []
+"""What is left in it, and when that was so."""
 
 
-async def _rationed(reply: Reply) -> web.StreamResponse:
-    now = time.monotonic()
+def _window_admits(most: float, now: float) -> bool:
     while _admitted and now - _admitted[0] >= 1:
         _admitted.popleft()
-    if len(_admitted) >= reply.spec.tps:
-        return await reply.refuse(429, "Rate limit reached", "requests", "rate_limit_exceeded")
+    if len(_admitted) >= most:
+        return False
     _admitted.append(now)
-    reply.spec = replace(reply.spec, tps=0.0)
-    return await _ANSWER(reply)
+    return True
+
+
+def _bucket_admits(most: float, now: float) -> bool:
+    left, then = _bucket or (most, now)
+    left = min(most, left + (now - then) * most)
+    _bucket[:] = (left - 1 if left >= 1 else left, now)
+    return left >= 1
+
+
+def _rationed(admits: Callable[[float, float], bool]) -> Mode:
+    async def answer(reply: Reply) -> web.StreamResponse:
+        if not admits(reply.spec.tps, time.monotonic()):
+            return await reply.refuse(429, "Rate limit reached", "requests", "rate_limit_exceeded")
+        reply.spec = replace(reply.spec, tps=0.0)
+        return await _ANSWER(reply)
+
+    return answer
 
 
 class _Card:
@@ -107,7 +127,8 @@ async def _one_card(reply: Reply) -> web.StreamResponse:
             card.idle.set()
 
 
-MODES.update({"said": _ANSWER, "recorded": _recorded, "rationed": _rationed, "one_card": _one_card})
+MODES.update({"bucket": _rationed(_bucket_admits), "window": _rationed(_window_admits)})
+MODES.update({"said": _ANSWER, "recorded": _recorded, "one_card": _one_card})
 
 if __name__ == "__main__":
     model_server.main()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from moa_tui.engine.health import Health
 from moa_tui.engine.values import CallId, Chunk, Finish, Usage
 from moa_tui.errors import FileError, MissingKeyError, ModelError
+from moa_tui.evaluation import bulk as bulk_module
 from moa_tui.evaluation.bulk import BulkOptions, BulkRun, Job
 from moa_tui.evaluation.values import BulkPrompt, RunKey
 from tests.evaluation.conftest import prompts
@@ -266,3 +268,80 @@ def test_stopping_keeps_what_has_ended(
     progress = bulk[0].progress()
     assert progress.stopped_by == "stopped by hand" and 3 <= progress.jobs < 10
     assert gateway.stream.open == 0
+
+
+def test_model_by_model_leaves_no_model_behind(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder]
+) -> None:
+    moa, models = recipe({"agents": ["a", "b", "c"], "quorum": 2, "grace_seconds": 0}, ["judge"]), Models()
+    folder = open_folder(moa)
+    run_bulk(folder, jobs(moa, 4), models, schedule="model")
+    for place in range(1, 5):
+        calls = folder.calls(RunKey("test", str(place))).values()
+        assert [(reply.model, reply.status) for reply in calls] == [
+            (model, "done") for model in ("a", "b", "c", "judge")
+        ]
+
+
+class Resting(Health):
+    """The server of all models but `judge` rests for so many seconds, the last of them again and again."""
+
+    def __init__(self, *seconds: float) -> None:
+        super().__init__()
+        self._seconds = list(seconds)
+
+    def rest_seconds(self, endpoint: str) -> float:
+        if endpoint == "judge":
+            return 0.0
+        return self._seconds.pop(0) if len(self._seconds) > 1 else self._seconds[0]
+
+
+class TwoServers(FakeGateway):
+    """`judge` has a server of its own."""
+
+    def facts(self, agent: Agent) -> ModelFacts:
+        return replace(super().facts(agent), endpoint="judge" if agent.model == "judge" else "lab")
+
+
+def test_a_server_that_rests_is_waited_for_and_no_answer_lacks_its_models(
+    backend: Backend, open_folder: Callable[..., RunFolder]
+) -> None:
+    moa, models = recipe(*SHAPE), Models()
+    resting = replace(backend, gateway=TwoServers(models), health=Resting(0.002, 0.001, 0.001, 0.0))  # type: ignore[arg-type]
+    listed = jobs(moa, 3)
+    BulkRun(resting, open_folder(moa), lambda: listed, 3, BulkOptions()).start().result(timeout=30)
+    assert len(models.asked) == 9
+
+
+def test_a_server_that_rests_for_long_ends_the_batch_with_the_reason(
+    backend: Backend, open_folder: Callable[..., RunFolder]
+) -> None:
+    moa, models = recipe(*SHAPE), Models()
+    resting = replace(backend, gateway=TwoServers(models), health=Resting(480.0))  # type: ignore[arg-type]
+    listed = jobs(moa, 3)
+    bulk = BulkRun(resting, open_folder(moa), lambda: listed, 3, BulkOptions())
+    bulk.start().result(timeout=30)
+    assert bulk.progress().stopped_by == "lab failed 3 times in a row and rests for another 480 s"
+    assert models.asked == []
+
+
+def test_the_first_calls_of_the_last_prompts_go_before_later_ones(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the last prompt begins when all others are done, and its whole length is waited for."""
+    monkeypatch.setattr(bulk_module, "MOST_CALLS", 5)
+    moa, models = recipe(*SHAPE), Models()
+    run_bulk(open_folder(moa), jobs(moa, 9), models, concurrency=1)
+    order = [model for model, _ in models.asked]
+    # The first prompts are answered one by one, as their answers are wanted soon and take memory.
+    assert "judge" in order[:6]
+    assert order[-5:] == ["judge"] * 5
+    assert [prompt for model, prompt in models.asked if model == "judge"] == list("123456789")
+
+
+def test_a_budget_is_not_spent_on_half_of_each_prompt(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder]
+) -> None:
+    moa, models = recipe(*SHAPE), Models()
+    run_bulk(open_folder(moa), jobs(moa, 4), models, concurrency=1, max_cost=100.0)
+    assert "judge" in [model for model, _ in models.asked[:6]]
