@@ -28,6 +28,8 @@ _PROMPTS, _LONGEST_PROMPT = 300, 4_000
 # Of conversations that an import finds there already, so many are named.
 _NAMED = 5
 _LONGEST_TAG = 60
+# By so much, in seconds, a conversation of a run folder is listed as older than the one before it.
+_LIST_STEP = 0.001
 
 
 def clean_tag(name: str) -> str:
@@ -185,19 +187,20 @@ class Library:
         tagged = (replace(each, tags=tuple(dict.fromkeys((*each.tags, *tags)))) for each in reading)
         return [*self.take_in(tagged), *reading.notes()]
 
-    def take_in(self, conversations: Iterable[Conversation], *, adds_turns: bool = False) -> list[str]:
+    def take_in(self, conversations: Iterable[Conversation], *, of_one_run: bool = False) -> list[str]:
         """Keep conversations that were made elsewhere, each as soon as it comes; return what was kept.
 
-        Of those that are there already nothing is changed; with `adds_turns` they are given the turns that
-        they do not have yet.
+        Of those that are there already nothing is changed. With `of_one_run`, where all come from one run
+        folder, they are given the turns that they do not have yet, and the first of all is listed first.
         """
+        began = time.time()
         taken = turns = already_there = added_to = added_turns = 0
         refused: list[str] = []
-        for conversation in conversations:
+        for place, conversation in enumerate(conversations):
             try:
-                self._store.save(conversation)
+                self._store.save(conversation, began - place * _LIST_STEP if of_one_run else None)
             except ConversationExistsError as error:
-                if adds_turns and (added := self._store.add_turns(conversation)):
+                if of_one_run and (added := self._store.add_turns(conversation)):
                     added_to, added_turns = added_to + 1, added_turns + added
                     continue
                 already_there += 1

@@ -172,7 +172,7 @@ def _import_run_folder(library: Library, folder: Path, tag: str | None) -> list[
             transient=True,
             disable=not sys.stderr.isatty(),
         )
-        notes = library.take_in(conversations, adds_turns=True)
+        notes = library.take_in(conversations, of_one_run=True)
         return [*notes, f"tagged {reading.tag}", *reading.notes()]
 
 

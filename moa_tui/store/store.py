@@ -169,10 +169,11 @@ class Store:
         """Wait for so long at most until all that was queued so far is written; return whether it is."""
         return self._writer.flush(seconds)
 
-    def save(self, conversation: Conversation) -> None:
+    def save(self, conversation: Conversation, used: float | None = None) -> None:
         """Write a whole conversation that was made elsewhere; its costs are booked on no day.
 
-        Raises ConversationExistsError where a conversation of its id is there already.
+        It is listed as last used at `used`, in Unix seconds, and now where that is None. Raises
+        ConversationExistsError where a conversation of its id is there already.
         """
 
         def change(connection: sqlite3.Connection) -> None:
@@ -182,7 +183,7 @@ class Store:
                 raise ConversationExistsError(
                     f'"{conversation.name}" is there already{deleted if row[0] else "; it was left as it is"}'
                 )
-            _complete(connection, conversation)
+            _complete(connection, conversation, used)
 
         self._writer.call(change)
         self._known.note(conversation.id)
@@ -397,10 +398,10 @@ def _opened(path: Path) -> tuple[sqlite3.Connection | None, StoreError | None]:
         return None, error
 
 
-def _complete(connection: sqlite3.Connection, conversation: Conversation) -> None:
+def _complete(connection: sqlite3.Connection, conversation: Conversation, used: float | None = None) -> None:
     """Insert the conversation and its turns as far as they are not there yet."""
     first = conversation.turns[0] if conversation.turns else None
-    key = tables.keep_conversation(connection, conversation, first)
+    key = tables.keep_conversation(connection, conversation, first, used)
     _add_turns(connection, key, conversation)
     active = conversation.active.id if conversation.active is not None else None
     connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))

@@ -43,7 +43,11 @@ def test_a_run_folder_comes_under_its_tag_paid_but_not_today(run: RunFolder) -> 
     assert done.exit_code == 0, done.output
     assert "2 conversations, 2 turns taken" in done.stdout and "tagged bench" in done.stdout
     listed = json.loads(call("sessions", "list", "--tag", "bench", "--json").stdout)
-    assert sorted(each["cost"] for each in listed) == [0.25, 0.75]
+    # In the order of the input.
+    assert [(each["name"], each["cost"]) for each in listed] == [
+        ("Question one?", 0.75),
+        ("Question two?", 0.25),
+    ]
     assert call("sessions", "list", "--tag", "other").stdout == ""
     assert "Question one?" in call("sessions", "search", "wings").stdout
     with Store(paths.database_file()) as store:
