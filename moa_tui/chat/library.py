@@ -16,7 +16,7 @@ from moa_tui.text.safe import one_line
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from moa_tui.conversation import Conversation, Hit, Summary
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _PROMPTS, _LONGEST_PROMPT = 300, 4_000
 # Of conversations that an import finds there already, so many are named.
 _NAMED = 5
+_LONGEST_TAG = 60
+# By so much, in seconds, a conversation of a run folder is listed as older than the one before it.
+_LIST_STEP = 0.001
+
+
+def clean_tag(name: str) -> str:
+    """A name as a tag: short, on one line, without what separates tags; empty where nothing is left."""
+    return one_line(one_line(name).replace(",", " ").lstrip("#"))[:_LONGEST_TAG].strip()
 
 
 class Library:
@@ -168,24 +176,42 @@ class Library:
             self._store.figures(since), preferences=preferences.preferences(self._store.preferences(since))
         )
 
-    def read_in(self, path: Path) -> list[str]:
+    def read_in(self, path: Path, tag: str = "") -> list[str]:
         """Import the conversations of a file; return sentences on what was imported and what was not.
 
-        Each conversation is kept as soon as it is read. Raises FileError for a file without any.
+        Each conversation is kept as soon as it is read, with `tag` beside its own tags. Raises FileError for
+        a file without any.
         """
         reading = importer.Reading(path)
-        conversations = turns = already_there = 0
+        tags = tuple(filter(None, (clean_tag(tag),)))
+        tagged = (replace(each, tags=tuple(dict.fromkeys((*each.tags, *tags)))) for each in reading)
+        return [*self.take_in(tagged), *reading.notes()]
+
+    def take_in(self, conversations: Iterable[Conversation], *, of_one_run: bool = False) -> list[str]:
+        """Keep conversations that were made elsewhere, each as soon as it comes; return what was kept.
+
+        Of those that are there already nothing is changed. With `of_one_run`, where all come from one run
+        folder, they are given the turns that they do not have yet, and the first of all is listed first.
+        """
+        began = time.time()
+        taken = turns = already_there = added_to = added_turns = 0
         refused: list[str] = []
-        for conversation in reading:
+        for place, conversation in enumerate(conversations):
             try:
-                self._store.save(conversation)
+                self._store.save(conversation, began - place * _LIST_STEP if of_one_run else None)
             except ConversationExistsError as error:
+                if of_one_run and (added := self._store.add_turns(conversation)):
+                    added_to, added_turns = added_to + 1, added_turns + added
+                    continue
                 already_there += 1
                 refused += [str(error)] if already_there <= _NAMED else []
             else:
-                conversations += 1
+                taken += 1
                 turns += len(conversation.turns)
-        taken = f"{counted(conversations, 'conversation')}, {counted(turns, 'turn')} taken"
+        sentences = [f"{counted(taken, 'conversation')}, {counted(turns, 'turn')} taken"]
+        if added_to:
+            more = f"{counted(added_turns, 'turn')} added to {counted(added_to, 'conversation')}"
+            sentences.append(f"{more} that had come before")
         if already_there > _NAMED:
             refused.append(f"{counted(already_there - _NAMED, 'more conversation')} like these")
-        return [taken, *reading.notes(), *refused]
+        return [*sentences, *refused]

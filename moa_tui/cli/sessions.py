@@ -21,6 +21,7 @@ from moa_tui.text.safe import safe_row, safe_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from moa_tui.chat.library import Library
     from moa_tui.conversation import Hit, Summary
 
 
@@ -47,14 +48,22 @@ def sessions(ctx: click.Context) -> None:
 @sessions.command("list")
 @click.option("--archived", is_flag=True, help="Those that were archived.")
 @click.option("--deleted", is_flag=True, help="Those in the bin; `sessions restore` takes them out.")
+@click.option("--tag", metavar="TAG", help="Those with this tag.")
 @click.option("-n", "limit", type=click.IntRange(min=1), metavar="N", help="The first N only.")
 @json_option
 def list_(
-    archived: bool = False, deleted: bool = False, limit: int | None = None, as_json: bool = False
+    archived: bool = False,
+    deleted: bool = False,
+    tag: str | None = None,
+    limit: int | None = None,
+    as_json: bool = False,
 ) -> None:
     """The conversations, the last used first."""
     with wiring.opened_library() as library:
-        summaries = library.summaries(archived=archived, deleted=deleted)[:limit]
+        summaries = library.summaries(archived=archived, deleted=deleted)
+    if tag is not None:
+        summaries = [summary for summary in summaries if tag.removeprefix("#") in summary.tags]
+    summaries = summaries[:limit]
     if as_json:
         click.echo(json.dumps([asdict(summary) for summary in summaries]))
     else:
@@ -117,17 +126,22 @@ def export_(names: tuple[str, ...], format_: str, output: Path | None, replace: 
 
 @sessions.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-def import_(files: tuple[Path, ...]) -> None:
+@click.option("--tag", metavar="TAG", help="A tag for all of them; that of a run folder is else its name.")
+def import_(files: tuple[Path, ...], tag: str | None) -> None:
     """Keep the conversations of FILES: moa-tui's own, and those of other programs.
 
     Read are exports of ChatGPT and Claude as they were downloaded, of Open WebUI, LibreChat and others, what
-    `llm logs --json` prints, OpenAI messages and ShareGPT. What is left out is said.
+    `llm logs --json` prints, OpenAI messages and ShareGPT. A folder that `moa-tui batch` wrote gives a
+    conversation for each of its prompts. What is left out is said.
     """
     failure = None
     with wiring.opened_library() as library:
         for file in files:
             try:
-                notes = library.read_in(file)
+                if file.is_dir():
+                    notes = _import_run_folder(library, file, tag)
+                else:
+                    notes = library.read_in(file, tag or "")
             except FileError as error:
                 # A file that cannot be read keeps no other file out.
                 if failure is not None:
@@ -138,6 +152,28 @@ def import_(files: tuple[Path, ...]) -> None:
                 click.echo(safe_row(f"{file}: {note}"))
     if failure is not None:
         raise failure
+
+
+def _import_run_folder(library: Library, folder: Path, tag: str | None) -> list[str]:
+    """Keep the conversations of a run folder, and return sentences on them. Raises FileError."""
+    from contextlib import closing
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from moa_tui.evaluation.import_runs import RunReading
+
+    with closing(RunReading(folder, tag)) as reading:
+        conversations = track(
+            reading,
+            "prompts",
+            reading.total,
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        notes = library.take_in(conversations, of_one_run=True)
+        return [*notes, f"tagged {reading.tag}", *reading.notes()]
 
 
 @sessions.command()

@@ -6,6 +6,7 @@ answer was read: two models can write the same words without having read each ot
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -38,15 +39,7 @@ def measure(
     and `beside` those whose calls began beside the layer before: of these only the time after that one's end
     counts. A final answer that was chosen among the answers is not compared with them.
     """
-    layers = _layers(replies, used, in_turn, beside)
-    critical_path_seconds = sum(layer.seconds for layer in layers)
-    one_by_one_seconds = sum(reply.working_seconds for reply in replies.values() if not reply.reused)
     last = max((call.layer for call in replies), default=0)
-    first_tokens = [
-        reply.first_token
-        for call, reply in replies.items()
-        if call.layer < last and reply.first_token is not None and not reply.reused
-    ]
     answer = replies[final] if final in replies and final is not None else None
     passed = [
         call
@@ -62,21 +55,58 @@ def measure(
         overlap, diversity, novelty = compare(
             answer.text, {call: replies[call].text for call in passed}, compared
         )
-    return Metrics(
+    compared_metrics = Metrics(overlap=overlap, diversity=diversity, novelty=novelty)
+    counts = {number: len(calls) for number, calls in used.items()}
+    return _with_times(compared_metrics, replies, counts, final, in_turn, beside)
+
+
+def with_times_of(
+    metrics: Metrics,
+    replies: Mapping[CallId, Reply],
+    final: CallId | None,
+    in_turn: Collection[int],
+    beside: Collection[int],
+) -> Metrics:
+    """The metrics of a run with the times of `replies`; the other arguments are those of `measure`.
+
+    This is for a run that was put together from replies of earlier runs, which take no time in it.
+    """
+    counts = {layer.number: layer.used for layer in metrics.layers}
+    return _with_times(metrics, replies, counts, final, in_turn, beside)
+
+
+def _with_times(
+    metrics: Metrics,
+    replies: Mapping[CallId, Reply],
+    used: Mapping[int, int],
+    final: CallId | None,
+    in_turn: Collection[int],
+    beside: Collection[int],
+) -> Metrics:
+    """The metrics with the times of the layers; `used` counts the replies of each layer that counted."""
+    layers = _layers(replies, used, in_turn, beside)
+    critical_path_seconds = sum(layer.seconds for layer in layers)
+    one_by_one_seconds = sum(reply.working_seconds for reply in replies.values() if not reply.reused)
+    last = max((call.layer for call in replies), default=0)
+    first_tokens = [
+        reply.first_token
+        for call, reply in replies.items()
+        if call.layer < last and reply.first_token is not None and not reply.reused
+    ]
+    answer = replies[final] if final in replies and final is not None else None
+    return replace(
+        metrics,
         layers=layers,
         critical_path_seconds=critical_path_seconds,
         parallel_saving_seconds=max(0.0, one_by_one_seconds - critical_path_seconds),
         first_proposer_token_seconds=min(first_tokens, default=None),
         first_final_token_seconds=answer.first_token if answer is not None and not answer.reused else None,
-        overlap=overlap,
-        diversity=diversity,
-        novelty=novelty,
     )
 
 
 def _layers(
     replies: Mapping[CallId, Reply],
-    used: Mapping[int, Sequence[CallId]],
+    used: Mapping[int, int],
     in_turn: Collection[int],
     beside: Collection[int],
 ) -> tuple[LayerMetrics, ...]:
@@ -91,7 +121,7 @@ def _layers(
         counted = fresh if number in in_turn else [call for call in fresh if call == slowest]
         seconds = sum(taken[call] for call in counted)
         end_before = max((replies[call].ended for call in fresh), default=end_before)
-        used_count = len(used.get(number, ()))
+        used_count = used.get(number, 0)
         layers.append(
             LayerMetrics(number, len(calls), used_count, slowest, seconds, in_turn=number in in_turn)
         )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from moa_tui.errors import FileError
 from moa_tui.settings.paths import disk_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _READ_BYTES = 65_536
+_LONGEST_LINE = 64 * 1024 * 1024
+"""The bytes of the longest line that is read."""
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -38,16 +41,38 @@ class AppendLog:
         self._is_cut = True
         """True where something may stand behind that."""
 
-    def entries(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Every whole line from the first on, with the place where it begins. Raises FileError."""
+    def entries(
+        self, on_bad_line: Callable[[str], None] | None = None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Every whole line from the first on, with the place where it begins.
+
+        Calls `on_bad_line` with a sentence on each line that cannot be read, and goes on behind it; without
+        one, raises FileError.
+        """
         self._end = 0
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(0)
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
+            for number in count(1):
+                line = file.readline(_LONGEST_LINE)
+                size = len(line)
+                is_too_long = size == _LONGEST_LINE and not line.endswith(b"\n")
+                while size and not line.endswith(b"\n"):
+                    line = file.readline(_LONGEST_LINE)
+                    size += len(line)
+                    if not line:
+                        return
+                if not size:
                     return
-                yield self._end, self._value(line, f"line {number}")
-                self._end += len(line)
+                where = f"line {number}"
+                try:
+                    if is_too_long:
+                        raise FileError(f"{self._path}, {where}: longer than any line of a run")
+                    yield self._end, self._value(line, where)
+                except FileError as error:
+                    if on_bad_line is None:
+                        raise
+                    on_bad_line(str(error))
+                self._end += size
 
     def entry(self, place: int) -> dict[str, Any]:
         """The line that begins at `place`. Raises FileError."""
@@ -64,7 +89,7 @@ class AppendLog:
     def _value(self, line: bytes, where: str) -> dict[str, Any]:
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FileError(f"{self._path}, {where}: not JSON ({error})") from error
         if not isinstance(value, dict):
             raise FileError(f"{self._path}, {where}: not an object")

@@ -15,11 +15,11 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import filelock
 
-from moa_tui.engine.values import Usage
+from moa_tui.engine.values import OutcomeStatus, Usage
 from moa_tui.errors import FileError, UsageError
 from moa_tui.evaluation.append_log import AppendLog
 from moa_tui.evaluation.manifest import Manifest, manifest_from
@@ -29,10 +29,11 @@ from moa_tui.formats.json_writer import failure_document, reply_document
 from moa_tui.settings.paths import disk_words, make_private_dir, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
     from pathlib import Path
 
     from moa_tui.engine.values import CallId, Reply
+    from moa_tui.formats.json_stream import Problems
 
 CALLS, RESULTS = "calls.jsonl", "results.jsonl"
 _MANIFEST = "manifest.json"
@@ -41,20 +42,24 @@ _MANIFEST = "manifest.json"
 class RunFolder:
     """A run folder, with an index of its logs in memory. Not for several threads at once."""
 
-    def __init__(self, path: Path, manifest: Manifest, *, writable: bool) -> None:
+    def __init__(
+        self, path: Path, manifest: Manifest, *, writable: bool, problems: Problems | None = None
+    ) -> None:
         """Use `begin` or `read`."""
         self.path = path
         self.manifest = manifest
         self._lock: filelock.FileLock | None = None
+        self._problems = problems
+        on_bad_line = problems.add if problems is not None else None
         self._call_log = AppendLog(path / CALLS, writable=writable)
         self._result_log = AppendLog(path / RESULTS, writable=writable)
         self._calls: dict[RunKey, list[int]] = {}
         """Where the lines of each run's calls begin."""
         self._results: dict[RunKey, int] = {}
         """Where the last line of each run begins."""
-        for place, entry in self._call_log.entries():
+        for place, entry in self._call_log.entries(on_bad_line):
             self._calls.setdefault(_key_of(entry), []).append(place)
-        for place, entry in self._result_log.entries():
+        for place, entry in self._result_log.entries(on_bad_line):
             self._results[_key_of(entry)] = place
 
     @classmethod
@@ -92,9 +97,13 @@ class RunFolder:
         return folder
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """The folder as it is, to read. Raises FileError."""
-        return cls(path, read_manifest(path), writable=False)
+    def read(cls, path: Path, problems: Problems | None = None) -> Self:
+        """The folder as it is, to read. Raises FileError.
+
+        With `problems`, a line that cannot be read costs that line alone, and is named there: so is a folder
+        read that may come from anybody.
+        """
+        return cls(path, read_manifest(path), writable=False, problems=problems)
 
     @property
     def input_file(self) -> Path:
@@ -103,18 +112,37 @@ class RunFolder:
             return file
         raise FileError(f"{self.path}: the input is gone (input.json, input.jsonl or input.csv)")
 
+    @property
+    def keys(self) -> Set[RunKey]:
+        """The runs of which anything is kept."""
+        return self._calls.keys() | self._results.keys()
+
     def calls(self, key: RunKey) -> dict[CallId, Reply]:
         """The calls of a run that were answered, or failed when they were asked. Raises FileError."""
         calls = {}
         for place in self._calls.get(key, ()):
-            call, reply = reply_from(self._call_log.entry(place), f"{self.path / CALLS} at byte {place}")
+            try:
+                entry = self._call_log.entry(place)
+                call, reply = reply_from(entry, f"{self.path / CALLS} at byte {place}")
+            except FileError as error:
+                if self._problems is None:
+                    raise
+                self._problems.add(str(error))
+                continue
             calls[call] = reply
         return dict(sorted(calls.items()))
 
     def result(self, key: RunKey) -> RunResult | None:
         """How a run ended; None where it has not. Raises FileError."""
-        place = self._results.get(key)
-        return None if place is None else _result_from(self._result_log.entry(place), self.path / RESULTS)
+        if (place := self._results.get(key)) is None:
+            return None
+        try:
+            return _result_from(self._result_log.entry(place), self.path / RESULTS)
+        except FileError as error:
+            if self._problems is None:
+                raise
+            self._problems.add(str(error))
+            return None
 
     def keep_call(self, key: RunKey, call: CallId, reply: Reply, at: float) -> None:
         """Keep a call that ended at `at`, in Unix seconds; one that was never asked is left out.
@@ -182,7 +210,7 @@ def read_manifest(path: Path) -> Manifest:
         raise FileError(f"{path} is no run folder: it has no {_MANIFEST}") from error
     except OSError as error:
         raise FileError(f"{path / _MANIFEST} cannot be read: {disk_words(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{path / _MANIFEST} cannot be read: {error}") from error
     try:
         return manifest_from(document)
@@ -218,7 +246,9 @@ def _key_document(key: RunKey) -> dict[str, Any]:
 
 
 def _key_of(entry: dict[str, Any]) -> RunKey:
-    return RunKey(str(entry.get("recipe")), str(entry.get("prompt")), int(entry.get("turn", 1)))
+    turn = entry.get("turn", 1)
+    # No run is numbered 0, so that nothing asks for a line whose number is none.
+    return RunKey(str(entry.get("recipe")), str(entry.get("prompt")), turn if isinstance(turn, int) else 0)
 
 
 def _copied(source: AppendLog, target: AppendLog) -> Iterator[tuple[RunKey, int]]:
@@ -236,6 +266,8 @@ def _mark_of(entry: dict[str, Any]) -> tuple[object, ...]:
 
 def _result_from(entry: dict[str, Any], where: Path) -> RunResult:
     try:
+        if entry["status"] not in get_args(OutcomeStatus):
+            raise ValueError(f"no run is {str(entry['status'])[:40]!r}")
         return RunResult(
             entry["status"],
             str(entry["answer"]),
@@ -246,5 +278,5 @@ def _result_from(entry: dict[str, Any], where: Path) -> RunResult:
             int(entry["calls"]),
             float(entry["ended"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{where}: a line cannot be read: {type(error).__name__} {error}") from error

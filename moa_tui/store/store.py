@@ -169,10 +169,11 @@ class Store:
         """Wait for so long at most until all that was queued so far is written; return whether it is."""
         return self._writer.flush(seconds)
 
-    def save(self, conversation: Conversation) -> None:
+    def save(self, conversation: Conversation, used: float | None = None) -> None:
         """Write a whole conversation that was made elsewhere; its costs are booked on no day.
 
-        Raises ConversationExistsError where a conversation of its id is there already.
+        It is listed as last used at `used`, in Unix seconds, and now where that is None. Raises
+        ConversationExistsError where a conversation of its id is there already.
         """
 
         def change(connection: sqlite3.Connection) -> None:
@@ -182,7 +183,7 @@ class Store:
                 raise ConversationExistsError(
                     f'"{conversation.name}" is there already{deleted if row[0] else "; it was left as it is"}'
                 )
-            _complete(connection, conversation)
+            _complete(connection, conversation, used)
 
         self._writer.call(change)
         self._known.note(conversation.id)
@@ -191,6 +192,23 @@ class Store:
         """Write the turns of a conversation that are not there yet; their costs are booked on no day."""
         self._writer.call(lambda connection: _complete(connection, conversation))
         self._known.note(conversation.id)
+
+    def add_turns(self, conversation: Conversation) -> int:
+        """Write the turns that a kept conversation does not have yet, and return their number.
+
+        Their costs are booked on no day. Nothing else of the conversation changes; of one in the bin, or that
+        is not there, nothing at all.
+        """
+        added: list[str] = []
+
+        def change(connection: sqlite3.Connection) -> None:
+            added.clear()
+            select = "SELECT key FROM conversations WHERE id = ? AND deleted IS NULL"
+            if row := connection.execute(select, (conversation.id,)).fetchone():
+                added.extend(_add_turns(connection, row[0], conversation))
+
+        self._writer.call(change)
+        return len(added)
 
     def set_active(self, conversation_id: str, turn: Turn | None) -> None:
         """Make `turn` the last of the branch in view. Does not wait; does nothing where it is not there."""
@@ -380,18 +398,24 @@ def _opened(path: Path) -> tuple[sqlite3.Connection | None, StoreError | None]:
         return None, error
 
 
-def _complete(connection: sqlite3.Connection, conversation: Conversation) -> None:
+def _complete(connection: sqlite3.Connection, conversation: Conversation, used: float | None = None) -> None:
     """Insert the conversation and its turns as far as they are not there yet."""
     first = conversation.turns[0] if conversation.turns else None
-    key = tables.keep_conversation(connection, conversation, first)
+    key = tables.keep_conversation(connection, conversation, first, used)
+    _add_turns(connection, key, conversation)
+    active = conversation.active.id if conversation.active is not None else None
+    connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
+
+
+def _add_turns(connection: sqlite3.Connection, key: int, conversation: Conversation) -> list[str]:
+    """Insert the turns that the conversation of that key does not have yet, and return their ids."""
     rows = connection.execute("SELECT id FROM turns WHERE conversation = ?", (key,))
     stored_ids = {turn_id for (turn_id,) in rows}
     pool = TextPool(connection, key)
-    for turn in conversation.turns:
-        if turn.id not in stored_ids:
-            tables.keep_whole_turn(connection, key, turn, pool)
-    active = conversation.active.id if conversation.active is not None else None
-    connection.execute("UPDATE conversations SET active = ? WHERE key = ?", (active, key))
+    added = [turn for turn in conversation.turns if turn.id not in stored_ids]
+    for turn in added:
+        tables.keep_whole_turn(connection, key, turn, pool)
+    return [turn.id for turn in added]
 
 
 def _end_interrupted(connection: sqlite3.Connection, conversation_id: str) -> None:

@@ -36,10 +36,13 @@ T = TypeVar("T")
 _LARGEST_WHOLE = 2**63 - 1
 
 
-def keep_conversation(connection: sqlite3.Connection, conversation: Conversation, first: Turn | None) -> int:
+def keep_conversation(
+    connection: sqlite3.Connection, conversation: Conversation, first: Turn | None, used: float | None = None
+) -> int:
     """Return the key of a conversation's row; insert the row where there is none.
 
     `first` is the conversation's first turn, whose prompt names it in the list as long as it has no title.
+    `used` is when it came here, in Unix seconds, and now where it is None.
     """
     insert = (
         "INSERT INTO conversations (id, created, used, title, first_line, pinned, archived, forked_from) "
@@ -51,7 +54,7 @@ def keep_conversation(connection: sqlite3.Connection, conversation: Conversation
             conversation.id,
             conversation.created,
             # When it came here: the dates in a file of anybody's must not say which conversation is the last.
-            time.time(),
+            time.time() if used is None else used,
             storable(conversation.title),
             storable(name_from(first.prompt)) if first is not None else "",
             conversation.pinned,
