@@ -24,7 +24,18 @@ ORDER = (
     *("start", "chat", "keys", "screen-keys", "vim", "plain", "steering"),
     *("recipes", "layers", "strategies", "speed"),
     *("conversations", "export", "local-models", "servers", "budgets"),
-    *("config", "themes", "safety", "troubleshooting", "errors", "shell", "json", "bulk", "how-it-works"),
+    *(
+        "config",
+        "themes",
+        "safety",
+        "troubleshooting",
+        "errors",
+        "shell",
+        "json",
+        "bulk",
+        "benchmarks",
+        "how-it-works",
+    ),
 )
 """The topics in the order in which they are best read."""
 
