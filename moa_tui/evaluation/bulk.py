@@ -128,7 +128,8 @@ class BulkRun:
         self._options = options
         self.endpoints = BulkEndpoints(options.concurrency or MOST_CALLS)
         self._spending = BulkSpending(backend.ledger, options.max_cost, options.paid_before)
-        self._lock = threading.Lock()
+        # A signal may stop it on a thread that holds the lock.
+        self._lock = threading.RLock()
         self._controls: dict[RunControl, None] = {}
         self._failures: Counter[str] = Counter()
         self._done_jobs = self._reused_jobs = self._ended_calls = 0

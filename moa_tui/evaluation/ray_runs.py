@@ -148,16 +148,16 @@ def connect(address: str) -> Cluster:
     place = _own_cluster() if address == AUTO else address
     if place != AUTO:
         _check_reached(place)
-    if (error := _begin(ray, place)) is None:
+    if (refusal := _begin(ray, place)) is None:
         return Cluster(ray, place)
-    if place == AUTO and isinstance(error, ConnectionError):
+    if place == AUTO and isinstance(refusal, ConnectionError):
         raise UsageError(
             "no Ray cluster runs on this machine: start one with `ray start --head`, name the address of "
             "another, or leave out --ray, which needs none"
-        ) from error
+        ) from refusal
     raise UsageError(
-        f"the Ray cluster at {quoted_name(place)} cannot be used: {_first_lines(error)}"
-    ) from error
+        f"the Ray cluster at {quoted_name(place)} cannot be used: {_first_lines(refusal)}"
+    ) from refusal
 
 
 def _begin(ray: Any, address: str) -> BaseException | None:
@@ -335,13 +335,12 @@ class RayRun:
                 self._total,
                 self._done_jobs,
                 self._reused_jobs,
-                self._ended_calls,
-                self._open_tasks,
-                self._spending.paid,
-                time.monotonic() - self._began,
-                dict(self._failures),
-                "",
-                self._stopped_by,
+                calls=self._ended_calls,
+                open_runs=self._open_tasks,
+                cost=self._spending.paid,
+                seconds=time.monotonic() - self._began,
+                failures=dict(self._failures),
+                stopped_by=self._stopped_by,
             )
 
     # On the thread of its own
