@@ -159,19 +159,15 @@ def _import_run_folder(library: Library, folder: Path, tag: str | None) -> list[
     from contextlib import closing
 
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
     from moa_tui.evaluation.import_runs import RunReading
 
-    with closing(RunReading(folder, tag)) as reading:
-        conversations = track(
-            reading,
-            "prompts",
-            reading.total,
-            console=Console(stderr=True, highlight=False),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
+    console = Console(stderr=True, highlight=False)
+    # A block of its own, so that whatever ends the import gives the cursor back.
+    bar = Progress(console=console, transient=True, disable=not sys.stderr.isatty())
+    with closing(RunReading(folder, tag)) as reading, bar:
+        conversations = bar.track(reading, total=reading.total, description="prompts")
         notes = library.take_in(conversations, of_one_run=True)
         return [*notes, f"tagged {reading.tag}", *reading.notes()]
 

@@ -209,18 +209,8 @@ class RunReading:
             if call not in made.calls
             for agent in (made.recipe.lineup[call.layer - 1][call.index - 1],)
         }
-        outcome = runner.run(
-            run.run(
-                # No cap may end a run in which nothing is paid.
-                made.recipe.model_copy(
-                    update={"limits": made.recipe.limits.model_copy(update={"max_cost": None})}
-                ),
-                made.history,
-                _refuse,
-                _ignore,
-                reused={**made.calls, **missing},
-            )
-        )
+        replies = {**made.calls, **missing}
+        outcome = runner.run(run.run(made.recipe, made.history, _refuse, _ignore, reused=replies))
         is_unfinished = made.result is None and any(call in missing for call in outcome.replies)
         outcome = _with_own_replies(outcome, made, keeps_missing=is_unfinished)
         if is_unfinished:
