@@ -179,8 +179,8 @@ class _Tables:
             best.candidate.name.removeprefix(f"{mixture.candidate.name}/"),
             worth.gain.estimate.times(1.0 if self._is_pairs else points),
             "both $0" if costs_nothing else worth.price_ratio,
-            dollar.times(points) if dollar else None if extra_cost is None else _NONE,
-            second.times(points) if second else None if extra_seconds is None else _NONE,
+            dollar.value * points if dollar else None if extra_cost is None else _NONE,
+            second.value * points if second else None if extra_seconds is None else _NONE,
             worth.none_wins,
             self._on_scale(worth.best_choice),
         )
