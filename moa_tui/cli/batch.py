@@ -15,7 +15,7 @@ from moa_tui import __version__
 from moa_tui.cli import wiring
 from moa_tui.cli.completion import recipe_names
 from moa_tui.cli.group import CommandWithOthers, leave, with_fault_log
-from moa_tui.errors import UntrustedServerError, UsageError
+from moa_tui.errors import FileError, UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class BatchOptions:
 )
 @click.option("--column", metavar="NAME", help="The column of the prompts, in JSONL and CSV.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N prompts.")
-@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once.")
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once to a server."
+)
 @click.option(
     "--schedule",
     type=click.Choice(["prompt", "model"]),
@@ -184,6 +186,7 @@ def _batch(options: BatchOptions) -> None:
         else:
             _check_recipes(recipes, gateway)
         folder = stack.enter_context(_folder_of(options, prompts, recipes, shard))
+        prompts = _kept_prompts(folder, prompts, options, shard)
         store = wiring.open_store() if settings.budget.day is not None else None
         if store is not None:
             stack.callback(store.close)
@@ -310,6 +313,27 @@ def _folder_of(
         options.limit,
     )
     return RunFolder.begin(options.folder, manifest, prompts.path)
+
+
+def _kept_prompts(
+    folder: RunFolder, prompts: BulkInput, options: BatchOptions, shard: Shard | None
+) -> BulkInput:
+    """The same prompts, read from the folder, whatever becomes of the file while it is at work."""
+    from moa_tui.evaluation.benchmarks import open_input
+
+    kept = open_input(
+        folder.input_file,
+        prompts.format,
+        column=options.column,
+        skip_bad=options.skip_bad,
+        limit=options.limit,
+    )
+    if kept.sha256 != folder.manifest.input.sha256:
+        raise FileError(
+            f"{kept.path} is not the input that {folder.path} was begun with: {prompts.path} or the copy was "
+            "changed. Put the copy right, or name another folder with -o"
+        )
+    return kept if shard is None else kept.share(shard.number, shard.total)
 
 
 def versions() -> dict[str, str]:

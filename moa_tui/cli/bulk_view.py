@@ -120,7 +120,9 @@ def progress_words(progress: BulkProgress, what: str) -> list[str]:
     if progress.calls and left and progress.stopped_by is None and not progress.phase:
         calls_left = (progress.total - progress.reused_jobs) * progress.calls_a_job - progress.calls
         calls_left = min(max(calls_left, left), left * progress.calls_a_job)
-        words.append(f"{duration(calls_left * progress.seconds / progress.calls)} left")
+        # The last calls are made beside each other, however fast many of them were.
+        seconds = max(calls_left * progress.seconds / progress.calls, progress.call_seconds)
+        words.append(f"{duration(seconds)} left")
     words.append(f"{money(progress.cost)} so far" if left else money(progress.cost))
     if progress.failures:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(progress.failures.items()))

@@ -91,8 +91,8 @@ class BulkProgress:
     """How far a bulk run has come. Costs are in US dollars, unknown prices left out; times are in seconds.
 
     `jobs` have all turns answered or have failed for good; `failures` counts by kind why. `reused_jobs` were
-    there before; `calls_a_job` is the most that a job takes, on average. `phase` says which model is being
-    asked, where one is at a time, or what is waited for.
+    there before; `calls_a_job` is the most that a job takes, on average, and `call_seconds` what a call does.
+    `phase` says which model is being asked, where one is at a time, or what is waited for.
     """
 
     total: int
@@ -100,6 +100,7 @@ class BulkProgress:
     reused_jobs: int = 0
     calls_a_job: float = 0.0
     calls: int = 0
+    call_seconds: float = 0.0
     open_runs: int = 0
     cost: float = 0.0
     seconds: float = 0.0
@@ -133,7 +134,7 @@ class BulkRun:
         self._controls: dict[RunControl, None] = {}
         self._failures: Counter[str] = Counter()
         self._done_jobs = self._reused_jobs = self._ended_calls = 0
-        self._calls_a_job = 0.0
+        self._calls_a_job = self._call_seconds = 0.0
         self._begins_all = False
         """True where all prompts that are left are begun, and their first calls go before later ones."""
         self._rest = "", 0.0
@@ -175,6 +176,7 @@ class BulkRun:
                 self._reused_jobs,
                 self._calls_a_job,
                 self._ended_calls,
+                self._call_seconds / max(1, self._ended_calls),
                 len(self._controls),
                 self._spending.paid,
                 now - self._began,
@@ -380,6 +382,8 @@ class BulkRun:
                 spending.book(call, reply)
                 with self._lock:
                     self._ended_calls += was_answered(reply)
+                    if was_answered(reply) and reply.started is not None:
+                        self._call_seconds += reply.ended - reply.started
                 if reply.status == "failed" and was_answered(reply):
                     self._failed_calls.setdefault(key, {})[call] = reply
                 if self._fault is None:

@@ -281,6 +281,29 @@ def test_a_full_disk_keeps_the_finished_calls_and_can_be_gone_on_from(shell: She
     assert len(answers(shell)) == 30
 
 
+@pytest.mark.program
+def test_an_input_that_is_gone_or_changed_meanwhile_changes_nothing(shell: Shell) -> None:
+    prompts = shell.folder / questions(shell.folder, 3)
+
+    def respond(request: Request) -> str:
+        prompts.write_text('{"prompt": "question 99"}\n') if request.number == 1 else prompts.unlink(
+            missing_ok=True
+        )
+        return "{} on {}".format(*asked(request))
+
+    shell.server.responder = respond
+    recipe, out = shell.recipe(["told@key=a"]), shell.folder / "out"
+    done = shell("batch", str(prompts), "-r", recipe, "-o", str(out), "--concurrency", "1")
+    assert done.returncode == 0, done.stderr
+    assert [row["moa_answer"] for row in answers(shell)] == ["a on 1", "a on 2", "a on 3"]
+
+    questions(shell.folder, 3)
+    (out / "input.jsonl").write_text('{"prompt": "question 99"}\n')
+    done = shell("batch", str(prompts), "-r", recipe, "-o", str(out))
+    assert done.returncode == 2 and "is not the input" in done.stderr
+    assert len(shell.server.requests) == 3
+
+
 # What is said before any call
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from moa_tui.cli.bulk_view import progress_words
 from moa_tui.evaluation.bulk import BulkProgress
 
@@ -12,6 +14,7 @@ def test_the_time_left_counts_the_calls_of_prompts_that_are_not_done() -> None:
     assert "3 min left" in progress_words(begun, "prompts")
     last = BulkProgress(200, jobs=199, calls_a_job=7, calls=1399, open_runs=1, seconds=140.0)
     assert "1 s left" in progress_words(last, "prompts")
+    assert "5 s left" in progress_words(replace(last, call_seconds=5.0), "prompts")
     assert not any("left" in words for words in progress_words(BulkProgress(200, open_runs=30), "prompts"))
 
 
