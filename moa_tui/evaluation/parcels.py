@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from moa_tui.chat.backend import Backend
 from moa_tui.errors import MoaTuiError
 from moa_tui.evaluation.bulk import BulkOptions, BulkRun
-from moa_tui.evaluation.values import RunKey
+from moa_tui.evaluation.values import RunKey, was_answered
 from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.gateway import Gateway
 from moa_tui.gateway.thread import EngineThread
@@ -154,6 +154,8 @@ class _ParcelLog:
         return self._results.get(key)
 
     def keep_call(self, key: RunKey, call: CallId, reply: Reply, at: float) -> None:
+        if reply.reused or not was_answered(reply):
+            return
         self._calls.setdefault(key, {})[call] = reply
         self._items.put(KeptCall(key, call, reply, at))
 

@@ -148,16 +148,16 @@ def connect(address: str) -> Cluster:
     place = _own_cluster() if address == AUTO else address
     if place != AUTO:
         _check_reached(place)
-    if (refusal := _begin(ray, place)) is None:
+    if (problem := _begin(ray, place)) is None:
         return Cluster(ray, place)
-    if place == AUTO and isinstance(refusal, ConnectionError):
+    if place == AUTO and isinstance(problem, ConnectionError):
         raise UsageError(
             "no Ray cluster runs on this machine: start one with `ray start --head`, name the address of "
             "another, or leave out --ray, which needs none"
-        ) from refusal
+        ) from problem
     raise UsageError(
-        f"the Ray cluster at {quoted_name(place)} cannot be used: {_first_lines(refusal)}"
-    ) from refusal
+        f"the Ray cluster at {quoted_name(place)} cannot be used: {_first_lines(problem)}"
+    ) from problem
 
 
 def _begin(ray: Any, address: str) -> BaseException | None:
@@ -477,6 +477,7 @@ class RayRun:
                     self._settled.add(key)
                 if key.turn < self._turns[key.recipe, key.prompt] and result.answer.strip():
                     return
+                del self._turns[key.recipe, key.prompt]
                 with self._lock:
                     self._done_jobs += 1
                     if result.status != "done":

@@ -141,10 +141,15 @@ def test_a_lost_worker_loses_nothing_and_costs_its_open_calls_alone(
 
 
 def test_a_batch_that_was_interrupted_goes_on_elsewhere(
-    shell: Shell, begin: Callable[..., subprocess.Popen[str]], questions: Path, tmp_path: Path
+    shell: Shell,
+    begin: Callable[..., subprocess.Popen[str]],
+    cluster: RayCluster,
+    questions: Path,
+    tmp_path: Path,
 ) -> None:
+    shell.environ["RAY_ADDRESS"] = cluster.address
     recipe, folder = shell.recipe(["echo@ttft=0.2,key=a"], ["echo@ttft=0.2,key=final"]), tmp_path / "run"
-    running = begin(recipe, folder, "--concurrency", "2")
+    running = begin(recipe, folder, "--concurrency", "2", "--ray", "auto")
     wait_for(lambda: (folder / "calls.jsonl").exists() and len(kept(folder)) >= 6)
     running.send_signal(signal.SIGINT)
     said = running.communicate(timeout=_LONG)

@@ -211,9 +211,27 @@ def test_the_price_of_all_workers_together_is_capped(
     gateway.price = 0.0000045
     moa, cluster = recipe(*SHAPE), FakeCluster()
     progress = run_ray(cluster, open_folder(moa), jobs(moa, 60), max_cost=0.9).progress()
-    assert 0.6 < progress.cost < 0.901 and 0 < progress.jobs < 60
+    assert 0.85 < progress.cost < 0.901 and 0 < progress.jobs < 60
     assert cluster.most_given < 0.901
     assert progress.stopped_by == "the rest would pass the batch's budget of $0.90"
+
+
+def test_calls_that_cost_more_than_expected_take_what_is_left(
+    run_ray: Callable[..., RayRun], open_folder: Callable[..., RunFolder], gateway: FakeGateway
+) -> None:
+    # A call costs a cent, and should cost a fiftieth of that.
+    gateway.price = 0.0000001
+    moa, cluster, models = recipe(*SHAPE), FakeCluster(), Models()
+    progress = run_ray(cluster, open_folder(moa), jobs(moa, 30), models, max_cost=5.0).progress()
+    assert (progress.jobs, progress.calls, progress.stopped_by) == (30, 90, None)
+    assert set(Counter(models.asked).values()) == {1}
+
+
+def test_a_server_that_was_not_confirmed_is_not_asked_by_a_worker_either() -> None:
+    named = recipe([{"model": "openai/x", "api_base": "http://elsewhere:1/v1"}])
+    parcel = Parcel((jobs(named, 1)[0],), {}, {}, Servers({}, {}), BulkOptions())
+    ((item,),) = parcels.answered(parcel, {})
+    assert isinstance(item, Stopped) and item.is_refusal and "http://elsewhere:1/v1" in item.why
 
 
 def test_a_worker_that_cannot_answer_ends_the_batch(
