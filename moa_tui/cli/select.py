@@ -502,6 +502,7 @@ class _Run:
         """Write the recipe, and print the report. Raises UsageError and FileError."""
         from moa_tui.evaluation.select import recipe_of
         from moa_tui.evaluation.select_report import select_report
+        from moa_tui.text.wording import money
 
         options, root = self._options, self._selection.root
         path = None if options.write is None else _written_path(options.write)
@@ -513,6 +514,8 @@ class _Run:
         elif options.write is not None:
             written = self._catalog.save(name, recipe, replace=options.replace)
         write_report(select_report(figures, choice), options.out, as_json=options.as_json)
+        if self._paid:
+            click.echo(f"all answers and verdicts together: {money(self._paid)}", err=True)
         click.echo(safe_row(f"recipe: {written}"), err=True)
         named = options.write if options.write is not None and path is None else str(written)
         click.echo(safe_row(f"to try it: moa-tui batch {options.input} -r {named} -o FOLDER"), err=True)

@@ -96,6 +96,8 @@ def baseline_of(trials: Trials, format: str, named: str | None) -> Candidate | s
         raise UsageError(
             f"{named} has an answer to none of these prompts, so nothing can be compared with it"
         )
+    if candidate.name in names:
+        candidate = replace(candidate, name=f"{candidate.name} ({Path(named).name})")
     return candidate
 
 

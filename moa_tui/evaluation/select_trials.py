@@ -94,7 +94,10 @@ def contenders_of(
 
 
 def _written_name(recipe: Recipe, agent: Agent) -> str:
-    """The name that a recipe gives an agent, without the number of one asked several times; else its model's."""
+    """The name that a recipe gives an agent, without the number of one that is asked several times.
+
+    Where it gives none, the model's.
+    """
     name, _, number = agent.name.rpartition(" ")
     if agent.name not in recipe.written_names and number.isdecimal():
         return name if name in recipe.written_names else agent.model
