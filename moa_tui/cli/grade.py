@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ class GradeOptions:
 @click.option(
     "--trust-recipe",
     is_flag=True,
-    help="Let the judge's recipe send prompts to the servers it names, this once.",
+    help="Let these recipes send prompts to the servers they name, this once.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @with_fault_log
@@ -137,17 +137,28 @@ def _grade(options: GradeOptions) -> None:
     if options.dry_run:
         _print_plan(grading, choices, recipes, gateway)
         return
-    for recipe in recipes:
-        if options.trust_recipe:
+    if options.trust_recipe:
+        for recipe in recipes:
             gateway.allow_once(recipe)
-    for recipe in recipes:
-        gateway.check_keys(recipe)
+    with _hint_of_trust():
+        for recipe in recipes:
+            gateway.check_keys(recipe)
     store = wiring.open_store() if settings.budget.day is not None else None
     with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
         code = _Run(options, grading, choices, backend).code()
     if store is not None:
         store.close()
     leave(code)
+
+
+@contextmanager
+def _hint_of_trust() -> Iterator[None]:
+    """Say in the error how a recipe may send prompts to a server that is not set up, this once."""
+    try:
+        yield
+    except UntrustedServerError as error:
+        hint = "\n--trust-recipe lets it, this once." if error.servers else ""
+        raise UntrustedServerError(f"{error}{hint}", error.servers) from error
 
 
 def _grading_of(options: GradeOptions, catalog: Any) -> Grading:
@@ -266,11 +277,8 @@ class _Run:
             total,
             BulkOptions(options.concurrency, "prompt", options.max_cost, before),
         )
-        try:
+        with _hint_of_trust():
             self._interrupted = watch(bulk, what, sys.stderr, quiet=options.quiet)
-        except UntrustedServerError as error:
-            hint = "\n--trust-recipe lets it, this once." if error.servers else ""
-            raise UntrustedServerError(f"{error}{hint}", error.servers) from error
         self._stopped_by = bulk.progress().stopped_by
         together = paid_for(jobs(), folder)
         self._known_cost += together.known_cost

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from moa_tui.evaluation.grade_tables import grade_sections, grouped_scores
 from moa_tui.evaluation.judging.scores import SCALES, record_of
 from moa_tui.evaluation.report import Report
-from moa_tui.evaluation.worth import points_in, worth_sentence
+from moa_tui.evaluation.worth import few_words, points_in, worth_sentence
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """The number of the report's form for programs; it rises with a change in the names of fields."""
+_TIE = 0.5
 
 
 def grade_report(figures: GradeFigures) -> Report:
@@ -45,9 +46,12 @@ def _standing_sentence(figures: GradeFigures, row: Row, estimate: Estimate) -> s
     prompts = f"on {'this prompt' if estimate.prompts == 1 else f'these {estimate.prompts} prompts'}"
     if baseline is not None:
         interval = f"({estimate.low * 100:.1f} to {estimate.high * 100:.1f})"
-        return f"{prompts} {row.name} won {estimate.value * 100:.1f} % {interval} against {baseline.name}"
+        told = "" if estimate.low > _TIE or estimate.high < _TIE else ", so no difference can be told"
+        won = f"{row.name} won {estimate.value * 100:.1f} % {interval} against {baseline.name}"
+        return f"{prompts} {won}{told}{few_words(estimate.prompts)}"
     interval = f"({estimate.low:.2f} to {estimate.high:.2f})"
-    return f"{prompts} {row.name} was given {estimate.value:.2f} {interval} of {SCALES[form][1]:g}"
+    given = f"{row.name} was given {estimate.value:.2f} {interval} of {SCALES[form][1]:g}"
+    return f"{prompts} {given}{few_words(estimate.prompts)}"
 
 
 def _nothing_judged(figures: GradeFigures) -> str:

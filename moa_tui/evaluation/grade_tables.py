@@ -151,15 +151,15 @@ class _Tables:
             "best member",
             Column("gain, points", "points" if self._is_pairs else "number"),
             Column("times its price", "number"),
-            Column("points per $1", "number"),
-            Column("points per second", "number"),
+            Column("per $1", "number"),
+            Column("per second", "number"),
             Column("no member wins", "share"),
             Column("best choice", self._score_kind),
         )
         loses = "loses" if self._is_pairs else f"is below {self._on_scale(0.5):g}"
         notes = [
-            f"Points per $1: for each dollar that {PER_ANSWERS:,} answers cost more than the best member's. "
-            "Points per second: for each second that an answer takes longer. "
+            f"Per $1: points for each dollar that {PER_ANSWERS:,} answers cost more than the best member's. "
+            "Per second: for each second that an answer takes longer. "
             f"No member wins: the share of prompts on which every member {loses}; no choice among their "
             "answers can win there (arXiv 2606.27288). Best choice: always the best of their answers. The "
             "best member is the best on these very prompts, which favours it a little.",
@@ -179,8 +179,8 @@ class _Tables:
             best.candidate.name.removeprefix(f"{mixture.candidate.name}/"),
             worth.gain.estimate.times(1.0 if self._is_pairs else points),
             "both $0" if costs_nothing else worth.price_ratio,
-            dollar.times(points) if dollar else None if extra_cost is None else _NONE,
-            second.times(points) if second else None if extra_seconds is None else _NONE,
+            dollar.value * points if dollar else None if extra_cost is None else _NONE,
+            second.value * points if second else None if extra_seconds is None else _NONE,
             worth.none_wins,
             self._on_scale(worth.best_choice),
         )

@@ -206,8 +206,12 @@ def worth_sentence(worth: Worth, form: Form) -> str:
         gained = points_words(estimate.value, form, signed=True)
         verb = f"no difference can be told between {mixture} and {member.removesuffix(',')}: "
         verb += f"{gained} points {interval}"
-    few = f"; fewer than {FEW_PROMPTS} prompts say little" if worth.prompts < FEW_PROMPTS else ""
-    return f"{prompts} {verb}{scale}{_price_words(worth)}{few}"
+    return f"{prompts} {verb}{scale}{_price_words(worth)}{few_words(worth.prompts)}"
+
+
+def few_words(prompts: int) -> str:
+    """What is added to a sentence that rests on few prompts."""
+    return f"; fewer than {FEW_PROMPTS} prompts say little" if prompts < FEW_PROMPTS else ""
 
 
 def _price_words(worth: Worth) -> str:

@@ -353,6 +353,24 @@ def test_a_missing_key_is_said_before_the_first_call(shell: Shell, models: Model
     assert asked(shell) == {}
 
 
+def test_the_ranker_of_a_strangers_folder_sends_nothing_where_nobody_said_it_may(
+    shell: Shell, models: Models
+) -> None:
+    """A folder may come from anybody, and names models and servers of its own."""
+    folder = batch(shell)
+    manifest = folder / "manifest.json"
+    document = json.loads(manifest.read_text())
+    layers = document["recipes"]["test"]["recipe"]["layers"]
+    layers[-1]["agents"][0] |= {"model": "openai/x", "api_base": "http://stranger.example/v1"}
+    manifest.write_text(json.dumps(document))
+    reset(shell, models)
+    done = graded(shell, str(folder))
+    assert done.returncode == 2
+    assert "stranger.example" in done.stderr
+    assert "--trust-recipe lets it, this once" in done.stderr
+    assert asked(shell) == {}
+
+
 def test_a_batch_that_is_not_whole_is_judged_as_far_as_it_is(shell: Shell, models: Models) -> None:
     folder = batch(shell)
     log = folder / "results.jsonl"
@@ -402,7 +420,9 @@ def test_files_of_outputs_are_compared_beside_each_other(shell: Shell, models: M
     done = graded(shell, *files, "--baseline", "weak", "--json")
     assert done.returncode == 0, done.stderr
     assert rates(report_of(done)) == {"strong": 1, "weak": None}
-    assert report_of(done)["sentence"].startswith("On these 3 prompts strong won 100.0 % (")
+    sentence = report_of(done)["sentence"]
+    assert sentence.startswith("On these 3 prompts strong won 100.0 % (")
+    assert sentence.endswith(" against weak, so no difference can be told; fewer than 30 prompts say little.")
     assert (shell.folder / "strong-grades").is_dir()
 
 

@@ -230,3 +230,48 @@ def test_the_vote_and_the_ranker_are_the_engines(
     assert vote.answers["x"].cost == pytest.approx(0.03)
     assert vote.answers["x"].seconds == pytest.approx(3.0)
     assert cast("float", rank.answers["x"].cost) == pytest.approx(0.031)
+
+
+def test_outputs_without_prompts_need_the_input_they_answer(tmp_path: Path) -> None:
+    outputs = tmp_path / "model.jsonl"
+    rows = [{"question_id": at, "text": f"answer {at}", "model_id": "m"} for at in (1, 2, 9)]
+    outputs.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UsageError, match="--input"):
+        read_graded([outputs])
+    questions = tmp_path / "flask.jsonl"
+    asked = [{"idx": at, "instruction": f"question {at}", "metrics": ["Factuality"]} for at in (1, 2)]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in asked))
+    graded = read_graded([outputs], questions=questions)
+    # The answer to a prompt that is not in the input is left out.
+    assert {name: given.turns for name, given in graded.candidates[0].answers.items()} == {
+        "1": ("answer 1",),
+        "2": ("answer 2",),
+    }
+    assert graded.usual_form == "skills"
+
+
+def test_the_outputs_of_an_input_are_the_baseline_of_files_too(tmp_path: Path) -> None:
+    rows = [{"instruction": f"q {at}", "output": "own", "generator": "gpt4"} for at in range(2)]
+    (tmp_path / "alpaca_eval.json").write_text(json.dumps(rows))
+    (tmp_path / "m.json").write_text(json.dumps([row | {"output": "x", "generator": "m"} for row in rows]))
+    graded = read_graded([tmp_path / "m.json"], questions=tmp_path / "alpaca_eval.json")
+    assert choose_baseline(graded, None, None).name == "gpt4"
+    # Without the input, what is in the file is what is judged, and no reference.
+    assert read_graded([tmp_path / "m.json"]).reference is None
+    named = choose_baseline(graded, None, tmp_path / "alpaca_eval.json")
+    assert named.answers["1"].turns == ("own",)
+
+
+def test_sources_with_different_prompts_of_one_id_are_refused(tmp_path: Path) -> None:
+    made = recipe(["a"])
+    first = run_folder(tmp_path / "one", made, {"x": ["one"]})
+    other = run_folder(
+        tmp_path / "two", Recipe(name="other", layers=made.layers, agents=made.agents), {"x": ["1"]}
+    )
+    graded = read_graded([first, other])
+    assert [candidate.name for candidate in graded.candidates] == ["test", "other"]
+    with pytest.raises(UsageError, match="there are answers of test already"):
+        read_graded([first, first])
+    (other / "input.jsonl").write_text(json.dumps({"id": "x", "prompt": "another question"}) + "\n")
+    with pytest.raises(UsageError, match="its prompt x is another one"):
+        read_graded([first, other])
