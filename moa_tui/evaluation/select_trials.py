@@ -68,14 +68,15 @@ def contenders_of(
     """
     agents = [agent_of({**sampling.model_dump(exclude_unset=True), "model": model}) for model in models]
     named = [(agent.model, agent) for agent in agents]
+    number_given = len(named)
     for recipe in recipes:
         named += [(_written_name(recipe, agent), agent) for layer in recipe.lineup for agent in layer]
     known: dict[str, tuple[str, Agent]] = {}
     twice: Counter[str] = Counter()
-    for name, agent in named:
+    for place, (name, agent) in enumerate(named):
         bare = agent.model_copy(update={"name": "", "count": 1, "fallback": ()})
         if (key := settings_key(bare)) in known:
-            twice[known[key][0]] += 1
+            twice[known[key][0]] += place < number_given  # In a recipe a model has several seats.
         else:
             known[key] = (name, bare)
     names: Counter[str] = Counter()
@@ -89,7 +90,9 @@ def contenders_of(
         raise UsageError(
             f"{only}, so there is nothing to choose: name two or more with --candidate, or a recipe with -r"
         )
-    notes = [f"{name} is named {number + 1} times, and tried once" for name, number in twice.items()]
+    notes = [
+        f"{name} is named {number + 1} times, and tried once" for name, number in twice.items() if number
+    ]
     return tuple(contenders), tuple(notes)
 
 

@@ -86,7 +86,8 @@ def test_models_and_agents_of_recipes_are_candidates_each_way_of_asking_once() -
     mix = recipe(["a", "b"], ["a"])
     contenders, notes = contenders_of(["a", "c", "c"], [mix], Sampling())
     assert [each.name for each in contenders] == ["a", "c", "b"]
-    assert sorted(notes) == ["a is named 3 times, and tried once", "c is named 2 times, and tried once"]
+    # That a model has several seats in a recipe is nothing to be told.
+    assert notes == ("c is named 2 times, and tried once",)
     # Asked at another temperature it is another candidate.
     contenders, _ = contenders_of(["a"], [mix], WARM)
     assert [each.name for each in contenders] == ["a", "a (2)", "b"]
@@ -206,6 +207,19 @@ def test_who_was_judged_on_fewer_than_half_of_the_prompts_is_no_option() -> None
     known.rows[1] = replace(row, scores={**row.scores, "as proposer": first})
     assert [option.as_proposer for option in known.options()] == [0.5, None]
     assert figures(chosen, {}).undecided == "nothing could be judged"
+    unreadable = SelectFigures(
+        chosen,
+        {
+            role: [Candidate(candidate_name(name, role), "recipe", {}) for name in ("a", "b")]
+            for role in ROLES
+        },
+        [Score("b", "1", 0, None, ("unreadable", "A"))],
+        facts,
+    )
+    assert unreadable.undecided == (
+        "nothing could be judged: 1 verdict of test cannot be read, and none was guessed; "
+        "choose another judge"
+    )
     assert figures(chosen, {"a": {"alone": 1.0, "as proposer": 1.0}}).undecided == (
         "no candidate could be judged as aggregator"
     )
