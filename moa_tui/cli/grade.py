@@ -165,6 +165,7 @@ def _grading_of(options: GradeOptions, catalog: Any) -> Grading:
     """What is graded. Raises UsageError and FileError."""
     from moa_tui.evaluation.grade import Grading, grades_root
     from moa_tui.evaluation.graded import check_source, choose_baseline, read_graded
+    from moa_tui.evaluation.judging.questions import skills_of
 
     for path in (*options.sources, *([options.questions] if options.questions is not None else [])):
         check_source(path)
@@ -175,6 +176,8 @@ def _grading_of(options: GradeOptions, catalog: Any) -> Grading:
         form = "pairs" if options.baseline is not None else graded.usual_form
     if form != "pairs" and options.baseline is not None:
         raise UsageError("--baseline is for --form pairs: the other forms compare with nothing")
+    if form == "skills" and not any(map(skills_of, graded.prompts)):
+        raise UsageError("no prompt names skills to score: they stand in a field `metrics` or `skills`")
     baseline = None
     if form == "pairs":
         named = options.baseline

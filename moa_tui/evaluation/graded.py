@@ -11,6 +11,7 @@ from moa_tui.engine.parsing import parse_closing
 from moa_tui.errors import FileError, UsageError
 from moa_tui.evaluation.benchmarks import open_input, read_outputs
 from moa_tui.evaluation.folder import RunFolder, is_run_folder
+from moa_tui.evaluation.judging.prompts import SKILLS
 from moa_tui.evaluation.judging.questions import Candidate, Given, skills_of
 from moa_tui.evaluation.outputs import results_of
 from moa_tui.evaluation.values import BulkPrompt, RunKey
@@ -59,7 +60,9 @@ class Graded:
         """How the answers are judged where nothing else is said, after what the input is."""
         if self.format == "mt-bench":
             return "ratings"
-        return "skills" if any(map(skills_of, self.prompts)) else "pairs"
+        named = [skill.casefold() for prompt in self.prompts for skill in skills_of(prompt)]
+        # Other programs have columns of these names too.
+        return "skills" if named and set(named) <= SKILLS.keys() else "pairs"
 
 
 def read_graded(

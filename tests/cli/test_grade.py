@@ -390,6 +390,7 @@ def test_a_batch_that_is_not_whole_is_judged_as_far_as_it_is(shell: Shell, model
         (["{run}", "--judge", "gpt-5"], "A model is named with its provider"),
         (["{run}", "--out", "report.pdf"], "an .html page or .json"),
         (["{run}", "--form", "ratings", "--baseline", "test"], "--baseline is for --form pairs"),
+        (["{run}", "--form", "skills"], "no prompt names skills"),
         (["{run}", "--no-members"], "nothing can be compared with test"),
         (["{run}", "--baseline", "{other}"], "none of the prompts"),
     ],

@@ -148,7 +148,7 @@ def skills_of(prompt: BulkPrompt) -> tuple[str, ...]:
     """The skills that an input names for a prompt: `metrics` in FLASK's own, or `skills`."""
     for field_name in ("metrics", "skills"):
         value = prompt.row.get(field_name)
-        if isinstance(value, str):
+        if isinstance(value, str) and field_name == "skills":
             value = value.replace(";", ",").split(",")  # A cell of CSV.
         if isinstance(value, list) and value and all(isinstance(skill, str) for skill in value):
             return tuple(dict.fromkeys(skill.strip() for skill in value if skill.strip()))
