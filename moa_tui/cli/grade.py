@@ -391,6 +391,8 @@ def expected_words(expected: Expected) -> str:
         price = "local, which costs nothing"
     elif expected.cost is None:
         price = "a price is unknown"
+    elif not expected.cost:
+        price = "which costs nothing"
     else:
         price = f"at most about {money(expected.cost)}"
     return f"{counted(expected.calls, 'call')} at most, {price}"

@@ -184,7 +184,7 @@ class SelectOptions:
 @click.option(
     "--trust-recipe", is_flag=True, help="Let these recipes send prompts to the servers they name, this once."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Neither plan nor progress on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @with_fault_log
 def select(**options: Any) -> None:
     """Try models on the prompts of a file, and propose who of them should propose and who aggregate.
@@ -225,8 +225,7 @@ def _select(options: SelectOptions) -> None:
             gateway.allow_once(recipe)
     for recipe in recipes:
         gateway.check_keys(recipe)
-    if not options.quiet:
-        _print_plan(options, selection, gateway, err=True)
+    _print_plan(options, selection, gateway, err=True)
     store = wiring.open_store() if settings.budget.day is not None else None
     with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
         code = _Run(options, selection, prompts, backend, catalog).code()
@@ -408,7 +407,8 @@ class _Run:
         for why, number in figures.record.failures.items():
             _tell(f"{number} questions to {self._selection.judge.name} {why}")
         if (undecided := figures.undecided) is not None:
-            _tell(f"no recipe is proposed: {undecided}; the same command asks again what failed")
+            _tell(f"no recipe is proposed: {undecided}")
+            _tell("answers and verdicts are kept; the same command asks again what failed")
             return 1
         try:
             choice = choose(figures.options(), figures.criteria())
@@ -502,6 +502,7 @@ class _Run:
         """Write the recipe, and print the report. Raises UsageError and FileError."""
         from moa_tui.evaluation.select import recipe_of
         from moa_tui.evaluation.select_report import select_report
+        from moa_tui.text.wording import money
 
         options, root = self._options, self._selection.root
         path = None if options.write is None else _written_path(options.write)
@@ -513,6 +514,8 @@ class _Run:
         elif options.write is not None:
             written = self._catalog.save(name, recipe, replace=options.replace)
         write_report(select_report(figures, choice), options.out, as_json=options.as_json)
+        if self._paid:
+            click.echo(f"all answers and verdicts together: {money(self._paid)}", err=True)
         click.echo(safe_row(f"recipe: {written}"), err=True)
         named = options.write if options.write is not None and path is None else str(written)
         click.echo(safe_row(f"to try it: moa-tui batch {options.input} -r {named} -o FOLDER"), err=True)

@@ -24,6 +24,7 @@ from moa_tui.evaluation.judging.scores import by_prompt, record_of
 from moa_tui.evaluation.select_choice import DEFAULT_WEIGHT, Budget, Criteria, Option
 from moa_tui.evaluation.select_trials import ROLES, candidate_name, candidates_of
 from moa_tui.evaluation.win_rates import win_rate
+from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -96,6 +97,8 @@ def baseline_of(trials: Trials, format: str, named: str | None) -> Candidate | s
         raise UsageError(
             f"{named} has an answer to none of these prompts, so nothing can be compared with it"
         )
+    if candidate.name in names:
+        candidate = replace(candidate, name=f"{candidate.name} ({Path(named).name})")
     return candidate
 
 
@@ -304,7 +307,13 @@ class SelectFigures:
         """Why nobody can be chosen, in a clause; None where somebody can."""
         options = self.options()
         if not self.record.judged:
-            return "nothing could be judged"
+            if not self.record.unreadable:
+                return "nothing could be judged"
+            verdicts = counted(self.record.unreadable, "verdict")
+            return (
+                f"nothing could be judged: {verdicts} of {self.selection.judge.name} cannot be read, and "
+                "none was guessed; choose another judge"
+            )
         if all(option.as_proposer is None for option in options):
             return "no candidate could be judged as proposer"
         if all(option.as_aggregator is None for option in options):

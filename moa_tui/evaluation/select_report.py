@@ -35,7 +35,7 @@ def select_report(figures: SelectFigures, choice: Choice) -> Report:
     )
     alike = Alike(figures, choice)
     notes = _notes(figures)
-    sections = [_candidates(figures, notes), _choice(figures, choice), _roles(figures)]
+    sections: list[Table | Plot] = [_candidates(figures, notes), _choice(figures, choice), _roles(figures)]
     if len(figures.rows) > 2:
         sections.append(_unlikeness(figures))
     sentence = " ".join([_sentence(figures, choice), *alike.sentences])

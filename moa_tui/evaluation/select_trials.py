@@ -68,14 +68,15 @@ def contenders_of(
     """
     agents = [agent_of({**sampling.model_dump(exclude_unset=True), "model": model}) for model in models]
     named = [(agent.model, agent) for agent in agents]
+    number_given = len(named)
     for recipe in recipes:
         named += [(_written_name(recipe, agent), agent) for layer in recipe.lineup for agent in layer]
     known: dict[str, tuple[str, Agent]] = {}
     twice: Counter[str] = Counter()
-    for name, agent in named:
+    for place, (name, agent) in enumerate(named):
         bare = agent.model_copy(update={"name": "", "count": 1, "fallback": ()})
         if (key := settings_key(bare)) in known:
-            twice[known[key][0]] += 1
+            twice[known[key][0]] += place < number_given  # In a recipe a model has several seats.
         else:
             known[key] = (name, bare)
     names: Counter[str] = Counter()
@@ -89,12 +90,17 @@ def contenders_of(
         raise UsageError(
             f"{only}, so there is nothing to choose: name two or more with --candidate, or a recipe with -r"
         )
-    notes = [f"{name} is named {number + 1} times, and tried once" for name, number in twice.items()]
+    notes = [
+        f"{name} is named {number + 1} times, and tried once" for name, number in twice.items() if number
+    ]
     return tuple(contenders), tuple(notes)
 
 
 def _written_name(recipe: Recipe, agent: Agent) -> str:
-    """The name that a recipe gives an agent, without the number of one asked several times; else its model's."""
+    """The name that a recipe gives an agent, without the number of one that is asked several times.
+
+    Where it gives none, the model's.
+    """
     name, _, number = agent.name.rpartition(" ")
     if agent.name not in recipe.written_names and number.isdecimal():
         return name if name in recipe.written_names else agent.model

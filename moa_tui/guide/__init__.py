@@ -25,7 +25,7 @@ ORDER = (
     *("recipes", "layers", "strategies", "speed"),
     *("conversations", "export", "local-models", "servers", "budgets"),
     *("config", "themes", "safety", "troubleshooting", "errors", "shell", "json"),
-    *("bulk", "machines", "grade", "benchmarks", "how-it-works"),
+    *("bulk", "machines", "grade", "select", "benchmarks", "how-it-works"),
 )
 """The topics in the order in which they are best read."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ import pytest
 from moa_tui.recipes.files import read
 
 if TYPE_CHECKING:
-    from subprocess import CompletedProcess
-
     from tests.cli.shell import Shell
     from tests.model_server import Request
 
@@ -79,7 +78,9 @@ def name(key: str) -> str:
     return f"lab/told@key={key}"
 
 
-def selected(shell: Shell, *keys: str, number: int = 3, more: tuple[str, ...] = ()) -> CompletedProcess[str]:
+def selected(
+    shell: Shell, *keys: str, number: int = 3, more: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """A selection among these candidates, against the answers of `fixed`, which writes for proposers too."""
     candidates = [part for key in keys for part in ("--candidate", name(key))]
     return shell(
@@ -201,6 +202,28 @@ def test_a_selection_that_was_cut_short_goes_on_without_paying_again(shell: Shel
     # Only what failed is asked again: the aggregator's three answers, and all questions to the judge.
     assert {key: number for key, number in asked(shell).items() if key != "judge"} == {"strong": 3}
     assert proposed(shell)[1] == "other"
+
+
+def test_a_selection_that_was_killed_asks_only_for_what_was_under_way(shell: Shell, models: Models) -> None:
+    keys, number = ("strong", "other"), 2
+    candidates = [part for key in keys for part in ("--candidate", name(key))]
+    command = (
+        "select", questions(shell, number), *candidates, "--judge", JUDGE, "--concurrency", "1",
+        "-o", str(shell.folder / "chosen"), "--aggregator", name("fixed"), "-q",
+    )  # fmt: skip
+    program = subprocess.Popen(
+        shell.command(*command), env=shell.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    # Amid the trials as proposer, or as aggregator where the test is slow to look.
+    shell.server.wait_for(lambda requests: len(requests) >= 6, timeout=60)
+    program.kill()
+    program.wait()
+    done = shell(*command)
+    assert done.returncode == 0, done.stderr
+    # Each candidate in three roles, each judged in both orders but for the baseline's own answers.
+    expected = number * 2 * 3 + 2 * number * (2 * 3 - 1)
+    assert expected <= len(shell.server.requests) <= expected + 1
+    assert proposed(shell) == (["strong", "other"], "other")
 
 
 def test_one_that_fails_on_some_prompts_is_judged_on_the_others(shell: Shell, models: Models) -> None:
