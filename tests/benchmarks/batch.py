@@ -144,7 +144,7 @@ def places() -> list[Figure]:
     return [
         figure(f"batch: 200 prompts of 7 calls, to call seconds / {AT_ONCE}", "s", [wall], [ideal]),
         figure(
-            "batch: the same, the best that any order without foresight gives",
+            "batch: the same, prompt by prompt with no place ever empty",
             "s",
             [list_schedule(requests)],
             [ideal],
