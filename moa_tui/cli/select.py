@@ -228,7 +228,7 @@ def _select(options: SelectOptions) -> None:
     _print_plan(options, selection, gateway, err=True)
     store = wiring.open_store() if settings.budget.day is not None else None
     with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
-        code = _Run(options, selection, prompts, backend, catalog).code()
+        code = SelectionRun(options, selection, prompts, backend, catalog).code()
     if store is not None:
         store.close()
     leave(code)
@@ -367,7 +367,7 @@ def _answers_of(
     return Answers(selection.trials.contenders, alone, others)
 
 
-class _Run:
+class SelectionRun:
     """The runs of one selection: the trials in each role, and then the judge."""
 
     def __init__(
