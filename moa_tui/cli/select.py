@@ -228,7 +228,7 @@ def _select(options: SelectOptions) -> None:
     _print_plan(options, selection, gateway, err=True)
     store = wiring.open_store() if settings.budget.day is not None else None
     with wiring.running_backend(gateway, store, wiring.ledger_of(settings, store)) as backend:
-        code = _Run(options, selection, prompts, backend, catalog).code()
+        code = SelectionRun(options, selection, prompts, backend, catalog).code()
     if store is not None:
         store.close()
     leave(code)
@@ -355,21 +355,19 @@ def _answers_of(
     options: SelectOptions, selection: Selection, alone: RunFolder | None, stack: ExitStack
 ) -> Answers:
     """The answers that are there. Raises UsageError and FileError."""
-    from moa_tui.evaluation.folder import RunFolder
+    from moa_tui.evaluation.folder import RunFolder, is_run_folder
     from moa_tui.evaluation.select_trials import Answers, reusable_folders
 
     paths = reusable_folders(options.reuse)
     if options.folder is not None and options.folder.is_dir():
         # What was answered in this folder before candidates were added.
-        paths += [
-            path for path in sorted(options.folder.glob("alone-*")) if (path / "manifest.json").exists()
-        ]
+        paths += filter(is_run_folder, sorted(options.folder.glob("alone-*")))
     own = selection.folder("alone")
     others = [stack.enter_context(RunFolder.read(path)) for path in dict.fromkeys(paths) if path != own]
     return Answers(selection.trials.contenders, alone, others)
 
 
-class _Run:
+class SelectionRun:
     """The runs of one selection: the trials in each role, and then the judge."""
 
     def __init__(

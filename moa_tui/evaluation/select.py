@@ -24,6 +24,7 @@ from moa_tui.evaluation.judging.scores import by_prompt, record_of
 from moa_tui.evaluation.select_choice import DEFAULT_WEIGHT, Budget, Criteria, Option
 from moa_tui.evaluation.select_trials import ROLES, candidate_name, candidates_of
 from moa_tui.evaluation.win_rates import win_rate
+from moa_tui.text.safe import quoted_name
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
@@ -392,7 +393,8 @@ def recipe_of(selection: Selection, choice: Choice, name: str, prompts_name: str
         name=name,
         description=(
             f"Chosen from {len(known)} models by their win rates and diversity on {number} prompts of "
-            f"{prompts_name}, judged by {selection.judge.name} against {selection.baseline_name}."
+            f"{quoted_name(prompts_name)}, judged by {selection.judge.name} against "
+            f"{quoted_name(selection.baseline_name)}."
         ),
         layers=(
             Layer(agents=tuple(map(seat, choice.proposer_names))),

@@ -255,7 +255,7 @@ def test_the_report_says_when_the_baseline_is_too_weak_and_who_judges_itself() -
 def test_the_recipe_says_where_it_comes_from() -> None:
     chosen = selection("a", "b")
     known = figures(chosen, {"a": EVEN, "b": EVEN})
-    made = recipe_of(chosen, choose(known.options(), known.criteria()), "mine", "in.jsonl")
+    made = recipe_of(chosen, choose(known.options(), known.criteria()), "mine", "in\x1b.jsonl")
     assert made.name == "mine"
     assert [agent.temperature for agent in made.every_agent()] == [0.7, 0.7]
-    assert made.description.endswith("on 2 prompts of in.jsonl, judged by test against a.")
+    assert made.description.endswith('on 2 prompts of "in\ufffd.jsonl", judged by test against "a".')
