@@ -327,7 +327,7 @@ def test_the_help_names_every_option() -> None:
         "--dry-run",
     ):
         assert option in done.output
-    assert "Missing argument 'INPUT'" in refused()
+    assert "batch [OPTIONS] INPUT" in refused()
 
 
 def test_a_dry_run_asks_nobody_and_makes_no_folder(here: Path, shell: Shell) -> None:
