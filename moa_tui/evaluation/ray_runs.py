@@ -148,7 +148,8 @@ def connect(address: str) -> Cluster:
     place = _own_cluster() if address == AUTO else address
     if place != AUTO:
         _check_reached(place)
-    if (problem := _begin(ray, place)) is None:
+    # Asked for its own cluster, Ray takes the token of this machine by itself; at an address it never does.
+    if (problem := _begin(ray, address)) is None:
         return Cluster(ray, place)
     if place == AUTO and isinstance(problem, ConnectionError):
         raise UsageError(
