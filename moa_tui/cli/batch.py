@@ -145,7 +145,7 @@ def merge(folders: tuple[Path, ...], folder: Path, partial: bool) -> None:
 
 
 def _batch(options: BatchOptions) -> None:
-    from moa_tui.evaluation import ray_runs
+    from moa_tui.evaluation import ray_cluster, ray_runs
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkOptions, BulkRun
     from moa_tui.evaluation.parcels import Servers
@@ -178,7 +178,7 @@ def _batch(options: BatchOptions) -> None:
         if options.ray is not None:
             # The keys are the workers' own.
             servers = Servers(settings.endpoints, _confirmed(gateway, recipes))
-            cluster = stack.enter_context(ray_runs.connect(options.ray))
+            cluster = stack.enter_context(ray_cluster.connect(options.ray))
         else:
             for recipe in recipes:
                 gateway.check_keys(recipe)
