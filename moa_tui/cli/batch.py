@@ -151,11 +151,7 @@ def _batch(options: BatchOptions) -> None:
     from moa_tui.evaluation.parcels import Servers
     from moa_tui.evaluation.shards import shard_from
 
-    if options.ray is not None and options.schedule == "model":
-        raise UsageError(
-            "--schedule model asks one model at a time, and the workers of --ray do not wait for each other: "
-            "leave one of the two out"
-        )
+    _refuse_contrary(options)
     shard = None if options.shard is None else shard_from(options.shard)
     settings = wiring.settings_in_force()
     gateway = wiring.gateway_of(settings)
@@ -207,6 +203,14 @@ def _batch(options: BatchOptions) -> None:
             bulk = ray_runs.RayRun(cluster, backend, servers, folder, jobs, total, bulk_options)
         code = _run(bulk, options, folder, prompts)
     leave(code)
+
+
+def _refuse_contrary(options: BatchOptions) -> None:
+    if options.ray is not None and options.schedule == "model":
+        raise UsageError(
+            "--schedule model asks one model at a time, and the workers of --ray do not wait for each other: "
+            "leave one of the two out"
+        )
 
 
 def _confirmed(gateway: Gateway, recipes: Sequence[Recipe]) -> dict[str, str]:
