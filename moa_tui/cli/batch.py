@@ -148,17 +148,13 @@ def merge(folders: tuple[Path, ...], folder: Path, partial: bool) -> None:
 
 def _batch(options: BatchOptions) -> None:
     from moa_tui.cli import streams
-    from moa_tui.evaluation import ray_runs
+    from moa_tui.evaluation import ray_cluster, ray_runs
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkOptions, BulkRun
     from moa_tui.evaluation.parcels import Servers
     from moa_tui.evaluation.shards import shard_from
 
-    if options.ray is not None and options.schedule == "model":
-        raise UsageError(
-            "--schedule model asks one model at a time, and the workers of --ray do not wait for each other: "
-            "leave one of the two out"
-        )
+    _refuse_contrary(options)
     shard = None if options.shard is None else shard_from(options.shard)
     err = streams.best_effort(sys.stderr)
     settings = wiring.settings_in_force()
@@ -182,7 +178,7 @@ def _batch(options: BatchOptions) -> None:
         if options.ray is not None:
             # The keys are the workers' own.
             servers = Servers(settings.endpoints, _confirmed(recipes, gateway))
-            cluster = stack.enter_context(ray_runs.connect(options.ray))
+            cluster = stack.enter_context(ray_cluster.connect(options.ray))
         else:
             _check_recipes(recipes, gateway)
         folder = stack.enter_context(_folder_of(options, prompts, recipes, shard))
@@ -211,6 +207,14 @@ def _batch(options: BatchOptions) -> None:
             bulk = ray_runs.RayRun(cluster, backend, servers, folder, jobs, total, bulk_options)
         code = _run(bulk, options, folder, prompts, err)
     leave(code)
+
+
+def _refuse_contrary(options: BatchOptions) -> None:
+    if options.ray is not None and options.schedule == "model":
+        raise UsageError(
+            "--schedule model asks one model at a time, and the workers of --ray do not wait for each other: "
+            "leave one of the two out"
+        )
 
 
 def _confirmed(recipes: Sequence[Recipe], gateway: Gateway) -> dict[str, str]:

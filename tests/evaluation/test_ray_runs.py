@@ -17,7 +17,8 @@ from moa_tui.errors import MissingKeyError, MoaTuiError, ModelError, UsageError
 from moa_tui.evaluation import parcels
 from moa_tui.evaluation.bulk import BulkOptions, Job
 from moa_tui.evaluation.parcels import KeptCall, KeptResult, Parcel, Servers, Stopped
-from moa_tui.evaluation.ray_runs import RayRun, WorkerLostError, connect
+from moa_tui.evaluation.ray_cluster import WorkerLostError, connect
+from moa_tui.evaluation.ray_runs import RayRun
 from moa_tui.evaluation.values import BulkPrompt, RunKey
 from tests.cli.shell import call
 from tests.evaluation.conftest import prompts
