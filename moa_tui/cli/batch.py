@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from moa_tui.engine.recipe import Recipe
     from moa_tui.evaluation.benchmarks import BulkInput
-    from moa_tui.evaluation.bulk import BulkRun, Job
+    from moa_tui.evaluation.bulk import BulkRun
+    from moa_tui.evaluation.bulk_values import Job
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.outputs import RecipeFigures
     from moa_tui.evaluation.ray_runs import RayRun
@@ -150,7 +151,8 @@ def _batch(options: BatchOptions) -> None:
     from moa_tui.cli import streams
     from moa_tui.evaluation import ray_cluster, ray_runs
     from moa_tui.evaluation.benchmarks import open_input
-    from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+    from moa_tui.evaluation.bulk import BulkRun
+    from moa_tui.evaluation.bulk_values import BulkOptions
     from moa_tui.evaluation.parcels import Servers
     from moa_tui.evaluation.shards import shard_from
 
@@ -263,7 +265,7 @@ def _run(
 
 def jobs_of(prompts: BulkInput, recipes: Sequence[Recipe]) -> Iterator[Job]:
     """Each prompt with each recipe, prompt by prompt."""
-    from moa_tui.evaluation.bulk import Job
+    from moa_tui.evaluation.bulk_values import Job
 
     return (Job(recipe, prompt) for prompt in prompts for recipe in recipes)
 

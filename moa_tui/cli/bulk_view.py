@@ -16,7 +16,8 @@ from moa_tui.text.safe import safe_row
 from moa_tui.text.wording import money
 
 if TYPE_CHECKING:
-    from moa_tui.evaluation.bulk import BulkProgress, BulkRun
+    from moa_tui.evaluation.bulk import BulkRun
+    from moa_tui.evaluation.bulk_values import BulkProgress
     from moa_tui.evaluation.ray_runs import RayRun
 
 INTERRUPTED = 130

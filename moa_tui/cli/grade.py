@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.backend import Backend
     from moa_tui.engine.recipe import Recipe
-    from moa_tui.evaluation.bulk import Job
+    from moa_tui.evaluation.bulk_values import Job
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.grade import Choosing, Expected, Grading
     from moa_tui.evaluation.judging.questions import Candidate
@@ -268,7 +268,8 @@ class _Run:
     def _answer(self, folder: RunFolder, jobs: Callable[[], Iterable[Job]], total: int, what: str) -> None:
         """Make a bulk run, and count what all of its calls cost."""
         from moa_tui.cli.bulk_view import watch
-        from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+        from moa_tui.evaluation.bulk import BulkRun
+        from moa_tui.evaluation.bulk_values import BulkOptions
         from moa_tui.evaluation.grade import paid_for
 
         options = self._options

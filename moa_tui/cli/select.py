@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from moa_tui.chat.backend import Backend
     from moa_tui.engine.recipe import Recipe
     from moa_tui.evaluation.benchmarks import BulkInput
-    from moa_tui.evaluation.bulk import Job
+    from moa_tui.evaluation.bulk_values import Job
     from moa_tui.evaluation.folder import RunFolder
     from moa_tui.evaluation.judging.questions import Candidate
     from moa_tui.evaluation.select import SelectFigures, Selection
@@ -468,7 +468,8 @@ class SelectionRun:
     def _answer(self, folder: RunFolder, jobs: Callable[[], Iterable[Job]], what: str) -> None:
         """Make a bulk run, and count what all of its calls cost."""
         from moa_tui.cli.bulk_view import watch
-        from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+        from moa_tui.evaluation.bulk import BulkRun
+        from moa_tui.evaluation.bulk_values import BulkOptions
         from moa_tui.evaluation.grade import paid_for
 
         options = self._options

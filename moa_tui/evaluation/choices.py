@@ -12,7 +12,7 @@ from moa_tui.engine.layer import Layer
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.selection import majority
 from moa_tui.engine.values import CallId, Failure, Reply
-from moa_tui.evaluation.bulk import Job
+from moa_tui.evaluation.bulk_values import Job
 from moa_tui.evaluation.graded import first_replies
 from moa_tui.evaluation.judging.questions import Candidate, Given
 from moa_tui.evaluation.values import BulkPrompt, RunKey

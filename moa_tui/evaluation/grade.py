@@ -26,7 +26,7 @@ from moa_tui.engine.plan import plan
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import paid
 from moa_tui.errors import UsageError
-from moa_tui.evaluation.bulk import Job
+from moa_tui.evaluation.bulk_values import Job
 from moa_tui.evaluation.choices import choice_jobs, choice_recipes
 from moa_tui.evaluation.folder import RunFolder, is_run_folder
 from moa_tui.evaluation.judging.prompts import prompt_hash

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from moa_tui.chat.backend import Backend
 from moa_tui.errors import MoaTuiError
-from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+from moa_tui.evaluation.bulk import BulkRun
 from moa_tui.evaluation.values import RunKey, was_answered
 from moa_tui.gateway.answers import Answers
 from moa_tui.gateway.gateway import Gateway
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from moa_tui.engine.values import CallId, Reply
-    from moa_tui.evaluation.bulk import Job, RunLog
+    from moa_tui.evaluation.bulk_values import BulkOptions, Job, RunLog
     from moa_tui.evaluation.values import RunResult
     from moa_tui.settings.config import Endpoint
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MoaTuiError
-from moa_tui.evaluation.bulk import BulkProgress
+from moa_tui.evaluation.bulk_values import BulkProgress
 from moa_tui.evaluation.forecast import forecast
 from moa_tui.evaluation.parcels import KeptCall, KeptResult, Servers, Stopped, keys_of, parcel_of
 from moa_tui.evaluation.ray_cluster import WorkerLostError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from moa_tui.chat.backend import Backend
     from moa_tui.engine.plan import Cap
-    from moa_tui.evaluation.bulk import BulkOptions, Job, RunLog
+    from moa_tui.evaluation.bulk_values import BulkOptions, Job, RunLog
     from moa_tui.evaluation.parcels import Item
     from moa_tui.evaluation.ray_cluster import Cluster
     from moa_tui.evaluation.spending import RunSpending

@@ -26,7 +26,7 @@ from moa_tui.engine.recipe_edit import agent_of
 from moa_tui.engine.values import CallId, Failure, Reply
 from moa_tui.errors import UsageError
 from moa_tui.evaluation.benchmarks import open_input
-from moa_tui.evaluation.bulk import Job
+from moa_tui.evaluation.bulk_values import Job
 from moa_tui.evaluation.folder import RunFolder, is_run_folder
 from moa_tui.evaluation.judging.questions import Candidate, Given
 from moa_tui.evaluation.manifest import recipe_hash

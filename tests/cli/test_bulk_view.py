@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from moa_tui.cli.bulk_view import progress_words
-from moa_tui.evaluation.bulk import BulkProgress
+from moa_tui.evaluation.bulk_values import BulkProgress
 
 
 def test_the_time_left_counts_the_calls_of_prompts_that_are_not_done() -> None:

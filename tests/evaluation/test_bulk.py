@@ -12,7 +12,8 @@ from moa_tui.engine.health import Health
 from moa_tui.engine.values import CallId, Chunk, Finish, Usage
 from moa_tui.errors import FileError, MissingKeyError, ModelError
 from moa_tui.evaluation import bulk as bulk_module
-from moa_tui.evaluation.bulk import BulkOptions, BulkRun, Job
+from moa_tui.evaluation.bulk import BulkRun
+from moa_tui.evaluation.bulk_values import BulkOptions, Job
 from moa_tui.evaluation.values import BulkPrompt, RunKey
 from tests.evaluation.conftest import prompts
 from tests.fakes import FakeGateway

@@ -14,7 +14,8 @@ from moa_tui.engine.plan import facts_unknown
 from moa_tui.engine.recipe import Recipe
 from moa_tui.engine.values import CallId, Failure, Reply, Usage
 from moa_tui.errors import ModelError, UsageError
-from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+from moa_tui.evaluation.bulk import BulkRun
+from moa_tui.evaluation.bulk_values import BulkOptions
 from moa_tui.evaluation.choices import choice_candidates, choice_jobs, choice_recipes, unsettled_votes
 from moa_tui.evaluation.folder import RunFolder
 from moa_tui.evaluation.grade import (

@@ -15,7 +15,7 @@ import pytest
 from moa_tui.engine.values import CallId
 from moa_tui.errors import MissingKeyError, MoaTuiError, ModelError, UsageError
 from moa_tui.evaluation import parcels
-from moa_tui.evaluation.bulk import BulkOptions, Job
+from moa_tui.evaluation.bulk_values import BulkOptions, Job
 from moa_tui.evaluation.parcels import KeptCall, KeptResult, Parcel, Servers, Stopped
 from moa_tui.evaluation.ray_cluster import WorkerLostError, connect
 from moa_tui.evaluation.ray_runs import RayRun
