@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
-from moa_tui.cli.select import SelectionRun, SelectOptions
+from moa_tui.cli.select_run import SelectionRun, SelectOptions
 from moa_tui.engine.agent import Sampling
 from moa_tui.evaluation.benchmarks import open_input
 from moa_tui.evaluation.grade import model_judge

@@ -10,10 +10,13 @@ import pytest
 
 from moa_tui.engine.agent import Sampling
 from moa_tui.engine.plan import ModelFacts
-from moa_tui.engine.values import Reply
+from moa_tui.engine.values import CallId, Failure, Reply
 from moa_tui.errors import UsageError
+from moa_tui.evaluation.benchmarks import open_input
+from moa_tui.evaluation.folder import RunFolder
 from moa_tui.evaluation.judging.questions import Candidate, Given
 from moa_tui.evaluation.judging.scores import Score
+from moa_tui.evaluation.manifest import InputFacts, Manifest
 from moa_tui.evaluation.select import (
     SelectFigures,
     Selection,
@@ -26,8 +29,16 @@ from moa_tui.evaluation.select import (
 )
 from moa_tui.evaluation.select_choice import Budget, Choice, choose
 from moa_tui.evaluation.select_report import Alike, select_report
-from moa_tui.evaluation.select_trials import ROLES, Answers, Role, Trials, candidate_name, contenders_of
-from moa_tui.evaluation.values import BulkPrompt
+from moa_tui.evaluation.select_trials import (
+    ROLES,
+    Answers,
+    Role,
+    Trials,
+    candidate_name,
+    contenders_of,
+    first_turns,
+)
+from moa_tui.evaluation.values import BulkPrompt, RunKey
 from tests.evaluation.conftest import prompts
 from tests.helpers import recipe
 
@@ -133,6 +144,43 @@ def test_one_that_gave_no_answer_proposes_nothing_but_aggregates() -> None:
     assert len(jobs) == 3
     assert [reply.status for reply in jobs[0].reused.values()] == ["done", "failed", "done"]
     assert not list(trials.jobs("as aggregator", Known()))
+
+
+def test_only_answers_to_the_same_prompt_asked_in_the_same_way_are_reused(tmp_path: Path) -> None:
+    file = tmp_path / "question.jsonl"
+    file.write_text(
+        '{"question_id": 7, "category": "math", "turns": ["why?", "and then?"]}\n'
+        '{"question_id": 8, "category": "writing", "turns": ["write"]}\n'
+    )
+    asked = open_input(file)
+    agents = [{"model": name, "temperature": 0.7, "max_tokens": 100} for name in ("a", "b", "cut")]
+    mix = recipe([*agents], ["judge"])
+    wordy = recipe({"agents": [*agents], "enough": 0.6}, ["judge"]).model_copy(update={"name": "wordy"})
+    facts_of_input = InputFacts(file.name, asked.format, asked.sha256, asked.count)
+    manifest = Manifest(("moa-tui",), 1.0, {}, facts_of_input, {"wordy": wordy, "test": mix})
+    contenders, _ = contenders_of(["a", "b", "cut", "other"], (), WARM)
+    a, b, cut, other = contenders
+    broken = Failure("connection", "the connection broke")
+    with RunFolder.begin(tmp_path / "run", manifest, file) as folder:
+        for name in ("wordy", "test"):
+            key = RunKey(name, "7")
+            folder.keep_call(key, CallId(1, 1), Reply("a", "a", "done", text=f"a in {name}"), 1.0)
+            folder.keep_call(
+                key, CallId(1, 3), Reply("cut", "cut", "partial", text="half", error=broken), 1.0
+            )
+            folder.keep_call(key, CallId(2, 1), Reply("judge", "judge", "done", text="all"), 1.0)
+        answers = Answers(contenders, None, [folder])
+        math, writing = first_turns(asked)
+        reply = answers.reply(a, math)
+        # In the other recipe it was asked for more than an answer.
+        assert reply is not None
+        assert reply.text == "a in test"
+        renamed = BulkPrompt("1", ("why?",), math.temperature)
+        assert answers.reply(a, renamed) == reply
+        assert answers.reply(a, BulkPrompt("7", ("why?",), 0.7)) is None
+        assert answers.reply(a, BulkPrompt("7", ("why not?",), math.temperature)) is None
+        assert answers.reply(a, writing) is None
+        assert [answers.reply(each, math) for each in (b, cut, other)] == [None, None, None]
 
 
 def test_calls_and_price_are_known_before_anybody_is_asked() -> None:
