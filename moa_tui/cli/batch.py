@@ -15,6 +15,7 @@ from moa_tui import __version__
 from moa_tui.cli import wiring
 from moa_tui.cli.completion import recipe_names
 from moa_tui.cli.group import CommandWithOthers, leave, with_fault_log
+from moa_tui.cli.options import Dollars
 from moa_tui.errors import UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
@@ -89,7 +90,7 @@ class BatchOptions:
 )
 @click.option(
     "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Dollars(),
     metavar="USD",
     help="Begin no call that would pass this price, all prompts together.",
 )
@@ -149,6 +150,7 @@ def _batch(options: BatchOptions) -> None:
     from moa_tui.evaluation import ray_runs
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkOptions, BulkRun
+    from moa_tui.evaluation.outputs import input_of
     from moa_tui.evaluation.parcels import Servers
     from moa_tui.evaluation.shards import shard_from
 
@@ -184,6 +186,10 @@ def _batch(options: BatchOptions) -> None:
         else:
             _check_recipes(recipes, gateway)
         folder = stack.enter_context(_folder_of(options, prompts, recipes, shard))
+        # The file may be changed while its prompts are answered; the folder's copy of it stays.
+        prompts = input_of(folder)
+        if shard is not None:
+            prompts = prompts.share(shard.number, shard.total)
         store = wiring.open_store() if settings.budget.day is not None else None
         if store is not None:
             stack.callback(store.close)
@@ -277,6 +283,8 @@ def paid_so_far(folder: RunFolder, prompts: BulkInput) -> float:
 
 def _recipes_of(options: BatchOptions, catalog: Any, err: TextIO) -> list[Recipe]:
     """The recipes that are named, else the one that can run here. Raises UsageError."""
+    from moa_tui.evaluation.benchmarks import output_name
+
     if not options.recipe_names:
         recipe, reason = catalog.first(None)
         if reason:
@@ -286,6 +294,15 @@ def _recipes_of(options: BatchOptions, catalog: Any, err: TextIO) -> list[Recipe
     names = [recipe.name for recipe in recipes]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"two of the recipes are called {double[0]}: give one of them another name")
+    files: dict[str, str] = {}
+    for name in names:
+        # Some disks take two names that differ in their case alone for one.
+        other = files.setdefault(output_name("jsonl", name).casefold(), name)
+        if other != name:
+            raise UsageError(
+                f'the answers of "{other}" and of "{name}" would have one file: give one of the recipes '
+                "another name"
+            )
     return recipes
 
 

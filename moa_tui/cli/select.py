@@ -16,7 +16,7 @@ from moa_tui.cli.batch import FORMATS
 from moa_tui.cli.completion import model_names, recipe_names
 from moa_tui.cli.grade import check_out, expected_words, judge_of, write_report
 from moa_tui.cli.group import leave, with_fault_log
-from moa_tui.cli.options import json_option
+from moa_tui.cli.options import Dollars, json_option
 from moa_tui.errors import UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
@@ -125,9 +125,7 @@ class SelectOptions:
 @click.option(
     "--calls", type=click.IntRange(min=2), metavar="N", help="The most calls an answer; 4 without --price."
 )
-@click.option(
-    "--price", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="The highest price an answer."
-)
+@click.option("--price", type=Dollars(), metavar="USD", help="The highest price an answer.")
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0, max=2),
@@ -168,7 +166,7 @@ class SelectOptions:
 )
 @click.option(
     "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Dollars(),
     metavar="USD",
     help="Begin no call that would pass this price, all trials and verdicts together.",
 )
