@@ -125,7 +125,7 @@ class AppendLog:
     def _check_in_place(self) -> None:
         """Raise FileError where the file was deleted or moved: what is written then is lost to its folder."""
         try:
-            is_there = os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+            is_there = os.path.samestat(os.fstat(self._descriptor), self._path.stat())
         except OSError:
             is_there = False
         if not is_there:
