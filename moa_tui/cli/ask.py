@@ -15,6 +15,7 @@ from moa_tui.cli import wiring
 from moa_tui.cli.completion import conversation_names, schema_files
 from moa_tui.cli.group import leave, with_fault_log
 from moa_tui.cli.options import (
+    Dollars,
     continue_option,
     conversation_name,
     model_option,
@@ -96,7 +97,7 @@ class AskOptions:
 @click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
 @click.option(
     "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Dollars(),
     metavar="USD",
     help="Stop before the layer that would pass this price.",
 )

@@ -15,7 +15,8 @@ from moa_tui import __version__
 from moa_tui.cli import wiring
 from moa_tui.cli.completion import recipe_names
 from moa_tui.cli.group import CommandWithOthers, leave, with_fault_log
-from moa_tui.errors import FileError, UntrustedServerError, UsageError
+from moa_tui.cli.options import Dollars
+from moa_tui.errors import UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class BatchOptions:
 )
 @click.option(
     "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Dollars(),
     metavar="USD",
     help="Begin no call that would pass this price, all prompts together.",
 )
@@ -153,6 +154,7 @@ def _batch(options: BatchOptions) -> None:
     from moa_tui.evaluation.benchmarks import open_input
     from moa_tui.evaluation.bulk import BulkRun
     from moa_tui.evaluation.bulk_values import BulkOptions
+    from moa_tui.evaluation.outputs import input_of
     from moa_tui.evaluation.parcels import Servers
     from moa_tui.evaluation.shards import shard_from
 
@@ -184,7 +186,10 @@ def _batch(options: BatchOptions) -> None:
         else:
             _check_recipes(recipes, gateway)
         folder = stack.enter_context(_folder_of(options, prompts, recipes, shard))
-        prompts = _kept_prompts(folder, prompts, options, shard)
+        # The file may be changed while its prompts are answered; the folder's copy of it stays.
+        prompts = input_of(folder)
+        if shard is not None:
+            prompts = prompts.share(shard.number, shard.total)
         store = wiring.open_store() if settings.budget.day is not None else None
         if store is not None:
             stack.callback(store.close)
@@ -286,6 +291,8 @@ def paid_so_far(folder: RunFolder, prompts: BulkInput) -> float:
 
 def _recipes_of(options: BatchOptions, catalog: Any, err: TextIO) -> list[Recipe]:
     """The recipes that are named, else the one that can run here. Raises UsageError."""
+    from moa_tui.evaluation.benchmarks import output_name
+
     if not options.recipe_names:
         recipe, reason = catalog.first(None)
         if reason:
@@ -295,6 +302,15 @@ def _recipes_of(options: BatchOptions, catalog: Any, err: TextIO) -> list[Recipe
     names = [recipe.name for recipe in recipes]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"two of the recipes are called {double[0]}: give one of them another name")
+    files: dict[str, str] = {}
+    for name in names:
+        # Some disks take two names that differ in their case alone for one.
+        other = files.setdefault(output_name("jsonl", name).casefold(), name)
+        if other != name:
+            raise UsageError(
+                f'the answers of "{other}" and of "{name}" would have one file: give one of the recipes '
+                "another name"
+            )
     return recipes
 
 
@@ -319,27 +335,6 @@ def _folder_of(
         options.limit,
     )
     return RunFolder.begin(options.folder, manifest, prompts.path)
-
-
-def _kept_prompts(
-    folder: RunFolder, prompts: BulkInput, options: BatchOptions, shard: Shard | None
-) -> BulkInput:
-    """The same prompts, read from the folder, whatever becomes of the file while it is at work."""
-    from moa_tui.evaluation.benchmarks import open_input
-
-    kept = open_input(
-        folder.input_file,
-        prompts.format,
-        column=options.column,
-        skip_bad=options.skip_bad,
-        limit=options.limit,
-    )
-    if kept.sha256 != folder.manifest.input.sha256:
-        raise FileError(
-            f"{kept.path} is not the input that {folder.path} was begun with: {prompts.path} or the copy was "
-            "changed. Put the copy right, or name another folder with -o"
-        )
-    return kept if shard is None else kept.share(shard.number, shard.total)
 
 
 def versions() -> dict[str, str]:

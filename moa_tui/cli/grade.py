@@ -16,7 +16,7 @@ import click
 from moa_tui.cli import wiring
 from moa_tui.cli.completion import recipe_names
 from moa_tui.cli.group import leave, with_fault_log
-from moa_tui.cli.options import json_option
+from moa_tui.cli.options import Dollars, json_option
 from moa_tui.errors import FileError, UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
@@ -102,7 +102,7 @@ class GradeOptions:
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once.")
 @click.option(
     "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Dollars(),
     metavar="USD",
     help="Begin no call that would pass this price, all judgements together.",
 )

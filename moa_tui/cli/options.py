@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
 from moa_tui.cli import completion
 from moa_tui.cli.wiring import LAST_CONVERSATION
 from moa_tui.errors import UsageError
+
+
+class Dollars(click.FloatRange):
+    """A price of more than nothing, in US dollars."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):  # It passes every comparison, and a cap of it would cap nothing.
+            self.fail(f"{value!r} is no price.", param, ctx)
+        return number
+
 
 recipe_option = click.option(
     "-r",

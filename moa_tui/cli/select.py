@@ -13,7 +13,7 @@ from moa_tui.cli.batch import FORMATS
 from moa_tui.cli.completion import model_names, recipe_names
 from moa_tui.cli.grade import check_out, expected_words, judge_of
 from moa_tui.cli.group import leave, with_fault_log
-from moa_tui.cli.options import json_option
+from moa_tui.cli.options import Dollars, json_option
 from moa_tui.cli.select_run import SelectionRun, SelectOptions, answers_of, tell, written_path
 from moa_tui.errors import UsageError
 from moa_tui.text.safe import safe_row, safe_text
@@ -83,9 +83,7 @@ _TEMPERATURE, _MAX_TOKENS = 0.7, 2048  # Those of the built-in recipes, and of t
 @click.option(
     "--calls", type=click.IntRange(min=2), metavar="N", help="The most calls an answer; 4 without --price."
 )
-@click.option(
-    "--price", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="The highest price an answer."
-)
+@click.option("--price", type=Dollars(), metavar="USD", help="The highest price an answer.")
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0, max=2),
@@ -126,7 +124,7 @@ _TEMPERATURE, _MAX_TOKENS = 0.7, 2048  # Those of the built-in recipes, and of t
 )
 @click.option(
     "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Dollars(),
     metavar="USD",
     help="Begin no call that would pass this price, all trials and verdicts together.",
 )

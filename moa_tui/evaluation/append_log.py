@@ -119,7 +119,20 @@ class AppendLog:
             ) from error
         self._end = place + len(line)
         self._is_cut = False
+        self._check_in_place()
         return place
+
+    def _check_in_place(self) -> None:
+        """Raise FileError where the file was deleted or moved: what is written then is lost to its folder."""
+        try:
+            is_there = os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise FileError(
+                f"{self._path} is gone: the folder was deleted or moved while it was at work. Where it was "
+                "moved, all calls are kept there; give the same command with that folder to go on"
+            )
 
     def sync(self) -> None:
         """Wait until all lines are on the disk. Raises FileError."""

@@ -29,7 +29,7 @@ from moa_tui.evaluation.values import RunKey, RunResult, is_settled, was_answere
 from moa_tui.settings.fault_log import CallFaults, record_bug
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from moa_tui.chat.backend import Backend
@@ -132,13 +132,20 @@ class BulkRun:
             for phase in phases_of(recipes.values(), turns):
                 with self._lock:
                     self._phase = f"turn {phase.turn}, layer {phase.layer}: {phase.model}"
-                await self._work(self._jobs(), phase)
-        await self._work(self._jobs(), None)
+                await self._work(self._readable_jobs(), phase)
+        await self._work(self._readable_jobs(), None)
         while self._postponed and self._stopped_by is None:
             # With no other call open, nothing is held for one: what does not fit now never will.
             await self._work([self._postponed.popleft()], None, is_alone=True)
         if self._fault is not None:
             raise self._fault
+
+    def _readable_jobs(self) -> Iterator[Job]:
+        """All jobs, up to one that cannot be read any more; then the run stops, as for any other fault."""
+        try:
+            yield from self._jobs()
+        except MoaTuiError as error:
+            self._fail(error)
 
     def _first_jobs(self) -> Iterable[Job]:
         """A job of each recipe; all are counted."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 CALLS, RESULTS = "calls.jsonl", "results.jsonl"
 _MANIFEST = "manifest.json"
+_LOCK = ".lock"
 
 
 class RunFolder:
@@ -70,7 +71,7 @@ class RunFolder:
         where it was begun with another input or other recipes, and FileError where it cannot be written.
         """
         try:
-            if path.exists() and not (path / _MANIFEST).exists() and any(path.iterdir()):
+            if path.exists() and not (path / _MANIFEST).exists() and _has_others(path):
                 raise UsageError(
                     f"{path} is not empty, and no run folder: name a new folder with -o, or an empty one"
                 )
@@ -79,14 +80,9 @@ class RunFolder:
             try:
                 if (path / _MANIFEST).exists():
                     _refuse_others(path, read_manifest(path), manifest)
-                    # Recipes of a file count as imported; those given now say the same, and may run.
-                    manifest = replace(read_manifest(path), recipes=manifest.recipes)
+                    manifest = _gone_on_with(path, manifest)
                 else:
-                    copy = path / f"input{input_file.suffix.lower() or '.jsonl'}"
-                    shutil.copyfile(input_file, copy)
-                    copy.chmod(0o600)
-                    text = json.dumps(manifest.document(), ensure_ascii=False, indent=1)
-                    write_private(path / _MANIFEST, text + "\n")
+                    _write_new(path, manifest, input_file)
                 folder = cls(path, manifest, writable=True)
             except BaseException:
                 lock.release()
@@ -223,8 +219,54 @@ def is_run_folder(path: Path) -> bool:
     return (path / _MANIFEST).is_file() and (path / CALLS).is_file()
 
 
+def _has_others(path: Path) -> bool:
+    """True where a folder without a manifest has files of somebody else.
+
+    Who was killed while a folder was begun leaves the lock, and perhaps a copy of the input.
+    """
+    names = {file.name for file in path.iterdir()}
+    is_own = _LOCK in names
+    return any(name != _LOCK and not (is_own and name.startswith((".", "input."))) for name in names)
+
+
+def _write_new(path: Path, manifest: Manifest, input_file: Path) -> None:
+    """Write what a new folder has before any call: the manifest last, without which it is none yet."""
+    copy = path / f"input{input_file.suffix.lower() or '.jsonl'}"
+    for earlier in path.glob("input.*"):
+        if not earlier.samefile(input_file):
+            earlier.unlink()
+    try:
+        if not (copy.exists() and copy.samefile(input_file)):
+            shutil.copyfile(input_file, copy)
+        copy.chmod(0o600)
+        _write_manifest(path, manifest)
+    except BaseException:
+        if copy.exists() and not copy.samefile(input_file):
+            copy.unlink()
+        raise
+
+
+def _gone_on_with(path: Path, manifest: Manifest) -> Manifest:
+    """The manifest of a folder that is gone on with, in which the limit is that of the last start.
+
+    Who reads the folder later, to merge, grade or import it, goes by it.
+    """
+    before = read_manifest(path)
+    facts = replace(before.input, prompts=manifest.input.prompts)
+    now = replace(before, input=facts, limit=manifest.limit)
+    if now != before:
+        _write_manifest(path, now)
+    # Recipes of a file count as imported; those given now say the same, and may run.
+    return replace(now, recipes=manifest.recipes)
+
+
+def _write_manifest(path: Path, manifest: Manifest) -> None:
+    text = json.dumps(manifest.document(), ensure_ascii=False, indent=1)
+    write_private(path / _MANIFEST, text + "\n")
+
+
 def _locked(path: Path) -> filelock.FileLock:
-    lock = filelock.FileLock(path / ".lock", timeout=0, mode=0o600)
+    lock = filelock.FileLock(path / _LOCK, timeout=0, mode=0o600)
     try:
         lock.acquire()
     except filelock.Timeout as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moa_tui.errors import FileError
-from moa_tui.evaluation.benchmarks import output_name, write_outputs
+from moa_tui.evaluation.benchmarks import open_input, output_name, write_outputs
 from moa_tui.evaluation.values import PromptResult, RunKey
 from moa_tui.settings.paths import disk_words, make_private_dir
 
@@ -55,6 +55,23 @@ class RecipeFigures:
             "median_seconds": statistics.median(ordered) if ordered else None,
             "p95_seconds": ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))] if ordered else None,
         }
+
+
+def input_of(folder: RunFolder) -> BulkInput:
+    """All prompts of the folder's own copy of its input, those of other shares too. Raises FileError."""
+    facts = folder.manifest.input
+    prompts = open_input(
+        folder.input_file,
+        facts.format,
+        column=facts.column,
+        skip_bad=facts.skip_bad,
+        limit=folder.manifest.limit,
+    )
+    if prompts.sha256 != facts.sha256:
+        raise FileError(
+            f"{folder.input_file} is not the input that the folder was begun with: copy that there again"
+        )
+    return prompts
 
 
 def results_of(folder: RunFolder, recipe: str, prompts: Iterable[BulkPrompt]) -> Iterator[PromptResult]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.errors import FileError, UsageError
-from moa_tui.evaluation.benchmarks import open_input
 from moa_tui.evaluation.folder import CALLS, RESULTS, RunFolder, read_manifest
-from moa_tui.evaluation.outputs import results_of
+from moa_tui.evaluation.outputs import input_of, results_of
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def merge(folders: Sequence[Path], output: Path, command: tuple[str, ...], *, pa
     first = next(iter(shards.values()))
     opened = [RunFolder.read(path) for path in shards.values()]
     try:
-        prompts = _input_of(opened[0])
+        prompts = input_of(opened[0])
         problems = _missing_shards(shards) + _missing_prompts(dict(zip(shards, opened, strict=True)), prompts)
         if problems and not partial:
             lines = "\n".join(f"  {line}" for line in problems)
@@ -141,21 +140,6 @@ def _is_copy(path: Path, other: Path) -> bool:
         )
     except OSError as error:
         raise FileError(f"{path} and {other} cannot be compared: {error.strerror or error}") from error
-
-
-def _input_of(folder: RunFolder) -> BulkInput:
-    """All prompts of the input of which the folder has a share. Raises FileError."""
-    facts = folder.manifest.input
-    prompts = open_input(
-        folder.input_file,
-        facts.format,
-        column=facts.column,
-        skip_bad=facts.skip_bad,
-        limit=folder.manifest.limit,
-    )
-    if prompts.sha256 != facts.sha256:
-        raise FileError(f"{folder.input_file} was changed since the folder was begun")
-    return prompts
 
 
 def _missing_shards(shards: Mapping[Shard, Path]) -> list[str]:

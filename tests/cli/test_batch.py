@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from tests.e2e.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.cli.shell import Shell
     from tests.model_server import ModelServer, Request
@@ -403,6 +403,37 @@ def test_two_recipes_of_one_name_are_refused(here: Path, shell: Shell) -> None:
     second.write_text((here / "test.toml").read_text())
     words = refused(questions(here, 1), "-r", first, "-r", str(second), "-o", str(here / "out"))
     assert "two of the recipes are called test" in words
+
+
+@pytest.mark.parametrize("name", ["test!", "TEST"])
+def test_two_recipes_whose_answers_would_have_one_file_are_refused(
+    name: str, here: Path, shell: Shell
+) -> None:
+    other = here / "other.toml"
+    other.write_text(f'name = "{name}"\n[[layers]]\nagents = [{{ model = "lab/ok" }}]\n')
+    words = refused(questions(here, 1), "-r", shell.recipe(["ok"]), "-r", str(other), "-o", str(here / "o"))
+    assert f'the answers of "test" and of "{name}" would have one file' in words
+    assert not (here / "o").exists()
+
+
+def test_a_cap_that_caps_nothing_is_refused(here: Path, shell: Shell) -> None:
+    arguments = (questions(here, 1), "-r", shell.recipe(["ok"]), "-o", str(here / "o"))
+    assert "no price" in refused(*arguments, "--max-cost", "nan")
+    assert not (here / "o").exists()
+
+
+@pytest.mark.terminal
+def test_an_input_that_is_changed_meanwhile_changes_nothing(
+    shell: Shell, started: Callable[..., Terminal]
+) -> None:
+    path = questions(shell.folder, 3)
+    shell.server.responder = lambda request: (
+        Path(path).write_text('{"other": 1}\n'),
+        "{} on {}".format(*asked(request)),
+    )[1]
+    terminal = started(path, "-r", shell.recipe(["told@key=a"]), "-o", "out", "--concurrency", "1")
+    assert terminal.process.wait(timeout=30) == 0
+    assert ["a on" in row["moa_answer"] for row in answers(shell)] == [True] * 3
 
 
 def test_bad_rows_are_named_and_can_be_left_out(here: Path, shell: Shell) -> None:

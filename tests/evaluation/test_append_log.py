@@ -73,3 +73,20 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b'{"a":1}\n\x00\x00\n{"a":2}\n')
     with pytest.raises(FileError, match=r"log, line 2: not JSON"):
         lines(tmp_path / "log")
+
+
+@pytest.mark.parametrize("fate", ["deleted", "moved", "replaced"])
+def test_a_log_that_is_gone_is_said_at_the_next_line(tmp_path: Path, fate: str) -> None:
+    path = tmp_path / "log"
+    with opened(path) as log:
+        log.append({"number": 1})
+        if fate == "moved":
+            path.rename(tmp_path / "other")
+        else:
+            path.unlink()
+        if fate == "replaced":
+            path.write_text("")
+        with pytest.raises(FileError, match="is gone: the folder was deleted or moved"):
+            log.append({"number": 2})
+    if fate == "moved":
+        assert [line["number"] for line in lines(tmp_path / "other")] == [1, 2]

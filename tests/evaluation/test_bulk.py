@@ -20,7 +20,7 @@ from tests.fakes import FakeGateway
 from tests.helpers import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
     from moa_tui.chat.backend import Backend
     from moa_tui.engine.agent import Agent
@@ -346,3 +346,22 @@ def test_a_budget_is_not_spent_on_half_of_each_prompt(
     moa, models = recipe(*SHAPE), Models()
     run_bulk(open_folder(moa), jobs(moa, 4), models, concurrency=1, max_cost=100.0)
     assert "judge" in [model for model, _ in models.asked[:6]]
+
+
+def test_an_input_that_cannot_be_read_any_more_is_said_and_open_calls_end(
+    backend: Backend, gateway: FakeGateway, open_folder: Callable[..., RunFolder]
+) -> None:
+    moa, models, times = recipe(["a"]), Models(), iter(range(9))
+
+    def read() -> Iterator[Job]:
+        is_first = next(times) == 0
+        for number, job in enumerate(jobs(moa, 9)):
+            if number == 4 and not is_first:
+                raise FileError("in.jsonl: it has no `prompt`")
+            yield job
+
+    gateway.stream = models  # type: ignore[assignment]
+    bulk = BulkRun(backend, open_folder(moa), read, 9, BulkOptions())
+    with pytest.raises(FileError, match="it has no `prompt`"):
+        bulk.start().result(timeout=30)
+    assert models.open == 0

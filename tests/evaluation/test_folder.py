@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,3 +116,47 @@ def test_a_manifest_that_cannot_be_read_is_said(tmp_path: Path, text: str) -> No
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(FileError, match=str(tmp_path)):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("left", [(), ("input.jsonl",), ("input.csv", ".moa-tui-draft")])
+def test_a_folder_whose_beginning_was_killed_is_begun_again(
+    tmp_path: Path, input_file: Path, left: tuple[str, ...]
+) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    for name in (".lock", *left):
+        (path / name).write_text("half of")
+    with RunFolder.begin(path, manifest(recipe(["a"])), input_file) as folder:
+        assert folder.input_file.read_bytes() == input_file.read_bytes()
+
+
+def test_a_folder_that_could_not_be_begun_can_be_begun_later(
+    tmp_path: Path, input_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("moa_tui.evaluation.folder.write_private", full)
+        with pytest.raises(FileError, match="cannot be written"):
+            RunFolder.begin(tmp_path / "run", manifest(recipe(["a"])), input_file)
+    RunFolder.begin(tmp_path / "run", manifest(recipe(["a"])), input_file).close()
+
+
+def test_the_input_of_a_folder_is_never_deleted_for_its_name(tmp_path: Path) -> None:
+    own = tmp_path / "run" / "input.jsonl"
+    own.parent.mkdir()
+    own.write_text('{"prompt": "why?"}\n')
+    (tmp_path / "run" / ".lock").write_text("")
+    RunFolder.begin(tmp_path / "run", manifest(recipe(["a"])), own).close()
+    assert own.read_text() == '{"prompt": "why?"}\n'
+
+
+def test_the_manifest_has_the_limit_of_the_last_start(tmp_path: Path, input_file: Path) -> None:
+    begun = manifest(recipe(["a"]))
+    for limit in (2, 3, None, 1):
+        facts = replace(begun.input, prompts=limit or 3)
+        now = replace(begun, limit=limit, input=facts, created=float(limit or 0))
+        RunFolder.begin(tmp_path / "run", now, input_file).close()
+        written = read_manifest(tmp_path / "run")
+        assert (written.limit, written.input.prompts, written.created) == (limit, limit or 3, 2.0)

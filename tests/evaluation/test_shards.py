@@ -213,7 +213,7 @@ def test_a_changed_copy_of_the_input_is_refused(answer: Callable[..., Path], tmp
     shard = answer("1/1")
     with (shard / "input.jsonl").open("a") as file:
         file.write('{"prompt": "one more"}\n')
-    with pytest.raises(FileError, match="was changed since the folder was begun"):
+    with pytest.raises(FileError, match="is not the input that the folder was begun with"):
         merged(shard, output=tmp_path / "out")
 
 
@@ -221,3 +221,12 @@ def test_a_shard_cannot_be_merged_into_itself(answer: Callable[..., Path]) -> No
     shard = answer("1/1")
     with pytest.raises(UsageError, match="was begun with something else"):
         merged(shard, output=shard)
+
+
+def test_shards_that_went_on_with_a_higher_limit_are_merged_whole(
+    answer: Callable[..., Path], tmp_path: Path
+) -> None:
+    for limit in (2, 5):
+        folders = [answer(shard, limit=limit) for shard in ("1/2", "2/2")]
+    with merge(folders, tmp_path / "all", ("moa-tui",), partial=False).folder as merged:
+        assert merged.manifest.limit == 5 and len(merged.keys) == 5
