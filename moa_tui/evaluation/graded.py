@@ -241,7 +241,10 @@ def _answers_of(folder: RunFolder, recipe: str, prompts: Sequence[BulkPrompt]) -
             costs = [turn.cost for turn in result.turns]
             known = [cost for cost in costs if cost is not None]
             cost = sum(known) if len(known) == len(costs) else None
-            answers[result.prompt.id] = Given(turns, cost, sum(turn.seconds for turn in result.turns))
+            seconds = sum(turn.seconds for turn in result.turns)
+            first = result.turns[0]
+            alone = Given(turns[:1], first.cost, first.seconds) if len(result.turns) > 1 else None
+            answers[result.prompt.id] = Given(turns, cost, seconds, alone)
     return answers
 
 
