@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -211,6 +212,10 @@ def check_out(out: Path | None) -> None:
         raise UsageError(f"--out {out}: the report is an .html page or .json; name a file that ends so")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise UsageError(f"--out {out}: that is a folder; name a file")
+    if not os.access(out.parent, os.W_OK):
+        raise UsageError(f"--out {out}: nothing may be written in {out.parent}")
 
 
 class _Run:

@@ -59,9 +59,15 @@ def choice_recipes(recipe: Recipe) -> dict[Kind, Recipe]:
 
 
 def choice_jobs(folder: RunFolder, recipe: Recipe, prompts: Iterable[BulkPrompt]) -> Iterator[Job]:
-    """A job for each prompt and choice, with the replies of the first layer to choose among."""
+    """A job for each prompt and choice, with the replies of the first layer to choose among.
+
+    A prompt whose run is not over waits: its choice would be kept, and miss the replies that are to come.
+    """
     recipes = choice_recipes(recipe)
     for prompt in prompts if recipes else ():
+        result = folder.result(RunKey(recipe.name, prompt.id, 1))
+        if result is None or not result.is_final:
+            continue
         replies = first_replies(folder, recipe, prompt)
         if sum(reply is not None for reply in replies) < _LEAST_ANSWERS:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moa_tui.evaluation.bootstrap import Estimate, mean_estimate
@@ -124,9 +124,10 @@ class GradeFigures:
             return None
         # Members have answers of their own to the first turn alone.
         turn = None if self.grading.form == "pairs" else 1
-        own = self._standing(mixture, self._scores.get(mixture.name, []), turn)
+        first = {prompt: given.first or given for prompt, given in mixture.answers.items()}
+        own = self._standing(replace(mixture, answers=first), self._scores.get(mixture.name, []), turn)
         samples = [
-            standing(sample, self._scores.get(sample.name, ()), self.grading.form, turn)
+            self._standing(sample, self._scores.get(sample.name, []), turn)
             for row in members
             for sample in row.samples
         ]
@@ -173,7 +174,7 @@ class GradeFigures:
             if mixture.kind != "recipe":
                 continue
             members = [
-                standing(sample, self._scores.get(sample.name, ()), self.grading.form, turn)
+                self._standing(sample, self._scores.get(sample.name, []), turn)
                 for row in self.rows_of(mixture.name, "member")
                 for sample in row.samples
             ]

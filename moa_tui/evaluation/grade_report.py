@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from moa_tui.evaluation.grade_tables import grade_sections, grouped_scores
 from moa_tui.evaluation.judging.scores import SCALES, record_of
 from moa_tui.evaluation.report import Report
-from moa_tui.evaluation.worth import few_words, points_in, worth_sentence
+from moa_tui.evaluation.worth import few_words, judged_words, points_in, worth_sentence
 from moa_tui.text.wording import counted
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _sentence(figures: GradeFigures) -> str:
     rated = [(row, row.estimate) for row in figures.rows if row.estimate is not None]
     if figures.worths:
         best_worth = max(figures.worths, key=lambda worth: worth.gain.mixture_rate)
-        sentence = worth_sentence(best_worth, form)
+        sentence = worth_sentence(best_worth, form, len(figures.grading.graded.prompts))
     elif rated:
         sentence = _standing_sentence(figures, *max(rated, key=lambda pair: pair[1].value))
     else:
@@ -43,7 +43,7 @@ def _sentence(figures: GradeFigures) -> str:
 
 def _standing_sentence(figures: GradeFigures, row: Row, estimate: Estimate) -> str:
     form, baseline = figures.grading.form, figures.grading.baseline
-    prompts = f"on {'this prompt' if estimate.prompts == 1 else f'these {estimate.prompts} prompts'}"
+    prompts = judged_words(estimate.prompts, len(figures.grading.graded.prompts))
     if baseline is not None:
         interval = f"({estimate.low * 100:.1f} to {estimate.high * 100:.1f})"
         told = "" if estimate.low > _TIE or estimate.high < _TIE else ", so no difference can be told"
@@ -111,7 +111,7 @@ def _worth_data(figures: GradeFigures, worth: Worth) -> dict[str, Any]:
     points = points_in(form)
     dollar, second = worth.per_dollar, worth.per_second
     return {
-        "sentence": worth_sentence(worth, form),
+        "sentence": worth_sentence(worth, form, len(figures.grading.graded.prompts)),
         "mixture": recipe,
         "best_member": worth.best.candidate.name,
         "gain": worth.gain.estimate.times(points),
@@ -125,6 +125,7 @@ def _worth_data(figures: GradeFigures, worth: Worth) -> dict[str, Any]:
         "no_member_wins": worth.none_wins,
         "best_choice": worth.best_choice,
         "filled_in": worth.filled_in,
+        "unsure": worth.unsure,
         "left_out": list(worth.left_out),
         "votes_unsettled": figures.votes_unsettled.get(recipe, 0),
     }

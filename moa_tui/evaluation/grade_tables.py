@@ -181,17 +181,26 @@ class _Tables:
             "both $0" if costs_nothing else worth.price_ratio,
             dollar.value * points if dollar else None if extra_cost is None else _NONE,
             second.value * points if second else None if extra_seconds is None else _NONE,
-            worth.none_wins,
-            self._on_scale(worth.best_choice),
+            worth.none_wins or _NONE,
+            _NONE if worth.best_choice is None else self._on_scale(worth.best_choice),
         )
 
     def _worth_notes(self, worth: Worth) -> Iterator[str]:
         name = worth.mixture.candidate.name
         if worth.filled_in:
-            answers = counted(worth.filled_in, "answer")
-            yield f"{name}: {answers} that members did not give count with the member's own mean."
+            scores = counted(worth.filled_in, "score")
+            verb = "counts" if worth.filled_in == 1 else "count"
+            yield (
+                f"{name}: {scores} that members do not have, for want of an answer or a verdict, {verb} as "
+                "the member's own mean."
+            )
+        if worth.unsure:
+            yield (
+                f"{name}: {counted(worth.unsure, 'prompt')} on which a verdict on a member is missing "
+                f"{'is' if worth.unsure == 1 else 'are'} left out of what no member wins and the best choice."
+            )
         if worth.left_out:
-            yield f"Not compared, for they answered too few prompts: {', '.join(worth.left_out)}."
+            yield f"Not compared, for they have a score on too few prompts: {', '.join(worth.left_out)}."
         if unsettled := self._figures.votes_unsettled.get(name):
             yield (
                 f"{name} (vote): on {counted(unsettled, 'prompt')} no short answer is given by most, so the "

@@ -244,7 +244,10 @@ def _answers_of(folder: RunFolder, recipe: str, prompts: Sequence[BulkPrompt]) -
             costs = [turn.cost for turn in result.turns]
             known = [cost for cost in costs if cost is not None]
             cost = sum(known) if len(known) == len(costs) else None
-            answers[result.prompt.id] = Given(turns, cost, sum(turn.seconds for turn in result.turns))
+            seconds = sum(turn.seconds for turn in result.turns)
+            first = result.turns[0]
+            alone = Given(turns[:1], first.cost, first.seconds) if len(result.turns) > 1 else None
+            answers[result.prompt.id] = Given(turns, cost, seconds, alone)
     return answers
 
 
@@ -262,16 +265,26 @@ def _is_answer_row(prompt: BulkPrompt) -> bool:
 
 
 def _by_prompt(outputs: Iterable[Answer], prompts: Sequence[BulkPrompt]) -> dict[str, dict[str, Given]]:
-    """The answers by generator and by the prompt's id; those to no prompt are left out."""
+    """The answers by generator and by the prompt's id; those to no prompt are left out.
+
+    Where a text was asked several times, the answers that only say the text are to one after the other.
+    """
     ids = {prompt.id for prompt in prompts}
-    by_text = {prompt.turns[0]: prompt.id for prompt in prompts}
+    by_text: dict[str, list[str]] = {}
+    for prompt in prompts:
+        by_text.setdefault(prompt.turns[0], []).append(prompt.id)
     answers: dict[str, dict[str, Given]] = {}
+    seen: Counter[tuple[str, str]] = Counter()
     for answer in outputs:
         own = answers.setdefault(answer.generator, {})
-        prompt = answer.id if answer.id in ids else by_text.get(answer.prompt)
+        name: str | None = answer.id
+        if name not in ids:
+            same = by_text.get(answer.prompt, [])
+            name = same[seen[answer.generator, answer.prompt] % len(same)] if same else None
+            seen[answer.generator, answer.prompt] += 1
         turns = tuple(text for text in answer.turns if text.strip())
-        if prompt is not None and turns:
-            own[prompt] = Given(turns)
+        if name is not None and turns:
+            own[name] = Given(turns)
     return answers
 
 

@@ -33,8 +33,10 @@ _DRAWS = 1000
 # The coefficients have normal priors with standard deviations of 100 and 10: weak, but where every answer
 # wins, or every longer one, they would be infinite without one.
 _QUALITY_RIDGE, _EFFECT_RIDGE = 1e-4, 1e-2
-_MOST_STEPS = 60
-_LONGEST_STEP = 4.0
+_MOST_STEPS = 200
+_LONGEST_FIRST_STEP = 4.0
+# A step that leads so far beyond the maximum, as a share of the slope that it set out with, is taken back.
+_MOST_BEYOND = 0.5
 _CLOSE_ENOUGH = 1e-7
 
 
@@ -91,32 +93,48 @@ def _spread(differences: Sequence[float]) -> float:
 def _fit(
     scores: Sequence[float], places: Sequence[float], weights: Sequence[float], start: tuple[float, float]
 ) -> tuple[float, float]:
-    """The two coefficients of the most likely logistic curve, by Newton's method from `start`."""
-    quality, effect = start
+    """The two coefficients of the most likely logistic curve, by Newton's method from `start`.
+
+    The likelihood is concave, so the slope along a step tells whether the step led beyond the maximum: then
+    it is taken back and a shorter one made, and otherwise the next one may be longer. Without that, data that
+    lengths separate lead to steps to and fro that never end.
+    """
+    point = start
     weighted_places = list(map(mul, weights, places))
     square_places = list(map(mul, weighted_places, places))
     # What the scores add to the slopes is the same in every step.
     own = sum(map(mul, weights, scores))
     own_places = sum(map(mul, weighted_places, scores))
+    before, step, rise = point, (0.0, 0.0), 0.0
+    longest = _LONGEST_FIRST_STEP
     for _ in range(_MOST_STEPS):
+        quality, effect = point
         chances = [_sigmoid(quality + effect * place) for place in places]
-        spreads = [chance * (1.0 - chance) for chance in chances]
         slope = own - sum(map(mul, weights, chances)) - _QUALITY_RIDGE * quality
         place_slope = own_places - sum(map(mul, weighted_places, chances)) - _EFFECT_RIDGE * effect
+        if slope * step[0] + place_slope * step[1] < -_MOST_BEYOND * rise:
+            longest = max(map(abs, step)) / 4
+            step, rise = (step[0] / 4, step[1] / 4), rise / 4
+            point = before[0] + step[0], before[1] + step[1]
+            continue
+        spreads = [chance * (1.0 - chance) for chance in chances]
         bend = sum(map(mul, weights, spreads)) + _QUALITY_RIDGE
         mixed = sum(map(mul, weighted_places, spreads))
         place_bend = sum(map(mul, square_places, spreads)) + _EFFECT_RIDGE
         scale = bend * place_bend - mixed * mixed
-        step = (place_bend * slope - mixed * place_slope) / scale
-        place_step = (bend * place_slope - mixed * slope) / scale
-        # Far from the maximum a whole step may lead beyond it.
-        longest = max(abs(step), abs(place_step))
-        part = min(1.0, _LONGEST_STEP / longest) if longest else 1.0
-        quality += part * step
-        effect += part * place_step
-        if longest < _CLOSE_ENOUGH:
+        step = (
+            (place_bend * slope - mixed * place_slope) / scale,
+            (bend * place_slope - mixed * slope) / scale,
+        )
+        length = max(map(abs, step))
+        if length > longest:
+            step = step[0] * longest / length, step[1] * longest / length
+            longest *= 2
+        rise = slope * step[0] + place_slope * step[1]
+        before, point = point, (quality + step[0], effect + step[1])
+        if length < _CLOSE_ENOUGH * (1 + max(map(abs, point))):
             break
-    return quality, effect
+    return point
 
 
 def _sigmoid(logit: float) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from moa_tui.evaluation.bootstrap import Estimate
     from moa_tui.evaluation.judging.prompts import Form
-    from moa_tui.evaluation.judging.questions import Candidate
+    from moa_tui.evaluation.judging.questions import Candidate, Given
     from moa_tui.evaluation.judging.scores import Score
     from moa_tui.evaluation.win_rates import Gain
 
@@ -29,6 +29,7 @@ PER_ANSWERS = 1_000
 # A member that answered fewer of the prompts is not compared: its mean would stand for most of its scores.
 _LEAST_ANSWERED = 0.5
 _SAME_PRICE = (0.95, 1.05)
+_SMALL_RATIO = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,14 @@ def standing_of(candidate: Candidate, values: Mapping[str, float]) -> Standing:
     return Standing(
         candidate,
         values,
-        known_mean([answer.cost for answer in given]),
-        known_mean([answer.seconds for answer in given]),
+        known_mean([_each_turn(answer.cost, answer) for answer in given]),
+        known_mean([_each_turn(answer.seconds, answer) for answer in given]),
     )
+
+
+def _each_turn(value: float | None, given: Given) -> float | None:
+    """What one answer takes of what all turns of a conversation take, on average."""
+    return None if value is None else value / max(1, len(given.turns))
 
 
 def known_mean(values: Sequence[float | None]) -> float | None:
@@ -79,18 +85,21 @@ class Worth:
 
     `none_wins` is the share of prompts on which every member loses, or is below the middle of the scale: no
     choice among their answers can win there (arXiv 2606.27288). `best_choice` is the mean score of a choice
-    that always took the best of them. `filled_in` counts the answers that members did not give.
+    that always took the best of them. Both are from the prompts on which every answer of a member has a
+    score, and None where there is no such prompt; `unsure` counts the others. `filled_in` counts the scores
+    that members do not have, for want of an answer or of a verdict.
     """
 
     mixture: Standing
     best: Standing
     gain: Gain
     none_wins: Estimate | None
-    best_choice: float
+    best_choice: float | None
     compared: tuple[Standing, ...]
     left_out: tuple[str, ...]
     """Members that answered too few of the prompts to be compared."""
     filled_in: int
+    unsure: int
 
     @property
     def prompts(self) -> int:
@@ -158,15 +167,38 @@ def worth_of(
     if gained is None:
         return None
     best = next(member for member in compared if member.candidate.name == gained.best)
-    # Who gave no answer cannot have given a winning one.
-    given = {
-        each.candidate.name: [each.by_prompt.get(prompt, 0.0) for prompt in prompts]
-        for each in samples or members
-    }
-    best_choice = sum(map(max, zip(*given.values(), strict=True))) / len(prompts)
+    ceiling = _ceiling(samples or members, prompts)
     return Worth(
-        mixture, best, gained, none_wins(given), best_choice, tuple(compared), tuple(left_out), filled_in
+        mixture,
+        best,
+        gained,
+        none_wins(ceiling),
+        _best_choice(ceiling),
+        tuple(compared),
+        tuple(left_out),
+        filled_in,
+        len(prompts) - len(next(iter(ceiling.values()))),
     )
+
+
+def _ceiling(members: Sequence[Standing], prompts: Sequence[str]) -> dict[str, list[float]]:
+    """The scores of each member on the prompts on which all answers that were given have one.
+
+    Who gave no answer cannot have given a winning one, and has 0 there; but an answer whose verdict is
+    missing may have won.
+    """
+    sure = [
+        prompt
+        for prompt in prompts
+        if all(prompt in each.by_prompt or prompt not in each.candidate.answers for each in members)
+    ]
+    return {each.candidate.name: [each.by_prompt.get(prompt, 0.0) for prompt in sure] for each in members}
+
+
+def _best_choice(members: Mapping[str, Sequence[float]]) -> float | None:
+    """The mean score of a choice that always took the best of the members; None where there is no prompt."""
+    best = [max(row) for row in zip(*members.values(), strict=True)]
+    return sum(best) / len(best) if best else None
 
 
 # In words
@@ -189,14 +221,17 @@ def _digits(form: Form) -> int:
     return 1 if form == "pairs" else 2
 
 
-def worth_sentence(worth: Worth, form: Form) -> str:
-    """The one plain sentence: whether the mixture beat its best member, by how much, and at which price."""
+def worth_sentence(worth: Worth, form: Form, prompts: int | None = None) -> str:
+    """The one plain sentence: whether the mixture beat its best member, by how much, and at which price.
+
+    `prompts` is how many were meant to be judged, None where all of them were.
+    """
     mixture, best = worth.mixture.candidate.name, worth.best.candidate.name
     member = f"its best member, {best.removeprefix(f'{mixture}/')},"
     estimate = worth.gain.estimate
     interval = f"({points_words(estimate.low, form)} to {points_words(estimate.high, form)})"
     scale = "" if form == "pairs" else f" on a scale to {SCALES[form][1]:g}"
-    prompts = f"on {'this prompt' if worth.prompts == 1 else f'these {worth.prompts} prompts'}"
+    judged = judged_words(worth.prompts, prompts)
     if estimate.low > 0:
         verb = f"{mixture} beat {member} by {points_words(estimate.value, form)} points {interval}"
     elif estimate.high < 0:
@@ -206,7 +241,14 @@ def worth_sentence(worth: Worth, form: Form) -> str:
         gained = points_words(estimate.value, form, signed=True)
         verb = f"no difference can be told between {mixture} and {member.removesuffix(',')}: "
         verb += f"{gained} points {interval}"
-    return f"{prompts} {verb}{scale}{_price_words(worth)}{few_words(worth.prompts)}"
+    return f"{judged} {verb}{scale}{_price_words(worth)}{few_words(worth.prompts)}"
+
+
+def judged_words(judged: int, prompts: int | None = None) -> str:
+    """On which prompts a sentence rests: on all that were meant, or on so many of them."""
+    if prompts is not None and judged < prompts:
+        return f"on {judged} of {prompts} prompts"
+    return f"on {'this prompt' if judged == 1 else f'these {judged} prompts'}"
 
 
 def few_words(prompts: int) -> str:
@@ -226,4 +268,5 @@ def _price_words(worth: Worth) -> str:
     ratio = own / best
     if _SAME_PRICE[0] < ratio < _SAME_PRICE[1]:
         return " at the same price"
-    return f" at {ratio:.1f} times the price" if ratio < 100 else f" at {ratio:,.0f} times the price"
+    number = f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.1f}" if ratio >= _SMALL_RATIO else f"{ratio:.1g}"
+    return f" at {number} times the price"

@@ -389,6 +389,8 @@ def test_a_batch_that_is_not_whole_is_judged_as_far_as_it_is(shell: Shell, model
         (["{run}", "--baseline", "nobody"], 'there is no baseline "nobody"'),
         (["{run}", "--judge", "gpt-5"], "A model is named with its provider"),
         (["{run}", "--out", "report.pdf"], "an .html page or .json"),
+        (["{run}", "--out", "{here}/nowhere/report.html"], "there is no folder"),
+        (["{run}", "--out", "{here}/folder.html"], "that is a folder"),
         (["{run}", "--form", "ratings", "--baseline", "test"], "--baseline is for --form pairs"),
         (["{run}", "--form", "skills"], "no prompt names skills"),
         (["{run}", "--no-members"], "nothing can be compared with test"),
@@ -399,6 +401,7 @@ def test_what_cannot_work_is_said_in_a_sentence(
     shell: Shell, models: Models, arguments: list[str], message: str
 ) -> None:
     run = batch(shell, 1)
+    (shell.folder / "folder.html").mkdir()
     other = shell.folder / "other.jsonl"
     other.write_text(json.dumps({"moa_id": "x", "prompt": "something else", "moa_answer": "y"}) + "\n")
     reset(shell, models)

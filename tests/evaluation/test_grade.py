@@ -233,6 +233,32 @@ def test_the_vote_and_the_ranker_are_the_engines(
     assert cast("float", rank.answers["x"].cost) == pytest.approx(0.031)
 
 
+def test_no_choice_is_made_among_the_answers_of_a_run_that_is_not_over(tmp_path: Path) -> None:
+    """The batch may have been interrupted: it would be kept, and stand for answers that were not there."""
+    made = sampled()
+    path = run_folder(tmp_path / "run", made, {"x": ["42", "17", "42"], "y": ["42", "17", "42"]})
+    prompts = read_graded([path]).prompts
+    results = path / "results.jsonl"
+    lines = results.read_text().splitlines(keepends=True)
+    results.write_text("".join(line for line in lines if '"y"' not in line))
+    with RunFolder.read(path) as source:
+        assert {job.prompt.id for job in choice_jobs(source, made, prompts)} == {"x"}
+
+
+def test_answers_to_equal_texts_are_told_apart_by_their_order(tmp_path: Path) -> None:
+    rows = [{"instruction": text} for text in ("same", "other", "same")]
+    (tmp_path / "in.json").write_text(json.dumps(rows))
+    given = [row | {"output": f"answer {at}", "generator": "m"} for at, row in enumerate(rows)]
+    (tmp_path / "m.json").write_text(json.dumps(given))
+    graded = read_graded([tmp_path / "m.json"], questions=tmp_path / "in.json")
+    (candidate,) = graded.candidates
+    assert [candidate.answers[prompt.id].turns[0] for prompt in graded.prompts] == [
+        "answer 0",
+        "answer 1",
+        "answer 2",
+    ]
+
+
 def test_outputs_without_prompts_need_the_input_they_answer(tmp_path: Path) -> None:
     outputs = tmp_path / "model.jsonl"
     rows = [{"question_id": at, "text": f"answer {at}", "model_id": "m"} for at in (1, 2, 9)]

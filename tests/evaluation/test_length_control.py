@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import random
+from operator import mul
 
 import pytest
 
-from moa_tui.evaluation.length_control import length_controlled
+from moa_tui.evaluation.length_control import (
+    _EFFECT_RIDGE,
+    _QUALITY_RIDGE,
+    _fit,
+    _sigmoid,
+    length_controlled,
+)
 from moa_tui.evaluation.win_rates import win_rate
 
 OTHER = [1000] * 400
@@ -116,3 +123,25 @@ def test_the_interval_holds_the_true_rate() -> None:
         assert controlled is not None
         held += controlled.estimate.low <= 0.5 <= controlled.estimate.high
     assert held >= 52
+
+
+@pytest.mark.parametrize("start", [(0.0, 0.0), (5.0, 1.0), (-20.0, 20.0), (50.0, -30.0)])
+@pytest.mark.parametrize("weight", [1.0, 1e4])
+def test_the_fit_ends_at_the_maximum_from_anywhere(start: tuple[float, float], weight: float) -> None:
+    """Also where the lengths separate wins from losses, and nothing but the priors holds the curve."""
+    places = [at / 100 for at in range(-60, 100)]
+    for scores in (
+        [float(place > 0) for place in places],
+        [float(place < 0.2) for place in places],
+        [1.0] * len(places),
+        [0.5, 1.0] * (len(places) // 2),
+    ):
+        quality, effect = _fit(scores, places, [weight] * len(places), start)
+        rests = [
+            weight * (score - _sigmoid(quality + effect * place))
+            for score, place in zip(scores, places, strict=True)
+        ]
+        over_places = sum(map(mul, rests, places))
+        # Both slopes of the penalized likelihood are 0 there.
+        assert sum(rests) - _QUALITY_RIDGE * quality == pytest.approx(0, abs=1e-3)
+        assert over_places - _EFFECT_RIDGE * effect == pytest.approx(0, abs=1e-3)

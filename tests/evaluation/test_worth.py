@@ -57,6 +57,8 @@ def test_where_the_interval_holds_zero_no_difference_is_claimed() -> None:
         (None, None, "; what an answer of both costs is unknown"),
         (0.01, 0.01, " at the same price"),
         (2.0, 0.01, " at 200 times the price"),
+        (0.003, 0.01, " at 0.3 times the price"),
+        (0.0003, 0.01, " at 0.03 times the price"),
     ],
 )
 def test_the_price_is_said_as_far_as_it_is_known(
@@ -125,3 +127,30 @@ def test_a_gain_is_set_against_what_it_costs_more() -> None:
     cheaper = worth_of(standing("mix", [0.8] * 50, 0.005), [standing("mix/a", [0.5] * 50, 0.01)])
     assert cheaper is not None
     assert cheaper.per_dollar is None
+
+
+def test_an_answer_whose_verdict_is_missing_has_not_lost() -> None:
+    """No verdict is guessed: such a prompt says nothing of what a choice among the answers could reach."""
+    given = {str(at): Given(("an answer",), 0.01, 2.0) for at in range(4)}
+    unread = standing_of(Candidate("mix/b", "member", given, "mix"), {"0": 0.0, "1": 1.0})
+    worth = worth_of(standing("mix", [0.5] * 4), [standing("mix/a", [0.0] * 4), unread])
+    assert worth is not None
+    assert worth.none_wins is not None
+    assert (worth.none_wins.value, worth.none_wins.prompts, worth.unsure) == (0.5, 2, 2)
+    assert worth.best_choice == 0.5
+    never_sure = standing_of(Candidate("mix/c", "member", given, "mix"), {})
+    worth = worth_of(standing("mix", [0.5] * 4), [standing("mix/a", [0.0] * 4), never_sure])
+    assert worth is not None
+    assert (worth.none_wins, worth.best_choice, worth.unsure) == (None, None, 4)
+
+
+def test_of_a_conversation_each_answer_has_its_share_of_the_price() -> None:
+    mixture = Candidate("mix", "recipe", {"0": Given(("one", "two"), 0.06, 8.0)}, "mix")
+    assert (standing_of(mixture, {"0": 1.0}).cost, standing_of(mixture, {"0": 1.0}).seconds) == (0.03, 4.0)
+
+
+def test_prompts_that_could_not_be_judged_are_said_first() -> None:
+    worth = worth_of(standing("mix", [1.0] * 40), [standing("mix/a", [0.0] * 40)])
+    assert worth is not None
+    assert worth_sentence(worth, "pairs", 200).startswith("on 40 of 200 prompts mix beat")
+    assert worth_sentence(worth, "pairs", 40).startswith("on these 40 prompts mix beat")

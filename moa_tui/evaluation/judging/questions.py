@@ -28,12 +28,14 @@ Kind = Literal["recipe", "member", "vote", "rank", "outputs"]
 class Given:
     """The answer to one prompt, a text for each turn that was answered.
 
-    `cost` is in US dollars, None where it is unknown; `seconds` is None where nobody measured.
+    `cost` is in US dollars, None where it is unknown; `seconds` is None where nobody measured; both are those
+    of all turns. `first` is the first turn alone, None where there is no other.
     """
 
     turns: tuple[str, ...]
     cost: float | None = None
     seconds: float | None = None
+    first: Given | None = None
 
 
 @dataclass(frozen=True, slots=True)
