@@ -205,7 +205,7 @@ def _batch(options: BatchOptions) -> None:
             options.concurrency,
             "model" if options.schedule == "model" else "prompt",
             options.max_cost,
-            paid_so_far(folder, prompts) if options.max_cost is not None else 0.0,
+            folder.paid() if options.max_cost is not None else 0.0,
         )
         bulk: BulkRun | RayRun
         if cluster is None:
@@ -273,20 +273,6 @@ def jobs_of(prompts: BulkInput, recipes: Sequence[Recipe]) -> Iterator[Job]:
     from moa_tui.evaluation.bulk_values import Job
 
     return (Job(recipe, prompt) for prompt in prompts for recipe in recipes)
-
-
-def paid_so_far(folder: RunFolder, prompts: BulkInput) -> float:
-    """What the calls in the folder cost, in US dollars, unknown prices left out."""
-    from moa_tui.engine.values import paid
-    from moa_tui.evaluation.values import RunKey
-
-    keys = (
-        RunKey(recipe, prompt.id, turn)
-        for prompt in prompts
-        for recipe in folder.manifest.recipes
-        for turn in range(1, len(prompt.turns) + 1)
-    )
-    return sum(paid(folder.calls(key).values()).known_cost for key in keys)
 
 
 def _recipes_of(options: BatchOptions, catalog: Any, err: TextIO) -> list[Recipe]:

@@ -228,7 +228,8 @@ class BulkRun:
             if result is None:
                 return
             last = result
-            if not result.answer.strip():
+            if not result.can_be_gone_on_from:
+                # A later turn would answer words that the next start may replace.
                 break
             history.append({"role": "assistant", "content": result.answer})
         self._count(job, last, was_there=was_there)
@@ -337,13 +338,22 @@ class BulkRun:
 
 
 def _answered(calls: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
-    """The calls of a run that was cut short which need not be asked again."""
-    return {call: reply for call, reply in calls.items() if reply.status != "failed"}
+    """The calls of a run that was cut short which need not be asked again.
+
+    One that failed is, unless a later layer has gone on without it.
+    """
+    last = max((call.layer for call in calls), default=0)
+    return {call: reply for call, reply in calls.items() if reply.status != "failed" or call.layer < last}
 
 
 def _whole(calls: Mapping[CallId, Reply]) -> dict[CallId, Reply]:
-    """The calls of a run that failed which would end no better if they were asked again."""
-    return {call: reply for call, reply in calls.items() if is_settled(reply.status, reply.error)}
+    """The calls of a run that failed which would end no better if they were asked again.
+
+    What read the answers of a layer is asked again where one of these is.
+    """
+    settled = {call: reply for call, reply in calls.items() if is_settled(reply.status, reply.error)}
+    first = min((call.layer for call in calls if call not in settled), default=0)
+    return {call: reply for call, reply in settled.items() if not first or call.layer <= first}
 
 
 def _refusal(outcome: Outcome) -> Failure | None:

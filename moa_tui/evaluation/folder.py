@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 import filelock
 
-from moa_tui.engine.values import OutcomeStatus, Usage
+from moa_tui.engine.values import OutcomeStatus, Usage, paid
 from moa_tui.errors import FileError, UsageError
 from moa_tui.evaluation.append_log import AppendLog
 from moa_tui.evaluation.manifest import Manifest, manifest_from
@@ -114,8 +114,12 @@ class RunFolder:
         return self._calls.keys() | self._results.keys()
 
     def calls(self, key: RunKey) -> dict[CallId, Reply]:
-        """The calls of a run that were answered, or failed when they were asked. Raises FileError."""
-        calls = {}
+        """The calls of a run that were answered, or failed when they were asked. Raises FileError.
+
+        Where one was asked again, those of later layers before that have read what it said before, and are
+        left out.
+        """
+        calls: dict[CallId, Reply] = {}
         for place in self._calls.get(key, ()):
             try:
                 entry = self._call_log.entry(place)
@@ -125,8 +129,18 @@ class RunFolder:
                     raise
                 self._problems.add(str(error))
                 continue
+            if call in calls:
+                calls = {other: calls[other] for other in calls if other.layer <= call.layer}
             calls[call] = reply
         return dict(sorted(calls.items()))
+
+    def paid(self) -> float:
+        """What all calls cost, each as often as it was asked, in US dollars, unknown prices left out.
+
+        Raises FileError.
+        """
+        entries = (self._call_log.entry(place) for places in self._calls.values() for place in places)
+        return paid(reply_from(entry, str(self.path / CALLS))[1] for entry in entries).known_cost
 
     def result(self, key: RunKey) -> RunResult | None:
         """How a run ended; None where it has not. Raises FileError."""

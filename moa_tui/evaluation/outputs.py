@@ -83,8 +83,9 @@ def results_of(folder: RunFolder, recipe: str, prompts: Iterable[BulkPrompt]) ->
             if result is None:
                 break
             turns.append(result)
-        is_over = len(turns) == len(prompt.turns) or (turns and not turns[-1].answer.strip())
-        if is_over:
+            if not result.can_be_gone_on_from:
+                break
+        if len(turns) == len(prompt.turns) or (turns and not turns[-1].can_be_gone_on_from):
             yield PromptResult(prompt, tuple(turns))
 
 

@@ -73,6 +73,11 @@ class RunResult:
         """True where asking again would not help: there is an answer, or one that would be cut again."""
         return is_settled(self.status, self.error)
 
+    @property
+    def can_be_gone_on_from(self) -> bool:
+        """True where a next turn may be asked: no later start replaces the answer."""
+        return self.is_final and bool(self.answer.strip())
+
 
 @dataclass(frozen=True, slots=True)
 class PromptResult:

@@ -365,3 +365,63 @@ def test_an_input_that_cannot_be_read_any_more_is_said_and_open_calls_end(
     with pytest.raises(FileError, match="it has no `prompt`"):
         bulk.start().result(timeout=30)
     assert models.open == 0
+
+
+def test_a_turn_whose_answer_may_be_replaced_is_not_gone_on_from(
+    backend: Backend, gateway: FakeGateway, open_folder: Callable[..., RunFolder]
+) -> None:
+    moa, prompt = recipe(["a"]), BulkPrompt("81", ("question 1", "question 2"))
+    is_cut = [True]
+    asked: list[list[str]] = []
+
+    async def stream(agent: Agent, messages: Sequence[Message]) -> AsyncGenerator[Chunk | Finish, None]:
+        asked.append([message["content"] for message in messages])
+        yield Chunk("text", "half" if is_cut[0] else "whole")
+        if is_cut[0]:
+            raise ModelError("bad_request", "no more", 400)
+        yield Finish("stop")
+
+    gateway.stream = stream  # type: ignore[assignment]
+    for _ in range(2):
+        folder = open_folder(moa)
+        BulkRun(backend, folder, lambda: [Job(moa, prompt)], 1, BulkOptions()).start().result(timeout=30)
+        is_cut[0] = False
+    assert asked == [["question 1"], ["question 1"], ["question 1", "whole", "question 2"]]
+
+
+DEEP = (["a", "b"], ["c"], ["judge"])
+
+
+@pytest.mark.parametrize("schedule", ["prompt", "model"])
+def test_another_try_asks_again_what_would_read_other_answers(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder], schedule: str
+) -> None:
+    def fails(model: str, prompt: str) -> Exception | None:
+        return ModelError("bad_request", "no", 400) if model in ("b", "judge") else None
+
+    moa, models, later = recipe(*DEEP), Models(fails), Models()
+    run_bulk(open_folder(moa), jobs(moa, 1), models, schedule=schedule)
+    assert [model for model, _ in models.asked] == ["a", "b", "c", "judge"]
+    run_bulk(open_folder(moa), jobs(moa, 1), later, schedule=schedule)
+    assert [model for model, _ in later.asked] == ["b", "c", "judge"]
+
+
+def test_a_failed_call_that_others_have_gone_on_without_is_not_asked_again(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(model: str, prompt: str) -> Exception | None:
+        return ModelError("bad_request", "no", 400) if model == "b" else None
+
+    def dies(key: RunKey, call: CallId, reply: object, at: float) -> None:
+        if call.layer == 3:
+            raise FileError("the machine was switched off")
+        keep(key, call, reply, at)  # type: ignore[arg-type]
+
+    moa, later = recipe(*DEEP), Models()
+    folder = open_folder(moa)
+    keep = folder.keep_call
+    monkeypatch.setattr(folder, "keep_call", dies)
+    with pytest.raises(FileError, match="switched off"):
+        run_bulk(folder, jobs(moa, 1), Models(fails))
+    run_bulk(open_folder(moa), jobs(moa, 1), later)
+    assert [model for model, _ in later.asked] == ["judge"]

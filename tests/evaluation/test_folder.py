@@ -160,3 +160,11 @@ def test_the_manifest_has_the_limit_of_the_last_start(tmp_path: Path, input_file
         RunFolder.begin(tmp_path / "run", now, input_file).close()
         written = read_manifest(tmp_path / "run")
         assert (written.limit, written.input.prompts, written.created) == (limit, limit or 3, 2.0)
+
+
+def test_what_was_paid_counts_a_call_as_often_as_it_was_asked(open_folder: Callable[..., RunFolder]) -> None:
+    folder = open_folder(recipe(["a"]))
+    for at in (1.0, 2.0):
+        folder.keep_call(KEY, CallId(1, 1), REPLY, at)
+    folder.keep_call(RunKey("test", "beyond the limit"), CallId(1, 1), REPLY, 3.0)
+    assert folder.paid() == open_folder(recipe(["a"])).paid() == 0.75

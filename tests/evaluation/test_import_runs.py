@@ -189,13 +189,13 @@ def test_a_damaged_line_costs_that_line_alone(make_run: MakeRun) -> None:
     lines = calls.read_text().splitlines()
     lines[0] = lines[0][:50]
     other = {**json.loads(lines[1])}
+    lines.insert(2, json.dumps({**other, "ended": float("nan")}))
     lines += [
         "[" * 200_000,
         json.dumps({**other, "prompt": "of no input"}),
         json.dumps({**other, "turn": []}),
         json.dumps({**other, "layer": 99}),
         json.dumps({**other, "index": -1}),
-        json.dumps({**other, "ended": float("nan")}),
         json.dumps({**other, "status": "\x1b[2J"}),
         '{"recipe": "test", "prompt": "1"}',
         '"half a li',

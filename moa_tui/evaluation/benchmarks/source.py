@@ -111,7 +111,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
         raise FileError("it is a folder; name the file in it")
     # To open a pipe or a device could wait for ever, and it cannot be read twice.
     if not stat.S_ISREG(status.st_mode):
-        raise FileError("it is no file")
+        raise FileError("it is no file that can be read twice, as a pipe is none; save it to a file first")
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
