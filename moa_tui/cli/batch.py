@@ -15,7 +15,19 @@ from moa_tui import __version__
 from moa_tui.cli import wiring
 from moa_tui.cli.completion import recipe_names
 from moa_tui.cli.group import CommandWithOthers, leave, with_fault_log
-from moa_tui.cli.options import Dollars
+from moa_tui.cli.options import (
+    bulk_folder_option,
+    bulk_quiet_option,
+    column_option,
+    concurrency_option,
+    dry_run_option,
+    format_option,
+    limit_option,
+    schedule_option,
+    skip_bad_option,
+    total_cost_option,
+    trust_recipes_option,
+)
 from moa_tui.errors import UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
@@ -31,8 +43,6 @@ if TYPE_CHECKING:
     from moa_tui.evaluation.ray_runs import RayRun
     from moa_tui.evaluation.shards import Shard
     from moa_tui.gateway.gateway import Gateway
-
-FORMATS = ("auto", "alpaca-eval", "mt-bench", "flask", "arena-hard", "jsonl", "csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,47 +78,23 @@ class BatchOptions:
     shell_complete=recipe_names,
     help="A recipe's name, or a path to one; may be given again.",
 )
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Where everything is kept; the same command goes on with it.",
-)
-@click.option(
-    "--format", type=click.Choice(FORMATS), default="auto", show_default=True, help="What the input is."
-)
-@click.option("--column", metavar="NAME", help="The column of the prompts, in JSONL and CSV.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N prompts.")
-@click.option(
-    "--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once to a server."
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(["prompt", "model"]),
-    default="prompt",
-    show_default=True,
-    help="Prompt by prompt; or model by model, for a server that loads one at a time.",
-)
-@click.option(
-    "--max-cost",
-    type=Dollars(),
-    metavar="USD",
-    help="Begin no call that would pass this price, all prompts together.",
-)
-@click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and say which.")
+@bulk_folder_option
+@format_option
+@column_option
+@limit_option
+@concurrency_option
+@schedule_option
+@total_cost_option
+@skip_bad_option
 @click.option("--shard", metavar="I/N", help="Only the I-th of N shares; `batch merge` joins them.")
 @click.option(
     "--ray",
     metavar="auto|HOST:PORT",
     help="Answer on the machines of a Ray cluster: this machine's, or that one.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
-@click.option(
-    "--trust-recipe", is_flag=True, help="Let these recipes send prompts to the servers they name, this once."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@dry_run_option
+@trust_recipes_option
+@bulk_quiet_option
 @with_fault_log
 def batch(**options: Any) -> None:
     """Answer all prompts of a file, each with every recipe given, and keep all calls in a folder.

@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from moa_tui.cli import wiring
-from moa_tui.cli.completion import recipe_names
 from moa_tui.cli.group import leave, with_fault_log
-from moa_tui.cli.options import Dollars, json_option
+from moa_tui.cli.options import (
+    bulk_quiet_option,
+    concurrency_option,
+    dry_run_option,
+    json_option,
+    judge_option,
+    report_option,
+    total_cost_option,
+    trust_recipes_option,
+)
 from moa_tui.errors import FileError, UntrustedServerError, UsageError
 from moa_tui.text.safe import safe_row, safe_text
 
@@ -62,13 +70,7 @@ class GradeOptions:
 @click.argument(
     "sources", metavar="FOLDER|OUTPUTS...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option(
-    "--judge",
-    required=True,
-    metavar="RECIPE|MODEL",
-    shell_complete=recipe_names,
-    help="Who judges: a recipe's name, a path to one, or a model's name.",
-)
+@judge_option
 @click.option("--baseline", metavar="NAME|FILE", help="What answers are compared with.")
 @click.option(
     "--form",
@@ -92,28 +94,14 @@ class GradeOptions:
     type=click.Path(path_type=Path),
     help="Where judgements are kept, if not beside what is judged.",
 )
-@click.option(
-    "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the report too: an .html page with plots, or .json.",
-)
+@report_option
 @json_option
 @click.option("--no-members", is_flag=True, help="Judge the recipes alone, not their members.")
-@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once.")
-@click.option(
-    "--max-cost",
-    type=Dollars(),
-    metavar="USD",
-    help="Begin no call that would pass this price, all judgements together.",
-)
-@click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
-@click.option(
-    "--trust-recipe",
-    is_flag=True,
-    help="Let these recipes send prompts to the servers they name, this once.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@concurrency_option
+@total_cost_option
+@dry_run_option
+@trust_recipes_option
+@bulk_quiet_option
 @with_fault_log
 def grade(**options: Any) -> None:
     """Have the answers of a folder that `batch` wrote judged, or those in files of outputs.

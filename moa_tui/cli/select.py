@@ -9,11 +9,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from moa_tui.cli import wiring
-from moa_tui.cli.batch import FORMATS
 from moa_tui.cli.completion import model_names, recipe_names
 from moa_tui.cli.grade import check_out, expected_words, judge_of
 from moa_tui.cli.group import leave, with_fault_log
-from moa_tui.cli.options import Dollars, json_option
+from moa_tui.cli.options import (
+    Dollars,
+    bulk_folder_option,
+    bulk_quiet_option,
+    column_option,
+    concurrency_option,
+    dry_run_option,
+    format_option,
+    json_option,
+    judge_option,
+    limit_option,
+    report_option,
+    schedule_option,
+    skip_bad_option,
+    total_cost_option,
+    trust_recipes_option,
+)
 from moa_tui.cli.select_run import SelectionRun, SelectOptions, answers_of, tell, written_path
 from moa_tui.errors import UsageError
 from moa_tui.text.safe import safe_row, safe_text
@@ -50,21 +65,8 @@ _TEMPERATURE, _MAX_TOKENS = 0.7, 2048  # Those of the built-in recipes, and of t
     shell_complete=recipe_names,
     help="A recipe whose agents are candidates, asked as it says.",
 )
-@click.option(
-    "--judge",
-    required=True,
-    metavar="RECIPE|MODEL",
-    shell_complete=recipe_names,
-    help="Who judges: a recipe's name, a path to one, or a model's name.",
-)
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Where everything is kept; the same command goes on with it.",
-)
+@judge_option
+@bulk_folder_option
 @click.option(
     "--aggregator",
     metavar="MODEL",
@@ -109,38 +111,18 @@ _TEMPERATURE, _MAX_TOKENS = 0.7, 2048  # Those of the built-in recipes, and of t
 )
 @click.option("--write", metavar="NAME|FILE", help="Keep the recipe among your own, or in a .toml file.")
 @click.option("--replace", is_flag=True, help="Let --write replace a recipe that is there.")
-@click.option(
-    "--format", type=click.Choice(FORMATS), default="auto", show_default=True, help="What the input is."
-)
-@click.option("--column", metavar="NAME", help="The column of the prompts, in JSONL and CSV.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N prompts.")
-@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="The most calls at once.")
-@click.option(
-    "--schedule",
-    type=click.Choice(["prompt", "model"]),
-    default="prompt",
-    show_default=True,
-    help="Prompt by prompt; or model by model, for a server that loads one at a time.",
-)
-@click.option(
-    "--max-cost",
-    type=Dollars(),
-    metavar="USD",
-    help="Begin no call that would pass this price, all trials and verdicts together.",
-)
-@click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and say which.")
-@click.option(
-    "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the report too: an .html page with plots, or .json.",
-)
+@format_option
+@column_option
+@limit_option
+@concurrency_option
+@schedule_option
+@total_cost_option
+@skip_bad_option
+@report_option
 @json_option
-@click.option("--dry-run", is_flag=True, help="Print the calls and their price, and make none.")
-@click.option(
-    "--trust-recipe", is_flag=True, help="Let these recipes send prompts to the servers they name, this once."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@dry_run_option
+@trust_recipes_option
+@bulk_quiet_option
 @with_fault_log
 def select(**options: Any) -> None:
     """Try models on the prompts of a file, and propose who of them should propose and who aggregate.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.text import Text
 
+from moa_tui.cli import options
+from moa_tui.evaluation import benchmarks
 from tests.cli.shell import CANARY, call
 from tests.e2e.terminal import Terminal
 
@@ -489,3 +491,7 @@ def test_the_bar_stays_in_its_lines(columns: int, shell: Shell, started: Callabl
 def plain(line: str) -> str:
     """A line without what moves and colours."""
     return Text.from_ansi(line).plain
+
+
+def test_the_formats_that_can_be_named_are_those_there_are() -> None:
+    assert (benchmarks.AUTO, *benchmarks.FORMATS) == options.FORMATS
