@@ -490,7 +490,10 @@ def test_mt_bench_is_rated_by_turn_and_category(shell: Shell, models: Models) ->
     }
     assert set(report["groups"]["By category"]) == {"math", "writing"}
     assert all("REFERENCE ANSWER BEGINS" in question for question in questions)
-    assert next(each for each in report["candidates"] if each["name"] == "test")["score"]["value"] == 6.5
+    mixture = next(each for each in report["candidates"] if each["name"] == "test")
+    # A run takes 4 s and a member's call 2 s, however many turns a conversation has.
+    assert (mixture["score"]["value"], mixture["seconds"]) == (6.5, 4)
+    assert report["worth"][0]["gain_per_second"]["value"] == report["worth"][0]["gain"]["value"] / 2
 
 
 def test_flasks_skills_are_scored(shell: Shell, models: Models) -> None:

@@ -29,6 +29,7 @@ from moa_tui.evaluation.grade import (
 )
 from moa_tui.evaluation.grade_figures import GradeFigures
 from moa_tui.evaluation.graded import choose_baseline, read_graded
+from moa_tui.evaluation.judging.scores import Score
 from moa_tui.evaluation.manifest import InputFacts, Manifest
 from moa_tui.evaluation.values import RunKey, RunResult
 from tests.fakes import FakeModels
@@ -302,3 +303,18 @@ def test_sources_with_different_prompts_of_one_id_are_refused(tmp_path: Path) ->
     (other / "input.jsonl").write_text(json.dumps({"id": "x", "prompt": "another question"}) + "\n")
     with pytest.raises(UsageError, match="its prompt x is another one"):
         read_graded([first, other])
+
+
+def test_a_sample_that_is_the_baseline_ties_with_itself(tmp_path: Path) -> None:
+    """It was not judged, and so has not lost: a choice among the samples could take it."""
+    path = run_folder(tmp_path / "run", sampled(), {at: ["one", "two", "three"] for at in "xyz"})
+    graded = read_graded([path])
+    grading = Grading(graded, "pairs", model_judge("p/judge"), graded.candidate("mix/a 1"), tmp_path)
+    # Whoever is compared with it loses.
+    scores = [
+        Score(each.candidate, each.prompt, each.turn, 0.0, ("B", "A"))
+        for each in grading.judgements(graded.candidates)
+    ]
+    (worth,) = GradeFigures(grading, graded.candidates, scores, {}, None).worths
+    assert worth.none_wins is not None
+    assert (worth.none_wins.value, worth.best_choice, worth.unsure) == (0, 0.5, 0)

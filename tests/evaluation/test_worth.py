@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from moa_tui.evaluation.judging.questions import Candidate, Given
 from moa_tui.evaluation.worth import Standing, standing_of, worth_of, worth_sentence
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def standing(
-    name: str, scores: list[float | None], cost: float | None = 0.01, seconds: float = 2.0
+    name: str, scores: Sequence[float | None], cost: float | None = 0.01, seconds: float = 2.0
 ) -> Standing:
     """A candidate with these scores on prompts 0, 1, 2 ...; None where it gave no answer."""
     values = {str(at): score for at, score in enumerate(scores) if score is not None}
@@ -19,8 +24,8 @@ def standing(
 
 
 def sentence(
-    own: list[float | None],
-    best: list[float | None],
+    own: Sequence[float | None],
+    best: Sequence[float | None],
     own_cost: float | None = 0.068,
     best_cost: float | None = 0.01,
     form: str = "pairs",

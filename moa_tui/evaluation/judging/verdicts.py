@@ -40,6 +40,7 @@ _NONE = re.compile(r"n[ /.]?a|not applicable", re.IGNORECASE)
 _JSON_FIELD = r'"%s"\s{0,9}:\s{0,9}"?([^",}\n]{1,40})'
 # What has a meaning in a line besides its words and numbers; and before a number alone.
 _KEPT_MARKS = frozenset(":=/.,%")
+_NEGATIONS = frozenset("!\u00ac")
 _MARKS_OF_NUMBERS = frozenset("-\u2212<>\u2264\u2265\u2260\u00b1")
 
 
@@ -129,6 +130,8 @@ def _is_kept(character: str, before: str, after: str) -> bool:
     """True for a letter or digit, and for a mark that may change what is said."""
     if character.isalnum() or character in _KEPT_MARKS:
         return True
+    if character in _NEGATIONS:
+        return after.isalnum()
     return character in _MARKS_OF_NUMBERS and after.isdigit() and not before.isalnum()
 
 

@@ -39,6 +39,8 @@ def test_a_verdict_is_read_in_whatever_dress(reply: str, choice: str) -> None:
         "VERDICT:",
         "VERDICT: C",
         "VERDICT: A or B",
+        "VERDICT: !A",
+        "VERDICT: \u00acB",
         "VERDICT: AB",
         "VERDICT: not A",
         "VERDICT: A\n\nThat is because B is wrong.",
