@@ -107,6 +107,8 @@ class BulkProgress:
     phase: str = ""
     stopped_by: str | None = None
     """Why no further prompt is begun, in words; None where one is."""
+    refusals: int = 0
+    """How often a server refused a request as one too many, which was or will be sent again."""
 
 
 class BulkRun:
@@ -181,6 +183,7 @@ class BulkRun:
                 dict(self._failures),
                 why if now < until else self._phase,
                 self._stopped_by,
+                self.endpoints.refusals,
             )
 
     # On the engine's thread
