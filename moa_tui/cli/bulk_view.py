@@ -128,6 +128,8 @@ def progress_words(progress: BulkProgress, what: str) -> list[str]:
     if progress.failures:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(progress.failures.items()))
         words.append(f"{sum(progress.failures.values())} failed: {kinds}")
+    if progress.refusals:
+        words.append(f"{progress.refusals:,} sent again (too many at once)")
     if progress.stopped_by is not None and left:
         words.append("stopping")
     return words

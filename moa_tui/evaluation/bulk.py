@@ -119,6 +119,7 @@ class BulkRun:
                 dict(self._failures),
                 why if now < until else self._phase,
                 self._stopped_by,
+                self.endpoints.refusals,
             )
 
     # On the engine's thread

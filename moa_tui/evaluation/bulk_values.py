@@ -76,3 +76,5 @@ class BulkProgress:
     phase: str = ""
     stopped_by: str | None = None
     """Why no further prompt is begun, in words; None where one is."""
+    refusals: int = 0
+    """How often a server refused a request as one too many, which was or will be sent again."""

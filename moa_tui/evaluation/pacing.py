@@ -79,6 +79,11 @@ class BulkEndpoints:
         """How each endpoint does that has been asked for a place."""
         return {name: state.shown() for name, state in self._endpoints.items()}
 
+    @property
+    def refusals(self) -> int:
+        """How many requests were refused so far at all endpoints together; on any thread."""
+        return sum(state.refusals for state in tuple(self._endpoints.values()))
+
     def state(self, endpoint: str) -> _Endpoint:
         """The limits of one endpoint."""
         if endpoint not in self._endpoints:

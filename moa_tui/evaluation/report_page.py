@@ -133,10 +133,7 @@ def _caption(plot: Plot, chart: Chart | None) -> str:
     if any(mark.top < mark.bottom for mark in marks):
         parts.append("Bars are 95 % intervals.")
     if plot.front and marks:
-        parts.append(
-            f"Filled points, joined by the broken line: no other has both less {plot.x_label} and more "
-            f"{plot.y_label}."
-        )
+        parts.append("Filled points, joined by the broken line: none is better on both axes.")
     numbers = [
         f"{mark.number} {mark.point.label}" for mark in marks if mark.label and mark.label.text.isdecimal()
     ]

@@ -109,7 +109,7 @@ def _plot_lines(plot: Plot, width: int) -> list[str]:
         grid = [[*row, line] for row, line in zip(grid, drawn[1:], strict=True)]
     lines = _grid_lines(heads, grid, is_text, width)
     if front:
-        words = f"{_ON_FRONT} no other has both less {plot.x_label} and more {plot.y_label}"
+        words = f"{_ON_FRONT} none is better on both axes"
         lines += ["", *_wrapped(one_line(words), width)]
     return lines
 

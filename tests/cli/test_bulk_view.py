@@ -37,3 +37,9 @@ def test_a_run_that_is_stopped_or_asks_model_by_model_has_no_time_left() -> None
     ):
         words = progress_words(progress, "prompts")
         assert not any("left" in part or "\x1b" in part for part in words)
+
+
+def test_a_server_that_refuses_everything_is_seen() -> None:
+    words = progress_words(BulkProgress(9, open_runs=9, seconds=60.0, refusals=1200), "prompts")
+    assert "1,200 sent again (too many at once)" in words
+    assert not any("sent again" in part for part in progress_words(BulkProgress(9), "prompts"))

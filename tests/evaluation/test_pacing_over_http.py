@@ -41,6 +41,7 @@ async def test_every_prompt_is_answered_in_a_storm_of_refusals(litellm_is_loaded
         assert [task.result().status for task in runs] == ["done"] * PROMPTS
         (state,) = endpoints.states().values()
         assert state.refusals == len(server.requests) - PROMPTS > 0
+        assert endpoints.refusals == state.refusals
         assert (state.open, state.waiting) == (0, 0)
 
 

@@ -39,6 +39,8 @@ class Score:
     verdicts: tuple[str, ...]
     skills: Mapping[str, float | None] = field(default_factory=dict)
     reached: bool = True
+    questions: tuple[str, ...] = ()
+    """The ids of the questions that the verdicts are to; the same for answers that are the same."""
 
     @property
     def is_consistent(self) -> bool | None:
@@ -92,7 +94,14 @@ def score_of(judgement: Judgement, result: Callable[[str], RunResult | None]) ->
     whole = sum(readable) / len(readable) if len(readable) == len(values) else None
     reached = None not in results
     return Score(
-        judgement.candidate, judgement.prompt, judgement.turn, whole, tuple(verdicts), skills, reached
+        judgement.candidate,
+        judgement.prompt,
+        judgement.turn,
+        whole,
+        tuple(verdicts),
+        skills,
+        reached,
+        tuple(judgement.ids),
     )
 
 
@@ -114,6 +123,8 @@ def score_document(score: Score, about: Mapping[str, Any], asked: float | None) 
 class JudgeRecord:
     """How a judge did over all of its judgements.
 
+    What was asked about answers that are the same, such as a member's that a vote chose, was asked once and
+    counts once among `unreadable`, `failures`, `compared`, `consistent` and `first`.
     Of `compared` pairs that were judged in both orders `consistent` had the same verdict in both; in
     `first` of the rest both verdicts were for the response that stood first.
     """
@@ -137,11 +148,16 @@ def record_of(scores: Iterable[Score]) -> JudgeRecord:
     """How the judge did that gave these scores."""
     judgements = judged = unreadable = not_reached = compared = consistent = first = 0
     failures: dict[str, int] = {}
+    asked: set[tuple[str, ...]] = set()
     for score in scores:
         judgements += 1
         judged += score.value is not None
-        unreadable += score.unreadable
         not_reached += not score.reached
+        if score.questions:
+            if score.questions in asked:
+                continue
+            asked.add(score.questions)
+        unreadable += score.unreadable
         for failure in score.failures:
             failures[failure] = failures.get(failure, 0) + 1
         if score.is_consistent is not None:
