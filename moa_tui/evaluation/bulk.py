@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 MOST_CALLS = 256
 """The most calls at once to one server where nobody says how many; a server is given so many by and by."""
 
+MOST_REFUSED = 50
+"""So many calls in a row that were refused for good, by whatever server, end a bulk run."""
+# What is wrong with the account, the key or the model, and so with every prompt.
+_REFUSED_FOR_ALL = ("auth", "payment", "forbidden", "not_found", "quota")
+
 _NOTHING: Mapping[CallId, Reply] = MappingProxyType({})
 
 
@@ -83,6 +88,7 @@ class BulkRun:
         """The calls that failed since the program began, which another phase must not ask again."""
         self._settled: set[RunKey] = set()
         """The runs that failed since the program began; those of an earlier start are tried again."""
+        self._refused_in_a_row = 0
         self._counted: set[tuple[str, str]] = set()
         self._began = time.monotonic()
 
@@ -336,6 +342,18 @@ class BulkRun:
                         self._log.keep_call(key, call, reply, time.time())
                     except MoaTuiError as error:
                         self._fail(error)
+                self._stop_where_hopeless(reply)
+
+    def _stop_where_hopeless(self, reply: Reply) -> None:
+        """Begin no further prompt where everything is refused for a reason that the next prompt has too."""
+        if not was_answered(reply):
+            return
+        if reply.error is None or reply.error.kind not in _REFUSED_FOR_ALL:
+            self._refused_in_a_row = 0
+            return
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row == MOST_REFUSED:
+            self.stop(f"the last {MOST_REFUSED} calls were refused: {reply.error.message}")
 
 
 def _answered(calls: Mapping[CallId, Reply]) -> dict[CallId, Reply]:

@@ -166,7 +166,7 @@ def test_the_mixture_is_compared_with_each_member_in_both_orders(shell: Shell, m
     # A vote of two different answers, and the ranker's first, are qwen's answer or glm's.
     assert rates(report) == {"test": None, "qwen": 0, "glm": 0, "test (vote)": 0, "test (rank)": 0}
     assert report["baseline"] == "test"
-    assert report["judgements"]["consistent"] == report["judgements"]["compared"] == 16
+    assert report["judgements"]["consistent"] == report["judgements"]["compared"] == 8
     (worth,) = report["worth"]
     assert (worth["gain"]["value"], worth["no_member_wins"]["value"]) == (50, 1)
     assert worth["vote_rate"] == worth["rank_rate"] == 0
@@ -194,7 +194,7 @@ def test_a_judge_that_prefers_the_first_position_gives_half(shell: Shell, models
     assert done.returncode == 0
     report = report_of(done)
     assert set(rates(report).values()) == {None, 0.5}
-    assert (report["judgements"]["consistent"], report["judgements"]["first"]) == (0, 16)
+    assert (report["judgements"]["consistent"], report["judgements"]["first"]) == (0, 8)
     assert report["worth"][0]["gain"]["value"] == 0
     assert "no difference can be told" in report["sentence"]
 
@@ -207,9 +207,9 @@ def test_a_judge_that_does_not_follow_the_form_is_counted_and_not_guessed(
     assert done.returncode == 1
     report = report_of(done)
     assert set(rates(report).values()) == {None}
-    assert report["judgements"]["unreadable"] == 32
-    assert report["sentence"].startswith("Nothing could be judged: 32 verdicts of lab/told@key=judge cannot")
-    assert "32 verdicts of lab/told@key=judge cannot be read, and were not guessed" in done.stderr
+    assert report["judgements"]["unreadable"] == 16
+    assert report["sentence"].startswith("Nothing could be judged: 16 verdicts of lab/told@key=judge cannot")
+    assert "16 verdicts of lab/told@key=judge cannot be read, and were not guessed" in done.stderr
 
 
 def test_one_order_that_cannot_be_read_leaves_the_prompt_without_a_score(

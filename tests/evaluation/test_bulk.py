@@ -12,7 +12,7 @@ from moa_tui.engine.health import Health
 from moa_tui.engine.values import CallId, Chunk, Finish, Usage
 from moa_tui.errors import FileError, MissingKeyError, ModelError
 from moa_tui.evaluation import bulk as bulk_module
-from moa_tui.evaluation.bulk import BulkRun
+from moa_tui.evaluation.bulk import MOST_REFUSED, BulkRun
 from moa_tui.evaluation.bulk_values import BulkOptions, Job
 from moa_tui.evaluation.values import BulkPrompt, RunKey
 from tests.evaluation.conftest import prompts
@@ -425,3 +425,22 @@ def test_a_failed_call_that_others_have_gone_on_without_is_not_asked_again(
         run_bulk(folder, jobs(moa, 1), Models(fails))
     run_bulk(open_folder(moa), jobs(moa, 1), later)
     assert [model for model, _ in later.asked] == ["judge"]
+
+
+@pytest.mark.parametrize("schedule", ["prompt", "model"])
+def test_a_key_that_is_wrong_does_not_fail_every_prompt(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder], schedule: str
+) -> None:
+    moa = recipe(["a"])
+    models = Models(lambda model, prompt: ModelError("auth", "the key is wrong", 401))
+    progress = run_bulk(open_folder(moa), jobs(moa, 500), models, schedule=schedule, concurrency=4).progress()
+    assert progress.stopped_by == f"the last {MOST_REFUSED} calls were refused: the key is wrong"
+    assert MOST_REFUSED <= len(models.asked) < MOST_REFUSED + 10
+
+
+def test_one_model_that_is_refused_among_others_that_answer_is_no_reason_to_stop(
+    run_bulk: Callable[..., BulkRun], open_folder: Callable[..., RunFolder]
+) -> None:
+    moa = recipe(*SHAPE)
+    models = Models(lambda model, _: ModelError("auth", "the key is wrong", 401) if model == "a" else None)
+    assert run_bulk(open_folder(moa), jobs(moa, 100), models).progress().jobs == 100

@@ -87,7 +87,7 @@ def test_a_plot_is_a_table_with_its_intervals_drawn() -> None:
     assert all("──●──" in line.replace("───", "──") or "─●─" in line for line in drawn)
     assert drawn[0].index("●") < drawn[2].index("●") < drawn[1].index("●")
     assert [line.split()[1] == "*" for line in drawn] == [True, True, False]
-    assert "* no other has both less price per answer and more win rate" in lines
+    assert "* none is better on both axes" in lines
 
 
 def test_a_plot_without_points_or_figures_is_written_too() -> None:
