@@ -161,8 +161,9 @@ class _Tables:
             f"Per $1: points for each dollar that {PER_ANSWERS:,} answers cost more than the best member's. "
             "Per second: for each second that an answer takes longer. "
             f"No member wins: the share of prompts on which every member {loses}; no choice among their "
-            "answers can win there (arXiv 2606.27288). Best choice: always the best of their answers, as this "
-            "judge saw them. The best member is the best on these very prompts, which favours it a little.",
+            "answers can win there (arXiv 2606.27288). Best choice: always the best of their answers, as "
+            "this judge saw them. The best member is the best on these very prompts, which favours it a "
+            "little.",
             *(note for worth in self._figures.worths for note in self._worth_notes(worth)),
         ]
         rows = tuple(map(self._worth_row, self._figures.worths))
