@@ -370,7 +370,7 @@ async def test_the_readers_place_is_kept_when_the_width_changes_and_changes_back
         for width in (90, WIDTH, 33, WIDTH):
             await pilot.resize_terminal(width, HEIGHT)
             await wait_until(lambda: drawn(app.text)[0].startswith("Paragraph 30"))
-        assert app.text.scroll_y == row
+        await wait_until(lambda: app.text.scroll_y == row)
         assert app.text.is_read_back
 
 
