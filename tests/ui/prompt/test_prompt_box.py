@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from moa_tui.chat.commands import CommandHint
 from moa_tui.ui.prompt import prompt_box
+from moa_tui.ui.prompt.completion import CompletionList
 from moa_tui.ui.prompt.prompt_box import Chips, PromptBox
 from tests.helpers import wait_until
 from tests.ui.given import key
@@ -323,6 +324,8 @@ async def test_a_path_that_is_a_mention_behind_an_at_sign_is_not_asked_about(fol
         await pilot.press("@")
         app.post_message(events.Paste(f"{folder}/notes.md"))
         await wait_until(lambda: app.box.prompt.text == f"@{folder}/notes.md")
+        # Tab takes what is highlighted in the list, which is made a moment later.
+        await wait_until(lambda: app.box.query_one(CompletionList).highlighted_choice)
         await pilot.press("tab")
         await wait_until(lambda: app.chips.startswith("✓ notes.md"))
         assert not app.box.prompt.is_asked_to_attach
