@@ -8,6 +8,7 @@ asked.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from moa_tui.evaluation.judging.prompts import Form
     from moa_tui.evaluation.values import BulkPrompt
+
+_LONGEST_LIST = 2_000
 
 Kind = Literal["recipe", "member", "vote", "rank", "outputs"]
 """Whose answers they are: a whole recipe's, one of its proposers', a choice among theirs, or a file's."""
@@ -147,11 +150,27 @@ def references_of(prompt: BulkPrompt) -> tuple[str, ...]:
 
 
 def skills_of(prompt: BulkPrompt) -> tuple[str, ...]:
-    """The skills that an input names for a prompt: `metrics` in FLASK's own, or `skills`."""
-    for field_name in ("metrics", "skills"):
+    """The skills that an input names for a prompt, under `metrics`, `skills` or `skill`.
+
+    FLASK's published file has them under `skill`, as the text of a list in Python; its grader reads
+    `metrics`.
+    """
+    for field_name in ("metrics", "skills", "skill"):
         value = prompt.row.get(field_name)
-        if isinstance(value, str) and field_name == "skills":
-            value = value.replace(";", ",").split(",")  # A cell of CSV.
+        if isinstance(value, str) and field_name != "metrics":
+            value = _listed(value)
         if isinstance(value, list) and value and all(isinstance(skill, str) for skill in value):
             return tuple(dict.fromkeys(skill.strip() for skill in value if skill.strip()))
     return ()
+
+
+def _listed(text: str) -> object:
+    """The list that a text writes out, as `['Readability', 'Conciseness']`, or as in a cell of CSV."""
+    if not text.lstrip().startswith("["):
+        return text.replace(";", ",").split(",")
+    if len(text) > _LONGEST_LIST:
+        return None
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None

@@ -26,6 +26,16 @@ def prompt(*turns: str, **row: Any) -> BulkPrompt:
     [
         ({"metrics": ["Factuality", "Readability"]}, ("Factuality", "Readability"), "skills"),
         ({"skills": "factuality; wit"}, ("factuality", "wit"), "pairs"),
+        # As FLASK's evaluation_set/flask_evaluation.jsonl has them: the text of a list in Python.
+        (
+            {"skill": "['Readability', 'Logical Correctness']"},
+            ("Readability", "Logical Correctness"),
+            "skills",
+        ),
+        ({"skill": ["Comprehension"]}, ("Comprehension",), "skills"),
+        ({"skill": "[__import__('os')]"}, (), "pairs"),
+        ({"skill": f"[{'[' * 900}"}, (), "pairs"),
+        ({"skill": "juggling"}, ("juggling",), "pairs"),
         # Columns of other programs.
         ({"metrics": "0.5"}, (), "pairs"),
         ({"metrics": [1, 2]}, (), "pairs"),
